@@ -1,0 +1,30 @@
+package slimvox.audio;
+
+import java.util.Objects;
+
+/**
+ * Feature vectors of one utterance, one row a frame.
+ *
+ * <p>The array is not copied: whoever builds the record hands it over. Two features are equal only
+ * if they share it.
+ *
+ * @param values frames x bins, row-major: the value of bin {@code b} in frame {@code t} is at
+ *     {@code t * bins + b}
+ * @param frames number of rows
+ * @param bins values in a row, for example 80 log-mel energies
+ */
+public record Features(float[] values, int frames, int bins) {
+  public Features {
+    if (frames < 0 || bins <= 0 || (long) frames * bins != values.length) {
+      throw new IllegalArgumentException(
+          frames + " frames x " + bins + " bins do not make " + values.length + " values");
+    }
+  }
+
+  /** The value of one bin in one frame. */
+  public float get(int frame, int bin) {
+    Objects.checkIndex(frame, frames);
+    Objects.checkIndex(bin, bins);
+    return values[frame * bins + bin];
+  }
+}

@@ -1,0 +1,2 @@
+/** Speech in: audio files, Kaldi log-mel features, mean normalization and augmentation. */
+package slimvox.audio;
