@@ -1,0 +1,153 @@
+package slimvox.backend;
+
+import java.util.function.Supplier;
+import slimvox.memory.ArenaPlan;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryLedger;
+
+/**
+ * Where tensors live and operations run: a {@link Device} with a {@link MemoryLedger}.
+ *
+ * <p>This class accounts for every buffer and hands out memory in one of two ways. Outside a step
+ * each buffer is a block of its own. Inside {@link #step(ArenaPlan, Supplier)} every buffer gets
+ * the place that the plan gave it, in one block that stays allocated between steps: nothing is
+ * allocated or freed by the system while training, and the bytes in use are the bytes predicted.
+ *
+ * <p>Not thread-safe: one thread trains.
+ */
+public final class Backend implements AutoCloseable {
+  private final Device device;
+  private final MemoryLedger ledger;
+  private long block;
+  private long blockBytes;
+  private ArenaPlan plan;
+  private int next;
+  private final Operations operations = new Operations(this);
+
+  /** A backend without memory limit. */
+  public Backend(Device device) {
+    this(device, new MemoryLedger());
+  }
+
+  /** A backend that accounts to {@code ledger}. */
+  public Backend(Device device, MemoryLedger ledger) {
+    this.device = device;
+    this.ledger = ledger;
+  }
+
+  /** {@code cpu} or {@code dry}. */
+  public String name() {
+    return device.name();
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  public MemoryLedger ledger() {
+    return ledger;
+  }
+
+  /** The primitive operations, with their arguments checked and their workspaces accounted for. */
+  public Operations ops() {
+    return operations;
+  }
+
+  // ---- memory
+
+  /** A float32 tensor, contents undefined; the caller owns it. */
+  public Tensor allocate(Category category, String label, int... lengths) {
+    return allocate(category, label, DataType.FLOAT32, Shape.of(lengths));
+  }
+
+  /** A tensor, contents undefined; the caller owns it. */
+  public Tensor allocate(Category category, String label, DataType type, Shape shape) {
+    long bytes = shape.size() * type.bytes();
+    long id = ledger.allocated(category, label, bytes);
+    long address;
+    try {
+      address = plan == null ? device.allocateBlock(bytes) : planned(category, label, bytes);
+    } catch (RuntimeException | Error e) {
+      ledger.freed(id);
+      throw e;
+    }
+    return new Tensor(this, shape, type, category, label, address, id, null);
+  }
+
+  /** A float32 tensor shaped like {@code x}. */
+  public Tensor allocateLike(Tensor x, Category category, String label) {
+    return allocate(category, label, DataType.FLOAT32, x.shape());
+  }
+
+  private long planned(Category category, String label, long bytes) {
+    if (next >= plan.slots().size()) {
+      throw new IllegalStateException(label + " is not in the plan of this step");
+    }
+    ArenaPlan.Slot slot = plan.slots().get(next++);
+    if (slot.bytes() != bytes || slot.category() != category || !slot.label().equals(label)) {
+      throw new IllegalStateException(
+          "the step left its plan: %s %s of %d bytes where %s %s of %d bytes was planned"
+              .formatted(
+                  category.key(), label, bytes, slot.category().key(), slot.label(), slot.bytes()));
+    }
+    return block + slot.offset();
+  }
+
+  void release(Tensor tensor) {
+    ledger.freed(tensor.id());
+    if (!isInBlock(tensor.rawAddress())) device.freeBlock(tensor.rawAddress());
+  }
+
+  private boolean isInBlock(long address) {
+    return address >= block && address < block + blockBytes;
+  }
+
+  /**
+   * Runs one step in planned memory.
+   *
+   * <p>Everything that {@code step} allocates it must also release, in the order of the plan.
+   *
+   * @param plan made from the timeline of the same step on the dry device
+   * @return what {@code step} returns
+   * @throws IllegalStateException if the step allocates something else than planned
+   */
+  public <T> T step(ArenaPlan plan, Supplier<T> step) {
+    if (this.plan != null) throw new IllegalStateException("a step is already running");
+    reserve(plan.bytes());
+    this.plan = plan;
+    next = 0;
+    long mark = ledger.mark();
+    try {
+      T result = step.get();
+      ledger.checkNoneSince(mark);
+      return result;
+    } finally {
+      // After an exception or an interrupt the layers' kept tensors are still entered.
+      ledger.freeSince(mark);
+      this.plan = null;
+    }
+  }
+
+  /** Makes the block for planned steps at least this large; done by {@link #step} when needed. */
+  public void reserve(long bytes) {
+    if (bytes <= blockBytes) return;
+    if (plan != null) throw new IllegalStateException("a step is running");
+    if (blockBytes > 0) device.freeBlock(block);
+    blockBytes = 0;
+    block = device.allocateBlock(bytes);
+    blockBytes = bytes;
+  }
+
+  /** Size of the block that planned steps share; 0 before the first. */
+  public long blockBytes() {
+    return blockBytes;
+  }
+
+  /** Returns the block of planned steps; tensors outside it are their owners' business. */
+  @Override
+  public void close() {
+    if (blockBytes > 0) device.freeBlock(block);
+    blockBytes = 0;
+    device.close();
+  }
+}

@@ -1,0 +1,60 @@
+package slimvox.backend;
+
+/**
+ * The geometry of one two-dimensional convolution.
+ *
+ * <p>Input N x H x W x I, weight O x I/groups x kH x kW, output N x H' x W' x O with {@code H' = (H
+ * + 2 padH - kH) / strideH + 1}, likewise W'. Height is frequency, width is time.
+ */
+public record Convolution(
+    int batch,
+    int height,
+    int width,
+    int inChannels,
+    int outChannels,
+    int kernelHeight,
+    int kernelWidth,
+    int strideHeight,
+    int strideWidth,
+    int padHeight,
+    int padWidth,
+    int groups) {
+  public Convolution {
+    if (inChannels % groups != 0 || outChannels % groups != 0) {
+      throw new IllegalArgumentException(
+          inChannels + " -> " + outChannels + " channels cannot be cut into " + groups + " groups");
+    }
+    if (height + 2 * padHeight < kernelHeight || width + 2 * padWidth < kernelWidth) {
+      throw new IllegalArgumentException(
+          "an input of %d x %d is smaller than the kernel of %d x %d"
+              .formatted(height, width, kernelHeight, kernelWidth));
+    }
+  }
+
+  /** H', the number of frequency rows of the output. */
+  public int outHeight() {
+    return (height + 2 * padHeight - kernelHeight) / strideHeight + 1;
+  }
+
+  /** W', the number of frames of the output. */
+  public int outWidth() {
+    return (width + 2 * padWidth - kernelWidth) / strideWidth + 1;
+  }
+
+  public Shape inShape() {
+    return Shape.of(batch, height, width, inChannels);
+  }
+
+  public Shape weightShape() {
+    return Shape.of(outChannels, inChannels / groups, kernelHeight, kernelWidth);
+  }
+
+  public Shape outShape() {
+    return Shape.of(batch, outHeight(), outWidth(), outChannels);
+  }
+
+  /** Multiply-adds of one forward pass, padding counted as work. */
+  public long multiplyAdds() {
+    return outShape().size() * (inChannels / groups) * kernelHeight * kernelWidth;
+  }
+}

@@ -1,0 +1,268 @@
+package slimvox.backend;
+
+/**
+ * What a kind of hardware provides to a {@link Backend}: raw memory and the primitive operations.
+ *
+ * <p>Arguments have been checked by the backend: shapes fit, buffers are large enough. "Rows" are
+ * all axes but the last; activations are N, H, W, C with C contiguous. Every operation says what it
+ * writes; nothing else is changed. Buffers named {@code dx, dweight ...} are gradients. An
+ * operation whose {@code accumulate} is true adds to its result instead of replacing it.
+ *
+ * <p>Operations that need scratch memory have a twin that says how many bytes; the backend
+ * allocates them as {@code WORKSPACE} and passes the buffer ({@code null} where the twin says 0).
+ * The same arguments always give the same bytes and, on the CPU with the same number of threads,
+ * the same bits.
+ */
+public interface Device extends AutoCloseable {
+  /** Short name: {@code cpu}, {@code dry}. */
+  String name();
+
+  /** One line about the hardware and libraries in use. */
+  String description();
+
+  // ---- memory
+
+  /** Reserves bytes, aligned to {@code ArenaPlan.ALIGNMENT}; contents undefined. */
+  long allocateBlock(long bytes);
+
+  /** Returns what {@link #allocateBlock} gave. */
+  void freeBlock(long address);
+
+  /** Copies floats from the host; {@code x} is written. */
+  void upload(float[] values, Tensor x);
+
+  /** Copies ints from the host; {@code x} is written. */
+  void upload(int[] values, Tensor x);
+
+  /** Copies bytes from the host; {@code x} is written. */
+  void upload(byte[] values, Tensor x);
+
+  /** Copies floats to the host. */
+  void download(Tensor x, float[] values);
+
+  /** Copies ints to the host. */
+  void download(Tensor x, int[] values);
+
+  /** Copies bytes to the host. */
+  void download(Tensor x, byte[] values);
+
+  // ---- elementwise
+
+  /** x = value. */
+  void fill(Tensor x, float value);
+
+  /** y = x. */
+  void copy(Tensor x, Tensor y);
+
+  /** y = y + alpha x. */
+  void addScaled(float alpha, Tensor x, Tensor y);
+
+  /** y = max(x, 0); in place allowed. */
+  void relu(Tensor x, Tensor y);
+
+  /** dx = dy where y > 0, else 0; in place on dy allowed. */
+  void reluBackward(Tensor y, Tensor dy, Tensor dx);
+
+  /** y = tanh(x); in place allowed. */
+  void tanh(Tensor x, Tensor y);
+
+  /** dx = dy (1 - y^2); in place on dy allowed. */
+  void tanhBackward(Tensor y, Tensor dy, Tensor dx);
+
+  /** True if every element is finite. */
+  boolean isFinite(Tensor x);
+
+  // ---- matrices
+
+  /** Scratch bytes of {@link #matmul}. */
+  long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k);
+
+  /**
+   * c = op(a) op(b) (+ c): op(a) is m x k, op(b) is k x n, c is m x n, all row-major; op transposes
+   * where asked. Tensors are seen as matrices of {@code rows x last axis}.
+   */
+  void matmul(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      Tensor a,
+      Tensor b,
+      Tensor c,
+      boolean accumulate,
+      Tensor workspace);
+
+  /** Adds the vector b to each row of y. */
+  void addToRows(Tensor b, Tensor y);
+
+  /** b = (b +) sum of the rows of y, summed in float64 or blocked float32. */
+  void sumRows(Tensor y, Tensor b, boolean accumulate);
+
+  // ---- convolution
+
+  /** Scratch bytes of {@link #convolve}: reordered weights and the library's own scratch pad. */
+  long convolveWorkspace(Convolution geometry);
+
+  /** y = x * weight (cross-correlation, no bias). */
+  void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace);
+
+  /** Scratch bytes of {@link #convolveBackwardData}. */
+  long convolveBackwardDataWorkspace(Convolution geometry);
+
+  /** dx = dy correlated with the flipped weight. */
+  void convolveBackwardData(
+      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace);
+
+  /** Scratch bytes of {@link #convolveBackwardWeight}. */
+  long convolveBackwardWeightWorkspace(Convolution geometry);
+
+  /** dweight = (dweight +) x correlated with dy. */
+  void convolveBackwardWeight(
+      Convolution geometry,
+      Tensor x,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace);
+
+  // ---- batch normalization over rows, for each of C channels
+
+  /** Scratch bytes of {@link #batchStatistics}. */
+  long batchStatisticsWorkspace(long rows, int channels);
+
+  /**
+   * mean and inverseDeviation = 1 / sqrt(biased variance + epsilon) of each channel of x, computed
+   * stably (a mean far from 0 does not spoil the variance).
+   */
+  void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace);
+
+  /**
+   * Moves the running statistics towards those of a batch of {@code rows} rows: running = (1 -
+   * momentum) running + momentum batch, with the unbiased variance.
+   */
+  void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance);
+
+  /** inverseDeviation = 1 / sqrt(variance + epsilon). */
+  void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation);
+
+  /**
+   * y = act(gamma (x - mean) inverseDeviation + beta + residual), act = ReLU if asked; {@code
+   * residual} may be null; y may be x.
+   */
+  void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y);
+
+  /** Scratch bytes of {@link #batchNormalizeBackward}. */
+  long batchNormalizeBackwardWorkspace(long rows, int channels);
+
+  /**
+   * Backward of {@link #batchNormalize} with batch statistics.
+   *
+   * <p>With g = dy where y > 0 (g = dy if {@code y} is null: no ReLU), xhat = (x - mean)
+   * inverseDeviation and R rows: dbeta = sum g, dgamma = sum g xhat, dx = gamma inverseDeviation (g
+   * - dbeta / R - xhat dgamma / R); dresidual = g if it is not null. dx may be dy if {@code
+   * dresidual} is null; dresidual may be dy. {@code accumulate} concerns dgamma and dbeta only.
+   */
+  void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace);
+
+  // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
+
+  /**
+   * out = (mean, sqrt(unbiased variance + floor)) over frames: x N x H x W x C, out N x 2D. One
+   * frame gives NaN deviations, as in PyTorch.
+   */
+  void statisticsPooling(Tensor x, float floor, Tensor out);
+
+  /** dx from dout; {@code out} is what the forward pass gave. */
+  void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx);
+
+  /** y N x W x D from x N x H x W x C. */
+  void framesFirst(Tensor x, Tensor y);
+
+  /** dx N x H x W x C (+)= dy N x W x D: the inverse of {@link #framesFirst}. */
+  void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate);
+
+  /** y = softmax of x over the frames (axis 1 of N x W x D), each of D columns by itself. */
+  void softmaxOverFrames(Tensor x, Tensor y);
+
+  /** dx = y (dy - sum over frames of y dy). */
+  void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx);
+
+  /**
+   * out N x 2D = (m, sqrt(max(sum alpha x^2 - m^2, floor))), m = sum alpha x, over the frames of x
+   * and alpha, N x W x D.
+   */
+  void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out);
+
+  /** dx and dalpha from dout; where the floor was taken, the deviation has no gradient. */
+  void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha);
+
+  // ---- angular margin
+
+  /** y = x / max(|x|, 1e-12) for each row; inverseNorm gets 1 / max(|x|, 1e-12). */
+  void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm);
+
+  /** dx = (dy - y (y . dy)) inverseNorm for each row; in place on dy allowed. */
+  void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx);
+
+  /**
+   * Logits of additive angular margin, see {@link AngularMargin}: s phi(cos) for the label's
+   * column, s cos elsewhere. {@code logits} may be {@code cosine}.
+   */
+  void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits);
+
+  /** dcosine = dlogits s phi'(cos) or dlogits s; in place on dlogits allowed. */
+  void marginLogitsBackward(
+      Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine);
+
+  /**
+   * Softmax cross entropy: loss of each row, and dlogits = (softmax - one-hot) / rows; in place on
+   * logits allowed.
+   */
+  void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits);
+
+  /** index = column of the largest element of each row, the first of equals. */
+  void largestInRow(Tensor x, Tensor index);
+
+  // ---- optimizers
+
+  /**
+   * One step of SGD on parameter (and momentum buffer, null if momentum is 0), see {@link SgdStep}.
+   */
+  void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer);
+
+  /** One step of Adam or AdamW on parameter and both moments, see {@link AdamStep}. */
+  void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,413 @@
+package slimvox.backend;
+
+import java.util.function.Consumer;
+import slimvox.memory.Category;
+
+/**
+ * The primitive operations as layers call them: the {@link Device}'s, with every argument checked
+ * here, once for all devices, and with workspaces taken from and returned to the ledger.
+ *
+ * <p>What each operation computes is said in {@link Device}; what it writes is its last tensor
+ * arguments. A wrong shape is a programming error: {@link IllegalArgumentException}.
+ */
+public final class Operations {
+  private final Backend backend;
+  private final Device device;
+
+  Operations(Backend backend) {
+    this.backend = backend;
+    this.device = backend.device();
+  }
+
+  // ---- host
+
+  public void upload(float[] values, Tensor x) {
+    length(x, DataType.FLOAT32, values.length);
+    device.upload(values, x);
+  }
+
+  public void upload(int[] values, Tensor x) {
+    length(x, DataType.INT32, values.length);
+    device.upload(values, x);
+  }
+
+  public void upload(byte[] values, Tensor x) {
+    length(x, DataType.UINT8, values.length);
+    device.upload(values, x);
+  }
+
+  /** The elements of a float32 tensor. */
+  public float[] floats(Tensor x) {
+    float[] values = new float[hostLength(x, DataType.FLOAT32)];
+    device.download(x, values);
+    return values;
+  }
+
+  /** The elements of an int32 tensor. */
+  public int[] ints(Tensor x) {
+    int[] values = new int[hostLength(x, DataType.INT32)];
+    device.download(x, values);
+    return values;
+  }
+
+  /** The elements of a uint8 tensor. */
+  public byte[] bytes(Tensor x) {
+    byte[] values = new byte[hostLength(x, DataType.UINT8)];
+    device.download(x, values);
+    return values;
+  }
+
+  // ---- elementwise
+
+  public void fill(Tensor x, float value) {
+    device.fill(x, value);
+  }
+
+  public void copy(Tensor x, Tensor y) {
+    same(x, y);
+    device.copy(x, y);
+  }
+
+  public void addScaled(float alpha, Tensor x, Tensor y) {
+    same(x, y);
+    device.addScaled(alpha, x, y);
+  }
+
+  public void relu(Tensor x, Tensor y) {
+    same(x, y);
+    device.relu(x, y);
+  }
+
+  public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
+    same(y, dy);
+    same(y, dx);
+    device.reluBackward(y, dy, dx);
+  }
+
+  public void tanh(Tensor x, Tensor y) {
+    same(x, y);
+    device.tanh(x, y);
+  }
+
+  public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+    same(y, dy);
+    same(y, dx);
+    device.tanhBackward(y, dy, dx);
+  }
+
+  public boolean isFinite(Tensor x) {
+    return device.isFinite(x);
+  }
+
+  // ---- matrices
+
+  /** c (+)= op(a) op(b); the sizes are taken from c (m x n) and from a (k). */
+  public void matmul(
+      boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, boolean accumulate) {
+    int m = Math.toIntExact(c.shape().rows());
+    int n = c.shape().get(-1);
+    long rowsA = a.shape().rows();
+    int columnsA = a.shape().get(-1);
+    int k = transposeA ? Math.toIntExact(rowsA) : columnsA;
+    check((transposeA ? columnsA : rowsA) == m, "matmul", a, c);
+    check((transposeB ? b.shape().get(-1) : b.shape().rows()) == k, "matmul", a, b);
+    check((transposeB ? b.shape().rows() : b.shape().get(-1)) == n, "matmul", b, c);
+    with(
+        c.label(),
+        device.matmulWorkspace(transposeA, transposeB, m, n, k),
+        w -> device.matmul(transposeA, transposeB, m, n, k, a, b, c, accumulate, w));
+  }
+
+  public void addToRows(Tensor b, Tensor y) {
+    check(b.size() == y.shape().get(-1), "addToRows", b, y);
+    device.addToRows(b, y);
+  }
+
+  public void sumRows(Tensor y, Tensor b, boolean accumulate) {
+    check(b.size() == y.shape().get(-1), "sumRows", y, b);
+    device.sumRows(y, b, accumulate);
+  }
+
+  // ---- convolution
+
+  public void convolve(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    shape(g.inShape(), x);
+    shape(g.weightShape(), weight);
+    shape(g.outShape(), y);
+    with(y.label(), device.convolveWorkspace(g), w -> device.convolve(g, x, weight, y, w));
+  }
+
+  public void convolveBackwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx) {
+    shape(g.outShape(), dy);
+    shape(g.weightShape(), weight);
+    shape(g.inShape(), dx);
+    with(
+        dx.label(),
+        device.convolveBackwardDataWorkspace(g),
+        w -> device.convolveBackwardData(g, dy, weight, dx, w));
+  }
+
+  public void convolveBackwardWeight(
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate) {
+    shape(g.inShape(), x);
+    shape(g.outShape(), dy);
+    shape(g.weightShape(), dweight);
+    with(
+        dweight.label(),
+        device.convolveBackwardWeightWorkspace(g),
+        w -> device.convolveBackwardWeight(g, x, dy, dweight, accumulate, w));
+  }
+
+  // ---- batch normalization
+
+  public void batchStatistics(Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation) {
+    channels(x, mean, inverseDeviation);
+    with(
+        mean.label(),
+        device.batchStatisticsWorkspace(x.shape().rows(), x.shape().get(-1)),
+        w -> device.batchStatistics(x, epsilon, mean, inverseDeviation, w));
+  }
+
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    same(mean, inverseDeviation);
+    same(mean, runningMean);
+    same(mean, runningVariance);
+    device.updateRunningStatistics(
+        mean, inverseDeviation, epsilon, rows, momentum, runningMean, runningVariance);
+  }
+
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    same(variance, inverseDeviation);
+    device.inverseDeviation(variance, epsilon, inverseDeviation);
+  }
+
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    channels(x, mean, inverseDeviation, gamma, beta);
+    same(x, y);
+    if (residual != null) same(x, residual);
+    device.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+  }
+
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx) {
+    channels(x, mean, inverseDeviation, gamma, dgamma, dbeta);
+    if (y != null) same(x, y);
+    same(x, dy);
+    same(x, dx);
+    if (dresidual != null) {
+      same(x, dresidual);
+      check(dx != dy && dx != dresidual, "batchNormalizeBackward in place", dx, dresidual);
+    }
+    with(
+        dx.label(),
+        device.batchNormalizeBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),
+        w ->
+            device.batchNormalizeBackward(
+                x,
+                y,
+                dy,
+                mean,
+                inverseDeviation,
+                gamma,
+                dgamma,
+                dbeta,
+                accumulate,
+                dresidual,
+                dx,
+                w));
+  }
+
+  // ---- pooling
+
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {
+    pooled(x, out);
+    device.statisticsPooling(x, floor, out);
+  }
+
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
+    pooled(x, out);
+    same(out, dout);
+    same(x, dx);
+    device.statisticsPoolingBackward(x, out, dout, dx);
+  }
+
+  public void framesFirst(Tensor x, Tensor y) {
+    shape(framesFirstShape(x.shape()), y);
+    device.framesFirst(x, y);
+  }
+
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
+    shape(framesFirstShape(dx.shape()), dy);
+    device.framesFirstBackward(dy, dx, accumulate);
+  }
+
+  /** N x W x (C H), the shape of {@link #framesFirst} for an input N x H x W x C. */
+  public static Shape framesFirstShape(Shape x) {
+    return Shape.of(x.get(0), x.get(2), x.get(1) * x.get(3));
+  }
+
+  public void softmaxOverFrames(Tensor x, Tensor y) {
+    same(x, y);
+    device.softmaxOverFrames(x, y);
+  }
+
+  public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
+    same(y, dy);
+    same(y, dx);
+    device.softmaxOverFramesBackward(y, dy, dx);
+  }
+
+  public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
+    same(x, alpha);
+    shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
+    device.weightedStatistics(x, alpha, floor, out);
+  }
+
+  public void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
+    same(x, alpha);
+    same(out, dout);
+    same(x, dx);
+    same(x, dalpha);
+    shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
+    device.weightedStatisticsBackward(x, alpha, out, floor, dout, dx, dalpha);
+  }
+
+  // ---- angular margin
+
+  public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
+    same(x, y);
+    check(inverseNorm.size() == x.shape().rows(), "normalizeRows", x, inverseNorm);
+    device.normalizeRows(x, y, inverseNorm);
+  }
+
+  public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
+    same(y, dy);
+    same(y, dx);
+    check(inverseNorm.size() == y.shape().rows(), "normalizeRowsBackward", y, inverseNorm);
+    device.normalizeRowsBackward(y, inverseNorm, dy, dx);
+  }
+
+  public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
+    labels(cosine, labels);
+    same(cosine, logits);
+    device.marginLogits(cosine, labels, margin, logits);
+  }
+
+  public void marginLogitsBackward(
+      Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
+    labels(cosine, labels);
+    same(cosine, dlogits);
+    same(cosine, dcosine);
+    device.marginLogitsBackward(cosine, labels, margin, dlogits, dcosine);
+  }
+
+  public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {
+    labels(logits, labels);
+    same(logits, dlogits);
+    check(loss.size() == logits.shape().rows(), "softmaxCrossEntropy", logits, loss);
+    device.softmaxCrossEntropy(logits, labels, loss, dlogits);
+  }
+
+  public void largestInRow(Tensor x, Tensor index) {
+    labels(x, index);
+    device.largestInRow(x, index);
+  }
+
+  // ---- optimizers
+
+  public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
+    same(gradient, parameter);
+    if (momentumBuffer != null) same(parameter, momentumBuffer);
+    device.sgd(step, gradient, parameter, momentumBuffer);
+  }
+
+  public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
+    same(gradient, parameter);
+    same(parameter, mean);
+    same(parameter, square);
+    device.adam(step, gradient, parameter, mean, square);
+  }
+
+  // ---- checks
+
+  private void with(String label, long workspaceBytes, Consumer<Tensor> operation) {
+    if (workspaceBytes == 0) {
+      operation.accept(null);
+      return;
+    }
+    Shape shape = Shape.of(Math.toIntExact((workspaceBytes + 3) / 4));
+    try (Tensor workspace =
+        backend.allocate(Category.WORKSPACE, label + ".workspace", DataType.FLOAT32, shape)) {
+      operation.accept(workspace);
+    }
+  }
+
+  private static int hostLength(Tensor x, DataType type) {
+    length(x, type, x.size());
+    return Math.toIntExact(x.size());
+  }
+
+  private static void length(Tensor x, DataType type, long length) {
+    if (x.type() != type || x.size() != length) {
+      throw new IllegalArgumentException(
+          "%s holds %d elements of %s, not %d of %s"
+              .formatted(x, x.size(), x.type(), length, type));
+    }
+  }
+
+  private static void shape(Shape expected, Tensor x) {
+    if (!x.shape().equals(expected)) {
+      throw new IllegalArgumentException(x + " should have the shape " + expected);
+    }
+  }
+
+  private static void same(Tensor x, Tensor y) {
+    if (!x.shape().equals(y.shape())) {
+      throw new IllegalArgumentException(x + " and " + y + " should have the same shape");
+    }
+  }
+
+  private static void channels(Tensor x, Tensor... vectors) {
+    for (Tensor v : vectors) check(v.size() == x.shape().get(-1), "one value per channel", x, v);
+  }
+
+  private static void labels(Tensor x, Tensor labels) {
+    check(labels.type() == DataType.INT32, "labels are int32", x, labels);
+    check(labels.size() == x.shape().rows(), "one label per row", x, labels);
+  }
+
+  private static void pooled(Tensor x, Tensor out) {
+    Shape s = x.shape();
+    shape(Shape.of(s.get(0), 2 * s.get(1) * s.get(3)), out);
+  }
+
+  private static void check(boolean ok, String what, Tensor a, Tensor b) {
+    if (!ok) throw new IllegalArgumentException(what + ": " + a + " and " + b + " do not fit");
+  }
+}

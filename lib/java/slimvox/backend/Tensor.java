@@ -1,0 +1,137 @@
+package slimvox.backend;
+
+import slimvox.memory.Category;
+
+/**
+ * A buffer with a shape, a {@link Category} and a label, owned by a {@link Backend}.
+ *
+ * <p>Tensors are counted: {@link #retain()} adds an owner, {@link #close()} removes one, and the
+ * last one to leave returns the bytes. The conventions of the library:
+ *
+ * <ul>
+ *   <li>who allocates a tensor owns it and closes it, or hands it on by returning it;
+ *   <li>{@code forward(x)} borrows {@code x} and returns a tensor that the caller owns; a layer
+ *       that needs {@code x} again in backward retains it;
+ *   <li>{@code backward(dy)} takes {@code dy} over (it may be overwritten) and returns a tensor
+ *       that the caller owns.
+ * </ul>
+ *
+ * <p>So a buffer is freed at the same moment as in PyTorch's autograd: when its last user is done.
+ */
+public final class Tensor implements AutoCloseable {
+  private final Backend backend;
+  private final Shape shape;
+  private final DataType type;
+  private final Category category;
+  private final String label;
+  private final long address;
+  private final long id;
+  private final Tensor base;
+  private int owners = 1;
+
+  Tensor(
+      Backend backend,
+      Shape shape,
+      DataType type,
+      Category category,
+      String label,
+      long address,
+      long id,
+      Tensor base) {
+    this.backend = backend;
+    this.shape = shape;
+    this.type = type;
+    this.category = category;
+    this.label = label;
+    this.address = address;
+    this.id = id;
+    this.base = base;
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  public Shape shape() {
+    return shape;
+  }
+
+  public DataType type() {
+    return type;
+  }
+
+  public Category category() {
+    return category;
+  }
+
+  /** What the buffer is, for example {@code layer3.2.conv1.out}. */
+  public String label() {
+    return label;
+  }
+
+  /** Number of elements. */
+  public long size() {
+    return shape.size();
+  }
+
+  /** Number of bytes. */
+  public long bytes() {
+    return shape.size() * type.bytes();
+  }
+
+  /** Where the first element is in the device's memory; 0 on the dry device. */
+  public long address() {
+    if (owners <= 0) throw new IllegalStateException(label + " is used after it was released");
+    return address;
+  }
+
+  long id() {
+    return id;
+  }
+
+  long rawAddress() {
+    return address;
+  }
+
+  /** Adds an owner and returns this tensor. */
+  public Tensor retain() {
+    if (owners <= 0) throw new IllegalStateException(label + " is used after it was released");
+    owners++;
+    return this;
+  }
+
+  /** True if nobody else owns the buffer, so that it may be overwritten. */
+  public boolean isSoleOwner() {
+    return owners == 1 && (base == null || base.isSoleOwner());
+  }
+
+  /**
+   * The same buffer under another shape. The view is one more owner of the buffer.
+   *
+   * @throws IllegalArgumentException if the number of elements differs
+   */
+  public Tensor view(int... lengths) {
+    Shape other = Shape.of(lengths);
+    if (other.size() != size()) {
+      throw new IllegalArgumentException(label + " " + shape + " cannot be seen as " + other);
+    }
+    return new Tensor(backend, other, type, category, label, address(), id, retain());
+  }
+
+  /** Removes an owner; the last one returns the bytes. */
+  @Override
+  public void close() {
+    if (owners <= 0) throw new IllegalStateException(label + " was released twice");
+    if (--owners > 0) return;
+    if (base != null) {
+      base.close();
+    } else {
+      backend.release(this);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return label + " " + shape;
+  }
+}

@@ -1,0 +1,260 @@
+package slimvox.backend.dry;
+
+import java.util.Arrays;
+import slimvox.backend.AdamStep;
+import slimvox.backend.AngularMargin;
+import slimvox.backend.Convolution;
+import slimvox.backend.Device;
+import slimvox.backend.SgdStep;
+import slimvox.backend.Tensor;
+
+/**
+ * No arithmetic and no memory: only shapes and the ledger.
+ *
+ * <p>The same code that trains runs on it in milliseconds at any size, and leaves the same ledger.
+ * Workspaces are the other device's own affair, so a dry device asks one for their sizes, or counts
+ * none.
+ */
+public final class DryDevice implements Device {
+  private final Device sizes;
+
+  /** Counts no workspaces. */
+  public DryDevice() {
+    this(null);
+  }
+
+  /** Counts the workspaces that {@code sizes} would use; nothing is run on it. */
+  public DryDevice(Device sizes) {
+    this.sizes = sizes;
+  }
+
+  @Override
+  public String name() {
+    return "dry";
+  }
+
+  @Override
+  public String description() {
+    return sizes == null ? "shapes and ledger only" : "shapes and ledger of " + sizes.name();
+  }
+
+  @Override
+  public long allocateBlock(long bytes) {
+    return 0;
+  }
+
+  @Override
+  public void freeBlock(long address) {}
+
+  @Override
+  public void upload(float[] values, Tensor x) {}
+
+  @Override
+  public void upload(int[] values, Tensor x) {}
+
+  @Override
+  public void upload(byte[] values, Tensor x) {}
+
+  @Override
+  public void download(Tensor x, float[] values) {
+    Arrays.fill(values, 0);
+  }
+
+  @Override
+  public void download(Tensor x, int[] values) {
+    Arrays.fill(values, 0);
+  }
+
+  @Override
+  public void download(Tensor x, byte[] values) {
+    Arrays.fill(values, (byte) 0);
+  }
+
+  @Override
+  public boolean isFinite(Tensor x) {
+    return true;
+  }
+
+  @Override
+  public void fill(Tensor x, float value) {}
+
+  @Override
+  public void copy(Tensor x, Tensor y) {}
+
+  @Override
+  public void addScaled(float alpha, Tensor x, Tensor y) {}
+
+  @Override
+  public void relu(Tensor x, Tensor y) {}
+
+  @Override
+  public void reluBackward(Tensor y, Tensor dy, Tensor dx) {}
+
+  @Override
+  public void tanh(Tensor x, Tensor y) {}
+
+  @Override
+  public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {}
+
+  @Override
+  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return sizes == null ? 0 : sizes.matmulWorkspace(transposeA, transposeB, m, n, k);
+  }
+
+  @Override
+  public void matmul(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      Tensor a,
+      Tensor b,
+      Tensor c,
+      boolean accumulate,
+      Tensor workspace) {}
+
+  @Override
+  public void addToRows(Tensor b, Tensor y) {}
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate) {}
+
+  @Override
+  public long convolveWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.convolveWorkspace(geometry);
+  }
+
+  @Override
+  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+
+  @Override
+  public long convolveBackwardDataWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.convolveBackwardDataWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardData(
+      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {}
+
+  @Override
+  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.convolveBackwardWeightWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardWeight(
+      Convolution geometry,
+      Tensor x,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {}
+
+  @Override
+  public long batchStatisticsWorkspace(long rows, int channels) {
+    return sizes == null ? 0 : sizes.batchStatisticsWorkspace(rows, channels);
+  }
+
+  @Override
+  public void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {}
+
+  @Override
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {}
+
+  @Override
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {}
+
+  @Override
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {}
+
+  @Override
+  public long batchNormalizeBackwardWorkspace(long rows, int channels) {
+    return sizes == null ? 0 : sizes.batchNormalizeBackwardWorkspace(rows, channels);
+  }
+
+  @Override
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace) {}
+
+  @Override
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {}
+
+  @Override
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {}
+
+  @Override
+  public void framesFirst(Tensor x, Tensor y) {}
+
+  @Override
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {}
+
+  @Override
+  public void softmaxOverFrames(Tensor x, Tensor y) {}
+
+  @Override
+  public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {}
+
+  @Override
+  public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {}
+
+  @Override
+  public void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {}
+
+  @Override
+  public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {}
+
+  @Override
+  public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {}
+
+  @Override
+  public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {}
+
+  @Override
+  public void marginLogitsBackward(
+      Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {}
+
+  @Override
+  public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {}
+
+  @Override
+  public void largestInRow(Tensor x, Tensor index) {}
+
+  @Override
+  public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {}
+
+  @Override
+  public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {}
+
+  /** Leaves the device that gave the sizes open. */
+  @Override
+  public void close() {}
+}

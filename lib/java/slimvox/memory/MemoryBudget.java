@@ -1,0 +1,41 @@
+package slimvox.memory;
+
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * The most bytes a run may use.
+ *
+ * @param bytes the limit
+ */
+public record MemoryBudget(long bytes) {
+  /** No limit. */
+  public static final MemoryBudget UNLIMITED = new MemoryBudget(Long.MAX_VALUE);
+
+  private static final Pattern SIZE = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([kMGT]?i?B)");
+
+  /**
+   * Reads {@code 11GB} (10^9 bytes each), {@code 512MiB} (2^20 bytes each) or {@code 1000B}.
+   *
+   * @throws IllegalArgumentException if the text is neither
+   */
+  public static MemoryBudget parse(String text) {
+    Matcher m = SIZE.matcher(text.strip());
+    if (!m.matches()) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is not a size: write a number and B, kB, MB, GB, MiB or GiB, as in 11GB");
+    }
+    String unit = m.group(2);
+    int power = "BkMGT".indexOf(unit.charAt(0));
+    double base = unit.contains("i") ? 1024 : 1000;
+    return new MemoryBudget((long) (Double.parseDouble(m.group(1)) * Math.pow(base, power)));
+  }
+
+  @Override
+  public String toString() {
+    return bytes == Long.MAX_VALUE
+        ? "unlimited"
+        : String.format(Locale.ROOT, "%.2f GB", bytes / 1e9);
+  }
+}
