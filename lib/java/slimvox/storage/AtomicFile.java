@@ -1,0 +1,163 @@
+package slimvox.storage;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.HexFormat;
+import java.util.Locale;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Writes a file so that at any instant its name leads to the whole old or the whole new content.
+ *
+ * <p>The content goes to a temporary file in the same folder, is synced to the disk and then takes
+ * the name; the folder is synced too where the system allows that. If anything fails the temporary
+ * file is removed and an earlier file is untouched. Streams are used, not channels: an interrupt (a
+ * notebook's stop button) does not tear a checkpoint.
+ */
+public final class AtomicFile {
+  private static final String TEMPORARY_SUFFIX = ".slimvox-tmp";
+
+  private AtomicFile() {}
+
+  /** Writes the content of a file to a stream, which it leaves open. */
+  @FunctionalInterface
+  public interface Content {
+    void writeTo(OutputStream out) throws IOException;
+  }
+
+  /** Opens the temporary file; tests put a full disk here. */
+  @FunctionalInterface
+  interface Opener {
+    FileOutputStream open(Path temporary) throws IOException;
+  }
+
+  /**
+   * Writes a file; missing folders above it are made.
+   *
+   * @param bytes the size it will have, for the message on a full disk; -1 if not known
+   * @throws InputException if it cannot be written: one line with the file, the reason and, on a
+   *     full disk, the space needed and left
+   */
+  public static void write(Path file, long bytes, Content content) {
+    write(file, bytes, content, temporary -> new FileOutputStream(temporary.toFile()));
+  }
+
+  /** Writes a text file in UTF-8. */
+  public static void write(Path file, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    write(file, bytes.length, out -> out.write(bytes));
+  }
+
+  static void write(Path file, long bytes, Content content, Opener opener) {
+    Path target = file.toAbsolutePath();
+    if (Files.exists(target) && !Files.isRegularFile(target)) {
+      throw new InputException(file + ": cannot be written, it is not a regular file");
+    }
+    Path temporary = null;
+    try {
+      // A link keeps pointing to the file it points to; the file behind it is replaced.
+      if (Files.isSymbolicLink(target) && Files.exists(target)) target = target.toRealPath();
+      Files.createDirectories(target.getParent());
+      temporary = sibling(target);
+      Files.createFile(temporary);
+      try (FileOutputStream out = opener.open(temporary)) {
+        content.writeTo(out);
+        out.getFD().sync();
+      }
+      Files.move(
+          temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      temporary = null;
+      syncFolder(target.getParent());
+    } catch (IOException e) {
+      remove(temporary);
+      throw failure(file, target, bytes, e);
+    } finally {
+      remove(temporary); // also after an error or a RuntimeException of the content
+    }
+  }
+
+  /**
+   * Removes the temporary files that killed processes left in a folder.
+   *
+   * <p>Only for folders in which nobody else writes at the moment.
+   */
+  public static void removeLeftovers(Path folder) {
+    try (var files = Files.newDirectoryStream(folder, ".*" + TEMPORARY_SUFFIX)) {
+      for (Path file : files) remove(file);
+    } catch (IOException e) {
+      throw new InputException(folder + ": cannot be listed (" + reason(e) + ")", e);
+    }
+  }
+
+  private static Path sibling(Path target) {
+    String random = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
+    return target.resolveSibling("." + target.getFileName() + "." + random + TEMPORARY_SUFFIX);
+  }
+
+  private static void remove(Path temporary) {
+    if (temporary == null) return;
+    try {
+      Files.deleteIfExists(temporary);
+    } catch (IOException e) {
+      // The first failure is the one to report; a leftover does no harm.
+    }
+  }
+
+  private static void syncFolder(Path folder) {
+    try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+      channel.force(true);
+    } catch (IOException e) {
+      // Windows cannot open folders; the rename is still atomic.
+    }
+  }
+
+  private static InputException failure(Path file, Path target, long bytes, IOException e) {
+    long left = usableBytes(target.getParent());
+    String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
+    boolean full =
+        message.contains("no space left")
+            || message.contains("not enough space")
+            || message.contains("quota exceeded")
+            || (bytes > 0 && left >= 0 && left < bytes); // messages may be in another language
+    if (!full) {
+      return new InputException(file + ": cannot be written (" + reason(e) + ")", e);
+    }
+    return new InputException(
+        file
+            + ": disk full"
+            + (bytes < 0 ? "" : ", " + size(bytes) + " needed")
+            + (left < 0 ? "" : ", " + size(left) + " left")
+            + "; free some space or write elsewhere (an earlier file is untouched)",
+        e);
+  }
+
+  private static long usableBytes(Path folder) {
+    try {
+      return Files.getFileStore(folder).getUsableSpace();
+    } catch (IOException e) {
+      return -1;
+    }
+  }
+
+  private static String reason(IOException e) {
+    return SafetensorsHeader.oneLine(
+        switch (e) {
+          case java.nio.file.AccessDeniedException _ -> "permission denied";
+          case java.nio.file.FileAlreadyExistsException x -> x.getFile() + " is not a folder";
+          case java.nio.file.NoSuchFileException x -> "no such file: " + x.getFile();
+          default -> e.getMessage();
+        });
+  }
+
+  private static String size(long bytes) {
+    if (bytes < 1 << 20) return bytes + " bytes";
+    return String.format(Locale.ROOT, "%.1f MiB", bytes / 1048576.0);
+  }
+}

@@ -1,0 +1,195 @@
+package slimvox.storage;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32C;
+
+/**
+ * Collects tensors and writes them as one safetensors file, with checksums, in one atomic step.
+ *
+ * <p>Arrays are not copied: they must stay as they are until {@link #write} returns. Wide elements
+ * come first in the file, so that every tensor is aligned; among equal ones the order of the calls
+ * is kept. The same content gives the same bytes.
+ */
+public final class SafetensorsWriter {
+  private static final int CHUNK_BYTES = 1 << 20;
+
+  private record Part(String name, Dtype dtype, long[] shape, MemorySegment values) {}
+
+  private final Map<String, String> metadata = new LinkedHashMap<>();
+  private final Map<String, Part> parts = new LinkedHashMap<>();
+
+  SafetensorsWriter() {}
+
+  /** Adds an F32 tensor. */
+  public SafetensorsWriter put(String name, long[] shape, float[] values) {
+    return put(name, Dtype.F32, shape, MemorySegment.ofArray(values));
+  }
+
+  /** Adds an F64 tensor. */
+  public SafetensorsWriter put(String name, long[] shape, double[] values) {
+    return put(name, Dtype.F64, shape, MemorySegment.ofArray(values));
+  }
+
+  /** Adds an I64 tensor. */
+  public SafetensorsWriter put(String name, long[] shape, long[] values) {
+    return put(name, Dtype.I64, shape, MemorySegment.ofArray(values));
+  }
+
+  /** Adds an I32 tensor. */
+  public SafetensorsWriter put(String name, long[] shape, int[] values) {
+    return put(name, Dtype.I32, shape, MemorySegment.ofArray(values));
+  }
+
+  /** Adds a U8 tensor. */
+  public SafetensorsWriter put(String name, long[] shape, byte[] values) {
+    return put(name, Dtype.U8, shape, MemorySegment.ofArray(values));
+  }
+
+  /**
+   * Adds a tensor that lies outside the heap, in the machine's byte order.
+   *
+   * @param dtype one of F64, I64, F32, I32, U8
+   */
+  public SafetensorsWriter put(String name, String dtype, long[] shape, MemorySegment values) {
+    Dtype known = Dtype.named(dtype);
+    if (known == null) throw new IllegalArgumentException("type " + dtype + " is not known");
+    return put(name, known, shape, values);
+  }
+
+  private SafetensorsWriter put(String name, Dtype dtype, long[] shape, MemorySegment values) {
+    long bytes = dtype.bytes;
+    for (long size : shape) {
+      if (size < 0) throw new IllegalArgumentException(name + ": negative size in shape");
+      bytes = Math.multiplyExact(bytes, size);
+    }
+    if (bytes != values.byteSize()) {
+      throw new IllegalArgumentException(
+          name + ": shape needs " + bytes + " bytes, given " + values.byteSize());
+    }
+    if (name.equals(SafetensorsHeader.METADATA)) {
+      throw new IllegalArgumentException(name + " cannot name a tensor");
+    }
+    if (parts.putIfAbsent(name, new Part(name, dtype, shape.clone(), values)) != null) {
+      throw new IllegalArgumentException("tensor " + name + " is there already");
+    }
+    return this;
+  }
+
+  /** Sets a text of the header's {@code __metadata__}. */
+  public SafetensorsWriter metadata(String key, String value) {
+    if (key.equals(Checksums.FORMAT_KEY) || key.equals(Checksums.CHECKSUM_KEY)) {
+      throw new IllegalArgumentException(key + " is written by SlimVox itself");
+    }
+    metadata.put(key, java.util.Objects.requireNonNull(value));
+    return this;
+  }
+
+  /**
+   * Writes the file; an earlier one of this name is replaced only when the new one is complete.
+   *
+   * @throws InputException if it cannot be written, for example on a full disk; see {@link
+   *     AtomicFile}
+   */
+  public void write(Path file) {
+    List<Part> ordered = new ArrayList<>(parts.values());
+    ordered.sort(Comparator.comparingInt((Part part) -> -part.dtype().bytes));
+    byte[] header = header(ordered);
+    long bytes = 8L + header.length;
+    for (Part part : ordered) bytes += part.values().byteSize();
+    AtomicFile.write(
+        file,
+        bytes,
+        out -> {
+          byte[] length = new byte[8];
+          for (int i = 0; i < 8; i++) length[i] = (byte) ((long) header.length >>> (8 * i));
+          out.write(length);
+          out.write(header);
+          byte[] chunk = new byte[CHUNK_BYTES];
+          for (Part part : ordered) stream(part, chunk, out::write);
+        });
+  }
+
+  private byte[] header(List<Part> ordered) {
+    byte[] chunk = new byte[CHUNK_BYTES];
+    StringBuilder sums = new StringBuilder(Checksums.ZEROS);
+    try {
+      for (Part part : ordered) {
+        CRC32C crc = new CRC32C();
+        stream(part, chunk, crc::update);
+        sums.append(' ').append(Checksums.hex(crc));
+      }
+      ByteArrayOutputStream header = new ByteArrayOutputStream();
+      try (JsonGenerator json = new JsonFactory().createGenerator(header)) {
+        json.writeStartObject();
+        json.writeObjectFieldStart(SafetensorsHeader.METADATA);
+        json.writeStringField(Checksums.FORMAT_KEY, Checksums.FORMAT);
+        json.writeStringField(Checksums.CHECKSUM_KEY, sums.toString());
+        for (var entry : metadata.entrySet()) {
+          json.writeStringField(entry.getKey(), entry.getValue());
+        }
+        json.writeEndObject();
+        long offset = 0;
+        for (Part part : ordered) {
+          json.writeObjectFieldStart(part.name());
+          json.writeStringField("dtype", part.dtype().name());
+          json.writeFieldName("shape");
+          json.writeArray(part.shape(), 0, part.shape().length);
+          json.writeFieldName("data_offsets");
+          long end = offset + part.values().byteSize();
+          json.writeArray(new long[] {offset, end}, 0, 2);
+          json.writeEndObject();
+          offset = end;
+        }
+        json.writeEndObject();
+      }
+      // Spaces bring the data to a multiple of 8 bytes.
+      header.write(" ".repeat(-header.size() & 7).getBytes(StandardCharsets.US_ASCII));
+      byte[] bytes = header.toByteArray();
+      Checksums.stamp(bytes);
+      return bytes;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // memory only: cannot happen
+    }
+  }
+
+  private interface Sink {
+    void accept(byte[] bytes, int offset, int length) throws IOException;
+  }
+
+  /** Passes a tensor's bytes on, little-endian, a chunk at a time. */
+  private static void stream(Part part, byte[] chunk, Sink sink) throws IOException {
+    MemorySegment target = MemorySegment.ofArray(chunk);
+    long bytes = part.values().byteSize();
+    for (long at = 0; at < bytes; at += chunk.length) {
+      int length = (int) Math.min(chunk.length, bytes - at);
+      copy(part, at, target, length);
+      sink.accept(chunk, 0, length);
+    }
+  }
+
+  private static void copy(Part part, long at, MemorySegment target, int length) {
+    ValueLayout from =
+        switch (part.dtype().bytes) {
+          case 8 -> ValueLayout.JAVA_LONG_UNALIGNED;
+          case 4 -> ValueLayout.JAVA_INT_UNALIGNED;
+          case 2 -> ValueLayout.JAVA_SHORT_UNALIGNED;
+          default -> ValueLayout.JAVA_BYTE;
+        };
+    ValueLayout to = from.withOrder(ByteOrder.LITTLE_ENDIAN);
+    MemorySegment.copy(part.values(), from, at, target, to, 0, length / part.dtype().bytes);
+  }
+}

@@ -1,0 +1,130 @@
+package slimvox.storage;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AtomicFileTest {
+  @TempDir Path folder;
+
+  private long files() throws IOException {
+    try (var list = Files.list(folder)) {
+      return list.count();
+    }
+  }
+
+  @Test
+  void contentReplacesTheEarlierFileAndLeavesNothingElse() throws IOException {
+    Path file = folder.resolve("a/b/result.txt");
+    AtomicFile.write(file, "first\n");
+    AtomicFile.write(file, "second\n");
+    assertEquals("second\n", Files.readString(file));
+    try (var list = Files.list(file.getParent())) {
+      assertEquals(1, list.count());
+    }
+  }
+
+  @Test
+  void fullDiskNamesFileSpaceNeededAndLeftAndKeepsTheEarlierFile() throws IOException {
+    Path full = Path.of("/dev/full");
+    Assumptions.assumeTrue(Files.exists(full), "no /dev/full on this system");
+    Path file = folder.resolve("checkpoint.safetensors");
+    AtomicFile.write(file, "earlier");
+    InputException e =
+        assertThrows(
+            InputException.class,
+            () ->
+                AtomicFile.write(
+                    file,
+                    3 << 20,
+                    out -> out.write(new byte[3 << 20]),
+                    temporary -> new FileOutputStream(full.toFile())));
+    assertTrue(
+        e.getMessage()
+            .matches(
+                ".*checkpoint.safetensors: disk full, 3.0 MiB needed, [0-9.]+ (MiB|bytes) left;"
+                    + " free some space or write elsewhere \\(an earlier file is untouched\\)"),
+        e.getMessage());
+    assertEquals("earlier", Files.readString(file));
+    assertEquals(1, files());
+  }
+
+  @Test
+  void failureInTheMiddleRemovesTheTemporaryFile() throws IOException {
+    Path file = folder.resolve("scores.csv");
+    AtomicFile.write(file, "earlier");
+    InputException e =
+        assertThrows(
+            InputException.class,
+            () ->
+                AtomicFile.write(
+                    file,
+                    -1,
+                    out -> {
+                      out.write(1);
+                      throw new IOException("Input/output error");
+                    }));
+    assertEquals(file + ": cannot be written (Input/output error)", e.getMessage());
+    assertThrows(
+        IllegalStateException.class,
+        () ->
+            AtomicFile.write(
+                file,
+                -1,
+                out -> {
+                  throw new IllegalStateException("of the caller");
+                }));
+    assertEquals("earlier", Files.readString(file));
+    assertEquals(1, files());
+  }
+
+  @Test
+  void interruptedThreadStillWritesTheWholeFile() throws IOException {
+    Path file = folder.resolve("checkpoint");
+    Thread.currentThread().interrupt();
+    try {
+      Safetensors.writer().put("w", new long[] {1}, new float[] {3}).write(file);
+    } finally {
+      assertTrue(Thread.interrupted(), "the interrupt is kept for the caller");
+    }
+    assertEquals(3, Safetensors.read(file).floats("w")[0]);
+  }
+
+  @Test
+  void targetsThatCannotBeWrittenAreNamed() throws IOException {
+    assertEquals(
+        folder + ": cannot be written, it is not a regular file",
+        assertThrows(InputException.class, () -> AtomicFile.write(folder, "x")).getMessage());
+    Path file = Files.writeString(folder.resolve("file"), "x");
+    Path below = file.resolve("y");
+    assertEquals(
+        below + ": cannot be written (" + file + " is not a folder)",
+        assertThrows(InputException.class, () -> AtomicFile.write(below, "x")).getMessage());
+  }
+
+  @Test
+  void linkKeepsPointingToTheReplacedFile() throws IOException {
+    Path file = Files.writeString(folder.resolve("step-10"), "old");
+    Path link = Files.createSymbolicLink(folder.resolve("latest"), Path.of("step-10"));
+    AtomicFile.write(link, "new");
+    assertTrue(Files.isSymbolicLink(link));
+    assertEquals("new", Files.readString(file));
+  }
+
+  @Test
+  void leftoversOfKilledProcessesAreRemoved() throws IOException {
+    Files.writeString(folder.resolve(".checkpoint.0a1b2c3d.slimvox-tmp"), "half");
+    Files.writeString(folder.resolve("checkpoint"), "whole");
+    AtomicFile.removeLeftovers(folder);
+    assertEquals(1, files());
+    assertEquals("whole", Files.readString(folder.resolve("checkpoint")));
+  }
+}

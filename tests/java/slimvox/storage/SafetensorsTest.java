@@ -1,0 +1,339 @@
+package slimvox.storage;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SafetensorsTest {
+  @TempDir Path folder;
+
+  private Path file() {
+    return folder.resolve("net.safetensors");
+  }
+
+  /** A file as another program would write it: header text, then data. */
+  private Path foreign(String header, byte[] data) throws IOException {
+    byte[] text = header.getBytes(StandardCharsets.UTF_8);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    out.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(text.length).array());
+    out.write(text);
+    out.write(data);
+    return Files.write(file(), out.toByteArray());
+  }
+
+  private Path sample() {
+    Safetensors.writer()
+        .metadata("model", "ResNet18 \"quarter\"")
+        .put("labels", new long[] {3}, new long[] {1, -2, Long.MAX_VALUE})
+        .put("codes", new long[] {5}, new byte[] {0, 1, -1, 127, -128})
+        .put("conv1.weight", new long[] {2, 3}, new float[] {0, -0f, 1.5f, -2, Float.NaN, 1e-42f})
+        .put("conv1.bias", new long[] {}, new float[] {7})
+        .put("f64.out", new long[] {2}, new double[] {Math.PI, -1e300})
+        .put("steps", new long[] {1, 2}, new int[] {-5, 9})
+        .put("empty", new long[] {0, 4}, new float[0])
+        .write(file());
+    return file();
+  }
+
+  private String refusal(Path file) {
+    return assertThrows(InputException.class, () -> Safetensors.read(file)).getMessage();
+  }
+
+  @Test
+  void whatWasWrittenIsRead() {
+    Safetensors read = Safetensors.read(sample());
+    assertEquals(Map.of("model", "ResNet18 \"quarter\""), read.metadata());
+    assertEquals(
+        List.of("labels", "f64.out", "conv1.weight", "conv1.bias", "steps", "empty", "codes"),
+        read.names(),
+        "wide elements first, else the order of the calls");
+    assertArrayEquals(new long[] {2, 3}, read.shape("conv1.weight"));
+    assertArrayEquals(new long[] {}, read.shape("conv1.bias"));
+    assertEquals("F32", read.dtype("conv1.weight"));
+    assertArrayEquals(
+        new float[] {0, -0f, 1.5f, -2, Float.NaN, 1e-42f}, read.floats("conv1.weight"));
+    assertArrayEquals(new float[] {7}, read.floats("conv1.bias"));
+    assertArrayEquals(new double[] {Math.PI, -1e300}, read.doubles("f64.out"));
+    assertArrayEquals(
+        new float[] {(float) Math.PI, Float.NEGATIVE_INFINITY}, read.floats("f64.out"));
+    assertArrayEquals(new double[] {7}, read.doubles("conv1.bias"));
+    assertArrayEquals(new long[] {1, -2, Long.MAX_VALUE}, read.longs("labels"));
+    assertArrayEquals(new long[] {-5, 9}, read.longs("steps"));
+    assertArrayEquals(new long[] {0, 1, 255, 127, 128}, read.longs("codes"));
+    assertArrayEquals(new byte[] {0, 1, -1, 127, -128}, read.bytes("codes"));
+    assertEquals(0, read.floats("empty").length);
+    assertEquals(20, read.segment("codes").byteSize() + read.segment("steps").byteSize() + 7);
+    assertTrue(read.has("labels"));
+    assertFalse(read.has("label"));
+  }
+
+  @Test
+  void sameContentGivesTheSameBytesAndAlignedData() throws IOException {
+    byte[] first = Files.readAllBytes(sample());
+    assertArrayEquals(first, Files.readAllBytes(sample()));
+    long header = ByteBuffer.wrap(first).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    assertEquals(0, header % 8);
+  }
+
+  @Test
+  void memoryOutsideTheHeapIsWritten() {
+    try (var arena = java.lang.foreign.Arena.ofConfined()) {
+      MemorySegment values = arena.allocate(3 << 20, 64); // several chunks
+      for (long i = 0; i < values.byteSize() / 4; i++) {
+        values.setAtIndex(java.lang.foreign.ValueLayout.JAVA_FLOAT, i, i);
+      }
+      long count = values.byteSize() / 4;
+      Safetensors.writer().put("arena", "F32", new long[] {count}, values).write(file());
+      float[] read = Safetensors.read(file()).floats("arena");
+      for (int i = 0; i < count; i++) assertEquals(i, read[i]);
+    }
+  }
+
+  @Test
+  void halfPrecisionOfOtherProgramsIsRead() throws IOException {
+    Path file =
+        foreign(
+            "{\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,4]},"
+                + "\"b\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[4,6]}}",
+            new byte[] {0, 0x3c, 0, (byte) 0xc1, (byte) 0x80, (byte) 0xbf});
+    assertArrayEquals(new float[] {1, -2.5f}, Safetensors.read(file).floats("h"));
+    assertArrayEquals(new float[] {-1}, Safetensors.read(file).floats("b"));
+  }
+
+  @Test
+  void missingTensorNamesFileTensorAndNearestNames() {
+    Safetensors read = Safetensors.read(sample());
+    String message =
+        assertThrows(InputException.class, () -> read.floats("conv1.weights")).getMessage();
+    assertEquals(
+        file()
+            + ": has no tensor conv1.weights; the nearest names are conv1.weight, conv1.bias,"
+            + " codes",
+        message);
+  }
+
+  @Test
+  void wrongTypeIsNamed() {
+    Safetensors read = Safetensors.read(sample());
+    assertEquals(
+        file() + ": tensor labels is I64, real numbers are needed",
+        assertThrows(InputException.class, () -> read.floats("labels")).getMessage());
+    assertEquals(
+        file() + ": tensor f64.out is F64, bytes are needed",
+        assertThrows(InputException.class, () -> read.bytes("f64.out")).getMessage());
+    assertEquals(
+        file() + ": tensor conv1.bias is F32, whole numbers are needed",
+        assertThrows(InputException.class, () -> read.longs("conv1.bias")).getMessage());
+  }
+
+  @Test
+  void missingFileAndFolderAreNamed() {
+    Path none = folder.resolve("none.safetensors");
+    assertEquals(none + ": no such file", refusal(none));
+    assertEquals(folder + ": is a folder, a safetensors file is needed", refusal(folder));
+  }
+
+  @Test
+  void shortAndForeignFilesAreRefused() throws IOException {
+    assertEquals(
+        file() + ": not a safetensors file: 0 bytes, the header length alone takes 8",
+        refusal(Files.write(file(), new byte[0])));
+    assertEquals(
+        file()
+            + ": not a safetensors file, or cut short: header of 5064579471882209618 bytes in a"
+            + " file of 12",
+        refusal(Files.writeString(file(), "RIFF2\0IFWAVE")));
+  }
+
+  @Test
+  void eachFaultOfAHeaderHasItsLine() throws IOException {
+    String head = file() + ": not a valid safetensors file: ";
+    byte[] data = new byte[8];
+    assertEquals(
+        head
+            + "header is not valid JSON at byte 13 (Unexpected character ('x' (code 120)): was"
+            + " expecting a colon to separate field name and value)",
+        refusal(foreign("{\"a\" xyz}", data)));
+    assertEquals(head + "header is not a JSON object", refusal(foreign("[1]", data)));
+    assertEquals(head + "tensor a has no dtype", refusal(foreign("{\"a\":{}}", data)));
+    assertEquals(
+        head
+            + "tensor a has the unknown type F4 (known: F64, I64, U64, F32, I32, U32, F16, BF16,"
+            + " I16, U16, I8, U8, BOOL, F8_E4M3, F8_E5M2)",
+        refusal(foreign(tensor("a", "F4", "[2]", "[0,8]"), data)));
+    assertEquals(
+        head + "tensor a of 12 bytes by type and shape has 8 bytes of data",
+        refusal(foreign(tensor("a", "F32", "[3]", "[0,8]"), data)));
+    assertEquals(
+        head + "tensor a has a shape with more bytes than a file can hold",
+        refusal(foreign(tensor("a", "F32", "[4294967296,4294967296]", "[0,8]"), data)));
+    assertEquals(
+        head + "tensor a: shape holds something that is not a size",
+        refusal(foreign(tensor("a", "F32", "[-2]", "[0,8]"), data)));
+    assertEquals(
+        head + "tensor a needs data_offsets [begin, end] with begin <= end",
+        refusal(foreign(tensor("a", "F32", "[2]", "[8,0]"), data)));
+    assertEquals(
+        head + "tensor a has the unknown entry stride",
+        refusal(foreign("{\"a\":{\"stride\":1}}", data)));
+    assertEquals(
+        head + "__metadata__ entry m is not a text",
+        refusal(foreign("{\"__metadata__\":{\"m\":1}}", data)));
+    String two = "{\"a\":%s,\"b\":%s}";
+    String entry = "{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[%d,%d]}";
+    String overlap = two.formatted(entry.formatted(6, 0, 6), entry.formatted(4, 4, 8));
+    assertEquals(
+        head + "tensors a and b overlap at byte " + (8 + overlap.length() + 4),
+        refusal(foreign(overlap, data)));
+    String gap = two.formatted(entry.formatted(2, 0, 2), entry.formatted(4, 4, 8));
+    assertEquals(
+        head
+            + "no tensor owns the bytes from "
+            + (8 + gap.length() + 2)
+            + " to "
+            + (8 + gap.length() + 4)
+            + ", before tensor b",
+        refusal(foreign(gap, data)));
+    String rest = tensor("a", "U8", "[7]", "[0,7]");
+    assertEquals(
+        head + "no tensor owns the last 1 bytes, from " + (8 + rest.length() + 7),
+        refusal(foreign(rest, data)));
+    String beyond = tensor("a", "U8", "[10]", "[0,10]");
+    assertEquals(
+        file()
+            + ": cut short: tensor a ends 2 bytes after the file, which has "
+            + (8 + beyond.length() + 8)
+            + "; copy it again or use an earlier checkpoint",
+        refusal(foreign(beyond, data)));
+    assertTrue(refusal(foreign("{\"a\":{},\"a\":{}}", data)).contains("Duplicate field 'a'"));
+    assertTrue(refusal(foreign("[".repeat(5000), data)).startsWith(head + "header is not valid"));
+  }
+
+  private static String tensor(String name, String dtype, String shape, String offsets) {
+    return "{\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":%s}}"
+        .formatted(name, dtype, shape, offsets);
+  }
+
+  @Test
+  void flippedByteOfATensorNamesTheTensor() throws IOException {
+    byte[] bytes = Files.readAllBytes(sample());
+    bytes[bytes.length - 2] ^= 0x10; // in "codes", the last
+    Files.write(file(), bytes);
+    String message = refusal(file());
+    assertTrue(
+        message.matches(
+            ".*net.safetensors: tensor codes is damaged \\(checksum [0-9a-f]{8}, the file was"
+                + " written with [0-9a-f]{8}\\); use an earlier checkpoint"),
+        message);
+  }
+
+  @Test
+  void anyChangedByteOfOurOwnFileIsRefusedInOneLine() throws IOException {
+    byte[] bytes = Files.readAllBytes(sample());
+    Random random = new Random(1);
+    for (int i = 0; i < bytes.length; i++) {
+      byte original = bytes[i];
+      for (int change = 0; change < 4; change++) {
+        int flip = change == 0 ? 1 << random.nextInt(8) : 1 + random.nextInt(255);
+        bytes[i] = (byte) (original ^ flip);
+        assertOneLine(refusal(Files.write(file(), bytes)));
+      }
+      bytes[i] = original;
+    }
+  }
+
+  @Test
+  void anyTruncationIsRefusedInOneLine() throws IOException {
+    byte[] bytes = Files.readAllBytes(sample());
+    for (int length = 0; length < bytes.length; length++) {
+      assertOneLine(refusal(Files.write(file(), java.util.Arrays.copyOf(bytes, length))));
+    }
+    assertOneLine(refusal(Files.write(file(), java.util.Arrays.copyOf(bytes, bytes.length + 1))));
+  }
+
+  @Test
+  void damagedForeignFilesAreReadOrRefusedButNeverFailOtherwise() throws IOException {
+    String header =
+        "{\"__metadata__\":{\"format\":\"pt\"},\"weight\":{\"dtype\":\"F32\",\"shape\":[2,1],"
+            + "\"data_offsets\":[0,8]},\"n\":{\"dtype\":\"I64\",\"shape\":[],"
+            + "\"data_offsets\":[8,16]}}";
+    byte[] bytes = Files.readAllBytes(foreign(header, new byte[16]));
+    Random random = new Random(2);
+    int refused = 0;
+    for (int round = 0; round < 3000; round++) {
+      byte[] damaged = bytes.clone();
+      for (int i = random.nextInt(3); i >= 0; i--) {
+        damaged[random.nextInt(8 + header.length())] = (byte) random.nextInt(256);
+      }
+      Files.write(file(), damaged);
+      try {
+        Safetensors read = Safetensors.read(file());
+        for (String name : read.names()) assertTrue(read.segment(name).byteSize() <= 16);
+      } catch (InputException e) {
+        assertOneLine(e.getMessage());
+        refused++;
+      }
+    }
+    assertTrue(refused > 1000, "refused " + refused);
+  }
+
+  private void assertOneLine(String message) {
+    assertTrue(message.startsWith(file() + ": "), message);
+    assertTrue(message.chars().noneMatch(c -> c < ' '), message);
+  }
+
+  @Test
+  void wrongShapesAndNamesAreTheCallersFault() {
+    SafetensorsWriter writer = Safetensors.writer().put("a", new long[] {1}, new float[1]);
+    assertThrows(
+        IllegalArgumentException.class, () -> writer.put("b", new long[] {2}, new float[3]));
+    assertThrows(
+        IllegalArgumentException.class, () -> writer.put("a", new long[] {1}, new float[1]));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> writer.put("__metadata__", new long[] {1}, new float[1]));
+    assertThrows(IllegalArgumentException.class, () -> writer.metadata("slimvox.crc32c", "x"));
+  }
+
+  @Test
+  void filesOfTheReferenceLibraryAreRead() throws IOException {
+    Path reference = Path.of("../shared/reference");
+    Assumptions.assumeTrue(Files.isDirectory(reference), "no ../shared/reference here");
+    int files = 0;
+    try (var list = Files.newDirectoryStream(reference, "*.safetensors")) {
+      for (Path file : list) {
+        Safetensors read = Safetensors.read(file);
+        assertTrue(read.metadata().get("meta").startsWith("{"), file.toString());
+        for (String name : read.names()) {
+          long elements = 1;
+          for (long size : read.shape(name)) elements *= size;
+          switch (read.dtype(name)) {
+            case "F32" -> assertEquals(elements, read.floats(name).length);
+            case "F64" -> assertEquals(elements, read.doubles(name).length);
+            case "U8" -> assertEquals(elements, read.bytes(name).length);
+            default -> assertEquals(elements, read.longs(name).length);
+          }
+        }
+        files++;
+      }
+    }
+    assertTrue(files > 10, files + " files");
+  }
+}
