@@ -1,0 +1,335 @@
+package slimvox.data;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
+
+/**
+ * Utterances of known speakers, in a fixed order.
+ *
+ * <p>Utterances are sorted by id and speakers by name; a speaker's label is its place in {@link
+ * #speakers()}. The same folder gives the same order everywhere. A corpus does not change; {@link
+ * #subset}, {@link #split} and {@link #fold} give smaller ones with labels of their own, which
+ * share the utterances, and so their cached features.
+ */
+public final class Corpus {
+  private final Path folder;
+  private final String name;
+  private final List<Utterance> utterances;
+  private final Map<String, Utterance> byId;
+  private final List<String> speakers;
+  private final Map<String, List<Utterance>> bySpeaker;
+  private final Map<String, Integer> labels;
+  private final Map<String, List<Utterance>> joined;
+
+  /** Sorts what it is given; ids must be unique and joined utterances made of the utterances. */
+  Corpus(
+      Path folder,
+      String name,
+      Collection<Utterance> utterances,
+      Map<String, List<Utterance>> joined) {
+    this.folder = folder;
+    this.name = name;
+    Map<String, Utterance> sorted = new TreeMap<>();
+    for (Utterance utterance : utterances) sorted.put(utterance.id(), utterance);
+    this.utterances = List.copyOf(sorted.values());
+    this.byId = new HashMap<>(sorted);
+    Map<String, List<Utterance>> speakers = new TreeMap<>();
+    for (Utterance utterance : this.utterances) {
+      speakers.computeIfAbsent(utterance.speaker(), _ -> new ArrayList<>()).add(utterance);
+    }
+    this.speakers = List.copyOf(speakers.keySet());
+    speakers.replaceAll((_, list) -> List.copyOf(list));
+    this.bySpeaker = speakers;
+    this.labels = new HashMap<>();
+    for (String speaker : this.speakers) labels.put(speaker, labels.size());
+    this.joined = Collections.unmodifiableMap(new TreeMap<>(joined));
+  }
+
+  /**
+   * Opens a folder: a Kaldi folder if {@code wav.scp} or {@code feats.scp} is in it, else one
+   * folder for each speaker with WAV and FLAC files anywhere below.
+   *
+   * <p>Kaldi: {@code wav.scp} (or, where there is none, {@code feats.scp}) and {@code utt2spk}; if
+   * there, {@code utt2word} (utterance, word) and {@code joined2utt} (joined utterance,
+   * utterances). Relative paths are relative to the folder. Speaker folders: the id is the path
+   * below the folder without its ending, with {@code -} for each {@code /}. Sound files are not
+   * opened yet: {@link #requireFiles} and {@link CorpusReport} look at them.
+   *
+   * @throws InputException for missing, duplicate and unknown ids, commands in wav.scp, and so on:
+   *     one line with file, line number and remedy
+   */
+  public static Corpus open(Path folder) {
+    if (!Files.isDirectory(folder)) {
+      throw new InputException(
+          folder
+              + (Files.exists(folder) ? ": is a file" : ": no such folder")
+              + "; name a corpus"
+              + " folder (wav.scp and utt2spk, or one folder for each speaker)");
+    }
+    if (Files.exists(folder.resolve("wav.scp"))) return KaldiFolder.read(folder, "wav.scp");
+    if (Files.exists(folder.resolve("feats.scp"))) return openFeatures(folder);
+    return SpeakerFolders.read(folder);
+  }
+
+  /** Opens a Kaldi folder by {@code feats.scp}, also where there is a {@code wav.scp}. */
+  public static Corpus openFeatures(Path folder) {
+    return KaldiFolder.read(folder, "feats.scp");
+  }
+
+  /** The folder it was read from. */
+  public Path folder() {
+    return folder;
+  }
+
+  /** Folder name and, in a part of a corpus, which: for example {@code voxceleb1, fold 2 of 5}. */
+  public String name() {
+    return name;
+  }
+
+  /** All utterances, sorted by id. */
+  public List<Utterance> utterances() {
+    return utterances;
+  }
+
+  /** All speakers, sorted; a speaker's place is its label. */
+  public List<String> speakers() {
+    return speakers;
+  }
+
+  /** The utterances of one speaker, sorted by id. */
+  public List<Utterance> utterances(String speaker) {
+    label(speaker);
+    return bySpeaker.get(speaker);
+  }
+
+  /** The place of a speaker in {@link #speakers()}. */
+  public int label(String speaker) {
+    Integer label = labels.get(speaker);
+    if (label != null) return label;
+    throw unknown("speaker", speaker, speakers);
+  }
+
+  /** Whether there is an utterance or a joined utterance of this id. */
+  public boolean has(String id) {
+    return byId.containsKey(id) || joined.containsKey(id);
+  }
+
+  /**
+   * The utterance of this id.
+   *
+   * @throws InputException if there is none; it lists the nearest ids
+   */
+  public Utterance utterance(String id) {
+    Utterance utterance = byId.get(id);
+    if (utterance != null) return utterance;
+    throw unknown("utterance", id, byId.keySet());
+  }
+
+  /** Joined utterances: id, and the utterances that are joined, in order; sorted by id. */
+  public Map<String, List<Utterance>> joined() {
+    return joined;
+  }
+
+  /**
+   * What an id of a trial list stands for: an utterance, or the parts of a joined utterance.
+   *
+   * @throws InputException if it is neither; it lists the nearest ids
+   */
+  public List<Utterance> parts(String id) {
+    Utterance utterance = byId.get(id);
+    if (utterance != null) return List.of(utterance);
+    List<Utterance> parts = joined.get(id);
+    if (parts != null) return parts;
+    Set<String> known = new TreeSet<>(byId.keySet());
+    known.addAll(joined.keySet());
+    throw unknown("utterance", id, known);
+  }
+
+  /** The utterances of some of the speakers, and the joined utterances made of them. */
+  public Corpus subset(Collection<String> speakers) {
+    return subset(speakers, name + ", " + speakers.size() + " speakers");
+  }
+
+  private Corpus subset(Collection<String> chosen, String newName) {
+    Set<String> wanted = new HashSet<>(chosen);
+    for (String speaker : wanted) label(speaker);
+    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
+    joined.forEach(
+        (id, list) -> {
+          if (wanted.contains(list.getFirst().speaker())) parts.put(id, list);
+        });
+    return new Corpus(
+        folder,
+        newName,
+        utterances.stream().filter(u -> wanted.contains(u.speaker())).toList(),
+        parts);
+  }
+
+  /**
+   * The speakers listed in the folder's file {@code NAME.speakers}, one a line.
+   *
+   * @throws InputException if there is no such file (it lists those there are) or it names a
+   *     speaker that the corpus does not have
+   */
+  public Corpus split(String split) {
+    Path file = folder.resolve(split + ".speakers");
+    List<String> chosen = new ArrayList<>();
+    if (!Files.isRegularFile(file)) {
+      throw new InputException(
+          file + ": no such file" + CorpusFiles.alternatives(folder, ".speakers", "splits"));
+    }
+    for (CorpusFiles.Line line : CorpusFiles.lines(file)) {
+      if (!labels.containsKey(line.text())) {
+        throw new InputException(
+            line.place() + ": speaker " + line.text() + " has no utterance in " + name);
+      }
+      chosen.add(line.text());
+    }
+    if (chosen.isEmpty()) throw new InputException(file + ": empty; list one speaker a line");
+    return subset(chosen, name + ", " + split);
+  }
+
+  /**
+   * The file {@code trials/NAME.txt} of the folder.
+   *
+   * @throws InputException if it is not there; it lists those there are
+   */
+  public Path trialList(String list) {
+    Path file = folder.resolve("trials").resolve(list + ".txt");
+    if (Files.isRegularFile(file)) return file;
+    throw new InputException(
+        file
+            + ": no such file"
+            + CorpusFiles.alternatives(folder.resolve("trials"), ".txt", "trial lists"));
+  }
+
+  /**
+   * One part of a cross-validation over speakers.
+   *
+   * @param train the speakers to train with
+   * @param test the others
+   */
+  public record Fold(int k, int n, Corpus train, Corpus test) {}
+
+  /**
+   * Fold k of n: test speakers are those with index i in {@link #speakers()} where i mod n = k.
+   *
+   * <p>So every speaker is a test speaker in exactly one of the n folds.
+   *
+   * @param k 0 to n - 1
+   * @throws InputException if there are too few speakers for two to remain on the training side
+   */
+  public Fold fold(int k, int n) {
+    if (n < 2 || k < 0 || k >= n) {
+      throw new InputException("fold " + k + " of " + n + ": folds are 0 to n - 1, n at least 2");
+    }
+    if (n > speakers.size() || speakers.size() < 3) {
+      throw new InputException(
+          folder
+              + ": "
+              + n
+              + " folds need at least "
+              + Math.max(3, n)
+              + " speakers, here are "
+              + speakers.size());
+    }
+    List<String> train = new ArrayList<>();
+    List<String> test = new ArrayList<>();
+    for (int i = 0; i < speakers.size(); i++) {
+      (i % n == k ? test : train).add(speakers.get(i));
+    }
+    String fold = name + ", fold " + k + " of " + n;
+    return new Fold(k, n, subset(train, fold + ", train"), subset(test, fold + ", test"));
+  }
+
+  /**
+   * Checks that every file is there.
+   *
+   * @return this corpus
+   * @throws InputException naming the first missing file, its utterance and the number of them
+   */
+  public Corpus requireFiles() {
+    Set<Path> seen = new HashSet<>();
+    Utterance first = null;
+    int missing = 0;
+    for (Utterance utterance : utterances) {
+      if (!seen.add(utterance.file()) || Files.isRegularFile(utterance.file())) continue;
+      if (missing++ == 0) first = utterance;
+    }
+    if (first == null) return this;
+    throw new InputException(
+        first.file()
+            + ": no such file (utterance "
+            + first.id()
+            + (missing == 1 ? ")" : ", and " + (missing - 1) + " more are missing)")
+            + "; correct "
+            + folder
+            + " or put the file there");
+  }
+
+  /**
+   * Checks that there are speakers to tell apart.
+   *
+   * @return this corpus
+   * @throws InputException with fewer than two speakers
+   */
+  public Corpus requireSpeakers() {
+    if (speakers.size() >= 2) return this;
+    throw new InputException(
+        folder
+            + ": "
+            + (speakers.isEmpty() ? "no speaker" : "one speaker only (" + speakers.getFirst() + ")")
+            + "; training needs at least two");
+  }
+
+  /** SHA-256, in hexadecimal, of the lines {@code UTTERANCE SPEAKER} with newline, sorted. */
+  public String sha256() {
+    MessageDigest digest = sha256Digest();
+    for (Utterance utterance : utterances) {
+      String line = utterance.id() + " " + utterance.speaker() + "\n";
+      digest.update(line.getBytes(StandardCharsets.UTF_8));
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  static MessageDigest sha256Digest() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java platform has SHA-256", e);
+    }
+  }
+
+  private InputException unknown(String kind, String wanted, Collection<String> known) {
+    List<String> near = NearestNames.of(wanted, known, 3);
+    return new InputException(
+        folder
+            + ": has no "
+            + kind
+            + " "
+            + wanted
+            + (near.isEmpty() ? "" : "; the nearest are " + String.join(", ", near)));
+  }
+
+  @Override
+  public String toString() {
+    return name + ": " + speakers.size() + " speakers, " + utterances.size() + " utterances";
+  }
+}

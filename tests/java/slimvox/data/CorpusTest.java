@@ -1,0 +1,314 @@
+package slimvox.data;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.storage.InputException;
+
+class CorpusTest {
+  private static final Path SHIPPED = Path.of("data-scripts/arabic-speech-commands");
+
+  @TempDir Path folder;
+
+  private void write(String name, String text) throws Exception {
+    Path file = folder.resolve(name);
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, text);
+  }
+
+  private String message() {
+    return assertThrows(InputException.class, () -> Corpus.open(folder)).getMessage();
+  }
+
+  private Path at(String name) {
+    return folder.resolve(name);
+  }
+
+  @Test
+  void shippedCorpusHasThirtySpeakersAndEveryFile() {
+    Corpus corpus = Corpus.open(SHIPPED).requireFiles().requireSpeakers();
+    assertEquals(30, corpus.speakers().size());
+    assertEquals(1440, corpus.utterances().size());
+    assertEquals(960, corpus.joined().size());
+    assertEquals("arabic-speech-commands: 30 speakers, 1440 utterances", corpus.toString());
+    assertEquals(Optional.of("close"), corpus.utterance("00000003-close-05").word());
+    assertEquals(48, corpus.utterances("00000003").size());
+    corpus.joined().values().forEach(parts -> assertEquals(3, parts.size()));
+  }
+
+  @Test
+  void shippedSplitsAreDisjointAndComplete() {
+    Corpus corpus = Corpus.open(SHIPPED);
+    Set<String> seen = new HashSet<>();
+    for (String split : List.of("train", "val", "test")) {
+      Corpus part = corpus.split(split);
+      assertEquals(split.equals("train") ? 18 : 6, part.speakers().size());
+      for (String speaker : part.speakers()) assertTrue(seen.add(speaker), speaker);
+      part.joined().values().forEach(p -> part.label(p.getFirst().speaker()));
+    }
+    assertEquals(new HashSet<>(corpus.speakers()), seen);
+  }
+
+  @Test
+  void ruleGivesTheShippedTrialLists() throws Exception {
+    Corpus corpus = Corpus.open(SHIPPED);
+    for (String split : List.of("val", "test")) {
+      for (TrialRule rule : TrialRule.values()) {
+        String list = split + "-" + rule.name().toLowerCase().replace('_', '-');
+        TrialRule.write(at("list.txt"), rule.pairs(corpus.split(split)));
+        assertEquals(-1, Files.mismatch(corpus.trialList(list), at("list.txt")), list);
+      }
+    }
+  }
+
+  @Test
+  void joinedTrialsShareNoRecordingAndNoWord() {
+    Corpus corpus = Corpus.open(SHIPPED).fold(2, 5).test();
+    for (TrialRule.Pair pair : TrialRule.JOINED.pairs(corpus)) {
+      Set<String> words = new HashSet<>();
+      for (Utterance part : corpus.parts(pair.enrolment())) words.add(part.word().orElseThrow());
+      for (Utterance part : corpus.parts(pair.test())) {
+        assertFalse(words.contains(part.word().orElseThrow()), pair.toString());
+      }
+    }
+  }
+
+  @Test
+  void everySpeakerIsATestSpeakerInExactlyOneFold() {
+    Corpus corpus = Corpus.open(SHIPPED);
+    Set<String> tested = new HashSet<>();
+    for (int k = 0; k < 5; k++) {
+      Corpus.Fold fold = corpus.fold(k, 5);
+      assertEquals(24, fold.train().speakers().size());
+      for (String speaker : fold.test().speakers()) {
+        assertTrue(tested.add(speaker), speaker);
+        assertFalse(fold.train().speakers().contains(speaker), speaker);
+      }
+    }
+    assertEquals(30, tested.size());
+    assertEquals("arabic-speech-commands, fold 1 of 5, test", corpus.fold(1, 5).test().name());
+  }
+
+  @Test
+  void foldsNeedEnoughSpeakers() {
+    Corpus corpus = Corpus.open(SHIPPED);
+    assertEquals(
+        SHIPPED + ": 31 folds need at least 31 speakers, here are 30",
+        assertThrows(InputException.class, () -> corpus.fold(0, 31)).getMessage());
+    assertEquals(
+        "fold 5 of 5: folds are 0 to n - 1, n at least 2",
+        assertThrows(InputException.class, () -> corpus.fold(5, 5)).getMessage());
+  }
+
+  @Test
+  void labelsFollowSortedSpeakersAndPathsTheFolder() throws Exception {
+    write("wav.scp", "b1 sub dir/b.wav\na1 /abs/a.flac\n\n");
+    write("utt2spk", "a1 anna\nb1 bob\r\n");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(List.of("anna", "bob"), corpus.speakers());
+    assertEquals(1, corpus.label("bob"));
+    assertEquals("a1", corpus.utterances().getFirst().id());
+    assertEquals(at("sub dir/b.wav"), corpus.utterance("b1").file());
+    assertEquals(Path.of("/abs/a.flac"), corpus.utterance("a1").file());
+    assertEquals(0, corpus.subset(List.of("bob")).label("bob"));
+    assertEquals(64, corpus.sha256().length());
+  }
+
+  @Test
+  void featsScpGivesArkPlaces() throws Exception {
+    write("feats.scp", "a1 ark/x.ark:17\nb1 y.ark\n");
+    write("utt2spk", "a1 anna\nb1 bob\n");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(new Utterance.Ark(at("ark/x.ark"), 17), corpus.utterance("a1").source());
+    assertEquals(new Utterance.Ark(at("y.ark"), 0), corpus.utterance("b1").source());
+    write("feats.scp", "a1 x.ark:17[0:5]\nb1 y.ark\n");
+    assertTrue(message().startsWith(at("feats.scp") + ", line 1: utterance a1 is a range of rows"));
+  }
+
+  @Test
+  void speakerFoldersMayBeNested() throws Exception {
+    for (String file : List.of("anna/s1/x.wav", "anna/s2/x.FLAC", "bob/y.wav", "bob/._y.wav")) {
+      write(file, "");
+    }
+    write("README", "not a sound");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(
+        List.of("anna-s1-x", "anna-s2-x", "bob-y"),
+        corpus.utterances().stream().map(Utterance::id).toList());
+    assertEquals(List.of("anna", "bob"), corpus.speakers());
+    write("anna/s1/x.flac", "");
+    assertTrue(message().contains("has the same id anna-s1-x as "), message());
+  }
+
+  @Test
+  void soundBesideSpeakerFoldersIsRefused() throws Exception {
+    write("anna/x.wav", "");
+    write("lost.wav", "");
+    assertEquals(
+        at("lost.wav")
+            + ": lies beside the speakers' folders; put it into a folder named by its speaker",
+        message());
+  }
+
+  @Test
+  void folderWithoutCorpusSaysWhatIsNeeded() {
+    assertEquals(
+        folder
+            + ": no corpus; it has neither wav.scp nor feats.scp, nor folders of speakers with"
+            + " .wav or .flac files",
+        message());
+    Path nowhere = at("nowhere");
+    assertEquals(
+        nowhere
+            + ": no such folder; name a corpus folder (wav.scp and utt2spk, or one folder for each"
+            + " speaker)",
+        assertThrows(InputException.class, () -> Corpus.open(nowhere)).getMessage());
+  }
+
+  @Test
+  void duplicateUtteranceNamesBothLines() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\na z.wav\n");
+    write("utt2spk", "a s\nb t\n");
+    assertEquals(at("wav.scp") + ", line 3: a is on line 1 already; remove one of them", message());
+  }
+
+  @Test
+  void utteranceWithoutSpeakerNamesTheLine() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\n");
+    write("utt2spk", "a s\n");
+    assertEquals(at("wav.scp") + ", line 2: utterance b has no speaker in utt2spk", message());
+  }
+
+  @Test
+  void speakerOfUnknownUtteranceNamesTheLine() throws Exception {
+    write("wav.scp", "a x.wav\n");
+    write("utt2spk", "a s\nc t\n");
+    assertEquals(at("utt2spk") + ", line 2: utterance c is not in wav.scp", message());
+  }
+
+  @Test
+  void missingUtt2spkSaysWhatItGives() throws Exception {
+    write("wav.scp", "a x.wav\n");
+    assertEquals(
+        at("utt2spk") + ": no such file; beside wav.scp it gives each utterance's speaker",
+        message());
+  }
+
+  @Test
+  void commandInWavScpIsRefused() throws Exception {
+    write("wav.scp", "a sph2pipe -f wav x.sph |\n");
+    write("utt2spk", "a s\n");
+    assertEquals(
+        at("wav.scp")
+            + ", line 1: utterance a is a command (|), and commands are not run; run it once"
+            + " yourself and list the file it makes",
+        message());
+  }
+
+  @Test
+  void lineWithOneFieldAndEmptyFileAreRefused() throws Exception {
+    write("wav.scp", "a\n");
+    write("utt2spk", "a s\n");
+    assertEquals(
+        at("wav.scp") + ", line 1: only one field (a); a line is UTTERANCE PATH", message());
+    write("wav.scp", "\n");
+    assertEquals(at("wav.scp") + ": empty; a line is UTTERANCE PATH", message());
+    Files.write(at("wav.scp"), new byte[] {(byte) 0xff, (byte) 0xfe, 'a'});
+    assertEquals(at("wav.scp") + ": not a text file in UTF-8", message());
+  }
+
+  @Test
+  void joinedUtterancesMustBeOfOneSpeakerAndKnown() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\n");
+    write("utt2spk", "a s\nb t\n");
+    write("joined2utt", "j a b\n");
+    assertEquals(at("joined2utt") + ", line 1: joins speakers s and t", message());
+    write("joined2utt", "j a c\n");
+    assertEquals(at("joined2utt") + ", line 1: no utterance c", message());
+    write("joined2utt", "b a\n");
+    assertEquals(at("joined2utt") + ", line 1: b is the id of an utterance too", message());
+  }
+
+  @Test
+  void missingFilesAreCounted() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\n");
+    write("utt2spk", "a s\nb t\n");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(
+        at("x.wav")
+            + ": no such file (utterance a, and 1 more are missing); correct "
+            + folder
+            + " or put the file there",
+        assertThrows(InputException.class, corpus::requireFiles).getMessage());
+  }
+
+  @Test
+  void oneSpeakerIsTooFewToTrain() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\n");
+    write("utt2spk", "a s\nb s\n");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(
+        folder + ": one speaker only (s); training needs at least two",
+        assertThrows(InputException.class, corpus::requireSpeakers).getMessage());
+  }
+
+  @Test
+  void unknownNamesAreAnsweredWithTheNearest() {
+    Corpus corpus = Corpus.open(SHIPPED);
+    String message =
+        assertThrows(InputException.class, () -> corpus.parts("00000003-clos-05")).getMessage();
+    assertTrue(
+        message.startsWith(
+            SHIPPED + ": has no utterance 00000003-clos-05; the nearest are 00000003-close-05"),
+        message);
+    assertThrows(InputException.class, () -> corpus.label("00000031"));
+    assertEquals(
+        SHIPPED.resolve("dev.speakers")
+            + ": no such file; the corpus has the splits test, train, val",
+        assertThrows(InputException.class, () -> corpus.split("dev")).getMessage());
+    assertTrue(
+        assertThrows(InputException.class, () -> corpus.trialList("x"))
+            .getMessage()
+            .endsWith(
+                "; the corpus has the trial lists test-joined, test-text-dependent,"
+                    + " test-text-independent, val-joined, val-text-dependent,"
+                    + " val-text-independent"));
+  }
+
+  @Test
+  void splitWithUnknownSpeakerNamesTheLine() throws Exception {
+    write("wav.scp", "a x.wav\n");
+    write("utt2spk", "a s\n");
+    write("train.speakers", "s\nu\n");
+    assertEquals(
+        at("train.speakers") + ", line 2: speaker u has no utterance in " + folder.getFileName(),
+        assertThrows(InputException.class, () -> Corpus.open(folder).split("train")).getMessage());
+  }
+
+  @Test
+  void textDependentTrialsNeedWords() throws Exception {
+    write("wav.scp", "a x.wav\nb y.wav\n");
+    write("utt2spk", "a s\nb t\n");
+    Corpus corpus = Corpus.open(folder);
+    assertEquals(
+        folder + ": utterance a has no word; text-dependent trials need the file utt2word",
+        assertThrows(InputException.class, () -> TrialRule.TEXT_DEPENDENT.pairs(corpus))
+            .getMessage());
+    assertEquals(
+        folder
+            + ": no pair of the same speaker for TEXT_INDEPENDENT trials in "
+            + folder.getFileName(),
+        assertThrows(InputException.class, () -> TrialRule.TEXT_INDEPENDENT.pairs(corpus))
+            .getMessage());
+  }
+}
