@@ -22,7 +22,7 @@ public final class Backend implements AutoCloseable {
   private long blockBytes;
   private ArenaPlan plan;
   private int next;
-  private final Operations operations = new Operations(this);
+  private final Operations operations;
 
   /** A backend without memory limit. */
   public Backend(Device device) {
@@ -33,6 +33,7 @@ public final class Backend implements AutoCloseable {
   public Backend(Device device, MemoryLedger ledger) {
     this.device = device;
     this.ledger = ledger;
+    this.operations = new Operations(this);
   }
 
   /** {@code cpu} or {@code dry}. */

@@ -13,10 +13,24 @@ import slimvox.memory.Category;
 public final class Operations {
   private final Backend backend;
   private final Device device;
+  private boolean watching;
 
   Operations(Backend backend) {
     this.backend = backend;
     this.device = backend.device();
+  }
+
+  /**
+   * While watching, results of layers (matrix products, convolutions, normalizations, pooling) are
+   * looked at, and the first that is not finite throws {@link NotFiniteException}. Slow; meant for
+   * finding the layer after a loss was not finite.
+   */
+  public void watch(boolean watch) {
+    watching = watch;
+  }
+
+  private void watched(Tensor y) {
+    if (watching && !device.isFinite(y)) throw new NotFiniteException(y);
   }
 
   // ---- host
@@ -116,6 +130,7 @@ public final class Operations {
         c.label(),
         device.matmulWorkspace(transposeA, transposeB, m, n, k),
         w -> device.matmul(transposeA, transposeB, m, n, k, a, b, c, accumulate, w));
+    watched(c);
   }
 
   public void addToRows(Tensor b, Tensor y) {
@@ -135,6 +150,7 @@ public final class Operations {
     shape(g.weightShape(), weight);
     shape(g.outShape(), y);
     with(y.label(), device.convolveWorkspace(g), w -> device.convolve(g, x, weight, y, w));
+    watched(y);
   }
 
   public void convolveBackwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx) {
@@ -201,6 +217,7 @@ public final class Operations {
     same(x, y);
     if (residual != null) same(x, residual);
     device.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+    watched(y);
   }
 
   public void batchNormalizeBackward(
@@ -247,6 +264,7 @@ public final class Operations {
   public void statisticsPooling(Tensor x, float floor, Tensor out) {
     pooled(x, out);
     device.statisticsPooling(x, floor, out);
+    watched(out);
   }
 
   public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
@@ -286,6 +304,7 @@ public final class Operations {
     same(x, alpha);
     shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
     device.weightedStatistics(x, alpha, floor, out);
+    watched(out);
   }
 
   public void weightedStatisticsBackward(

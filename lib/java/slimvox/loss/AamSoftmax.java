@@ -1,0 +1,158 @@
+package slimvox.loss;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.AngularMargin;
+import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Operations;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+import slimvox.nn.Initial;
+import slimvox.nn.Parameter;
+import slimvox.nn.State;
+
+/**
+ * The training classifier: additive angular margin softmax over K speakers.
+ *
+ * <p>cos = x / |x| . w_k / |w_k| for embedding x and class vector w_k; logits as in {@link
+ * AngularMargin}; loss = mean over the batch of the cross entropy. Embeddings N x E, weight K x E
+ * (WeSpeaker's {@code projection.weight}), labels 0 to K - 1.
+ *
+ * <p>Source: Deng et al. 2019, arXiv 1801.07698; WeSpeaker's ArcMarginProduct.
+ */
+public final class AamSoftmax implements AutoCloseable {
+  /**
+   * What one batch gave.
+   *
+   * @param loss mean cross entropy, natural logarithm
+   * @param accuracy share of the batch whose label has the largest logit, margin included
+   * @param accuracyWithoutMargin share whose label has the largest cosine
+   */
+  public record Result(double loss, double accuracy, double accuracyWithoutMargin) {}
+
+  private final Backend backend;
+  private final Operations ops;
+  private final float scale;
+  private final boolean easyMargin;
+  private final Parameter weight;
+
+  private AngularMargin margin;
+  private Tensor embedding;
+  private Tensor embeddingNorm;
+  private Tensor classes;
+  private Tensor classNorm;
+  private Tensor cosine;
+  private Tensor dlogits;
+  private Tensor labels;
+
+  /**
+   * A classifier whose weight is not initialized.
+   *
+   * @param scale s, 32 in WeSpeaker
+   */
+  public AamSoftmax(
+      Backend backend, int embeddingSize, int classes, double scale, boolean easyMargin) {
+    this.backend = backend;
+    this.ops = backend.ops();
+    this.scale = (float) scale;
+    this.easyMargin = easyMargin;
+    this.weight = new Parameter(backend, "projection.weight", classes, embeddingSize);
+  }
+
+  /** The class vectors. */
+  public Parameter weight() {
+    return weight;
+  }
+
+  public void describe(State state) {
+    state.add(weight);
+  }
+
+  /** Draws Xavier-uniform class vectors. */
+  public void initialize(RandomGenerator random) {
+    Initial.xavier(weight, random);
+  }
+
+  /**
+   * Loss and accuracies; keeps what backward needs.
+   *
+   * @param x embeddings, borrowed
+   * @param labels int32, N, borrowed
+   * @param margin m in radians
+   */
+  public Result forward(Tensor x, Tensor labels, double margin) {
+    this.margin = new AngularMargin((float) margin, scale, easyMargin);
+    this.labels = labels.retain();
+    int batch = x.shape().get(0);
+    int count = weight.value().shape().get(0);
+    embedding = backend.allocateLike(x, Category.ACTIVATION, "projection.embedding");
+    embeddingNorm = backend.allocate(Category.ACTIVATION, "projection.embedding_norm", batch);
+    ops.normalizeRows(x, embedding, embeddingNorm);
+    classes = backend.allocateLike(weight.value(), Category.ACTIVATION, "projection.classes");
+    classNorm = backend.allocate(Category.ACTIVATION, "projection.class_norm", count);
+    ops.normalizeRows(weight.value(), classes, classNorm);
+    cosine = backend.allocate(Category.ACTIVATION, "projection.cosine", batch, count);
+    ops.matmul(false, true, embedding, classes, cosine, false);
+    dlogits = backend.allocate(Category.ACTIVATION, "projection.logits", batch, count);
+    ops.marginLogits(cosine, labels, this.margin, dlogits);
+    double withMargin = accuracy(dlogits);
+    double withoutMargin = accuracy(cosine);
+    try (Tensor loss = backend.allocate(Category.ACTIVATION, "projection.loss", batch)) {
+      ops.softmaxCrossEntropy(dlogits, labels, loss, dlogits);
+      double sum = 0;
+      for (float l : ops.floats(loss)) sum += l;
+      return new Result(sum / batch, withMargin, withoutMargin);
+    }
+  }
+
+  private double accuracy(Tensor scores) {
+    Shape shape = Shape.of(scores.shape().get(0));
+    try (Tensor index =
+        backend.allocate(Category.ACTIVATION, "projection.best", DataType.INT32, shape)) {
+      ops.largestInRow(scores, index);
+      int[] best = ops.ints(index);
+      int[] wanted = ops.ints(labels);
+      int right = 0;
+      for (int i = 0; i < best.length; i++) if (best[i] == wanted[i]) right++;
+      return (double) right / best.length;
+    }
+  }
+
+  /** The gradient of the embeddings; the weight's gradient is added to. */
+  public Tensor backward() {
+    ops.marginLogitsBackward(cosine, labels, margin, dlogits, dlogits);
+    cosine.close();
+    labels.close();
+    Tensor dx = backend.allocateLike(embedding, Category.ACTIVATION_GRADIENT, "projection.din");
+    ops.matmul(false, false, dlogits, classes, dx, false);
+    ops.normalizeRowsBackward(embedding, embeddingNorm, dx, dx);
+    weightGradient();
+    classes.close();
+    classNorm.close();
+    dlogits.close();
+    embedding.close();
+    embeddingNorm.close();
+    return dx;
+  }
+
+  private void weightGradient() {
+    if (!weight.hasGradient()) {
+      Tensor dweight = weight.gradient();
+      ops.matmul(true, false, dlogits, embedding, dweight, false);
+      ops.normalizeRowsBackward(classes, classNorm, dweight, dweight);
+      return;
+    }
+    try (Tensor dweight =
+        backend.allocateLike(classes, Category.ACTIVATION_GRADIENT, "projection.dclasses")) {
+      ops.matmul(true, false, dlogits, embedding, dweight, false);
+      ops.normalizeRowsBackward(classes, classNorm, dweight, dweight);
+      ops.addScaled(1, dweight, weight.gradient());
+    }
+  }
+
+  @Override
+  public void close() {
+    weight.close();
+  }
+}

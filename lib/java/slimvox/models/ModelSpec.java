@@ -1,0 +1,50 @@
+package slimvox.models;
+
+import java.util.Locale;
+
+/**
+ * What to build.
+ *
+ * @param name a registered model, see {@link Models#names()}
+ * @param width channels of the first stage, WeSpeaker's {@code m_channels}; 32 in the papers
+ * @param bins feature dimension, 80 for log-mel
+ * @param embeddingSize dimension of the embedding, 256
+ * @param pooling how frames are pooled
+ */
+public record ModelSpec(String name, int width, int bins, int embeddingSize, Pooling pooling) {
+  /** Pooling over frames: statistics, or attentive statistics. */
+  public enum Pooling {
+    TSTP,
+    ASTP;
+
+    /** The name in recipes. */
+    public String key() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  public ModelSpec {
+    positive("width", width);
+    positive("bins", bins);
+    positive("embedding size", embeddingSize);
+  }
+
+  /** The network of the papers: width 32, 80 bins, 256-dimensional embedding, TSTP. */
+  public static ModelSpec of(String name) {
+    return new ModelSpec(name, 32, 80, 256, Pooling.TSTP);
+  }
+
+  /** The same with another width. */
+  public ModelSpec withWidth(int width) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling);
+  }
+
+  /** The same with another pooling. */
+  public ModelSpec withPooling(Pooling pooling) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling);
+  }
+
+  private static void positive(String what, int value) {
+    if (value < 1) throw new IllegalArgumentException(what + " must be at least 1, not " + value);
+  }
+}

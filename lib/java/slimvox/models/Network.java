@@ -1,0 +1,74 @@
+package slimvox.models;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.nn.Layer;
+import slimvox.nn.Mode;
+import slimvox.nn.Sequential;
+import slimvox.nn.State;
+
+/**
+ * A speaker-embedding network: features N x bins x frames x 1 in, embeddings N x E out.
+ *
+ * <p>The classifier used in training is not part of it, see {@link slimvox.loss.AamSoftmax}.
+ */
+public final class Network implements Layer {
+  private final String name;
+  private final ModelSpec spec;
+  private final Backend backend;
+  private final Sequential layers;
+  private final State state;
+
+  Network(String name, ModelSpec spec, Backend backend, Sequential layers) {
+    this.name = name;
+    this.spec = spec;
+    this.backend = backend;
+    this.layers = layers;
+    this.state = State.of(layers);
+  }
+
+  /** The registered name, for example {@code ResNet34}. */
+  public String name() {
+    return name;
+  }
+
+  public ModelSpec spec() {
+    return spec;
+  }
+
+  public Backend backend() {
+    return backend;
+  }
+
+  /** Parameters, running statistics and counters under WeSpeaker's names. */
+  public State state() {
+    return state;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    return layers.forward(x, mode);
+  }
+
+  /** Returns null: features have no gradient. */
+  @Override
+  public Tensor backward(Tensor dy) {
+    return layers.backward(dy);
+  }
+
+  @Override
+  public void describe(State into) {
+    layers.describe(into);
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    layers.initialize(random);
+  }
+
+  @Override
+  public void close() {
+    layers.close();
+  }
+}

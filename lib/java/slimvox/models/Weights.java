@@ -1,0 +1,125 @@
+package slimvox.models;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import slimvox.backend.DataType;
+import slimvox.backend.Tensor;
+import slimvox.nn.Parameter;
+import slimvox.nn.State;
+import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/**
+ * Moves a network's {@link State} to and from safetensors under WeSpeaker's names.
+ *
+ * <p>Nothing is left out silently: a name that is missing, one that the network does not have, and
+ * a shape that differs are errors that name file and tensor.
+ */
+public final class Weights {
+  private Weights() {}
+
+  /**
+   * Fills the state from a file.
+   *
+   * @param prefix put before each name in the file, for example {@code param.}
+   * @param mayBeUnused names in the file that the network need not have, for example a classifier
+   * @throws InputException before anything was changed
+   */
+  public static void load(
+      Safetensors file, String prefix, State state, Predicate<String> mayBeUnused) {
+    check(file, prefix, state, mayBeUnused);
+    for (Parameter p : state.parameters().values()) upload(file, prefix + p.name(), p.value());
+    for (Map.Entry<String, Tensor> b : state.buffers().entrySet()) {
+      upload(file, prefix + b.getKey(), b.getValue());
+    }
+    for (Map.Entry<String, State.Counter> c : state.counters().entrySet()) {
+      c.getValue().set().accept(file.longs(prefix + c.getKey())[0]);
+    }
+  }
+
+  private static void check(
+      Safetensors file, String prefix, State state, Predicate<String> mayBeUnused) {
+    List<String> expected = new ArrayList<>();
+    for (String name : state.names()) expected.add(prefix + name);
+    for (String name : expected) {
+      if (!file.has(name)) {
+        throw new InputException(
+            file.file()
+                + ": no tensor "
+                + name
+                + ", so this is a file of another model; nearest names: "
+                + String.join(", ", NearestNames.of(name, file.names(), 3)));
+      }
+    }
+    for (String name : file.names()) {
+      if (name.startsWith(prefix)
+          && !state.names().contains(name.substring(prefix.length()))
+          && !mayBeUnused.test(name.substring(prefix.length()))) {
+        throw new InputException(
+            file.file()
+                + ": tensor "
+                + name
+                + " is unknown to the model, so it is another model's");
+      }
+    }
+    for (Parameter p : state.parameters().values()) shape(file, prefix + p.name(), p.value());
+    for (Map.Entry<String, Tensor> b : state.buffers().entrySet()) {
+      shape(file, prefix + b.getKey(), b.getValue());
+    }
+  }
+
+  /**
+   * Checks that a tensor of the file has the shape of {@code x}.
+   *
+   * @throws InputException naming both shapes
+   */
+  public static void shape(Safetensors file, String name, Tensor x) {
+    long[] wanted = Arrays.stream(x.shape().toArray()).asLongStream().toArray();
+    if (!Arrays.equals(wanted, file.shape(name))) {
+      throw new InputException(
+          "%s: tensor %s is %s, the model wants %s; model, width, bins or number of speakers differ"
+              .formatted(
+                  file.file(), name, Arrays.toString(file.shape(name)), Arrays.toString(wanted)));
+    }
+  }
+
+  /** Fills {@code x} from the tensor {@code name}. */
+  public static void upload(Safetensors file, String name, Tensor x) {
+    if (x.type() == DataType.UINT8) {
+      x.backend().ops().upload(file.bytes(name), x);
+    } else {
+      x.backend().ops().upload(file.floats(name), x);
+    }
+  }
+
+  /** Adds the state to a file. */
+  public static void save(State state, String prefix, SafetensorsWriter file) {
+    for (String name : state.names()) {
+      Parameter p = state.parameters().get(name);
+      Tensor b = state.buffers().get(name);
+      if (p != null) {
+        put(file, prefix + name, p.value());
+      } else if (b != null) {
+        put(file, prefix + name, b);
+      } else {
+        long value = state.counters().get(name).get().getAsLong();
+        file.put(prefix + name, new long[0], new long[] {value});
+      }
+    }
+  }
+
+  /** Adds one tensor to a file. */
+  public static void put(SafetensorsWriter file, String name, Tensor x) {
+    long[] shape = Arrays.stream(x.shape().toArray()).asLongStream().toArray();
+    if (x.type() == DataType.UINT8) {
+      file.put(name, shape, x.backend().ops().bytes(x));
+    } else {
+      file.put(name, shape, x.backend().ops().floats(x));
+    }
+  }
+}

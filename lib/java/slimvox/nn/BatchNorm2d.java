@@ -1,0 +1,159 @@
+package slimvox.nn;
+
+import java.util.Arrays;
+import java.util.random.RandomGenerator;
+import slimvox.backend.Backend;
+import slimvox.backend.Operations;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * Batch normalization, with what follows it in a residual network built in.
+ *
+ * <p>y = act(gamma (x - mean) / sqrt(variance + 1e-5) + beta + residual), for each channel; act is
+ * ReLU if asked for, residual is optional. In training mean and (biased) variance are the batch's,
+ * and running = 0.9 running + 0.1 batch (variance unbiased), as in PyTorch; in evaluation they are
+ * the running ones.
+ *
+ * <p>Kept for backward: the input, the output if there is a ReLU (its sign is the mask), and mean
+ * and inverse deviation, 8 bytes a channel. That is what PyTorch keeps for the separate layers;
+ * doing them at once only saves passes over memory.
+ *
+ * <p>Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
+ */
+public final class BatchNorm2d implements Layer {
+  private static final float EPSILON = 1e-5f;
+  private static final float MOMENTUM = 0.1f;
+
+  private final Backend backend;
+  private final Operations ops;
+  private final String name;
+  private final boolean relu;
+  private final Parameter gamma;
+  private final Parameter beta;
+  private final Tensor runningMean;
+  private final Tensor runningVariance;
+  private long batchesTracked;
+
+  private Tensor mean;
+  private Tensor inverseDeviation;
+  private Tensor input;
+  private Tensor output;
+
+  /**
+   * A batch normalization.
+   *
+   * @param relu put a ReLU behind it
+   */
+  public BatchNorm2d(Backend backend, String name, int channels, boolean relu) {
+    this.backend = backend;
+    this.ops = backend.ops();
+    this.name = name;
+    this.relu = relu;
+    this.gamma = new Parameter(backend, name + ".weight", channels);
+    this.beta = new Parameter(backend, name + ".bias", channels);
+    this.runningMean = backend.allocate(Category.PARAMETER, name + ".running_mean", channels);
+    this.runningVariance = backend.allocate(Category.PARAMETER, name + ".running_var", channels);
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    return forward(x, null, mode);
+  }
+
+  /** The output for {@code x} plus {@code residual}, both borrowed; residual may be null. */
+  public Tensor forward(Tensor x, Tensor residual, Mode mode) {
+    if (mode != Mode.RECOMPUTE) statistics(x, mode);
+    Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
+    ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, y);
+    if (mode.keeps()) {
+      input = x.retain();
+      output = relu ? y.retain() : null;
+    } else if (mode == Mode.EVALUATE) {
+      releaseStatistics();
+    }
+    return y;
+  }
+
+  private void statistics(Tensor x, Mode mode) {
+    int channels = x.shape().get(-1);
+    inverseDeviation = backend.allocate(Category.ACTIVATION, name + ".inverse_deviation", channels);
+    if (mode == Mode.EVALUATE) {
+      mean = runningMean.retain();
+      ops.inverseDeviation(runningVariance, EPSILON, inverseDeviation);
+      return;
+    }
+    mean = backend.allocate(Category.ACTIVATION, name + ".mean", channels);
+    ops.batchStatistics(x, EPSILON, mean, inverseDeviation);
+    ops.updateRunningStatistics(
+        mean, inverseDeviation, EPSILON, x.shape().rows(), MOMENTUM, runningMean, runningVariance);
+    batchesTracked++;
+  }
+
+  private void releaseStatistics() {
+    mean.close();
+    inverseDeviation.close();
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    backward(dy, null, dy);
+    return dy;
+  }
+
+  /**
+   * Backward of {@link #forward(Tensor, Tensor, Mode)} with a residual: afterwards {@code dy} holds
+   * the residual's gradient and stays the caller's; the gradient of x is returned.
+   */
+  public Tensor backwardThroughSum(Tensor dy) {
+    Tensor dx = backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    backward(dy, dy, dx);
+    return dx;
+  }
+
+  private void backward(Tensor dy, Tensor dresidual, Tensor dx) {
+    boolean accumulate = gamma.hasGradient();
+    ops.batchNormalizeBackward(
+        input,
+        output,
+        dy,
+        mean,
+        inverseDeviation,
+        gamma.value(),
+        gamma.gradient(),
+        beta.gradient(),
+        accumulate,
+        dresidual,
+        dx);
+    input.close();
+    if (output != null) output.close();
+    releaseStatistics();
+  }
+
+  @Override
+  public void describe(State state) {
+    state.add(gamma);
+    state.add(beta);
+    state.add(runningMean);
+    state.add(runningVariance);
+    state.add(name + ".num_batches_tracked", () -> batchesTracked, n -> batchesTracked = n);
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    float[] ones = new float[Math.toIntExact(gamma.value().size())];
+    Arrays.fill(ones, 1);
+    ops.upload(ones, gamma.value());
+    ops.upload(ones, runningVariance);
+    ops.fill(beta.value(), 0);
+    ops.fill(runningMean, 0);
+  }
+
+  @Override
+  public void close() {
+    gamma.close();
+    beta.close();
+    runningMean.close();
+    runningVariance.close();
+  }
+}

@@ -1,0 +1,120 @@
+package slimvox.nn;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * Two-dimensional convolution without bias.
+ *
+ * <p>y[n, i, j, o] = sum over a, b, c of w[o, c, a, b] x[n, i s + a - p, j s + b - p, c]; input N x
+ * H x W x I, weight O x I/groups x k x k, output N x H' x W' x O. Padding is (k - 1) / 2, so that
+ * stride 1 keeps the size. {@code groups = I = O} is a depthwise convolution.
+ */
+public final class Conv2d implements Layer {
+  private final Backend backend;
+  private final String name;
+  private final int kernel;
+  private final int strideHeight;
+  private final int strideWidth;
+  private final int groups;
+  private final boolean inputGradient;
+  private final Parameter weight;
+  private Convolution geometry;
+  private Tensor input;
+
+  /** The same stride on both axes, one group. */
+  public Conv2d(Backend backend, String name, int in, int out, int kernel, int stride) {
+    this(backend, name, in, out, kernel, stride, stride, 1, true);
+  }
+
+  /**
+   * A convolution.
+   *
+   * @param strideHeight stride over frequency
+   * @param strideWidth stride over frames
+   * @param inputGradient false for the first layer of a network: backward returns null
+   */
+  public Conv2d(
+      Backend backend,
+      String name,
+      int in,
+      int out,
+      int kernel,
+      int strideHeight,
+      int strideWidth,
+      int groups,
+      boolean inputGradient) {
+    this.backend = backend;
+    this.name = name;
+    this.kernel = kernel;
+    this.strideHeight = strideHeight;
+    this.strideWidth = strideWidth;
+    this.groups = groups;
+    this.inputGradient = inputGradient;
+    this.weight = new Parameter(backend, name + ".weight", out, in / groups, kernel, kernel);
+  }
+
+  private Convolution geometry(Shape x) {
+    int pad = (kernel - 1) / 2;
+    Shape w = weight.value().shape();
+    return new Convolution(
+        x.get(0),
+        x.get(1),
+        x.get(2),
+        w.get(1) * groups,
+        w.get(0),
+        kernel,
+        kernel,
+        strideHeight,
+        strideWidth,
+        pad,
+        pad,
+        groups);
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    Convolution g = geometry(x.shape());
+    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
+    backend.ops().convolve(g, x, weight.value(), y);
+    if (mode.keeps()) {
+      geometry = g;
+      input = x.retain();
+    }
+    return y;
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    boolean accumulate = weight.hasGradient();
+    backend.ops().convolveBackwardWeight(geometry, input, dy, weight.gradient(), accumulate);
+    input.close();
+    Tensor dx = null;
+    if (inputGradient) {
+      int[] lengths = geometry.inShape().toArray();
+      dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", lengths);
+      backend.ops().convolveBackwardData(geometry, dy, weight.value(), dx);
+    }
+    dy.close();
+    return dx;
+  }
+
+  @Override
+  public void describe(State state) {
+    state.add(weight);
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
+  }
+
+  @Override
+  public void close() {
+    weight.close();
+  }
+}

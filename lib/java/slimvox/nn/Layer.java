@@ -1,0 +1,34 @@
+package slimvox.nn;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.Tensor;
+
+/**
+ * A function with parameters: forward and backward side by side.
+ *
+ * <p>Who owns what is said in {@link Tensor}: forward borrows its input and returns an output that
+ * the caller owns; backward takes the output's gradient over and returns the input's.
+ *
+ * <p>A layer keeps what backward needs from the last forward in {@link Mode#TRAIN} or {@link
+ * Mode#RECOMPUTE}, for one backward.
+ */
+public interface Layer extends AutoCloseable {
+  /** The output for {@code x}. */
+  Tensor forward(Tensor x, Mode mode);
+
+  /**
+   * Adds to the parameters' gradients and returns the input's gradient, or {@code null} if the
+   * layer was built without one.
+   */
+  Tensor backward(Tensor dy);
+
+  /** Lists parameters and other state in the order of WeSpeaker's state dict. */
+  default void describe(State state) {}
+
+  /** Draws the initial parameters, the same for the same generator state. */
+  default void initialize(RandomGenerator random) {}
+
+  /** Returns parameters and state to the backend. */
+  @Override
+  default void close() {}
+}

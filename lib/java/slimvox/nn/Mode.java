@@ -1,0 +1,30 @@
+package slimvox.nn;
+
+/** Why a layer runs forward. */
+public enum Mode {
+  /** A training step: batch statistics, running statistics move, what backward needs is kept. */
+  TRAIN,
+  /**
+   * A training step of a layer that will be recomputed before backward: batch statistics, running
+   * statistics move, activations are not kept. Small statistics (mean and deviation of a batch
+   * normalization) are, so that recomputing gives the same output.
+   */
+  TRAIN_WITHOUT_KEEPING,
+  /**
+   * The second forward of a recomputed layer: the statistics of the first are used again, no state
+   * changes, what backward needs is kept.
+   */
+  RECOMPUTE,
+  /** Running statistics; nothing is kept, no state changes. */
+  EVALUATE;
+
+  /** True if backward will follow this forward. */
+  public boolean keeps() {
+    return this == TRAIN || this == RECOMPUTE;
+  }
+
+  /** True if running statistics and other state move; exactly once a step. */
+  public boolean movesState() {
+    return this == TRAIN || this == TRAIN_WITHOUT_KEEPING;
+  }
+}

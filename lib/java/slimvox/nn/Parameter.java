@@ -1,0 +1,65 @@
+package slimvox.nn;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/** A tensor that is learned, with its gradient while there is one. */
+public final class Parameter implements AutoCloseable {
+  private final Backend backend;
+  private final String name;
+  private final Tensor value;
+  private Tensor gradient;
+
+  /**
+   * A parameter whose values are not set yet.
+   *
+   * @param name WeSpeaker's name, for example {@code layer1.0.conv1.weight}
+   */
+  public Parameter(Backend backend, String name, int... lengths) {
+    this.backend = backend;
+    this.name = name;
+    this.value = backend.allocate(Category.PARAMETER, name, lengths);
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public Tensor value() {
+    return value;
+  }
+
+  /** True from the first backward until {@link #dropGradient()}. */
+  public boolean hasGradient() {
+    return gradient != null;
+  }
+
+  /**
+   * The gradient's buffer, allocated when first asked for. Ask {@link #hasGradient()} before: if it
+   * was false the contents are undefined and must be written, else they must be added to.
+   */
+  public Tensor gradient() {
+    if (gradient == null) {
+      gradient = backend.allocateLike(value, Category.GRADIENT, name + ".grad");
+    }
+    return gradient;
+  }
+
+  /** Returns the gradient's buffer, if there is one. */
+  public void dropGradient() {
+    if (gradient != null) gradient.close();
+    gradient = null;
+  }
+
+  /** Forgets a gradient whose buffer went with an interrupted step. */
+  public void forgetGradient() {
+    gradient = null;
+  }
+
+  @Override
+  public void close() {
+    dropGradient();
+    value.close();
+  }
+}

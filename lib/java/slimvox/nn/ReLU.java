@@ -1,0 +1,32 @@
+package slimvox.nn;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/** y = max(x, 0). Kept for backward: the output. */
+public final class ReLU implements Layer {
+  private final Backend backend;
+  private final String name;
+  private Tensor output;
+
+  public ReLU(Backend backend, String name) {
+    this.backend = backend;
+    this.name = name;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
+    backend.ops().relu(x, y);
+    if (mode.keeps()) output = y.retain();
+    return y;
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    backend.ops().reluBackward(output, dy, dy);
+    output.close();
+    return dy;
+  }
+}

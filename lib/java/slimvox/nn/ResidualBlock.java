@@ -1,0 +1,66 @@
+package slimvox.nn;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.Tensor;
+
+/**
+ * y = ReLU(last(body(x)) + shortcut(x)), the block of He et al. 2016 (arXiv 1512.03385).
+ *
+ * <p>{@code last} is the batch normalization that ends the residual branch; it adds the shortcut
+ * and applies the ReLU in the same pass. Without a shortcut layer x itself is added.
+ */
+public final class ResidualBlock implements Layer {
+  private final Sequential body;
+  private final BatchNorm2d last;
+  private final Sequential shortcut;
+
+  /**
+   * A block.
+   *
+   * @param last a batch normalization with ReLU
+   * @param shortcut null for the identity
+   */
+  public ResidualBlock(Sequential body, BatchNorm2d last, Sequential shortcut) {
+    this.body = body;
+    this.last = last;
+    this.shortcut = shortcut;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    try (Tensor residual = body.forward(x, mode);
+        Tensor skip = shortcut == null ? x.retain() : shortcut.forward(x, mode)) {
+      return last.forward(residual, skip, mode);
+    }
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    Tensor dx = body.backward(last.backwardThroughSum(dy));
+    try (Tensor skip = shortcut == null ? dy : shortcut.backward(dy)) {
+      skip.backend().ops().addScaled(1, skip, dx);
+    }
+    return dx;
+  }
+
+  @Override
+  public void describe(State state) {
+    body.describe(state);
+    last.describe(state);
+    if (shortcut != null) shortcut.describe(state);
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    body.initialize(random);
+    last.initialize(random);
+    if (shortcut != null) shortcut.initialize(random);
+  }
+
+  @Override
+  public void close() {
+    body.close();
+    last.close();
+    if (shortcut != null) shortcut.close();
+  }
+}

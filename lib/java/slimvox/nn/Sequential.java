@@ -1,0 +1,56 @@
+package slimvox.nn;
+
+import java.util.List;
+import java.util.random.RandomGenerator;
+import slimvox.backend.Tensor;
+
+/** Layers one after the other. */
+public final class Sequential implements Layer {
+  private final List<Layer> layers;
+
+  public Sequential(List<? extends Layer> layers) {
+    this.layers = List.copyOf(layers);
+  }
+
+  public Sequential(Layer... layers) {
+    this(List.of(layers));
+  }
+
+  /** The layers in order. */
+  public List<Layer> layers() {
+    return layers;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    Tensor current = x.retain();
+    for (Layer layer : layers) {
+      Tensor next = layer.forward(current, mode);
+      current.close();
+      current = next;
+    }
+    return current;
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    Tensor current = dy;
+    for (Layer layer : layers.reversed()) current = layer.backward(current);
+    return current;
+  }
+
+  @Override
+  public void describe(State state) {
+    for (Layer layer : layers) layer.describe(state);
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    for (Layer layer : layers) layer.initialize(random);
+  }
+
+  @Override
+  public void close() {
+    for (Layer layer : layers) layer.close();
+  }
+}

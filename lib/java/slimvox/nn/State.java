@@ -1,0 +1,77 @@
+package slimvox.nn;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.LongConsumer;
+import java.util.function.LongSupplier;
+import slimvox.backend.Tensor;
+
+/**
+ * Everything a network has to remember, by name, in the order of WeSpeaker's state dict: learned
+ * parameters, buffers (running statistics) and counters.
+ */
+public final class State {
+  /** A whole number such as {@code num_batches_tracked}. */
+  public record Counter(LongSupplier get, LongConsumer set) {}
+
+  private final Set<String> names = new LinkedHashSet<>();
+  private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+  private final Map<String, Tensor> buffers = new LinkedHashMap<>();
+  private final Map<String, Counter> counters = new LinkedHashMap<>();
+
+  /** The state of one layer and all it contains. */
+  public static State of(Layer layer) {
+    State state = new State();
+    layer.describe(state);
+    return state;
+  }
+
+  /** Lists a parameter. */
+  public void add(Parameter parameter) {
+    name(parameter.name());
+    parameters.put(parameter.name(), parameter);
+  }
+
+  /** Lists a buffer under its label. */
+  public void add(Tensor buffer) {
+    name(buffer.label());
+    buffers.put(buffer.label(), buffer);
+  }
+
+  /** Lists a counter. */
+  public void add(String name, LongSupplier get, LongConsumer set) {
+    name(name);
+    counters.put(name, new Counter(get, set));
+  }
+
+  private void name(String name) {
+    if (!names.add(name)) {
+      throw new IllegalStateException("two parts of the network are called " + name);
+    }
+  }
+
+  /** All names in order. */
+  public Set<String> names() {
+    return Collections.unmodifiableSet(names);
+  }
+
+  public Map<String, Parameter> parameters() {
+    return parameters;
+  }
+
+  public Map<String, Tensor> buffers() {
+    return buffers;
+  }
+
+  public Map<String, Counter> counters() {
+    return counters;
+  }
+
+  /** Number of learned values. */
+  public long parameterCount() {
+    return parameters.values().stream().mapToLong(p -> p.value().size()).sum();
+  }
+}

@@ -1,0 +1,50 @@
+package slimvox.nn;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * Temporal statistics pooling (TSTP): mean and deviation over frames of every channel and
+ * frequency.
+ *
+ * <p>Input N x H x W x C, output N x 2D with D = C H: first the means, then sqrt(unbiased variance
+ * + 1e-7); feature c H + h, WeSpeaker's order. Kept for backward: input and output.
+ */
+public final class StatisticsPooling implements Layer {
+  static final float FLOOR = 1e-7f;
+
+  private final Backend backend;
+  private final String name;
+  private Tensor input;
+  private Tensor output;
+
+  public StatisticsPooling(Backend backend, String name) {
+    this.backend = backend;
+    this.name = name;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    Shape s = x.shape();
+    Tensor out =
+        backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), 2 * s.get(1) * s.get(3));
+    backend.ops().statisticsPooling(x, FLOOR, out);
+    if (mode.keeps()) {
+      input = x.retain();
+      output = out.retain();
+    }
+    return out;
+  }
+
+  @Override
+  public Tensor backward(Tensor dout) {
+    Tensor dx = backend.allocateLike(input, Category.ACTIVATION_GRADIENT, name + ".din");
+    backend.ops().statisticsPoolingBackward(input, output, dout, dx);
+    input.close();
+    output.close();
+    dout.close();
+    return dx;
+  }
+}

@@ -1,0 +1,37 @@
+package slimvox.train;
+
+import slimvox.backend.NotFiniteException;
+import slimvox.backend.Tensor;
+import slimvox.models.Network;
+import slimvox.nn.Mode;
+
+/** Training met NaN or infinity; the message names the first layer where it appeared. */
+public class NonFiniteException extends RuntimeException {
+  private static final String REMEDY =
+      "; parameters were not changed. Lower the learning rate or look at the features";
+
+  NonFiniteException(String message) {
+    super(message + REMEDY);
+  }
+
+  /** Runs the network again, layer by layer, to find where it starts. */
+  static NonFiniteException inForward(Network network, Tensor x, double loss) {
+    if (!x.backend().ops().isFinite(x)) {
+      return new NonFiniteException("the features of a batch are not finite");
+    }
+    String layer = "projection (the classifier)";
+    x.backend().ops().watch(true);
+    try {
+      network.forward(x, Mode.RECOMPUTE).close();
+    } catch (NotFiniteException e) {
+      layer = e.label();
+    } finally {
+      x.backend().ops().watch(false);
+    }
+    return new NonFiniteException("the loss is " + loss + ", first not finite at " + layer);
+  }
+
+  static NonFiniteException inGradient(String parameter) {
+    return new NonFiniteException("the gradient of " + parameter + " is not finite");
+  }
+}

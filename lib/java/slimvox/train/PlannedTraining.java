@@ -1,0 +1,74 @@
+package slimvox.train;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import slimvox.backend.Backend;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.ArenaPlan;
+import slimvox.memory.MemoryLedger;
+
+/**
+ * A {@link TrainingStep} whose memory is planned before it runs.
+ *
+ * <p>The step is built twice: once on the backend, and once on a dry backend that asks the same
+ * device for its workspace sizes. Running the dry one lists every allocation of a step of a given
+ * shape; {@link ArenaPlan} gives them places in one block.
+ */
+public final class PlannedTraining implements AutoCloseable {
+  private record Form(int batch, int frames) {}
+
+  private final Backend backend;
+  private final TrainingStep step;
+  private final Backend dryBackend;
+  private final TrainingStep dryStep;
+  private final Map<Form, ArenaPlan> plans = new LinkedHashMap<>();
+
+  /** Builds the step on {@code backend} and its dry twin. */
+  public PlannedTraining(Backend backend, Function<Backend, TrainingStep> build) {
+    this.backend = backend;
+    this.dryBackend = new Backend(new DryDevice(backend.device()));
+    this.dryStep = build.apply(dryBackend);
+    this.step = build.apply(backend);
+  }
+
+  /** The step itself. */
+  public TrainingStep step() {
+    return step;
+  }
+
+  /** The events of one step of this shape, from a dry run. */
+  public List<MemoryLedger.Event> timeline(int batch, int frames) {
+    int bins = step.network().spec().bins();
+    dryBackend.ledger().startTimeline();
+    dryStep.run(new float[Math.multiplyExact(batch * bins, frames)], new int[batch], 0, 0);
+    return dryBackend.ledger().stopTimeline();
+  }
+
+  /** The plan of one step of this shape. */
+  public ArenaPlan plan(int batch, int frames) {
+    return plans.computeIfAbsent(
+        new Form(batch, frames), f -> ArenaPlan.of(timeline(f.batch, f.frames)));
+  }
+
+  /** One step in planned memory; see {@link TrainingStep#run}. */
+  public TrainingStep.Result run(
+      float[] features, int[] labels, double margin, double learningRate) {
+    int frames = features.length / labels.length / step.network().spec().bins();
+    try {
+      return backend.step(
+          plan(labels.length, frames), () -> step.run(features, labels, margin, learningRate));
+    } catch (RuntimeException | Error e) {
+      step.abandon();
+      throw e;
+    }
+  }
+
+  @Override
+  public void close() {
+    step.close();
+    dryStep.close();
+    dryBackend.close();
+  }
+}

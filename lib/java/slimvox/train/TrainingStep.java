@@ -1,0 +1,183 @@
+package slimvox.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.loss.AamSoftmax;
+import slimvox.memory.Category;
+import slimvox.models.Network;
+import slimvox.nn.Mode;
+import slimvox.nn.Parameter;
+import slimvox.nn.State;
+import slimvox.optim.Optimizer;
+
+/**
+ * One step of training: forward, loss, backward, optimizer.
+ *
+ * <p>After a step only parameters and optimizer state are in memory. The same code runs on the dry
+ * backend, which is how a step's memory is planned ({@link PlannedTraining}).
+ */
+public final class TrainingStep implements AutoCloseable {
+  /**
+   * What one step gave.
+   *
+   * @param loss mean cross entropy of the batch
+   * @param accuracy share of the batch classified right, margin included
+   * @param accuracyWithoutMargin share of the batch classified right by the plain cosine
+   * @param forwardNanos time of forward and loss
+   * @param backwardNanos time of backward
+   * @param optimizerNanos time of the parameter update
+   */
+  public record Result(
+      double loss,
+      double accuracy,
+      double accuracyWithoutMargin,
+      long forwardNanos,
+      long backwardNanos,
+      long optimizerNanos) {
+    /** Time of the whole step. */
+    public long nanos() {
+      return forwardNanos + backwardNanos + optimizerNanos;
+    }
+  }
+
+  /** Builds the optimizer of a list of parameters. */
+  @FunctionalInterface
+  public interface OptimizerFactory {
+    Optimizer of(Backend backend, List<Parameter> parameters);
+  }
+
+  private final Backend backend;
+  private final Network network;
+  private final AamSoftmax classifier;
+  private final Optimizer optimizer;
+  private final State state;
+  private final List<Parameter> parameters;
+  private long keptForBackward;
+
+  /**
+   * A step on a network.
+   *
+   * @param classifier null to leave it out: the embeddings' gradient is then 1 everywhere, which is
+   *     good for counting memory and for nothing else
+   */
+  public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
+    this.backend = network.backend();
+    this.network = network;
+    this.classifier = classifier;
+    this.state = new State();
+    network.describe(state);
+    if (classifier != null) classifier.describe(state);
+    this.parameters = new ArrayList<>(state.parameters().values());
+    this.optimizer = optimizer.of(backend, parameters);
+  }
+
+  public Network network() {
+    return network;
+  }
+
+  public Optimizer optimizer() {
+    return optimizer;
+  }
+
+  /** Parameters, running statistics and counters of network and classifier. */
+  public State state() {
+    return state;
+  }
+
+  /** Draws all initial parameters. */
+  public void initialize(RandomGenerator random) {
+    network.initialize(random);
+    if (classifier != null) classifier.initialize(random);
+  }
+
+  /**
+   * One step.
+   *
+   * @param features batch x bins x frames
+   * @param labels one speaker index an utterance
+   * @param margin of the angular softmax, radians
+   * @throws NonFiniteException before any parameter has changed, naming the first layer concerned
+   */
+  public Result run(float[] features, int[] labels, double margin, double learningRate) {
+    int batch = labels.length;
+    int bins = network.spec().bins();
+    if (batch == 0 || features.length % ((long) batch * bins) != 0) {
+      throw new IllegalArgumentException(
+          features.length + " features are not " + batch + " x " + bins + " x frames");
+    }
+    int frames = features.length / batch / bins;
+    try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
+        Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
+      backend.ops().upload(features, x);
+      backend.ops().upload(labels, y);
+      return run(x, y, margin, learningRate);
+    }
+  }
+
+  private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
+    long start = System.nanoTime();
+    long before = backend.ledger().bytes(Category.ACTIVATION);
+    Tensor embedding = network.forward(x, Mode.TRAIN);
+    long kept = backend.ledger().bytes(Category.ACTIVATION) - before;
+    keptForBackward = kept - embedding.bytes() + x.bytes();
+    AamSoftmax.Result loss = new AamSoftmax.Result(0, 0, 0);
+    if (classifier != null) loss = classifier.forward(embedding, labels, margin);
+    if (!Double.isFinite(loss.loss())) {
+      throw NonFiniteException.inForward(network, x, loss.loss());
+    }
+    long forward = System.nanoTime();
+    network.backward(embeddingGradient(embedding));
+    long backward = System.nanoTime();
+    for (Parameter p : parameters.reversed()) {
+      if (p.hasGradient() && !backend.ops().isFinite(p.gradient())) {
+        throw NonFiniteException.inGradient(p.name());
+      }
+    }
+    optimizer.step(learningRate);
+    for (Parameter p : parameters) p.dropGradient();
+    long end = System.nanoTime();
+    return new Result(
+        loss.loss(),
+        loss.accuracy(),
+        loss.accuracyWithoutMargin(),
+        forward - start,
+        backward - forward,
+        end - backward);
+  }
+
+  private Tensor embeddingGradient(Tensor embedding) {
+    if (classifier != null) {
+      embedding.close();
+      return classifier.backward();
+    }
+    Tensor one = backend.allocateLike(embedding, Category.ACTIVATION_GRADIENT, "embedding.grad");
+    embedding.close();
+    backend.ops().fill(one, 1);
+    return one;
+  }
+
+  /**
+   * Bytes that the network kept for backward in the last step: activations and batch statistics,
+   * and the features, which the first convolution needs; not the classifier's.
+   */
+  public long keptForBackwardBytes() {
+    return keptForBackward;
+  }
+
+  /** Forgets what an interrupted step left behind; its buffers have been returned already. */
+  public void abandon() {
+    for (Parameter p : parameters) p.forgetGradient();
+  }
+
+  @Override
+  public void close() {
+    optimizer.close();
+    if (classifier != null) classifier.close();
+    network.close();
+  }
+}

@@ -1,0 +1,98 @@
+package slimvox;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Which package may use which: nothing points back. */
+class PackageDirectionTest {
+  /** What each package may use besides itself; {@code storage} is open to all. */
+  private static final Map<String, List<String>> MAY_USE =
+      Map.ofEntries(
+          Map.entry("memory", List.of()),
+          Map.entry("storage", List.of()),
+          Map.entry("backend", List.of("memory")),
+          Map.entry("nn", List.of("backend", "memory")),
+          Map.entry("models", List.of("nn", "backend", "memory")),
+          Map.entry("loss", List.of("nn", "backend", "memory")),
+          Map.entry("optim", List.of("nn", "backend", "memory")),
+          Map.entry("audio", List.of()),
+          Map.entry("data", List.of("audio")),
+          Map.entry("verify", List.of()),
+          Map.entry(
+              "train",
+              List.of(
+                  "data", "audio", "verify", "models", "loss", "optim", "nn", "backend", "memory")),
+          Map.entry("report", List.of("train", "verify", "memory")),
+          Map.entry(
+              "notebook",
+              List.of(
+                  "report", "train", "data", "audio", "verify", "models", "loss", "optim", "nn",
+                  "backend", "memory")),
+          Map.entry(
+              "cli",
+              List.of(
+                  "report", "train", "data", "audio", "verify", "models", "loss", "optim", "nn",
+                  "backend", "memory")));
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages("slimvox");
+
+  @Test
+  void packagesPointOneWay() {
+    for (var entry : MAY_USE.entrySet()) {
+      List<String> forbidden = new ArrayList<>(MAY_USE.keySet());
+      forbidden.remove(entry.getKey());
+      forbidden.remove("storage");
+      forbidden.removeAll(entry.getValue());
+      String[] packages = forbidden.stream().map(p -> "slimvox." + p + "..").toArray(String[]::new);
+      noClasses()
+          .that()
+          .resideInAPackage("slimvox." + entry.getKey() + "..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(packages)
+          .allowEmptyShould(true)
+          .check(CLASSES);
+    }
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("slimvox.(*)..").should().beFreeOfCycles().check(CLASSES);
+  }
+
+  @Test
+  void everyPackageIsInTheList() {
+    List<String> unknown =
+        CLASSES.stream()
+            .map(c -> c.getPackageName().split("\\."))
+            .filter(p -> p.length > 1 && !MAY_USE.containsKey(p[1]))
+            .map(Arrays::toString)
+            .distinct()
+            .toList();
+    assertTrue(unknown.isEmpty(), "say what these may use: " + unknown);
+  }
+
+  @Test
+  void jcudaStaysInItsPackage() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("slimvox.backend.cuda..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("jcuda..")
+        .check(CLASSES);
+  }
+}

@@ -1,0 +1,137 @@
+package slimvox.models;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Backend;
+import slimvox.backend.dry.DryDevice;
+import slimvox.loss.AamSoftmax;
+import slimvox.memory.Category;
+import slimvox.nn.State;
+import slimvox.optim.Sgd;
+import slimvox.train.TrainingStep;
+
+/** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
+class ResNetMemoryTest {
+  private static final Path DATA = Path.of("tests/data/models");
+
+  @ParameterizedTest
+  @CsvSource({
+    "ResNet18, 4105440",
+    "ResNet34, 6634336",
+    "ResNet50, 11131360",
+    "ResNet101, 15892448",
+    "ResNet152, 19814880",
+    "ResNet221, 23792224",
+    "ResNet293, 28626016"
+  })
+  void parameterCountsAreWeSpeakers(String name, long count) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = Models.build(ModelSpec.of(name), dry)) {
+      assertEquals(count, network.state().parameterCount());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"ResNet34", "ResNet50"})
+  void namesAndShapesAreWeSpeakersStateDict(String name) throws IOException {
+    JsonNode reference =
+        new ObjectMapper().readTree(DATA.resolve("state_dict_names.json").toFile());
+    List<String> expected = new ArrayList<>();
+    for (JsonNode entry : reference.get("state_dicts").get(name)) {
+      expected.add(entry.get(0).asText() + " " + entry.get(1).toString().replace(",", ", "));
+    }
+    List<String> actual = new ArrayList<>();
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = Models.build(ModelSpec.of(name), dry);
+        AamSoftmax classifier = new AamSoftmax(dry, 256, 17982, 32, false)) {
+      State state = new State();
+      network.describe(state);
+      classifier.describe(state);
+      for (String n : state.names()) {
+        String shape = "[]";
+        if (state.parameters().containsKey(n)) {
+          shape = state.parameters().get(n).value().shape().toString();
+        } else if (state.buffers().containsKey(n)) {
+          shape = state.buffers().get(n).shape().toString();
+        }
+        actual.add(n + " " + shape);
+      }
+    }
+    assertEquals(expected, actual);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "ResNet18",
+        "ResNet34",
+        "ResNet50",
+        "ResNet101",
+        "ResNet152",
+        "ResNet221",
+        "ResNet293"
+      })
+  void bytesKeptForBackwardArePyTorchs(String name) throws IOException {
+    JsonNode reference = new ObjectMapper().readTree(DATA.resolve("memory.json").toFile());
+    JsonNode measured = reference.get("models").get(name);
+    try (Backend dry = new Backend(new DryDevice())) {
+      try (TrainingStep step = step(dry, name, 0)) {
+        for (int batch : new int[] {2, 4}) {
+          step.run(new float[batch * 80 * 200], new int[batch], 0, 0);
+          double pytorch = measured.get("batch" + batch).get("saved").asDouble();
+          assertEquals(1, step.keptForBackwardBytes() / pytorch, 0.005);
+        }
+      }
+      dry.ledger().checkOnly();
+    }
+  }
+
+  @Test
+  void staticBytesArePyTorchsAndNothingElseRemainsAfterAStep() throws IOException {
+    JsonNode reference = new ObjectMapper().readTree(DATA.resolve("memory.json").toFile());
+    JsonNode fixed = reference.get("models").get("ResNet34").get("static");
+    try (Backend dry = new Backend(new DryDevice());
+        TrainingStep step = step(dry, "ResNet34", 0)) {
+      step.run(new float[2 * 80 * 200], new int[2], 0, 0);
+      long parameters = fixed.get("parameters").asLong() + bufferBytes(step.state());
+      assertEquals(parameters, dry.ledger().bytes(Category.PARAMETER));
+      assertEquals(
+          fixed.get("sgd_momentum").asLong(), dry.ledger().bytes(Category.OPTIMIZER_STATE));
+      assertEquals(
+          fixed.get("gradients").asLong(), dry.ledger().report().peak().get(Category.GRADIENT));
+      dry.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+  }
+
+  private static long bufferBytes(State state) {
+    return state.buffers().values().stream().mapToLong(b -> b.bytes()).sum();
+  }
+
+  @Test
+  void theClassifierIsCountedWithItsGradientAndState() {
+    try (Backend dry = new Backend(new DryDevice());
+        TrainingStep step = step(dry, "ResNet18", 1000)) {
+      step.run(new float[2 * 80 * 200], new int[2], 0, 0);
+      long values = 4105440 + 1000 * 256;
+      assertEquals(4 * values, dry.ledger().bytes(Category.OPTIMIZER_STATE));
+      assertEquals(4 * values, dry.ledger().report().peak().get(Category.GRADIENT));
+    }
+  }
+
+  private static TrainingStep step(Backend backend, String name, int classes) {
+    return new TrainingStep(
+        Models.build(ModelSpec.of(name), backend),
+        classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32, false),
+        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true));
+  }
+}
