@@ -1,0 +1,271 @@
+package slimvox.verify;
+
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.util.BitSet;
+import slimvox.storage.InputException;
+
+/**
+ * One score for every trial of a list; higher means more likely the same speaker.
+ *
+ * <p>Scores are float32: the score files of the field have three to six decimals, which float32
+ * tells apart. Files are joined with the trial list by pair, never by line order.
+ */
+public final class Scores {
+  /** How a score file is written; a file's own format is found from its first line. */
+  public enum Format {
+    /** {@code score enrol test}: VoxSRC. */
+    VOXSRC,
+    /**
+     * {@code enrol test score target|nontarget}: WeSpeaker; the label may be missing on reading.
+     */
+    WESPEAKER
+  }
+
+  private final String source;
+  private final Trials trials;
+  private final float[] values;
+
+  /**
+   * Scores in the order of the trials. The array is kept, not copied.
+   *
+   * @param source what made them, for messages: a file or a scoring rule
+   * @throws InputException if the counts differ or a score is not finite
+   */
+  public Scores(String source, Trials trials, float[] values) {
+    if (values.length != trials.size()) {
+      throw new InputException(
+          "%s: %d scores for the %d trials of %s; score the same list"
+              .formatted(source, values.length, trials.size(), trials.name()));
+    }
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        throw new InputException(
+            "%s: the score of trial '%s %s' (%s:%d) is %s; look for NaN in the embeddings"
+                .formatted(
+                    source, trials.enrol(i), trials.test(i), trials.name(), i + 1, values[i]));
+      }
+    }
+    this.source = source;
+    this.trials = trials;
+    this.values = values;
+  }
+
+  /**
+   * Reads a score file in either format and joins it with a trial list.
+   *
+   * @throws InputException naming file and line for a line that is not a score, a score that is not
+   *     a finite number, an unknown utterance or pair, a label that contradicts the list, a trial
+   *     scored twice or not at all
+   */
+  public static Scores read(Path file, Trials trials) {
+    Reading reading = new Reading(file, trials);
+    FieldLines.read(file, reading::line);
+    reading.refuseMissing();
+    return new Scores(file.toString(), trials, reading.values);
+  }
+
+  /** The join while a file is being read. */
+  private static final class Reading {
+    private final Path file;
+    private final Trials trials;
+    private final float[] values;
+    private final BitSet scored;
+    private Format format;
+    private int next; // the trial a file in list order would score next
+
+    private Reading(Path file, Trials trials) {
+      this.file = file;
+      this.trials = trials;
+      values = new float[trials.size()];
+      scored = new BitSet(trials.size());
+    }
+
+    private void line(int number, String[] f) {
+      String at = file + ":" + number + ": ";
+      if (format == null) format = detect(at, f);
+      boolean voxsrc = format == Format.VOXSRC;
+      if (f.length != 3 && (voxsrc || f.length != 4)) {
+        throw new InputException(
+            at
+                + f.length
+                + " fields; expected "
+                + (voxsrc ? "`score enrol test`" : "`enrol test score [target|nontarget]`")
+                + " as on line 1");
+      }
+      String a = voxsrc ? f[1] : f[0];
+      String b = voxsrc ? f[2] : f[1];
+      String score = voxsrc ? f[0] : f[2];
+      float value = number(score);
+      if (!Float.isFinite(value)) {
+        throw new InputException(
+            at
+                + "score "
+                + FieldLines.shown(score)
+                + " is not a finite number; look for NaN in the embeddings, or mend the line");
+      }
+      int trial = trial(at, a, b);
+      if (f.length == 4) checkLabel(at, f[3], trial);
+      values[trial] = value;
+      scored.set(trial);
+      next = trial + 1;
+    }
+
+    private Format detect(String at, String[] f) {
+      boolean first = f.length == 3 && isNumber(f[0]);
+      boolean third = (f.length == 3 || f.length == 4) && isNumber(f[2]);
+      if (first && third) {
+        // Utterances may be named by numbers; then the trial list tells which field is the score.
+        third = trials.contains(f[0]) && trials.contains(f[1]);
+        first = !third;
+      }
+      if (first) return Format.VOXSRC;
+      if (third) return Format.WESPEAKER;
+      throw new InputException(
+          at
+              + FieldLines.shown(String.join(" ", f))
+              + " is not a score; expected `score enrol test` or `enrol test score [label]`");
+    }
+
+    private int trial(String at, String a, String b) {
+      // Most score files keep the order of the list: try that before the index.
+      if (next < trials.size()
+          && !scored.get(next)
+          && trials.enrol(next).equals(a)
+          && trials.test(next).equals(b)) {
+        return next;
+      }
+      int trial = trials.find(a, b, -1);
+      if (trial < 0) {
+        for (String utterance : new String[] {a, b}) {
+          if (!trials.contains(utterance)) {
+            throw new InputException(
+                at
+                    + "utterance "
+                    + FieldLines.shown(utterance)
+                    + " is in no trial of "
+                    + trials.name()
+                    + "; score that list, or give the list that was scored");
+          }
+        }
+        String hint = trials.find(b, a, -1) < 0 ? "" : " (it has '" + b + " " + a + "')";
+        throw new InputException(
+            at
+                + "pair '"
+                + a
+                + " "
+                + b
+                + "' is no trial of "
+                + trials.name()
+                + hint
+                + "; score that list, or give the list that was scored");
+      }
+      while (trial >= 0 && scored.get(trial)) trial = trials.find(a, b, trial);
+      if (trial < 0) {
+        throw new InputException(
+            at + "trial '" + a + " " + b + "' has a score already; keep one line for each trial");
+      }
+      return trial;
+    }
+
+    private void checkLabel(String at, String label, int trial) {
+      String listed = trials.isTarget(trial) ? "target" : "nontarget";
+      if (label.equals(listed)) return;
+      throw new InputException(
+          "%slabel %s, but the trial is %s on %s:%d; give the list that was scored"
+              .formatted(at, FieldLines.shown(label), listed, trials.name(), trial + 1));
+    }
+
+    private void refuseMissing() {
+      int missing = trials.size() - scored.cardinality();
+      if (missing == 0) return;
+      int trial = scored.nextClearBit(0);
+      throw new InputException(
+          "%s:%d: trial '%s %s' has no score in %s (%d of %d trials have none); score the whole list"
+              .formatted(
+                  trials.name(),
+                  trial + 1,
+                  trials.enrol(trial),
+                  trials.test(trial),
+                  file,
+                  missing,
+                  trials.size()));
+    }
+  }
+
+  /** NaN for what is not a number; Java's own suffixes (1f, 2d) and hexadecimal are not numbers. */
+  private static float number(String text) {
+    int last = text.charAt(text.length() - 1);
+    if (last != '.' && (last < '0' || last > '9') || text.indexOf('x') >= 0) return Float.NaN;
+    try {
+      return Float.parseFloat(text);
+    } catch (NumberFormatException e) {
+      return Float.NaN;
+    }
+  }
+
+  private static boolean isNumber(String text) {
+    return !Float.isNaN(number(text)) || text.toLowerCase().matches("[+-]?(nan|inf|infinity)");
+  }
+
+  /** What made the scores: a file or a scoring rule. */
+  public String source() {
+    return source;
+  }
+
+  /** The trial list. */
+  public Trials trials() {
+    return trials;
+  }
+
+  /** Number of scores, that of the trials. */
+  public int size() {
+    return values.length;
+  }
+
+  /** The score of a trial. */
+  public float get(int trial) {
+    return values[trial];
+  }
+
+  /** All scores, in the order of the trials: the array itself, not a copy. */
+  public float[] values() {
+    return values;
+  }
+
+  /** The scores sorted: gives EER, minDCF and the DET curve. */
+  public DetectionCurve curve() {
+    return DetectionCurve.of(this);
+  }
+
+  /**
+   * Writes the scores through a temporary file, with the fewest digits that read back as the same
+   * float.
+   *
+   * @throws InputException if the file cannot be written
+   */
+  public void write(Path file, Format format) {
+    FieldLines.write(
+        file,
+        out -> {
+          for (int i = 0; i < size(); i++) {
+            String pair = trials.enrol(i) + " " + trials.test(i);
+            out.write(
+                switch (format) {
+                  case VOXSRC -> decimal(values[i]) + " " + pair + "\n";
+                  case WESPEAKER ->
+                      pair
+                          + " "
+                          + decimal(values[i])
+                          + (trials.isTarget(i) ? " target\n" : " nontarget\n");
+                });
+          }
+        });
+  }
+
+  /** Shortest decimal without an exponent, which not every tool reads. */
+  private static String decimal(float value) {
+    String text = Float.toString(value);
+    return text.indexOf('E') < 0 ? text : new BigDecimal(text).toPlainString();
+  }
+}

@@ -1,0 +1,286 @@
+package slimvox.verify;
+
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import slimvox.storage.InputException;
+
+/**
+ * A trial list: pairs of utterances, each labelled target (same speaker) or nontarget.
+ *
+ * <p>Utterance names are stored once and trials as two numbers and a bit, about nine bytes a trial
+ * and four to eight more for the index by pair: lists of tens of millions of trials fit. Order is
+ * that of the file; a pair may be listed twice with the same label (some published lists do), never
+ * with both.
+ */
+public final class Trials {
+  /** How a trial list is written; a file's own format is found from its first line. */
+  public enum Format {
+    /** {@code 1 enrol test} or {@code 0 enrol test}: VoxCeleb, VoxSRC. */
+    VOXCELEB,
+    /** {@code enrol test target} or {@code enrol test nontarget}: Kaldi, WeSpeaker, 3D-Speaker. */
+    KALDI
+  }
+
+  private final String name;
+  private final String sha256;
+  private final List<String> utterances;
+  private final Map<String, Integer> numbers;
+  private final int[] enrol;
+  private final int[] test;
+  private final BitSet target;
+  private final int targets;
+  private final PairIndex index;
+
+  private Trials(Builder built, String sha256) {
+    name = built.name;
+    utterances = Collections.unmodifiableList(built.utterances);
+    numbers = built.numbers;
+    enrol = Arrays.copyOf(built.enrol, built.size);
+    test = Arrays.copyOf(built.test, built.size);
+    target = built.target;
+    targets = target.cardinality();
+    index = new PairIndex(enrol, test);
+    refuseContradictions();
+    this.sha256 = sha256 != null ? sha256 : hash();
+  }
+
+  /**
+   * Reads a trial list in either format; its name is the file's.
+   *
+   * @throws InputException naming file and line for anything that is not a trial, a pair with both
+   *     labels, a file without trials or one that cannot be read
+   */
+  public static Trials read(Path file) {
+    Builder builder = new Builder(file.toString());
+    Format[] format = new Format[1];
+    String hash =
+        FieldLines.read(
+            file,
+            (number, fields) -> {
+              if (number == 1) format[0] = detect(file, fields);
+              parse(file, number, fields, format[0], builder);
+            });
+    if (builder.size == 0) {
+      throw new InputException(
+          file + ": no trials in it; expected lines `1 enrol test` or `enrol test target`");
+    }
+    return new Trials(builder, hash);
+  }
+
+  private static Format detect(Path file, String[] fields) {
+    if (fields.length == 3) {
+      if (fields[2].equals("target") || fields[2].equals("nontarget")) return Format.KALDI;
+      if (fields[0].equals("1") || fields[0].equals("0")) return Format.VOXCELEB;
+    }
+    throw new InputException(
+        file
+            + ":1: "
+            + FieldLines.shown(String.join(" ", fields))
+            + " is not a trial; expected `<1|0> enrol test` or `enrol test target|nontarget`");
+  }
+
+  private static void parse(Path file, int number, String[] f, Format format, Builder to) {
+    String at = file + ":" + number + ": ";
+    boolean kaldi = format == Format.KALDI;
+    String expected = kaldi ? "`enrol test target|nontarget`" : "`<1|0> enrol test`";
+    if (f.length != 3) {
+      throw new InputException(
+          at + f.length + " fields instead of 3; expected " + expected + " as on line 1");
+    }
+    String label = kaldi ? f[2] : f[0];
+    boolean isTarget = label.equals(kaldi ? "target" : "1");
+    if (!isTarget && !label.equals(kaldi ? "nontarget" : "0")) {
+      throw new InputException(
+          at + "label " + FieldLines.shown(label) + "; expected " + expected + " as on line 1");
+    }
+    to.add(kaldi ? f[0] : f[1], kaldi ? f[1] : f[2], isTarget);
+  }
+
+  /** Starts a list that is put together in memory. */
+  public static Builder builder(String name) {
+    return new Builder(name);
+  }
+
+  /** Collects trials in order. */
+  public static final class Builder {
+    private final String name;
+    private final List<String> utterances = new ArrayList<>();
+    private final Map<String, Integer> numbers = new HashMap<>();
+    private int[] enrol = new int[1024];
+    private int[] test = new int[1024];
+    private final BitSet target = new BitSet();
+    private int size;
+
+    private Builder(String name) {
+      this.name = name;
+    }
+
+    /**
+     * Adds a trial.
+     *
+     * @throws InputException if an utterance name is empty or has blanks in it, which no file could
+     *     hold
+     */
+    public Builder add(String enrolUtterance, String testUtterance, boolean isTarget) {
+      if (size == enrol.length) {
+        int larger = (int) Math.min(Integer.MAX_VALUE - 8, size * 3L / 2);
+        enrol = Arrays.copyOf(enrol, larger);
+        test = Arrays.copyOf(test, larger);
+      }
+      enrol[size] = number(enrolUtterance);
+      test[size] = number(testUtterance);
+      if (isTarget) target.set(size);
+      size++;
+      return this;
+    }
+
+    private int number(String utterance) {
+      Integer known = numbers.get(utterance);
+      if (known != null) return known;
+      if (utterance.isEmpty() || utterance.chars().anyMatch(Character::isWhitespace)) {
+        throw new InputException(
+            name
+                + ": utterance name "
+                + FieldLines.shown(utterance)
+                + " is empty or has blanks; rename it");
+      }
+      numbers.put(utterance, utterances.size());
+      utterances.add(utterance);
+      return utterances.size() - 1;
+    }
+
+    /**
+     * The finished list; its hash is that of the list written in the VoxCeleb format.
+     *
+     * @throws InputException if a pair has both labels or there is no trial at all
+     */
+    public Trials build() {
+      if (size == 0) throw new InputException(name + ": no trials in it; add some");
+      return new Trials(this, null);
+    }
+  }
+
+  private void refuseContradictions() {
+    for (int i = 0; i < size(); i++) {
+      int first = index.find(enrol[i], test[i], -1);
+      if (first < i && target.get(first) != target.get(i)) {
+        throw new InputException(
+            "%s:%d: trial '%s %s' is %s here but %s on line %d; remove one of them"
+                .formatted(name, i + 1, enrol(i), test(i), label(i), label(first), first + 1));
+      }
+    }
+  }
+
+  private String label(int trial) {
+    return isTarget(trial) ? "target" : "nontarget";
+  }
+
+  /** Where the list came from: its path, or the name given to the builder. */
+  public String name() {
+    return name;
+  }
+
+  /** SHA-256 of the file's bytes, in hexadecimal. */
+  public String sha256() {
+    return sha256;
+  }
+
+  /** Number of trials. */
+  public int size() {
+    return enrol.length;
+  }
+
+  /** Number of target trials. */
+  public int targets() {
+    return targets;
+  }
+
+  /** Number of nontarget trials. */
+  public int nontargets() {
+    return size() - targets;
+  }
+
+  /** The names of all utterances, in order of first appearance. */
+  public List<String> utterances() {
+    return utterances;
+  }
+
+  /** Name of the enrolment (first) utterance of a trial. */
+  public String enrol(int trial) {
+    return utterances.get(enrol[trial]);
+  }
+
+  /** Name of the test (second) utterance of a trial. */
+  public String test(int trial) {
+    return utterances.get(test[trial]);
+  }
+
+  /** Number of the enrolment utterance in {@link #utterances()}. */
+  public int enrolNumber(int trial) {
+    return enrol[trial];
+  }
+
+  /** Number of the test utterance in {@link #utterances()}. */
+  public int testNumber(int trial) {
+    return test[trial];
+  }
+
+  /** Whether both sides of a trial are the same speaker. */
+  public boolean isTarget(int trial) {
+    return target.get(trial);
+  }
+
+  /** Whether some trial has this utterance on either side. */
+  public boolean contains(String utterance) {
+    return numbers.containsKey(utterance);
+  }
+
+  /**
+   * The first trial of this pair, in this order, with a number above {@code after}; -1 if there is
+   * none. Start with {@code after = -1}.
+   */
+  public int find(String enrolUtterance, String testUtterance, int after) {
+    Integer a = numbers.get(enrolUtterance);
+    Integer b = numbers.get(testUtterance);
+    return a == null || b == null ? -1 : index.find(a, b, after);
+  }
+
+  /**
+   * Writes the list through a temporary file.
+   *
+   * @throws InputException if the file cannot be written
+   */
+  public void write(Path file, Format format) {
+    FieldLines.write(file, out -> writeLines(out, format));
+  }
+
+  private void writeLines(BufferedWriter out, Format format) throws IOException {
+    for (int i = 0; i < size(); i++) out.write(line(i, format));
+  }
+
+  private String line(int i, Format format) {
+    return switch (format) {
+      case VOXCELEB -> (isTarget(i) ? "1 " : "0 ") + enrol(i) + " " + test(i) + "\n";
+      case KALDI -> enrol(i) + " " + test(i) + " " + label(i) + "\n";
+    };
+  }
+
+  private String hash() {
+    MessageDigest digest = FieldLines.sha256();
+    for (int i = 0; i < size(); i++) {
+      digest.update(line(i, Format.VOXCELEB).getBytes(StandardCharsets.UTF_8));
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+}
