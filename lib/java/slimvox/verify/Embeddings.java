@@ -1,0 +1,176 @@
+package slimvox.verify;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import slimvox.storage.InputException;
+
+/**
+ * Speaker embeddings by name of utterance (or of speaker), all of one dimension, in the order they
+ * were added.
+ */
+public final class Embeddings {
+  private final int dimension;
+  private final List<String> utterances = new ArrayList<>();
+  private final List<float[]> vectors = new ArrayList<>();
+  private final Map<String, Integer> numbers = new HashMap<>();
+
+  /** Empty, for vectors of this dimension. */
+  public Embeddings(int dimension) {
+    if (dimension < 1) throw new InputException("embedding dimension " + dimension + "; give 1 up");
+    this.dimension = dimension;
+  }
+
+  /**
+   * Adds an embedding. The vector is kept, not copied.
+   *
+   * @throws InputException if the utterance has one already, or the vector has another dimension or
+   *     a value that is not finite
+   */
+  public void add(String utterance, float[] vector) {
+    if (vector.length != dimension) {
+      throw new InputException(
+          "embedding of '%s' has %d values, the others %d; embed all with one model"
+              .formatted(utterance, vector.length, dimension));
+    }
+    for (int i = 0; i < dimension; i++) {
+      if (!Float.isFinite(vector[i])) {
+        throw new InputException(
+            "embedding of '%s' has %s at index %d; check the utterance and the model's weights"
+                .formatted(utterance, vector[i], i));
+      }
+    }
+    if (numbers.putIfAbsent(utterance, vectors.size()) != null) {
+      throw new InputException(
+          "utterance '" + utterance + "' is embedded twice; names must be unique");
+    }
+    utterances.add(utterance);
+    vectors.add(vector);
+  }
+
+  /** Number of values of each vector. */
+  public int dimension() {
+    return dimension;
+  }
+
+  /** Number of embeddings. */
+  public int size() {
+    return vectors.size();
+  }
+
+  /** The names, in the order they were added. */
+  public List<String> utterances() {
+    return Collections.unmodifiableList(utterances);
+  }
+
+  /** Whether this utterance has an embedding. */
+  public boolean contains(String utterance) {
+    return numbers.containsKey(utterance);
+  }
+
+  /**
+   * The embedding of an utterance: the array itself, not a copy.
+   *
+   * @throws InputException if it has none
+   */
+  public float[] get(String utterance) {
+    Integer number = numbers.get(utterance);
+    if (number == null) {
+      throw new InputException(
+          "utterance '%s' has no embedding (%d others have); embed it, or take it out"
+              .formatted(utterance, size()));
+    }
+    return vectors.get(number);
+  }
+
+  /** The embedding added as number {@code i}: the array itself, not a copy. */
+  public float[] get(int i) {
+    return vectors.get(i);
+  }
+
+  /**
+   * The mean of all embeddings, which cosine scoring subtracts; take it over training data.
+   *
+   * @throws InputException if there are none
+   */
+  public double[] mean() {
+    if (vectors.isEmpty()) throw new InputException("mean of no embeddings; add some");
+    double[] mean = new double[dimension];
+    for (float[] vector : vectors) {
+      for (int i = 0; i < dimension; i++) mean[i] += vector[i];
+    }
+    for (int i = 0; i < dimension; i++) mean[i] /= vectors.size();
+    return mean;
+  }
+
+  /**
+   * The mean embedding of each speaker, by name of speaker: a cohort for {@link AdaptiveSNorm}.
+   *
+   * @param speakers speaker by utterance
+   * @throws InputException if an utterance has no speaker
+   */
+  public Embeddings speakerMeans(Map<String, String> speakers) {
+    Map<String, List<float[]>> bySpeaker = new LinkedHashMap<>();
+    for (int i = 0; i < size(); i++) {
+      String speaker = speakers.get(utterances.get(i));
+      if (speaker == null) {
+        throw new InputException(
+            "utterance '" + utterances.get(i) + "' has no speaker; add it to utt2spk");
+      }
+      bySpeaker.computeIfAbsent(speaker, _ -> new ArrayList<>()).add(vectors.get(i));
+    }
+    Embeddings means = new Embeddings(dimension);
+    bySpeaker.forEach((speaker, own) -> means.add(speaker, mean(own)));
+    return means;
+  }
+
+  private float[] mean(List<float[]> own) {
+    double[] sum = new double[dimension];
+    for (float[] vector : own) {
+      for (int i = 0; i < dimension; i++) sum[i] += vector[i];
+    }
+    float[] mean = new float[dimension];
+    for (int i = 0; i < dimension; i++) mean[i] = (float) (sum[i] / own.size());
+    return mean;
+  }
+
+  @Override
+  public String toString() {
+    return size() + " embeddings of dimension " + dimension;
+  }
+
+  /** The vectors, minus a mean if one is given, at length 1; one row each. */
+  float[][] unitVectors(List<String> names, double[] mean) {
+    if (mean != null && mean.length != dimension) {
+      throw new InputException(
+          "the mean to subtract has %d values, the embeddings %d; use one model for both"
+              .formatted(mean.length, dimension));
+    }
+    float[][] units = new float[names.size()][];
+    Arrays.setAll(units, i -> unit(names.get(i), mean));
+    return units;
+  }
+
+  private float[] unit(String name, double[] mean) {
+    float[] vector = get(name);
+    double[] centred = new double[dimension];
+    double squares = 0;
+    for (int i = 0; i < dimension; i++) {
+      centred[i] = mean == null ? vector[i] : vector[i] - mean[i];
+      squares += centred[i] * centred[i];
+    }
+    if (squares == 0) {
+      throw new InputException(
+          "embedding of '%s' is zero%s: it has no direction; check the utterance"
+              .formatted(name, mean == null ? "" : " after subtracting the mean"));
+    }
+    double scale = 1 / Math.sqrt(squares);
+    float[] unit = new float[dimension];
+    for (int i = 0; i < dimension; i++) unit[i] = (float) (centred[i] * scale);
+    return unit;
+  }
+}
