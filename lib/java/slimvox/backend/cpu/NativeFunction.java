@@ -1,0 +1,66 @@
+package slimvox.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
+
+/**
+ * A C function all of whose arguments are pointers or integers, each passed as a {@code long}.
+ *
+ * <p>The calling convention of x86-64 Linux gives every such argument one 64-bit register or stack
+ * slot, and a callee that expects an {@code int} reads the lower half. So one shape for each number
+ * of arguments is enough, which the JVM links much faster than one for each signature.
+ */
+@SuppressWarnings("restricted") // calling native code is what it is for
+record NativeFunction(String name, MethodHandle handle) {
+  /** Looks a function with so many arguments up. */
+  static NativeFunction find(SymbolLookup library, String name, int arguments) {
+    MemoryLayout[] layouts = new MemoryLayout[arguments];
+    Arrays.fill(layouts, JAVA_LONG);
+    MemorySegment symbol =
+        library
+            .find(name)
+            .orElseThrow(() -> new UnsupportedOperationException("oneDNN has no " + name));
+    MethodHandle handle =
+        Linker.nativeLinker().downcallHandle(symbol, FunctionDescriptor.of(JAVA_LONG, layouts));
+    return new NativeFunction(name, handle.asSpreader(long[].class, arguments));
+  }
+
+  /** Calls the function and returns what it returns; of an {@code int} only 32 bits count. */
+  long call(long... arguments) {
+    try {
+      return (long) handle.invokeExact(arguments);
+    } catch (Throwable e) {
+      throw new IllegalStateException(name + ": " + e.getMessage(), e);
+    }
+  }
+
+  /**
+   * Calls a function that returns a status.
+   *
+   * @throws IllegalStateException if it is not 0, success
+   */
+  void run(long... arguments) {
+    int status = (int) call(arguments);
+    if (status != 0) throw new IllegalStateException(name + " returned status " + status);
+  }
+
+  /** Calls a function that leaves the address of a new object in its first argument. */
+  long create(long... otherArguments) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment object = arena.allocate(JAVA_LONG);
+      long[] arguments = new long[otherArguments.length + 1];
+      arguments[0] = object.address();
+      System.arraycopy(otherArguments, 0, arguments, 1, otherArguments.length);
+      run(arguments);
+      return object.get(JAVA_LONG, 0);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+package slimvox.backend.cpu;
+
+import java.io.File;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import org.bytedeco.javacpp.Loader;
+
+/**
+ * oneDNN and its OpenMP runtime, unpacked once into JavaCPP's cache folder and loaded.
+ *
+ * <p>The folder is {@code ~/.javacpp/cache}, or what the property {@code
+ * org.bytedeco.javacpp.cachedir} says. Only the two C libraries are loaded: JavaCPP's own layer
+ * over oneDNN, and the OpenCL loader it needs, take 200 ms to start against 50 ms without.
+ */
+@SuppressWarnings("restricted") // loading native code is what it is for
+final class NativeLibraries {
+  private static final String PLATFORM = "linux-x86_64";
+  private static NativeLibraries loaded;
+
+  private final SymbolLookup oneDnn;
+  private final SymbolLookup gomp;
+
+  private NativeLibraries(SymbolLookup oneDnn, SymbolLookup gomp) {
+    this.oneDnn = oneDnn;
+    this.gomp = gomp;
+  }
+
+  /**
+   * Loads both libraries at the first call.
+   *
+   * @throws UnsupportedOperationException with one line that says why it cannot be done
+   */
+  static synchronized NativeLibraries load() {
+    if (loaded == null) {
+      String platform = Loader.getPlatform();
+      if (!platform.equals(PLATFORM)) {
+        throw new UnsupportedOperationException(
+            "the CPU backend needs " + PLATFORM + ", this is " + platform);
+      }
+      // First the OpenMP runtime: oneDNN then finds it loaded, and shares its threads with us.
+      SymbolLookup gomp = open("libgomp.so.1");
+      loaded = new NativeLibraries(open("libdnnl.so.3"), gomp);
+    }
+    return loaded;
+  }
+
+  /** The symbols of libdnnl. */
+  SymbolLookup oneDnn() {
+    return oneDnn;
+  }
+
+  /** The symbols of the OpenMP runtime that oneDNN runs on. */
+  SymbolLookup gomp() {
+    return gomp;
+  }
+
+  private static SymbolLookup open(String library) {
+    String resource = "/org/bytedeco/dnnl/" + PLATFORM + "/" + library;
+    File file;
+    try {
+      file = Loader.cacheResource(resource);
+    } catch (IOException e) {
+      throw new UnsupportedOperationException(
+          "oneDNN's %s cannot be unpacked (%s): is there space in the folder that %s names?"
+              .formatted(library, e.getMessage(), "org.bytedeco.javacpp.cachedir"),
+          e);
+    }
+    if (file == null) {
+      throw new UnsupportedOperationException(
+          "oneDNN's "
+              + library
+              + " is not on the class path: the jar dnnl-"
+              + PLATFORM
+              + " is missing");
+    }
+    try {
+      return SymbolLookup.libraryLookup(file.toPath(), Arena.global());
+    } catch (IllegalArgumentException e) {
+      throw new UnsupportedOperationException(
+          "oneDNN cannot be loaded (%s): it needs glibc, libstdc++.so.6 and libgcc_s.so.1"
+              .formatted(e.getMessage()),
+          e);
+    }
+  }
+}

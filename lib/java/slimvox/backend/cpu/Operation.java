@@ -1,0 +1,15 @@
+package slimvox.backend.cpu;
+
+import java.util.List;
+
+/** What oneDNN does for one geometry: one or more primitives and the workspace they share. */
+sealed interface Operation permits ConvolutionPass, MatrixProduct {
+  /** Bytes of scratch memory that a run needs, aligned to 64. */
+  long workspaceBytes();
+
+  /** The library's names for what it runs. */
+  List<String> implementations();
+
+  /** Gives the library's objects back. */
+  void close();
+}

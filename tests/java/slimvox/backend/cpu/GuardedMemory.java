@@ -1,0 +1,104 @@
+package slimvox.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import slimvox.backend.Backend;
+import slimvox.backend.Device;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/** Tensors in native memory between guard bytes, to notice whoever writes beside them. */
+@SuppressWarnings("restricted") // reads raw addresses
+final class GuardedMemory implements AutoCloseable {
+  private static final int GUARD = 4096;
+  private static final byte PATTERN = (byte) 0xA5;
+
+  private final Arena arena = Arena.ofShared();
+  private final List<MemorySegment> blocks = new ArrayList<>();
+  private final Backend backend =
+      new Backend(
+          (Device)
+              Proxy.newProxyInstance(
+                  Device.class.getClassLoader(),
+                  new Class<?>[] {Device.class},
+                  (self, method, arguments) ->
+                      switch (method.getName()) {
+                        case "allocateBlock" -> allocate((long) arguments[0]);
+                        case "freeBlock", "close" -> null;
+                        default -> throw new UnsupportedOperationException(method.getName());
+                      }));
+
+  private long allocate(long bytes) {
+    MemorySegment block = arena.allocate(bytes + 2 * GUARD, 64);
+    block.fill(PATTERN);
+    blocks.add(block);
+    return block.address() + GUARD;
+  }
+
+  /** A tensor full of the guard's pattern, which is a tiny negative number. */
+  Tensor tensor(int... lengths) {
+    return backend.allocate(Category.ACTIVATION, "tensor", lengths);
+  }
+
+  /** A tensor of given values. */
+  Tensor tensor(float[] values, int... lengths) {
+    Tensor x = tensor(lengths);
+    MemorySegment.copy(values, 0, segment(x), JAVA_FLOAT, 0, values.length);
+    return x;
+  }
+
+  /** Scratch memory full of NaN; null for 0 bytes, as the backend does it. */
+  Tensor workspace(long bytes) {
+    if (bytes == 0) return null;
+    Tensor w = tensor(Math.toIntExact((bytes + 3) / 4));
+    MemorySegment s = segment(w);
+    for (long i = 0; i < w.size(); i++) s.setAtIndex(JAVA_FLOAT, i, Float.NaN);
+    return w;
+  }
+
+  /** Standard normal values. */
+  static float[] normal(Random random, Shape shape) {
+    float[] values = new float[Math.toIntExact(shape.size())];
+    for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+    return values;
+  }
+
+  static float[] values(Tensor x) {
+    return segment(x).toArray(JAVA_FLOAT);
+  }
+
+  private static MemorySegment segment(Tensor x) {
+    return MemorySegment.ofAddress(x.address()).reinterpret(x.bytes());
+  }
+
+  /** Fails if anybody wrote beside a tensor. */
+  void check() {
+    for (MemorySegment block : blocks) {
+      for (long i = 0; i < GUARD; i++) {
+        checkByte(block, i, i - GUARD);
+        long end = block.byteSize() - GUARD + i;
+        checkByte(block, end, end - GUARD);
+      }
+    }
+  }
+
+  private static void checkByte(MemorySegment block, long i, long offset) {
+    if (block.get(java.lang.foreign.ValueLayout.JAVA_BYTE, i) == PATTERN) return;
+    throw new AssertionError(
+        "byte %d beside a tensor of %d bytes was overwritten"
+            .formatted(offset, block.byteSize() - 2 * GUARD));
+  }
+
+  @Override
+  public void close() {
+    check();
+    arena.close();
+  }
+}
