@@ -117,6 +117,29 @@ class SafetensorsTest {
     assertArrayEquals(new float[] {-1}, Safetensors.read(file).floats("b"));
   }
 
+  /** A sparse file: five gigabytes by length, a few blocks on the disk. */
+  @Test
+  void filesBeyondTwoGigabytesAreRead() throws IOException {
+    long big = 5L << 30;
+    Path file =
+        foreign(
+            "{\"big\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+                    .formatted(big, big)
+                + "\"end\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}}"
+                    .formatted(big, big + 4),
+            new byte[0]);
+    try (var access = new java.io.RandomAccessFile(file.toFile(), "rw")) {
+      access.seek(access.length() + big);
+      access.write(new byte[] {0, 0, (byte) 0x80, 0x3f});
+    }
+    Safetensors read = Safetensors.read(file);
+    assertEquals(1, read.floats("end")[0]);
+    assertEquals(big, read.segment("big").byteSize());
+    assertEquals(
+        file() + ": tensor big has 5368709120 elements, more than a Java array holds",
+        assertThrows(InputException.class, () -> read.bytes("big")).getMessage());
+  }
+
   @Test
   void missingTensorNamesFileTensorAndNearestNames() {
     Safetensors read = Safetensors.read(sample());

@@ -1,0 +1,2 @@
+/** The training loss and its margin schedule. */
+package slimvox.loss;

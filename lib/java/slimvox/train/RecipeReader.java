@@ -1,0 +1,362 @@
+package slimvox.train;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
+import java.io.IOException;
+import java.lang.reflect.RecordComponent;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.yaml.snakeyaml.error.YAMLException;
+import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
+
+/**
+ * YAML and settings to {@link Recipe}, and back.
+ *
+ * <p>Settings are collected in a tree, each with the place it came from; {@link #recipe} lays the
+ * tree over the defaults and lets Jackson build the records, whose constructors check the values.
+ */
+final class RecipeReader {
+  private static final long MOST_BYTES = 1 << 20;
+
+  private static final YAMLMapper YAML =
+      YAMLMapper.builder()
+          .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+          .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+          .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+          .disable(YAMLGenerator.Feature.SPLIT_LINES)
+          .enable(YAMLGenerator.Feature.MINIMIZE_QUOTES)
+          .enable(YAMLGenerator.Feature.ALWAYS_QUOTE_NUMBERS_AS_STRINGS)
+          .withCoercionConfig(
+              LogicalType.Integer,
+              c ->
+                  c.setCoercion(CoercionInputShape.String, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+          // Text stays allowed for numbers: YAML 1.1 takes 5e-5, without a point, for a text.
+          .withCoercionConfig(
+              LogicalType.Float,
+              c ->
+                  c.setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+          .withCoercionConfig(
+              LogicalType.Boolean,
+              c ->
+                  c.setCoercion(CoercionInputShape.String, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.Integer, CoercionAction.Fail))
+          .build();
+
+  /** Every key and its type, sections included, in the order of the records. */
+  private static final Map<String, Class<?>> KEYS = keys(Recipe.class, "", new LinkedHashMap<>());
+
+  private final String name;
+  private final ObjectNode settings;
+  private final Map<String, String> places;
+
+  private RecipeReader(String name, ObjectNode settings, Map<String, String> places) {
+    this.name = name;
+    this.settings = settings;
+    this.places = places;
+  }
+
+  static RecipeReader of(Recipe recipe) {
+    return new RecipeReader("recipe", YAML.valueToTree(recipe), new HashMap<>());
+  }
+
+  static RecipeReader read(Path file) {
+    if (Files.isDirectory(file)) throw new InputException(file + ": is a folder, not a recipe");
+    try {
+      if (Files.size(file) > MOST_BYTES) {
+        throw new InputException(file + ": is not a recipe: larger than " + MOST_BYTES + " bytes");
+      }
+      byte[] bytes = Files.readAllBytes(file);
+      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      return parse(text, file.toString());
+    } catch (NoSuchFileException e) {
+      throw new InputException(file + ": no such file", e);
+    } catch (CharacterCodingException e) {
+      throw new InputException(file + ": is not text in UTF-8", e);
+    } catch (IOException e) {
+      throw new InputException(file + ": cannot be read (" + firstLine(e.getMessage()) + ")", e);
+    }
+  }
+
+  static RecipeReader parse(String text, String name) {
+    Map<String, String> places = new HashMap<>();
+    try (YAMLParser parser = YAML.getFactory().createParser(text)) {
+      JsonToken first = parser.nextToken();
+      if (first == null) throw new InputException(name + ": holds no settings");
+      if (first != JsonToken.START_OBJECT) {
+        throw new InputException(name + ": line 1: is not a recipe, lines of key: value");
+      }
+      ObjectNode settings = object(parser, name, "", places);
+      if (parser.nextToken() != null) {
+        throw new InputException(
+            name + ": line " + line(parser) + ": a second document; a recipe is one");
+      }
+      return new RecipeReader(name, settings, places);
+    } catch (JsonProcessingException e) {
+      String place = e.getLocation() == null ? "" : "line " + e.getLocation().getLineNr() + ": ";
+      throw new InputException(
+          name + ": " + place + "not valid YAML (" + firstLine(e.getOriginalMessage()) + ")", e);
+    } catch (IOException | YAMLException e) {
+      throw new InputException(name + ": not valid YAML (" + firstLine(e.getMessage()) + ")", e);
+    }
+  }
+
+  /** Reads the entries of one section and notes the line of each. */
+  private static ObjectNode object(
+      YAMLParser parser, String name, String prefix, Map<String, String> places)
+      throws IOException {
+    ObjectNode object = YAML.createObjectNode();
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String key = prefix + parser.currentName();
+      String place = name + ": line " + line(parser);
+      places.put(key, place);
+      checkKnown(key, place);
+      JsonToken token = parser.nextToken();
+      if (parser.isCurrentAlias()) {
+        throw new InputException(place + ": " + key + ": aliases are not read; write the value");
+      }
+      boolean section = token == JsonToken.START_OBJECT && isSection(KEYS.get(key));
+      object.set(
+          key.substring(prefix.length()),
+          section ? object(parser, name, key + ".", places) : parser.readValueAsTree());
+    }
+    return object;
+  }
+
+  private static int line(YAMLParser parser) {
+    return parser.currentTokenLocation().getLineNr();
+  }
+
+  private static void checkKnown(String key, String place) {
+    if (KEYS.containsKey(key)) return;
+    // A key under the wrong section is nearer than one with similar letters.
+    String last = key.substring(key.lastIndexOf('.') + 1);
+    List<String> near = KEYS.keySet().stream().filter(k -> k.endsWith("." + last)).toList();
+    if (near.isEmpty()) near = NearestNames.of(key, KEYS.keySet(), 1);
+    throw new InputException(
+        place
+            + ": "
+            + firstLine(key)
+            + " is not a setting; the nearest is "
+            + String.join(", ", near));
+  }
+
+  /** Lays {@code key=value} settings over those read so far. */
+  RecipeReader with(String... overrides) {
+    ObjectNode changed = settings.deepCopy();
+    Map<String, String> changedPlaces = new HashMap<>(places);
+    Map<String, JsonNode> values = new LinkedHashMap<>();
+    for (String override : overrides) {
+      String place = "setting " + firstLine(override);
+      int equals = override.indexOf('=');
+      if (equals < 1) {
+        throw new InputException(place + ": write key=value, for example model.width=8");
+      }
+      String key = override.substring(0, equals).strip();
+      checkKnown(key, place);
+      JsonNode value = value(key, override.substring(equals + 1).strip(), place);
+      if (values.put(key, value) != null) {
+        throw new InputException(place + ": " + key + " is given twice");
+      }
+      changedPlaces.keySet().removeIf(k -> k.startsWith(key + "."));
+      changedPlaces.put(key, place);
+    }
+    dropWhatBelongedToTheReplaced(values, changed);
+    values.forEach((key, value) -> put(changed, key, value));
+    return new RecipeReader(name, changed, changedPlaces);
+  }
+
+  private static JsonNode value(String key, String text, String place) {
+    if (KEYS.get(key) == String.class) {
+      return text.equals("null") ? YAML.nullNode() : TextNode.valueOf(unquoted(text));
+    }
+    if (isSection(KEYS.get(key))) {
+      throw new InputException(place + ": " + key + " is a section; set the keys below it");
+    }
+    try {
+      JsonNode node =
+          YAML.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(text);
+      return node == null || node.isMissingNode() ? TextNode.valueOf("") : node;
+    } catch (IOException | YAMLException e) {
+      throw new InputException(
+          place + ": the value is not valid YAML (" + firstLine(e.getMessage()) + ")", e);
+    }
+  }
+
+  private static String unquoted(String text) {
+    boolean quoted = text.length() > 1 && text.startsWith("\"") && text.endsWith("\"");
+    return quoted ? text.substring(1, text.length() - 1) : text;
+  }
+
+  private static void dropWhatBelongedToTheReplaced(
+      Map<String, JsonNode> values, ObjectNode settings) {
+    JsonNode rule = values.get("optimizer.name");
+    if (rule != null && settings.get("optimizer") instanceof ObjectNode optimizer) {
+      String old = optimizer.path("name").asText("sgd");
+      if (old.equals("sgd") != rule.asText().equals("sgd")) {
+        optimizer.remove(OptimizerSettings.OF_ONE_RULE);
+        if (optimizer.get("learningRate") instanceof ObjectNode rate) rate.remove("initial");
+      }
+    }
+    JsonNode schedule = values.get("optimizer.learningRate.schedule");
+    if (schedule != null
+        && schedule.asText().equals("constant")
+        && settings.at("/optimizer/learningRate") instanceof ObjectNode rate) {
+      rate.remove("final");
+    }
+  }
+
+  private static void put(ObjectNode root, String key, JsonNode value) {
+    ObjectNode section = root;
+    String[] parts = key.split("\\.");
+    for (int i = 0; i < parts.length - 1; i++) {
+      JsonNode below = section.get(parts[i]);
+      if (below == null || below.isNull()) below = section.putObject(parts[i]);
+      if (!below.isObject()) return; // a wrong type in the file, which recipe() will refuse
+      section = (ObjectNode) below;
+    }
+    section.set(parts[parts.length - 1], value);
+  }
+
+  /** Builds the recipe: defaults, and over them what was read. */
+  Recipe recipe() {
+    ObjectNode all = YAML.valueToTree(Recipe.defaults());
+    // These defaults depend on other settings: the records know them.
+    ObjectNode optimizer = (ObjectNode) all.get("optimizer");
+    optimizer.remove(OptimizerSettings.OF_ONE_RULE);
+    ((ObjectNode) optimizer.get("learningRate")).remove("final");
+    String rule = settings.at("/optimizer/name").asText("sgd");
+    JsonNode rate = settings.at("/optimizer/learningRate/initial");
+    if ((rule.equals("adam") || rule.equals("adamw")) && (rate.isMissingNode() || rate.isNull())) {
+      throw new InputException(
+          place("optimizer.name")
+              + ": optimizer.learningRate.initial is needed with "
+              + rule
+              + ", for example 0.001");
+    }
+    overlay(all, settings);
+    try {
+      return YAML.treeToValue(all, Recipe.class);
+    } catch (JsonMappingException e) {
+      for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+        if (cause instanceof InvalidSetting invalid) {
+          throw new InputException(
+              place(invalid.key) + ": " + firstLine(invalid.getMessage()), invalid);
+        }
+      }
+      throw wrongType(e);
+    } catch (JsonProcessingException e) {
+      throw new InputException(name + ": " + firstLine(e.getOriginalMessage()), e);
+    }
+  }
+
+  private InputException wrongType(JsonMappingException e) {
+    String key =
+        String.join(
+            ".",
+            e.getPath().stream()
+                .map(JsonMappingException.Reference::getFieldName)
+                .filter(field -> field != null)
+                .toList());
+    JsonNode found = settings.at("/" + key.replace('.', '/'));
+    return new InputException(
+        place(key)
+            + ": "
+            + key
+            + ": needs "
+            + wanted(KEYS.getOrDefault(key, Object.class))
+            + ", found "
+            + firstLine(found.isTextual() ? "'" + found.textValue() + "'" : found.toString()),
+        e);
+  }
+
+  private static String wanted(Class<?> type) {
+    if (type == int.class || type == long.class) return "a whole number";
+    if (type == double.class || type == Double.class) return "a number";
+    if (type == boolean.class || type == Boolean.class) return "true or false";
+    if (type == List.class) return "a list, as in [0.9, 1.0]";
+    if (type == Span.class) return "steps, epochs or %, as in 500 steps, 6 epochs or 40 %";
+    return isSection(type) ? "the settings below it" : "a text";
+  }
+
+  /** Where a setting, or the nearest section above it, was given. */
+  private String place(String key) {
+    for (String k = key; !k.isEmpty(); k = k.substring(0, Math.max(0, k.lastIndexOf('.')))) {
+      if (places.containsKey(k)) return places.get(k);
+    }
+    return name;
+  }
+
+  private static void overlay(ObjectNode base, ObjectNode over) {
+    for (Map.Entry<String, JsonNode> field : over.properties()) {
+      JsonNode value = field.getValue();
+      if (value.isNull()) continue; // null means the default
+      if (value instanceof ObjectNode below
+          && base.get(field.getKey()) instanceof ObjectNode section) {
+        overlay(section, below);
+      } else {
+        base.set(field.getKey(), value);
+      }
+    }
+  }
+
+  static String toYaml(Recipe recipe) {
+    try {
+      return YAML.writeValueAsString(recipe);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e); // plain records: cannot happen
+    }
+  }
+
+  private static Map<String, Class<?>> keys(
+      Class<?> type, String prefix, Map<String, Class<?>> keys) {
+    for (RecordComponent component : type.getRecordComponents()) {
+      JsonProperty renamed = component.getAccessor().getAnnotation(JsonProperty.class);
+      String key = prefix + (renamed == null ? component.getName() : renamed.value());
+      keys.put(key, component.getType());
+      if (isSection(component.getType())) {
+        keys(component.getType(), key + ".", keys);
+      }
+    }
+    return keys;
+  }
+
+  private static boolean isSection(Class<?> type) {
+    return type.isRecord() && type != Span.class;
+  }
+
+  private static String firstLine(String text) {
+    if (text == null) return "no reason given";
+    String line = text.lines().findFirst().orElse("");
+    StringBuilder clean = new StringBuilder();
+    line.codePoints()
+        .limit(200)
+        .forEach(c -> clean.appendCodePoint(Character.isISOControl(c) ? '?' : c));
+    return clean.toString();
+  }
+}

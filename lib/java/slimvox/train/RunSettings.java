@@ -1,0 +1,57 @@
+package slimvox.train;
+
+import java.util.List;
+import slimvox.memory.MemoryBudget;
+
+/**
+ * Section {@code run} of a {@link Recipe}: how long, on what, and what is kept.
+ *
+ * @param length how long to train, in steps or epochs (a {@link Span}); an epoch has the floor of
+ *     utterances / batch steps. Default 150 epochs
+ * @param batch training examples of one step. Default 128
+ * @param validateEvery how often to validate, and at the end; 0 steps: never. Default 1 epoch
+ * @param checkpointEvery how often to write a checkpoint, and at the end; 0 steps: at the end only.
+ *     Default 1 epoch
+ * @param keepCheckpoints how many of the latest checkpoints stay. Default 3
+ * @param backend what computes: {@code cpu}. Default cpu
+ * @param threads threads that compute; 0: all cores. Default 0
+ * @param memoryBudget the most bytes the run may use, as in {@code 11GB} or {@code 512MiB}; a run
+ *     that needs more is refused before it starts. Default null: no limit
+ */
+public record RunSettings(
+    Span length,
+    int batch,
+    Span validateEvery,
+    Span checkpointEvery,
+    int keepCheckpoints,
+    String backend,
+    int threads,
+    String memoryBudget) {
+  public RunSettings {
+    if (length.amount() == 0 || length.unit() == Span.Unit.PERCENT) {
+      throw new InvalidSetting(
+          "run.length", length + " is not possible; give steps or epochs, as in 1000 steps");
+    }
+    InvalidSetting.range("run.batch", batch, 1, 1 << 20);
+    InvalidSetting.range("run.keepCheckpoints", keepCheckpoints, 1, 1_000_000);
+    InvalidSetting.oneOf("run.backend", backend, List.of("cpu"));
+    InvalidSetting.range("run.threads", threads, 0, 4096);
+    if (memoryBudget != null) {
+      try {
+        MemoryBudget.parse(memoryBudget);
+      } catch (IllegalArgumentException e) {
+        throw new InvalidSetting("run.memoryBudget", e.getMessage());
+      }
+    }
+  }
+
+  /** Steps of the whole run, at least 1. */
+  public long steps(long stepsPerEpoch) {
+    return Math.max(1, length.toSteps(stepsPerEpoch, 0));
+  }
+
+  /** The limit that {@link #memoryBudget()} states. */
+  public MemoryBudget budget() {
+    return memoryBudget == null ? MemoryBudget.UNLIMITED : MemoryBudget.parse(memoryBudget);
+  }
+}

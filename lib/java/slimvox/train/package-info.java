@@ -1,0 +1,2 @@
+/** Training runs: recipes, the trainer and checkpoints. */
+package slimvox.train;
