@@ -17,6 +17,7 @@ final class ScoreOrder {
   private static final int DIGIT_BITS = 11;
   private static final int DIGITS = 1 << DIGIT_BITS;
   private static final int PASSES = 3;
+  private static final int CHUNKS = Math.min(16, Runtime.getRuntime().availableProcessors());
   private static final int SIGN = 0x80000000;
 
   private final long[] sorted;
@@ -33,18 +34,14 @@ final class ScoreOrder {
   static ScoreOrder of(float[] scores, IntPredicate isTarget) {
     int n = scores.length;
     long[] packed = new long[n];
-    int chunks = 4 * Runtime.getRuntime().availableProcessors();
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              int from = (int) ((long) n * chunk / chunks);
-              int to = (int) ((long) n * (chunk + 1) / chunks);
-              for (int i = from; i < to; i++) {
-                long label = isTarget.test(i) ? 1 : 0;
-                packed[i] = (long) key(scores[i], i) << 32 | (long) i << 1 | label;
-              }
-            });
+    inChunks(
+        n,
+        (_, from, to) -> {
+          for (int i = from; i < to; i++) {
+            long label = isTarget.test(i) ? 1 : 0;
+            packed[i] = (long) key(scores[i], i) << 32 | (long) i << 1 | label;
+          }
+        });
     return new ScoreOrder(sort(packed));
   }
 
@@ -59,26 +56,55 @@ final class ScoreOrder {
   }
 
   private static long[] sort(long[] packed) {
-    int[][] starts = new int[PASSES][DIGITS];
-    for (long trial : packed) {
-      for (int pass = 0; pass < PASSES; pass++) starts[pass][digit(trial, pass)]++;
-    }
     long[] from = packed;
     long[] to = new long[packed.length];
     for (int pass = 0; pass < PASSES; pass++) {
-      int[] start = starts[pass];
-      int sum = 0;
-      for (int d = 0; d < DIGITS; d++) {
-        int count = start[d];
-        start[d] = sum;
-        sum += count;
-      }
-      for (long trial : from) to[start[digit(trial, pass)]++] = trial;
+      distribute(from, to, pass);
       long[] swap = from;
       from = to;
       to = swap;
     }
     return from;
+  }
+
+  /** One pass: in order of one digit, otherwise in the order they were. */
+  private static void distribute(long[] from, long[] to, int pass) {
+    // Chunks share no counter, and a chunk's trials of a digit go behind those of earlier chunks.
+    int[][] places = new int[CHUNKS][DIGITS];
+    inChunks(from.length, (chunk, start, end) -> count(from, start, end, pass, places[chunk]));
+    int sum = 0;
+    for (int d = 0; d < DIGITS; d++) {
+      for (int[] ofChunk : places) {
+        int count = ofChunk[d];
+        ofChunk[d] = sum;
+        sum += count;
+      }
+    }
+    inChunks(from.length, (chunk, start, end) -> move(from, to, start, end, pass, places[chunk]));
+  }
+
+  private static void count(long[] from, int start, int end, int pass, int[] counts) {
+    for (int i = start; i < end; i++) counts[digit(from[i], pass)]++;
+  }
+
+  private static void move(long[] from, long[] to, int start, int end, int pass, int[] places) {
+    for (int i = start; i < end; i++) to[places[digit(from[i], pass)]++] = from[i];
+  }
+
+  private interface Chunk {
+    void run(int chunk, int from, int to);
+  }
+
+  /** Splits {@code 0..n} between the processors. */
+  private static void inChunks(int n, Chunk work) {
+    IntStream.range(0, CHUNKS)
+        .parallel()
+        .forEach(
+            chunk ->
+                work.run(
+                    chunk,
+                    (int) ((long) n * chunk / CHUNKS),
+                    (int) ((long) n * (chunk + 1) / CHUNKS)));
   }
 
   private static int digit(long trial, int pass) {
