@@ -48,7 +48,7 @@ final class InvalidSetting extends InputException {
   static void oneOf(String key, String value, List<String> allowed) {
     if (value != null && allowed.contains(value)) return;
     throw new InvalidSetting(
-        key, value + " is not possible; allowed is " + String.join(" or ", allowed));
+        key, value + " is not possible; allowed is " + String.join(", ", allowed));
   }
 
   private static String range(double least, double most) {

@@ -17,6 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.memory.MemoryBudget;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
 import slimvox.optim.LearningRate;
 import slimvox.storage.InputException;
 
@@ -114,6 +116,8 @@ class RecipeTest {
   void quickStartTrainsASmallNetworkForAThousandSteps() {
     Recipe recipe = Recipe.shipped("quick-start");
     assertEquals(new ModelSettings("ResNet18", 8, 256, "tstp", 80), recipe.model());
+    assertEquals(
+        new ModelSpec("ResNet18", 8, 80, 256, ModelSpec.Pooling.TSTP), recipe.model().spec());
     assertEquals(Path.of("data-scripts/arabic-speech-commands"), recipe.data().trainFolder());
     assertTrue(Files.isDirectory(recipe.data().trainFolder()), "the corpus that ships");
     assertEquals(List.of(0.9, 1.0, 1.1), recipe.data().speeds());
@@ -217,7 +221,9 @@ class RecipeTest {
         "model:@  width: [8] | r.yaml: line 2: model.width: needs a whole number, found [8]",
         "model: ResNet34 | r.yaml: line 1: model: needs the settings below it, found 'ResNet34'",
         "model:@  pooling: mean | r.yaml: line 2: model.pooling: mean is not possible; allowed is"
-            + " tstp or astp",
+            + " tstp, astp",
+        "model:@  name: ResNet35 | r.yaml: line 2: model.name: ResNet35 is not possible; allowed is"
+            + " %models",
         "data:@  speeds: 1.0 | r.yaml: line 2: data.speeds: needs a list, as in [0.9, 1.0],"
             + " found 1.0",
         "data:@  speeds: [fast] | r.yaml: line 2: data.speeds: needs a list, as in [0.9, 1.0],"
@@ -241,7 +247,7 @@ class RecipeTest {
         "loss:@  margin:@    end: 30 % | r.yaml: line 3: loss.margin.end: 30 % is not possible; the"
             + " margin starts to grow at 40 %",
         "optimizer:@  name: lion | r.yaml: line 2: optimizer.name: lion is not possible; allowed is"
-            + " sgd or adam or adamw",
+            + " sgd, adam, adamw",
         "optimizer:@  betas: [0.9, 0.99] | r.yaml: line 2: optimizer.betas: [0.9, 0.99] has no"
             + " effect with sgd",
         "optimizer:@  name: adamw | r.yaml: line 2: optimizer.learningRate.initial is needed with"
@@ -264,7 +270,9 @@ class RecipeTest {
         "# nothing | r.yaml: holds no settings",
       })
   void eachFaultOfAFileHasItsLine(String yaml, String message) {
-    assertEquals(message, refusal(yaml.replace('@', '\n')));
+    assertEquals(
+        message.replace("%models", String.join(", ", Models.names())),
+        refusal(yaml.replace('@', '\n')));
   }
 
   @ParameterizedTest
