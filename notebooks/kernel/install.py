@@ -1,0 +1,30 @@
+"""Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths.
+
+install.py JAVA XMX JAR [JVM-FLAG ...]
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+from jupyter_client.kernelspec import KernelSpecManager
+
+
+def main():
+    java, xmx, jar, *flags = sys.argv[1:]
+    jjava = pathlib.Path(sys.prefix, "share/jupyter/kernels/java/jjava.jar")
+    if not jjava.is_file():
+        sys.exit(f"{jjava} is missing: the package jjava is not installed for {sys.executable}")
+    text = pathlib.Path(__file__).with_name("kernel.json.in").read_text()
+    for name, value in {"JAVA": java, "XMX": xmx, "JAR": jar, "JJAVA": str(jjava)}.items():
+        text = text.replace(f"@{name}@", json.dumps(value)[1:-1])
+    spec = json.loads(text)
+    at = spec["argv"].index("@FLAGS@")
+    spec["argv"][at : at + 1] = flags
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
+        KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)
+
+
+main()
