@@ -1,0 +1,210 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import slimvox.report.Series.Kind;
+
+/**
+ * A figure: a title, two axes and some series. It is built once and drawn twice, as an interactive
+ * Plotly page and as a static picture, so that it can be read where no script runs.
+ *
+ * <p>Every method returns a new figure; the original does not change.
+ *
+ * <pre>{@code
+ * Figure loss = Figure.of("Training loss").x("step").y(Axis.log("loss"))
+ *     .line("float", steps, losses).dashed("binary", steps, binaryLosses);
+ * Figure memory = Figure.of("Where memory goes").y("MiB")
+ *     .bars("activations", models, mib).bars("gradients", models, mib2).stacked();
+ * }</pre>
+ *
+ * @param title one line above the figure
+ * @param x the horizontal axis
+ * @param y the vertical axis
+ * @param series what is drawn, the first one lowest
+ * @param categories the names under bars; empty where there are none
+ * @param stack whether bars of one category stand on each other instead of side by side
+ * @param width in pixels of the page
+ * @param height in pixels of the page
+ */
+public record Figure(
+    String title,
+    Axis x,
+    Axis y,
+    List<Series> series,
+    List<String> categories,
+    boolean stack,
+    int width,
+    int height) {
+
+  /** Copies the lists. */
+  public Figure {
+    series = List.copyOf(series);
+    categories = List.copyOf(categories);
+  }
+
+  /** An empty figure of 720 x 420 pixels with linear axes. */
+  public static Figure of(String title) {
+    return new Figure(
+        title, Axis.linear(""), Axis.linear(""), List.of(), List.of(), false, 720, 420);
+  }
+
+  /**
+   * An empty square figure with the axes of a DET curve, from 0.1 to 60 %: points are (false
+   * alarms, misses), both as fractions.
+   */
+  public static Figure det(String title) {
+    return of(title)
+        .x(Axis.probit("false alarms (%)").range(0.001, 0.6))
+        .y(Axis.probit("misses (%)").range(0.001, 0.6))
+        .size(560, 520);
+  }
+
+  /** The same figure with a linear horizontal axis that has this label. */
+  public Figure x(String label) {
+    return x(Axis.linear(label));
+  }
+
+  /** The same figure with this horizontal axis. */
+  public Figure x(Axis axis) {
+    return new Figure(title, axis, y, series, categories, stack, width, height);
+  }
+
+  /** The same figure with a linear vertical axis that has this label. */
+  public Figure y(String label) {
+    return y(Axis.linear(label));
+  }
+
+  /** The same figure with this vertical axis. */
+  public Figure y(Axis axis) {
+    return new Figure(title, x, axis, series, categories, stack, width, height);
+  }
+
+  /** The same figure in another size, in pixels of the page. */
+  public Figure size(int width, int height) {
+    return new Figure(title, x, y, series, categories, stack, width, height);
+  }
+
+  /** The same figure with the bars of one category on top of each other. */
+  public Figure stacked() {
+    return new Figure(title, x, y, series, categories, true, width, height);
+  }
+
+  /** Adds points joined by lines. */
+  public Figure line(String name, double[] x, double[] y) {
+    return with(new Series(Kind.LINE, name, x.clone(), y.clone()));
+  }
+
+  /** Adds points joined by lines, at x = 1, 2, 3, ... */
+  public Figure line(String name, double... y) {
+    return line(name, IntStream.rangeClosed(1, y.length).asDoubleStream().toArray(), y);
+  }
+
+  /** Adds points joined by a dashed line. */
+  public Figure dashed(String name, double[] x, double[] y) {
+    return with(new Series(Kind.DASHED, name, x.clone(), y.clone()));
+  }
+
+  /** Adds a line of steps: each value holds until the next point. */
+  public Figure step(String name, double[] x, double[] y) {
+    return with(new Series(Kind.STEP, name, x.clone(), y.clone()));
+  }
+
+  /** Adds points on their own. */
+  public Figure scatter(String name, double[] x, double[] y) {
+    return with(new Series(Kind.SCATTER, name, x.clone(), y.clone()));
+  }
+
+  /**
+   * Adds an area of steps that lies on the areas added before it.
+   *
+   * @throws IllegalArgumentException if an earlier area has other x values
+   */
+  public Figure area(String name, double[] x, double[] y) {
+    for (Series s : series) {
+      if (s.kind() == Kind.AREA && !Arrays.equals(s.x(), x)) {
+        throw new IllegalArgumentException(
+            "area '%s' has other x values than area '%s'".formatted(name, s.name()));
+      }
+    }
+    return with(new Series(Kind.AREA, name, x.clone(), y.clone()));
+  }
+
+  /** Adds a dashed horizontal line at {@code y}, for example the memory of a device. */
+  public Figure level(String name, double y) {
+    return with(new Series(Kind.LEVEL, name, new double[] {0}, new double[] {y}));
+  }
+
+  /**
+   * Adds one bar for each category.
+   *
+   * @throws IllegalArgumentException if an earlier series has other categories
+   */
+  public Figure bars(String name, String[] categories, double[] values) {
+    List<String> names = List.of(categories);
+    if (!this.categories.isEmpty() && !this.categories.equals(names)) {
+      throw new IllegalArgumentException(
+          "bars '%s' have the categories %s, but the figure has %s"
+              .formatted(name, names, this.categories));
+    }
+    double[] places = IntStream.range(0, names.size()).asDoubleStream().toArray();
+    Figure figure = with(new Series(Kind.BAR, name, places, values.clone()));
+    return new Figure(title, x, y, figure.series, names, stack, width, height);
+  }
+
+  private Figure with(Series added) {
+    List<Series> all = new ArrayList<>(series);
+    all.add(added);
+    return new Figure(title, x, y, all, categories, stack, width, height);
+  }
+
+  /**
+   * For each series the values it starts from: the sum of the areas or stacked bars below it, else
+   * 0.
+   */
+  List<double[]> bases() {
+    List<double[]> bases = new ArrayList<>();
+    double[] areas = null;
+    double[] bars = new double[categories.size()];
+    for (Series s : series) {
+      double[] base = new double[s.y().length];
+      if (s.kind() == Kind.AREA) {
+        if (areas == null) areas = new double[base.length];
+        base = addTo(areas, s.y());
+      } else if (s.kind() == Kind.BAR && stack) {
+        base = addTo(bars, s.y());
+      }
+      bases.add(base);
+    }
+    return bases;
+  }
+
+  private static double[] addTo(double[] sum, double[] values) {
+    double[] before = sum.clone();
+    for (int i = 0; i < values.length; i++) {
+      if (Double.isFinite(values[i])) sum[i] += values[i];
+    }
+    return before;
+  }
+
+  /** The figure as a static PNG picture, with twice as many pixels as the page for sharp text. */
+  public byte[] png() {
+    return png(2);
+  }
+
+  /** The figure as a static PNG picture, {@code scale} picture pixels to a page pixel. */
+  public byte[] png(double scale) {
+    return new PictureRenderer(this, scale).png();
+  }
+
+  /**
+   * The figure as a piece of HTML for Plotly. It draws itself as soon as {@link PlotlyPage#script}
+   * has run in the same page, before or after it.
+   *
+   * @param id the id of its element, unique in the page
+   */
+  public String html(String id) {
+    return PlotlyPage.html(this, id);
+  }
+}

@@ -1,0 +1,118 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import tech.tablesaw.api.DoubleColumn;
+import tech.tablesaw.api.NumericColumn;
+import tech.tablesaw.api.Table;
+import tech.tablesaw.columns.Column;
+import tech.tablesaw.columns.numbers.NumberColumnFormatter;
+
+/**
+ * Tablesaw tables as text and as HTML: numbers on the right, texts on the left, missing values
+ * empty.
+ *
+ * <p>A number is written by its column's print formatter (for byte counts {@link Bytes#formatter});
+ * where none was set, with four significant digits.
+ */
+public final class Tables {
+  private Tables() {}
+
+  /** The table as lines of text for a fixed-width font; the columns are aligned. */
+  public static String text(Table table) {
+    List<String[]> rows = new ArrayList<>();
+    rows.add(table.columnNames().toArray(String[]::new));
+    for (int row = 0; row < table.rowCount(); row++) rows.add(cells(table, row));
+    int[] widths = new int[table.columnCount()];
+    for (String[] row : rows) {
+      for (int c = 0; c < widths.length; c++) widths[c] = Math.max(widths[c], length(row[c]));
+    }
+    StringBuilder text = new StringBuilder();
+    for (int r = 0; r < rows.size(); r++) {
+      line(text, table, rows.get(r), widths);
+      if (r == 0) {
+        for (int c = 0; c < widths.length; c++) {
+          text.append(c == 0 ? "" : "  ").append("-".repeat(widths[c]));
+        }
+        text.append('\n');
+      }
+    }
+    return text.toString();
+  }
+
+  /** The table as an HTML table that carries its own style. */
+  public static String html(Table table) {
+    StringBuilder html = new StringBuilder("<table style=\"border-collapse:collapse\">\n");
+    if (table.name() != null && !table.name().isBlank()) {
+      html.append("<caption style=\"text-align:left;font-weight:bold\">")
+          .append(escape(table.name()))
+          .append("</caption>\n");
+    }
+    html.append("<thead><tr>");
+    for (Column<?> column : table.columns()) cell(html, "th", column, escape(column.name()));
+    html.append("</tr></thead>\n<tbody>\n");
+    for (int row = 0; row < table.rowCount(); row++) {
+      String[] cells = cells(table, row);
+      html.append("<tr>");
+      for (int c = 0; c < cells.length; c++) {
+        cell(html, "td", table.column(c), escape(cells[c]));
+      }
+      html.append("</tr>\n");
+    }
+    return html.append("</tbody></table>\n").toString();
+  }
+
+  /** Replaces the characters that mean something in HTML. */
+  public static String escape(String text) {
+    return text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("\"", "&quot;");
+  }
+
+  private static String[] cells(Table table, int row) {
+    String[] cells = new String[table.columnCount()];
+    for (int c = 0; c < cells.length; c++) cells[c] = cell(table.column(c), row);
+    return cells;
+  }
+
+  private static String cell(Column<?> column, int row) {
+    if (column.isMissing(row)) return "";
+    if (column instanceof DoubleColumn doubles && !hasFormatter(doubles.emptyCopy())) {
+      return Ticks.number(doubles.getDouble(row));
+    }
+    return column.getString(row);
+  }
+
+  /** The formatter of a column cannot be asked for, so its work is compared with the default's. */
+  private static boolean hasFormatter(DoubleColumn emptyCopy) {
+    double third = 1.0 / 3;
+    NumberColumnFormatter standard = NumberColumnFormatter.floatingPointDefault();
+    standard.setColumnType(emptyCopy.type());
+    return !emptyCopy.append(third).getString(0).equals(standard.format(third));
+  }
+
+  private static void line(StringBuilder text, Table table, String[] cells, int[] widths) {
+    StringBuilder line = new StringBuilder();
+    for (int c = 0; c < cells.length; c++) {
+      String space = " ".repeat(widths[c] - length(cells[c]));
+      line.append(c == 0 ? "" : "  ");
+      line.append(isNumber(table.column(c)) ? space + cells[c] : cells[c] + space);
+    }
+    text.append(line.toString().stripTrailing()).append('\n');
+  }
+
+  private static int length(String text) {
+    return text.codePointCount(0, text.length());
+  }
+
+  private static void cell(StringBuilder html, String tag, Column<?> column, String text) {
+    html.append('<').append(tag).append(" style=\"padding:3px 10px;text-align:");
+    html.append(isNumber(column) ? "right" : "left").append("\">");
+    html.append(text).append("</").append(tag).append('>');
+  }
+
+  private static boolean isNumber(Column<?> column) {
+    return column instanceof NumericColumn;
+  }
+}

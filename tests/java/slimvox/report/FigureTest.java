@@ -1,0 +1,148 @@
+package slimvox.report;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+
+class FigureTest {
+  private static final String[] NETS = {"ResNet18", "ResNet34"};
+
+  private static BufferedImage picture(Figure figure) throws IOException {
+    return ImageIO.read(new ByteArrayInputStream(figure.png(1)));
+  }
+
+  private static int pixels(BufferedImage image, int rgb) {
+    int count = 0;
+    for (int y = 0; y < image.getHeight(); y++) {
+      for (int x = 0; x < image.getWidth(); x++) {
+        if ((image.getRGB(x, y) & 0xF8F8F8) == (rgb & 0xF8F8F8)) count++;
+      }
+    }
+    return count;
+  }
+
+  @Test
+  void barsHaveTheHeightOfTheirValues() throws IOException {
+    Figure figure = Figure.of("").bars("", NETS, new double[] {100, 100});
+    int both = pixels(picture(figure), 0x0072B2);
+    int one = pixels(picture(Figure.of("").bars("", NETS, new double[] {100, 0})), 0x0072B2);
+    int oneAndAHalf =
+        pixels(picture(Figure.of("").bars("", NETS, new double[] {100, 50})), 0x0072B2);
+    assertTrue(one > 20_000, "a bar of " + one + " pixels");
+    assertEquals(2.0, both / (double) one, 0.01);
+    assertEquals(1.5, oneAndAHalf / (double) one, 0.01);
+  }
+
+  @Test
+  void stackedBarsStandOnEachOther() throws IOException {
+    Figure figure =
+        Figure.of("")
+            .bars("low", NETS, new double[] {1, 2})
+            .bars("high", NETS, new double[] {3, 6})
+            .stacked();
+    BufferedImage image = picture(figure);
+    double low = pixels(image, 0x0072B2);
+    double high = pixels(image, 0xD55E00);
+    assertEquals(3.0, high / low, 0.1, "soft edges belong to neither");
+    assertArrayEquals(new double[] {1, 2}, figure.bases().get(1));
+  }
+
+  @Test
+  void gapsAndPlacesOffTheScaleAreLeftOut() throws IOException {
+    double[] x = {1, 2, 3, 4};
+    double[] y = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY};
+    Figure figure = Figure.of("").y(Axis.log("loss")).line("nothing to draw", x, y);
+    assertEquals(0, pixels(picture(figure), 0x0072B2));
+    assertTrue(figure.html("f").contains("y: [null,0,-1,null],"), figure.html("f"));
+  }
+
+  @Test
+  void everyKindOfSeriesIsDrawnBothWays() throws IOException {
+    double[] x = {1, 2, 3};
+    double[] y = {0.1, 0.2, 0.3};
+    Figure figure =
+        Figure.of("It's \"all\" <here>")
+            .area("area", x, y)
+            .area("area on area", x, y)
+            .line("line", x, y)
+            .dashed("dashed", x, y)
+            .step("step", x, y)
+            .scatter("scatter", x, y)
+            .level("level", 0.25);
+    String html = figure.html("f");
+    for (Series s : figure.series()) assertTrue(html.contains("name: '" + s.name() + "'"), html);
+    assertTrue(html.contains("title: 'It&#39;s &quot;all&quot; &lt;here&gt;'"), html);
+    BufferedImage image = picture(figure);
+    for (int i = 0; i < figure.series().size(); i++) {
+      int rgb = Palette.series(i).getRGB();
+      int series = i;
+      assertTrue(pixels(image, rgb) > 20, () -> "series " + series + " is not in the picture");
+    }
+  }
+
+  @Test
+  void detAxesPlaceProbabilitiesAtQuantiles() {
+    String html = Figure.det("DET").line("net", new double[] {0.025}, new double[] {0.5}).html("f");
+    assertTrue(html.contains("-1.9599639845"), html);
+    assertTrue(html.contains("hoverinfo: 'text+name'"), html);
+    assertTrue(html.contains("2.5 % / 50 %"), html);
+  }
+
+  @Test
+  void picturesHaveTwiceThePixelsOfThePage() throws IOException {
+    BufferedImage image =
+        ImageIO.read(new ByteArrayInputStream(Figure.of("").size(300, 200).png()));
+    assertEquals(600, image.getWidth());
+    assertEquals(400, image.getHeight());
+  }
+
+  @Test
+  void lengthsThatDifferNameTheSeries() {
+    var e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> Figure.of("").line("loss", new double[3], new double[2]));
+    assertEquals("series 'loss': 3 x values but 2 y values", e.getMessage());
+  }
+
+  @Test
+  void barsOfOtherCategoriesAreRejected() {
+    Figure figure = Figure.of("").bars("a", NETS, new double[2]);
+    var e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> figure.bars("b", new String[] {"ResNet50"}, new double[1]));
+    assertEquals(
+        "bars 'b' have the categories [ResNet50], but the figure has [ResNet18, ResNet34]",
+        e.getMessage());
+  }
+
+  @Test
+  void withoutFontsTextIsLeftOut() {
+    BufferedImage image = new BufferedImage(50, 50, BufferedImage.TYPE_INT_RGB);
+    Graphics2D g = image.createGraphics();
+    Lettering letters = new Lettering(g, 12, null);
+    letters.title("title", 5, 20);
+    letters.text("text", 5, 20, Lettering.Anchor.START, Color.WHITE);
+    letters.upwards("text", 25, 25, Color.WHITE);
+    assertTrue(letters.width("text") > 0 && letters.lineHeight() > 0);
+    assertEquals(50 * 50, pixels(image, 0x000000));
+  }
+
+  @Test
+  void theScriptBringsPlotlyAndFetchesNothing() {
+    String script = PlotlyPage.script();
+    assertTrue(script.contains("DecompressionStream"));
+    assertTrue(script.length() < 500_000, "the script has " + script.length() + " characters");
+    assertTrue(!script.contains("http"), "the script names an address");
+  }
+}
