@@ -1,0 +1,121 @@
+package slimvox.notebook;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.util.Map;
+
+/**
+ * Sends outputs to JJava or IJava, whichever runs this JVM.
+ *
+ * <p>Their jars are not on Maven Central and differ in package names only, so the five methods that
+ * are needed are looked up by name.
+ */
+final class KernelDisplay implements Display {
+  /**
+   * An entry of a bundle that is no media type: the width of the picture on the page, in pixels.
+   */
+  static final String PICTURE_WIDTH = "picture width";
+
+  private final String name;
+  private final Object kernel;
+  private final Object stream;
+  private final Class<?> data;
+  private final Method display;
+  private final Method update;
+
+  private KernelDisplay(String name, String statics, String data)
+      throws ReflectiveOperationException {
+    this.name = name;
+    this.kernel = type(statics).getMethod("getKernelInstance").invoke(null);
+    if (kernel == null) throw new ClassNotFoundException(name + " is there but does not run");
+    this.data = type(data);
+    Object io = kernel.getClass().getMethod("getIO").invoke(kernel);
+    this.stream = io.getClass().getField("display").get(io);
+    this.display = kernel.getClass().getMethod("display", this.data);
+    this.update = stream.getClass().getMethod("updateDisplay", String.class, this.data);
+  }
+
+  /** The running kernel's display, or null if no kernel runs. */
+  static Display find() {
+    String[][] kernels = {
+      {
+        "JJava",
+        "org.dflib.jjava.kernel.JavaNotebookStatics",
+        "org.dflib.jjava.jupyter.kernel.display.DisplayData"
+      },
+      {
+        "IJava",
+        "io.github.spencerpark.ijava.IJava",
+        "io.github.spencerpark.jupyter.kernel.display.DisplayData"
+      }
+    };
+    for (String[] k : kernels) {
+      try {
+        return new KernelDisplay(k[0], k[1], k[2]);
+      } catch (ReflectiveOperationException e) {
+        // not this kernel
+      }
+    }
+    return null;
+  }
+
+  private static Class<?> type(String name) throws ClassNotFoundException {
+    try {
+      return Class.forName(name);
+    } catch (ClassNotFoundException e) {
+      return Class.forName(name, true, ClassLoader.getSystemClassLoader());
+    }
+  }
+
+  @Override
+  public void show(Map<String, String> bundle) {
+    call(display, kernel, message(bundle, null));
+  }
+
+  @Override
+  public void show(String id, Map<String, String> bundle) {
+    call(display, kernel, message(bundle, id));
+  }
+
+  @Override
+  public void update(String id, Map<String, String> bundle) {
+    call(update, stream, id, message(bundle, id));
+  }
+
+  @Override
+  public String kernel() {
+    return name;
+  }
+
+  private Object message(Map<String, String> bundle, String id) {
+    try {
+      Object message = data.getConstructor().newInstance();
+      Method put = data.getMethod("putData", String.class, Object.class);
+      for (var entry : bundle.entrySet()) {
+        if (!entry.getKey().equals(PICTURE_WIDTH)) {
+          put.invoke(message, entry.getKey(), entry.getValue());
+        }
+      }
+      if (bundle.containsKey(PICTURE_WIDTH)) {
+        data.getMethod("putMetaData", String.class, Object.class)
+            .invoke(
+                message, "image/png", Map.of("width", Integer.parseInt(bundle.get(PICTURE_WIDTH))));
+      }
+      if (id != null) data.getMethod("setDisplayId", String.class).invoke(message, id);
+      return message;
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(name + " has changed its display methods: " + e, e);
+    }
+  }
+
+  private void call(Method method, Object target, Object... arguments) {
+    try {
+      method.invoke(target, arguments);
+    } catch (InvocationTargetException e) {
+      if (e.getCause() instanceof RuntimeException cause) throw cause;
+      throw new IllegalStateException(e.getCause());
+    } catch (IllegalAccessException e) {
+      throw new IllegalStateException(name + " does not let its display be used: " + e, e);
+    }
+  }
+}
