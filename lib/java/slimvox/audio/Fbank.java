@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.storage.InputException;
 
@@ -151,7 +150,7 @@ public final class Fbank {
     for (int i = 0; i < whole; i += LANES) {
       sums = sums.add(FloatVector.fromArray(SPECIES, rows, row + i));
     }
-    float sum = sums.reduceLanes(VectorOperators.ADD);
+    float sum = StableVectors.sum(sums);
     for (int i = whole; i < n; i++) {
       sum += rows[row + i];
     }
@@ -202,7 +201,7 @@ public final class Fbank {
             FloatVector.fromArray(SPECIES, power, (bin + w) * LANES)
                 .fma(FloatVector.broadcast(SPECIES, filters.weights[w]), energy);
       }
-      energy.max(FLOOR).lanewise(VectorOperators.LOG).intoArray(logs, b * LANES);
+      StableVectors.log(energy.max(FLOOR)).intoArray(logs, b * LANES);
     }
   }
 }

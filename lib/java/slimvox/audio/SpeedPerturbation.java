@@ -1,7 +1,6 @@
 package slimvox.audio;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -98,7 +97,7 @@ public final class SpeedPerturbation {
             FloatVector.fromArray(SPECIES, padded, start + tap)
                 .fma(FloatVector.fromArray(SPECIES, weights, filter + tap), sums);
       }
-      out[n] = sums.reduceLanes(VectorOperators.ADD);
+      out[n] = StableVectors.sum(sums);
     }
     return new Waveform(out, waveform.sampleRate());
   }
