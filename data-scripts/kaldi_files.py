@@ -174,12 +174,12 @@ def check_wav(path, rate=16000):
                 )
             if sound.getframerate() != rate:
                 raise BadCorpus("%s: %d Hz; %d Hz is needed" % (path, sound.getframerate(), rate))
-            frames = sound.getnframes()
-            if len(sound.readframes(frames)) != 2 * frames:
-                raise BadCorpus("%s: cut short; copy or download it again" % path)
-            return frames
+            samples = sound.getnframes()
     except (wave.Error, EOFError, struct.error):
-        raise BadCorpus("%s: not a WAV file; copy or download it again" % path) from None
+        raise BadCorpus("%s: not a 16-bit PCM WAV file; copy or download it again" % path) from None
+    if os.path.getsize(path) < 44 + 2 * samples:
+        raise BadCorpus("%s: cut short; copy or download it again" % path)
+    return samples
 
 
 def check_flac(path, rate=16000):

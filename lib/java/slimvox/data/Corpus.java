@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import slimvox.audio.AudioFiles;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 
@@ -297,6 +298,20 @@ public final class Corpus {
             + ": "
             + (speakers.isEmpty() ? "no speaker" : "one speaker only (" + speakers.getFirst() + ")")
             + "; training needs at least two");
+  }
+
+  /**
+   * Reads every recording, 16 kHz, with all processors; {@link CorpusReport#of} has more choices.
+   *
+   * @throws InterruptedException if interrupted
+   */
+  public CorpusReport validate() throws InterruptedException {
+    return CorpusReport.of(
+        this,
+        AudioFiles.SAMPLE_RATE,
+        true,
+        Runtime.getRuntime().availableProcessors(),
+        FeatureSource.Progress.NONE);
   }
 
   /** SHA-256, in hexadecimal, of the lines {@code UTTERANCE SPEAKER} with newline, sorted. */

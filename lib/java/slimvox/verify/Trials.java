@@ -8,6 +8,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -43,12 +44,11 @@ public final class Trials {
 
   private Trials(Builder built, String sha256) {
     name = built.name;
-    // Copies: the builder may go on to a longer list.
-    utterances = List.copyOf(built.utterances);
-    numbers = new HashMap<>(built.numbers);
+    utterances = Collections.unmodifiableList(built.utterances);
+    numbers = built.numbers;
     enrol = Arrays.copyOf(built.enrol, built.size);
     test = Arrays.copyOf(built.test, built.size);
-    target = (BitSet) built.target.clone();
+    target = built.target;
     targets = target.cardinality();
     index = new PairIndex(enrol, test);
     refuseContradictions();

@@ -1,0 +1,179 @@
+package slimvox.data;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import slimvox.audio.Features;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/**
+ * Keeps features in files that are mapped, not loaded.
+ *
+ * <p>One safetensors file (frames x bins for each utterance) holds a speaker at a speed. Its name
+ * is a hash of the feature settings, the speed, and each recording's id, path below the corpus,
+ * size and time of change; so folds and subsets of a corpus share files, other settings get files
+ * of their own, and a changed recording is computed again. Files are written in one atomic step and
+ * carry checksums: a killed run leaves whole files only, and a damaged file is computed again.
+ */
+public final class FeatureCache implements FeatureSource {
+  private final Path folder;
+  private final FeatureReader reader;
+  private final Corpus corpus;
+  private final Map<String, Shard[]> shards = new HashMap<>();
+  private final AtomicInteger computed = new AtomicInteger();
+
+  /**
+   * A cache in a folder, which many corpora and settings may share; it is made when needed.
+   *
+   * @param reader computes what is not there
+   */
+  public FeatureCache(Path folder, FeatureReader reader, Corpus corpus) {
+    this.folder = folder;
+    this.reader = reader;
+    this.corpus = corpus;
+    for (String speaker : corpus.speakers()) {
+      Shard[] atSpeeds = new Shard[reader.speeds().size()];
+      for (int i = 0; i < atSpeeds.length; i++) atSpeeds[i] = new Shard(speaker, i);
+      shards.put(speaker, atSpeeds);
+    }
+  }
+
+  /**
+   * Computes what is missing, changed or damaged.
+   *
+   * @param progress told after each speaker at each speed, in utterances
+   * @return this
+   * @throws InputException if a recording cannot be used or the disk is full
+   * @throws InterruptedException if interrupted; finished speakers are kept
+   */
+  public FeatureCache build(int threads, Progress progress) throws InterruptedException {
+    int total = corpus.utterances().size() * reader.speeds().size();
+    AtomicInteger done = new AtomicInteger();
+    List<Runnable> pieces = new ArrayList<>();
+    for (String speaker : corpus.speakers()) {
+      for (Shard shard : shards.get(speaker)) {
+        pieces.add(
+            () -> {
+              shard.open();
+              int utterances = corpus.utterances(speaker).size();
+              progress.at(done.addAndGet(utterances), total);
+            });
+      }
+    }
+    FeatureWork.run(pieces, threads);
+    return this;
+  }
+
+  @Override
+  public int bins() {
+    return reader.bins();
+  }
+
+  @Override
+  public List<Double> speeds() {
+    return reader.speeds();
+  }
+
+  @Override
+  public FeatureView features(Utterance utterance, int speed) {
+    Shard[] atSpeeds = shards.get(utterance.speaker());
+    if (atSpeeds == null) {
+      throw new InputException(
+          folder + ": the cache was made for " + corpus.name() + ", which lacks " + utterance.id());
+    }
+    Safetensors file = atSpeeds[speed].open();
+    long[] shape = file.shape(utterance.id());
+    return new FeatureView(file.segment(utterance.id()), (int) shape[0], (int) shape[1]);
+  }
+
+  /** Features computed since this object was made, utterances times speeds; 0 if all were there. */
+  public int computed() {
+    return computed.get();
+  }
+
+  /** The features of one speaker at one speed. */
+  private final class Shard {
+    private final String speaker;
+    private final int speed;
+    private volatile Safetensors opened;
+
+    Shard(String speaker, int speed) {
+      this.speaker = speaker;
+      this.speed = speed;
+    }
+
+    Safetensors open() {
+      Safetensors file = opened;
+      if (file != null) return file;
+      synchronized (this) {
+        if (opened == null) opened = openOrBuild();
+        return opened;
+      }
+    }
+
+    private Safetensors openOrBuild() {
+      Path file = folder.resolve(key() + ".safetensors");
+      if (Files.exists(file)) {
+        try {
+          Safetensors found = Safetensors.read(file);
+          if (complete(found)) return found;
+        } catch (InputException damaged) {
+          // Computed again below: a cache holds nothing that is not elsewhere.
+        }
+      }
+      SafetensorsWriter writer = Safetensors.writer();
+      writer.metadata("slimvox.speaker", speaker);
+      writer.metadata("slimvox.settings", reader.settings(speed));
+      for (Utterance utterance : corpus.utterances(speaker)) {
+        Features features = reader.compute(utterance, speed);
+        long[] shape = {features.frames(), features.bins()};
+        writer.put(utterance.id(), shape, features.values());
+        computed.incrementAndGet();
+      }
+      writer.write(file);
+      return Safetensors.read(file);
+    }
+
+    private boolean complete(Safetensors file) {
+      for (Utterance utterance : corpus.utterances(speaker)) {
+        if (!file.has(utterance.id()) || !file.dtype(utterance.id()).equals("F32")) return false;
+        long[] shape = file.shape(utterance.id());
+        if (shape.length != 2 || shape[0] < 1 || shape[1] != reader.bins()) return false;
+      }
+      return true;
+    }
+
+    private String key() {
+      MessageDigest digest = Corpus.sha256Digest();
+      StringBuilder text = new StringBuilder(reader.settings(speed)).append('\n');
+      for (Utterance utterance : corpus.utterances(speaker)) {
+        text.append(utterance.id()).append('\t').append(place(utterance.source())).append('\n');
+      }
+      byte[] hash = digest.digest(text.toString().getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(hash, 0, 20);
+    }
+
+    private String place(Utterance.Source source) {
+      Path file = source.file();
+      Path root = corpus.folder();
+      Path below = file.startsWith(root) ? root.relativize(file) : file;
+      long offset = source instanceof Utterance.Ark ark ? ark.offset() : 0;
+      try {
+        long changed = Files.getLastModifiedTime(file).toMillis();
+        return below + "\t" + offset + "\t" + Files.size(file) + "\t" + changed;
+      } catch (IOException e) {
+        throw new InputException(file + ": no such file, or it may not be read", e);
+      }
+    }
+  }
+}

@@ -1,0 +1,129 @@
+package slimvox.data;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+import slimvox.audio.AudioFiles;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.audio.SpeedPerturbation;
+import slimvox.audio.Waveform;
+import slimvox.storage.InputException;
+
+/**
+ * Reads a recording and computes its features, or reads its features from an ark file; nothing is
+ * kept.
+ *
+ * <p>If the options ask for dither, the noise of an utterance is drawn from a generator seeded by
+ * its id and speed, so that it is the same each time: WeSpeaker draws new noise each time.
+ */
+public final class FeatureReader implements FeatureSource {
+  /** Changes when the same recording gives other features, so that caches are made again. */
+  static final int VERSION = 1;
+
+  private final FbankOptions options;
+  private final List<Double> speeds;
+  private final int bins;
+  private final Fbank fbank;
+  private final List<SpeedPerturbation> perturbations;
+
+  private FeatureReader(FbankOptions options, List<Double> speeds, int bins) {
+    this.options = options;
+    this.speeds = speeds;
+    this.bins = bins;
+    this.fbank = new Fbank(options);
+    this.perturbations = speeds.stream().map(SpeedPerturbation::new).toList();
+  }
+
+  /**
+   * A reader for the utterances of a corpus.
+   *
+   * @param options settings of the features; not used where the corpus has features already ({@code
+   *     feats.scp}), which then have as many bins as its first utterance
+   * @param speeds 1.0 first; WeSpeaker's are 1.0, 0.9, 1.1. A recording at speed s is 1 / s as long
+   *     and its frequencies are multiplied by s
+   * @throws InputException if a file is missing, the corpus is empty, or features are to be played
+   *     at another speed
+   */
+  public static FeatureReader of(Corpus corpus, FbankOptions options, List<Double> speeds) {
+    if (speeds.isEmpty() || speeds.getFirst() != 1.0) {
+      throw new InputException("speeds " + speeds + ": the first must be 1.0");
+    }
+    for (int i = 0; i < speeds.size(); i++) {
+      double speed = speeds.get(i);
+      boolean hundredths = Math.abs(speed * 100 - Math.round(speed * 100)) < 1e-6;
+      if (!(speed >= 0.5 && speed <= 2) || !hundredths || speeds.indexOf(speed) != i) {
+        throw new InputException(
+            "speeds " + speeds + ": each from 0.5 to 2 in whole hundredths, and only once");
+      }
+    }
+    if (corpus.utterances().isEmpty()) {
+      throw new InputException(corpus.folder() + ": no utterance in " + corpus.name());
+    }
+    corpus.requireFiles();
+    int bins = options.bins();
+    if (corpus.utterances().getFirst().source() instanceof Utterance.Ark ark) {
+      if (speeds.size() > 1) {
+        throw new InputException(
+            corpus.folder()
+                + ": has features, no sound, and they cannot be played at speeds "
+                + speeds
+                + "; use speed 1.0 only");
+      }
+      bins = KaldiArk.size(ark)[1];
+    }
+    return new FeatureReader(options, List.copyOf(speeds), bins);
+  }
+
+  @Override
+  public int bins() {
+    return bins;
+  }
+
+  @Override
+  public List<Double> speeds() {
+    return speeds;
+  }
+
+  /** What the features at a speed depend on beside the recording, for names of cache files. */
+  String settings(int speed) {
+    return "slimvox features " + VERSION + ", " + options + ", speed " + speeds.get(speed);
+  }
+
+  @Override
+  public FeatureView features(Utterance utterance, int speed) {
+    return FeatureView.of(compute(utterance, speed));
+  }
+
+  Features compute(Utterance utterance, int speed) {
+    if (utterance.source() instanceof Utterance.Ark ark) {
+      Features features = KaldiArk.read(ark);
+      if (features.bins() != bins) {
+        throw new InputException(
+            ark.file()
+                + ", byte "
+                + ark.offset()
+                + ": utterance "
+                + utterance.id()
+                + " has "
+                + features.bins()
+                + " values a frame, the first utterance has "
+                + bins);
+      }
+      return features;
+    }
+    Path file = utterance.file();
+    Waveform sound = AudioFiles.read(file, options.sampleRate());
+    Waveform played = perturbations.get(speed).apply(sound);
+    return fbank.compute(played, file.toString(), noise(utterance, speeds.get(speed)));
+  }
+
+  private SplittableRandom noise(Utterance utterance, double speed) {
+    long seed = Double.hashCode(speed);
+    for (int i = 0; i < utterance.id().length(); i++) {
+      seed = seed * 0x100000001b3L ^ utterance.id().charAt(i);
+    }
+    return new SplittableRandom(seed);
+  }
+}

@@ -1,0 +1,36 @@
+package slimvox.data;
+
+import java.util.List;
+
+/**
+ * Gives the features of utterances, at each of some speeds, without mean normalization.
+ *
+ * <p>Implementations: {@link FeatureReader} computes them each time, {@link FeatureMemory} keeps
+ * them, {@link FeatureCache} keeps them in files. All may be used by any number of threads, and all
+ * give the same bits.
+ */
+public interface FeatureSource {
+  /** Values in a frame. */
+  int bins();
+
+  /** The speeds; index 0 is 1.0, the recording as it is. */
+  List<Double> speeds();
+
+  /**
+   * Features of an utterance.
+   *
+   * @param speed index into {@link #speeds()}
+   * @throws slimvox.storage.InputException if the recording cannot be used; the message names its
+   *     file
+   */
+  FeatureView features(Utterance utterance, int speed);
+
+  /** Told about progress, from any thread, with {@code done} rising to {@code total}. */
+  @FunctionalInterface
+  interface Progress {
+    /** Does nothing. */
+    Progress NONE = (_, _) -> {};
+
+    void at(int done, int total);
+  }
+}

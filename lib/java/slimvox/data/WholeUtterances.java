@@ -1,0 +1,58 @@
+package slimvox.data;
+
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.function.BiConsumer;
+import slimvox.audio.Features;
+import slimvox.audio.MeanNormalization;
+
+/**
+ * Features of whole utterances for evaluation, at speed 1.
+ *
+ * <p>A joined utterance is its parts' frames one after the other; the mean is then taken over all
+ * of them.
+ */
+public final class WholeUtterances {
+  private final Corpus corpus;
+  private final FeatureSource source;
+  private final boolean meanNormalization;
+
+  /**
+   * Utterances and joined utterances of a corpus.
+   *
+   * @param meanNormalization whether each bin's mean over the utterance is subtracted
+   */
+  public WholeUtterances(Corpus corpus, FeatureSource source, boolean meanNormalization) {
+    this.corpus = corpus;
+    this.source = source;
+    this.meanNormalization = meanNormalization;
+  }
+
+  /**
+   * Features of one utterance, in an array of their own: frames x bins.
+   *
+   * @param id of an utterance or a joined utterance
+   * @throws slimvox.storage.InputException if the corpus has none of this id, or its recording
+   *     cannot be used
+   */
+  public Features features(String id) {
+    List<FeatureView> parts =
+        corpus.parts(id).stream().map(part -> source.features(part, 0)).toList();
+    int frames = parts.stream().mapToInt(FeatureView::frames).sum();
+    int bins = source.bins();
+    float[] values = new float[frames * bins];
+    int at = 0;
+    for (FeatureView part : parts) {
+      part.copy(0, part.frames(), values, at);
+      at += part.frames() * bins;
+    }
+    Features features = new Features(values, frames, bins);
+    return meanNormalization ? MeanNormalization.apply(features) : features;
+  }
+
+  /** Visits each id once, in the order of first appearance. */
+  public void forEach(Collection<String> ids, BiConsumer<String, Features> visitor) {
+    for (String id : new LinkedHashSet<>(ids)) visitor.accept(id, features(id));
+  }
+}

@@ -1,0 +1,101 @@
+package slimvox.data;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
+
+class CorpusReportTest {
+  @TempDir Path folder;
+
+  @Test
+  void shippedCorpusIsWhole() throws Exception {
+    Corpus corpus = Corpus.open(Path.of("data-scripts/arabic-speech-commands"));
+    List<Integer> told = Collections.synchronizedList(new ArrayList<>());
+    CorpusReport report = CorpusReport.of(corpus, 16000, true, 2, (done, total) -> told.add(done));
+    assertEquals(
+        """
+        corpus      arabic-speech-commands
+        speakers    30, each with 48 to 48 usable utterances
+        utterances  1,440, 1,440 usable, 0.40 hours
+        shortest    1.00 s (00000001-close-01)
+        longest     1.00 s (00000001-close-01)
+        bad         0
+        """,
+        report.toString());
+    assertEquals(1440, told.size());
+    assertEquals(48.0, report.perSpeaker().get("00000003").seconds(), 1e-9);
+  }
+
+  @Test
+  void eachKindOfBadEntryIsNamedWithItsReason() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 6);
+    byte[] whole = Files.readAllBytes(corpus.utterance("s0-0").file());
+    Files.write(corpus.utterance("s0-0").file(), Arrays.copyOf(whole, 5000));
+    Files.delete(corpus.utterance("s0-1").file());
+    Files.write(corpus.utterance("s0-2").file(), new byte[0]);
+    Files.writeString(corpus.utterance("s0-3").file(), "this is not sound at all");
+    WavWriter.writePcm16(corpus.utterance("s0-4").file(), new Waveform(new float[8000], 8000));
+    WavWriter.writePcm16(corpus.utterance("s0-5").file(), new Waveform(new float[399], 16000));
+    byte[] stereo = whole.clone();
+    stereo[22] = 2; // channels
+    stereo[32] = 4; // bytes of a sample of both
+    Files.write(corpus.utterance("s1-0").file(), stereo);
+    CorpusReport report = corpus.validate();
+    assertEquals(7, report.bad());
+    assertEquals(7, report.firstBad().size());
+    String sound = folder.resolve("sound").toString();
+    for (String fault : report.firstBad()) {
+      assertTrue(fault.matches("s\\d-\\d: \\Q" + sound + "\\E/s\\d-\\d\\.wav: [^\\n]+"), fault);
+    }
+    assertTrue(report.firstBad().get(1).contains("no such file"), report.toString());
+    assertTrue(report.firstBad().get(2).contains("empty"), report.toString());
+    assertTrue(report.firstBad().get(3).contains("not a WAV or FLAC file"), report.toString());
+    assertTrue(report.firstBad().get(4).contains("8000 Hz where 16000 Hz"), report.toString());
+    assertTrue(
+        report
+            .firstBad()
+            .get(5)
+            .endsWith(
+                "399 samples are shorter than one frame of 400 (25 ms); leave the utterance out"),
+        report.toString());
+    assertTrue(report.firstBad().get(6).contains("2 channels"), report.toString());
+    assertEquals(new CorpusReport.Amount(0, 0), report.perSpeaker().get("s0"));
+    assertEquals(5, report.perSpeaker().get("s1").utterances());
+    assertEquals("s1-1", report.shortest().utterance());
+    assertEquals("s1-5", report.longest().utterance());
+    assertTrue(
+        report.toString().contains("\nutterances  12, 5 usable, 0.00 hours\n"), report.toString());
+    assertTrue(report.toString().contains("\nbad         7\n  s0-0: "), report.toString());
+  }
+
+  @Test
+  void onlyTheFirstBadEntriesAreNamed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 1, 13);
+    for (Utterance utterance : corpus.utterances()) Files.delete(utterance.file());
+    String text = CorpusReport.of(corpus, 16000, false, 1, FeatureSource.Progress.NONE).toString();
+    assertTrue(text.endsWith("\n  and 3 more\n"), text);
+    assertTrue(
+        text.contains("\nwarning     one speaker only; training needs at least two\n"), text);
+  }
+
+  @Test
+  void featuresCountTenMillisecondsAFrame() throws Exception {
+    Path ark = Path.of("tests/data/data/features.ark").toAbsolutePath();
+    Files.writeString(folder.resolve("feats.scp"), "a " + ark + ":6\nb " + ark + ":9\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb y\n");
+    CorpusReport report = Corpus.open(folder).validate();
+    assertEquals(new CorpusReport.Length("a", 0.12), report.longest());
+    assertEquals(1, report.bad());
+    assertTrue(report.firstBad().getFirst().startsWith("b: " + ark + ", byte 9: no binary"));
+  }
+}

@@ -1,0 +1,184 @@
+package slimvox.data;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.FbankOptions;
+import slimvox.storage.InputException;
+
+class FeatureCacheTest {
+  @TempDir Path folder;
+
+  private Path cache() {
+    return folder.resolve("cache");
+  }
+
+  private FeatureCache build(Corpus corpus, Double... speeds) throws Exception {
+    FeatureReader reader = SyntheticCorpus.reader(corpus, speeds);
+    return new FeatureCache(cache(), reader, corpus).build(2, FeatureSource.Progress.NONE);
+  }
+
+  private List<Path> files() throws Exception {
+    try (var files = Files.list(cache())) {
+      return files.sorted().toList();
+    }
+  }
+
+  @Test
+  void cacheMemoryAndReaderGiveTheSameBits() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 3, 3);
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0, 0.9, 1.1);
+    FeatureCache cache = build(corpus, 1.0, 0.9, 1.1);
+    FeatureMemory memory = new FeatureMemory(reader).load(corpus, 2, FeatureSource.Progress.NONE);
+    long bytes = 0;
+    for (Utterance utterance : corpus.utterances()) {
+      for (int speed = 0; speed < 3; speed++) {
+        float[] expected = reader.features(utterance, speed).toFeatures().values();
+        assertArrayEquals(expected, cache.features(utterance, speed).toFeatures().values());
+        assertArrayEquals(expected, memory.features(utterance, speed).toFeatures().values());
+        bytes += 4L * expected.length;
+      }
+      assertTrue(
+          reader.features(utterance, 1).frames() > reader.features(utterance, 2).frames(),
+          "a recording at speed 0.9 is longer than at 1.1");
+    }
+    assertEquals(bytes, memory.bytes());
+    assertEquals(27, cache.computed());
+  }
+
+  @Test
+  void whatIsThereIsNotComputedAgain() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 4, 2);
+    assertEquals(8, build(corpus, 1.0).computed());
+    assertEquals(0, build(corpus, 1.0).computed());
+    assertEquals(0, build(corpus.fold(1, 2).train(), 1.0).computed(), "folds share files");
+    assertEquals(8, build(corpus, 1.0, 1.1).computed(), "only the new speed is computed");
+    FeatureReader other =
+        FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(24), List.of(1.0));
+    FeatureCache otherCache = new FeatureCache(cache(), other, corpus);
+    assertEquals(24, otherCache.features(corpus.utterance("s0-0"), 0).bins());
+    assertEquals(2, otherCache.computed(), "one speaker, on demand");
+  }
+
+  @Test
+  void changedRecordingIsComputedAgain() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    build(corpus, 1.0);
+    Path sound = corpus.utterance("s1-0").file();
+    Files.copy(
+        corpus.utterance("s0-1").file(), sound, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    FeatureCache again = build(corpus, 1.0);
+    assertEquals(2, again.computed());
+    assertArrayEquals(
+        again.features(corpus.utterance("s0-1"), 0).toFeatures().values(),
+        again.features(corpus.utterance("s1-0"), 0).toFeatures().values());
+  }
+
+  @Test
+  void damagedAndCutFilesAreComputedAgain() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 3, 2);
+    FeatureCache good = build(corpus, 1.0);
+    List<float[]> expected = new ArrayList<>();
+    for (Utterance u : corpus.utterances()) {
+      expected.add(good.features(u, 0).toFeatures().values());
+    }
+    List<Path> files = files();
+    assertEquals(3, files.size());
+    byte[] flipped = Files.readAllBytes(files.get(0));
+    flipped[flipped.length - 100] ^= 4;
+    // Beside the mapped files, as a broken disk or another program would leave them.
+    Files.delete(files.get(0));
+    Files.write(files.get(0), flipped);
+    byte[] cut = java.util.Arrays.copyOf(Files.readAllBytes(files.get(1)), 1000);
+    Files.delete(files.get(1));
+    Files.write(files.get(1), cut);
+    Files.delete(files.get(2));
+    FeatureCache again = build(corpus, 1.0);
+    assertEquals(6, again.computed());
+    for (int i = 0; i < expected.size(); i++) {
+      assertArrayEquals(
+          expected.get(i), again.features(corpus.utterances().get(i), 0).toFeatures().values());
+    }
+    assertEquals(0, build(corpus, 1.0).computed());
+  }
+
+  @Test
+  void leftoversOfAKilledRunDoNoHarm() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    Files.createDirectories(cache());
+    Files.write(cache().resolve(".x.safetensors.01234567.slimvox-tmp"), new byte[100]);
+    assertEquals(4, build(corpus, 1.0).computed());
+    assertEquals(0, build(corpus, 1.0).computed());
+  }
+
+  @Test
+  void progressRisesToTheTotal() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 3, 2);
+    List<String> told = Collections.synchronizedList(new ArrayList<>());
+    new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus)
+        .build(1, (done, total) -> told.add(done + "/" + total));
+    assertEquals(List.of("2/6", "4/6", "6/6"), told);
+    told.clear();
+    new FeatureMemory(SyntheticCorpus.reader(corpus, 1.0))
+        .load(corpus, 1, (done, total) -> told.add(done + "/" + total));
+    assertEquals(List.of("1/6", "2/6", "3/6", "4/6", "5/6", "6/6"), told);
+  }
+
+  @Test
+  void badRecordingStopsTheBuildAndNamesItsFile() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    Path file = corpus.utterance("s1-1").file();
+    byte[] bytes = Files.readAllBytes(file);
+    Files.write(file, java.util.Arrays.copyOf(bytes, 2000));
+    FeatureCache cache = new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus);
+    String message =
+        assertThrows(InputException.class, () -> cache.build(1, FeatureSource.Progress.NONE))
+            .getMessage();
+    assertTrue(message.startsWith(file + ": "), message);
+    assertEquals(-1, message.indexOf('\n'));
+    assertEquals(1, files().size(), "the good speaker's features are kept");
+  }
+
+  @Test
+  void missingRecordingIsNamedBeforeAnythingIsComputed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    Path file = corpus.utterance("s0-1").file();
+    Files.delete(file);
+    assertEquals(
+        file + ": no such file (utterance s0-1); correct " + folder + " or put the file there",
+        assertThrows(InputException.class, () -> build(corpus, 1.0)).getMessage());
+  }
+
+  @Test
+  void interruptedBuildStops() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 3, 3);
+    FeatureCache cache = new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus);
+    Thread.currentThread().interrupt();
+    assertThrows(InterruptedException.class, () -> cache.build(1, FeatureSource.Progress.NONE));
+    assertEquals(20, build(corpus, 1.0).features(corpus.utterance("s2-2"), 0).bins());
+  }
+
+  @Test
+  void impossibleSpeedsAreNamed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 1);
+    assertEquals(
+        "speeds [0.9, 1.0]: the first must be 1.0",
+        assertThrows(InputException.class, () -> SyntheticCorpus.reader(corpus, 0.9, 1.0))
+            .getMessage());
+    for (Double wrong : List.of(1.0, 3.0, Double.NaN, 0.905)) {
+      assertEquals(
+          "speeds [1.0, " + wrong + "]: each from 0.5 to 2 in whole hundredths, and only once",
+          assertThrows(InputException.class, () -> SyntheticCorpus.reader(corpus, 1.0, wrong))
+              .getMessage());
+    }
+  }
+}

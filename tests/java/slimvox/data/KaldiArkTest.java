@@ -1,0 +1,164 @@
+package slimvox.data;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.storage.InputException;
+
+class KaldiArkTest {
+  private static final Path ANSWERS = Path.of("tests/data/data");
+
+  @TempDir Path folder;
+
+  private String message(byte[] content, long offset) throws Exception {
+    Path file = Files.write(folder.resolve("x.ark"), content);
+    Utterance.Ark place = new Utterance.Ark(file, offset);
+    String message = assertThrows(InputException.class, () -> KaldiArk.read(place)).getMessage();
+    return message.replace(file.toString(), "x.ark");
+  }
+
+  @Test
+  void everyKindReadsAsKaldiioReadsIt() throws Exception {
+    JsonNode expected = new ObjectMapper().readTree(ANSWERS.resolve("features.json").toFile());
+    List<String> lines = Files.readAllLines(ANSWERS.resolve("features.scp"));
+    assertEquals(5, lines.size());
+    for (String line : lines) {
+      String kind = line.split(" ")[0];
+      long offset = Long.parseLong(line.substring(line.indexOf(':') + 1));
+      Utterance.Ark place = new Utterance.Ark(ANSWERS.resolve("features.ark"), offset);
+      Features features = KaldiArk.read(place);
+      JsonNode rows = expected.get(kind);
+      assertEquals(rows.size(), features.frames(), kind);
+      assertEquals(7, features.bins(), kind);
+      assertArrayEquals(new int[] {rows.size(), 7}, KaldiArk.size(place));
+      for (int t = 0; t < features.frames(); t++) {
+        for (int b = 0; b < 7; b++) {
+          assertEquals(rows.get(t).get(b).floatValue(), features.get(t, b), 2e-6f, kind);
+        }
+      }
+    }
+  }
+
+  @Test
+  void corpusOfFeaturesAloneGivesBatches() throws Exception {
+    // The compressed matrices are features as good as any: two speakers, 7 bins.
+    Path ark = ANSWERS.resolve("features.ark").toAbsolutePath();
+    Files.writeString(
+        folder.resolve("feats.scp"), "a " + ark + ":6\nb " + ark + ":364\nc " + ark + ":1540\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb y\nc y\n");
+    Corpus corpus = Corpus.open(folder);
+    FeatureReader reader = FeatureReader.of(corpus, FbankOptions.wespeaker(), List.of(1.0));
+    assertEquals(7, reader.bins());
+    Batch batch = new Batches(corpus, reader, BatchSettings.of(4, 20, 1)).batch(0, 0);
+    assertEquals(4 * 7 * 20, batch.features().length);
+    assertEquals(
+        folder
+            + ": has features, no sound, and they cannot be played at speeds [1.0, 0.9]; use speed"
+            + " 1.0 only",
+        assertThrows(
+                InputException.class,
+                () -> FeatureReader.of(corpus, FbankOptions.wespeaker(), List.of(1.0, 0.9)))
+            .getMessage());
+  }
+
+  @Test
+  void otherNumberOfValuesAFrameIsNamed() throws Exception {
+    byte[] ark = concat(matrix("FM ", 2, 7, new byte[56]), matrix("FM ", 2, 3, new byte[24]));
+    Files.write(folder.resolve("x.ark"), ark);
+    Files.writeString(folder.resolve("feats.scp"), "a x.ark\nb x.ark:71\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb y\n");
+    Corpus corpus = Corpus.open(folder);
+    FeatureReader reader = FeatureReader.of(corpus, FbankOptions.wespeaker(), List.of(1.0));
+    assertEquals(
+        folder.resolve("x.ark")
+            + ", byte 71: utterance b has 3 values a frame, the first utterance"
+            + " has 7",
+        assertThrows(InputException.class, () -> reader.features(corpus.utterance("b"), 0))
+            .getMessage());
+  }
+
+  @Test
+  void truncatedMatrixNamesTheBytes() throws Exception {
+    byte[] whole = matrix("FM ", 2, 7, new byte[56]);
+    for (int length = 0; length < whole.length; length++) {
+      String message = message(Arrays.copyOf(whole, length), 0);
+      assertTrue(message.startsWith("x.ark, byte 0: "), message);
+      if (length > 5) {
+        assertEquals(
+            "x.ark, byte 0: the matrix is cut short, the file ends at byte "
+                + length
+                + "; copy or make it again",
+            message);
+      }
+    }
+  }
+
+  @Test
+  void offsetBeyondTheEndIsNamed() throws Exception {
+    assertEquals(
+        "x.ark, byte 99: the file ends at byte 71; write the scp file again",
+        message(matrix("FM ", 2, 7, new byte[56]), 99));
+  }
+
+  @Test
+  void textArkAndVectorsAreRefusedWithTheRemedy() throws Exception {
+    String text = message("a  [\n 1 2 3\n 4 5 6 ]\n".getBytes(StandardCharsets.US_ASCII), 0);
+    assertTrue(text.startsWith("x.ark, byte 0: no binary Kaldi matrix; text arks are not"), text);
+    assertEquals(
+        "x.ark, byte 0: a matrix of features is needed, this is kind FV",
+        message(matrix("FV ", 2, 7, new byte[56]), 0));
+    assertEquals(
+        "x.ark, byte 0: 0 rows of 7 values; leave the utterance out",
+        message(matrix("FM ", 0, 7, new byte[56]), 0));
+    assertEquals(
+        "x.ark, byte 0: the matrix is cut short, the file ends at byte 71; copy or make it again",
+        message(matrix("DM ", Integer.MAX_VALUE, Integer.MAX_VALUE, new byte[56]), 0));
+  }
+
+  @Test
+  void anyChangedByteGivesFeaturesOrOneLine() throws Exception {
+    byte[] whole = Files.readAllBytes(ANSWERS.resolve("features.ark"));
+    Random random = new Random(1);
+    for (int round = 0; round < 300; round++) {
+      byte[] changed = whole.clone();
+      changed[6 + random.nextInt(20)] = (byte) random.nextInt();
+      Path file = Files.write(folder.resolve("x.ark"), changed);
+      try {
+        Features features = KaldiArk.read(new Utterance.Ark(file, 6));
+        assertTrue(features.frames() > 0 && features.bins() > 0);
+      } catch (InputException e) {
+        assertTrue(e.getMessage().startsWith(file + ", byte 6: "), e.getMessage());
+        assertEquals(-1, e.getMessage().indexOf('\n'), e.getMessage());
+      }
+    }
+  }
+
+  private static byte[] matrix(String kind, int rows, int columns, byte[] data) {
+    ByteBuffer bytes =
+        ByteBuffer.allocate(15 + data.length).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+    bytes.put((byte) 0).put((byte) 'B').put(kind.getBytes(StandardCharsets.US_ASCII));
+    bytes.put((byte) 4).putInt(rows).put((byte) 4).putInt(columns).put(data);
+    return bytes.array();
+  }
+
+  private static byte[] concat(byte[] a, byte[] b) {
+    byte[] both = Arrays.copyOf(a, a.length + b.length);
+    System.arraycopy(b, 0, both, a.length, b.length);
+    return both;
+  }
+}
