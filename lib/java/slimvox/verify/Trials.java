@@ -8,7 +8,6 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -44,11 +43,12 @@ public final class Trials {
 
   private Trials(Builder built, String sha256) {
     name = built.name;
-    utterances = Collections.unmodifiableList(built.utterances);
-    numbers = built.numbers;
+    // Copies: the builder may go on to a longer list.
+    utterances = List.copyOf(built.utterances);
+    numbers = new HashMap<>(built.numbers);
     enrol = Arrays.copyOf(built.enrol, built.size);
     test = Arrays.copyOf(built.test, built.size);
-    target = built.target;
+    target = (BitSet) built.target.clone();
     targets = target.cardinality();
     index = new PairIndex(enrol, test);
     refuseContradictions();

@@ -179,6 +179,18 @@ class TrialsTest {
   }
 
   @Test
+  void builderThatGoesOnLeavesTheFirstListAlone() {
+    Trials.Builder builder = Trials.builder("made").add("a", "b", true);
+    Trials first = builder.build();
+    Trials second = builder.add("a", "c", false).build();
+    assertEquals(List.of("a", "b"), first.utterances());
+    assertFalse(first.contains("c"));
+    assertEquals(1, first.size());
+    assertEquals(2, second.size());
+    assertEquals(1, second.targets());
+  }
+
+  @Test
   void unwritableNamesAndEmptyListsAreRefused() {
     Trials.Builder builder = Trials.builder("made");
     assertEquals(

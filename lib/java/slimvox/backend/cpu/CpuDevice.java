@@ -1,0 +1,391 @@
+package slimvox.backend.cpu;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import slimvox.backend.AdamStep;
+import slimvox.backend.AngularMargin;
+import slimvox.backend.Convolution;
+import slimvox.backend.Device;
+import slimvox.backend.SgdStep;
+import slimvox.backend.Tensor;
+import slimvox.storage.InputException;
+
+/**
+ * The processor: oneDNN for convolutions and matrix products, the Vector API for everything else,
+ * both on the same OpenMP threads.
+ *
+ * <p>With the same number of threads the same calls give the same bits. One thread at a time may
+ * use a device.
+ */
+public final class CpuDevice implements Device {
+  private static final String VECTOR_MODULE = "jdk.incubator.vector";
+
+  private final OneDnn oneDnn;
+  private final Parallel parallel;
+  private final HostMemory memory;
+  private final Elementwise elementwise;
+  private final BatchNorm batchNorm;
+  private final Pooling pooling;
+  private final AttentivePooling attentivePooling;
+  private final Margin angularMargin;
+  private final Optimizers optimizers;
+  private boolean closed;
+
+  private CpuDevice(int threads) {
+    oneDnn = OneDnn.open(threads);
+    parallel = new Parallel(oneDnn.gomp(), threads);
+    memory = new HostMemory(parallel);
+    elementwise = new Elementwise(parallel);
+    batchNorm = new BatchNorm(parallel);
+    pooling = new Pooling(parallel);
+    attentivePooling = new AttentivePooling(parallel);
+    angularMargin = new Margin(parallel);
+    optimizers = new Optimizers(parallel);
+  }
+
+  /**
+   * Opens the processor.
+   *
+   * @param threads how many threads to use; 0 for one per core
+   * @throws InputException if the number is negative or the JVM runs without the Vector API
+   */
+  public static CpuDevice open(int threads) {
+    if (threads < 0) {
+      throw new InputException("threads: " + threads + " is negative; 0 means one per core");
+    }
+    // Checked before any class is loaded that mentions a vector.
+    if (ModuleLayer.boot().findModule(VECTOR_MODULE).isEmpty()) {
+      throw new InputException(
+          "the CPU backend needs the Vector API: start Java with --add-modules=" + VECTOR_MODULE);
+    }
+    return new CpuDevice(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+  }
+
+  @Override
+  public String name() {
+    return "cpu";
+  }
+
+  @Override
+  public String description() {
+    return "oneDNN %s, %d %s (%s), vectors of %d bits"
+        .formatted(
+            oneDnn.version(),
+            parallel.threads(),
+            parallel.threads() == 1 ? "thread" : "threads",
+            parallel.kind(),
+            Lanes.FLOATS.vectorBitSize());
+  }
+
+  // ---- memory
+
+  @Override
+  public long allocateBlock(long bytes) {
+    return memory.allocate(bytes);
+  }
+
+  @Override
+  public void freeBlock(long address) {
+    memory.free(address);
+  }
+
+  @Override
+  public void upload(float[] values, Tensor x) {
+    MemorySegment.copy(values, 0, Lanes.ALL, ValueLayout.JAVA_FLOAT, x.address(), values.length);
+  }
+
+  @Override
+  public void upload(int[] values, Tensor x) {
+    MemorySegment.copy(values, 0, Lanes.ALL, ValueLayout.JAVA_INT, x.address(), values.length);
+  }
+
+  @Override
+  public void upload(byte[] values, Tensor x) {
+    MemorySegment.copy(values, 0, Lanes.ALL, ValueLayout.JAVA_BYTE, x.address(), values.length);
+  }
+
+  @Override
+  public void download(Tensor x, float[] values) {
+    MemorySegment.copy(Lanes.ALL, ValueLayout.JAVA_FLOAT, x.address(), values, 0, values.length);
+  }
+
+  @Override
+  public void download(Tensor x, int[] values) {
+    MemorySegment.copy(Lanes.ALL, ValueLayout.JAVA_INT, x.address(), values, 0, values.length);
+  }
+
+  @Override
+  public void download(Tensor x, byte[] values) {
+    MemorySegment.copy(Lanes.ALL, ValueLayout.JAVA_BYTE, x.address(), values, 0, values.length);
+  }
+
+  // ---- elementwise
+  @Override
+  public void fill(Tensor x, float value) {
+    elementwise.fill(x, value);
+  }
+
+  @Override
+  public void copy(Tensor x, Tensor y) {
+    elementwise.copy(x, y);
+  }
+
+  @Override
+  public void addScaled(float alpha, Tensor x, Tensor y) {
+    elementwise.addScaled(alpha, x, y);
+  }
+
+  @Override
+  public void relu(Tensor x, Tensor y) {
+    elementwise.relu(x, y);
+  }
+
+  @Override
+  public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
+    elementwise.reluBackward(y, dy, dx);
+  }
+
+  @Override
+  public void tanh(Tensor x, Tensor y) {
+    elementwise.tanh(x, y);
+  }
+
+  @Override
+  public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+    elementwise.tanhBackward(y, dy, dx);
+  }
+
+  @Override
+  public boolean isFinite(Tensor x) {
+    return elementwise.isFinite(x);
+  }
+
+  // ---- matrices
+  @Override
+  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return oneDnn.matmulWorkspace(transposeA, transposeB, m, n, k);
+  }
+
+  @Override
+  public void matmul(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      Tensor a,
+      Tensor b,
+      Tensor c,
+      boolean accumulate,
+      Tensor workspace) {
+    oneDnn.matmul(transposeA, transposeB, m, n, k, a, b, c, accumulate, workspace);
+  }
+
+  @Override
+  public void addToRows(Tensor b, Tensor y) {
+    elementwise.addToRows(b, y);
+  }
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate) {
+    elementwise.sumRows(y, b, accumulate);
+  }
+
+  // ---- convolution
+  @Override
+  public long convolveWorkspace(Convolution geometry) {
+    return oneDnn.convolveWorkspace(geometry);
+  }
+
+  @Override
+  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    oneDnn.convolve(geometry, x, weight, y, workspace);
+  }
+
+  @Override
+  public long convolveBackwardDataWorkspace(Convolution geometry) {
+    return oneDnn.convolveBackwardDataWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardData(
+      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+    oneDnn.convolveBackwardData(geometry, dy, weight, dx, workspace);
+  }
+
+  @Override
+  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+    return oneDnn.convolveBackwardWeightWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardWeight(
+      Convolution geometry,
+      Tensor x,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
+    oneDnn.convolveBackwardWeight(geometry, x, dy, dweight, accumulate, workspace);
+  }
+
+  // ---- batch normalization over rows, for each of C channels
+  @Override
+  public long batchStatisticsWorkspace(long rows, int channels) {
+    return 0; // tables of a few KiB on the Java heap
+  }
+
+  @Override
+  public void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
+    batchNorm.batchStatistics(x, epsilon, mean, inverseDeviation);
+  }
+
+  @Override
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    batchNorm.updateRunningStatistics(
+        mean, inverseDeviation, epsilon, rows, momentum, runningMean, runningVariance);
+  }
+
+  @Override
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    batchNorm.inverseDeviation(variance, epsilon, inverseDeviation);
+  }
+
+  @Override
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    batchNorm.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+  }
+
+  @Override
+  public long batchNormalizeBackwardWorkspace(long rows, int channels) {
+    return 0; // tables of a few KiB on the Java heap
+  }
+
+  @Override
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace) {
+    batchNorm.batchNormalizeBackward(
+        x, y, dy, mean, inverseDeviation, gamma, dgamma, dbeta, accumulate, dresidual, dx);
+  }
+
+  // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
+  @Override
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {
+    pooling.statisticsPooling(x, floor, out);
+  }
+
+  @Override
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
+    pooling.statisticsPoolingBackward(x, out, dout, dx);
+  }
+
+  @Override
+  public void framesFirst(Tensor x, Tensor y) {
+    pooling.framesFirst(x, y);
+  }
+
+  @Override
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
+    pooling.framesFirstBackward(dy, dx, accumulate);
+  }
+
+  @Override
+  public void softmaxOverFrames(Tensor x, Tensor y) {
+    attentivePooling.softmaxOverFrames(x, y);
+  }
+
+  @Override
+  public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
+    attentivePooling.softmaxOverFramesBackward(y, dy, dx);
+  }
+
+  @Override
+  public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
+    attentivePooling.weightedStatistics(x, alpha, floor, out);
+  }
+
+  @Override
+  public void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
+    attentivePooling.weightedStatisticsBackward(x, alpha, out, floor, dout, dx, dalpha);
+  }
+
+  // ---- angular margin
+  @Override
+  public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
+    angularMargin.normalizeRows(x, y, inverseNorm);
+  }
+
+  @Override
+  public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
+    angularMargin.normalizeRowsBackward(y, inverseNorm, dy, dx);
+  }
+
+  @Override
+  public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
+    angularMargin.marginLogits(cosine, labels, margin, logits);
+  }
+
+  @Override
+  public void marginLogitsBackward(
+      Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
+    angularMargin.marginLogitsBackward(cosine, labels, margin, dlogits, dcosine);
+  }
+
+  @Override
+  public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {
+    angularMargin.softmaxCrossEntropy(logits, labels, loss, dlogits);
+  }
+
+  @Override
+  public void largestInRow(Tensor x, Tensor index) {
+    angularMargin.largestInRow(x, index);
+  }
+
+  // ---- optimizers
+  @Override
+  public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
+    optimizers.sgd(step, gradient, parameter, momentumBuffer);
+  }
+
+  @Override
+  public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
+    optimizers.adam(step, gradient, parameter, mean, square);
+  }
+
+  @Override
+  public void close() {
+    if (closed) return;
+    closed = true;
+    memory.freeAll();
+    parallel.close();
+    oneDnn.close();
+  }
+}
