@@ -7,17 +7,9 @@ import java.util.List;
 final class Layouts implements AutoCloseable {
   private final List<Long> descriptors = new ArrayList<>();
 
-  /** A tensor of these lengths in the layout of a {@code dnnl_format_tag}. */
+  /** A float32 tensor of these lengths in the layout of a {@code dnnl_format_tag}. */
   long tagged(int tag, long... lengths) {
-    return keep(Dnnl.descriptor(tag, lengths));
-  }
-
-  /** A tensor of these lengths with these strides, in elements. */
-  long strided(long[] lengths, long[] strides) {
-    return keep(Dnnl.strided(lengths, strides));
-  }
-
-  private long keep(long descriptor) {
+    long descriptor = Dnnl.descriptor(tag, lengths);
     descriptors.add(descriptor);
     return descriptor;
   }

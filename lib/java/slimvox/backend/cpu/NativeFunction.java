@@ -15,14 +15,19 @@ import java.util.Arrays;
  * A C function all of whose arguments are pointers or integers, each passed as a {@code long}.
  *
  * <p>The calling convention of x86-64 Linux gives every such argument one 64-bit register or stack
- * slot, and a callee that expects an {@code int} reads the lower half. So one shape for each number
- * of arguments is enough, which the JVM links much faster than one for each signature.
+ * slot, which the caller frees; a callee that expects an {@code int} reads the lower half, and one
+ * that expects fewer arguments leaves the rest alone. So two shapes, filled up with zeros, do for
+ * all functions. The JVM takes about 5 ms to link each shape, and a library would have twenty.
  */
 @SuppressWarnings("restricted") // calling native code is what it is for
-record NativeFunction(String name, MethodHandle handle) {
+record NativeFunction(String name, int arity, MethodHandle handle) {
+  private static final int FEW = 6; // as many as there are registers
+  private static final int MANY = 13;
+
   /** Looks a function with so many arguments up. */
   static NativeFunction find(SymbolLookup library, String name, int arguments) {
-    MemoryLayout[] layouts = new MemoryLayout[arguments];
+    int arity = arguments <= FEW ? FEW : MANY;
+    MemoryLayout[] layouts = new MemoryLayout[arity];
     Arrays.fill(layouts, JAVA_LONG);
     MemorySegment symbol =
         library
@@ -30,13 +35,13 @@ record NativeFunction(String name, MethodHandle handle) {
             .orElseThrow(() -> new UnsupportedOperationException("oneDNN has no " + name));
     MethodHandle handle =
         Linker.nativeLinker().downcallHandle(symbol, FunctionDescriptor.of(JAVA_LONG, layouts));
-    return new NativeFunction(name, handle.asSpreader(long[].class, arguments));
+    return new NativeFunction(name, arity, handle.asSpreader(long[].class, arity));
   }
 
   /** Calls the function and returns what it returns; of an {@code int} only 32 bits count. */
   long call(long... arguments) {
     try {
-      return (long) handle.invokeExact(arguments);
+      return (long) handle.invokeExact(Arrays.copyOf(arguments, arity));
     } catch (Throwable e) {
       throw new IllegalStateException(name + ": " + e.getMessage(), e);
     }

@@ -33,11 +33,7 @@ final class NativeLibraries {
    */
   static synchronized NativeLibraries load() {
     if (loaded == null) {
-      String platform = Loader.getPlatform();
-      if (!platform.equals(PLATFORM)) {
-        throw new UnsupportedOperationException(
-            "the CPU backend needs " + PLATFORM + ", this is " + platform);
-      }
+      checkPlatform(Loader.getPlatform());
       // First the OpenMP runtime: oneDNN then finds it loaded, and shares its threads with us.
       SymbolLookup gomp = open("libgomp.so.1");
       loaded = new NativeLibraries(open("libdnnl.so.3"), gomp);
@@ -55,7 +51,13 @@ final class NativeLibraries {
     return gomp;
   }
 
-  private static SymbolLookup open(String library) {
+  static void checkPlatform(String platform) {
+    if (platform.equals(PLATFORM)) return;
+    throw new UnsupportedOperationException(
+        "the CPU backend needs " + PLATFORM + ", this is " + platform);
+  }
+
+  static SymbolLookup open(String library) {
     String resource = "/org/bytedeco/dnnl/" + PLATFORM + "/" + library;
     File file;
     try {

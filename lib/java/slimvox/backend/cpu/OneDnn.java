@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Tensor;
@@ -21,10 +22,14 @@ import slimvox.backend.Tensor;
  * <p>Not thread-safe: one thread at a time.
  */
 public final class OneDnn implements AutoCloseable {
-  /** How many geometries are kept of each kind; the one unused for longest goes first. */
+  /** How many operations are kept; the one unused for longest goes first. */
   private static final int CAPACITY = 1024;
 
-  private record Pass(ConvolutionPass.Kind kind, Convolution geometry) {}
+  private record Forward(Convolution geometry) {}
+
+  private record BackwardData(Convolution geometry) {}
+
+  private record BackwardWeight(Convolution geometry) {}
 
   private record Product(boolean transposeA, boolean transposeB, int m, int n, int k) {}
 
@@ -104,41 +109,39 @@ public final class OneDnn implements AutoCloseable {
   }
 
   private MatrixProduct product(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    enter();
-    Product key = new Product(transposeA, transposeB, m, n, k);
-    Operation known = operations.get(key);
-    if (known != null) return (MatrixProduct) known;
-    return keep(key, new MatrixProduct(this, transposeA, transposeB, m, n, k));
+    return kept(
+        new Product(transposeA, transposeB, m, n, k),
+        MatrixProduct.class,
+        () -> new MatrixProduct(this, transposeA, transposeB, m, n, k));
   }
 
   // ---- convolution
 
   /** See {@link slimvox.backend.Device#convolveWorkspace}. */
   public long convolveWorkspace(Convolution geometry) {
-    return pass(ConvolutionPass.Kind.FORWARD, geometry).workspaceBytes();
+    return forward(geometry).workspaceBytes();
   }
 
   /** See {@link slimvox.backend.Device#convolve}. */
   public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    pass(ConvolutionPass.Kind.FORWARD, geometry)
-        .run(stream, x.address(), weight.address(), y.address(), address(workspace));
+    forward(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
   }
 
   /** See {@link slimvox.backend.Device#convolveBackwardDataWorkspace}. */
   public long convolveBackwardDataWorkspace(Convolution geometry) {
-    return pass(ConvolutionPass.Kind.BACKWARD_DATA, geometry).workspaceBytes();
+    return backwardData(geometry).workspaceBytes();
   }
 
   /** See {@link slimvox.backend.Device#convolveBackwardData}. */
   public void convolveBackwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    pass(ConvolutionPass.Kind.BACKWARD_DATA, geometry)
+    backwardData(geometry)
         .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
   }
 
   /** See {@link slimvox.backend.Device#convolveBackwardWeightWorkspace}. */
   public long convolveBackwardWeightWorkspace(Convolution geometry) {
-    return pass(ConvolutionPass.Kind.BACKWARD_WEIGHT, geometry).workspaceBytes();
+    return backwardWeight(geometry).workspaceBytes();
   }
 
   /** See {@link slimvox.backend.Device#convolveBackwardWeight}. */
@@ -149,17 +152,29 @@ public final class OneDnn implements AutoCloseable {
       Tensor dweight,
       boolean accumulate,
       Tensor workspace) {
-    pass(ConvolutionPass.Kind.BACKWARD_WEIGHT, geometry)
-        .runBackwardWeight(
-            stream, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
+    backwardWeight(geometry)
+        .run(stream, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
   }
 
-  private ConvolutionPass pass(ConvolutionPass.Kind kind, Convolution geometry) {
-    enter();
-    Pass key = new Pass(kind, geometry);
-    Operation known = operations.get(key);
-    if (known != null) return (ConvolutionPass) known;
-    return keep(key, new ConvolutionPass(this, kind, geometry));
+  private ConvolutionPass forward(Convolution geometry) {
+    return kept(
+        new Forward(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.forward(this, geometry));
+  }
+
+  private ConvolutionPass backwardData(Convolution geometry) {
+    return kept(
+        new BackwardData(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.backwardData(this, geometry));
+  }
+
+  private WeightGradientPass backwardWeight(Convolution geometry) {
+    return kept(
+        new BackwardWeight(geometry),
+        WeightGradientPass.class,
+        () -> new WeightGradientPass(this, geometry));
   }
 
   // ----
@@ -181,11 +196,16 @@ public final class OneDnn implements AutoCloseable {
     return accumulate ? addingAttributes : attributes;
   }
 
-  private <T extends Operation> T keep(Record key, T operation) {
-    if (operations.size() >= CAPACITY) {
-      var eldest = operations.entrySet().iterator();
-      eldest.next().getValue().close();
-      eldest.remove();
+  /** The operation of a geometry: the one kept, or a new one. */
+  private <T extends Operation> T kept(Record key, Class<T> type, Supplier<T> create) {
+    enter();
+    Operation known = operations.get(key);
+    if (known != null) return type.cast(known);
+    T operation = create.get();
+    if (operations.size() == CAPACITY) {
+      var longestUnused = operations.entrySet().iterator();
+      longestUnused.next().getValue().close();
+      longestUnused.remove();
     }
     operations.put(key, operation);
     return operation;

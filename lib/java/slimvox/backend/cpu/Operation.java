@@ -3,7 +3,7 @@ package slimvox.backend.cpu;
 import java.util.List;
 
 /** What oneDNN does for one geometry: one or more primitives and the workspace they share. */
-sealed interface Operation permits ConvolutionPass, MatrixProduct {
+sealed interface Operation permits ConvolutionPass, WeightGradientPass, MatrixProduct {
   /** Bytes of scratch memory that a run needs, aligned to 64. */
   long workspaceBytes();
 
@@ -12,4 +12,9 @@ sealed interface Operation permits ConvolutionPass, MatrixProduct {
 
   /** Gives the library's objects back. */
   void close();
+
+  /** Rounds bytes up to whole cache lines. */
+  static long align(long bytes) {
+    return (bytes + 63) & -64;
+  }
 }

@@ -146,10 +146,19 @@ class OneDnnTest {
     "2, 8, 12, 15, 16, 1, 1, 2, 1, 0, 0, 1",
     "2, 8, 12, 16, 32, 1, 1, 1, 2, 0, 0, 1",
     "2, 9, 11, 64, 40, 1, 1, 2, 2, 0, 0, 1",
+    // shortcuts of narrow ResNets: oneDNN itself would write past its scratch pad
+    "1, 80, 96, 4, 8, 1, 1, 2, 2, 0, 0, 1",
+    "2, 80, 96, 12, 16, 1, 1, 2, 2, 0, 0, 1",
+    "2, 80, 200, 8, 16, 1, 1, 2, 2, 0, 0, 1",
+    "1, 23, 84, 15, 20, 1, 1, 1, 2, 0, 0, 1",
+    "3, 28, 78, 4, 20, 1, 1, 2, 1, 0, 0, 1",
     "2, 9, 11, 12, 16, 1, 1, 3, 2, 0, 0, 2",
     "2, 9, 11, 24, 24, 3, 3, 1, 1, 1, 1, 24",
     "2, 9, 11, 128, 128, 3, 3, 2, 2, 1, 1, 128",
     "2, 9, 11, 10, 10, 3, 3, 2, 1, 1, 1, 10",
+    "2, 9, 11, 20, 20, 3, 3, 1, 1, 1, 1, 20",
+    "2, 9, 11, 20, 20, 5, 3, 1, 1, 0, 2, 20",
+    "2, 9, 11, 20, 20, 3, 3, 1, 1, 3, 1, 20",
     "2, 9, 11, 12, 18, 3, 3, 1, 1, 1, 1, 3",
     "2, 9, 11, 32, 64, 3, 3, 2, 2, 1, 1, 2",
     "1, 6, 9, 4, 8, 3, 3, 1, 1, 1, 1, 4",
@@ -288,6 +297,35 @@ class OneDnnTest {
         assertTrue(!name.contains("ref"), name + " is slow");
       }
     }
+  }
+
+  @Test
+  void workspaceHoldsTheGradientAndIsTheSameEachTime() {
+    try (OneDnn library = OneDnn.open(1)) {
+      Convolution g = new Convolution(2, 20, 50, 128, 256, 1, 1, 2, 2, 0, 0, 1);
+      long bytes = library.convolveBackwardWeightWorkspace(g);
+      assertTrue(bytes >= g.weightShape().size() * 4, bytes + " bytes hold no dweight");
+      assertEquals(bytes, library.convolveBackwardWeightWorkspace(g));
+    }
+  }
+
+  @Test
+  void otherPlatformsAreRefusedInOneLine() {
+    Exception e =
+        assertThrows(
+            UnsupportedOperationException.class,
+            () -> NativeLibraries.checkPlatform("windows-x86_64"));
+    assertEquals("the CPU backend needs linux-x86_64, this is windows-x86_64", e.getMessage());
+  }
+
+  @Test
+  void missingLibraryIsNamed() {
+    Exception e =
+        assertThrows(
+            UnsupportedOperationException.class, () -> NativeLibraries.open("libnone.so.1"));
+    assertEquals(
+        "oneDNN's libnone.so.1 is not on the class path: the jar dnnl-linux-x86_64 is missing",
+        e.getMessage());
   }
 
   @Test
