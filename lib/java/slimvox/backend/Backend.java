@@ -1,5 +1,7 @@
 package slimvox.backend;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.Supplier;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
@@ -18,6 +20,7 @@ import slimvox.memory.MemoryLedger;
 public final class Backend implements AutoCloseable {
   private final Device device;
   private final MemoryLedger ledger;
+  private final Map<Long, Long> blocks = new HashMap<>(); // of buffers outside plans, by id
   private long block;
   private long blockBytes;
   private ArenaPlan plan;
@@ -67,7 +70,7 @@ public final class Backend implements AutoCloseable {
     long id = ledger.allocated(category, label, bytes);
     long address;
     try {
-      address = plan == null ? device.allocateBlock(bytes) : planned(category, label, bytes);
+      address = plan == null ? own(id, bytes) : planned(category, label, bytes);
     } catch (RuntimeException | Error e) {
       ledger.freed(id);
       throw e;
@@ -78,6 +81,12 @@ public final class Backend implements AutoCloseable {
   /** A float32 tensor shaped like {@code x}. */
   public Tensor allocateLike(Tensor x, Category category, String label) {
     return allocate(category, label, DataType.FLOAT32, x.shape());
+  }
+
+  private long own(long id, long bytes) {
+    long address = device.allocateBlock(bytes);
+    blocks.put(id, address);
+    return address;
   }
 
   private long planned(Category category, String label, long bytes) {
@@ -96,11 +105,13 @@ public final class Backend implements AutoCloseable {
 
   void release(Tensor tensor) {
     ledger.freed(tensor.id());
-    if (!isInBlock(tensor.rawAddress())) device.freeBlock(tensor.rawAddress());
+    returnBlock(tensor.id());
   }
 
-  private boolean isInBlock(long address) {
-    return address >= block && address < block + blockBytes;
+  /** Gives back the block of a buffer that has one of its own. */
+  private void returnBlock(long id) {
+    Long address = blocks.remove(id);
+    if (address != null) device.freeBlock(address);
   }
 
   /**
@@ -124,19 +135,38 @@ public final class Backend implements AutoCloseable {
       return result;
     } finally {
       // After an exception or an interrupt the layers' kept tensors are still entered.
-      ledger.freeSince(mark);
+      ledger.freeSince(mark).forEach(this::returnBlock);
       this.plan = null;
+    }
+  }
+
+  /**
+   * Runs something that the plan of the running step does not foresee, such as the search for a
+   * layer that gave NaN; its buffers are blocks of their own.
+   */
+  public void unplanned(Runnable work) {
+    ArenaPlan running = plan;
+    plan = null;
+    try {
+      work.run();
+    } finally {
+      plan = running;
     }
   }
 
   /** Makes the block for planned steps at least this large; done by {@link #step} when needed. */
   public void reserve(long bytes) {
     if (bytes <= blockBytes) return;
+    releaseBlock();
+    block = device.allocateBlock(bytes);
+    blockBytes = bytes;
+  }
+
+  /** Returns the block of planned steps; the next step reserves it again. */
+  public void releaseBlock() {
     if (plan != null) throw new IllegalStateException("a step is running");
     if (blockBytes > 0) device.freeBlock(block);
     blockBytes = 0;
-    block = device.allocateBlock(bytes);
-    blockBytes = bytes;
   }
 
   /** Size of the block that planned steps share; 0 before the first. */
@@ -147,8 +177,7 @@ public final class Backend implements AutoCloseable {
   /** Returns the block of planned steps; tensors outside it are their owners' business. */
   @Override
   public void close() {
-    if (blockBytes > 0) device.freeBlock(block);
-    blockBytes = 0;
+    releaseBlock();
     device.close();
   }
 }

@@ -89,10 +89,6 @@ public final class Tensor implements AutoCloseable {
     return id;
   }
 
-  long rawAddress() {
-    return address;
-  }
-
   /** Adds an owner and returns this tensor. */
   public Tensor retain() {
     if (owners <= 0) throw new IllegalStateException(label + " is used after it was released");

@@ -152,9 +152,15 @@ public final class MemoryLedger {
     return nextId;
   }
 
-  /** Removes all buffers that came after the mark, for example those of an interrupted step. */
-  public void freeSince(long mark) {
-    live.keySet().stream().filter(id -> id >= mark).toList().forEach(this::freed);
+  /**
+   * Removes all buffers that came after the mark, for example those of an interrupted step.
+   *
+   * @return their ids
+   */
+  public List<Long> freeSince(long mark) {
+    List<Long> ids = live.keySet().stream().filter(id -> id >= mark).toList();
+    ids.forEach(this::freed);
+    return ids;
   }
 
   /**

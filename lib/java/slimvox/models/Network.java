@@ -1,5 +1,6 @@
 package slimvox.models;
 
+import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
@@ -14,15 +15,15 @@ import slimvox.nn.State;
  * <p>The classifier used in training is not part of it, see {@link slimvox.loss.AamSoftmax}.
  */
 public final class Network implements Layer {
-  private final String name;
   private final ModelSpec spec;
   private final Backend backend;
   private final Sequential layers;
   private final State state;
+  private final Function<Backend, Network> builder;
 
-  Network(String name, ModelSpec spec, Backend backend, Sequential layers) {
-    this.name = name;
+  Network(ModelSpec spec, Backend backend, Sequential layers, Function<Backend, Network> builder) {
     this.spec = spec;
+    this.builder = builder;
     this.backend = backend;
     this.layers = layers;
     this.state = State.of(layers);
@@ -30,7 +31,12 @@ public final class Network implements Layer {
 
   /** The registered name, for example {@code ResNet34}. */
   public String name() {
-    return name;
+    return spec.name();
+  }
+
+  /** The same network on another backend, parameters not initialized. */
+  public Network on(Backend other) {
+    return builder.apply(other);
   }
 
   public ModelSpec spec() {

@@ -45,7 +45,7 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) {
     }
     layers.add(pooling(backend, spec, channels * bins));
     layers.add(new Linear(backend, "seg_1", 2 * channels * bins, spec.embeddingSize(), false));
-    return new Network(spec.name(), spec, backend, new Sequential(layers));
+    return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
   private Layer block(Backend backend, String name, int in, int planes, int stride) {
