@@ -57,6 +57,16 @@ public record DataSettings(
       InvalidSetting.range("data.specAugment.timeFrames", timeFrames, 0, 65536);
       InvalidSetting.range("data.specAugment.frequencyBins", frequencyBins, 0, 65536);
     }
+
+    /** The masks; a width of 0 is no mask of that kind. */
+    slimvox.audio.SpecAugment masks() {
+      return new slimvox.audio.SpecAugment(
+          probability,
+          Math.min(1, timeFrames),
+          Math.max(1, timeFrames),
+          Math.min(1, frequencyBins),
+          Math.max(1, frequencyBins));
+    }
   }
 
   public DataSettings {

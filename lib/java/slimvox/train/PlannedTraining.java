@@ -7,6 +7,7 @@ import java.util.function.Function;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.ArenaPlan;
+import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 
 /**
@@ -25,10 +26,20 @@ public final class PlannedTraining implements AutoCloseable {
   private final TrainingStep dryStep;
   private final Map<Form, ArenaPlan> plans = new LinkedHashMap<>();
 
-  /** Builds the step on {@code backend} and its dry twin. */
+  /** Builds the step on {@code backend} and its dry twin, without a limit. */
   public PlannedTraining(Backend backend, Function<Backend, TrainingStep> build) {
+    this(backend, MemoryBudget.UNLIMITED, build);
+  }
+
+  /**
+   * Builds the step on {@code backend} and its dry twin.
+   *
+   * @param budget what a step may use; {@link #plan} refuses one that needs more
+   */
+  public PlannedTraining(
+      Backend backend, MemoryBudget budget, Function<Backend, TrainingStep> build) {
     this.backend = backend;
-    this.dryBackend = new Backend(new DryDevice(backend.device()));
+    this.dryBackend = new Backend(new DryDevice(backend.device()), new MemoryLedger(budget));
     this.dryStep = build.apply(dryBackend);
     this.step = build.apply(backend);
   }
@@ -46,7 +57,11 @@ public final class PlannedTraining implements AutoCloseable {
     return dryBackend.ledger().stopTimeline();
   }
 
-  /** The plan of one step of this shape. */
+  /**
+   * The plan of one step of this shape.
+   *
+   * @throws slimvox.memory.OutOfBudgetException naming the category that does not fit
+   */
   public ArenaPlan plan(int batch, int frames) {
     return plans.computeIfAbsent(
         new Form(batch, frames), f -> ArenaPlan.of(timeline(f.batch, f.frames)));

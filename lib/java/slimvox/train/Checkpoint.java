@@ -1,0 +1,185 @@
+package slimvox.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import slimvox.backend.Tensor;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.models.Weights;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/**
+ * Everything a run needs to go on, in one safetensors file.
+ *
+ * <p>Tensors: the state of network and classifier under WeSpeaker's names, the optimizer's state
+ * under {@code optimizer.}. Metadata: recipe, number of steps taken, classes, corpus. All random
+ * numbers of a run follow from its seed and the step, so that there is no other state. Files are
+ * written beside the old one and renamed, and carry checksums, so that a killed run leaves whole
+ * files, and a damaged file is refused.
+ */
+public final class Checkpoint {
+  private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)\\.safetensors");
+  private static final String OPTIMIZER = "optimizer.";
+
+  private Checkpoint() {}
+
+  /** Where the checkpoint after {@code step} steps lies. */
+  public static Path file(Path folder, long step) {
+    return folder.resolve("checkpoint-%07d.safetensors".formatted(step));
+  }
+
+  /** The checkpoints of a folder, the latest last. */
+  public static List<Path> list(Path folder) {
+    if (!Files.isDirectory(folder)) return List.of();
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .filter(f -> NAME.matcher(f.getFileName().toString()).matches())
+          .sorted(Comparator.comparingLong(Checkpoint::step))
+          .toList();
+    } catch (IOException e) {
+      throw new InputException(folder + ": cannot be listed: " + e.getMessage(), e);
+    }
+  }
+
+  /** The latest checkpoint of a folder. */
+  public static Optional<Path> latest(Path folder) {
+    return list(folder).reversed().stream().findFirst();
+  }
+
+  private static long step(Path file) {
+    Matcher m = NAME.matcher(file.getFileName().toString());
+    if (!m.matches()) throw new IllegalArgumentException(file + " is no checkpoint");
+    return Long.parseLong(m.group(1));
+  }
+
+  /** Writes a checkpoint and removes the oldest beyond {@code keep}. */
+  static Path save(
+      Path folder, Recipe recipe, TrainingStep step, String corpusHash, int classes, int keep) {
+    SafetensorsWriter writer = Safetensors.writer();
+    Weights.save(step.state(), "", writer);
+    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
+      Weights.put(writer, OPTIMIZER + e.getKey(), e.getValue());
+    }
+    long steps = step.optimizer().steps();
+    writer.metadata("format", "slimvox checkpoint 1");
+    writer.metadata("recipe", recipe.toYaml());
+    writer.metadata("steps", Long.toString(steps));
+    writer.metadata("classes", Integer.toString(classes));
+    writer.metadata("corpus_sha256", corpusHash);
+    Path file = file(folder, steps);
+    writer.write(file);
+    List<Path> all = list(folder);
+    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+      try {
+        Files.deleteIfExists(old);
+      } catch (IOException e) {
+        throw new InputException(old + ": cannot be removed: " + e.getMessage(), e);
+      }
+    }
+    return file;
+  }
+
+  /**
+   * Fills a training step from a checkpoint.
+   *
+   * @throws InputException if the file is damaged or belongs to another recipe or corpus; nothing
+   *     was changed then
+   */
+  static void load(Path path, Recipe recipe, String corpusHash, TrainingStep step) {
+    Safetensors file = open(path);
+    Recipe other = recipe(file);
+    if (!sameTraining(recipe, other)) {
+      throw new InputException(
+          "%s: written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it"
+              .formatted(path, other.hash(), recipe.hash()));
+    }
+    String hash = file.metadata().get("corpus_sha256");
+    if (!corpusHash.equals(hash)) {
+      throw new InputException(
+          path + ": the training corpus has changed since; restore it, or start a new run");
+    }
+    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
+      Weights.shape(file, OPTIMIZER + e.getKey(), e.getValue());
+    }
+    Weights.load(file, "", step.state(), name -> name.startsWith(OPTIMIZER));
+    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
+      Weights.upload(file, OPTIMIZER + e.getKey(), e.getValue());
+    }
+    step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
+  }
+
+  /** What decides the bits of a run: all but how often things are saved, and where they lie. */
+  private static boolean sameTraining(Recipe a, Recipe b) {
+    return comparable(a).equals(comparable(b));
+  }
+
+  private static Recipe comparable(Recipe r) {
+    return r.with(
+        "data.cacheFolder=null",
+        "data.loaderThreads=1",
+        "run.validateEvery=null",
+        "run.checkpointEvery=null",
+        "run.keepCheckpoints=null",
+        "run.memoryBudget=null",
+        "run.threads=null");
+  }
+
+  private static Safetensors open(Path path) {
+    Safetensors file = Safetensors.read(path);
+    if (!file.metadata().containsKey("recipe") || !file.metadata().containsKey("steps")) {
+      throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
+    }
+    return file;
+  }
+
+  private static Recipe recipe(Safetensors file) {
+    return Recipe.parse(file.metadata().get("recipe"), file.file() + ": its recipe");
+  }
+
+  /** The recipe of a checkpoint. */
+  public static Recipe recipe(Path path) {
+    return recipe(open(path));
+  }
+
+  /**
+   * Loads a network for embedding: a checkpoint of SlimVox, or a safetensors file with WeSpeaker's
+   * parameter names.
+   *
+   * @param spec what the file holds; null for a checkpoint, which knows
+   * @throws InputException if the file is damaged or of another model
+   */
+  public static Network network(Path path, ModelSpec spec, slimvox.backend.Backend backend) {
+    Safetensors file = Safetensors.read(path);
+    ModelSpec built = spec;
+    if (file.metadata().containsKey("recipe")) {
+      ModelSpec own = recipe(file).model().spec();
+      if (spec != null && !spec.equals(own)) {
+        throw new InputException(path + ": the checkpoint is of " + own + ", not of " + spec);
+      }
+      built = own;
+    } else if (spec == null) {
+      throw new InputException(
+          path + ": the file does not say what model it is; give it, for example --model ResNet34");
+    }
+    Network network = Models.build(built, backend);
+    try {
+      Weights.load(
+          file, "", network.state(), n -> n.startsWith("projection.") || n.startsWith(OPTIMIZER));
+      return network;
+    } catch (RuntimeException e) {
+      network.close();
+      throw e;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+package slimvox.train;
+
+import java.nio.file.Path;
+import slimvox.memory.ArenaPlan;
+import slimvox.memory.MemoryReport;
+import slimvox.verify.Verification;
+
+/** Told what happens in a run, on the training thread. */
+public interface Listener {
+  /**
+   * A run that is about to start or to go on.
+   *
+   * @param parameters of the network, without the classifier
+   * @param classes speakers times speeds
+   * @param stepsPerEpoch steps of one epoch
+   * @param firstStep steps taken before, 0 unless resumed
+   * @param steps steps of the whole run
+   * @param plan where every buffer of a step lies
+   * @param device what computes, one line
+   */
+  record Start(
+      Recipe recipe,
+      long parameters,
+      int classes,
+      int stepsPerEpoch,
+      long firstStep,
+      long steps,
+      ArenaPlan plan,
+      String device) {}
+
+  /**
+   * One training step.
+   *
+   * @param step number of steps taken, from 1
+   * @param steps steps of the whole run
+   * @param epoch from 1
+   * @param result loss, accuracies and times
+   * @param learningRate of the step
+   * @param margin of the step, radians
+   * @param utterances of the batch
+   * @param dataWaitNanos time spent waiting for the batch
+   * @param memory of the ledger after the step; its peak is the run's so far
+   */
+  record Step(
+      long step,
+      long steps,
+      int epoch,
+      TrainingStep.Result result,
+      double learningRate,
+      double margin,
+      int utterances,
+      long dataWaitNanos,
+      MemoryReport memory) {
+    /** Utterances a second, waiting for data included. */
+    public double utterancesPerSecond() {
+      return utterances * 1e9 / (result.nanos() + dataWaitNanos);
+    }
+  }
+
+  /**
+   * The end of a run.
+   *
+   * @param step steps taken in all
+   * @param interrupted true if the run was stopped before its last step
+   * @param seconds wall time of this part of the run
+   * @param dataWaitSeconds of it, waiting for data
+   * @param verification the last validation, null without trials
+   * @param memory the ledger, its peak is the run's
+   */
+  record End(
+      long step,
+      boolean interrupted,
+      double seconds,
+      double dataWaitSeconds,
+      Verification verification,
+      MemoryReport memory) {}
+
+  default void started(Start start) {}
+
+  default void stepped(Step step) {}
+
+  /** Embeddings for a validation: {@code done} of {@code total} utterances. */
+  default void validating(int done, int total) {}
+
+  default void validated(long step, Verification verification) {}
+
+  default void saved(long step, Path checkpoint) {}
+
+  default void finished(End end) {}
+
+  /** Tells several. */
+  static Listener all(Listener... listeners) {
+    return new Listener() {
+      @Override
+      public void started(Start start) {
+        for (Listener l : listeners) l.started(start);
+      }
+
+      @Override
+      public void stepped(Step step) {
+        for (Listener l : listeners) l.stepped(step);
+      }
+
+      @Override
+      public void validating(int done, int total) {
+        for (Listener l : listeners) l.validating(done, total);
+      }
+
+      @Override
+      public void validated(long step, Verification verification) {
+        for (Listener l : listeners) l.validated(step, verification);
+      }
+
+      @Override
+      public void saved(long step, Path checkpoint) {
+        for (Listener l : listeners) l.saved(step, checkpoint);
+      }
+
+      @Override
+      public void finished(End end) {
+        for (Listener l : listeners) l.finished(end);
+      }
+    };
+  }
+}

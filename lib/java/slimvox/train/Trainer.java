@@ -1,0 +1,324 @@
+package slimvox.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import java.util.function.Function;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.data.Batch;
+import slimvox.data.BatchLoader;
+import slimvox.data.FeatureSource;
+import slimvox.loss.AamSoftmax;
+import slimvox.loss.MarginSchedule;
+import slimvox.memory.MemoryLedger;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.optim.Adam;
+import slimvox.optim.LearningRate;
+import slimvox.optim.Optimizer;
+import slimvox.optim.Sgd;
+import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
+import slimvox.verify.CosineScoring;
+import slimvox.verify.Embeddings;
+import slimvox.verify.Scores;
+import slimvox.verify.Verification;
+
+/**
+ * Trains the network of a {@link Recipe}.
+ *
+ * <p>With an output folder a run leaves {@code recipe.yaml}, {@code log.csv} (one line a step),
+ * {@code validation.csv} and checkpoints there, and can be killed at any instant: opened again with
+ * {@link #resume} it goes on from the latest checkpoint and, on the CPU with the same number of
+ * threads, ends in the same bits as a run that was never stopped.
+ *
+ * <p>{@link #run} stops after the current step when its thread is interrupted, as by a notebook's
+ * stop button; it then saves a checkpoint, returns the memory of the training step, and returns
+ * normally. The network stays usable until {@link #close()}.
+ */
+public final class Trainer implements AutoCloseable {
+  private final Recipe recipe;
+  private final Path folder;
+  private final TrainingData data;
+  private final Backend backend;
+  private final PlannedTraining training;
+  private final Embedder embedder;
+  private final int stepsPerEpoch;
+  private final long steps;
+  private final MarginSchedule margin;
+  private final LearningRate learningRate;
+  private long lastSaved = -1;
+  private Verification verification;
+
+  /** A run that leaves nothing on disk. */
+  public static Trainer of(Recipe recipe) throws InterruptedException {
+    return new Trainer(recipe, null, FeatureSource.Progress.NONE);
+  }
+
+  /**
+   * A new run.
+   *
+   * @param folder for its results; must not hold a run already
+   * @param progress told while features are computed
+   * @throws InputException if the folder holds a run, or a setting or file cannot be used
+   */
+  public static Trainer start(Recipe recipe, Path folder, FeatureSource.Progress progress)
+      throws InterruptedException {
+    if (Files.exists(folder.resolve("recipe.yaml")) || Checkpoint.latest(folder).isPresent()) {
+      throw new InputException(
+          folder + ": holds a run already; go on with it (--resume) or give another folder");
+    }
+    Trainer trainer = new Trainer(recipe, folder, progress);
+    try {
+      Files.createDirectories(folder);
+      AtomicFile.write(folder.resolve("recipe.yaml"), recipe.toYaml());
+    } catch (IOException e) {
+      trainer.close();
+      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
+    }
+    return trainer;
+  }
+
+  /**
+   * A run that goes on from the latest checkpoint of its folder, or from the start if there is
+   * none.
+   *
+   * @throws InputException if the folder holds no run or one of another recipe, or the checkpoint
+   *     is damaged
+   */
+  public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
+      throws InterruptedException {
+    if (!Files.exists(folder.resolve("recipe.yaml"))) {
+      throw new InputException(
+          folder + ": holds no run to resume; leave out --resume to start one");
+    }
+    AtomicFile.removeLeftovers(folder);
+    Trainer trainer = new Trainer(recipe, folder, progress);
+    try {
+      Checkpoint.latest(folder)
+          .ifPresent(
+              file ->
+                  Checkpoint.load(
+                      file, recipe, trainer.data.train().sha256(), trainer.training.step()));
+    } catch (RuntimeException e) {
+      trainer.close();
+      throw e;
+    }
+    return trainer;
+  }
+
+  private Trainer(Recipe recipe, Path folder, FeatureSource.Progress progress)
+      throws InterruptedException {
+    this.recipe = recipe;
+    this.folder = folder;
+    this.data = new TrainingData(recipe, progress);
+    this.stepsPerEpoch = data.batches().batchesPerEpoch();
+    this.steps = recipe.run().steps(stepsPerEpoch);
+    this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
+    this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
+    RunSettings run = recipe.run();
+    this.backend = Backends.open(run.backend(), run.threads(), run.budget());
+    try {
+      this.training = new PlannedTraining(backend, run.budget(), build());
+      training.step().initialize(new SplittableRandom(recipe.seed()));
+      training.plan(run.batch(), recipe.data().frames()); // refuses a run over its budget now
+    } catch (RuntimeException | Error e) {
+      backend.close();
+      throw e;
+    }
+    this.embedder = new Embedder(training.step().network());
+  }
+
+  private Function<Backend, TrainingStep> build() {
+    return build(recipe, data.batches().classes());
+  }
+
+  /** Builds the training step of a recipe on any backend. */
+  public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
+    return b ->
+        new TrainingStep(
+            Models.build(recipe.model().spec(), b),
+            classes == 0
+                ? null
+                : new AamSoftmax(
+                    b,
+                    recipe.model().embeddingSize(),
+                    classes,
+                    recipe.loss().scale(),
+                    recipe.loss().easyMargin()),
+            (c, parameters) -> optimizer(recipe.optimizer(), c, parameters));
+  }
+
+  private static Optimizer optimizer(
+      OptimizerSettings o, Backend backend, java.util.List<slimvox.nn.Parameter> parameters) {
+    if (o.name().equals("sgd")) {
+      return new Sgd(backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov());
+    }
+    return new Adam(
+        backend,
+        parameters,
+        o.betas().get(0),
+        o.betas().get(1),
+        o.epsilon(),
+        o.weightDecay(),
+        o.name().equals("adamw"));
+  }
+
+  public Recipe recipe() {
+    return recipe;
+  }
+
+  public TrainingData data() {
+    return data;
+  }
+
+  /** The network, for as long as this trainer is open. */
+  public Network network() {
+    return training.step().network();
+  }
+
+  /** Embeds utterances with the network as it is now. */
+  public Embedder embedder() {
+    return embedder;
+  }
+
+  /** The ledger of the run. */
+  public MemoryLedger ledger() {
+    return backend.ledger();
+  }
+
+  /** The planned step, for looking at its memory. */
+  public PlannedTraining training() {
+    return training;
+  }
+
+  /** Number of steps taken. */
+  public long step() {
+    return training.step().optimizer().steps();
+  }
+
+  /**
+   * Trains until the last step of the recipe or an interrupt.
+   *
+   * @return how it ended; the listener has been told the same
+   */
+  public Listener.End run(Listener listener) {
+    long started = System.nanoTime();
+    RunLog log = RunLog.open(folder, step());
+    listener.started(startReport());
+    long waited = 0;
+    boolean interrupted = false;
+    long first = step();
+    try (BatchLoader loader = loader(first)) {
+      for (long i = first; i < steps; i++) {
+        if (Thread.currentThread().isInterrupted()) {
+          interrupted = true;
+          break;
+        }
+        long before = loader.waitNanos();
+        Batch batch = loader.next();
+        long wait = loader.waitNanos() - before;
+        waited += wait;
+        double m = margin.at(i);
+        double rate = learningRate.at(i);
+        TrainingStep.Result result = training.run(batch.features(), batch.labels(), m, rate);
+        int epoch = (int) (i / stepsPerEpoch) + 1;
+        Listener.Step report =
+            new Listener.Step(
+                i + 1,
+                steps,
+                epoch,
+                result,
+                rate,
+                m,
+                batch.size(),
+                wait,
+                backend.ledger().report());
+        log.step(report);
+        listener.stepped(report);
+        if (due(recipe.run().validateEvery(), i + 1)) validate(log, listener);
+        if (due(recipe.run().checkpointEvery(), i + 1)) save(log, listener);
+      }
+    } catch (InterruptedException e) {
+      interrupted = true;
+      Thread.currentThread().interrupt();
+    }
+    if (interrupted) {
+      save(log, listener);
+      backend.releaseBlock();
+    }
+    Listener.End end =
+        new Listener.End(
+            step(),
+            interrupted,
+            (System.nanoTime() - started) / 1e9,
+            waited / 1e9,
+            verification,
+            backend.ledger().report());
+    log.close();
+    listener.finished(end);
+    return end;
+  }
+
+  private BatchLoader loader(long step) {
+    int epoch = Math.toIntExact(step / stepsPerEpoch);
+    int index = (int) (step % stepsPerEpoch);
+    int threads = recipe.data().loaderThreads();
+    return new BatchLoader(data.batches(), epoch, index, threads, threads + 1);
+  }
+
+  private Listener.Start startReport() {
+    return new Listener.Start(
+        recipe,
+        network().state().parameterCount(),
+        data.batches().classes(),
+        stepsPerEpoch,
+        step(),
+        steps,
+        training.plan(recipe.run().batch(), recipe.data().frames()),
+        backend.device().description());
+  }
+
+  private boolean due(Span every, long step) {
+    long period = every.toSteps(stepsPerEpoch, steps);
+    return step == steps || (period > 0 && step % period == 0);
+  }
+
+  private void validate(RunLog log, Listener listener) throws InterruptedException {
+    if (data.trials() == null || recipe.run().validateEvery().amount() == 0) return;
+    verification = Verification.of(score(listener::validating));
+    log.validation(step(), verification);
+    listener.validated(step(), verification);
+  }
+
+  /** Cosine scores of the validation trials with the network as it is now. */
+  public Scores score(FeatureSource.Progress progress) throws InterruptedException {
+    Embeddings embeddings = embedder.embed(data.trialUtterances(), data::wholeUtterance, progress);
+    return CosineScoring.plain().score(data.trials(), embeddings);
+  }
+
+  private void save(RunLog log, Listener listener) {
+    if (folder == null || lastSaved == step()) return;
+    log.flush();
+    Path file =
+        Checkpoint.save(
+            folder,
+            recipe,
+            training.step(),
+            data.train().sha256(),
+            data.batches().classes(),
+            recipe.run().keepCheckpoints());
+    lastSaved = step();
+    listener.saved(step(), file);
+  }
+
+  /** Returns all memory. */
+  @Override
+  public void close() {
+    embedder.close();
+    training.close();
+    backend.close();
+  }
+}

@@ -1,0 +1,167 @@
+package slimvox.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.SequencedSet;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.data.BatchSettings;
+import slimvox.data.Batches;
+import slimvox.data.Corpus;
+import slimvox.data.FeatureCache;
+import slimvox.data.FeatureMemory;
+import slimvox.data.FeatureReader;
+import slimvox.data.FeatureSource;
+import slimvox.data.TrialRule;
+import slimvox.data.WholeUtterances;
+import slimvox.storage.InputException;
+import slimvox.verify.Trials;
+
+/**
+ * The speech of a run: batches to train with, utterances and trials to validate with.
+ *
+ * <p>Everything is found and checked here, before the first step: files, speakers, and that every
+ * trial's utterances exist.
+ */
+public final class TrainingData {
+  private final Corpus train;
+  private final Corpus validation;
+  private final Trials trials;
+  private final FeatureSource trainFeatures;
+  private final WholeUtterances wholeUtterances;
+  private final Batches batches;
+
+  /**
+   * Opens the corpora of a recipe and computes the features that are not cached.
+   *
+   * @param progress told while features are computed
+   * @throws InputException if a file, a setting or a trial cannot be used
+   */
+  public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
+    DataSettings data = recipe.data();
+    Corpus all = Corpus.open(data.trainFolder()).requireFiles();
+    if (data.folds() > 0) {
+      Corpus.Fold fold = all.fold(data.fold(), data.folds());
+      train = fold.train();
+      validation = fold.test();
+    } else {
+      train = data.trainSpeakers().isEmpty() ? all : all.subset(speakers(all, data));
+      validation =
+          data.validationCorpus() == null
+              ? all
+              : Corpus.open(data.validationFolder()).requireFiles();
+    }
+    trials = trials(data);
+    checkTrials();
+    FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
+    List<Double> speeds = new ArrayList<>(data.speeds());
+    speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
+    trainFeatures = features(train, options, speeds, data, progress);
+    FeatureSource validationFeatures =
+        new FeatureMemory(FeatureReader.of(validation, options, List.of(1.0)));
+    wholeUtterances = new WholeUtterances(validation, validationFeatures, true);
+    BatchSettings settings =
+        BatchSettings.of(recipe.run().batch(), data.frames(), recipe.seed())
+            .joining(data.joinUtterances());
+    DataSettings.SpecAugment masks = data.specAugment();
+    if (masks.probability() > 0) settings = settings.with(masks.masks());
+    batches = new Batches(train, trainFeatures, settings);
+    if (trainFeatures.bins() != recipe.model().bins()) {
+      throw new InputException(
+          "%s: its features have %d values a frame, model.bins is %d; set model.bins=%1$d"
+              .formatted(data.trainFolder(), trainFeatures.bins(), recipe.model().bins()));
+    }
+  }
+
+  private static List<String> speakers(Corpus corpus, DataSettings data) {
+    List<String> speakers = new ArrayList<>();
+    for (String list : data.trainSpeakers()) speakers.addAll(corpus.split(list).speakers());
+    return speakers;
+  }
+
+  private static FeatureSource features(
+      Corpus corpus,
+      FbankOptions options,
+      List<Double> speeds,
+      DataSettings data,
+      FeatureSource.Progress progress)
+      throws InterruptedException {
+    FeatureReader reader = FeatureReader.of(corpus, options, speeds);
+    int threads = Runtime.getRuntime().availableProcessors();
+    return data.cacheFolder() == null
+        ? new FeatureMemory(reader).load(corpus, threads, progress)
+        : new FeatureCache(Path.of(data.cacheFolder()), reader, corpus).build(threads, progress);
+  }
+
+  private Trials trials(DataSettings data) {
+    if (data.trials() == null) return null;
+    if (data.folds() > 0) {
+      TrialRule rule = rule(data.trials());
+      Trials.Builder builder =
+          Trials.builder("%s, fold %d of %d".formatted(data.trials(), data.fold(), data.folds()));
+      for (TrialRule.Pair p : rule.pairs(validation)) {
+        builder.add(p.enrolment(), p.test(), p.sameSpeaker());
+      }
+      return builder.build();
+    }
+    Path file = Path.of(data.trials());
+    return Trials.read(Files.isRegularFile(file) ? file : validation.trialList(data.trials()));
+  }
+
+  private static TrialRule rule(String kind) {
+    List<String> known = new ArrayList<>();
+    for (TrialRule rule : TrialRule.values()) {
+      String name = rule.name().toLowerCase(Locale.ROOT).replace('_', '-');
+      if (name.equals(kind)) return rule;
+      known.add(name);
+    }
+    throw new InputException(
+        "data.trials: '%s' is not a kind of trials; with data.folds it is one of %s"
+            .formatted(kind, String.join(", ", known)));
+  }
+
+  private void checkTrials() {
+    if (trials == null) return;
+    for (String id : trials.utterances()) {
+      if (!validation.has(id) && !validation.joined().containsKey(id)) {
+        throw new InputException(
+            "%s: utterance %s is not in %s; give the corpus of the trials as data.validationCorpus"
+                .formatted(trials.name(), id, validation.folder()));
+      }
+    }
+  }
+
+  /** The corpus to train with. */
+  public Corpus train() {
+    return train;
+  }
+
+  /** The corpus that the trials are about. */
+  public Corpus validation() {
+    return validation;
+  }
+
+  /** The trials, null without validation. */
+  public Trials trials() {
+    return trials;
+  }
+
+  /** The utterances of the trials, each once. */
+  public SequencedSet<String> trialUtterances() {
+    return new LinkedHashSet<>(trials.utterances());
+  }
+
+  public Batches batches() {
+    return batches;
+  }
+
+  /** Features of a whole utterance of the validation corpus, mean normalized. */
+  public Features wholeUtterance(String id) {
+    return wholeUtterances.features(id);
+  }
+}

@@ -1,0 +1,171 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.loss.AamSoftmax;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryBudget;
+import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.nn.Parameter;
+import slimvox.optim.Adam;
+
+/** A training step uses exactly the memory that the dry run predicts. */
+class PlannedTrainingTest {
+  private static final int BINS = 24;
+  private static final int FRAMES = 25;
+  private static final int BATCH = 3;
+  private static final int CLASSES = 5;
+
+  private Backend cpu;
+
+  @BeforeEach
+  void open() {
+    cpu = new Backend(CpuDevice.open(1));
+  }
+
+  @AfterEach
+  void close() {
+    cpu.close();
+  }
+
+  private static Function<Backend, TrainingStep> small(ModelSpec spec) {
+    return b ->
+        new TrainingStep(
+            Models.build(spec, b),
+            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
+            (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true));
+  }
+
+  private static ModelSpec spec(String name, ModelSpec.Pooling pooling) {
+    return new ModelSpec(name, 4, BINS, 8, pooling);
+  }
+
+  static Stream<ModelSpec> everyModel() {
+    return Models.names().stream()
+        .flatMap(n -> Stream.of(ModelSpec.Pooling.values()).map(p -> spec(n, p)));
+  }
+
+  private static float[] features() {
+    SplittableRandom random = new SplittableRandom(1);
+    float[] values = new float[BATCH * BINS * FRAMES];
+    for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+    return values;
+  }
+
+  @ParameterizedTest
+  @MethodSource("everyModel")
+  void dryLedgerIsTheRealLedgerEventByEvent(ModelSpec spec) {
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      List<String> planned = events(training.timeline(BATCH, FRAMES));
+      cpu.ledger().startTimeline();
+      training.step().run(features(), new int[BATCH], 0.2, 0.001);
+      assertEquals(planned, events(cpu.ledger().stopTimeline()));
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+    cpu.ledger().checkOnly();
+  }
+
+  private static List<String> events(List<MemoryLedger.Event> timeline) {
+    return timeline.stream().map(e -> e + " total " + e.totalBytes()).toList();
+  }
+
+  @Test
+  void plannedStepsGiveTheSameBitsAsFreeOnesInTheBytesOfThePlan() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    List<float[]> results = new ArrayList<>();
+    for (boolean plan : new boolean[] {false, true}) {
+      try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+        training.step().initialize(new SplittableRandom(1));
+        for (int i = 0; i < 3; i++) {
+          if (plan) {
+            training.run(features(), new int[] {0, 1, 4}, 0.1, 0.01);
+            assertEquals(training.plan(BATCH, FRAMES).bytes(), cpu.blockBytes());
+          } else {
+            training.step().run(features(), new int[] {0, 1, 4}, 0.1, 0.01);
+          }
+        }
+        for (Parameter p : training.step().state().parameters().values()) {
+          results.add(cpu.ops().floats(p.value()));
+        }
+      }
+    }
+    int half = results.size() / 2;
+    for (int i = 0; i < half; i++) assertArrayEquals(results.get(i), results.get(half + i));
+  }
+
+  @Test
+  void theBlockIsHardlyLargerThanWhatIsAliveAtOnce() {
+    for (String name : List.of("ResNet34", "ResNet50")) {
+      ModelSpec full = ModelSpec.of(name);
+      try (PlannedTraining training = new PlannedTraining(cpu, small(full))) {
+        var plan = training.plan(8, 200);
+        assertTrue(
+            plan.bytes() <= 1.05 * plan.liveBytes(),
+            name + ": " + plan.bytes() + " for " + plan.liveBytes());
+      }
+    }
+  }
+
+  @Test
+  void aStepOverTheBudgetIsRefusedBeforeItRunsAndNamesTheCategory() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    MemoryBudget budget = MemoryBudget.parse("9MB");
+    try (PlannedTraining training = new PlannedTraining(cpu, budget, small(spec))) {
+      var e = assertThrows(OutOfBudgetException.class, () -> training.plan(64, 200));
+      assertTrue(e.getMessage().startsWith("out of the memory budget of 0.01 GB: "));
+      assertEquals(Category.ACTIVATION, e.category());
+    }
+  }
+
+  @Test
+  void aStepThatFailsLeavesNoMemoryBehindAndTheNextOneWorks() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      float[] bad = features();
+      bad[17] = Float.NaN;
+      var e =
+          assertThrows(
+              NonFiniteException.class, () -> training.run(bad, new int[BATCH], 0.1, 0.01));
+      assertTrue(e.getMessage().startsWith("the features of a batch are not finite"));
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+      assertTrue(Double.isFinite(training.run(features(), new int[BATCH], 0.1, 0.01).loss()));
+    }
+  }
+
+  @Test
+  void aLossThatIsNotFiniteNamesTheFirstLayer() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      Tensor weight = training.step().state().parameters().get("layer2.0.conv2.weight").value();
+      float[] values = cpu.ops().floats(weight);
+      values[3] = Float.POSITIVE_INFINITY;
+      cpu.ops().upload(values, weight);
+      var e =
+          assertThrows(
+              NonFiniteException.class, () -> training.run(features(), new int[BATCH], 0.1, 0.01));
+      assertTrue(e.getMessage().contains("first not finite at layer2.0.conv2.out"), e.getMessage());
+    }
+  }
+}

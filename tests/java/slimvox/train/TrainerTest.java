@@ -1,0 +1,265 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
+import slimvox.data.FeatureSource;
+import slimvox.memory.Category;
+import slimvox.memory.OutOfBudgetException;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+
+/** Whole runs on a tiny corpus: four speakers, each with tones of its own in noise. */
+class TrainerTest {
+  @TempDir static Path folder;
+
+  @BeforeAll
+  static void corpus() throws IOException {
+    SplittableRandom random = new SplittableRandom(3);
+    StringBuilder trials = new StringBuilder();
+    for (int speaker = 0; speaker < 4; speaker++) {
+      for (int i = 0; i < 6; i++) {
+        float[] samples = new float[8000 + 400 * i];
+        for (int t = 0; t < samples.length; t++) {
+          double tone = Math.sin(2 * Math.PI * (300 + 700 * speaker) * t / 16000);
+          // On and off: mean normalization takes away what does not change.
+          double loudness = t / 1600 % 2 == 0 ? 0.3 : 0;
+          samples[t] = (float) (loudness * tone + 0.01 * random.nextGaussian());
+        }
+        Path file = folder.resolve("corpus/s" + speaker + "/u" + i + ".wav");
+        Files.createDirectories(file.getParent());
+        WavWriter.writePcm16(file, new Waveform(samples, 16000));
+      }
+    }
+    for (int a = 0; a < 4; a++) {
+      for (int b = a; b < 4; b++) {
+        trials.append("%d s%d-u0 s%d-u5%n".formatted(a == b ? 1 : 0, a, b));
+      }
+    }
+    Files.writeString(folder.resolve("trials.txt"), trials.toString().replace("\r", ""));
+  }
+
+  private static Recipe recipe(String... settings) {
+    return Recipe.defaults()
+        .with(
+            "model.name=ResNet18",
+            "model.width=4",
+            "model.bins=40",
+            "model.embeddingSize=16",
+            "data.trainCorpus=" + folder.resolve("corpus"),
+            "data.trials=" + folder.resolve("trials.txt"),
+            "data.frames=40",
+            "data.speeds=[0.9,1.0]",
+            "data.joinUtterances=2",
+            "optimizer.name=adamw",
+            "optimizer.learningRate.initial=0.003",
+            "run.length=12 steps",
+            "run.batch=4",
+            "run.threads=1",
+            "run.validateEvery=6 steps",
+            "run.checkpointEvery=4 steps",
+            "run.keepCheckpoints=2")
+        .with(settings);
+  }
+
+  private static Trainer start(Recipe recipe, Path out) throws InterruptedException {
+    return Trainer.start(recipe, out, FeatureSource.Progress.NONE);
+  }
+
+  private static Trainer resume(Recipe recipe, Path out) throws InterruptedException {
+    return Trainer.resume(recipe, out, FeatureSource.Progress.NONE);
+  }
+
+  private static final Listener SILENT = new Listener() {};
+
+  @Test
+  void aRunLearnsValidatesAndLeavesRecipeLogAndCheckpoints() throws Exception {
+    Path out = folder.resolve("whole");
+    List<Double> accuracies = new ArrayList<>();
+    Listener.End end;
+    Recipe recipe =
+        recipe(
+            "run.length=60 steps",
+            "run.batch=8",
+            "data.speeds=[1.0]",
+            "loss.margin.final=0",
+            "optimizer.learningRate.initial=0.01",
+            "optimizer.learningRate.final=0.001");
+    try (Trainer trainer = start(recipe, out)) {
+      end =
+          trainer.run(
+              new Listener() {
+                @Override
+                public void stepped(Step step) {
+                  accuracies.add(step.result().accuracyWithoutMargin());
+                }
+              });
+      trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+    assertEquals(60, end.step());
+    assertFalse(end.interrupted());
+    double learned =
+        accuracies.subList(50, 60).stream().mapToDouble(a -> a).average().orElseThrow();
+    assertTrue(learned > 0.7, "share of the training batches classified right: " + accuracies);
+    assertEquals(0, end.verification().eerPercent());
+    assertEquals(61, Files.readAllLines(out.resolve("log.csv")).size());
+    assertEquals(11, Files.readAllLines(out.resolve("validation.csv")).size());
+    assertEquals(
+        List.of("checkpoint-0000056.safetensors", "checkpoint-0000060.safetensors"),
+        Checkpoint.list(out).stream().map(f -> f.getFileName().toString()).toList());
+  }
+
+  @Test
+  void aRunThatWasStoppedEndsInTheSameBitsAsOneThatWasNot() throws Exception {
+    Path whole = folder.resolve("uninterrupted");
+    try (Trainer trainer = start(recipe(), whole)) {
+      trainer.run(SILENT);
+    }
+    Path parts = folder.resolve("interrupted");
+    // As if killed after step 7: the latest checkpoint is that of step 4, the log is longer.
+    try (Trainer trainer = start(recipe(), parts)) {
+      assertThrows(
+          IllegalStateException.class,
+          () ->
+              trainer.run(
+                  new Listener() {
+                    @Override
+                    public void stepped(Step step) {
+                      if (step.step() == 7) throw new IllegalStateException("killed");
+                    }
+                  }));
+    }
+    Files.writeString(
+        parts.resolve("log.csv"), Files.readString(parts.resolve("log.csv")) + "5,1,3.2,0");
+    try (Trainer trainer = resume(recipe(), parts)) {
+      assertEquals(4, trainer.step());
+      // And stopped by an interrupt at step 9, which saves a checkpoint.
+      Listener.End end =
+          trainer.run(
+              new Listener() {
+                @Override
+                public void stepped(Step step) {
+                  if (step.step() == 9) Thread.currentThread().interrupt();
+                }
+              });
+      assertTrue(end.interrupted());
+      assertEquals(9, end.step());
+      assertTrue(Thread.interrupted(), "the interrupt is passed on");
+    }
+    try (Trainer trainer = resume(recipe(), parts)) {
+      assertEquals(9, trainer.step());
+      trainer.run(SILENT);
+    }
+    Safetensors a = Safetensors.read(Checkpoint.file(whole, 12));
+    Safetensors b = Safetensors.read(Checkpoint.file(parts, 12));
+    assertEquals(a.names(), b.names());
+    for (String name : a.names()) {
+      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    }
+    List<String> steps =
+        Files.readAllLines(parts.resolve("log.csv")).stream().map(l -> l.split(",")[0]).toList();
+    assertEquals(13, steps.size(), steps.toString());
+    assertEquals("12", steps.getLast());
+    assertEquals(
+        Files.readAllLines(whole.resolve("validation.csv")),
+        Files.readAllLines(parts.resolve("validation.csv")));
+  }
+
+  @Test
+  void anInterruptedRunReturnsTheMemoryOfTheStep() throws Exception {
+    try (Trainer trainer = Trainer.of(recipe())) {
+      trainer.run(
+          new Listener() {
+            @Override
+            public void stepped(Step step) {
+              Thread.currentThread().interrupt();
+            }
+          });
+      assertTrue(Thread.interrupted());
+      assertEquals(0, trainer.network().backend().blockBytes());
+      trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+      assertNotNull(trainer.score(FeatureSource.Progress.NONE));
+    }
+  }
+
+  @Test
+  void aFolderWithARunIsNotOverwritten() throws Exception {
+    Path out = folder.resolve("twice");
+    start(recipe(), out).close();
+    var e = assertThrows(InputException.class, () -> start(recipe(), out));
+    assertEquals(
+        out + ": holds a run already; go on with it (--resume) or give another folder",
+        e.getMessage());
+  }
+
+  @Test
+  void resumingNothingIsRefused() {
+    Path out = folder.resolve("nothing");
+    var e = assertThrows(InputException.class, () -> resume(recipe(), out));
+    assertEquals(out + ": holds no run to resume; leave out --resume to start one", e.getMessage());
+  }
+
+  @Test
+  void aCheckpointOfAnotherRecipeIsRefused() throws Exception {
+    Path out = folder.resolve("other-recipe");
+    try (Trainer trainer = start(recipe("run.length=4 steps"), out)) {
+      trainer.run(SILENT);
+    }
+    Recipe other = recipe("run.length=4 steps", "model.width=8");
+    var e = assertThrows(InputException.class, () -> resume(other, out));
+    assertTrue(e.getMessage().contains("written by another recipe"), e.getMessage());
+    // More validations or fewer threads for loading are the same training.
+    resume(recipe("run.length=4 steps", "run.validateEvery=1 steps"), out).close();
+  }
+
+  @Test
+  void aCheckpointWithAFlippedByteIsRefusedAndEarlierOnesStay() throws Exception {
+    Path out = folder.resolve("flipped");
+    try (Trainer trainer = start(recipe("run.length=8 steps"), out)) {
+      trainer.run(SILENT);
+    }
+    Path latest = Checkpoint.latest(out).orElseThrow();
+    byte[] bytes = Files.readAllBytes(latest);
+    bytes[bytes.length / 2] ^= 4;
+    Files.write(latest, bytes);
+    var e = assertThrows(InputException.class, () -> resume(recipe("run.length=8 steps"), out));
+    assertTrue(e.getMessage().startsWith(latest + ": tensor "), e.getMessage());
+    assertTrue(e.getMessage().contains("is damaged"), e.getMessage());
+    Files.delete(latest);
+    try (Trainer trainer = resume(recipe("run.length=8 steps"), out)) {
+      assertEquals(4, trainer.step());
+    }
+  }
+
+  @Test
+  void aRunOverItsMemoryBudgetIsRefusedAtTheStart() {
+    var e =
+        assertThrows(
+            OutOfBudgetException.class,
+            () -> Trainer.of(recipe("run.memoryBudget=2MB", "run.batch=64")));
+    assertTrue(e.getMessage().startsWith("out of the memory budget of 0.00 GB"), e.getMessage());
+  }
+
+  @Test
+  void aTrialWithAnUnknownUtteranceIsRefusedAtTheStart() throws Exception {
+    Path trials = folder.resolve("unknown.txt");
+    Files.writeString(trials, "1 s0-u0 s0-u1\n0 s0-u0 s9-u0\n");
+    var e = assertThrows(InputException.class, () -> Trainer.of(recipe("data.trials=" + trials)));
+    assertTrue(e.getMessage().contains("s9-u0"), e.getMessage());
+    assertTrue(e.getMessage().contains("data.validationCorpus"), e.getMessage());
+  }
+}
