@@ -143,6 +143,11 @@ public final class Corpus {
     throw unknown("utterance", id, byId.keySet());
   }
 
+  /** The utterance of this id, null if there is none. */
+  Utterance find(String id) {
+    return byId.get(id);
+  }
+
   /** Joined utterances: id, and the utterances that are joined, in order; sorted by id. */
   public Map<String, List<Utterance>> joined() {
     return joined;

@@ -11,6 +11,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import slimvox.audio.Features;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
@@ -29,7 +30,7 @@ public final class FeatureCache implements FeatureSource {
   private final Path folder;
   private final FeatureReader reader;
   private final Corpus corpus;
-  private final Map<String, Shard[]> shards = new HashMap<>();
+  private final Map<String, Shards> shards = new HashMap<>();
   private final AtomicInteger computed = new AtomicInteger();
 
   /**
@@ -41,34 +42,27 @@ public final class FeatureCache implements FeatureSource {
     this.folder = folder;
     this.reader = reader;
     this.corpus = corpus;
-    for (String speaker : corpus.speakers()) {
-      Shard[] atSpeeds = new Shard[reader.speeds().size()];
-      for (int i = 0; i < atSpeeds.length; i++) atSpeeds[i] = new Shard(speaker, i);
-      shards.put(speaker, atSpeeds);
-    }
+    for (String speaker : corpus.speakers()) shards.put(speaker, new Shards(speaker));
   }
 
   /**
    * Computes what is missing, changed or damaged.
    *
-   * @param progress told after each speaker at each speed, in utterances
+   * @param progress told after each speaker, in utterances
    * @return this
    * @throws InputException if a recording cannot be used or the disk is full
    * @throws InterruptedException if interrupted; finished speakers are kept
    */
   public FeatureCache build(int threads, Progress progress) throws InterruptedException {
-    int total = corpus.utterances().size() * reader.speeds().size();
+    int total = corpus.utterances().size();
     AtomicInteger done = new AtomicInteger();
     List<Runnable> pieces = new ArrayList<>();
     for (String speaker : corpus.speakers()) {
-      for (Shard shard : shards.get(speaker)) {
-        pieces.add(
-            () -> {
-              shard.open();
-              int utterances = corpus.utterances(speaker).size();
-              progress.at(done.addAndGet(utterances), total);
-            });
-      }
+      pieces.add(
+          () -> {
+            shards.get(speaker).open();
+            progress.at(done.addAndGet(corpus.utterances(speaker).size()), total);
+          });
     }
     FeatureWork.run(pieces, threads);
     return this;
@@ -86,12 +80,16 @@ public final class FeatureCache implements FeatureSource {
 
   @Override
   public FeatureView features(Utterance utterance, int speed) {
-    Shard[] atSpeeds = shards.get(utterance.speaker());
-    if (atSpeeds == null) {
+    Shards files = shards.get(utterance.speaker());
+    if (files == null || !utterance.equals(corpus.find(utterance.id()))) {
       throw new InputException(
-          folder + ": the cache was made for " + corpus.name() + ", which lacks " + utterance.id());
+          folder
+              + ": the cache was made for "
+              + corpus.name()
+              + ", which has no such utterance "
+              + utterance.id());
     }
-    Safetensors file = atSpeeds[speed].open();
+    Safetensors file = files.open()[speed];
     long[] shape = file.shape(utterance.id());
     return new FeatureView(file.segment(utterance.id()), (int) shape[0], (int) shape[1]);
   }
@@ -101,47 +99,65 @@ public final class FeatureCache implements FeatureSource {
     return computed.get();
   }
 
-  /** The features of one speaker at one speed. */
-  private final class Shard {
+  /** The files of one speaker, one for each speed. */
+  private final class Shards {
     private final String speaker;
-    private final int speed;
-    private volatile Safetensors opened;
+    private volatile Safetensors[] opened;
 
-    Shard(String speaker, int speed) {
+    Shards(String speaker) {
       this.speaker = speaker;
-      this.speed = speed;
     }
 
-    Safetensors open() {
-      Safetensors file = opened;
-      if (file != null) return file;
+    Safetensors[] open() {
+      Safetensors[] files = opened;
+      if (files != null) return files;
       synchronized (this) {
         if (opened == null) opened = openOrBuild();
         return opened;
       }
     }
 
-    private Safetensors openOrBuild() {
-      Path file = folder.resolve(key() + ".safetensors");
-      if (Files.exists(file)) {
-        try {
-          Safetensors found = Safetensors.read(file);
-          if (complete(found)) return found;
-        } catch (InputException damaged) {
-          // Computed again below: a cache holds nothing that is not elsewhere.
+    private Safetensors[] openOrBuild() {
+      Safetensors[] files = new Safetensors[reader.speeds().size()];
+      Path[] paths = new Path[files.length];
+      for (int speed = 0; speed < files.length; speed++) {
+        paths[speed] = folder.resolve(key(speed) + ".safetensors");
+        files[speed] = existing(paths[speed]);
+      }
+      int[] missing = IntStream.range(0, files.length).filter(i -> files[i] == null).toArray();
+      if (missing.length == 0) return files;
+      SafetensorsWriter[] writers = new SafetensorsWriter[missing.length];
+      for (int i = 0; i < missing.length; i++) {
+        writers[i] =
+            Safetensors.writer()
+                .metadata("slimvox.speaker", speaker)
+                .metadata("slimvox.settings", reader.settings(missing[i]));
+      }
+      for (Utterance utterance : corpus.utterances(speaker)) {
+        List<Features> atSpeeds = reader.compute(utterance, missing);
+        for (int i = 0; i < missing.length; i++) {
+          Features features = atSpeeds.get(i);
+          long[] shape = {features.frames(), features.bins()};
+          writers[i].put(utterance.id(), shape, features.values());
+          computed.incrementAndGet();
         }
       }
-      SafetensorsWriter writer = Safetensors.writer();
-      writer.metadata("slimvox.speaker", speaker);
-      writer.metadata("slimvox.settings", reader.settings(speed));
-      for (Utterance utterance : corpus.utterances(speaker)) {
-        Features features = reader.compute(utterance, speed);
-        long[] shape = {features.frames(), features.bins()};
-        writer.put(utterance.id(), shape, features.values());
-        computed.incrementAndGet();
+      for (int i = 0; i < missing.length; i++) {
+        writers[i].write(paths[missing[i]]);
+        files[missing[i]] = Safetensors.read(paths[missing[i]]);
       }
-      writer.write(file);
-      return Safetensors.read(file);
+      return files;
+    }
+
+    /** The file if it is whole; a damaged one is computed again, all it holds is elsewhere too. */
+    private Safetensors existing(Path path) {
+      if (!Files.exists(path)) return null;
+      try {
+        Safetensors file = Safetensors.read(path);
+        return complete(file) ? file : null;
+      } catch (InputException damaged) {
+        return null;
+      }
     }
 
     private boolean complete(Safetensors file) {
@@ -153,7 +169,7 @@ public final class FeatureCache implements FeatureSource {
       return true;
     }
 
-    private String key() {
+    private String key(int speed) {
       MessageDigest digest = Corpus.sha256Digest();
       StringBuilder text = new StringBuilder(reader.settings(speed)).append('\n');
       for (Utterance utterance : corpus.utterances(speaker)) {

@@ -1,5 +1,6 @@
 package slimvox.data;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -25,23 +26,24 @@ public final class FeatureMemory implements FeatureSource {
   /**
    * Computes all features of a corpus now.
    *
-   * @param progress told after each utterance at each speed
+   * @param progress told after each utterance
    * @return this
    * @throws InterruptedException if interrupted; what has been computed is kept
    */
   public FeatureMemory load(Corpus corpus, int threads, Progress progress)
       throws InterruptedException {
-    int total = corpus.utterances().size() * speeds().size();
+    int total = corpus.utterances().size();
     AtomicInteger done = new AtomicInteger();
-    FeatureWork.run(
-        FeatureWork.each(
-            corpus,
-            speeds().size(),
-            (utterance, speed) -> {
-              features(utterance, speed);
-              progress.at(done.incrementAndGet(), total);
-            }),
-        threads);
+    List<Runnable> pieces = new ArrayList<>();
+    for (Utterance utterance : corpus.utterances()) {
+      pieces.add(
+          () -> {
+            List<FeatureView> views = source.allSpeeds(utterance);
+            for (int i = 0; i < views.size(); i++) keep(new Key(utterance, i), views.get(i));
+            progress.at(done.incrementAndGet(), total);
+          });
+    }
+    FeatureWork.run(pieces, threads);
     return this;
   }
 
@@ -61,7 +63,10 @@ public final class FeatureMemory implements FeatureSource {
     FeatureView view = kept.get(key);
     if (view != null) return view;
     // Computed outside the map's lock; if two threads do so at once, both get the same bits.
-    view = source.features(utterance, speed);
+    return keep(key, source.features(utterance, speed));
+  }
+
+  private FeatureView keep(Key key, FeatureView view) {
     FeatureView earlier = kept.putIfAbsent(key, view);
     if (earlier != null) return earlier;
     bytes.addAndGet(view.values().byteSize());

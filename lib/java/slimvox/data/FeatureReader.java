@@ -1,8 +1,10 @@
 package slimvox.data;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import slimvox.audio.AudioFiles;
 import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
@@ -93,30 +95,41 @@ public final class FeatureReader implements FeatureSource {
 
   @Override
   public FeatureView features(Utterance utterance, int speed) {
-    return FeatureView.of(compute(utterance, speed));
+    return FeatureView.of(compute(utterance, new int[] {speed}).getFirst());
   }
 
-  Features compute(Utterance utterance, int speed) {
-    if (utterance.source() instanceof Utterance.Ark ark) {
-      Features features = KaldiArk.read(ark);
-      if (features.bins() != bins) {
-        throw new InputException(
-            ark.file()
-                + ", byte "
-                + ark.offset()
-                + ": utterance "
-                + utterance.id()
-                + " has "
-                + features.bins()
-                + " values a frame, the first utterance has "
-                + bins);
-      }
-      return features;
-    }
+  @Override
+  public List<FeatureView> allSpeeds(Utterance utterance) {
+    int[] all = IntStream.range(0, speeds.size()).toArray();
+    return compute(utterance, all).stream().map(FeatureView::of).toList();
+  }
+
+  /** Features at some speeds; the recording is read once, which takes longer than its features. */
+  List<Features> compute(Utterance utterance, int[] chosen) {
+    if (utterance.source() instanceof Utterance.Ark ark) return List.of(readArk(utterance, ark));
     Path file = utterance.file();
     Waveform sound = AudioFiles.read(file, options.sampleRate());
-    Waveform played = perturbations.get(speed).apply(sound);
-    return fbank.compute(played, file.toString(), noise(utterance, speeds.get(speed)));
+    List<Features> features = new ArrayList<>();
+    for (int speed : chosen) {
+      Waveform played = perturbations.get(speed).apply(sound);
+      features.add(fbank.compute(played, file.toString(), noise(utterance, speeds.get(speed))));
+    }
+    return features;
+  }
+
+  private Features readArk(Utterance utterance, Utterance.Ark ark) {
+    Features features = KaldiArk.read(ark);
+    if (features.bins() == bins) return features;
+    throw new InputException(
+        ark.file()
+            + ", byte "
+            + ark.offset()
+            + ": utterance "
+            + utterance.id()
+            + " has "
+            + features.bins()
+            + " values a frame, the first utterance has "
+            + bins);
   }
 
   private SplittableRandom noise(Utterance utterance, double speed) {

@@ -1,6 +1,7 @@
 package slimvox.data;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Gives the features of utterances, at each of some speeds, without mean normalization.
@@ -24,6 +25,11 @@ public interface FeatureSource {
    *     file
    */
   FeatureView features(Utterance utterance, int speed);
+
+  /** Features of an utterance at each of {@link #speeds()}, in that order. */
+  default List<FeatureView> allSpeeds(Utterance utterance) {
+    return IntStream.range(0, speeds().size()).mapToObj(i -> features(utterance, i)).toList();
+  }
 
   /** Told about progress, from any thread, with {@code done} rising to {@code total}. */
   @FunctionalInterface

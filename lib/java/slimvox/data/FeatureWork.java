@@ -1,6 +1,5 @@
 package slimvox.data;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionService;
 import java.util.concurrent.ExecutionException;
@@ -44,22 +43,5 @@ final class FeatureWork {
   static RuntimeException rethrown(Throwable cause) {
     if (cause instanceof InputException) return new InputException(cause.getMessage(), cause);
     return new IllegalStateException("while features were prepared: " + cause, cause);
-  }
-
-  /** Every utterance at every speed, as pieces of work for {@code visit}. */
-  static List<Runnable> each(Corpus corpus, int speeds, Visit visit) {
-    List<Runnable> pieces = new ArrayList<>();
-    for (Utterance utterance : corpus.utterances()) {
-      for (int speed = 0; speed < speeds; speed++) {
-        int index = speed;
-        pieces.add(() -> visit.at(utterance, index));
-      }
-    }
-    return pieces;
-  }
-
-  /** What to do with an utterance at a speed. */
-  interface Visit {
-    void at(Utterance utterance, int speed);
   }
 }

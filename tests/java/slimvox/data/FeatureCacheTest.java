@@ -149,6 +149,19 @@ class FeatureCacheTest {
   }
 
   @Test
+  void utteranceOfAnotherCorpusIsRefused() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 3, 2);
+    FeatureCache cache = build(corpus.subset(List.of("s0", "s1")), 1.0);
+    assertEquals(
+        cache()
+            + ": the cache was made for "
+            + folder.getFileName()
+            + ", 2 speakers, which has no such utterance s2-0",
+        assertThrows(InputException.class, () -> cache.features(corpus.utterance("s2-0"), 0))
+            .getMessage());
+  }
+
+  @Test
   void missingRecordingIsNamedBeforeAnythingIsComputed() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
     Path file = corpus.utterance("s0-1").file();
