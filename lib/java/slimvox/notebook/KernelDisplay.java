@@ -23,10 +23,10 @@ final class KernelDisplay implements Display {
   private final Method display;
   private final Method update;
 
-  private KernelDisplay(String name, String statics, String data)
+  private KernelDisplay(String name, String statics, String getter, String data)
       throws ReflectiveOperationException {
     this.name = name;
-    this.kernel = type(statics).getMethod("getKernelInstance").invoke(null);
+    this.kernel = type(statics).getMethod(getter).invoke(null);
     if (kernel == null) throw new ClassNotFoundException(name + " is there but does not run");
     this.data = type(data);
     Object io = kernel.getClass().getMethod("getIO").invoke(kernel);
@@ -41,17 +41,19 @@ final class KernelDisplay implements Display {
       {
         "JJava",
         "org.dflib.jjava.kernel.JavaNotebookStatics",
+        "kernel",
         "org.dflib.jjava.jupyter.kernel.display.DisplayData"
       },
       {
         "IJava",
         "io.github.spencerpark.ijava.IJava",
+        "getKernelInstance",
         "io.github.spencerpark.jupyter.kernel.display.DisplayData"
       }
     };
     for (String[] k : kernels) {
       try {
-        return new KernelDisplay(k[0], k[1], k[2]);
+        return new KernelDisplay(k[0], k[1], k[2], k[3]);
       } catch (ReflectiveOperationException e) {
         // not this kernel
       }

@@ -71,7 +71,7 @@ final class PictureRenderer {
 
   private void draw() {
     g.setColor(Color.WHITE);
-    g.fillRect(0, 0, figure.width(), figure.height());
+    g.fillRect(0, 0, figure.width() + 1, figure.height() + 1);
     int line = letters.lineHeight();
     int top = 8;
     int left = 8;

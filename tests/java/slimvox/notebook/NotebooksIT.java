@@ -1,0 +1,122 @@
+package slimvox.notebook;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Runs every notebook headless at smoke size, as {@code notebooks/lab --run} does for a reader. */
+@Tag("notebook")
+class NotebooksIT {
+  private static final Path ROOT = Path.of("").toAbsolutePath();
+  private static final String LAB = ROOT.resolve("notebooks/lab").toString();
+
+  @TempDir Path folder;
+
+  static Stream<Path> notebooks() throws IOException {
+    List<Path> notebooks = new ArrayList<>();
+    try (var files = Files.list(Path.of("notebooks"))) {
+      files.filter(f -> f.toString().endsWith(".ipynb")).sorted().forEach(notebooks::add);
+    }
+    notebooks.add(Path.of("tests/data/notebook/everything.ipynb"));
+    return notebooks.stream();
+  }
+
+  private Script lab(String... arguments) {
+    List<String> command = new ArrayList<>(List.of(LAB));
+    command.addAll(List.of(arguments));
+    return Script.run(folder, Map.of(), command.toArray(String[]::new));
+  }
+
+  @ParameterizedTest
+  @MethodSource("notebooks")
+  void everyCellRunsAndEveryFigureHasAPicture(Path notebook) throws IOException {
+    Path source = notebook.toAbsolutePath();
+    byte[] before = Files.readAllBytes(source);
+    Script run = lab("--run", source.toString(), "--size", "smoke", "--out", folder.toString());
+    assertEquals(0, run.status(), run.output());
+    assertTrue(java.util.Arrays.equals(before, Files.readAllBytes(source)), "it was changed");
+    Path executed = folder.resolve(notebook.getFileName());
+    assertTrue(Files.size(executed) < 1_000_000, "it stores " + Files.size(executed) + " bytes");
+    String page = notebook.getFileName().toString().replace(".ipynb", ".html");
+    assertTrue(Files.size(folder.resolve(page)) > 100_000, "its page is too small");
+    List<JsonNode> outputs = outputs(executed);
+    assertFalse(outputs.isEmpty());
+    for (int i = 0; i < outputs.size(); i++) {
+      JsonNode output = outputs.get(i);
+      String type = output.get("output_type").asText();
+      assertFalse(type.equals("error"), output::toString);
+      assertFalse(output.path("name").asText().equals("stderr"), output::toString);
+      if (output.at("/data/text~1html").toString().contains("slimvoxFigures")
+          && output.at("/data/text~1plain").toString().contains("figure: ")) {
+        assertTrue(outputs.get(i + 1).at("/data/image~1png").asText().length() > 1000);
+      }
+    }
+  }
+
+  private static List<JsonNode> outputs(Path notebook) throws IOException {
+    List<JsonNode> outputs = new ArrayList<>();
+    for (JsonNode cell : new ObjectMapper().readTree(notebook.toFile()).get("cells")) {
+      cell.path("outputs").forEach(outputs::add);
+    }
+    return outputs;
+  }
+
+  @Test
+  void aCellThatFailsIsNamedWithItsError() throws IOException {
+    Path failing = ROOT.resolve("tests/data/notebook/failing.ipynb");
+    Script run = lab("--run", failing.toString(), "--size", "smoke", "--out", folder.toString());
+    assertEquals(1, run.status(), run.output());
+    assertTrue(run.output().contains("failing.ipynb: code cell 2 failed"), run.output());
+    assertTrue(run.output().contains("    int answer = 42;"), run.output());
+    assertTrue(
+        run.output().contains("java.lang.IllegalStateException: the corpus is not there"),
+        run.output());
+    assertTrue(
+        Files.exists(folder.resolve("failing.ipynb")), "the notebook is written all the same");
+    assertFalse(Files.readString(folder.resolve("failing.ipynb")).contains("never reached\\n"));
+  }
+
+  @Test
+  void wrongArgumentsAreNamed() {
+    assertWrong("no notebook '77' here; there are: ", "--run", "77");
+    assertWrong(
+        "unknown option --sise; see notebooks/lab --help", "--run", "00", "--sise", "smoke");
+    assertWrong(
+        "unknown size 'tiny'; it is smoke, default or paper", "--run", "00", "--size", "tiny");
+    assertWrong("--size needs a value; see notebooks/lab --help", "--run", "00", "--size");
+    assertWrong("--timeout is 'soon'; it is a number of seconds", "--setup", "--timeout", "soon");
+    assertWrong("--run needs the number of a notebook, for example 00", "--run");
+    assertWrong("no notebook missing.ipynb", "--run", "missing.ipynb");
+  }
+
+  private void assertWrong(String message, String... arguments) {
+    Script run = lab(arguments);
+    assertEquals(2, run.status(), run.output());
+    assertTrue(run.output().startsWith("notebooks/lab: " + message), run.output());
+  }
+
+  @Test
+  void setUpIsRepeatedFromAnyFolderThroughALink() throws IOException {
+    Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of(LAB));
+    Script first = Script.run(folder, Map.of(), link.toString(), "--setup");
+    assertEquals(0, first.status(), first.output());
+    Script second = Script.run(folder, Map.of(), link.toString(), "--setup");
+    assertEquals(0, second.status(), second.output());
+    assertTrue(second.output().startsWith("ready: kernel slimvox in "), second.output());
+  }
+}
