@@ -7,7 +7,7 @@ import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
-import java.util.Arrays;
+import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -90,13 +90,21 @@ final class BatchNorm {
       boolean relu,
       Tensor y) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    float[] means = cycle.repeat(mean.address());
-    float[] scales = cycle.repeat(gammaOverDeviation(cycle, gamma, inverseDeviation));
-    float[] shifts = cycle.repeat(beta.address());
     float floor = relu ? 0 : Float.NEGATIVE_INFINITY;
     long in = x.address();
     long out = y.address();
     long add = residual == null ? 0 : residual.address();
+    float[] means = new float[cycle.length()];
+    float[] scales = new float[cycle.length()];
+    float[] shifts = new float[cycle.length()];
+    for (int c = 0; c < cycle.channels(); c++) {
+      means[c] = get(mean.address(), c);
+      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
+      shifts[c] = get(beta.address(), c);
+    }
+    cycle.repeat(means);
+    cycle.repeat(scales);
+    cycle.repeat(shifts);
     backwards(
         cycle,
         c -> {
@@ -108,14 +116,6 @@ final class BatchNorm {
             normalizeAndAdd(in + at, means, scales, shifts, add + at, floor, out + at, count);
           }
         });
-  }
-
-  private static float[] gammaOverDeviation(RowCycle cycle, Tensor gamma, Tensor inverse) {
-    float[] table = new float[cycle.length()];
-    for (int c = 0; c < cycle.channels(); c++) {
-      table[c] = get(gamma.address(), c) * get(inverse.address(), c);
-    }
-    return table;
   }
 
   private static void normalize(
@@ -177,24 +177,23 @@ final class BatchNorm {
       Tensor dresidual,
       Tensor dx) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    int channels = cycle.channels();
-    float[] means = cycle.repeat(mean.address());
     long in = x.address();
     long up = dy.address();
+    long down = dx.address();
     long out = y == null ? 0 : y.address();
     long g = dresidual == null ? 0 : dresidual.address();
-    double[][] sums = sums(cycle, in, out, up, means, g);
-
+    double rows = cycle.rows();
+    double[][] sums = sums(cycle, in, out, up, mean.address(), g);
+    float[] means = new float[cycle.length()];
     float[] a = new float[cycle.length()];
     float[] b = new float[cycle.length()];
     float[] k = new float[cycle.length()];
-    double rows = cycle.rows();
-    for (int c = 0; c < channels; c++) {
+    for (int c = 0; c < cycle.channels(); c++) {
       double inverse = get(inverseDeviation.address(), c);
       double sumG = sums[0][c];
       double sumGx = sums[1][c] * inverse;
-      double scale = get(gamma.address(), c) * inverse;
-      a[c] = (float) scale;
+      means[c] = get(mean.address(), c);
+      a[c] = (float) (get(gamma.address(), c) * inverse);
       b[c] = (float) (-inverse * sumGx / rows);
       k[c] = (float) (-sumG / rows);
       float before = accumulate ? get(dbeta.address(), c) : 0;
@@ -202,10 +201,10 @@ final class BatchNorm {
       before = accumulate ? get(dgamma.address(), c) : 0;
       set(dgamma.address(), c, (float) (before + sumGx));
     }
+    cycle.repeat(means);
     cycle.repeat(a);
     cycle.repeat(b);
     cycle.repeat(k);
-    long down = dx.address();
     backwards(
         cycle,
         c -> {
@@ -222,7 +221,7 @@ final class BatchNorm {
   }
 
   /** Sum of g and of g (x - mean) of each channel; g is written where {@code g} is not 0. */
-  private double[][] sums(RowCycle cycle, long x, long y, long dy, float[] mean, long g) {
+  private double[][] sums(RowCycle cycle, long x, long y, long dy, long means, long g) {
     int threads = parallel.threads();
     double[][][] totals = new double[threads][][];
     parallel.run(
@@ -230,26 +229,29 @@ final class BatchNorm {
         cycle.length(),
         (part, from, to) -> {
           totals[part] = new double[2][cycle.channels()];
-          float[] sums = new float[cycle.length()];
-          float[] products = new float[cycle.length()];
-          for (long block = from; block < to; block += BLOCK) {
-            Arrays.fill(sums, 0);
-            Arrays.fill(products, 0);
-            for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-              long at = 4 * c * cycle.length();
-              int count = cycle.count(c);
-              if (y == 0) {
-                sum(x + at, dy + at, mean, sums, products, count);
-                if (g != 0 && g != dy) copy(dy + at, g + at, count);
-              } else if (g == 0) {
-                maskedSum(x + at, y + at, dy + at, mean, sums, products, count);
-              } else {
-                mask(y + at, dy + at, g + at, count);
-                sum(x + at, g + at, mean, sums, products, count); // g is in the first-level cache
+          try (Arena arena = Arena.ofConfined()) {
+            long mean = cycle.repeat(means, arena);
+            long sums = cycle.table(arena);
+            long products = cycle.table(arena);
+            for (long block = from; block < to; block += BLOCK) {
+              cycle.clear(sums);
+              cycle.clear(products);
+              for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+                long at = 4 * c * cycle.length();
+                int count = cycle.count(c);
+                if (y == 0) {
+                  sum(x + at, dy + at, mean, sums, products, count);
+                  if (g != 0 && g != dy) copy(dy + at, g + at, count);
+                } else if (g == 0) {
+                  maskedSum(x + at, y + at, dy + at, mean, sums, products, count);
+                } else {
+                  mask(y + at, dy + at, g + at, count);
+                  sum(x + at, g + at, mean, sums, products, count); // g is in the L1 cache
+                }
               }
+              cycle.fold(sums, totals[part][0]);
+              cycle.fold(products, totals[part][1]);
             }
-            cycle.fold(sums, totals[part][0]);
-            cycle.fold(products, totals[part][1]);
           }
         });
     for (int part = 1; part < threads && totals[part] != null; part++) {
@@ -281,40 +283,38 @@ final class BatchNorm {
     return FloatVector.zero(Lanes.FLOATS).blend(dy, y.compare(VectorOperators.GT, 0f));
   }
 
-  private static void sum(long x, long g, float[] mean, float[] sums, float[] products, int count) {
+  private static void sum(long x, long g, long mean, long sums, long products, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
       FloatVector up = load(g + 4L * i);
-      load(sums, i).add(up).intoArray(sums, i);
-      load(x + 4L * i).sub(load(mean, i)).fma(up, load(products, i)).intoArray(products, i);
+      store(sums + 4L * i, load(sums + 4L * i).add(up));
+      FloatVector d = load(x + 4L * i).sub(load(mean + 4L * i));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
       FloatVector up = load(g + 4L * i, m);
-      load(sums, i, m).add(up).intoArray(sums, i, m);
-      load(x + 4L * i, m)
-          .sub(load(mean, i, m))
-          .fma(up, load(products, i, m))
-          .intoArray(products, i, m);
+      store(sums + 4L * i, load(sums + 4L * i, m).add(up), m);
+      FloatVector d = load(x + 4L * i, m).sub(load(mean + 4L * i, m));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i, m)), m);
     }
   }
 
   private static void maskedSum(
-      long x, long y, long dy, float[] mean, float[] sums, float[] products, int count) {
+      long x, long y, long dy, long mean, long sums, long products, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
       FloatVector up = masked(load(y + 4L * i), load(dy + 4L * i));
-      load(sums, i).add(up).intoArray(sums, i);
-      load(x + 4L * i).sub(load(mean, i)).fma(up, load(products, i)).intoArray(products, i);
+      store(sums + 4L * i, load(sums + 4L * i).add(up));
+      FloatVector d = load(x + 4L * i).sub(load(mean + 4L * i));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
       FloatVector up = masked(load(y + 4L * i, m), load(dy + 4L * i, m));
-      load(sums, i, m).add(up).intoArray(sums, i, m);
-      load(x + 4L * i, m)
-          .sub(load(mean, i, m))
-          .fma(up, load(products, i, m))
-          .intoArray(products, i, m);
+      store(sums + 4L * i, load(sums + 4L * i, m).add(up), m);
+      FloatVector d = load(x + 4L * i, m).sub(load(mean + 4L * i, m));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i, m)), m);
     }
   }
 

@@ -1,9 +1,13 @@
 package slimvox.backend.cpu;
 
 import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.set;
+import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -39,7 +43,9 @@ final class ChannelMoments {
         (part, from, to) -> {
           ChannelMoments m = new ChannelMoments(cycle.channels());
           parts[part] = m;
-          m.read(cycle, x, from, to);
+          try (Arena arena = Arena.ofConfined()) {
+            m.read(cycle, x, from, to, arena);
+          }
         });
     ChannelMoments all = parts[0];
     for (int p = 1; p < parts.length; p++) {
@@ -49,13 +55,13 @@ final class ChannelMoments {
     return all;
   }
 
-  private void read(RowCycle cycle, long x, long from, long to) {
+  private void read(RowCycle cycle, long x, long from, long to, Arena arena) {
     int length = cycle.length();
     int channels = cycle.channels();
     long block = Math.max(1, BLOCK / length);
-    float[] shift = new float[length];
-    float[] sums = new float[length];
-    float[] squareSums = new float[length];
+    long shift = cycle.table(arena);
+    long sums = cycle.table(arena);
+    long squareSums = cycle.table(arena);
     double[] blockMean = new double[channels];
     double[] blockSquares = new double[channels];
     for (long start = from; start < to; start += block) {
@@ -65,18 +71,18 @@ final class ChannelMoments {
 
       long sampleEnd = start + (end - start + 7) / 8;
       long sampleRows = 0;
-      Arrays.fill(sums, 0);
+      cycle.clear(sums);
       for (long c = start; c < sampleEnd; c++) {
-        sum(x + 4 * c * length, cycle.count(c), sums);
+        RowCycle.add(x + 4 * c * length, sums, cycle.count(c));
         sampleRows += cycle.count(c) / channels;
       }
       Arrays.fill(blockMean, 0);
       cycle.fold(sums, blockMean);
-      for (int c = 0; c < channels; c++) shift[c] = (float) (blockMean[c] / sampleRows);
+      for (int c = 0; c < channels; c++) set(shift, c, (float) (blockMean[c] / sampleRows));
       cycle.repeat(shift);
 
-      Arrays.fill(sums, 0);
-      Arrays.fill(squareSums, 0);
+      cycle.clear(sums);
+      cycle.clear(squareSums);
       for (long c = start; c < end; c++) {
         sumShifted(x + 4 * c * length, cycle.count(c), shift, sums, squareSums);
       }
@@ -87,7 +93,7 @@ final class ChannelMoments {
       for (int c = 0; c < channels; c++) {
         double offset = blockMean[c] / blockRows;
         blockSquares[c] = Math.max(0, blockSquares[c] - offset * blockMean[c]);
-        blockMean[c] = shift[c] + offset;
+        blockMean[c] = get(shift, c) + offset;
       }
       join(blockRows, blockMean, blockSquares);
     }
@@ -104,30 +110,18 @@ final class ChannelMoments {
     rows += otherRows;
   }
 
-  private static void sum(long x, int count, float[] sums) {
+  private static void sumShifted(long x, int count, long shift, long sums, long squareSums) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      load(sums, i).add(load(x + 4L * i)).intoArray(sums, i);
+      FloatVector d = load(x + 4L * i).sub(load(shift + 4L * i));
+      store(sums + 4L * i, load(sums + 4L * i).add(d));
+      store(squareSums + 4L * i, d.fma(d, load(squareSums + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      load(sums, i, m).add(load(x + 4L * i, m)).intoArray(sums, i, m);
-    }
-  }
-
-  private static void sumShifted(
-      long x, int count, float[] shift, float[] sums, float[] squareSums) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      FloatVector d = load(x + 4L * i).sub(load(shift, i));
-      load(sums, i).add(d).intoArray(sums, i);
-      d.fma(d, load(squareSums, i)).intoArray(squareSums, i);
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector d = load(x + 4L * i, m).sub(load(shift, i, m));
-      load(sums, i, m).add(d).intoArray(sums, i, m);
-      d.fma(d, load(squareSums, i, m)).intoArray(squareSums, i, m);
+      FloatVector d = load(x + 4L * i, m).sub(load(shift + 4L * i, m));
+      store(sums + 4L * i, load(sums + 4L * i, m).add(d), m);
+      store(squareSums + 4L * i, d.fma(d, load(squareSums + 4L * i, m)), m);
     }
   }
 }

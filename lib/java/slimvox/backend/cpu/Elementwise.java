@@ -5,6 +5,7 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -212,26 +213,17 @@ final class Elementwise {
 
   void addToRows(Tensor b, Tensor y) {
     RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
-    float[] row = cycle.repeat(b.address());
     long out = y.address();
-    parallel.run(
-        cycle.cycles(),
-        cycle.length(),
-        (part, from, to) -> {
-          for (long c = from; c < to; c++) {
-            addRow(row, out + 4 * c * cycle.length(), cycle.count(c));
-          }
-        });
-  }
-
-  private static void addRow(float[] b, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      store(y + 4L * i, load(y + 4L * i).add(load(b, i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, load(y + 4L * i, m).add(load(b, i, m)), m);
+    try (Arena arena = Arena.ofConfined()) {
+      long row = cycle.repeat(b.address(), arena);
+      parallel.run(
+          cycle.cycles(),
+          cycle.length(),
+          (part, from, to) -> {
+            for (long c = from; c < to; c++) {
+              RowCycle.add(row, out + 4 * c * cycle.length(), cycle.count(c));
+            }
+          });
     }
   }
 
@@ -245,30 +237,21 @@ final class Elementwise {
         cycle.length(),
         (part, from, to) -> {
           totals[part] = new double[channels];
-          float[] sums = new float[cycle.length()];
-          for (long block = from; block < to; block += BLOCK) {
-            Arrays.fill(sums, 0);
-            for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-              addTo(sums, in + 4 * c * cycle.length(), cycle.count(c));
+          try (Arena arena = Arena.ofConfined()) {
+            long sums = cycle.table(arena);
+            for (long block = from; block < to; block += BLOCK) {
+              cycle.clear(sums);
+              for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+                RowCycle.add(in + 4 * c * cycle.length(), sums, cycle.count(c));
+              }
+              cycle.fold(sums, totals[part]);
             }
-            cycle.fold(sums, totals[part]);
           }
         });
     for (int c = 0; c < channels; c++) {
       double total = accumulate ? Lanes.get(b.address(), c) : 0;
       for (double[] part : totals) if (part != null) total += part[c];
       Lanes.set(b.address(), c, (float) total);
-    }
-  }
-
-  private static void addTo(float[] sums, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      load(sums, i).add(load(y + 4L * i)).intoArray(sums, i);
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      load(sums, i, m).add(load(y + 4L * i, m)).intoArray(sums, i, m);
     }
   }
 
