@@ -25,10 +25,11 @@ import slimvox.backend.Tensor;
  *             dx = gamma i (g - dbeta / R - i (x - mean) dgamma / R)    reads the same; writes dx
  * </pre>
  *
- * <p>All of it runs at the speed of memory, so what counts is how often a buffer passes through the
- * processor. Backward writes g while it sums where a residual gradient is wanted anyway, so that
- * its second pass reads one buffer less, and goes through memory from the end: what the first pass
- * read last is still in the cache.
+ * <p>What counts is how often a buffer passes through the processor. Backward takes a stretch of
+ * rows at a time: g is written to a table that stays in the first-level cache, and used from there.
+ * Where a residual gradient is wanted anyway, the first pass writes g there, so that the second
+ * reads one buffer less. The second pass goes through memory from the end, as forward does: what
+ * the pass before it read last is still in the cache.
  */
 final class BatchNorm {
   /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
@@ -107,7 +108,7 @@ final class BatchNorm {
     cycle.repeat(shifts);
     backwards(
         cycle,
-        c -> {
+        (c, unused) -> {
           long at = 4 * c * cycle.length();
           int count = cycle.count(c);
           if (add == 0) {
@@ -207,16 +208,13 @@ final class BatchNorm {
     cycle.repeat(k);
     backwards(
         cycle,
-        c -> {
+        (c, masked) -> {
           long at = 4 * c * cycle.length();
           int count = cycle.count(c);
-          if (g != 0) {
-            gradient(in + at, g + at, means, a, b, k, down + at, count);
-          } else if (out != 0) {
-            maskedGradient(in + at, out + at, up + at, means, a, b, k, down + at, count);
-          } else {
-            gradient(in + at, up + at, means, a, b, k, down + at, count);
-          }
+          boolean mask = g == 0 && out != 0;
+          if (mask) mask(out + at, up + at, masked, count);
+          long from = g != 0 ? g + at : mask ? masked : up + at;
+          gradient(in + at, from, means, a, b, k, down + at, count);
         });
   }
 
@@ -233,21 +231,20 @@ final class BatchNorm {
             long mean = cycle.repeat(means, arena);
             long sums = cycle.table(arena);
             long products = cycle.table(arena);
+            long masked = cycle.table(arena);
             for (long block = from; block < to; block += BLOCK) {
               cycle.clear(sums);
               cycle.clear(products);
               for (long c = block; c < Math.min(to, block + BLOCK); c++) {
                 long at = 4 * c * cycle.length();
                 int count = cycle.count(c);
-                if (y == 0) {
-                  sum(x + at, dy + at, mean, sums, products, count);
-                  if (g != 0 && g != dy) copy(dy + at, g + at, count);
-                } else if (g == 0) {
-                  maskedSum(x + at, y + at, dy + at, mean, sums, products, count);
-                } else {
-                  mask(y + at, dy + at, g + at, count);
-                  sum(x + at, g + at, mean, sums, products, count); // g is in the L1 cache
+                long up = g != 0 ? g + at : y != 0 ? masked : dy + at;
+                if (y != 0) {
+                  mask(y + at, dy + at, up, count);
+                } else if (g != 0 && g != dy) {
+                  copy(dy + at, up, count);
                 }
+                sum(x + at, up, mean, sums, products, count); // up is in the L1 cache
               }
               cycle.fold(sums, totals[part][0]);
               cycle.fold(products, totals[part][1]);
@@ -300,24 +297,6 @@ final class BatchNorm {
     }
   }
 
-  private static void maskedSum(
-      long x, long y, long dy, long mean, long sums, long products, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      FloatVector up = masked(load(y + 4L * i), load(dy + 4L * i));
-      store(sums + 4L * i, load(sums + 4L * i).add(up));
-      FloatVector d = load(x + 4L * i).sub(load(mean + 4L * i));
-      store(products + 4L * i, d.fma(up, load(products + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector up = masked(load(y + 4L * i, m), load(dy + 4L * i, m));
-      store(sums + 4L * i, load(sums + 4L * i, m).add(up), m);
-      FloatVector d = load(x + 4L * i, m).sub(load(mean + 4L * i, m));
-      store(products + 4L * i, d.fma(up, load(products + 4L * i, m)), m);
-    }
-  }
-
   /** dx = a (g + b (x - mean) + k). */
   private static void gradient(
       long x, long g, float[] mean, float[] a, float[] b, float[] k, long dx, int count) {
@@ -333,26 +312,9 @@ final class BatchNorm {
     }
   }
 
-  /** {@link #gradient} with g = dy where y &gt; 0. */
-  private static void maskedGradient(
-      long x, long y, long dy, float[] mean, float[] a, float[] b, float[] k, long dx, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(b, i), load(k, i));
-      FloatVector g = masked(load(y + 4L * i), load(dy + 4L * i));
-      store(dx + 4L * i, g.add(v).mul(load(a, i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector v = load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(b, i, m), load(k, i, m));
-      FloatVector g = masked(load(y + 4L * i, m), load(dy + 4L * i, m));
-      store(dx + 4L * i, g.add(v).mul(load(a, i, m)), m);
-    }
-  }
-
-  /** Work on one cycle of rows. */
+  /** Work on one cycle of rows, with a table of the part's own to keep what it needs meanwhile. */
   private interface CycleKernel {
-    void run(long cycle);
+    void run(long cycle, long table);
   }
 
   /** Each part from its end, block by block. */
@@ -361,8 +323,11 @@ final class BatchNorm {
         cycle.cycles(),
         cycle.length(),
         (part, from, to) -> {
-          for (long end = to; end > from; end -= BLOCK) {
-            for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c);
+          try (Arena arena = Arena.ofConfined()) {
+            long table = cycle.table(arena);
+            for (long end = to; end > from; end -= BLOCK) {
+              for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c, table);
+            }
           }
         });
   }
