@@ -1,0 +1,191 @@
+package slimvox.cli;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.ToDoubleFunction;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.memory.MemoryBudget;
+import slimvox.memory.MemoryLedger;
+import slimvox.memory.MemoryReport;
+import slimvox.models.ModelSpec;
+import slimvox.train.PlannedTraining;
+import slimvox.train.TrainingStep;
+
+/** Times training steps on random features in planned memory. */
+@Command(
+    name = "step",
+    description = "Measure a training step: time and memory.",
+    sortOptions = false)
+final class BenchStepCommand extends Subcommand {
+  private static final int WARM_UP = 2;
+  private static final double LEARNING_RATE = 1e-4; // small: random labels cannot be learnt
+
+  @Mixin private ModelOptions model;
+  @Mixin private StepOptions step;
+
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description = "What computes. Default ${DEFAULT-VALUE}.")
+  private String backendName = "cpu";
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
+  private int threads = 0;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "K",
+      description = "Steps that are measured, after " + WARM_UP + " to warm up. Default 10.")
+  private int steps = 10;
+
+  @Option(
+      names = "--compare-dry",
+      description = "Also check that the dry backend foretold every event of the ledger.")
+  private boolean compareDry;
+
+  /** One measured step; times in milliseconds. */
+  private record Times(double forward, double backward, double optimizer, double whole) {}
+
+  @Override
+  public Integer call() {
+    ModelSpec spec = model.spec(this);
+    float[] features = new float[step.featureCount(this, spec)];
+    range("--steps", steps, 1, 1_000_000);
+    range("--threads", threads, 0, 4096);
+    SplittableRandom random = new SplittableRandom(1);
+    for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
+    int[] labels = new int[step.batch];
+    for (int i = 0; i < labels.length; i++) {
+      labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
+    }
+    try (Backend backend = Backends.open(backendName, threads, MemoryBudget.UNLIMITED)) {
+      long before = ResidentMemory.now();
+      try (PlannedTraining training = new PlannedTraining(backend, b -> step.build(spec, b))) {
+        training.step().initialize(random);
+        for (int i = 0; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
+        Times[] times = new Times[steps];
+        for (int i = 0; i < steps; i++) times[i] = measure(training, features, labels);
+        long growth = before < 0 ? -1 : ResidentMemory.peak() - before;
+        report(spec, backend, training, List.of(times), growth, features, labels);
+      }
+    }
+    return 0;
+  }
+
+  private static Times measure(PlannedTraining training, float[] features, int[] labels) {
+    long start = System.nanoTime();
+    TrainingStep.Result r = training.run(features, labels, 0.2, LEARNING_RATE);
+    long whole = System.nanoTime() - start;
+    return new Times(
+        r.forwardNanos() / 1e6, r.backwardNanos() / 1e6, r.optimizerNanos() / 1e6, whole / 1e6);
+  }
+
+  private void report(
+      ModelSpec spec,
+      Backend backend,
+      PlannedTraining training,
+      List<Times> times,
+      long growth,
+      float[] features,
+      int[] labels) {
+    MemoryReport memory = backend.ledger().report();
+    double whole = median(times, Times::whole);
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("model", spec.name());
+    values.put("width", spec.width());
+    values.put("batch", step.batch);
+    values.put("frames", step.frames);
+    values.put("classes", step.classes);
+    values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
+    values.put("backend", backend.name());
+    values.put("device", backend.device().description());
+    values.put("steps", steps);
+    values.put("forward_ms", median(times, Times::forward));
+    values.put("backward_ms", median(times, Times::backward));
+    values.put("optimizer_ms", median(times, Times::optimizer));
+    values.put("step_ms", whole);
+    values.put("utterances_per_s", step.batch * 1000 / whole);
+    values.put("parameters", training.step().network().state().parameterCount());
+    values.put("kept_for_backward_bytes", training.step().keptForBackwardBytes());
+    values.put("peak_bytes", memory.totalPeak());
+    values.put("peak", MemoryTable.atPeak(memory));
+    values.put("arena_bytes", training.plan(step.batch, step.frames).bytes());
+    values.put("resident_growth_bytes", growth < 0 ? null : growth);
+    if (compareDry) {
+      values.put("dry_events", compareWithDry(backend, training, features, labels));
+    }
+    result(text(values, memory), values);
+  }
+
+  /** Runs one more step and compares the ledger's events with those of the dry run. */
+  private int compareWithDry(
+      Backend backend, PlannedTraining training, float[] features, int[] labels) {
+    List<MemoryLedger.Event> foretold = training.timeline(step.batch, step.frames);
+    backend.ledger().startTimeline();
+    training.run(features, labels, 0.2, LEARNING_RATE);
+    List<MemoryLedger.Event> real = backend.ledger().stopTimeline();
+    for (int i = 0; i < Math.max(real.size(), foretold.size()); i++) {
+      String a = i < foretold.size() ? text(foretold.get(i)) : "nothing";
+      String b = i < real.size() ? text(real.get(i)) : "nothing";
+      if (!a.equals(b)) {
+        throw new IllegalStateException(
+            "event %d of the step: the dry run has %s, the backend %s".formatted(i, a, b));
+      }
+    }
+    return real.size();
+  }
+
+  private static String text(MemoryLedger.Event event) {
+    return event + " of " + event.totalBytes();
+  }
+
+  private static double median(List<Times> times, ToDoubleFunction<Times> part) {
+    double[] sorted = times.stream().mapToDouble(part).sorted().toArray();
+    int middle = sorted.length / 2;
+    return sorted.length % 2 == 1
+        ? sorted[middle]
+        : Arrays.stream(sorted, middle - 1, middle + 1).average().orElseThrow();
+  }
+
+  private String text(Map<String, Object> v, MemoryReport memory) {
+    Object growth = v.get("resident_growth_bytes");
+    return String.format(
+            Locale.ROOT,
+            """
+            %s, %d channels, batch %d x %d frames, %s
+            forward %.1f ms, backward %.1f ms, optimizer %.1f ms, step %.1f ms: %.2f utterances/s
+
+            """,
+            v.get("model"),
+            v.get("width"),
+            v.get("batch"),
+            v.get("frames"),
+            v.get("device"),
+            v.get("forward_ms"),
+            v.get("backward_ms"),
+            v.get("optimizer_ms"),
+            v.get("step_ms"),
+            v.get("utterances_per_s"))
+        + MemoryTable.text(memory)
+        + String.format(
+            Locale.ROOT,
+            "%nplanned arena %,.2f MiB%s%s%n",
+            MemoryTable.mib((Long) v.get("arena_bytes")),
+            growth == null
+                ? ""
+                : String.format(
+                    Locale.ROOT, ", the process grew by %,.2f MiB", MemoryTable.mib((Long) growth)),
+            compareDry ? ", all " + v.get("dry_events") + " ledger events as foretold" : "");
+  }
+}

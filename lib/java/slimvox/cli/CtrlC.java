@@ -1,0 +1,52 @@
+package slimvox.cli;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Lets Ctrl-C (and a polite kill) end a run in good order: the JVM's shutdown waits until the run
+ * has been interrupted, has saved a checkpoint, and this is closed.
+ */
+final class CtrlC implements AutoCloseable {
+  private static final int PATIENCE_SECONDS = 120;
+
+  private final CountDownLatch ended = new CountDownLatch(1);
+  private final Thread hook;
+
+  private CtrlC(Thread work, Runnable say) {
+    hook =
+        new Thread(
+            () -> {
+              if (ended.getCount() == 0) return;
+              say.run();
+              work.interrupt();
+              try {
+                ended.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            },
+            "slimvox-ctrl-c");
+  }
+
+  /**
+   * Interrupts the calling thread when the JVM is told to stop, until closed.
+   *
+   * @param say called first, on another thread
+   */
+  static CtrlC interruptsThisThread(Runnable say) {
+    CtrlC handler = new CtrlC(Thread.currentThread(), say);
+    Runtime.getRuntime().addShutdownHook(handler.hook);
+    return handler;
+  }
+
+  @Override
+  public void close() {
+    ended.countDown();
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // The JVM is stopping: the hook is running, and has just been let go.
+    }
+  }
+}

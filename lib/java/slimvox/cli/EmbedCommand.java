@@ -1,0 +1,234 @@
+package slimvox.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.data.Corpus;
+import slimvox.data.FeatureReader;
+import slimvox.data.WholeUtterances;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.ModelSpec;
+import slimvox.models.Network;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.train.Checkpoint;
+import slimvox.train.Embedder;
+import slimvox.verify.Embeddings;
+import slimvox.verify.Trials;
+
+/** Embeddings of the utterances of a corpus, or of features. */
+@Command(
+    name = "embed",
+    description = {
+      "Turn utterances into embeddings: a safetensors file, one vector an utterance.",
+      "MODEL is a checkpoint of SlimVox, which knows its network, or a safetensors file with"
+          + " WeSpeaker's parameter names, whose network follows from its tensors; --model and the"
+          + " options after it then say what it must be."
+    },
+    customSynopsis = {
+      "slimvox embed MODEL CORPUS OUT.safetensors [options]",
+      "       slimvox embed MODEL --features F.safetensors OUT.safetensors [options]"
+    },
+    sortOptions = false)
+final class EmbedCommand extends Subcommand {
+  /** Utterances whose features are in memory at a time, at most. */
+  private static final int CHUNK = 1000;
+
+  @Parameters(index = "0", paramLabel = "MODEL", description = "Checkpoint or safetensors file.")
+  private Path modelFile;
+
+  @Parameters(
+      index = "1..2",
+      arity = "1..2",
+      paramLabel = "CORPUS OUT",
+      description = "Corpus folder (not with --features), and the file to write.")
+  private List<Path> places;
+
+  @Option(
+      names = "--features",
+      paramLabel = "F",
+      description = "Embed these features (tensors frames x bins) instead of a corpus.")
+  private Path featureFile;
+
+  @Option(
+      names = "--no-cmn",
+      description =
+          "Take features as they are. Without it each bin's mean over the utterance is subtracted,"
+              + " from a corpus and from --features alike, as in training.")
+  private boolean noCmn;
+
+  @Option(
+      names = "--trials",
+      paramLabel = "TRIALS",
+      description = "Embed only the utterances of this trial list.")
+  private Path trials;
+
+  @Option(
+      names = "--speaker-means",
+      description = "Write the mean embedding of each speaker of the corpus: a cohort for AS-norm.")
+  private boolean speakerMeans;
+
+  @Mixin private ModelOptions model;
+
+  @Option(names = "--backend", paramLabel = "NAME", description = "What computes. Default cpu.")
+  private String backendName = "cpu";
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute; 0: all cores. Default 0.")
+  private int threads = 0;
+
+  /** What is embedded: names, features by name, and where they come from. */
+  private record Input(List<String> ids, Function<String, Features> features, int bins) {}
+
+  @Override
+  public Integer call() throws InterruptedException {
+    range("--threads", threads, 0, 4096);
+    model.requirePositive(this);
+    if (model.name != null) ModelOptions.requireKnown(model.name);
+    if (places.size() != (featureFile == null ? 2 : 1)) {
+      throw usage(
+          featureFile == null
+              ? "CORPUS and OUT are needed (or --features F and OUT)"
+              : "with --features give OUT alone, no CORPUS");
+    }
+    if (speakerMeans && featureFile != null) {
+      throw usage("--speaker-means needs a corpus: features have no speakers");
+    }
+    Path out = places.getLast();
+    try (Backend backend = Backends.open(backendName, threads, MemoryBudget.UNLIMITED)) {
+      Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
+      FeatureFile features = featureFile == null ? null : FeatureFile.open(featureFile);
+      int bins = features == null ? 0 : features.bins();
+      try (Network network = open(backend, bins)) {
+        Input input =
+            features == null
+                ? of(corpus, network.spec().bins())
+                : new Input(features.ids(), id -> features.features(id, !noCmn), bins);
+        checkBins(input, network.spec());
+        Embeddings embeddings = embed(network, chosen(input));
+        if (speakerMeans) embeddings = embeddings.speakerMeans(speakers(corpus));
+        write(out, embeddings, network.spec());
+      }
+    }
+    return 0;
+  }
+
+  private Network open(Backend backend, int featureBins) {
+    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
+      return WespeakerFile.open(modelFile).network(model, featureBins, backend);
+    }
+    ModelSpec own = Checkpoint.recipe(modelFile).model().spec();
+    require("--model", model.name, own.name());
+    require("--width", model.width, own.width());
+    require("--bins", model.bins, own.bins());
+    require("--embedding-size", model.embeddingSize, own.embeddingSize());
+    require("--pooling", model.pooling, own.pooling());
+    return Checkpoint.network(modelFile, null, backend);
+  }
+
+  private void require(String option, Object given, Object own) {
+    if (given == null || given.equals(own)) return;
+    throw new InputException(
+        "%s: the checkpoint is of another model: %s %s, not %s; leave the option out"
+            .formatted(modelFile, option, own, given));
+  }
+
+  private Input of(Corpus corpus, int bins) {
+    FeatureReader reader =
+        FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), List.of(1.0));
+    WholeUtterances whole = new WholeUtterances(corpus, reader, !noCmn);
+    List<String> ids = new ArrayList<>();
+    corpus.utterances().forEach(u -> ids.add(u.id()));
+    if (!speakerMeans) ids.addAll(corpus.joined().keySet());
+    return new Input(ids, whole::features, reader.bins());
+  }
+
+  private void checkBins(Input input, ModelSpec spec) {
+    if (input.bins == spec.bins()) return;
+    throw new InputException(
+        "%s: its features have %d bins, the model in %s was made for %d"
+            .formatted(
+                featureFile == null ? places.getFirst() : featureFile,
+                input.bins,
+                modelFile,
+                spec.bins()));
+  }
+
+  private Input chosen(Input all) {
+    if (trials == null) return all;
+    Trials list = Trials.read(trials);
+    LinkedHashSet<String> known = new LinkedHashSet<>(all.ids);
+    for (String id : list.utterances()) {
+      if (!known.contains(id)) {
+        throw new InputException(
+            "%s: utterance %s is not in %s"
+                .formatted(trials, id, featureFile == null ? places.getFirst() : featureFile));
+      }
+    }
+    return new Input(list.utterances(), all.features, all.bins);
+  }
+
+  private Embeddings embed(Network network, Input input) throws InterruptedException {
+    int total = input.ids.size();
+    Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
+    try (Embedder embedder = new Embedder(network);
+        Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
+      for (int from = 0; from < total; from += CHUNK) {
+        List<String> ids = input.ids.subList(from, Math.min(total, from + CHUNK));
+        int done = from;
+        Embeddings some =
+            embedder.embed(ids, input.features, (n, _) -> progress.at(done + n, total));
+        for (String id : some.utterances()) embeddings.add(id, some.get(id));
+      }
+    }
+    return embeddings;
+  }
+
+  private static Map<String, String> speakers(Corpus corpus) {
+    Map<String, String> speakers = new HashMap<>();
+    corpus.utterances().forEach(u -> speakers.put(u.id(), u.speaker()));
+    return speakers;
+  }
+
+  private void write(Path out, Embeddings embeddings, ModelSpec spec) {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    metadata.put("model", modelFile.toString());
+    metadata.put("cmn", Boolean.toString(!noCmn));
+    EmbeddingFile.write(out, embeddings, metadata);
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("embeddings", embeddings.size());
+    values.put("dimension", embeddings.dimension());
+    values.put("model", spec.name());
+    values.put("width", spec.width());
+    values.put("bins", spec.bins());
+    values.put("pooling", spec.pooling().key());
+    values.put("cmn", !noCmn);
+    values.put("out", out.toString());
+    result(
+        String.format(
+            Locale.ROOT,
+            "%,d embeddings of dimension %d by %s, %d channels, in %s",
+            embeddings.size(),
+            embeddings.dimension(),
+            spec.name(),
+            spec.width(),
+            out),
+        values);
+  }
+}

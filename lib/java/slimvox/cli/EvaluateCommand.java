@@ -1,0 +1,71 @@
+package slimvox.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import slimvox.verify.DetectionCost;
+import slimvox.verify.DetectionCurve;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
+import slimvox.verify.Verification;
+
+/** EER and minDCF of a score file. */
+@Command(name = "evaluate", description = "Compute EER and minDCF of scores.", sortOptions = false)
+final class EvaluateCommand extends Subcommand {
+  @Parameters(
+      index = "0",
+      paramLabel = "SCORES",
+      description = "Lines 'score enrol test' or 'enrol test score [target|nontarget]'.")
+  private Path scores;
+
+  @Parameters(
+      index = "1",
+      paramLabel = "TRIALS",
+      description = "Lines '1|0 enrol test' or 'enrol test target|nontarget'.")
+  private Path trials;
+
+  @Option(
+      names = "--p-target",
+      paramLabel = "P",
+      description = "Prior of a target trial in minDCF. Default ${DEFAULT-VALUE} (VoxSRC's).")
+  private double pTarget = 0.05;
+
+  @Option(
+      names = "--det",
+      paramLabel = "OUT",
+      description = "Write the DET curve: a picture (.png) or a table (.csv).")
+  private Path det;
+
+  @Override
+  public Integer call() {
+    if (det != null) DetFile.requireKnown(det);
+    DetectionCost cost = DetectionCost.of(pTarget);
+    Scores scored = Scores.read(scores, Trials.read(trials));
+    DetectionCurve curve = scored.curve();
+    Verification v = Verification.of(curve, cost, scored.trials().name(), scored.trials().sha256());
+    if (det != null) DetFile.write(det, scores.getFileName().toString(), curve);
+    result(v.toString(), json(v));
+    return 0;
+  }
+
+  /** A verification result under the keys that scripts rely on. */
+  static Map<String, Object> json(Verification v) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("eer_percent", v.eerPercent());
+    values.put("min_dcf", v.minDcf());
+    values.put("p_target", v.pTarget());
+    values.put("targets", v.targets());
+    values.put("nontargets", v.nontargets());
+    values.put("trials", v.trials());
+    values.put("eer_wespeaker_percent", v.eerWespeakerPercent());
+    values.put("eer_threshold", v.eerThreshold());
+    values.put("min_dcf_merged", v.minDcfMerged());
+    values.put("min_dcf_threshold", v.minDcfThreshold());
+    values.put("trial_list", v.trialList());
+    values.put("trial_list_sha256", v.sha256());
+    return values;
+  }
+}

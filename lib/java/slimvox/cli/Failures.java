@@ -1,0 +1,76 @@
+package slimvox.cli;
+
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+import slimvox.memory.OutOfBudgetException;
+import slimvox.storage.InputException;
+import slimvox.train.NonFiniteException;
+
+/** What went wrong, as one line and an exit code. */
+final class Failures {
+  /** Something the user gave cannot be used. */
+  static final int INPUT = 2;
+
+  /** A mistake within SlimVox. */
+  static final int INTERNAL = 1;
+
+  /** Stopped by Ctrl-C. */
+  static final int INTERRUPTED = 130;
+
+  private Failures() {}
+
+  /** The command line itself is wrong: the reason and where to find help. */
+  static int usage(ParameterException e, String[] args) {
+    CommandLine command = e.getCommandLine();
+    PrintWriter err = command.getErr();
+    StringBuilder line = new StringBuilder("slimvox: ").append(oneLine(e.getMessage()));
+    if (e instanceof UnmatchedArgumentException unmatched) {
+      var near = unmatched.getSuggestions();
+      if (!near.isEmpty()) line.append("; did you mean ").append(String.join(" or ", near));
+    }
+    err.println(line);
+    err.println("See '" + command.getCommandSpec().qualifiedName() + " --help'.");
+    return INPUT;
+  }
+
+  /** A command failed. */
+  static int report(Throwable e, CommandLine command) {
+    PrintWriter err = command.getErr();
+    if (command.getCommandSpec().userObject() instanceof Subcommand c && c.debug) {
+      e.printStackTrace(err);
+    }
+    boolean expected = isExpected(e);
+    if (expected) {
+      err.println("slimvox: " + oneLine(e.getMessage()));
+    } else if (e instanceof OutOfMemoryError) {
+      err.println("slimvox: " + outOfMemory(e));
+    } else {
+      err.println(
+          "slimvox: internal error: "
+              + oneLine(e.toString())
+              + "; please report it with what --debug shows");
+    }
+    return expected || e instanceof OutOfMemoryError ? INPUT : INTERNAL;
+  }
+
+  private static boolean isExpected(Throwable e) {
+    return e instanceof InputException
+        || e instanceof OutOfBudgetException
+        || e instanceof NonFiniteException
+        // oneDNN cannot be loaded; the message says why
+        || (e instanceof UnsupportedOperationException && e.getMessage() != null);
+  }
+
+  private static String outOfMemory(Throwable e) {
+    String reason = e.getMessage() == null ? "" : " (" + oneLine(e.getMessage()) + ")";
+    long heap = Runtime.getRuntime().maxMemory() >> 20;
+    return "out of memory%s; take a smaller batch, or a larger Java heap than %d MiB: SLIMVOX_XMX=8g"
+        .formatted(reason, heap);
+  }
+
+  private static String oneLine(String message) {
+    return message == null ? "no reason given" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
+  }
+}

@@ -1,0 +1,64 @@
+package slimvox.cli;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import slimvox.audio.Features;
+import slimvox.audio.MeanNormalization;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+
+/** Features as a safetensors file: a tensor frames x bins for each utterance. */
+final class FeatureFile {
+  private final Safetensors file;
+  private final int bins;
+
+  private FeatureFile(Safetensors file, int bins) {
+    this.file = file;
+    this.bins = bins;
+  }
+
+  /**
+   * Opens a file.
+   *
+   * @throws InputException if a tensor is not frames x bins with the bins of the first, or empty
+   */
+  static FeatureFile open(Path path) {
+    Safetensors file = Safetensors.read(path);
+    if (file.names().isEmpty()) throw new InputException(path + ": holds no features");
+    int bins = -1;
+    for (String id : file.names()) {
+      long[] shape = file.shape(id);
+      if (shape.length != 2 || shape[1] < 1) {
+        throw new InputException(
+            "%s: tensor %s is %s, features are frames x bins"
+                .formatted(path, id, Arrays.toString(shape)));
+      }
+      if (shape[0] < 1) {
+        throw new InputException(path + ": utterance " + id + " has no frame; leave it out");
+      }
+      if (bins < 0) bins = (int) shape[1];
+      if (shape[1] != bins) {
+        throw new InputException(
+            "%s: utterance %s has %d bins, the first one %d".formatted(path, id, shape[1], bins));
+      }
+    }
+    return new FeatureFile(file, bins);
+  }
+
+  int bins() {
+    return bins;
+  }
+
+  /** The utterances, in the order of the file. */
+  List<String> ids() {
+    return file.names();
+  }
+
+  /** The features of an utterance, in an array of their own. */
+  Features features(String id, boolean meanNormalization) {
+    float[] values = file.floats(id);
+    Features features = new Features(values, values.length / bins, bins);
+    return meanNormalization ? MeanNormalization.apply(features) : features;
+  }
+}

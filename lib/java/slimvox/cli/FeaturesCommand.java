@@ -1,0 +1,167 @@
+package slimvox.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.data.Corpus;
+import slimvox.data.CorpusReport;
+import slimvox.data.FeatureCache;
+import slimvox.data.FeatureMemory;
+import slimvox.data.FeatureReader;
+import slimvox.data.WholeUtterances;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/** Log-mel features of a corpus. */
+@Command(
+    name = "features",
+    description = {
+      "Compute log-mel features of a corpus (a Kaldi folder, or a folder of speaker folders).",
+      "OUT is a file if it ends in .safetensors: one tensor an utterance, frames x bins. Else it is"
+          + " a folder: the cache that recipes name as data.cacheFolder."
+    },
+    sortOptions = false)
+final class FeaturesCommand extends Subcommand {
+  @Parameters(index = "0", paramLabel = "CORPUS", description = "The corpus folder.")
+  private Path corpusFolder;
+
+  @Parameters(
+      index = "1",
+      arity = "0..1",
+      paramLabel = "OUT",
+      description = "A .safetensors file or a cache folder; none with --check.")
+  private Path out;
+
+  @Option(names = "--check", description = "Only look at every recording and say what is bad.")
+  private boolean check;
+
+  @Option(
+      names = "--bins",
+      paramLabel = "B",
+      description = "Mel filters. Default ${DEFAULT-VALUE}.")
+  private int bins = 80;
+
+  @Option(
+      names = "--cmn",
+      description = "Subtract each utterance's mean; for a file only, the cache never has it.")
+  private boolean cmn;
+
+  @Option(
+      names = "--speeds",
+      paramLabel = "S",
+      split = ",",
+      description = "Speeds to play at, 1.0 first; for a cache only. Default 1.0.")
+  private List<Double> speeds = List.of(1.0);
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute; 0: all cores. Default 0.")
+  private int threads = 0;
+
+  @Override
+  public Integer call() throws InterruptedException {
+    range("--bins", bins, 1, 4096);
+    range("--threads", threads, 0, 4096);
+    if (check == (out != null)) {
+      throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
+    }
+    if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
+    Corpus corpus = Corpus.open(corpusFolder).requireFiles();
+    CorpusReport report = validate(corpus);
+    if (report.bad() > 0) {
+      if (check) note(report.toString().stripTrailing());
+      int more = report.bad() - 1;
+      throw new InputException(
+          report.firstBad().getFirst() + (more == 0 ? "" : " (and %,d more)".formatted(more)));
+    }
+    if (check) {
+      result(report.toString(), json(report));
+      return 0;
+    }
+    note(report.toString().stripTrailing());
+    write(corpus, report);
+    return 0;
+  }
+
+  private CorpusReport validate(Corpus corpus) throws InterruptedException {
+    int total = corpus.utterances().size();
+    try (Progress progress = Progress.of(this, "checking", " utterances", 0, total)) {
+      // Damage within a FLAC file shows when it is decoded, for the features at the latest.
+      return CorpusReport.of(
+          corpus, FbankOptions.wespeaker().sampleRate(), check, threads, progress);
+    }
+  }
+
+  private void write(Corpus corpus, CorpusReport report) throws InterruptedException {
+    boolean file = out.toString().endsWith(".safetensors");
+    if (file && !speeds.equals(List.of(1.0))) {
+      throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
+    }
+    if (!file && cmn) {
+      throw usage(
+          "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
+    }
+    FeatureReader reader =
+        FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), speeds);
+    int total = corpus.utterances().size() * speeds.size();
+    int computed;
+    try (Progress progress = Progress.of(this, "features", " utterances", 0, total)) {
+      if (file) {
+        writeFile(corpus, new FeatureMemory(reader).load(corpus, threads, progress));
+        computed = total;
+      } else {
+        computed = new FeatureCache(out, reader, corpus).build(threads, progress).computed();
+      }
+    }
+    Map<String, Object> values = json(report);
+    values.put("bins", reader.bins());
+    values.put("computed", computed);
+    values.put("out", out.toString());
+    result(
+        String.format(
+            Locale.ROOT,
+            "%,d utterances x %d speeds, %d bins in %s (%,d computed now)",
+            corpus.utterances().size(),
+            speeds.size(),
+            reader.bins(),
+            out,
+            computed),
+        values);
+  }
+
+  private void writeFile(Corpus corpus, FeatureMemory features) {
+    SafetensorsWriter writer = Safetensors.writer();
+    writer.metadata("features", "log-mel of 25 ms every 10 ms" + (cmn ? ", mean subtracted" : ""));
+    WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
+    List<String> ids = new ArrayList<>();
+    corpus.utterances().forEach(u -> ids.add(u.id()));
+    ids.addAll(corpus.joined().keySet());
+    whole.forEach(ids, (id, f) -> put(writer, id, f));
+    writer.write(out);
+  }
+
+  private static void put(SafetensorsWriter writer, String id, Features f) {
+    writer.put(id, new long[] {f.frames(), f.bins()}, f.values());
+  }
+
+  private static Map<String, Object> json(CorpusReport report) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("corpus", report.corpus());
+    values.put("speakers", report.speakers());
+    values.put("utterances", report.utterances());
+    values.put("hours", report.hours());
+    values.put("bad", report.bad());
+    values.put("first_bad", report.firstBad());
+    return values;
+  }
+}

@@ -1,0 +1,73 @@
+package slimvox.cli;
+
+import picocli.CommandLine.Option;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.storage.InputException;
+
+/** Options that say what network is meant; null where not given. */
+final class ModelOptions {
+  @Option(
+      names = "--model",
+      paramLabel = "NAME",
+      description = "ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, ResNet221 or ResNet293.")
+  String name;
+
+  @Option(
+      names = "--width",
+      paramLabel = "C",
+      description = "Channels of the first stage. Default 32.")
+  Integer width;
+
+  @Option(
+      names = "--bins",
+      paramLabel = "B",
+      description = "Feature values of a frame. Default 80.")
+  Integer bins;
+
+  @Option(
+      names = "--embedding-size",
+      paramLabel = "E",
+      description = "Values of an embedding. Default 256.")
+  Integer embeddingSize;
+
+  @Option(
+      names = "--pooling",
+      paramLabel = "P",
+      description = "tstp (mean and deviation over frames) or astp (the same by attention).")
+  ModelSpec.Pooling pooling;
+
+  /**
+   * The network, with the papers' values for what was not given.
+   *
+   * @throws InputException if no such network is known
+   */
+  ModelSpec spec(Subcommand command) {
+    if (name == null) {
+      throw command.usage("--model is needed; known are " + String.join(", ", Models.names()));
+    }
+    requireKnown(name);
+    requirePositive(command);
+    return new ModelSpec(
+        name,
+        width == null ? 32 : width,
+        bins == null ? 80 : bins,
+        embeddingSize == null ? 256 : embeddingSize,
+        pooling == null ? ModelSpec.Pooling.TSTP : pooling);
+  }
+
+  /** Refuses sizes that no network has. */
+  void requirePositive(Subcommand command) {
+    if (width != null) command.range("--width", width, 1, 4096);
+    if (bins != null) command.range("--bins", bins, 1, 65536);
+    if (embeddingSize != null) command.range("--embedding-size", embeddingSize, 1, 65536);
+  }
+
+  static void requireKnown(String name) {
+    if (!Models.names().contains(name)) {
+      throw new InputException(
+          "--model %s: no such model; known are %s"
+              .formatted(name, String.join(", ", Models.names())));
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package slimvox.cli;
+
+import java.util.Locale;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import slimvox.data.FeatureSource;
+
+/**
+ * Shows how far a long task is: a bar on a terminal, else a line every few seconds.
+ *
+ * <p>May be told from any thread.
+ */
+final class Progress implements FeatureSource.Progress, AutoCloseable {
+  private static final long LINE_NANOS = 5_000_000_000L;
+
+  private final Subcommand command;
+  private final String task;
+  private final ProgressBar bar; // null where there is no terminal
+  private long lastLine = System.nanoTime();
+
+  private Progress(Subcommand command, String task, ProgressBar bar) {
+    this.command = command;
+    this.task = task;
+    this.bar = bar;
+  }
+
+  /**
+   * Starts to show a task.
+   *
+   * @param unit of what is counted, for example {@code " steps"}
+   * @param first where the count starts
+   * @param total where it ends; 0 if not known yet
+   */
+  static Progress of(Subcommand command, String task, String unit, long first, long total) {
+    boolean terminal = !command.quiet && System.console() != null && System.console().isTerminal();
+    if (!terminal) return new Progress(command, task, null);
+    ProgressBar bar =
+        new ProgressBarBuilder()
+            .setTaskName(task)
+            .setInitialMax(total)
+            .startsFrom(first, java.time.Duration.ZERO)
+            .setUnit(unit, 1)
+            .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
+            .setUpdateIntervalMillis(250)
+            .setConsumer(new ConsoleProgressBarConsumer(System.err))
+            .build();
+    return new Progress(command, task, bar);
+  }
+
+  @Override
+  public void at(int done, int total) {
+    at(done, total, "");
+  }
+
+  /** {@code done} of {@code total}; the details are shown behind. */
+  synchronized void at(long done, long total, String details) {
+    if (bar != null) {
+      bar.maxHint(total);
+      bar.stepTo(done);
+      bar.setExtraMessage(" " + details);
+      return;
+    }
+    long now = System.nanoTime();
+    if (now - lastLine < LINE_NANOS && done < total) return;
+    lastLine = now;
+    command.note(String.format(Locale.ROOT, "%s %,d/%,d  %s", task, done, total, details).strip());
+  }
+
+  /** Prints a line above the bar. */
+  synchronized void note(String text) {
+    if (bar != null) {
+      System.err.print("\r\u001b[K"); // the bar is drawn again below
+      System.err.flush();
+    }
+    command.note(text);
+  }
+
+  @Override
+  public void close() {
+    if (bar != null) bar.close();
+  }
+}

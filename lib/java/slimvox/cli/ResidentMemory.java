@@ -1,0 +1,34 @@
+package slimvox.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** The process's resident memory, as Linux counts it. */
+final class ResidentMemory {
+  private static final Path STATUS = Path.of("/proc/self/status");
+
+  private ResidentMemory() {}
+
+  /** Bytes in physical memory now; -1 where the system does not tell. */
+  static long now() {
+    return field("VmRSS:");
+  }
+
+  /** The most there have been; -1 where the system does not tell. */
+  static long peak() {
+    return field("VmHWM:");
+  }
+
+  private static long field(String name) {
+    if (!Files.isReadable(STATUS)) return -1;
+    try {
+      for (String line : Files.readAllLines(STATUS)) {
+        if (line.startsWith(name)) return 1024 * Long.parseLong(line.replaceAll("\\D", ""));
+      }
+    } catch (IOException e) {
+      return -1; // as on a system without it
+    }
+    return -1;
+  }
+}

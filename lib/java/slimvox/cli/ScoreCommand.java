@@ -1,0 +1,90 @@
+package slimvox.cli;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import slimvox.verify.AdaptiveSNorm;
+import slimvox.verify.CosineScoring;
+import slimvox.verify.Embeddings;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
+
+/** Cosine scores of a trial list. */
+@Command(
+    name = "score",
+    description = "Score trials by the cosine of their embeddings.",
+    sortOptions = false)
+final class ScoreCommand extends Subcommand {
+  @Parameters(index = "0", paramLabel = "EMBEDDINGS", description = "Made by 'slimvox embed'.")
+  private Path embeddings;
+
+  @Parameters(
+      index = "1",
+      paramLabel = "TRIALS",
+      description = "Lines '1|0 enrol test' or 'enrol test target|nontarget'.")
+  private Path trials;
+
+  @Parameters(index = "2", paramLabel = "OUT", description = "The score file to write.")
+  private Path out;
+
+  @Option(
+      names = "--mean-of",
+      paramLabel = "EMBEDDINGS",
+      description = "Subtract the mean of these (training) embeddings first.")
+  private Path meanOf;
+
+  @Option(
+      names = "--asnorm",
+      paramLabel = "COHORT",
+      description = "Normalise by AS-norm with these embeddings, best one a training speaker.")
+  private Path cohort;
+
+  @Option(
+      names = "--top",
+      paramLabel = "N",
+      description = "Nearest cohort members that AS-norm uses. Default 300.")
+  private Integer top;
+
+  @Option(
+      names = "--format",
+      paramLabel = "F",
+      description =
+          "voxsrc (score enrol test) or wespeaker (enrol test score label). Default voxsrc.")
+  private Scores.Format format = Scores.Format.VOXSRC;
+
+  @Override
+  public Integer call() {
+    if (top != null && cohort == null) throw usage("--top has no effect without --asnorm");
+    Trials list = Trials.read(trials);
+    Embeddings vectors = EmbeddingFile.read(embeddings);
+    CosineScoring cosine =
+        meanOf == null
+            ? CosineScoring.plain()
+            : CosineScoring.subtracting(EmbeddingFile.read(meanOf).mean());
+    Scores scores;
+    if (cohort == null) {
+      scores = cosine.score(list, vectors);
+    } else {
+      Embeddings others = EmbeddingFile.read(cohort);
+      scores = new AdaptiveSNorm(cosine, others, top == null ? 300 : top).score(list, vectors);
+    }
+    scores.write(out, format);
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("trials", scores.size());
+    values.put("targets", list.targets());
+    values.put("nontargets", list.nontargets());
+    values.put("trial_list", list.name());
+    values.put("trial_list_sha256", list.sha256());
+    values.put("scoring", scores.source());
+    values.put("scores", out.toString());
+    result(
+        String.format(
+            Locale.ROOT, "%,d trials scored by %s into %s", scores.size(), scores.source(), out),
+        values);
+    return 0;
+  }
+}

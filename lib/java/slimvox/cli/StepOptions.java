@@ -1,0 +1,78 @@
+package slimvox.cli;
+
+import java.util.List;
+import picocli.CommandLine.Option;
+import slimvox.backend.Backend;
+import slimvox.loss.AamSoftmax;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.nn.Parameter;
+import slimvox.optim.Adam;
+import slimvox.optim.Optimizer;
+import slimvox.optim.Sgd;
+import slimvox.train.TrainingStep;
+
+/** Options of one training step whose memory or speed is asked for. */
+final class StepOptions {
+  /** The update rules; settings other than the learning rate do not change bytes or time. */
+  enum Rule {
+    SGD,
+    ADAM,
+    ADAMW
+  }
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Utterances of a step. Default ${DEFAULT-VALUE}.")
+  int batch = 32;
+
+  @Option(
+      names = "--frames",
+      paramLabel = "T",
+      description = "Frames of an utterance, 10 ms each. Default ${DEFAULT-VALUE}.")
+  int frames = 200;
+
+  @Option(
+      names = "--classes",
+      paramLabel = "K",
+      description =
+          "Speakers that the classifier tells apart; 0 leaves it out. Default ${DEFAULT-VALUE},"
+              + " as in VoxCeleb2.")
+  int classes = 5994;
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "RULE",
+      description = "sgd (with momentum), adam or adamw. Default sgd.")
+  Rule optimizer = Rule.SGD;
+
+  /** Number of feature values of a batch. */
+  int featureCount(Subcommand command, ModelSpec model) {
+    command.range("--batch", batch, 1, 1 << 20);
+    command.range("--frames", frames, 1, 1 << 20);
+    command.range("--classes", classes, 0, 100_000_000);
+    long count = (long) batch * frames * model.bins();
+    if (count > Integer.MAX_VALUE - 8) {
+      throw command.usage(
+          "--batch %d of %d frames x %d bins is more than a Java array holds; make one smaller"
+              .formatted(batch, frames, model.bins()));
+    }
+    return (int) count;
+  }
+
+  /** Builds the step on a backend. */
+  TrainingStep build(ModelSpec model, Backend backend) {
+    AamSoftmax classifier =
+        classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
+    return new TrainingStep(Models.build(model, backend), classifier, this::rule);
+  }
+
+  private Optimizer rule(Backend backend, List<Parameter> parameters) {
+    return switch (optimizer) {
+      case SGD -> new Sgd(backend, parameters, 0.9, 0, 1e-4, true);
+      case ADAM, ADAMW ->
+          new Adam(backend, parameters, 0.9, 0.999, 1e-8, 1e-4, optimizer == Rule.ADAMW);
+    };
+  }
+}

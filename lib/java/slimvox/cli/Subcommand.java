@@ -1,0 +1,59 @@
+package slimvox.cli;
+
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The options and the output that all commands share. */
+abstract class Subcommand implements Callable<Integer> {
+  @Spec CommandSpec spec;
+
+  @Option(names = "--json", description = "Print the result as one JSON object, on the last line.")
+  boolean json;
+
+  @Option(
+      names = {"-q", "--quiet"},
+      description = "Print the result only, no progress.")
+  boolean quiet;
+
+  @Option(names = "--debug", description = "Show the stack trace of a failure.")
+  boolean debug;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help.")
+  private boolean help;
+
+  /** Prints a line that is not the result; nothing with {@code --quiet}. */
+  void note(String text) {
+    if (quiet) return;
+    spec.commandLine().getOut().println(text);
+    spec.commandLine().getOut().flush();
+  }
+
+  /** Prints the result: lines of text, or with {@code --json} one JSON object. */
+  void result(String text, Map<String, Object> values) {
+    spec.commandLine().getOut().println(json ? JsonLine.of(values) : text.stripTrailing());
+    spec.commandLine().getOut().flush();
+  }
+
+  /** A mistake in how the command was called. */
+  ParameterException usage(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+
+  /**
+   * Checks an option's number.
+   *
+   * @throws ParameterException if it is outside the range
+   */
+  void range(String option, long value, long least, long most) {
+    if (value < least || value > most) {
+      throw usage(option + " " + value + " is not possible; give " + least + " to " + most);
+    }
+  }
+}

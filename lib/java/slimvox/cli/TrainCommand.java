@@ -1,0 +1,179 @@
+package slimvox.cli;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import slimvox.storage.InputException;
+import slimvox.train.Checkpoint;
+import slimvox.train.Listener;
+import slimvox.train.Recipe;
+import slimvox.train.Trainer;
+import slimvox.verify.Verification;
+
+/** Trains the network of a recipe. */
+@Command(
+    name = "train",
+    description = {
+      "Train the network of a recipe.",
+      "Ctrl-C saves a checkpoint; --resume goes on from the latest one and ends in the same bits."
+    },
+    customSynopsis = {
+      "slimvox train RECIPE [--set KEY=VALUE ...] [--out DIR] [--resume] [options]",
+      "       slimvox train --resume --out DIR [options]"
+    },
+    sortOptions = false)
+final class TrainCommand extends Subcommand {
+  @Parameters(
+      arity = "0..*",
+      paramLabel = "RECIPE",
+      description = "A YAML file, or a recipe that ships with SlimVox: quick-start, ...")
+  private List<String> words = new ArrayList<>();
+
+  @Option(
+      names = "--set",
+      paramLabel = "KEY=VALUE",
+      description = "Settings that win over the recipe's, for example model.width=8 run.batch=32.")
+  private List<String> settings = new ArrayList<>();
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "Folder of the results. Default runs/RECIPE-HASH.")
+  private Path out;
+
+  @Option(names = "--resume", description = "Go on with the run in the folder.")
+  private boolean resume;
+
+  @Override
+  public Integer call() {
+    String name = recipeName();
+    Recipe recipe = recipe(name);
+    Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
+    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));
+        TrainingProgress progress = new TrainingProgress(this, folder)) {
+      return train(recipe, folder, progress);
+    }
+  }
+
+  /** The word that is no setting: {@code --set a=1 b=2 recipe.yaml} is understood as meant. */
+  private String recipeName() {
+    String name = null;
+    for (String word : words) {
+      if (!settings.isEmpty() && word.contains("=") && !Files.exists(Path.of(word))) {
+        settings.add(word);
+      } else if (name == null) {
+        name = word;
+      } else {
+        throw usage(
+            "two recipes, %s and %s; give one, and settings after --set".formatted(name, word));
+      }
+    }
+    if (name == null && !(resume && out != null)) {
+      throw usage("a recipe is needed: a YAML file or " + String.join(" or ", Recipe.SHIPPED));
+    }
+    return name;
+  }
+
+  private Recipe recipe(String name) {
+    String[] with = settings.toArray(String[]::new);
+    if (name == null) {
+      Path own = out.resolve("recipe.yaml");
+      if (!Files.isRegularFile(own)) {
+        throw new InputException(out + ": holds no run to resume; it has no recipe.yaml");
+      }
+      return Recipe.read(own, with);
+    }
+    Path file = Path.of(name);
+    if (Files.exists(file) || name.matches(".*(/|\\\\|\\.ya?ml$).*")) {
+      return Recipe.read(file, with);
+    }
+    return Recipe.shipped(name, with);
+  }
+
+  private static String stem(String name) {
+    return Path.of(name).getFileName().toString().replaceFirst("\\.ya?ml$", "");
+  }
+
+  private int train(Recipe recipe, Path folder, TrainingProgress progress) {
+    try (Trainer trainer = open(recipe, folder)) {
+      Listener.End end = trainer.run(progress);
+      boolean interrupted = end.interrupted();
+      Thread.interrupted(); // passed on by the trainer; the rest is short
+      Verification verification = end.verification();
+      if (verification == null && !interrupted) verification = validate(trainer);
+      Path checkpoint = progress.checkpoint();
+      if (checkpoint == null) checkpoint = Checkpoint.latest(folder).orElse(null);
+      report(recipe, trainer, end, verification, folder, checkpoint);
+      return interrupted ? Failures.INTERRUPTED : 0;
+    } catch (InterruptedException e) {
+      note("stopped before the first step; nothing was saved");
+      return Failures.INTERRUPTED;
+    }
+  }
+
+  private Trainer open(Recipe recipe, Path folder) throws InterruptedException {
+    try (Progress features = Progress.of(this, "features", " utterances", 0, 0)) {
+      return resume
+          ? Trainer.resume(recipe, folder, features)
+          : Trainer.start(recipe, folder, features);
+    }
+  }
+
+  /** A run that had ended already: its network is measured again. */
+  private static Verification validate(Trainer trainer) throws InterruptedException {
+    if (trainer.data().trials() == null) return null;
+    return Verification.of(trainer.score((_, _) -> {}));
+  }
+
+  private void report(
+      Recipe recipe,
+      Trainer trainer,
+      Listener.End end,
+      Verification verification,
+      Path folder,
+      Path checkpoint) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    if (verification == null) {
+      values.put("eer_percent", null);
+      values.put("trials", 0);
+    } else {
+      values.putAll(EvaluateCommand.json(verification));
+    }
+    values.put("steps", end.step());
+    values.put("interrupted", end.interrupted());
+    values.put("seconds", end.seconds());
+    values.put("data_wait_seconds", end.dataWaitSeconds());
+    values.put("peak_bytes", end.memory().totalPeak());
+    values.put("peak", MemoryTable.atPeak(end.memory()));
+    values.put("recipe_hash", recipe.hash());
+    values.put("seed", recipe.seed());
+    values.put("corpus_sha256", trainer.data().train().sha256());
+    values.put("backend", trainer.network().backend().name());
+    values.put("device", trainer.network().backend().device().description());
+    values.put("out", folder.toString());
+    values.put("checkpoint", checkpoint == null ? null : checkpoint.toString());
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%s after step %,d; %.1f s, of it %.1f s waiting for data%n",
+            end.interrupted() ? "stopped" : "finished",
+            end.step(),
+            end.seconds(),
+            end.dataWaitSeconds()));
+    if (verification != null) text.append(verification).append('\n');
+    text.append(MemoryTable.text(end.memory()));
+    if (checkpoint != null) text.append("checkpoint ").append(checkpoint).append('\n');
+    if (end.interrupted()) {
+      note("to go on: slimvox train --resume --out " + folder);
+    }
+    result(text.toString(), values);
+  }
+}

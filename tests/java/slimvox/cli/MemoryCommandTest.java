@@ -1,0 +1,130 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MemoryCommandTest extends CommandLineTest {
+  private static final List<String> CATEGORIES =
+      List.of(
+          "parameter",
+          "gradient",
+          "optimizer_state",
+          "activation",
+          "activation_gradient",
+          "workspace",
+          "input");
+
+  @ParameterizedTest
+  @CsvSource({
+    "ResNet18, 4105440",
+    "ResNet34, 6634336",
+    "ResNet50, 11131360",
+    "ResNet101, 15892448",
+    "ResNet152, 19814880",
+    "ResNet221, 23792224",
+    "ResNet293, 28626016"
+  })
+  void parametersAreWespeakersAndThePeakAddsUp(String model, long parameters) {
+    JsonNode json = run("memory", "--model", model, "--batch", 2, "--json").succeeds().json();
+    assertEquals(parameters, json.get("parameters").asLong());
+    long sum = 0;
+    for (String category : CATEGORIES) sum += json.get("peak").get(category).asLong();
+    assertEquals(json.get("total_peak_bytes").asLong(), sum);
+    assertEquals(CATEGORIES.size(), json.get("peak").size());
+    assertTrue(json.get("arena_bytes").asLong() > json.get("kept_for_backward_bytes").asLong());
+  }
+
+  @Test
+  void bytesKeptForBackwardArePyTorchs() throws IOException {
+    JsonNode expected =
+        new ObjectMapper().readTree(Path.of("tests/data/models/memory.json").toFile());
+    long saved = expected.at("/models/ResNet34/batch2/saved").asLong();
+    JsonNode json =
+        run("memory", "--model", "ResNet34", "--batch", 2, "--classes", 0, "--json").json();
+    assertEquals(saved, json.get("kept_for_backward_bytes").asLong(), 0.005 * saved);
+  }
+
+  @Test
+  void optimizerStateFollowsTheRuleAndTheClassifier() {
+    long four = 4 * 4105440L;
+    for (String[] c : new String[][] {{"sgd", "1"}, {"adam", "2"}, {"adamw", "2"}}) {
+      JsonNode json =
+          run(
+                  "memory",
+                  "--model=ResNet18",
+                  "--batch=1",
+                  "--classes=0",
+                  "--optimizer",
+                  c[0],
+                  "--json")
+              .succeeds()
+              .json();
+      long state = json.get("now").get("optimizer_state").asLong();
+      assertEquals(Integer.parseInt(c[1]) * four, state, c[0]);
+    }
+    JsonNode with =
+        run("memory", "--model=ResNet18", "--batch=1", "--classes=100", "--json").json();
+    assertEquals(four + 4 * 100 * 256, with.get("now").get("optimizer_state").asLong());
+    assertEquals(4105440, with.get("parameters").asLong(), "without the classifier");
+  }
+
+  @Test
+  void theTableNamesEveryCategoryAndItsShare() {
+    Run run = run("memory", "--model", "ResNet18", "--width", 8, "--pooling", "astp").succeeds();
+    for (String category : CATEGORIES) {
+      assertTrue(run.out().contains("\n" + category.replace('_', ' ') + " "), run.out());
+    }
+    assertTrue(run.out().contains("100.0 %"), run.out());
+  }
+
+  @Test
+  void workspacesOfTheProcessorAreCountedOnRequest() {
+    Object[] command = {"memory", "--model=ResNet18", "--width=4", "--batch=1", "--json"};
+    assertEquals(0, run(command).json().at("/peak/workspace").asLong());
+    Object[] cpu = java.util.Arrays.copyOf(command, command.length + 1);
+    cpu[command.length] = "--workspace=cpu";
+    JsonNode with = run(cpu).succeeds().json();
+    assertEquals("cpu", with.get("workspace_of").asText());
+    assertTrue(with.get("arena_bytes").asLong() > run(command).json().get("arena_bytes").asLong());
+  }
+
+  @Test
+  void aStepOverTheBudgetIsRefused() {
+    run("memory", "--model=ResNet34", "--batch=128", "--budget=1GB", "--json")
+        .failsWith("out of the memory budget of 1.00 GB", "use a smaller batch");
+    run("memory", "--model=ResNet34", "--batch=1", "--budget=11GB").succeeds();
+    run("memory", "--model=ResNet34", "--budget=11").failsWith("--budget '11' is not a size");
+  }
+
+  @Test
+  void unknownModelsAndSizesAreRefused() {
+    run("memory", "--model", "ResNet35").failsWith("--model ResNet35", "ResNet34");
+    run("memory").isRefusedAsUsage("memory", "--model is needed");
+    run("memory", "--model=ResNet18", "--batch=0").isRefusedAsUsage("memory", "--batch 0");
+    run("memory", "--model=ResNet18", "--batch=many")
+        .isRefusedAsUsage("memory", "--batch", "'many'");
+    run("memory", "--model=ResNet18", "--batch=1000000", "--frames=100000")
+        .isRefusedAsUsage("memory", "more than a Java array holds");
+  }
+
+  @Test
+  void allKnownModelsAreInTheHelp() {
+    String help = run("memory", "--help").succeeds().out();
+    slimvox.models.Models.names().forEach(name -> assertTrue(help.contains(name), name));
+  }
+
+  @Test
+  void theJsonIsTheOnlyLine() {
+    String out = run("memory", "--model=ResNet18", "--width=4", "--json").out();
+    assertEquals(1, out.lines().count());
+  }
+}

@@ -1,0 +1,156 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+
+class SlimVoxTest extends CommandLineTest {
+  @Test
+  void helpListsEveryCommand() {
+    String help = run("--help").succeeds().out();
+    for (String command :
+        List.of("train", "features", "embed", "score", "evaluate", "memory", "bench", "info")) {
+      assertTrue(help.contains("\n  " + command + " "), help);
+      assertTrue(run(command, "--help").succeeds().out().contains("Usage: slimvox " + command));
+    }
+    for (String what : List.of("step", "features", "metrics")) {
+      assertTrue(run("bench", what, "--help").succeeds().out().contains("slimvox bench " + what));
+    }
+  }
+
+  @Test
+  void versionIsOneLine() {
+    assertEquals("SlimVox development\n", run("--version").succeeds().out().replace("\r", ""));
+  }
+
+  @Test
+  void noCommandAndUnknownCommandsAreRefused() {
+    run().isRefusedAsUsage(null, "a command is needed");
+    run("trian").isRefusedAsUsage(null, "'trian'", "train");
+    run("bench").isRefusedAsUsage("bench", "bench step");
+  }
+
+  @Test
+  void unknownOptionsNameTheNearestKnownOnes() {
+    run("memory", "--modle", "ResNet18").isRefusedAsUsage("memory", "'--modle'", "--model");
+    run("train", "quick-start", "--resum").isRefusedAsUsage("train", "'--resum'", "--resume");
+  }
+
+  @Test
+  void infoSaysWhatIsThereAndWhyTheRestIsNot() {
+    Run text = run("info").succeeds();
+    assertTrue(text.out().contains("training runs on the CPU"), text.out());
+    JsonNode json = run("info", "--json").succeeds().json();
+    assertEquals(Runtime.version().toString(), json.get("java_version").asText());
+    assertTrue(json.get("cores").asInt() > 0);
+    assertTrue(json.get("vector_bits").asInt() >= 128);
+    assertTrue(json.get("memory_bytes").asLong() > 0);
+    assertTrue(json.get("onednn_version").asText().startsWith("3."), json.toString());
+    List<String> names = new ArrayList<>();
+    for (JsonNode backend : json.get("backends")) {
+      names.add(backend.get("name").asText());
+      assertEquals(!backend.get("name").asText().equals("cuda"), backend.get("usable").asBoolean());
+      assertFalse(backend.get("description").asText().isEmpty());
+    }
+    assertTrue(names.containsAll(List.of("cuda", "cpu", "dry")), names.toString());
+  }
+
+  @Test
+  void benchStepTimesAStepAndAccountsForIt() {
+    JsonNode json =
+        run(
+                "bench",
+                "step",
+                "--model=ResNet18",
+                "--width=4",
+                "--bins=16",
+                "--batch=3",
+                "--frames=20",
+                "--classes=7",
+                "--threads=1",
+                "--steps=3",
+                "--optimizer=adamw",
+                "--compare-dry",
+                "--json")
+            .succeeds()
+            .json();
+    double parts =
+        json.get("forward_ms").asDouble()
+            + json.get("backward_ms").asDouble()
+            + json.get("optimizer_ms").asDouble();
+    double whole = json.get("step_ms").asDouble();
+    assertTrue(parts > 0.3 * whole && parts < 3 * whole, json.toString());
+    assertEquals(3000 / whole, json.get("utterances_per_s").asDouble(), 1e-6 * 3000 / whole);
+    long sum = 0;
+    for (JsonNode bytes : json.get("peak")) sum += bytes.asLong();
+    assertEquals(json.get("peak_bytes").asLong(), sum);
+    assertEquals(7, json.get("peak").size());
+    assertTrue(json.get("dry_events").asInt() > 100, json.toString());
+    assertTrue(json.get("arena_bytes").asLong() > 0);
+    assertTrue(json.has("resident_growth_bytes"));
+  }
+
+  @Test
+  void benchStepRefusesWhatIsNotThere() {
+    run("bench", "step", "--model=ResNet18", "--backend=cuda").failsWith("backend cuda");
+    run("bench", "step", "--model=ResNet18", "--backend=gpu").failsWith("no backend 'gpu'");
+    run("bench", "step").isRefusedAsUsage("bench step", "--model is needed");
+  }
+
+  @Test
+  void benchFeaturesAndMetricsPrintFigures() {
+    JsonNode features = run("bench", "features", "--seconds=1", "--json").succeeds().json();
+    assertTrue(features.get("real_time_factor").asDouble() > 1, features.toString());
+    assertEquals(98, features.get("frames").asInt());
+    JsonNode metrics =
+        run("bench", "metrics", "--trials=20000", "--runs=1", "--json").succeeds().json();
+    // Two normal distributions 0.5 apart, deviation 0.12: EER = normal(-0.25 / 0.12).
+    assertEquals(1.86, metrics.get("eer_percent").asDouble(), 0.6);
+    assertTrue(metrics.get("seconds").asDouble() > 0);
+  }
+
+  @Test
+  void aMistakeWithinSlimVoxIsOneLineAndExitCodeOne() {
+    Run run = failing(new IllegalStateException("first\n  second"));
+    assertEquals(1, run.code());
+    assertEquals(
+        "slimvox: internal error: java.lang.IllegalStateException: first; second;"
+            + " please report it with what --debug shows\n",
+        run.err().replace("\r", ""));
+  }
+
+  @Test
+  void runningOutOfMemoryIsOneLineWithTheRemedy() {
+    failing(new OutOfMemoryError("Java heap space"))
+        .failsWith("out of memory (Java heap space)", "SLIMVOX_XMX");
+  }
+
+  private static Run failing(Throwable e) {
+    var err = new java.io.StringWriter();
+    CommandLine line = new CommandLine(new InfoCommand());
+    line.setErr(new java.io.PrintWriter(err, true));
+    return new Run(Failures.report(e, line), "", err.toString());
+  }
+
+  @Test
+  void jsonEscapesAndNests() {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("text", "a \"b\"\n\u00e9");
+    values.put("nan", Double.NaN);
+    values.put("none", null);
+    values.put("list", List.of(1, 2.5, true));
+    values.put("map", Map.of("x", 10_000_000_000L));
+    assertEquals(
+        "{\"text\":\"a \\\"b\\\"\\n\u00e9\",\"nan\":null,\"none\":null,\"list\":[1,2.5,true],"
+            + "\"map\":{\"x\":10000000000}}",
+        JsonLine.of(values));
+  }
+}
