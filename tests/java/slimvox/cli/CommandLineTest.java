@@ -67,6 +67,18 @@ abstract class CommandLineTest {
     return new Run(code, out.toString(), err.toString());
   }
 
+  /** The command that starts SlimVox in a process of its own. */
+  static List<String> slimvoxProcess() {
+    return List.of(
+        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        "--add-modules=jdk.incubator.vector",
+        "--enable-native-access=ALL-UNNAMED",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+        "slimvox.cli.SlimVox");
+  }
+
   /** A corpus of speaker folders: each speaker has a tone of its own in noise. */
   static Path corpus(Path folder, int speakers, int utterances) throws IOException {
     SplittableRandom random = new SplittableRandom(3);

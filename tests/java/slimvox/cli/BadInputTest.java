@@ -1,0 +1,301 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
+import slimvox.storage.Safetensors;
+import slimvox.train.Checkpoint;
+
+/** Bad input of every kind: one line, exit code 2, and earlier results are as they were. */
+class BadInputTest extends CommandLineTest {
+  @TempDir static Path shared;
+  private static Path checkpoint; // of a tiny network, 40 bins
+
+  private Path folder;
+  private Path corpus;
+  private Path recipe;
+
+  @BeforeAll
+  static void train() throws IOException {
+    Path corpus = corpus(shared.resolve("corpus"), 2, 4);
+    Path recipe = recipe(shared.resolve("recipe.yaml"), corpus, "null");
+    Path out = shared.resolve("run");
+    run("train", recipe, "--out", out, "--set=run.length=1 steps").succeeds();
+    checkpoint = Checkpoint.latest(out).orElseThrow();
+  }
+
+  @BeforeEach
+  void corpusOfItsOwn(TestInfo test) throws IOException {
+    folder = shared.resolve(test.getTestMethod().orElseThrow().getName());
+    corpus = corpus(folder.resolve("corpus"), 2, 4);
+    recipe = recipe(folder.resolve("recipe.yaml"), corpus, "null");
+  }
+
+  /** The corpus cannot be used by train, features and embed; what they wrote before stays. */
+  private void isRefused(String... parts) throws IOException {
+    Path out = folder.resolve("run");
+    run("train", recipe, "--out", out).failsWith(parts);
+    assertFalse(Files.exists(out), "nothing is left of a run that never started");
+
+    Path features = Files.writeString(folder.resolve("f.safetensors"), "earlier");
+    run("features", corpus, features, "--quiet").failsWith(parts);
+    assertEquals("earlier", Files.readString(features));
+    run("features", "--check", corpus, "--quiet").failsWith(parts);
+
+    Path embeddings = Files.writeString(folder.resolve("e.safetensors"), "earlier");
+    run("embed", checkpoint, corpus, embeddings, "--threads=1").failsWith(parts);
+    assertEquals("earlier", Files.readString(embeddings));
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(4, files.count(), "no temporary file is left");
+    }
+  }
+
+  private Path sound(String name) {
+    return corpus.resolve("s1").resolve(name);
+  }
+
+  @Test
+  void truncatedSound() throws IOException {
+    Path file = sound("u2.wav");
+    byte[] bytes = Files.readAllBytes(file);
+    Files.write(file, Arrays.copyOf(bytes, bytes.length - 1001));
+    isRefused(file.toString());
+  }
+
+  @Test
+  void emptySound() throws IOException {
+    Files.write(sound("u2.wav"), new byte[0]);
+    isRefused(sound("u2.wav").toString(), "empty");
+  }
+
+  @Test
+  void stereoSound() throws IOException {
+    Files.write(sound("u2.wav"), wav(2, 16000));
+    isRefused(sound("u2.wav").toString(), "2 channels");
+  }
+
+  @Test
+  void soundAtEightKilohertz() throws IOException {
+    WavWriter.writePcm16(sound("u2.wav"), new Waveform(new float[8000], 8000));
+    isRefused(sound("u2.wav").toString(), "8000");
+  }
+
+  @Test
+  void notSoundAtAll() throws IOException {
+    Files.writeString(sound("u2.wav"), "these are words, not sound; quite a lot of them".repeat(9));
+    isRefused(sound("u2.wav").toString());
+  }
+
+  @Test
+  void anUtteranceShorterThanAFrame() throws IOException {
+    WavWriter.writePcm16(sound("u2.wav"), new Waveform(new float[399], 16000));
+    isRefused(sound("u2.wav").toString(), "399");
+  }
+
+  @Test
+  void aMissingFile() throws IOException {
+    Path kaldi = Files.createDirectories(folder.resolve("corpus-kaldi"));
+    StringBuilder wavs = new StringBuilder();
+    StringBuilder speakers = new StringBuilder();
+    for (int i = 0; i < 8; i++) {
+      String id = "s%d-u%d".formatted(i / 4, i % 4);
+      wavs.append("%s %s\n".formatted(id, corpus.resolve("s%d/u%d.wav".formatted(i / 4, i % 4))));
+      speakers.append("%s s%d\n".formatted(id, i / 4));
+    }
+    Files.writeString(kaldi.resolve("wav.scp"), wavs);
+    Files.writeString(kaldi.resolve("utt2spk"), speakers);
+    Files.delete(sound("u2.wav"));
+    recipe = recipe(folder.resolve("recipe.yaml"), kaldi, "null");
+    String missing = sound("u2.wav").toString();
+    run("train", recipe, "--out", folder.resolve("run")).failsWith(missing, "no such file");
+    run("features", kaldi, folder.resolve("cache")).failsWith(missing, "s1-u2");
+    run("embed", checkpoint, kaldi, folder.resolve("e.safetensors")).failsWith(missing);
+    assertFalse(Files.exists(folder.resolve("cache")));
+    run("features", folder.resolve("nowhere"), folder.resolve("cache")).failsWith("no such folder");
+    run("embed", folder.resolve("nothing"), corpus, folder.resolve("e")).failsWith("no such file");
+  }
+
+  @Test
+  void oneSpeakerOnly() throws IOException {
+    Path one = corpus(folder.resolve("one"), 1, 4);
+    recipe = recipe(folder.resolve("recipe.yaml"), one, "null");
+    Path out = folder.resolve("run");
+    run("train", recipe, "--out", out).failsWith(one + ": one speaker only (s0)", "at least two");
+    assertFalse(Files.exists(out));
+    String report = run("features", "--check", one).succeeds().out();
+    assertTrue(report.contains("one speaker only"), report);
+  }
+
+  @Test
+  void aTrialWithAnUnknownUtterance() throws IOException {
+    Path trials = folder.resolve("trials.txt");
+    Files.writeString(trials, "1 s0-u0 s0-u1\n0 s0-u0 s9-u0\n");
+    Path embeddings = folder.resolve("e.safetensors");
+    run("embed", checkpoint, corpus, embeddings, "--threads=1").succeeds();
+    Path scores = Files.writeString(folder.resolve("scores.txt"), "earlier");
+    run("score", embeddings, trials, scores).failsWith(trials + ":2: utterance 's9-u0'");
+    assertEquals("earlier", Files.readString(scores));
+    byte[] before = Files.readAllBytes(embeddings);
+    run("embed", checkpoint, corpus, embeddings, "--trials", trials, "--threads=1")
+        .failsWith("utterance s9-u0 is not in");
+    assertArrayEquals(before, Files.readAllBytes(embeddings));
+    run("train", recipe, "--out", folder.resolve("run"), "--set=data.trials=" + trials)
+        .failsWith("utterance s9-u0 is not in");
+  }
+
+  @Test
+  void scoresAndTrialsThatDoNotMatch() throws IOException {
+    Path trials = Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n0 b c\n");
+    Path scores = folder.resolve("scores");
+    Files.writeString(scores, "0.5 a b\n0.1 a c\n");
+    run("evaluate", scores, trials).failsWith(scores.toString(), "b c");
+    Files.writeString(scores, "0.5 a b\n0.1 a c\n0.3 b d\n");
+    run("evaluate", scores, trials).failsWith(scores + ":3", "d");
+    Files.writeString(scores, "0.5 a b\nnan a c\n0.3 b c\n");
+    run("evaluate", scores, trials).failsWith(scores + ":2");
+    Files.writeString(scores, "0.5 a b\n0.1 a c\n0.2 b c\n");
+    run("evaluate", scores, Files.writeString(folder.resolve("one"), "1 a b\n"))
+        .failsWith(scores + ":2");
+    run("evaluate", scores, trials, "--p-target=1.5").failsWith("p_target 1.5");
+    run("evaluate", scores, trials, "--det=curve.svg").failsWith("curve.svg", ".png");
+    run("evaluate", scores, trials, "--det", folder.resolve("det.csv")).succeeds();
+    run("evaluate", scores, folder.resolve("nothing")).failsWith("nothing", "no such file");
+  }
+
+  @Test
+  void recipesWithFaults() throws IOException {
+    Path out = folder.resolve("run");
+    Path file = folder.resolve("bad.yaml");
+    Files.writeString(file, "model:\n  widht: 8\n");
+    run("train", file, "--out", out).failsWith("bad.yaml: line 2: ", "widht", "width");
+    Files.writeString(file, "run:\n  batch: many\n");
+    run("train", file, "--out", out).failsWith("bad.yaml: line 2: ", "run.batch", "many");
+    Files.writeString(file, "model:\n  width: -4\n");
+    run("train", file, "--out", out).failsWith("bad.yaml: line 2: ", "model.width", "-4");
+    run("train", recipe, "--out", out, "--set", "data.fold=3").failsWith("data.fold");
+    run("train", recipe, "--out", out, "--set", "batch=3").failsWith("batch", "run.batch");
+    assertFalse(Files.exists(out));
+  }
+
+  @Test
+  void aCheckpointOfAnotherModel() throws IOException {
+    Path out = Files.writeString(folder.resolve("e.safetensors"), "earlier");
+    run("embed", checkpoint, corpus, out, "--model=ResNet34")
+        .failsWith(checkpoint + ": the checkpoint is of another model", "ResNet18, not ResNet34");
+    run("embed", checkpoint, corpus, out, "--width=8").failsWith("--width 4, not 8");
+    Path features = folder.resolve("f.safetensors");
+    run("features", corpus, features, "--bins=24").succeeds();
+    run("embed", checkpoint, "--features", features, out).failsWith("24 bins", "made for 40");
+    Path embeddings = folder.resolve("vectors.safetensors");
+    Safetensors.writer().put("s0-u0", new long[] {2}, new float[] {1, 2}).write(embeddings);
+    run("embed", embeddings, corpus, out).failsWith("no tensor conv1.weight");
+    assertEquals("earlier", Files.readString(out));
+  }
+
+  @Test
+  void aDamagedCheckpoint() throws IOException {
+    byte[] bytes = Files.readAllBytes(checkpoint);
+    Path out = Files.writeString(folder.resolve("e.safetensors"), "earlier");
+    Path run = folder.resolve("run");
+    run("train", recipe, "--out", run).succeeds();
+    Path latest = Checkpoint.latest(run).orElseThrow();
+    for (int flip : new int[] {3, 300, bytes.length / 2, bytes.length - 1}) {
+      byte[] damaged = bytes.clone();
+      damaged[flip] ^= 16;
+      Files.write(latest, damaged);
+      run("embed", latest, corpus, out, "--threads=1").failsWith(latest.toString());
+      run("train", "--resume", "--out", run).failsWith(latest.toString());
+      assertArrayEquals(damaged, Files.readAllBytes(latest));
+    }
+    for (int length : new int[] {0, 5, 500, bytes.length - 1}) {
+      Files.write(latest, Arrays.copyOf(bytes, length));
+      run("embed", latest, corpus, out, "--threads=1").failsWith(latest.toString());
+      run("train", "--resume", "--out", run).failsWith(latest.toString());
+    }
+    assertEquals("earlier", Files.readString(out));
+  }
+
+  /**
+   * In a process of its own, which sees a disk of 64 kB with one full file and an earlier result.
+   */
+  private Run onAFullDisk(Path disk, Object... args) throws Exception {
+    String script =
+        """
+        mount -t tmpfs -o size=64k none "$0" || exit 77
+        cd "$0" && echo earlier > out.safetensors && dd if=/dev/zero of=fill bs=1k 2>/dev/null
+        "$@"
+        code=$?
+        cat out.safetensors
+        ls -A | grep tmp && echo a temporary file is left
+        exit $code
+        """;
+    List<String> command = new ArrayList<>(List.of("unshare", "-rm", "sh", "-c", script));
+    command.add(disk.toString());
+    command.addAll(slimvoxProcess());
+    for (Object arg : args) command.add(arg.toString());
+    Path out = folder.resolve("stdout");
+    Path err = folder.resolve("stderr");
+    Process process;
+    try {
+      process =
+          new ProcessBuilder(command)
+              .redirectOutput(out.toFile())
+              .redirectError(err.toFile())
+              .start();
+    } catch (IOException e) {
+      Assumptions.abort("a small disk needs Linux' unshare: " + e.getMessage());
+      throw e;
+    }
+    int code = process.waitFor();
+    String errors = Files.readString(err);
+    Assumptions.assumeFalse(
+        code == 77 || errors.startsWith("unshare:"), "a small disk may not be mounted: " + errors);
+    return new Run(
+        code,
+        Files.readString(out),
+        errors.lines().filter(l -> !l.startsWith("WARNING:")).collect(Collectors.joining("\n")));
+  }
+
+  @Test
+  void aFullDisk() throws Exception {
+    Path disk = Files.createDirectories(folder.resolve("disk"));
+    Path out = disk.resolve("out.safetensors");
+    Run features = onAFullDisk(disk, "features", corpus, out, "--quiet");
+    features.failsWith(out + ": disk full", "an earlier file is untouched");
+    assertEquals("earlier\n", features.out());
+    Run train = onAFullDisk(disk, "train", recipe, "--out", disk.resolve("run"), "--quiet");
+    train.failsWith(disk.resolve("run").toString(), "disk full");
+    assertEquals("earlier\n", train.out());
+  }
+
+  /** A tenth of a second of silence in 16-bit PCM. */
+  private static byte[] wav(int channels, int rate) {
+    int bytes = rate / 10 * channels * 2;
+    ByteBuffer wav = ByteBuffer.allocate(44 + bytes).order(ByteOrder.LITTLE_ENDIAN);
+    wav.put("RIFF".getBytes()).putInt(36 + bytes).put("WAVEfmt ".getBytes()).putInt(16);
+    wav.putShort((short) 1).putShort((short) channels).putInt(rate);
+    wav.putInt(rate * channels * 2).putShort((short) (channels * 2)).putShort((short) 16);
+    wav.put("data".getBytes()).putInt(bytes);
+    return wav.array();
+  }
+}

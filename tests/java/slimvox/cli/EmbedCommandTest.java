@@ -1,0 +1,181 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.models.Weights;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/** Embeddings from files with WeSpeaker's parameter names. */
+class EmbedCommandTest extends CommandLineTest {
+  private static final int BINS = 16;
+  @TempDir Path folder;
+
+  /** The state dict alone, as a user has it: the known answers keep it under {@code param.}. */
+  private Path weights(Safetensors known) {
+    SafetensorsWriter writer = Safetensors.writer();
+    for (String name : known.names()) {
+      if (!name.startsWith("param.")) continue;
+      String bare = name.substring("param.".length());
+      if (known.dtype(name).equals("I64")) {
+        writer.put(bare, known.shape(name), known.longs(name));
+      } else {
+        writer.put(bare, known.shape(name), known.floats(name));
+      }
+    }
+    Path file = folder.resolve("weights.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  private Path features(Safetensors known) {
+    long[] shape = known.shape("input");
+    float[] all = known.floats("input");
+    int size = (int) (shape[1] * shape[2]);
+    SafetensorsWriter writer = Safetensors.writer();
+    for (int i = 0; i < shape[0]; i++) {
+      float[] one = Arrays.copyOfRange(all, i * size, (i + 1) * size);
+      writer.put("utt" + i, new long[] {shape[1], shape[2]}, one);
+    }
+    Path file = folder.resolve("features.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "resnet_basic_1111, 'ResNet[1, 1, 1, 1]', tstp",
+    "resnet_basic_2111, 'ResNet[2, 1, 1, 1]', tstp",
+    "resnet_basic_astp, 'ResNet[1, 1, 1, 1]', astp",
+    "resnet_bottleneck_1111, 'ResNet[1, 1, 1, 1]', tstp"
+  })
+  void wespeakersOutputsAreReproduced(String name, String model, String pooling) {
+    Safetensors known = Safetensors.read(Path.of("tests/data/models", name + ".safetensors"));
+    Path out = folder.resolve("embeddings.safetensors");
+    JsonNode json =
+        run(
+                "embed",
+                weights(known),
+                "--features",
+                features(known),
+                out,
+                "--no-cmn",
+                "--threads=1",
+                "--json")
+            .succeeds()
+            .json();
+    assertEquals(model, json.get("model").asText());
+    assertEquals(8, json.get("width").asInt());
+    assertEquals(BINS, json.get("bins").asInt());
+    assertEquals(pooling, json.get("pooling").asText());
+    double[] expected = known.doubles("f64.out.eval");
+    double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+    Safetensors found = Safetensors.read(out);
+    int size = expected.length / found.names().size();
+    for (int u = 0; u < found.names().size(); u++) {
+      float[] embedding = found.floats("utt" + u);
+      for (int i = 0; i < size; i++) {
+        assertEquals(expected[u * size + i], embedding[i], 1e-4 * largest, "utt" + u + " " + i);
+      }
+    }
+  }
+
+  @Test
+  void aRegisteredModelIsRecognizedByItsTensors() throws IOException {
+    Path weights = folder.resolve("resnet18.safetensors");
+    ModelSpec spec = new ModelSpec("ResNet18", 4, 40, 12, ModelSpec.Pooling.ASTP);
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Models.build(spec, backend)) {
+      network.initialize(new SplittableRandom(1));
+      SafetensorsWriter writer = Safetensors.writer();
+      Weights.save(network.state(), "", writer);
+      writer.write(weights);
+    }
+    Path corpus = corpus(folder.resolve("corpus"), 2, 2);
+    Path out = folder.resolve("e.safetensors");
+    JsonNode json = run("embed", weights, corpus, out, "--threads=1", "--json").succeeds().json();
+    assertEquals("ResNet18", json.get("model").asText());
+    assertEquals(12, json.get("dimension").asInt());
+    assertEquals(40, json.get("bins").asInt());
+    assertEquals("astp", json.get("pooling").asText());
+    assertEquals(4, json.get("embeddings").asInt());
+    run("embed", weights, corpus, out, "--threads=1", "--model=ResNet18").succeeds();
+
+    run("embed", weights, corpus, out, "--threads=1", "--model=ResNet34")
+        .failsWith(weights.toString(), "another model");
+    run("embed", weights, corpus, out, "--threads=1", "--bins=80")
+        .failsWith("33 to 40 bins", "have 80");
+    run("embed", weights, corpus, out, "--threads=1", "--width=8").failsWith(weights.toString());
+    run("embed", weights, corpus, out, "--model=ResNet17").failsWith("--model ResNet17");
+  }
+
+  @Test
+  void theMeanIsSubtractedUnlessToldOtherwise() {
+    Safetensors known =
+        Safetensors.read(Path.of("tests/data/models/resnet_basic_1111.safetensors"));
+    Path weights = weights(known);
+    Path features = features(known);
+    float[] values = Safetensors.read(features).floats("utt0");
+    for (int i = 0; i < values.length; i++) values[i] += 3 * (i % BINS);
+    long[] shape = {values.length / BINS, BINS};
+    Path shifted = folder.resolve("shifted.safetensors");
+    Safetensors.writer().put("utt0", shape, values).write(shifted);
+    float[] a = embedding(weights, features);
+    float[] b = embedding(weights, shifted);
+    for (int i = 0; i < a.length; i++) assertEquals(a[i], b[i], 1e-3, "a constant is taken away");
+    float[] c = embedding(weights, shifted, "--no-cmn");
+    double difference = 0;
+    for (int i = 0; i < a.length; i++) difference = Math.max(difference, Math.abs(a[i] - c[i]));
+    assertTrue(difference > 0.01, "largest difference " + difference);
+  }
+
+  private float[] embedding(Path weights, Path features, String... options) {
+    Path out = folder.resolve("one.safetensors");
+    Object[] args = {"embed", weights, "--features", features, out, "--threads=1"};
+    Object[] all = Arrays.copyOf(args, args.length + options.length);
+    System.arraycopy(options, 0, all, args.length, options.length);
+    run(all).succeeds();
+    return Safetensors.read(out).floats("utt0");
+  }
+
+  @Test
+  void featuresThatAreNoneAreRefused() throws IOException {
+    Safetensors known =
+        Safetensors.read(Path.of("tests/data/models/resnet_basic_1111.safetensors"));
+    Path weights = weights(known);
+    Path file = folder.resolve("f.safetensors");
+    Path out = Files.writeString(folder.resolve("e.safetensors"), "earlier");
+    Safetensors.writer().put("a", new long[] {0, BINS}, new float[0]).write(file);
+    run("embed", weights, "--features", file, out).failsWith("utterance a has no frame");
+    Safetensors.writer().put("a", new long[] {6}, new float[6]).write(file);
+    run("embed", weights, "--features", file, out).failsWith("features are frames x bins");
+    Safetensors.writer().put("a", new long[] {6, 24}, new float[144]).write(file);
+    run("embed", weights, "--features", file, out).failsWith("9 to 16 bins", "have 24");
+    Safetensors.writer()
+        .put("a", new long[] {1, 16}, new float[16])
+        .put("b", new long[] {2, 8}, new float[16])
+        .write(file);
+    run("embed", weights, "--features", file, out).failsWith("utterance b has 8 bins");
+    assertEquals("earlier", Files.readString(out));
+    run("embed", weights, out).isRefusedAsUsage("embed", "CORPUS and OUT are needed");
+    run("embed", weights, "--features", file, folder, out)
+        .isRefusedAsUsage("embed", "give OUT alone");
+  }
+}

@@ -1,0 +1,81 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.AudioFiles;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.audio.MeanNormalization;
+import slimvox.storage.Safetensors;
+
+class FeaturesCommandTest extends CommandLineTest {
+  @TempDir Path folder;
+
+  @Test
+  void aFileHoldsTheFeaturesOfEachUtterance() throws IOException {
+    Path corpus = corpus(folder.resolve("corpus"), 2, 3);
+    Path out = folder.resolve("f.safetensors");
+    JsonNode json = run("features", corpus, out, "--json", "--threads=1").succeeds().json();
+    assertEquals(6, json.get("utterances").asInt());
+    assertEquals(2, json.get("speakers").asInt());
+    assertEquals(80, json.get("bins").asInt());
+    Safetensors file = Safetensors.read(out);
+    assertEquals(6, file.names().size());
+    Path wav = corpus.resolve("s1/u2.wav");
+    Features expected =
+        new Fbank(FbankOptions.wespeaker()).compute(AudioFiles.read(wav, 16000), wav.toString());
+    assertArrayEquals(new long[] {expected.frames(), 80}, file.shape("s1-u2"));
+    assertArrayEquals(expected.values(), file.floats("s1-u2"));
+
+    run("features", corpus, out, "--cmn", "--threads=1").succeeds();
+    assertArrayEquals(
+        MeanNormalization.apply(expected).values(), Safetensors.read(out).floats("s1-u2"));
+  }
+
+  @Test
+  void aFolderIsTheCacheOfRecipes() throws IOException {
+    Path corpus = corpus(folder.resolve("corpus"), 2, 3);
+    Path cache = folder.resolve("cache");
+    Object[] command = {
+      "features", corpus, cache, "--bins=40", "--speeds=1.0,0.9", "--threads=1", "--json"
+    };
+    assertEquals(12, run(command).succeeds().json().get("computed").asInt());
+    assertEquals(0, run(command).succeeds().json().get("computed").asInt());
+    try (Stream<Path> files = Files.list(cache)) {
+      assertEquals(4, files.count(), "one file a speaker and speed");
+    }
+  }
+
+  @Test
+  void checkReportsWithoutWriting() throws IOException {
+    Path corpus = corpus(folder.resolve("corpus"), 2, 3);
+    String text = run("features", "--check", corpus).succeeds().out();
+    assertTrue(text.contains("utterances  6, 6 usable"), text);
+    Files.writeString(corpus.resolve("s0/u1.wav"), "no sound");
+    Files.writeString(corpus.resolve("s1/u1.wav"), "no sound either");
+    Run bad = run("features", "--check", corpus);
+    bad.failsWith("s0-u1: " + corpus.resolve("s0/u1.wav"), "(and 1 more)");
+    assertTrue(bad.out().contains("s1-u1: "), bad.out());
+  }
+
+  @Test
+  void optionsThatDoNotGoTogetherAreRefused() throws IOException {
+    Path corpus = corpus(folder.resolve("corpus"), 2, 1);
+    run("features", corpus).isRefusedAsUsage("features", "OUT is needed");
+    run("features", "--check", corpus, "x").isRefusedAsUsage("features", "leave out OUT");
+    run("features", corpus, folder.resolve("cache"), "--cmn")
+        .isRefusedAsUsage("features", "--cmn is for a .safetensors file");
+    run("features", corpus, folder.resolve("f.safetensors"), "--speeds=1.0,0.9")
+        .isRefusedAsUsage("features", "--speeds is for a cache folder");
+  }
+}

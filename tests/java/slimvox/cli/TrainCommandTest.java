@@ -1,0 +1,215 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.storage.Safetensors;
+import slimvox.train.Recipe;
+
+/** A tiny corpus from training to EER, all through the command line. */
+class TrainCommandTest extends CommandLineTest {
+  @TempDir static Path folder;
+  private static Path corpus;
+  private static Path trials;
+  private static Path recipe;
+
+  @BeforeAll
+  static void write() throws IOException {
+    corpus = corpus(folder.resolve("corpus"), 3, 4);
+    trials = trials(folder.resolve("trials.txt"), 3);
+    recipe = recipe(folder.resolve("tiny.yaml"), corpus, "\"" + trials + "\"");
+  }
+
+  @Test
+  void trainEmbedScoreEvaluate() throws IOException {
+    Path out = folder.resolve("whole");
+    Run train = run("train", recipe, "--set", "run.length=30 steps", "--out", out, "--json");
+    JsonNode json = train.succeeds().json();
+    assertEquals(6, json.get("trials").asInt());
+    assertEquals(30, json.get("steps").asInt());
+    assertFalse(json.get("interrupted").asBoolean());
+    assertEquals("cpu", json.get("backend").asText());
+    assertEquals(42, json.get("seed").asInt());
+    assertEquals(0.05, json.get("p_target").asDouble());
+    assertTrue(json.get("seconds").asDouble() > json.get("data_wait_seconds").asDouble());
+    assertTrue(json.get("peak_bytes").asLong() > 0);
+    assertEquals(
+        Recipe.read(recipe, "run.length=30 steps").hash(), json.get("recipe_hash").asText());
+    Path checkpoint = Path.of(json.get("checkpoint").asText());
+    assertEquals(out.resolve("checkpoint-0000030.safetensors"), checkpoint);
+    assertTrue(train.out().contains("model:"), "the recipe is printed at the start");
+    assertTrue(train.out().contains("training 30/30"), train.out());
+    assertTrue(train.out().contains("step 30: EER"), train.out());
+
+    Path embeddings = folder.resolve("embeddings.safetensors");
+    JsonNode embed =
+        run("embed", checkpoint, corpus, embeddings, "--threads=1", "--json").succeeds().json();
+    assertEquals(12, embed.get("embeddings").asInt());
+    assertEquals(16, embed.get("dimension").asInt());
+    assertEquals(40, embed.get("bins").asInt());
+
+    // Features in a file give the same embeddings: the mean is subtracted from both.
+    Path features = folder.resolve("features.safetensors");
+    Path again = folder.resolve("again.safetensors");
+    run("features", corpus, features, "--bins=40", "--threads=1").succeeds();
+    run("embed", checkpoint, "--features", features, again, "--threads=1").succeeds();
+    Safetensors a = Safetensors.read(embeddings);
+    Safetensors b = Safetensors.read(again);
+    for (String id : a.names()) assertArrayEquals(a.floats(id), b.floats(id), 1e-4f, id);
+
+    Path scores = folder.resolve("scores.txt");
+    assertEquals(
+        6,
+        run("score", embeddings, trials, scores, "--json").succeeds().json().get("trials").asInt());
+    assertEquals(6, Files.readAllLines(scores).size());
+    JsonNode evaluated = run("evaluate", scores, trials, "--json").succeeds().json();
+    assertEquals(json.get("eer_percent").asDouble(), evaluated.get("eer_percent").asDouble(), 1e-6);
+    assertEquals(3, evaluated.get("targets").asInt());
+    assertEquals(3, evaluated.get("nontargets").asInt());
+
+    // Mean subtraction and AS-norm with the speakers' means as cohort.
+    Path cohort = folder.resolve("cohort.safetensors");
+    JsonNode means =
+        run("embed", checkpoint, corpus, cohort, "--speaker-means", "--threads=1", "--json")
+            .succeeds()
+            .json();
+    assertEquals(3, means.get("embeddings").asInt());
+    JsonNode normalised =
+        run(
+                "score",
+                embeddings,
+                trials,
+                folder.resolve("asnorm.txt"),
+                "--mean-of",
+                embeddings,
+                "--asnorm",
+                cohort,
+                "--top=3",
+                "--format=wespeaker",
+                "--json")
+            .succeeds()
+            .json();
+    assertEquals(
+        "AS-norm (nearest 3 of 3) of cosine after mean subtraction",
+        normalised.get("scoring").asText());
+    run("evaluate", folder.resolve("asnorm.txt"), trials).succeeds();
+  }
+
+  @Test
+  void anInterruptedRunSavesSaysHowToGoOnAndDoesSo() throws Exception {
+    Path whole = folder.resolve("uninterrupted");
+    run("train", recipe, "--out", whole).succeeds();
+    Path out = folder.resolve("interrupted");
+    CompletableFuture<Run> running = new CompletableFuture<>();
+    Thread thread =
+        new Thread(
+            () -> running.complete(run("train", recipe, "--out", out, "--json")), "training");
+    thread.start();
+    // As Ctrl-C does, some time in the middle; the run may be through before.
+    while (!Files.exists(out.resolve("log.csv")) && thread.isAlive()) Thread.sleep(5);
+    thread.interrupt();
+    Run run = running.get(60, TimeUnit.SECONDS);
+    if (run.code() != 0) {
+      assertEquals(130, run.code(), run::toString);
+      assertEquals("", run.err());
+      assertTrue(run.json().get("interrupted").asBoolean());
+      assertTrue(run.json().get("steps").asInt() < 6);
+      assertTrue(Files.exists(Path.of(run.json().get("checkpoint").asText())));
+      assertTrue(run.out().contains("slimvox train --resume --out " + out), run.out());
+    }
+    JsonNode resumed = run("train", "--resume", "--out", out, "--json").succeeds().json();
+    assertEquals(6, resumed.get("steps").asInt());
+    Safetensors a = Safetensors.read(whole.resolve("checkpoint-0000006.safetensors"));
+    Safetensors b = Safetensors.read(Path.of(resumed.get("checkpoint").asText()));
+    for (String name : a.names()) assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    // Resuming a run that has ended measures it again and leaves it as it is.
+    JsonNode ended = run("train", "--resume", "--out", out, "--json").succeeds().json();
+    assertEquals(resumed.get("eer_percent"), ended.get("eer_percent"));
+    assertEquals(resumed.get("checkpoint"), ended.get("checkpoint"));
+  }
+
+  @Test
+  void ctrlCStopsAProcessWithExitCode130() throws Exception {
+    Assumptions.assumeTrue(
+        System.getProperty("os.name").equals("Linux"), "signals are sent with Linux' kill");
+    Path out = folder.resolve("signalled");
+    Path printed = folder.resolve("signalled.txt");
+    List<String> command = new ArrayList<>(slimvoxProcess());
+    command.addAll(List.of("train", recipe.toString(), "--out", out.toString(), "--json"));
+    command.addAll(List.of("--set", "run.length=1000000 steps", "run.validateEvery=0 steps"));
+    Process process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(printed.toFile())
+            .start();
+    try {
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+      while (!Files.exists(out.resolve("log.csv")) && System.nanoTime() < deadline) {
+        Thread.sleep(50);
+      }
+      new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+      assertTrue(process.waitFor(60, TimeUnit.SECONDS), "still running");
+    } finally {
+      process.destroyForcibly();
+    }
+    String text = Files.readString(printed);
+    assertEquals(130, process.exitValue(), text);
+    JsonNode json = new Run(130, text, "").json();
+    assertTrue(json.get("interrupted").asBoolean(), text);
+    assertTrue(Files.exists(Path.of(json.get("checkpoint").asText())), text);
+  }
+
+  @Test
+  void settingsMayStandBeforeTheRecipe() {
+    run("train", "--set", "run.batch=4", "run.batch=5", recipe, "--set=model.wdith=4")
+        .failsWith("wdith");
+    run("train", recipe, recipe).isRefusedAsUsage("train", "two recipes");
+    run("train").isRefusedAsUsage("train", "a recipe is needed", "quick-start");
+    run("train", "quick-strat").failsWith("quick-strat", "quick-start");
+    run("train", "nowhere.yaml").failsWith("nowhere.yaml");
+  }
+
+  @Test
+  void quietPrintsTheResultOnly() {
+    Path out = folder.resolve("quiet");
+    Run run = run("train", recipe, "--out", out, "--quiet", "--json").succeeds();
+    assertEquals(1, run.out().lines().count(), run.out());
+    Run text = run("train", "--resume", "--out", out, "-q").succeeds();
+    assertTrue(text.out().startsWith("finished after step 6"), text.out());
+    assertTrue(text.out().contains("optimizer state"), text.out());
+  }
+
+  @Test
+  void aRunDoesNotOverwriteAnother() throws IOException {
+    Path out = folder.resolve("twice");
+    run("train", recipe, "--out", out).succeeds();
+    byte[] before = Files.readAllBytes(out.resolve("checkpoint-0000006.safetensors"));
+    run("train", recipe, "--out", out).failsWith("holds a run already", "--resume");
+    run("train", recipe, "--out", out, "--resume", "--set=model.width=8")
+        .failsWith("written by another recipe");
+    run("train", "--resume", "--out", folder.resolve("none")).failsWith("holds no run to resume");
+    assertArrayEquals(before, Files.readAllBytes(out.resolve("checkpoint-0000006.safetensors")));
+  }
+
+  @Test
+  void aRunOverItsBudgetIsRefused() {
+    Path out = folder.resolve("budget");
+    run("train", recipe, "--set", "run.memoryBudget=100kB", "--out", out)
+        .failsWith("out of the memory budget");
+    assertFalse(Files.exists(out));
+  }
+}
