@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
+import slimvox.backend.Backends;
 import slimvox.report.Figure;
 import slimvox.report.PlotlyPage;
 import slimvox.report.Tables;
@@ -56,9 +57,22 @@ public final class Notebook {
                 Runtime.getRuntime().maxMemory() >> 20,
                 size,
                 DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
+    text += "\n" + backends();
     PLOTLY_SHOWN.set(true);
-    String html = "<div>" + Tables.escape(text) + "</div>\n" + PlotlyPage.script();
-    DISPLAY.show(bundle(text, "text/html", html));
+    String html = Tables.escape(text).replace("\n", "<br>");
+    DISPLAY.show(bundle(text, "text/html", "<div>" + html + "</div>\n" + PlotlyPage.script()));
+  }
+
+  /** The fastest backend this machine has, and why the faster ones are not used. */
+  private static String backends() {
+    StringBuilder reasons = new StringBuilder();
+    for (Backends.Choice choice : Backends.choices()) {
+      if (choice.usable()) {
+        return "backend: %s (%s)%s".formatted(choice.name(), choice.description(), reasons);
+      }
+      reasons.append(" | not %s: %s".formatted(choice.name(), choice.description()));
+    }
+    throw new IllegalStateException("no backend can be used here" + reasons);
   }
 
   private static void require(boolean condition, String problem) {

@@ -41,6 +41,7 @@ class NotebookTest {
     String text = printed(Notebook::check);
     assertTrue(text.startsWith("SlimVox development | Java " + Runtime.version()), text);
     assertTrue(text.contains("size: " + Notebook.size()), text);
+    assertTrue(text.contains("\nbackend: "), text);
   }
 
   @Test
