@@ -32,7 +32,8 @@ final class TrainingProgress implements Listener, AutoCloseable {
         String.format(
             Locale.ROOT,
             "# recipe %s, results in %s%n# %,d parameters, %,d classes, %,d steps an epoch, on %s%n"
-                + "# a step lies in one planned block of %,.1f MiB",
+                + "# a step lies in one planned block of %,.1f MiB%n"
+                + "# acc: accuracy with the margin (and without); wait: for data; MiB: the peak",
             s.recipe().hash(),
             folder,
             s.parameters(),
@@ -60,9 +61,8 @@ final class TrainingProgress implements Listener, AutoCloseable {
         s.steps(),
         String.format(
             Locale.ROOT,
-            "epoch %d  loss %.3f  acc %.1f %% (no margin %.1f)  lr %.2g  margin %.2f"
-                + "  %.1f utt/s  wait %.0f %%  peak %,.0f MiB",
-            s.epoch(),
+            "loss %.3f  acc %.1f (%.1f) %%  lr %.2g  margin %.2f  %.1f utt/s  wait %.0f %%  %,.0f"
+                + " MiB",
             loss,
             100 * accuracy,
             100 * accuracyWithoutMargin,
