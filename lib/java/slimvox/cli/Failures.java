@@ -41,6 +41,10 @@ final class Failures {
     if (command.getCommandSpec().userObject() instanceof Subcommand c && c.debug) {
       e.printStackTrace(err);
     }
+    if (e instanceof InterruptedException) {
+      err.println("slimvox: stopped before the end; nothing was written");
+      return INTERRUPTED;
+    }
     boolean expected = isExpected(e);
     if (expected) {
       err.println("slimvox: " + oneLine(e.getMessage()));

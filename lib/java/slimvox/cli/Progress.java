@@ -19,6 +19,7 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
   private final String task;
   private final ProgressBar bar; // null where there is no terminal
   private long lastLine = System.nanoTime();
+  private boolean complete;
 
   private Progress(Subcommand command, String task, ProgressBar bar) {
     this.command = command;
@@ -63,7 +64,8 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
       return;
     }
     long now = System.nanoTime();
-    if (now - lastLine < LINE_NANOS && done < total) return;
+    if (complete || (now - lastLine < LINE_NANOS && done < total)) return;
+    complete = done >= total;
     lastLine = now;
     command.note(String.format(Locale.ROOT, "%s %,d/%,d  %s", task, done, total, details).strip());
   }

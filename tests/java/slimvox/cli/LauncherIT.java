@@ -1,0 +1,76 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The finished jar through {@code lib/bin/slimvox}. */
+class LauncherIT extends CommandLineTest {
+  @TempDir Path folder;
+
+  private Run launch(String... args) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("lib/bin/slimvox"));
+    command.addAll(List.of(args));
+    Path out = folder.resolve("out");
+    Path err = folder.resolve("err");
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+    // The JVM running this test; without options of the user, which change what the script does.
+    builder.environment().put("SLIMVOX_JAVA_HOME", System.getProperty("java.home"));
+    builder.environment().keySet().removeAll(List.of("SLIMVOX_JVM_OPTS", "SLIMVOX_XMX"));
+    int code = builder.start().waitFor();
+    return new Run(code, Files.readString(out), Files.readString(err));
+  }
+
+  @Test
+  void aFailureIsOneLineWithoutTheJvmsWarning() throws Exception {
+    launch("score", "no.safetensors", "no-trials", "no-scores").failsWith("no-trials");
+    launch("train", "nowhere.yaml").failsWith("nowhere.yaml");
+    launch("memory", "--model=ResNet35").failsWith("ResNet35");
+    launch("memory", "--modle=ResNet34").isRefusedAsUsage("memory", "--model");
+  }
+
+  @Test
+  void theVersionIsThatOfTheJar() throws Exception {
+    assertTrue(launch("--version").succeeds().out().matches("SlimVox \\d+\\.\\d+\\.\\d+\\R"));
+  }
+
+  @Test
+  void everyOptionOfMemoryWorksWithTheJvmThatStartsFast() throws Exception {
+    String[] command = {
+      "memory",
+      "--model=ResNet293",
+      "--batch=128",
+      "--optimizer=adam",
+      "--pooling=astp",
+      "--budget=500GB",
+      "--json"
+    };
+    assertEquals(128, launch(command).succeeds().json().get("batch").asInt());
+    Run cpu = launch("memory", "--model=ResNet18", "--width=4", "--workspace=cpu", "--json");
+    assertEquals("cpu", cpu.succeeds().json().get("workspace_of").asText());
+  }
+
+  @Test
+  void aMeasuredStepRunsOnTheProcessor() throws Exception {
+    Run run =
+        launch(
+            "bench",
+            "step",
+            "--model=ResNet18",
+            "--width=4",
+            "--batch=2",
+            "--frames=20",
+            "--threads=1",
+            "--steps=2",
+            "--json");
+    assertEquals("cpu", run.succeeds().json().get("backend").asText());
+  }
+}
