@@ -54,7 +54,8 @@ final class EmbedCommand extends Subcommand {
   @Parameters(
       index = "1..2",
       arity = "1..2",
-      paramLabel = "CORPUS OUT",
+      paramLabel = "[CORPUS] OUT",
+      hideParamSyntax = true,
       description = "Corpus folder (not with --features), and the file to write.")
   private List<Path> places;
 

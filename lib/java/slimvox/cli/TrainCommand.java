@@ -33,7 +33,9 @@ final class TrainCommand extends Subcommand {
   @Parameters(
       arity = "0..*",
       paramLabel = "RECIPE",
-      description = "A YAML file, or a recipe that ships with SlimVox: quick-start, ...")
+      hideParamSyntax = true,
+      description =
+          "A YAML file, or a recipe that ships with SlimVox: quick-start or wespeaker-resnet34.")
   private List<String> words = new ArrayList<>();
 
   @Option(

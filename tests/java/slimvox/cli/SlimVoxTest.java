@@ -27,6 +27,12 @@ class SlimVoxTest extends CommandLineTest {
   }
 
   @Test
+  void shippedRecipesAreInTheHelp() {
+    String help = run("train", "--help").succeeds().out();
+    slimvox.train.Recipe.SHIPPED.forEach(name -> assertTrue(help.contains(name), help));
+  }
+
+  @Test
   void versionIsOneLine() {
     assertEquals("SlimVox development\n", run("--version").succeeds().out().replace("\r", ""));
   }
