@@ -3,6 +3,7 @@ package slimvox.backend.cpu;
 import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import org.bytedeco.javacpp.Loader;
 
@@ -16,6 +17,10 @@ import org.bytedeco.javacpp.Loader;
 @SuppressWarnings("restricted") // loading native code is what it is for
 final class NativeLibraries {
   private static final String PLATFORM = "linux-x86_64";
+
+  /** Iterations of a few nanoseconds: about what a thread of the region is behind the others. */
+  private static final String SPINS = "10000";
+
   private static NativeLibraries loaded;
 
   private final SymbolLookup oneDnn;
@@ -34,11 +39,29 @@ final class NativeLibraries {
   static synchronized NativeLibraries load() {
     if (loaded == null) {
       checkPlatform(Loader.getPlatform());
+      limitSpinning();
       // First the OpenMP runtime: oneDNN then finds it loaded, and shares its threads with us.
       SymbolLookup gomp = open("libgomp.so.1");
       loaded = new NativeLibraries(open("libdnnl.so.3"), gomp);
     }
     return loaded;
+  }
+
+  /**
+   * Lets OpenMP's threads sleep soon after a parallel region instead of spinning for milliseconds.
+   *
+   * <p>On a quiet machine that costs a few percent of a training step at most. But where anything
+   * else runs on the same cores (a browser, JupyterLab, the JVM's compiler), threads that spin keep
+   * the one that everybody waits for from running, and a step takes several times as long. A
+   * setting of the user wins.
+   */
+  private static void limitSpinning() {
+    if (System.getenv("OMP_WAIT_POLICY") != null || System.getenv("GOMP_SPINCOUNT") != null) return;
+    NativeFunction setenv = NativeFunction.find(Linker.nativeLinker().defaultLookup(), "setenv", 3);
+    try (Arena arena = Arena.ofConfined()) {
+      setenv.call(
+          arena.allocateFrom("GOMP_SPINCOUNT").address(), arena.allocateFrom(SPINS).address(), 0);
+    }
   }
 
   /** The symbols of libdnnl. */
