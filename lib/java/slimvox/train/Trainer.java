@@ -3,6 +3,7 @@ package slimvox.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import slimvox.backend.Backend;
@@ -15,6 +16,7 @@ import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.Models;
 import slimvox.models.Network;
+import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
 import slimvox.optim.LearningRate;
 import slimvox.optim.Optimizer;
@@ -24,6 +26,7 @@ import slimvox.storage.InputException;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
 import slimvox.verify.Scores;
+import slimvox.verify.Trials;
 import slimvox.verify.Verification;
 
 /**
@@ -152,7 +155,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   private static Optimizer optimizer(
-      OptimizerSettings o, Backend backend, java.util.List<slimvox.nn.Parameter> parameters) {
+      OptimizerSettings o, Backend backend, List<Parameter> parameters) {
     if (o.name().equals("sgd")) {
       return new Sgd(backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov());
     }
@@ -295,8 +298,22 @@ public final class Trainer implements AutoCloseable {
 
   /** Cosine scores of the validation trials with the network as it is now. */
   public Scores score(FeatureSource.Progress progress) throws InterruptedException {
-    Embeddings embeddings = embedder.embed(data.trialUtterances(), data::wholeUtterance, progress);
-    return CosineScoring.plain().score(data.trials(), embeddings);
+    return score(data.trials(), progress);
+  }
+
+  /**
+   * Cosine scores of other trials between utterances of the validation corpus.
+   *
+   * @throws InputException if the corpus lacks an utterance
+   */
+  public Scores score(Trials trials, FeatureSource.Progress progress) throws InterruptedException {
+    Embeddings embeddings = embedder.embed(trials.utterances(), data::wholeUtterance, progress);
+    return CosineScoring.plain().score(trials, embeddings);
+  }
+
+  /** Trials of the validation corpus' folder, by name. */
+  public Trials trials(String list) {
+    return Trials.read(data.validation().trialList(list));
   }
 
   private void save(RunLog log, Listener listener) {

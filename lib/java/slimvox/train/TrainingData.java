@@ -4,10 +4,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.SequencedSet;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.BatchSettings;
@@ -149,11 +147,6 @@ public final class TrainingData {
   /** The trials, null without validation. */
   public Trials trials() {
     return trials;
-  }
-
-  /** The utterances of the trials, each once. */
-  public SequencedSet<String> trialUtterances() {
-    return new LinkedHashSet<>(trials.utterances());
   }
 
   public Batches batches() {

@@ -1,0 +1,75 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.List;
+import slimvox.verify.DetectionCurve.DetPoint;
+import slimvox.verify.Scores;
+import slimvox.verify.Verification;
+import tech.tablesaw.api.DoubleColumn;
+import tech.tablesaw.api.IntColumn;
+import tech.tablesaw.api.StringColumn;
+import tech.tablesaw.api.Table;
+
+/** Verification results of several systems: a table with their trial lists, and DET curves. */
+public final class Results {
+  private static final int CURVE_POINTS = 400;
+
+  private record Row(String system, Scores scores, Verification verification) {}
+
+  private final List<Row> rows = new ArrayList<>();
+
+  /**
+   * Adds a system's scores, measured with p_target 0.05.
+   *
+   * @return what was measured
+   */
+  public Verification add(String system, Scores scores) {
+    Verification verification = Verification.of(scores);
+    rows.add(new Row(system, scores, verification));
+    return verification;
+  }
+
+  /** One line a system and trial list: EER in %, minDCF, number of trials, name and hash. */
+  public Table table() {
+    StringColumn system = StringColumn.create("system");
+    StringColumn list = StringColumn.create("trial list");
+    DoubleColumn eer = DoubleColumn.create("EER (%)");
+    DoubleColumn dcf = DoubleColumn.create("minDCF(0.05)");
+    IntColumn targets = IntColumn.create("targets");
+    IntColumn nontargets = IntColumn.create("nontargets");
+    StringColumn hash = StringColumn.create("list sha256");
+    for (Row row : rows) {
+      Verification v = row.verification;
+      system.append(row.system);
+      list.append(shortName(v.trialList()));
+      eer.append(Math.round(v.eerPercent() * 100) / 100.0);
+      dcf.append(Math.round(v.minDcf() * 1000) / 1000.0);
+      targets.append(v.targets());
+      nontargets.append(v.nontargets());
+      hash.append(v.sha256().substring(0, 12));
+    }
+    return Table.create("", system, list, eer, dcf, targets, nontargets, hash);
+  }
+
+  /** The DET curves of all systems on one trial list. */
+  public Figure det(String trialList) {
+    Figure figure = Figure.det("DET curves, trials " + trialList);
+    for (Row row : rows) {
+      if (!shortName(row.verification.trialList()).equals(trialList)) continue;
+      List<DetPoint> points = row.scores.curve().detPoints(CURVE_POINTS);
+      double[] falseAlarms = points.stream().mapToDouble(DetPoint::falseAlarmRate).toArray();
+      double[] misses = points.stream().mapToDouble(DetPoint::missRate).toArray();
+      figure = figure.line(row.system, falseAlarms, misses);
+    }
+    if (figure.series().isEmpty()) {
+      throw new IllegalArgumentException("no system was scored on " + trialList);
+    }
+    return figure;
+  }
+
+  /** A list's name without folders and ending. */
+  private static String shortName(String trialList) {
+    String name = trialList.substring(trialList.lastIndexOf('/') + 1);
+    return name.endsWith(".txt") ? name.substring(0, name.length() - 4) : name;
+  }
+}
