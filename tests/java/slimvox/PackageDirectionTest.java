@@ -20,12 +20,13 @@ class PackageDirectionTest {
       Map.ofEntries(
           Map.entry("memory", List.of()),
           Map.entry("storage", List.of()),
-          Map.entry("backend", List.of("memory")),
+          Map.entry("vector", List.of()),
+          Map.entry("backend", List.of("memory", "vector")),
           Map.entry("nn", List.of("backend", "memory")),
           Map.entry("models", List.of("nn", "backend", "memory")),
           Map.entry("loss", List.of("nn", "backend", "memory")),
           Map.entry("optim", List.of("nn", "backend", "memory")),
-          Map.entry("audio", List.of()),
+          Map.entry("audio", List.of("vector")),
           Map.entry("data", List.of("audio")),
           Map.entry("verify", List.of()),
           Map.entry(

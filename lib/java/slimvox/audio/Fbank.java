@@ -6,6 +6,7 @@ import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.storage.InputException;
+import slimvox.vector.StableVectors;
 
 /**
  * Kaldi's log-mel filterbank energies.

@@ -2,6 +2,7 @@ package slimvox.audio;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
+import slimvox.vector.StableVectors;
 
 /**
  * Plays a waveform faster or slower, pitch and tempo together, as sox's {@code speed} effect.

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
@@ -111,6 +112,27 @@ class PlannedTrainingTest {
     }
     int half = results.size() / 2;
     for (int i = 0; i < half; i++) assertArrayEquals(results.get(i), results.get(half + i));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void theSameStepsGiveTheSameBitsEarlyAndLateInTheLifeOfTheProcess(ModelSpec.Pooling pooling) {
+    // The first rounds are interpreted, the last ones compiled.
+    List<float[]> first = null;
+    for (int round = 0; round < 40; round++) {
+      try (PlannedTraining training = new PlannedTraining(cpu, small(spec("ResNet18", pooling)))) {
+        training.step().initialize(new SplittableRandom(1));
+        for (int i = 0; i < 4; i++) training.run(features(), new int[] {0, 1, 4}, 0.1, 0.01);
+        List<float[]> values =
+            training.step().state().parameters().values().stream()
+                .map(p -> cpu.ops().floats(p.value()))
+                .toList();
+        if (first == null) first = values;
+        for (int i = 0; i < values.size(); i++) {
+          assertArrayEquals(first.get(i), values.get(i), "round " + round + ", tensor " + i);
+        }
+      }
+    }
   }
 
   @Test

@@ -9,6 +9,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Tensor;
+import slimvox.vector.StableVectors;
 
 /**
  * Attentive statistics pooling (Okabe et al. 2018, arXiv 1803.10963) on frames-first activations, N
@@ -70,7 +71,7 @@ final class AttentivePooling {
     for (int w = 1; w < frames; w++) largest = largest.max(load(x + w * stride, m));
     FloatVector sum = FloatVector.zero(Lanes.FLOATS);
     for (int w = 0; w < frames; w++) {
-      FloatVector e = load(x + w * stride, m).sub(largest).lanewise(VectorOperators.EXP);
+      FloatVector e = StableVectors.exp(load(x + w * stride, m).sub(largest));
       store(y + w * stride, e, m);
       sum = sum.add(e);
     }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Tensor;
+import slimvox.vector.StableVectors;
 
 /**
  * Operations that take each element by itself, and those between a matrix and a row.
@@ -146,11 +147,11 @@ final class Elementwise {
   private static void tanh(long x, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      store(y + 4L * i, load(x + 4L * i).lanewise(VectorOperators.TANH));
+      store(y + 4L * i, StableVectors.tanh(load(x + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, load(x + 4L * i, m).lanewise(VectorOperators.TANH), m);
+      store(y + 4L * i, StableVectors.tanh(load(x + 4L * i, m)), m);
     }
   }
 

@@ -14,6 +14,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.Tensor;
+import slimvox.vector.StableVectors;
 
 /**
  * The parts of an additive angular margin loss (Deng et al. 2019, arXiv 1801.07698), row by row.
@@ -91,7 +92,7 @@ final class Margin {
       VectorMask<Float> m = tail(i, count);
       a = load(x + 4L * i, m).fma(load(y + 4L * i, m), a);
     }
-    return a.reduceLanes(VectorOperators.ADD);
+    return StableVectors.sum(a);
   }
 
   private static void scale(long x, float factor, long y, int count) {
@@ -224,13 +225,13 @@ final class Margin {
     FloatVector a = FloatVector.zero(Lanes.FLOATS);
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      FloatVector e = load(x + 4L * i).sub(largest).lanewise(VectorOperators.EXP);
+      FloatVector e = StableVectors.exp(load(x + 4L * i).sub(largest));
       store(y + 4L * i, e);
       a = a.add(e);
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      FloatVector e = load(x + 4L * i, m).sub(largest).lanewise(VectorOperators.EXP);
+      FloatVector e = StableVectors.exp(load(x + 4L * i, m).sub(largest));
       store(y + 4L * i, e, m);
       a = a.lanewise(VectorOperators.ADD, e, m);
     }

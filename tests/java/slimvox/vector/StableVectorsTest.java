@@ -1,4 +1,4 @@
-package slimvox.audio;
+package slimvox.vector;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,6 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.SplittableRandom;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.SpeedPerturbation;
+import slimvox.audio.Waveform;
 
 class StableVectorsTest {
   private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
@@ -27,6 +31,44 @@ class StableVectorsTest {
     }
     assertEquals(0, log(1));
     assertEquals((float) Math.log(Fbank.FLOOR), log(Fbank.FLOOR));
+  }
+
+  private static float exp(float x) {
+    return StableVectors.exp(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
+  }
+
+  private static float tanh(float x) {
+    return StableVectors.tanh(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
+  }
+
+  @Test
+  void exponentialIsWithinTwoUnitsInTheLastPlace() {
+    var random = new SplittableRandom(4);
+    for (int i = 0; i < 200_000; i++) {
+      float x = (float) random.nextDouble(-87, 88.7);
+      double expected = Math.exp(x);
+      assertEquals(expected, exp(x), 2 * Math.ulp((float) expected), () -> "x = " + x);
+    }
+    assertEquals(1, exp(0));
+    assertEquals(0, exp(-88));
+    assertEquals(0, exp(Float.NEGATIVE_INFINITY));
+    assertEquals(Float.POSITIVE_INFINITY, exp(89));
+    assertEquals(Float.POSITIVE_INFINITY, exp(Float.POSITIVE_INFINITY));
+    assertTrue(Float.isNaN(exp(Float.NaN)));
+  }
+
+  @Test
+  void hyperbolicTangentIsWithinThreeUnitsInTheLastPlace() {
+    var random = new SplittableRandom(5);
+    for (int i = 0; i < 200_000; i++) {
+      float x = (float) (random.nextGaussian() * (i % 2 == 0 ? 0.3 : 5));
+      double expected = Math.tanh(x);
+      assertEquals(expected, tanh(x), 3 * Math.ulp((float) expected), () -> "x = " + x);
+    }
+    assertEquals(0, tanh(0));
+    assertEquals(1, tanh(100));
+    assertEquals(-1, tanh(Float.NEGATIVE_INFINITY));
+    assertTrue(Float.isNaN(tanh(Float.NaN)));
   }
 
   @Test
