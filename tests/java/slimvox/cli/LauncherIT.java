@@ -73,4 +73,24 @@ class LauncherIT extends CommandLineTest {
             "--json");
     assertEquals("cpu", run.succeeds().json().get("backend").asText());
   }
+
+  @Test
+  void theProcessGrowsByThePeakOfTheLedgerATenthAndAConstant() throws Exception {
+    // The constant is the JVM's own: compiled code, a nursery of 32 MiB, oneDNN's generated code.
+    long constant = 96 << 20;
+    Run run =
+        launch(
+            "bench",
+            "step",
+            "--model=ResNet34",
+            "--batch=4",
+            "--frames=200",
+            "--threads=1",
+            "--steps=2",
+            "--json");
+    long peak = run.succeeds().json().get("peak_bytes").asLong();
+    long growth = run.json().get("resident_growth_bytes").asLong();
+    assertTrue(peak > 300_000_000, "the peak of the ledger is " + peak);
+    assertTrue(growth <= 1.1 * peak + constant, growth + " bytes for " + peak);
+  }
 }
