@@ -13,6 +13,12 @@ public enum StatisticsBaseline {
   /** Means, then population standard deviations of each bin over the frames: 2 x bins values. */
   MEAN_AND_DEVIATION;
 
+  /** What tables call it. */
+  @Override
+  public String toString() {
+    return this == MEAN ? "feature mean" : "feature mean + deviation";
+  }
+
   /** The embedding of an utterance. */
   public float[] embedding(Features features) {
     int bins = features.bins();
