@@ -1,10 +1,11 @@
 package slimvox.audio;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.AccessMode;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -139,26 +140,28 @@ public final class AudioFiles {
 
     /** Opens a file of either format. */
     static AudioFile open(Path path) throws IOException {
-      var channel = FileChannel.open(path);
+      // Not a channel: an interrupt (a notebook's stop button) would close that while it is read.
+      path.getFileSystem().provider().checkAccess(path, AccessMode.READ);
+      var file = new RandomAccessFile(path.toFile(), "r");
       try {
-        return open(path, channel);
+        return open(path, file);
       } catch (Throwable e) {
-        channel.close();
+        file.close();
         throw e;
       }
     }
 
-    private static AudioFile open(Path path, FileChannel channel) throws IOException {
-      ByteBuffer start = readUpTo(channel, 0, 12);
+    private static AudioFile open(Path path, RandomAccessFile file) throws IOException {
+      ByteBuffer start = readUpTo(file, 0, 12);
       if (start.limit() == 0) {
         throw fault(path, "empty (0 bytes); copy or convert it again");
       }
       String text = new String(start.array(), 0, start.limit(), StandardCharsets.ISO_8859_1);
       if (text.startsWith("RIFF") && (start.limit() < 12 || text.startsWith("WAVE", 8))) {
-        return new WavFile(path, channel);
+        return new WavFile(path, file);
       }
       if (text.startsWith("fLaC")) {
-        return new FlacFile(path, channel);
+        return new FlacFile(path, file);
       }
       throw fault(
           path,
@@ -188,13 +191,17 @@ public final class AudioFiles {
   }
 
   /** Up to {@code length} bytes from {@code position} on, fewer where the file ends. */
-  static ByteBuffer readUpTo(FileChannel channel, long position, int length) throws IOException {
-    var buffer = ByteBuffer.allocate(length);
-    while (buffer.hasRemaining()) {
-      if (channel.read(buffer, position + buffer.position()) < 0) {
+  static ByteBuffer readUpTo(RandomAccessFile file, long position, int length) throws IOException {
+    var bytes = new byte[length];
+    file.seek(position);
+    int filled = 0;
+    while (filled < length) {
+      int read = file.read(bytes, filled, length - filled);
+      if (read < 0) {
         break;
       }
+      filled += read;
     }
-    return buffer.flip();
+    return ByteBuffer.wrap(bytes, 0, filled);
   }
 }

@@ -5,8 +5,8 @@ import static slimvox.audio.AudioFiles.readUpTo;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -34,16 +34,16 @@ final class FlacFile implements AudioFiles.AudioFile {
   private static final int MAX_BYTES = 255 << 20;
 
   private final Path path;
-  private final FileChannel channel;
+  private final RandomAccessFile file;
   private final AudioInfo info;
   private final int bits;
   private final byte[] streamInfo;
   private final long framesStart;
 
-  FlacFile(Path path, FileChannel channel) throws IOException {
+  FlacFile(Path path, RandomAccessFile file) throws IOException {
     this.path = path;
-    this.channel = channel;
-    ByteBuffer start = readUpTo(channel, 0, PREFIX_BYTES);
+    this.file = file;
+    ByteBuffer start = readUpTo(file, 0, PREFIX_BYTES);
     if (start.limit() < PREFIX_BYTES) {
       throw fault(path, "cut short at byte %d, inside the header; copy it again", start.limit());
     }
@@ -67,16 +67,16 @@ final class FlacFile implements AudioFiles.AudioFile {
   private long skipMetadata() throws IOException {
     long position = 4;
     while (true) {
-      ByteBuffer header = readUpTo(channel, position, 4);
+      ByteBuffer header = readUpTo(file, position, 4);
       if (header.limit() < 4) {
         throw fault(
-            path, "cut short at byte %d, inside the metadata; copy it again", channel.size());
+            path, "cut short at byte %d, inside the metadata; copy it again", file.length());
       }
       position += 4 + (header.getInt(0) & 0xffffff);
       if (header.get(0) < 0) {
-        if (position >= channel.size()) {
+        if (position >= file.length()) {
           throw fault(
-              path, "cut short at byte %d, before the first frame; copy it again", channel.size());
+              path, "cut short at byte %d, before the first frame; copy it again", file.length());
         }
         return position;
       }
@@ -90,11 +90,11 @@ final class FlacFile implements AudioFiles.AudioFile {
 
   @Override
   public float[] samples() throws IOException {
-    long size = channel.size();
+    long size = file.length();
     if (size > MAX_BYTES) {
       throw fault(path, "%d bytes, over 255 MiB (hours of speech); split it", size);
     }
-    ByteBuffer frames = readUpTo(channel, framesStart, (int) (size - framesStart));
+    ByteBuffer frames = readUpTo(file, framesStart, (int) (size - framesStart));
     var stream = ByteBuffer.allocate(PREFIX_BYTES + frames.limit());
     stream.put(new byte[] {'f', 'L', 'a', 'C'}).putInt(0x80 << 24 | STREAMINFO_BYTES);
     stream.put(streamInfo).put(frames);
@@ -153,13 +153,13 @@ final class FlacFile implements AudioFiles.AudioFile {
       end = decoder.getBitInputStream().getTotalBytesRead();
     }
     if (info.frames() == 0 && end < length) {
-      throw fault(path, "cut short at byte %d, inside a frame; copy it again", channel.size());
+      throw fault(path, "cut short at byte %d, inside a frame; copy it again", file.length());
     }
     if (info.frames() > 0 && decoded != info.frames()) {
       throw fault(
           path,
           "cut short at byte %d: %d samples of the %d that its header promises; copy it again",
-          channel.size(),
+          file.length(),
           decoded,
           info.frames());
     }
@@ -201,6 +201,6 @@ final class FlacFile implements AudioFiles.AudioFile {
 
   @Override
   public void close() throws IOException {
-    channel.close();
+    file.close();
   }
 }

@@ -5,9 +5,9 @@ import static slimvox.audio.AudioFiles.fault;
 import static slimvox.audio.AudioFiles.readUpTo;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
@@ -26,20 +26,20 @@ final class WavFile implements AudioFiles.AudioFile {
   private static final long UNKNOWN_LENGTH = 0x7ffff000L;
 
   private final Path path;
-  private final FileChannel channel;
+  private final RandomAccessFile file;
   private final AudioInfo info;
   private final boolean isFloat;
   private final long dataStart;
   private final int dataBytes;
 
-  WavFile(Path path, FileChannel channel) throws IOException {
+  WavFile(Path path, RandomAccessFile file) throws IOException {
     this.path = path;
-    this.channel = channel;
-    long size = channel.size();
+    this.file = file;
+    long size = file.length();
     ByteBuffer format = null;
     long position = 12;
     while (true) {
-      ByteBuffer header = readUpTo(channel, position, 8).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer header = readUpTo(file, position, 8).order(ByteOrder.LITTLE_ENDIAN);
       if (header.limit() < 8) {
         throw fault(
             path,
@@ -51,7 +51,7 @@ final class WavFile implements AudioFiles.AudioFile {
       long length = Integer.toUnsignedLong(header.getInt(4));
       long content = position + 8;
       if (id.equals("fmt ")) {
-        format = readUpTo(channel, content, (int) Math.min(length, 40));
+        format = readUpTo(file, content, (int) Math.min(length, 40));
         format.order(ByteOrder.LITTLE_ENDIAN);
         if (format.limit() < 16) {
           throw fault(path, "\"fmt \" chunk at byte %d is too short; %s", position, again());
@@ -156,7 +156,7 @@ final class WavFile implements AudioFiles.AudioFile {
 
   @Override
   public float[] samples() throws IOException {
-    ByteBuffer data = readUpTo(channel, dataStart, dataBytes);
+    ByteBuffer data = readUpTo(file, dataStart, dataBytes);
     if (data.limit() < dataBytes) {
       throw fault(path, "became shorter while it was read; copy it again");
     }
@@ -180,6 +180,6 @@ final class WavFile implements AudioFiles.AudioFile {
 
   @Override
   public void close() throws IOException {
-    channel.close();
+    file.close();
   }
 }

@@ -58,6 +58,15 @@ class AudioFilesTest {
   }
 
   @Test
+  void anInterruptedThreadStillReads() throws IOException {
+    Path file = folder.resolve("a.wav");
+    WavWriter.writePcm16(file, WORD);
+    Thread.currentThread().interrupt();
+    assertArrayEquals(WORD.samples(), AudioFiles.read(file).samples());
+    assertTrue(Thread.interrupted(), "the interrupt is still there for who waits for it");
+  }
+
+  @Test
   void extraChunksAndOddPaddingAreSteppedOver() throws IOException {
     byte[] data = {1, 0, 2, 0, 0, (byte) 0x80};
     Path file =
