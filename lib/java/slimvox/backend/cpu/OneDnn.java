@@ -41,7 +41,6 @@ public final class OneDnn implements AutoCloseable {
   private final long attributes;
   private final long addingAttributes;
   private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
-  private Thread thread;
 
   private OneDnn(NativeLibraries libraries, int threads) {
     this.gomp = libraries.gomp();
@@ -211,11 +210,12 @@ public final class OneDnn implements AutoCloseable {
     return operation;
   }
 
-  /** OpenMP keeps the number of threads for each calling thread, and scratch pads depend on it. */
+  /**
+   * OpenMP keeps the number of threads for each calling thread, and scratch pads depend on it.
+   * Another instance may have set it meanwhile, and asking takes as long as setting it again.
+   */
   private void enter() {
-    if (thread == Thread.currentThread()) return;
     setThreads.call(threads);
-    thread = Thread.currentThread();
   }
 
   private static long address(Tensor workspace) {

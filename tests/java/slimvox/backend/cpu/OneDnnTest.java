@@ -278,6 +278,18 @@ class OneDnnTest {
   }
 
   @Test
+  void instancesWithOtherNumbersOfThreadsTakeTurns() {
+    try (OneDnn one = OneDnn.open(1);
+        OneDnn two = OneDnn.open(2)) {
+      NativeFunction inUse = NativeFunction.find(one.gomp(), "omp_get_max_threads", 0);
+      for (OneDnn library : new OneDnn[] {one, two, one, two}) {
+        library.matmulWorkspace(false, true, 8, 8, 8);
+        assertEquals(library.threads(), (int) inUse.call());
+      }
+    }
+  }
+
+  @Test
   void noConvolutionOfTheModelsFallsToReferenceCode() {
     try (OneDnn library = OneDnn.open(2)) {
       for (Convolution g : ModelConvolutions.all()) {
