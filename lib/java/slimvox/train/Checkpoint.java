@@ -98,12 +98,7 @@ public final class Checkpoint {
    */
   static void load(Path path, Recipe recipe, String corpusHash, TrainingStep step) {
     Safetensors file = open(path);
-    Recipe other = recipe(file);
-    if (!sameTraining(recipe, other)) {
-      throw new InputException(
-          "%s: written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it"
-              .formatted(path, other.hash(), recipe.hash()));
-    }
+    requireSame(path, recipe(file), recipe);
     String hash = file.metadata().get("corpus_sha256");
     if (!corpusHash.equals(hash)) {
       throw new InputException(
@@ -119,9 +114,19 @@ public final class Checkpoint {
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
   }
 
-  /** What decides the bits of a run: all but how often things are saved, and where they lie. */
-  private static boolean sameTraining(Recipe a, Recipe b) {
-    return comparable(a).equals(comparable(b));
+  /**
+   * Compares what decides the bits of a run: all but how often things are saved, and where they
+   * lie.
+   *
+   * @param file that the earlier recipe is in
+   * @throws InputException if the recipes differ
+   */
+  static void requireSame(Path file, Recipe earlier, Recipe recipe) {
+    if (comparable(earlier).equals(comparable(recipe))) return;
+    throw new InputException(
+        "%s: written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it"
+                .formatted(file, earlier.hash(), recipe.hash())
+            + ", or start a run in another folder");
   }
 
   private static Recipe comparable(Recipe r) {

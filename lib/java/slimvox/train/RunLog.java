@@ -3,6 +3,8 @@ package slimvox.train;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -41,11 +43,13 @@ final class RunLog implements AutoCloseable {
   private final Path folder;
   private final CSVPrinter steps;
   private final CSVPrinter validations;
+  private final long lastValidation;
 
-  private RunLog(Path folder, CSVPrinter steps, CSVPrinter validations) {
+  private RunLog(Path folder, CSVPrinter steps, CSVPrinter validations, long lastValidation) {
     this.folder = folder;
     this.steps = steps;
     this.validations = validations;
+    this.lastValidation = lastValidation;
   }
 
   /**
@@ -54,21 +58,52 @@ final class RunLog implements AutoCloseable {
    * @param folder null for a log that is not kept
    */
   static RunLog open(Path folder, long step) {
-    if (folder == null) return new RunLog(null, null, null);
-    return new RunLog(
-        folder,
-        printer(folder.resolve("log.csv"), STEP_COLUMNS, step),
-        printer(folder.resolve("validation.csv"), VALIDATION_COLUMNS, step));
+    if (folder == null) return new RunLog(null, null, null, 0);
+    Path steps = folder.resolve("log.csv");
+    Path validations = folder.resolve("validation.csv");
+    keep(steps, STEP_COLUMNS, step);
+    long lastValidation = keep(validations, VALIDATION_COLUMNS, step);
+    return new RunLog(folder, printer(steps), printer(validations), lastValidation);
   }
 
-  private static CSVPrinter printer(Path file, String[] columns, long step) {
+  /**
+   * Leaves a header and the lines up to {@code step} in a file.
+   *
+   * @return the step of the last line, 0 if there is none
+   */
+  private static long keep(Path file, String[] columns, long step) {
     try {
       StringWriter kept = new StringWriter();
+      long last = 0;
       try (CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT)) {
         out.printRecord((Object[]) columns);
-        if (Files.exists(file) && step > 0) copy(file, step, out);
+        if (Files.exists(file) && step > 0) last = copy(file, step, out);
       }
       AtomicFile.write(file, kept.toString());
+      return last;
+    } catch (IOException e) {
+      throw new InputException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** A killed run may have left half a line at the end; it is after the checkpoint. */
+  private static long copy(Path file, long step, CSVPrinter out) throws IOException {
+    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get();
+    long last = 0;
+    try (CSVParser lines = CSVParser.parse(file, StandardCharsets.UTF_8, format)) {
+      for (CSVRecord line : lines) {
+        if (!line.isConsistent() || Long.parseLong(line.get("step")) > step) break;
+        out.printRecord(line);
+        last = Long.parseLong(line.get("step"));
+      }
+    } catch (UncheckedIOException e) {
+      // The half line ends within a quoted field.
+    }
+    return last;
+  }
+
+  private static CSVPrinter printer(Path file) {
+    try {
       BufferedWriter writer = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
       return new CSVPrinter(writer, CSVFormat.DEFAULT);
     } catch (IOException e) {
@@ -76,15 +111,9 @@ final class RunLog implements AutoCloseable {
     }
   }
 
-  /** A killed run may have left half a line at the end; it is after the checkpoint. */
-  private static void copy(Path file, long step, CSVPrinter out) throws IOException {
-    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get();
-    try (CSVParser lines = CSVParser.parse(file, java.nio.charset.StandardCharsets.UTF_8, format)) {
-      for (CSVRecord line : lines) {
-        if (!line.isConsistent() || Long.parseLong(line.get("step")) > step) break;
-        out.printRecord(line);
-      }
-    }
+  /** Whether the validation after {@code step} steps is in the log of the run that is resumed. */
+  boolean isValidated(long step) {
+    return step > 0 && lastValidation == step;
   }
 
   void step(Listener.Step s) {

@@ -93,10 +93,12 @@ public final class Trainer implements AutoCloseable {
    */
   public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
-    if (!Files.exists(folder.resolve("recipe.yaml"))) {
+    Path own = folder.resolve("recipe.yaml");
+    if (!Files.exists(own)) {
       throw new InputException(
           folder + ": holds no run to resume; leave out --resume to start one");
     }
+    if (Checkpoint.latest(folder).isEmpty()) Checkpoint.requireSame(own, Recipe.read(own), recipe);
     AtomicFile.removeLeftovers(folder);
     Trainer trainer = new Trainer(recipe, folder, progress);
     try {
@@ -208,13 +210,22 @@ public final class Trainer implements AutoCloseable {
    * @return how it ended; the listener has been told the same
    */
   public Listener.End run(Listener listener) {
+    try (RunLog log = RunLog.open(folder, step())) {
+      return run(listener, log);
+    }
+  }
+
+  private Listener.End run(Listener listener, RunLog log) {
     long started = System.nanoTime();
-    RunLog log = RunLog.open(folder, step());
     listener.started(startReport());
     long waited = 0;
     boolean interrupted = false;
     long first = step();
     try (BatchLoader loader = loader(first)) {
+      // The interrupt that ended the earlier part may have come within its last validation.
+      if (first > 0 && due(recipe.run().validateEvery(), first) && !log.isValidated(first)) {
+        validate(log, listener);
+      }
       for (long i = first; i < steps; i++) {
         if (Thread.currentThread().isInterrupted()) {
           interrupted = true;
@@ -260,7 +271,7 @@ public final class Trainer implements AutoCloseable {
             waited / 1e9,
             verification,
             backend.ledger().report());
-    log.close();
+    log.flush();
     listener.finished(end);
     return end;
   }

@@ -143,8 +143,13 @@ class TrainerTest {
                     }
                   }));
     }
+    List<String> log = Files.readAllLines(parts.resolve("log.csv"));
+    assertTrue(log.getLast().startsWith("7,"), "a run that fails leaves its log: " + log);
     Files.writeString(
         parts.resolve("log.csv"), Files.readString(parts.resolve("log.csv")) + "5,1,3.2,0");
+    Files.writeString(
+        parts.resolve("validation.csv"),
+        Files.readString(parts.resolve("validation.csv")) + "6,1.5,0.1,0.05,10,\"half a na");
     try (Trainer trainer = resume(recipe(), parts)) {
       assertEquals(4, trainer.step());
       // And stopped by an interrupt at step 9, which saves a checkpoint.
@@ -177,6 +182,50 @@ class TrainerTest {
     assertEquals(
         Files.readAllLines(whole.resolve("validation.csv")),
         Files.readAllLines(parts.resolve("validation.csv")));
+  }
+
+  @Test
+  void aValidationThatWasInterruptedIsMadeUpForWhenTheRunGoesOn() throws Exception {
+    Path whole = folder.resolve("validated");
+    try (Trainer trainer = start(recipe(), whole)) {
+      trainer.run(SILENT);
+    }
+    Path parts = folder.resolve("interrupted-validation");
+    Listener interrupts =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            if (step.step() % 6 == 0) Thread.currentThread().interrupt(); // validation comes next
+          }
+        };
+    for (int step : new int[] {6, 12}) {
+      try (Trainer trainer = step == 6 ? start(recipe(), parts) : resume(recipe(), parts)) {
+        Listener.End end = trainer.run(interrupts);
+        assertTrue(Thread.interrupted());
+        assertTrue(end.interrupted());
+        assertEquals(step, end.step());
+      }
+    }
+    try (Trainer trainer = resume(recipe(), parts)) {
+      assertNotNull(trainer.run(SILENT).verification());
+    }
+    assertEquals(
+        Files.readAllLines(whole.resolve("validation.csv")),
+        Files.readAllLines(parts.resolve("validation.csv")));
+  }
+
+  @Test
+  void aRunWithoutCheckpointGoesOnWithItsOwnRecipeOnly() throws Exception {
+    Path out = folder.resolve("no-checkpoint");
+    start(recipe(), out).close();
+    var e =
+        assertThrows(
+            InputException.class,
+            () -> resume(recipe("optimizer.learningRate.initial=0.001"), out));
+    assertTrue(
+        e.getMessage().startsWith(out.resolve("recipe.yaml") + ": written by another recipe"),
+        e.getMessage());
+    resume(recipe(), out).close();
   }
 
   @Test
