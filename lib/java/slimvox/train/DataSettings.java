@@ -22,7 +22,7 @@ import java.util.List;
  * @param folds into how many parts the speakers are divided, 2 or more; 0 for no folds. Default 0
  * @param frames frames of a training example (10 ms each with the usual features). Default 200
  * @param speeds playback speeds of the training utterances; a speaker at another speed counts as
- *     another speaker, so there are speakers x speeds classes. Default [1.0]
+ *     another speaker, so there are speakers x speeds classes; 0.5 to 2, with 1.0. Default [1.0]
  * @param specAugment masks over training examples
  * @param joinUtterances how many utterances of one speaker are joined before a training example is
  *     cut out, for corpora of single words. Default 1
@@ -95,9 +95,12 @@ public record DataSettings(
     InvalidSetting.range("data.frames", frames, 1, 100_000);
     if (speeds.isEmpty()) throw new InvalidSetting("data.speeds", "is empty; [1.0] is no change");
     for (Double speed : speeds) {
-      InvalidSetting.range("data.speeds", speed == null ? Double.NaN : speed, 0.25, 4);
+      InvalidSetting.range("data.speeds", speed == null ? Double.NaN : speed, 0.5, 2);
     }
     speeds = distinct("data.speeds", speeds);
+    if (!speeds.contains(1.0)) {
+      throw new InvalidSetting("data.speeds", speeds + " lacks 1.0, the recordings as they are");
+    }
     InvalidSetting.range("data.joinUtterances", joinUtterances, 1, 1000);
     InvalidSetting.range("data.loaderThreads", loaderThreads, 1, 1024);
     InvalidSetting.range("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);

@@ -35,6 +35,25 @@ public record Recipe(
   /** The recipes that ship with SlimVox, for {@link #shipped}. */
   public static final List<String> SHIPPED = List.of("quick-start", "wespeaker-resnet34");
 
+  /** Networks leave an eighth of the frames, and the deviation of one frame does not exist. */
+  private static final int LEAST_FRAMES = 9;
+
+  public Recipe {
+    long values = (long) run.batch() * data.frames() * model.bins();
+    if (values > Integer.MAX_VALUE - 8) {
+      throw new InvalidSetting(
+          "run.batch",
+          "%d examples of %d frames x %d bins are more than a Java array holds; make one smaller"
+              .formatted(run.batch(), data.frames(), model.bins()));
+    }
+    if (model.pooling().equals("tstp") && data.frames() < LEAST_FRAMES) {
+      throw new InvalidSetting(
+          "data.frames",
+          "%d is not possible with tstp pooling; allowed is at least %d"
+              .formatted(data.frames(), LEAST_FRAMES));
+    }
+  }
+
   /** The recipe that an empty file would give. */
   public static Recipe defaults() {
     return new Recipe(

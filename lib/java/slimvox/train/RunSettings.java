@@ -6,8 +6,8 @@ import slimvox.memory.MemoryBudget;
 /**
  * Section {@code run} of a {@link Recipe}: how long, on what, and what is kept.
  *
- * @param length how long to train, in steps or epochs (a {@link Span}); an epoch has the floor of
- *     utterances / batch steps. Default 150 epochs
+ * @param length how long to train, in steps or epochs (a {@link Span}); an epoch has utterances /
+ *     batch steps, to the nearest, at least 1. Default 150 epochs
  * @param batch training examples of one step. Default 128
  * @param validateEvery how often to validate, and at the end; 0 steps: never. Default 1 epoch
  * @param checkpointEvery how often to write a checkpoint, and at the end; 0 steps: at the end only.

@@ -157,7 +157,7 @@ class RecipeTest {
         Recipe.read(
             file,
             "run.batch=16",
-            "data.speeds=[0.9, 1.1]",
+            "data.speeds=[0.9, 1.0]",
             "data.trainCorpus=/a b/c: d",
             "run.memoryBudget=11GB",
             "loss.margin.start=2 epochs",
@@ -165,7 +165,7 @@ class RecipeTest {
             "optimizer.learningRate.final=1e-6");
     assertEquals(1, recipe.seed());
     assertEquals(16, recipe.run().batch());
-    assertEquals(List.of(0.9, 1.1), recipe.data().speeds());
+    assertEquals(List.of(0.9, 1.0), recipe.data().speeds());
     assertEquals(Path.of("/a b/c: d"), recipe.data().trainFolder());
     assertEquals(Path.of("/a b/c: d"), recipe.data().validationFolder());
     assertEquals(11_000_000_000L, recipe.run().budget().bytes());
@@ -230,6 +230,14 @@ class RecipeTest {
             + " found [\"fast\"]",
         "data:@  speeds: [1.0, 1.0] | r.yaml: line 2: data.speeds: [1.0, 1.0] holds a value twice",
         "data:@  speeds: [] | r.yaml: line 2: data.speeds: is empty; [1.0] is no change",
+        "data:@  speeds: [1.0, 0.4] | r.yaml: line 2: data.speeds: 0.4 is not possible; allowed is"
+            + " 0.5 to 2",
+        "data:@  speeds: [0.9, 1.1] | r.yaml: line 2: data.speeds: [0.9, 1.1] lacks 1.0, the"
+            + " recordings as they are",
+        "data:@  frames: 8@  specAugment: {timeFrames: 4} | r.yaml: line 2: data.frames: 8 is not"
+            + " possible with tstp pooling; allowed is at least 9",
+        "run:@  batch: 1000000 | r.yaml: line 2: run.batch: 1000000 examples of 200 frames x 80"
+            + " bins are more than a Java array holds; make one smaller",
         "data:@  fold: 1 | r.yaml: line 2: data.fold: 1 has no effect without data.folds",
         "data:@  fold: 5@  folds: 5 | r.yaml: line 2: data.fold: 5 is not possible; allowed is 0"
             + " to 4",
