@@ -32,13 +32,23 @@ public final class Embedder implements AutoCloseable {
   /** No batch has more frames than this, so that evaluation needs less memory than training. */
   private static final int MOST_FRAMES = 2400;
 
+  private static final int MOST_PLANS = 64;
+
   private record Form(int batch, int frames) {}
 
   private final Network network;
   private final Backend backend;
   private final Backend dryBackend;
   private final Network dryNetwork;
-  private final Map<Form, ArenaPlan> plans = new LinkedHashMap<>();
+
+  /** Plans of the latest forms: a large corpus has thousands of lengths. */
+  private final Map<Form, ArenaPlan> plans =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Form, ArenaPlan> eldest) {
+          return size() > MOST_PLANS;
+        }
+      };
 
   /** An embedder that uses {@code network}'s parameters as they are at each call. */
   public Embedder(Network network) {
