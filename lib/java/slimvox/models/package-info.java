@@ -1,0 +1,2 @@
+/** Networks by name: what layers they are made of, and their weights in safetensors files. */
+package slimvox.models;

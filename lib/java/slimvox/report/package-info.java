@@ -1,0 +1,2 @@
+/** Tables and figures of ledgers, runs and scores, which work without a network. */
+package slimvox.report;
