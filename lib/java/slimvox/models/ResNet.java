@@ -24,8 +24,8 @@ import slimvox.nn.StatisticsPooling;
  * @param blocks number of blocks of each stage
  * @param bottleneck bottleneck blocks, else basic blocks
  */
-public record ResNet(List<Integer> blocks, boolean bottleneck) {
-  /** Builds the network; parameters are not initialized. */
+public record ResNet(List<Integer> blocks, boolean bottleneck) implements Architecture {
+  @Override
   public Network build(ModelSpec spec, Backend backend) {
     List<Layer> layers = new ArrayList<>();
     int width = spec.width();

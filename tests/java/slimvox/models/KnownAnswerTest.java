@@ -25,13 +25,15 @@ import slimvox.storage.Safetensors;
 import slimvox.train.TrainingStep;
 
 /** Tiny WeSpeaker networks: outputs, gradients, running statistics and five steps as in PyTorch. */
-class ResNetKnownAnswerTest {
+class KnownAnswerTest {
   record Case(
       String file,
-      List<Integer> blocks,
-      boolean bottleneck,
+      Architecture architecture,
+      int width,
+      int bins,
       ModelSpec.Pooling pooling,
       double margin,
+      double learningRate,
       boolean easyMargin) {
     @Override
     public String toString() {
@@ -43,13 +45,47 @@ class ResNetKnownAnswerTest {
     var tstp = ModelSpec.Pooling.TSTP;
     var astp = ModelSpec.Pooling.ASTP;
     return List.of(
-        new Case("resnet_basic_1111", List.of(1, 1, 1, 1), false, tstp, 0.2, false),
-        new Case("resnet_basic_2111", List.of(2, 1, 1, 1), false, tstp, 0.0, false),
-        new Case("resnet_basic_astp", List.of(1, 1, 1, 1), false, astp, 0.5, true),
-        new Case("resnet_bottleneck_1111", List.of(1, 1, 1, 1), true, tstp, 0.2, false));
+        new Case(
+            "resnet_basic_1111",
+            new ResNet(List.of(1, 1, 1, 1), false),
+            8,
+            16,
+            tstp,
+            0.2,
+            0.01,
+            false),
+        new Case(
+            "resnet_basic_2111",
+            new ResNet(List.of(2, 1, 1, 1), false),
+            8,
+            16,
+            tstp,
+            0.0,
+            0.01,
+            false),
+        new Case(
+            "resnet_basic_astp",
+            new ResNet(List.of(1, 1, 1, 1), false),
+            8,
+            16,
+            astp,
+            0.5,
+            0.01,
+            true),
+        new Case(
+            "resnet_bottleneck_1111",
+            new ResNet(List.of(1, 1, 1, 1), true),
+            8,
+            16,
+            tstp,
+            0.2,
+            0.01,
+            false),
+        new Case("gemini_1121", DfResNet.gemini(1, 1, 2, 1), 4, 32, tstp, 0.2, 0.001, false),
+        new Case(
+            "dfresnet_1222_2121", DfResNet.original(2, 1, 2, 1), 4, 16, tstp, 0.2, 0.001, false));
   }
 
-  private static final int BINS = 16;
   private static final int CLASSES = 10;
   private static Backend cpu;
 
@@ -64,10 +100,10 @@ class ResNetKnownAnswerTest {
   }
 
   private static TrainingStep step(Case c, Safetensors file) {
-    ModelSpec spec = new ModelSpec(c.file, 8, BINS, 16, c.pooling);
+    ModelSpec spec = new ModelSpec(c.file, c.width, c.bins, 16, c.pooling);
     TrainingStep step =
         new TrainingStep(
-            new ResNet(c.blocks, c.bottleneck).build(spec, cpu),
+            c.architecture.build(spec, cpu),
             new AamSoftmax(cpu, 16, CLASSES, 32, c.easyMargin),
             (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true));
     Weights.load(file, "param.", step.state(), name -> false);
@@ -84,10 +120,11 @@ class ResNetKnownAnswerTest {
     float[] in = file.floats(name);
     float[] out = new float[in.length];
     int frames = (int) shape[1];
+    int bins = (int) shape[2];
     for (int b = 0; b < shape[0]; b++) {
       for (int t = 0; t < frames; t++) {
-        for (int f = 0; f < BINS; f++) {
-          out[(b * BINS + f) * frames + t] = in[(b * frames + t) * BINS + f];
+        for (int f = 0; f < bins; f++) {
+          out[(b * bins + f) * frames + t] = in[(b * frames + t) * bins + f];
         }
       }
     }
@@ -103,8 +140,8 @@ class ResNetKnownAnswerTest {
 
   private static Tensor input(Safetensors file, String name) {
     float[] values = features(file, name);
-    int batch = (int) file.shape(name)[0];
-    Tensor x = cpu.allocate(Category.INPUT, "x", batch, BINS, values.length / batch / BINS, 1);
+    long[] shape = file.shape(name);
+    Tensor x = cpu.allocate(Category.INPUT, "x", (int) shape[0], (int) shape[2], (int) shape[1], 1);
     cpu.ops().upload(values, x);
     return x;
   }
@@ -190,7 +227,10 @@ class ResNetKnownAnswerTest {
         String prefix = k == 1 ? "" : "step" + k + ".";
         TrainingStep.Result result =
             step.run(
-                features(file, prefix + "input"), labels(file, prefix + "labels"), c.margin, 0.01);
+                features(file, prefix + "input"),
+                labels(file, prefix + "labels"),
+                c.margin,
+                c.learningRate);
         double expected = file.doubles("f64.step" + k + ".loss")[0];
         assertEquals(expected, result.loss(), 2e-4 * expected, "loss of step " + k);
       }

@@ -21,7 +21,7 @@ import slimvox.optim.Sgd;
 import slimvox.train.TrainingStep;
 
 /** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
-class ResNetMemoryTest {
+class ModelMemoryTest {
   private static final Path DATA = Path.of("tests/data/models");
 
   @ParameterizedTest
