@@ -193,6 +193,22 @@ public interface Device extends AutoCloseable {
       Tensor dx,
       Tensor workspace);
 
+  // ---- rearrangement
+
+  /** part = the channels of x from {@code first} on, as many as part has. */
+  void takeChannels(Tensor x, int first, Tensor part);
+
+  /** The channels of y from {@code first} on = part. */
+  void putChannels(Tensor part, int first, Tensor y);
+
+  /**
+   * y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c]: N x H x W x C to N x H/2 x W/2 x 4C.
+   */
+  void spaceToDepth(Tensor x, Tensor y);
+
+  /** x from y: the inverse of {@link #spaceToDepth}. */
+  void depthToSpace(Tensor y, Tensor x);
+
   // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
 
   /**

@@ -259,6 +259,51 @@ public final class Operations {
                 w));
   }
 
+  // ---- rearrangement
+
+  public void takeChannels(Tensor x, int first, Tensor part) {
+    part(x, first, part);
+    device.takeChannels(x, first, part);
+  }
+
+  public void putChannels(Tensor part, int first, Tensor y) {
+    part(y, first, part);
+    device.putChannels(part, first, y);
+  }
+
+  public void spaceToDepth(Tensor x, Tensor y) {
+    shape(spaceToDepthShape(x.shape()), y);
+    device.spaceToDepth(x, y);
+  }
+
+  public void depthToSpace(Tensor y, Tensor x) {
+    shape(spaceToDepthShape(x.shape()), y);
+    device.depthToSpace(y, x);
+  }
+
+  /**
+   * N x H/2 x W/2 x 4C, the shape of {@link #spaceToDepth} for an input N x H x W x C.
+   *
+   * @throws IllegalArgumentException if H or W is odd
+   */
+  public static Shape spaceToDepthShape(Shape x) {
+    if (x.get(1) % 2 != 0 || x.get(2) % 2 != 0) {
+      throw new IllegalArgumentException(
+          "space to depth needs even numbers of frequency rows and frames, not " + x);
+    }
+    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, 4 * x.get(3));
+  }
+
+  private static void part(Tensor whole, int first, Tensor part) {
+    check(
+        part.shape().rows() == whole.shape().rows()
+            && first >= 0
+            && first + part.shape().get(-1) <= whole.shape().get(-1),
+        "channels from " + first + " on",
+        whole,
+        part);
+  }
+
   // ---- pooling
 
   public void statisticsPooling(Tensor x, float floor, Tensor out) {

@@ -25,6 +25,7 @@ public final class CpuDevice implements Device {
   private final HostMemory memory;
   private final Elementwise elementwise;
   private final BatchNorm batchNorm;
+  private final Rearrangement rearrangement;
   private final Pooling pooling;
   private final AttentivePooling attentivePooling;
   private final Margin angularMargin;
@@ -37,6 +38,7 @@ public final class CpuDevice implements Device {
     memory = new HostMemory(parallel);
     elementwise = new Elementwise(parallel);
     batchNorm = new BatchNorm(parallel);
+    rearrangement = new Rearrangement(parallel);
     pooling = new Pooling(parallel);
     attentivePooling = new AttentivePooling(parallel);
     angularMargin = new Margin(parallel);
@@ -296,6 +298,26 @@ public final class CpuDevice implements Device {
   }
 
   // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
+  @Override
+  public void takeChannels(Tensor x, int first, Tensor part) {
+    rearrangement.takeChannels(x, first, part);
+  }
+
+  @Override
+  public void putChannels(Tensor part, int first, Tensor y) {
+    rearrangement.putChannels(part, first, y);
+  }
+
+  @Override
+  public void spaceToDepth(Tensor x, Tensor y) {
+    rearrangement.spaceToDepth(x, y);
+  }
+
+  @Override
+  public void depthToSpace(Tensor y, Tensor x) {
+    rearrangement.depthToSpace(y, x);
+  }
+
   @Override
   public void statisticsPooling(Tensor x, float floor, Tensor out) {
     pooling.statisticsPooling(x, floor, out);

@@ -205,6 +205,18 @@ public final class DryDevice implements Device {
       Tensor workspace) {}
 
   @Override
+  public void takeChannels(Tensor x, int first, Tensor part) {}
+
+  @Override
+  public void putChannels(Tensor part, int first, Tensor y) {}
+
+  @Override
+  public void spaceToDepth(Tensor x, Tensor y) {}
+
+  @Override
+  public void depthToSpace(Tensor y, Tensor x) {}
+
+  @Override
   public void statisticsPooling(Tensor x, float floor, Tensor out) {}
 
   @Override

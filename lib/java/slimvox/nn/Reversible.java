@@ -1,0 +1,30 @@
+package slimvox.nn;
+
+import java.util.random.RandomGenerator;
+
+/** A stage of a {@link ReversibleSequence}: its input can be computed from its output. */
+public interface Reversible extends AutoCloseable {
+  /**
+   * Turns the streams into the stage's output.
+   *
+   * @param mode {@link Mode#TRAIN_WITHOUT_KEEPING} or {@link Mode#EVALUATE}
+   */
+  void forward(Streams x, Mode mode);
+
+  /**
+   * Undoes a forward in {@link Mode#TRAIN_WITHOUT_KEEPING}: {@code y} becomes the stage's input
+   * again and {@code dy}, the gradient of the output, that of the input; parameters' gradients are
+   * added to.
+   */
+  void backward(Streams y, Streams dy);
+
+  /** Lists parameters and other state. */
+  default void describe(State state) {}
+
+  /** Draws the initial parameters. */
+  default void initialize(RandomGenerator random) {}
+
+  /** Returns parameters and state to the backend. */
+  @Override
+  default void close() {}
+}
