@@ -355,7 +355,7 @@ final class RecipeReader {
     String line = text.lines().findFirst().orElse("");
     StringBuilder clean = new StringBuilder();
     line.codePoints()
-        .limit(200)
+        .limit(400) // all model names fit
         .forEach(c -> clean.appendCodePoint(Character.isISOControl(c) ? '?' : c));
     return clean.toString();
   }
