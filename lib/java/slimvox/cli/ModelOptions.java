@@ -10,7 +10,10 @@ final class ModelOptions {
   @Option(
       names = "--model",
       paramLabel = "NAME",
-      description = "ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, ResNet221 or ResNet293.")
+      description =
+          "ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, ResNet221, ResNet293,"
+              + " DF-ResNet56, DF-ResNet110, DF-ResNet179, DF-ResNet233, Gemini-DF-ResNet60,"
+              + " Gemini-DF-ResNet114, Gemini-DF-ResNet183 or Gemini-DF-ResNet237.")
   String name;
 
   @Option(
