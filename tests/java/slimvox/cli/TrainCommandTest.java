@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.storage.Safetensors;
+import slimvox.train.Checkpoint;
 import slimvox.train.Recipe;
 
 /** A tiny corpus from training to EER, all through the command line. */
@@ -171,6 +172,46 @@ class TrainCommandTest extends CommandLineTest {
     JsonNode json = new Run(130, text, "").json();
     assertTrue(json.get("interrupted").asBoolean(), text);
     assertTrue(Files.exists(Path.of(json.get("checkpoint").asText())), text);
+  }
+
+  @Test
+  void aProcessThatIsKilledAgainAndAgainEndsInTheSameBits() throws Exception {
+    String[] settings = {"--set", "run.length=60 steps", "run.checkpointEvery=5 steps"};
+    Path whole = folder.resolve("never-killed");
+    run("train", recipe, settings[0], settings[1], settings[2], "--out", whole).succeeds();
+    Path out = folder.resolve("killed");
+    int kills = 0;
+    for (int least = 5; least < 60; least += 30) {
+      List<String> command = new ArrayList<>(slimvoxProcess());
+      command.addAll(List.of("train", recipe.toString(), "--out", out.toString()));
+      command.addAll(List.of(settings));
+      if (kills > 0) command.add("--resume");
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(folder.resolve("killed.txt").toFile())
+              .start();
+      try {
+        while (process.isAlive() && latestStep(out) < least) Thread.sleep(1);
+      } finally {
+        process.destroyForcibly().waitFor();
+      }
+      kills++;
+    }
+    run("train", "--resume", "--out", out).succeeds();
+    Safetensors a = Safetensors.read(whole.resolve("checkpoint-0000060.safetensors"));
+    Safetensors b = Safetensors.read(out.resolve("checkpoint-0000060.safetensors"));
+    for (String name : a.names()) assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    assertEquals(
+        Files.readAllLines(whole.resolve("validation.csv")),
+        Files.readAllLines(out.resolve("validation.csv")));
+  }
+
+  /** Steps of the latest checkpoint, -1 if there is none. */
+  private static int latestStep(Path out) throws IOException {
+    return Checkpoint.latest(out)
+        .map(file -> Integer.parseInt(file.getFileName().toString().replaceAll("\\D", "")))
+        .orElse(-1);
   }
 
   @Test
