@@ -1,0 +1,93 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import slimvox.audio.AudioFiles;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
+import slimvox.audio.Features;
+import slimvox.data.Corpus;
+import slimvox.data.StatisticsBaseline;
+import slimvox.data.Utterance;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
+
+/** Scores without a network against the definition, written out, on speech that ships. */
+class BaselineTest {
+  private static final Corpus CORPUS = Corpus.open(Path.of("data-scripts/arabic-speech-commands"));
+  private static final Fbank FBANK = new Fbank(FbankOptions.wespeaker());
+  private static final Trials TRIALS =
+      Trials.builder("a few")
+          .add("00000003-zero-01", "00000003-zero-05", true)
+          .add("00000003-zero-01", "00000004-one-05", false)
+          .add("00000010-yes-09", "00000003-zero-01", false)
+          .build();
+
+  @ParameterizedTest
+  @EnumSource(StatisticsBaseline.class)
+  void scoresAreCosinesOfMeansAndDeviations(StatisticsBaseline kind) {
+    Scores scores = Baseline.score(kind, CORPUS, TRIALS);
+    for (int i = 0; i < TRIALS.size(); i++) {
+      double[] a = vector(kind, TRIALS.enrol(i));
+      double[] b = vector(kind, TRIALS.test(i));
+      assertEquals(cosine(a, b), scores.get(i), 1e-6);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(StatisticsBaseline.class)
+  void theMeanOfTheOthersIsSubtracted(StatisticsBaseline kind) {
+    Corpus others = CORPUS.subset(List.of(CORPUS.split("train").speakers().getFirst()));
+    double[] mean = new double[vector(kind, TRIALS.enrol(0)).length];
+    for (Utterance u : others.utterances()) {
+      double[] v = vector(kind, u.id());
+      for (int d = 0; d < mean.length; d++) mean[d] += v[d] / others.utterances().size();
+    }
+    Scores scores = Baseline.score(kind, CORPUS, TRIALS, others);
+    for (int i = 0; i < TRIALS.size(); i++) {
+      double[] a = vector(kind, TRIALS.enrol(i));
+      double[] b = vector(kind, TRIALS.test(i));
+      for (int d = 0; d < mean.length; d++) {
+        a[d] -= mean[d];
+        b[d] -= mean[d];
+      }
+      assertEquals(cosine(a, b), scores.get(i), 1e-5);
+    }
+  }
+
+  private static double[] vector(StatisticsBaseline kind, String id) {
+    Path file = CORPUS.utterance(id).file();
+    Features f = FBANK.compute(AudioFiles.read(file), id);
+    int bins = f.bins();
+    double[] v = new double[kind == StatisticsBaseline.MEAN ? bins : 2 * bins];
+    for (int b = 0; b < bins; b++) {
+      double sum = 0;
+      double squares = 0;
+      for (int t = 0; t < f.frames(); t++) {
+        double x = f.values()[t * bins + b];
+        sum += x;
+        squares += x * x;
+      }
+      double mean = sum / f.frames();
+      v[b] = mean;
+      if (v.length > bins) v[bins + b] = Math.sqrt(squares / f.frames() - mean * mean);
+    }
+    return v;
+  }
+
+  private static double cosine(double[] a, double[] b) {
+    double dot = 0;
+    double aa = 0;
+    double bb = 0;
+    for (int d = 0; d < a.length; d++) {
+      dot += a[d] * b[d];
+      aa += a[d] * a[d];
+      bb += b[d] * b[d];
+    }
+    return dot / Math.sqrt(aa * bb);
+  }
+}
