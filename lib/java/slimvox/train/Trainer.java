@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
@@ -40,6 +41,10 @@ import slimvox.verify.Verification;
  * <p>{@link #run} stops after the current step when its thread is interrupted, as by a notebook's
  * stop button; it then saves a checkpoint, returns the memory of the training step, and returns
  * normally. The network stays usable until {@link #close()}.
+ *
+ * <p>A notebook's kernel starts the next cell as soon as the stop button was pressed, while the
+ * step is still being finished; {@link #run}, {@link #score} and {@link #close} wait for one
+ * another.
  */
 public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
@@ -52,6 +57,8 @@ public final class Trainer implements AutoCloseable {
   private final long steps;
   private final MarginSchedule margin;
   private final LearningRate learningRate;
+  private final ReentrantLock inUse = new ReentrantLock();
+  private boolean closed;
   private long lastSaved = -1;
   private Verification verification;
 
@@ -208,11 +215,22 @@ public final class Trainer implements AutoCloseable {
    * Trains until the last step of the recipe or an interrupt.
    *
    * @return how it ended; the listener has been told the same
+   * @throws IllegalStateException if the trainer is closed
    */
   public Listener.End run(Listener listener) {
-    try (RunLog log = RunLog.open(folder, step())) {
-      return run(listener, log);
+    inUse.lock();
+    try {
+      checkOpen();
+      try (RunLog log = RunLog.open(folder, step())) {
+        return run(listener, log);
+      }
+    } finally {
+      inUse.unlock();
     }
+  }
+
+  private void checkOpen() {
+    if (closed) throw new IllegalStateException("this trainer is closed; make a new one");
   }
 
   private Listener.End run(Listener listener, RunLog log) {
@@ -316,9 +334,17 @@ public final class Trainer implements AutoCloseable {
    * Cosine scores of other trials between utterances of the validation corpus.
    *
    * @throws InputException if the corpus lacks an utterance
+   * @throws IllegalStateException if the trainer is closed
    */
   public Scores score(Trials trials, FeatureSource.Progress progress) throws InterruptedException {
-    Embeddings embeddings = embedder.embed(trials.utterances(), data::wholeUtterance, progress);
+    Embeddings embeddings;
+    inUse.lockInterruptibly();
+    try {
+      checkOpen();
+      embeddings = embedder.embed(trials.utterances(), data::wholeUtterance, progress);
+    } finally {
+      inUse.unlock();
+    }
     return CosineScoring.plain().score(trials, embeddings);
   }
 
@@ -342,11 +368,18 @@ public final class Trainer implements AutoCloseable {
     listener.saved(step(), file);
   }
 
-  /** Returns all memory. */
+  /** Returns all memory; does nothing if it has been closed before. */
   @Override
   public void close() {
-    embedder.close();
-    training.close();
-    backend.close();
+    inUse.lock();
+    try {
+      if (closed) return;
+      closed = true;
+      embedder.close();
+      training.close();
+      backend.close();
+    } finally {
+      inUse.unlock();
+    }
   }
 }

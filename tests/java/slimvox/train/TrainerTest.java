@@ -10,8 +10,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -212,6 +214,57 @@ class TrainerTest {
     assertEquals(
         Files.readAllLines(whole.resolve("validation.csv")),
         Files.readAllLines(parts.resolve("validation.csv")));
+  }
+
+  /** The next cell of a notebook starts while the stopped one is still within a step. */
+  @Test
+  void whatFollowsAStoppedRunWaitsForItsLastStep() throws Exception {
+    CountDownLatch inStep = new CountDownLatch(1);
+    CountDownLatch goOn = new CountDownLatch(1);
+    List<String> order = Collections.synchronizedList(new ArrayList<>());
+    Trainer trainer = Trainer.of(recipe());
+    Thread cell =
+        Thread.ofPlatform()
+            .start(
+                () ->
+                    trainer.run(
+                        new Listener() {
+                          @Override
+                          public void stepped(Step step) {
+                            inStep.countDown();
+                            while (goOn.getCount() > 0) Thread.onSpinWait(); // deaf, like a kernel
+                          }
+
+                          @Override
+                          public void finished(End end) {
+                            order.add("stopped at step " + end.step());
+                          }
+                        }));
+    inStep.await();
+    cell.interrupt();
+    Thread next =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  try {
+                    trainer.score(FeatureSource.Progress.NONE);
+                    order.add("scored");
+                    trainer.close();
+                    order.add("closed");
+                  } catch (Exception e) {
+                    order.add(e.toString());
+                  }
+                });
+    while (next.getState() == Thread.State.NEW || next.getState() == Thread.State.RUNNABLE) {
+      Thread.onSpinWait();
+    }
+    goOn.countDown();
+    cell.join();
+    next.join();
+    assertEquals(List.of("stopped at step 1", "scored", "closed"), order);
+    trainer.close();
+    var e = assertThrows(IllegalStateException.class, () -> trainer.run(SILENT));
+    assertEquals("this trainer is closed; make a new one", e.getMessage());
   }
 
   @Test
