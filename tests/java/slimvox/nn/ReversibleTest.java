@@ -254,6 +254,47 @@ class ReversibleTest {
   }
 
   @Test
+  void aCheckpointedBlockGivesTheBitsOfAStoredOneAndMovesStatisticsOnce() {
+    List<List<float[]>> results = new ArrayList<>();
+    long[] kept = new long[2];
+    for (int i = 0; i < 2; i++) {
+      Layer block = branch(cpu, "inverted", "F", 6);
+      try (Layer layer = i == 0 ? block : new Checkpointed(block);
+          Tensor x = cpu.allocate(Category.INPUT, "x", 2, 5, 7, 6)) {
+        SplittableRandom random = new SplittableRandom(9);
+        layer.initialize(random);
+        float[] values = new float[(int) x.size()];
+        for (int j = 0; j < values.length; j++) values[j] = (float) random.nextGaussian();
+        cpu.ops().upload(values, x);
+        List<float[]> result = new ArrayList<>();
+        Tensor y = layer.forward(x, Mode.TRAIN);
+        kept[i] = cpu.ledger().bytes(Category.ACTIVATION) - y.bytes();
+        result.add(cpu.ops().floats(y));
+        y.close();
+        Tensor dy = cpu.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
+        cpu.ops().upload(values, dy);
+        try (Tensor dx = layer.backward(dy)) {
+          result.add(cpu.ops().floats(dx));
+        }
+        State state = State.of(layer);
+        for (Parameter p : state.parameters().values()) {
+          result.add(cpu.ops().floats(p.gradient()));
+          p.dropGradient();
+        }
+        for (Tensor b : state.buffers().values()) result.add(cpu.ops().floats(b));
+        for (var c : state.counters().values()) assertEquals(1, c.get().getAsLong());
+        results.add(result);
+      }
+    }
+    for (int i = 0; i < results.get(0).size(); i++) {
+      assertArrayEquals(results.get(0).get(i), results.get(1).get(i), "result " + i);
+    }
+    assertEquals(8 * (24 + 24 + 6), kept[1]); // mean and inverse deviation of three normalizations
+    assertTrue(kept[0] > 10 * kept[1], kept[0] + " bytes kept without a checkpoint");
+    cpu.ledger().checkOnly();
+  }
+
+  @Test
   void oddChannelsAndOddSizesAreRefusedByName() {
     try (ReversibleSequence sequence = fullyReversible(cpu, 1);
         Tensor odd = cpu.allocate(Category.INPUT, "x", 2, 4, 6, 5)) {
