@@ -88,7 +88,8 @@ final class TrainCommand extends Subcommand {
     if (name == null) {
       Path own = out.resolve("recipe.yaml");
       if (!Files.isRegularFile(own)) {
-        throw new InputException(out + ": holds no run to resume; it has no recipe.yaml");
+        throw new InputException(
+            out + ": holds no run to resume; name a recipe, without --resume, to start one");
       }
       return Recipe.read(own, with);
     }

@@ -71,7 +71,7 @@ public final class TrainingData {
     batches = new Batches(train, trainFeatures, settings);
     if (trainFeatures.bins() != recipe.model().bins()) {
       throw new InputException(
-          "%s: its features have %d values a frame, model.bins is %d; set model.bins=%1$d"
+          "%s: its features have %d values a frame, model.bins is %d; set model.bins=%2$d"
               .formatted(data.trainFolder(), trainFeatures.bins(), recipe.model().bins()));
     }
   }

@@ -268,6 +268,26 @@ class TrainerTest {
   }
 
   @Test
+  void featuresOfAnotherWidthNameTheSettingToChange() throws Exception {
+    Path corpus = Files.createDirectory(folder.resolve("seven-bins"));
+    Path ark = Path.of("tests/data/data/features.ark").toAbsolutePath();
+    Files.writeString(corpus.resolve("feats.scp"), "float " + ark + ":6\ndouble " + ark + ":364\n");
+    Files.writeString(corpus.resolve("utt2spk"), "float a\ndouble b\n");
+    Recipe recipe =
+        Recipe.shipped(
+            "quick-start",
+            "data.trainCorpus=" + corpus,
+            "data.trainSpeakers=null",
+            "data.trials=null",
+            "data.speeds=[1.0]",
+            "data.joinUtterances=1");
+    var e = assertThrows(InputException.class, () -> Trainer.of(recipe));
+    assertEquals(
+        corpus + ": its features have 7 values a frame, model.bins is 80; set model.bins=7",
+        e.getMessage());
+  }
+
+  @Test
   void aRunWithoutCheckpointGoesOnWithItsOwnRecipeOnly() throws Exception {
     Path out = folder.resolve("no-checkpoint");
     start(recipe(), out).close();
