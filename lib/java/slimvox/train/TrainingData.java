@@ -78,7 +78,12 @@ public final class TrainingData {
 
   private static List<String> speakers(Corpus corpus, DataSettings data) {
     List<String> speakers = new ArrayList<>();
-    for (String list : data.trainSpeakers()) speakers.addAll(corpus.split(list).speakers());
+    try {
+      for (String list : data.trainSpeakers()) speakers.addAll(corpus.split(list).speakers());
+    } catch (InputException e) {
+      throw new InputException(
+          e.getMessage() + "; data.trainSpeakers=[] trains with all speakers", e);
+    }
     return speakers;
   }
 

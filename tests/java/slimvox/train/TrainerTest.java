@@ -384,4 +384,15 @@ class TrainerTest {
     assertTrue(e.getMessage().contains("s9-u0"), e.getMessage());
     assertTrue(e.getMessage().contains("data.validationCorpus"), e.getMessage());
   }
+
+  @Test
+  void aCorpusWithoutTheSpeakerListSaysHowToDoWithoutIt() {
+    var e =
+        assertThrows(InputException.class, () -> Trainer.of(recipe("data.trainSpeakers=[train]")));
+    assertEquals(
+        folder.resolve("corpus/train.speakers")
+            + ": no such file; the corpus has no splits; data.trainSpeakers=[] trains with all"
+            + " speakers",
+        e.getMessage());
+  }
 }
