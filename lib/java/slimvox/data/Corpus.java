@@ -4,7 +4,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -20,6 +19,7 @@ import java.util.TreeSet;
 import slimvox.audio.AudioFiles;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
+import slimvox.storage.Sha256;
 
 /**
  * Utterances of known speakers, in a fixed order.
@@ -321,20 +321,12 @@ public final class Corpus {
 
   /** SHA-256, in hexadecimal, of the lines {@code UTTERANCE SPEAKER} with newline, sorted. */
   public String sha256() {
-    MessageDigest digest = sha256Digest();
+    MessageDigest digest = Sha256.digest();
     for (Utterance utterance : utterances) {
       String line = utterance.id() + " " + utterance.speaker() + "\n";
       digest.update(line.getBytes(StandardCharsets.UTF_8));
     }
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  static MessageDigest sha256Digest() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java platform has SHA-256", e);
-    }
   }
 
   private InputException unknown(String kind, String wanted, Collection<String> known) {

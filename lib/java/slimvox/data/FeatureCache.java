@@ -16,6 +16,7 @@ import slimvox.audio.Features;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
+import slimvox.storage.Sha256;
 
 /**
  * Keeps features in files that are mapped, not loaded.
@@ -170,7 +171,7 @@ public final class FeatureCache implements FeatureSource {
     }
 
     private String key(int speed) {
-      MessageDigest digest = Corpus.sha256Digest();
+      MessageDigest digest = Sha256.digest();
       StringBuilder text = new StringBuilder(reader.settings(speed)).append('\n');
       for (Utterance utterance : corpus.utterances(speaker)) {
         text.append(utterance.id()).append('\t').append(place(utterance.source())).append('\n');

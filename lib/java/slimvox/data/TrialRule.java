@@ -12,6 +12,7 @@ import java.util.PriorityQueue;
 import java.util.Set;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
+import slimvox.storage.Sha256;
 
 /**
  * Makes trial lists from a corpus by rule, without a random generator.
@@ -63,7 +64,7 @@ public enum TrialRule {
     }
     var same = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
     var different = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
-    MessageDigest digest = Corpus.sha256Digest();
+    MessageDigest digest = Sha256.digest();
     for (int i = 0; i < candidates.size(); i++) {
       Candidate a = candidates.get(i);
       for (int j = i + 1; j < candidates.size(); j++) {

@@ -16,13 +16,13 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
+import slimvox.storage.Sha256;
 
 /**
  * Text files of blank-separated fields, one entry a line: the form of trial and score files.
@@ -59,7 +59,7 @@ final class FieldLines {
    * @throws InputException if the file cannot be read, is not text, or is broken by blank lines
    */
   static String read(Path file, Line line) {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.digest();
     int number = 0;
     try (InputStream raw = new DigestInputStream(Files.newInputStream(file), digest);
         BufferedInputStream bytes = new BufferedInputStream(raw, BUFFER_BYTES)) {
@@ -120,15 +120,6 @@ final class FieldLines {
   static String shown(String text) {
     String visible = text.replaceAll("\\p{Cntrl}", "?");
     return "'" + (visible.length() <= 60 ? visible : visible.substring(0, 57) + "...") + "'";
-  }
-
-  /** A new SHA-256. */
-  static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
   }
 
   /** Tab if the first line holds one, else space; looks ahead and steps back. */

@@ -13,6 +13,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
+import slimvox.storage.Sha256;
 
 /**
  * A trial list: pairs of utterances, each labelled target (same speaker) or nontarget.
@@ -277,7 +278,7 @@ public final class Trials {
   }
 
   private String hash() {
-    MessageDigest digest = FieldLines.sha256();
+    MessageDigest digest = Sha256.digest();
     for (int i = 0; i < size(); i++) {
       digest.update(line(i, Format.VOXCELEB).getBytes(StandardCharsets.UTF_8));
     }
