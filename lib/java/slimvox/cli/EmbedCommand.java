@@ -140,7 +140,7 @@ final class EmbedCommand extends Subcommand {
     require("--bins", model.bins, own.bins());
     require("--embedding-size", model.embeddingSize, own.embeddingSize());
     require("--pooling", model.pooling, own.pooling());
-    return Checkpoint.network(modelFile, null, backend);
+    return Checkpoint.network(modelFile, backend);
   }
 
   private void require(String option, Object given, Object own) {

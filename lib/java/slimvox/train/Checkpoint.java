@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
-import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.models.Weights;
@@ -158,26 +158,13 @@ public final class Checkpoint {
   }
 
   /**
-   * Loads a network for embedding: a checkpoint of SlimVox, or a safetensors file with WeSpeaker's
-   * parameter names.
+   * Loads the network of a checkpoint, for embedding.
    *
-   * @param spec what the file holds; null for a checkpoint, which knows
-   * @throws InputException if the file is damaged or of another model
+   * @throws InputException if the file is damaged or no checkpoint
    */
-  public static Network network(Path path, ModelSpec spec, slimvox.backend.Backend backend) {
-    Safetensors file = Safetensors.read(path);
-    ModelSpec built = spec;
-    if (file.metadata().containsKey("recipe")) {
-      ModelSpec own = recipe(file).model().spec();
-      if (spec != null && !spec.equals(own)) {
-        throw new InputException(path + ": the checkpoint is of " + own + ", not of " + spec);
-      }
-      built = own;
-    } else if (spec == null) {
-      throw new InputException(
-          path + ": the file does not say what model it is; give it, for example --model ResNet34");
-    }
-    Network network = Models.build(built, backend);
+  public static Network network(Path path, Backend backend) {
+    Safetensors file = open(path);
+    Network network = Models.build(recipe(file).model().spec(), backend);
     try {
       Weights.load(
           file, "", network.state(), n -> n.startsWith("projection.") || n.startsWith(OPTIMIZER));
