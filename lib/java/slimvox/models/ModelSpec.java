@@ -10,8 +10,17 @@ import java.util.Locale;
  * @param bins feature dimension, 80 for log-mel
  * @param embeddingSize dimension of the embedding, 256
  * @param pooling how frames are pooled
+ * @param reversal which blocks are reversible
+ * @param saving what is computed twice or in slices to save memory; never changes the parameters
  */
-public record ModelSpec(String name, int width, int bins, int embeddingSize, Pooling pooling) {
+public record ModelSpec(
+    String name,
+    int width,
+    int bins,
+    int embeddingSize,
+    Pooling pooling,
+    Reversal reversal,
+    Saving saving) {
   /** Pooling over frames: statistics, or attentive statistics. */
   public enum Pooling {
     TSTP,
@@ -29,6 +38,11 @@ public record ModelSpec(String name, int width, int bins, int embeddingSize, Poo
     positive("embedding size", embeddingSize);
   }
 
+  /** A network without reversible blocks that keeps all that backward needs. */
+  public ModelSpec(String name, int width, int bins, int embeddingSize, Pooling pooling) {
+    this(name, width, bins, embeddingSize, pooling, Reversal.NONE, Saving.NONE);
+  }
+
   /** The network of the papers: width 32, 80 bins, 256-dimensional embedding, TSTP. */
   public static ModelSpec of(String name) {
     return new ModelSpec(name, 32, 80, 256, Pooling.TSTP);
@@ -36,12 +50,22 @@ public record ModelSpec(String name, int width, int bins, int embeddingSize, Poo
 
   /** The same with another width. */
   public ModelSpec withWidth(int width) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
   }
 
   /** The same with another pooling. */
   public ModelSpec withPooling(Pooling pooling) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+  }
+
+  /** The same with other blocks made reversible. */
+  public ModelSpec with(Reversal reversal) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+  }
+
+  /** The same computed another way. */
+  public ModelSpec with(Saving saving) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
   }
 
   private static void positive(String what, int value) {

@@ -57,7 +57,8 @@ public record Recipe(
   public static Recipe defaults() {
     return new Recipe(
         42,
-        new ModelSettings("ResNet34", 32, 256, "tstp", 80),
+        new ModelSettings(
+            "ResNet34", 32, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false),
         new DataSettings(
             null,
             List.of(),

@@ -52,6 +52,13 @@ class RecipeTest {
           embeddingSize: 256
           pooling: tstp
           bins: 80
+          reversible: none
+          units: c
+          order: pre
+          streams: float
+          recompute: none
+          slice: 0
+          rebuild: false
         data:
           trainCorpus: null
           trainSpeakers: []
@@ -115,7 +122,10 @@ class RecipeTest {
   @Test
   void quickStartTrainsASmallNetworkForFourteenHundredSteps() {
     Recipe recipe = Recipe.shipped("quick-start");
-    assertEquals(new ModelSettings("ResNet18", 8, 256, "tstp", 80), recipe.model());
+    assertEquals(
+        new ModelSettings(
+            "ResNet18", 8, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false),
+        recipe.model());
     assertEquals(
         new ModelSpec("ResNet18", 8, 80, 256, ModelSpec.Pooling.TSTP), recipe.model().spec());
     assertEquals(Path.of("data-scripts/arabic-speech-commands"), recipe.data().trainFolder());
@@ -484,6 +494,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(45, keys);
+    assertEquals(52, keys);
   }
 }
