@@ -1,0 +1,30 @@
+package slimvox.backend.cuda;
+
+import slimvox.backend.Convolution;
+
+/**
+ * The three passes of a convolution; {@link TiledConvolutions} is our own, cuDNN another.
+ *
+ * <p>Addresses are of N, H, W, C activations and O, I, kH, kW weights. Workspaces depend on nothing
+ * but the geometry, so that a step can be planned on a machine without a card.
+ */
+interface Convolutions {
+  /** Scratch bytes of {@link #forward}. */
+  long forwardWorkspace(Convolution g);
+
+  /** y = x * weight. */
+  void forward(Convolution g, long x, long weight, long y, long workspace);
+
+  /** Scratch bytes of {@link #backwardData}. */
+  long backwardDataWorkspace(Convolution g);
+
+  /** dx = dy correlated with the flipped weight. */
+  void backwardData(Convolution g, long dy, long weight, long dx, long workspace);
+
+  /** Scratch bytes of {@link #backwardWeight}. */
+  long backwardWeightWorkspace(Convolution g);
+
+  /** dweight = (dweight +) x correlated with dy. */
+  void backwardWeight(
+      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace);
+}

@@ -1,0 +1,35 @@
+package slimvox.backend.cuda;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Memory that kernels see: a card's, or in tests the host's.
+ *
+ * <p>Copies and fills take their place in the order of the {@link Launcher}'s kernels. {@link
+ * #upload} has read the host's bytes when it returns; {@link #download} waits for all kernels
+ * before it.
+ */
+interface DeviceMemory {
+  /**
+   * Reserves bytes, aligned to 256; contents undefined.
+   *
+   * @throws slimvox.memory.OutOfBudgetException or an error that says how much there is, if there
+   *     is not enough
+   */
+  long allocate(long bytes);
+
+  /** Returns what {@link #allocate} gave. */
+  void free(long address);
+
+  /** Copies all bytes of {@code host} to the device. */
+  void upload(MemorySegment host, long address);
+
+  /** Fills all bytes of {@code host} from the device. */
+  void download(long address, MemorySegment host);
+
+  /** Copies bytes within the device. */
+  void copy(long from, long to, long bytes);
+
+  /** Sets bytes to 0. */
+  void zero(long address, long bytes);
+}
