@@ -174,10 +174,14 @@ public interface Device extends AutoCloseable {
   /**
    * Backward of {@link #batchNormalize} with batch statistics.
    *
-   * <p>With g = dy where y > 0 (g = dy if {@code y} is null: no ReLU), xhat = (x - mean)
-   * inverseDeviation and R rows: dbeta = sum g, dgamma = sum g xhat, dx = gamma inverseDeviation (g
-   * - dbeta / R - xhat dgamma / R); dresidual = g if it is not null. dx may be dy if {@code
-   * dresidual} is null; dresidual may be dy. {@code accumulate} concerns dgamma and dbeta only.
+   * <p>With g = dy where y > 0, xhat = (x - mean) inverseDeviation and R rows: dbeta = sum g,
+   * dgamma = sum g xhat, dx = gamma inverseDeviation (g - dbeta / R - xhat dgamma / R); dresidual =
+   * g if it is not null. dx may be dy if {@code dresidual} is null; dresidual may be dy. {@code
+   * accumulate} concerns dgamma and dbeta only.
+   *
+   * @param y the output if a ReLU followed; null if none did, or if y is to be computed again
+   * @param beta not null if y is to be computed again, with the rounding of {@link
+   *     #batchNormalize}; there was a ReLU then, and no residual
    */
   void batchNormalizeBackward(
       Tensor x,
@@ -186,6 +190,7 @@ public interface Device extends AutoCloseable {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,

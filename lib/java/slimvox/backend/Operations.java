@@ -227,12 +227,17 @@ public final class Operations {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
       Tensor dresidual,
       Tensor dx) {
     channels(x, mean, inverseDeviation, gamma, dgamma, dbeta);
+    if (beta != null) {
+      channels(x, beta);
+      check(y == null && dresidual == null, "batchNormalizeBackward with y and beta", x, beta);
+    }
     if (y != null) same(x, y);
     same(x, dy);
     same(x, dx);
@@ -251,6 +256,7 @@ public final class Operations {
                 mean,
                 inverseDeviation,
                 gamma,
+                beta,
                 dgamma,
                 dbeta,
                 accumulate,

@@ -114,6 +114,22 @@ public final class Tensor implements AutoCloseable {
     return new Tensor(backend, other, type, category, label, address(), id, retain());
   }
 
+  /**
+   * Elements {@code first} and following of the same buffer, in memory order, under a shape of
+   * their own. The part is one more owner of the buffer.
+   *
+   * @throws IllegalArgumentException if the buffer has fewer elements
+   */
+  public Tensor part(long first, int... lengths) {
+    Shape other = Shape.of(lengths);
+    if (first < 0 || first + other.size() > size()) {
+      throw new IllegalArgumentException(
+          label + " " + shape + " has no part " + other + " from element " + first + " on");
+    }
+    long start = address() == 0 ? 0 : address() + first * type.bytes(); // 0: on the dry device
+    return new Tensor(backend, other, type, category, label, start, id, retain());
+  }
+
   /** Removes an owner; the last one returns the bytes. */
   @Override
   public void close() {

@@ -15,9 +15,9 @@ import slimvox.memory.Category;
  * and running = 0.9 running + 0.1 batch (variance unbiased), as in PyTorch; in evaluation they are
  * the running ones.
  *
- * <p>Kept for backward: the input, the output if there is a ReLU (its sign is the mask), and mean
- * and inverse deviation, 8 bytes a channel. That is what PyTorch keeps for the separate layers;
- * doing them at once only saves passes over memory.
+ * <p>Kept for backward: the input, the output if there is a ReLU behind a residual (its sign is the
+ * mask; without residual the sign is computed from the input again), and mean and inverse
+ * deviation, 8 bytes a channel. That is no more than PyTorch keeps for the separate layers.
  *
  * <p>Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
  */
@@ -68,7 +68,7 @@ public final class BatchNorm2d implements Layer {
     ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, y);
     if (mode.keeps()) {
       input = x.retain();
-      output = relu ? y.retain() : null;
+      output = relu && residual != null ? y.retain() : null;
     } else if (mode == Mode.EVALUATE) {
       releaseStatistics();
     }
@@ -77,13 +77,13 @@ public final class BatchNorm2d implements Layer {
 
   private void statistics(Tensor x, Mode mode) {
     int channels = x.shape().get(-1);
-    inverseDeviation = backend.allocate(Category.ACTIVATION, name + ".inverse_deviation", channels);
+    inverseDeviation = backend.allocate(Category.STATISTIC, name + ".inverse_deviation", channels);
     if (mode == Mode.EVALUATE) {
       mean = runningMean.retain();
       ops.inverseDeviation(runningVariance, EPSILON, inverseDeviation);
       return;
     }
-    mean = backend.allocate(Category.ACTIVATION, name + ".mean", channels);
+    mean = backend.allocate(Category.STATISTIC, name + ".mean", channels);
     ops.batchStatistics(x, EPSILON, mean, inverseDeviation);
     ops.updateRunningStatistics(
         mean, inverseDeviation, EPSILON, x.shape().rows(), MOMENTUM, runningMean, runningVariance);
@@ -97,8 +97,14 @@ public final class BatchNorm2d implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    backward(dy, null, dy);
-    return dy;
+    if (dy.isSoleOwner()) {
+      backward(dy, null, dy);
+      return dy;
+    }
+    Tensor dx = backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    backward(dy, null, dx);
+    dy.close();
+    return dx;
   }
 
   /**
@@ -120,6 +126,7 @@ public final class BatchNorm2d implements Layer {
         mean,
         inverseDeviation,
         gamma.value(),
+        relu && output == null ? beta.value() : null,
         gamma.gradient(),
         beta.gradient(),
         accumulate,

@@ -121,9 +121,9 @@ public final class TrainingStep implements AutoCloseable {
 
   private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
-    long before = backend.ledger().bytes(Category.ACTIVATION);
+    long before = activationBytes();
     Tensor embedding = network.forward(x, Mode.TRAIN);
-    long kept = backend.ledger().bytes(Category.ACTIVATION) - before;
+    long kept = activationBytes() - before;
     keptForBackward = kept - embedding.bytes() + x.bytes();
     AamSoftmax.Result loss = new AamSoftmax.Result(0, 0, 0);
     if (classifier != null) loss = classifier.forward(embedding, labels, margin);
@@ -148,6 +148,10 @@ public final class TrainingStep implements AutoCloseable {
         forward - start,
         backward - forward,
         end - backward);
+  }
+
+  private long activationBytes() {
+    return backend.ledger().bytes(Category.ACTIVATION) + backend.ledger().bytes(Category.STATISTIC);
   }
 
   private Tensor embeddingGradient(Tensor embedding) {

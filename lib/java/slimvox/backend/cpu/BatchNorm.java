@@ -27,9 +27,10 @@ import slimvox.backend.Tensor;
  *
  * <p>What counts is how often a buffer passes through the processor. Backward takes a stretch of
  * rows at a time: g is written to a table that stays in the first-level cache, and used from there.
- * Where a residual gradient is wanted anyway, the first pass writes g there, so that the second
- * reads one buffer less. The second pass goes through memory from the end, as forward does: what
- * the pass before it read last is still in the cache.
+ * Where no residual was added the sign of y is computed from x again instead of being read. Where a
+ * residual gradient is wanted anyway, the first pass writes g there, so that the second reads one
+ * buffer less. The second pass goes through memory from the end, as forward does: what the pass
+ * before it read last is still in the cache.
  */
 final class BatchNorm {
   /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
@@ -172,6 +173,7 @@ final class BatchNorm {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -184,8 +186,20 @@ final class BatchNorm {
     long out = y == null ? 0 : y.address();
     long g = dresidual == null ? 0 : dresidual.address();
     double rows = cycle.rows();
-    double[][] sums = sums(cycle, in, out, up, mean.address(), g);
     float[] means = new float[cycle.length()];
+    float[] scales = new float[cycle.length()];
+    float[] shifts = beta == null ? null : new float[cycle.length()];
+    for (int c = 0; c < cycle.channels(); c++) {
+      means[c] = get(mean.address(), c);
+      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
+      if (beta != null) shifts[c] = get(beta.address(), c);
+    }
+    cycle.repeat(means);
+    if (beta != null) {
+      cycle.repeat(scales);
+      cycle.repeat(shifts);
+    }
+    double[][] sums = sums(cycle, in, out, up, mean.address(), g, means, scales, shifts);
     float[] a = new float[cycle.length()];
     float[] b = new float[cycle.length()];
     float[] k = new float[cycle.length()];
@@ -193,7 +207,6 @@ final class BatchNorm {
       double inverse = get(inverseDeviation.address(), c);
       double sumG = sums[0][c];
       double sumGx = sums[1][c] * inverse;
-      means[c] = get(mean.address(), c);
       a[c] = (float) (get(gamma.address(), c) * inverse);
       b[c] = (float) (-inverse * sumGx / rows);
       k[c] = (float) (-sumG / rows);
@@ -202,7 +215,6 @@ final class BatchNorm {
       before = accumulate ? get(dgamma.address(), c) : 0;
       set(dgamma.address(), c, (float) (before + sumGx));
     }
-    cycle.repeat(means);
     cycle.repeat(a);
     cycle.repeat(b);
     cycle.repeat(k);
@@ -211,15 +223,29 @@ final class BatchNorm {
         (c, masked) -> {
           long at = 4 * c * cycle.length();
           int count = cycle.count(c);
-          boolean mask = g == 0 && out != 0;
-          if (mask) mask(out + at, up + at, masked, count);
-          long from = g != 0 ? g + at : mask ? masked : up + at;
+          long from = g != 0 ? g + at : masked;
+          if (shifts != null) {
+            mask(in + at, means, scales, shifts, up + at, masked, count);
+          } else if (g == 0 && out != 0) {
+            mask(out + at, up + at, masked, count);
+          } else if (g == 0) {
+            from = up + at;
+          }
           gradient(in + at, from, means, a, b, k, down + at, count);
         });
   }
 
   /** Sum of g and of g (x - mean) of each channel; g is written where {@code g} is not 0. */
-  private double[][] sums(RowCycle cycle, long x, long y, long dy, long means, long g) {
+  private double[][] sums(
+      RowCycle cycle,
+      long x,
+      long y,
+      long dy,
+      long mean,
+      long g,
+      float[] means,
+      float[] scales,
+      float[] shifts) {
     int threads = parallel.threads();
     double[][][] totals = new double[threads][][];
     parallel.run(
@@ -228,7 +254,7 @@ final class BatchNorm {
         (part, from, to) -> {
           totals[part] = new double[2][cycle.channels()];
           try (Arena arena = Arena.ofConfined()) {
-            long mean = cycle.repeat(means, arena);
+            long meanTable = cycle.repeat(mean, arena);
             long sums = cycle.table(arena);
             long products = cycle.table(arena);
             long masked = cycle.table(arena);
@@ -238,13 +264,15 @@ final class BatchNorm {
               for (long c = block; c < Math.min(to, block + BLOCK); c++) {
                 long at = 4 * c * cycle.length();
                 int count = cycle.count(c);
-                long up = g != 0 ? g + at : y != 0 ? masked : dy + at;
-                if (y != 0) {
+                long up = g != 0 ? g + at : y != 0 || shifts != null ? masked : dy + at;
+                if (shifts != null) {
+                  mask(x + at, means, scales, shifts, dy + at, up, count);
+                } else if (y != 0) {
                   mask(y + at, dy + at, up, count);
                 } else if (g != 0 && g != dy) {
                   copy(dy + at, up, count);
                 }
-                sum(x + at, up, mean, sums, products, count); // up is in the L1 cache
+                sum(x + at, up, meanTable, sums, products, count); // up is in the L1 cache
               }
               cycle.fold(sums, totals[part][0]);
               cycle.fold(products, totals[part][1]);
@@ -273,6 +301,22 @@ final class BatchNorm {
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
       store(g + 4L * i, masked(load(y + 4L * i, m), load(dy + 4L * i, m)), m);
+    }
+  }
+
+  /** g = dy where scale (x - mean) + shift &gt; 0, rounded as {@link #normalize} does; else 0. */
+  private static void mask(
+      long x, float[] mean, float[] scale, float[] shift, long dy, long g, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector y = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
+      store(g + 4L * i, masked(y, load(dy + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector y =
+          load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(scale, i, m), load(shift, i, m));
+      store(g + 4L * i, masked(y, load(dy + 4L * i, m)), m);
     }
   }
 

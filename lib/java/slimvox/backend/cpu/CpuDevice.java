@@ -287,6 +287,7 @@ public final class CpuDevice implements Device {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -294,7 +295,7 @@ public final class CpuDevice implements Device {
       Tensor dx,
       Tensor workspace) {
     batchNorm.batchNormalizeBackward(
-        x, y, dy, mean, inverseDeviation, gamma, dgamma, dbeta, accumulate, dresidual, dx);
+        x, y, dy, mean, inverseDeviation, gamma, beta, dgamma, dbeta, accumulate, dresidual, dx);
   }
 
   // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T

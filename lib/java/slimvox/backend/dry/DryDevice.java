@@ -197,6 +197,7 @@ public final class DryDevice implements Device {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,

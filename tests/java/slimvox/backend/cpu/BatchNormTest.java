@@ -2,8 +2,11 @@ package slimvox.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
+import java.util.Random;
+import java.util.function.IntToDoubleFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
@@ -34,7 +37,8 @@ class BatchNormTest extends KernelFixture {
     Tensor dgamma = tensor(channels);
     Tensor dbeta = tensor(channels);
     Tensor dx = tensor(rows, channels);
-    ops.batchNormalizeBackward(x, null, dy, mean, inverse, gamma, dgamma, dbeta, false, null, dx);
+    ops.batchNormalizeBackward(
+        x, null, dy, mean, inverse, gamma, null, dgamma, dbeta, false, null, dx);
 
     String f64 = "f64." + name;
     // A mean 1000 deviations away costs three digits in any float32 that keeps the mean.
@@ -248,6 +252,7 @@ class BatchNormTest extends KernelFixture {
           meanT,
           inverseT,
           tensor(gamma, channels),
+          null,
           dgammaT,
           dbetaT,
           inPlace,
@@ -270,5 +275,42 @@ class BatchNormTest extends KernelFixture {
       assertClose(what + " dx", dx, dxT, tolerance, size);
       if (residual != null) assertClose(what + " dresidual", g, dresidual, 0);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,5", "3,7", "16,1000", "20,333", "128,70", "33,1"})
+  void maskComputedAgainIsTheOutputsToTheBit(int channels, int rows) {
+    Random random = new Random(channels);
+    IntToDoubleFunction normal = i -> (float) random.nextGaussian();
+    Tensor x = tensor(filled(channels * rows, normal), rows, channels);
+    Tensor gamma = tensor(filled(channels, normal), channels);
+    Tensor beta = tensor(filled(channels, normal), channels);
+    Tensor mean = tensor(channels);
+    Tensor inverse = tensor(channels);
+    ops.batchStatistics(x, EPSILON, mean, inverse);
+    Tensor y = tensor(rows, channels);
+    ops.batchNormalize(x, mean, inverse, gamma, beta, null, true, y);
+    Tensor dy = tensor(filled(channels * rows, normal), rows, channels);
+    float[][][] results = new float[2][][];
+    for (int again = 0; again < 2; again++) {
+      Tensor dgamma = tensor(channels);
+      Tensor dbeta = tensor(channels);
+      Tensor dx = tensor(rows, channels);
+      ops.batchNormalizeBackward(
+          x,
+          again == 1 ? null : y,
+          dy,
+          mean,
+          inverse,
+          gamma,
+          again == 1 ? beta : null,
+          dgamma,
+          dbeta,
+          false,
+          null,
+          dx);
+      results[again] = new float[][] {ops.floats(dgamma), ops.floats(dbeta), ops.floats(dx)};
+    }
+    assertArrayEquals(results[0], results[1]);
   }
 }
