@@ -274,6 +274,57 @@ public interface Device extends AutoCloseable {
   /** index = column of the largest element of each row, the first of equals. */
   void largestInRow(Tensor x, Tensor index);
 
+  // ---- binary networks; sign(0) = sign(-0) = +1, NaN stays NaN
+
+  /**
+   * alpha[o] = mean |W[o, ...]| and binary = alpha sign(W), or sign(W) if not {@code scaled}:
+   * weight and binary O x ..., alpha O.
+   */
+  void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary);
+
+  /**
+   * dweight = (dweight +) the gradient of the real weights from that of alpha sign(W), see {@link
+   * BinaryGradient}; dweight may be dbinary.
+   */
+  void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate);
+
+  /**
+   * y = sign(x + shift) with a border of +1: x N x H x W x C, shift C or null for 0, y N x (H + 2
+   * p) x (W + 2 p) x C, p taken from the shapes.
+   */
+  void signActivation(Tensor x, Tensor shift, Tensor y);
+
+  /**
+   * dx = dy max(0, 2 - 2 |x + shift|): ApproxSign, the derivative of the parabolas that stand in
+   * for sign (Bi-Real Net, arXiv 1808.00278); dy has the border, which is left out.
+   */
+  void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx);
+
+  /** Each row of y times the vector {@code scale}. */
+  void scaleRows(Tensor scale, Tensor y);
+
+  /** y = z where z = x + shift is above 0, else slope z; shift C or null for 0; y may be x. */
+  void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y);
+
+  /**
+   * Backward of {@link #prelu}: dx = dy where z > 0, else slope dy; dslope = (dslope +) sum over
+   * the rows of dy z where z &lt;= 0, summed as in {@link #sumRows}. dx may be dy.
+   */
+  void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate);
+
   // ---- optimizers
 
   /**

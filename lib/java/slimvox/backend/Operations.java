@@ -409,6 +409,76 @@ public final class Operations {
     device.largestInRow(x, index);
   }
 
+  // ---- binary networks
+
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+    filters(weight, alpha, binary);
+    device.binarizeFilters(weight, scaled, alpha, binary);
+  }
+
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {
+    filters(weight, alpha, dbinary);
+    same(weight, dweight);
+    device.binarizeFiltersBackward(weight, alpha, gradient, dbinary, dweight, accumulate);
+  }
+
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {
+    bordered(x, shift, y);
+    device.signActivation(x, shift, y);
+  }
+
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
+    bordered(x, shift, dy);
+    same(x, dx);
+    device.signActivationBackward(x, shift, dy, dx);
+  }
+
+  public void scaleRows(Tensor scale, Tensor y) {
+    channels(y, scale);
+    device.scaleRows(scale, y);
+  }
+
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
+    channels(x, slope);
+    if (shift != null) channels(x, shift);
+    same(x, y);
+    device.prelu(x, shift, slope, y);
+  }
+
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate) {
+    channels(x, slope, dslope);
+    if (shift != null) channels(x, shift);
+    same(x, dy);
+    same(x, dx);
+    device.preluBackward(x, shift, slope, dy, dx, dslope, accumulate);
+  }
+
+  private static void filters(Tensor weight, Tensor alpha, Tensor binary) {
+    same(weight, binary);
+    check(alpha.size() == weight.shape().get(0), "one scale per filter", weight, alpha);
+  }
+
+  private static void bordered(Tensor x, Tensor shift, Tensor y) {
+    Shape s = x.shape();
+    int border = (y.shape().get(1) - s.get(1)) / 2;
+    check(border >= 0, "a border around", x, y);
+    shape(Shape.of(s.get(0), s.get(1) + 2 * border, s.get(2) + 2 * border, s.get(3)), y);
+    if (shift != null) channels(x, shift);
+  }
+
   // ---- optimizers
 
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {

@@ -69,7 +69,7 @@ public final class BatchNorm2d implements Layer {
     if (mode.keeps()) {
       input = x.retain();
       output = relu && residual != null ? y.retain() : null;
-    } else if (mode == Mode.EVALUATE) {
+    } else if (mode != Mode.TRAIN_WITHOUT_KEEPING) {
       releaseStatistics();
     }
     return y;

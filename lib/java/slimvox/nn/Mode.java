@@ -15,6 +15,12 @@ public enum Mode {
    * changes, what backward needs is kept.
    */
   RECOMPUTE,
+  /**
+   * Estimates the running statistics anew for the weights of evaluation: batch statistics, running
+   * statistics move, nothing is kept, nothing is learned. Differs from evaluation's function only
+   * where a network is evaluated with other weights than it is trained with, as some binary ones.
+   */
+  CALIBRATE,
   /** Running statistics; nothing is kept, no state changes. */
   EVALUATE;
 
@@ -25,6 +31,11 @@ public enum Mode {
 
   /** True if running statistics and other state move; exactly once a step. */
   public boolean movesState() {
-    return this == TRAIN || this == TRAIN_WITHOUT_KEEPING;
+    return this == TRAIN || this == TRAIN_WITHOUT_KEEPING || this == CALIBRATE;
+  }
+
+  /** True in a training step; false where the weights are those of evaluation. */
+  public boolean runsTrainingWeights() {
+    return this != EVALUATE && this != CALIBRATE;
   }
 }

@@ -48,6 +48,9 @@ class GradientTest {
     cases.add(
         new Case("linear over frames", new int[] {3, 4, 13}, b -> new Linear(b, "l", 13, 7, true)));
     cases.add(new Case("TSTP", image, b -> new StatisticsPooling(b, "p")));
+    cases.add(new Case("GSP", image, b -> new GlobalStatisticsPooling(b, "p")));
+    cases.add(new Case("PReLU", image, b -> new PReLU(b, "r", 5, false)));
+    cases.add(new Case("RPReLU", image, b -> new PReLU(b, "r", 5, true)));
     cases.add(new Case("ASTP", image, b -> new AttentiveStatisticsPooling(b, "p", 35, 4)));
     cases.add(
         new Case(

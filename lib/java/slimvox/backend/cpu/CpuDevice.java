@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
+import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
 import slimvox.backend.SgdStep;
@@ -29,6 +30,8 @@ public final class CpuDevice implements Device {
   private final Pooling pooling;
   private final AttentivePooling attentivePooling;
   private final Margin angularMargin;
+  private final BinaryFilters binaryFilters;
+  private final ChannelActivations channelActivations;
   private final Optimizers optimizers;
   private boolean closed;
 
@@ -42,6 +45,8 @@ public final class CpuDevice implements Device {
     pooling = new Pooling(parallel);
     attentivePooling = new AttentivePooling(parallel);
     angularMargin = new Margin(parallel);
+    binaryFilters = new BinaryFilters(parallel);
+    channelActivations = new ChannelActivations(parallel);
     optimizers = new Optimizers(parallel);
   }
 
@@ -390,6 +395,55 @@ public final class CpuDevice implements Device {
   @Override
   public void largestInRow(Tensor x, Tensor index) {
     angularMargin.largestInRow(x, index);
+  }
+
+  // ---- binary networks
+  @Override
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+    binaryFilters.binarize(weight, scaled, alpha, binary);
+  }
+
+  @Override
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {
+    binaryFilters.backward(weight, alpha, gradient, dbinary, dweight, accumulate);
+  }
+
+  @Override
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {
+    channelActivations.signActivation(x, shift, y);
+  }
+
+  @Override
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
+    channelActivations.signActivationBackward(x, shift, dy, dx);
+  }
+
+  @Override
+  public void scaleRows(Tensor scale, Tensor y) {
+    channelActivations.scaleRows(scale, y);
+  }
+
+  @Override
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
+    channelActivations.prelu(x, shift, slope, y);
+  }
+
+  @Override
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate) {
+    channelActivations.preluBackward(x, shift, slope, dy, dx, dslope, accumulate);
   }
 
   // ---- optimizers

@@ -3,6 +3,7 @@ package slimvox.backend.dry;
 import java.util.Arrays;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
+import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
 import slimvox.backend.SgdStep;
@@ -260,6 +261,40 @@ public final class DryDevice implements Device {
 
   @Override
   public void largestInRow(Tensor x, Tensor index) {}
+
+  @Override
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {}
+
+  @Override
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {}
+
+  @Override
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {}
+
+  @Override
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {}
+
+  @Override
+  public void scaleRows(Tensor scale, Tensor y) {}
+
+  @Override
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {}
+
+  @Override
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate) {}
 
   @Override
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {}

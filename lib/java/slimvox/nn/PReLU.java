@@ -1,0 +1,98 @@
+package slimvox.nn;
+
+import java.util.random.RandomGenerator;
+import slimvox.backend.Backend;
+import slimvox.backend.Operations;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * ReLU with a learned slope for each channel, and optionally with learned shifts.
+ *
+ * <p>PReLU: y = x if x &gt; 0, else slope x (He et al. 2015, arXiv 1502.01852). Shifted, ReActNet's
+ * RPReLU (arXiv 2003.03488): z = x + shift; y = (z if z &gt; 0, else slope z) + bias.
+ *
+ * <p>Parameters of C values: {@code NAME.weight} (the slope, 0.25 at first, PyTorch's name and
+ * value) and, shifted, {@code NAME.shift} and {@code NAME.bias} (0 at first). Kept for backward:
+ * the input.
+ */
+public final class PReLU implements Layer {
+  private static final float FIRST_SLOPE = 0.25f;
+
+  private final Backend backend;
+  private final Operations ops;
+  private final String name;
+  private final Parameter slope;
+  private final Parameter shift;
+  private final Parameter bias;
+  private Tensor input;
+
+  /**
+   * An activation of {@code channels} channels.
+   *
+   * @param shifted whether it is RPReLU
+   */
+  public PReLU(Backend backend, String name, int channels, boolean shifted) {
+    this.backend = backend;
+    this.ops = backend.ops();
+    this.name = name;
+    this.slope = new Parameter(backend, name + ".weight", channels);
+    this.shift = shifted ? new Parameter(backend, name + ".shift", channels) : null;
+    this.bias = shifted ? new Parameter(backend, name + ".bias", channels) : null;
+  }
+
+  private Tensor shiftValue() {
+    return shift == null ? null : shift.value();
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
+    ops.prelu(x, shiftValue(), slope.value(), y);
+    if (bias != null) ops.addToRows(bias.value(), y);
+    if (mode.keeps()) input = x.retain();
+    return y;
+  }
+
+  @Override
+  public Tensor backward(Tensor dy) {
+    if (bias != null) sumRows(dy, bias);
+    boolean accumulate = slope.hasGradient();
+    ops.preluBackward(input, shiftValue(), slope.value(), dy, dy, slope.gradient(), accumulate);
+    input.close();
+    if (shift != null) sumRows(dy, shift);
+    return dy;
+  }
+
+  private void sumRows(Tensor dy, Parameter parameter) {
+    boolean accumulate = parameter.hasGradient();
+    ops.sumRows(dy, parameter.gradient(), accumulate);
+  }
+
+  @Override
+  public void describe(State state) {
+    state.add(slope);
+    if (shift != null) {
+      state.add(shift);
+      state.add(bias);
+    }
+  }
+
+  @Override
+  public void initialize(RandomGenerator random) {
+    ops.fill(slope.value(), FIRST_SLOPE);
+    if (shift != null) {
+      ops.fill(shift.value(), 0);
+      ops.fill(bias.value(), 0);
+    }
+  }
+
+  @Override
+  public void close() {
+    slope.close();
+    if (shift != null) {
+      shift.close();
+      bias.close();
+    }
+  }
+}

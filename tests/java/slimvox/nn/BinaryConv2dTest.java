@@ -1,0 +1,251 @@
+package slimvox.nn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Backend;
+import slimvox.backend.BinaryGradient;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.memory.Category;
+import slimvox.storage.Safetensors;
+
+/** Binary convolutions against PyTorch's answers in tests/data/binary. */
+class BinaryConv2dTest {
+  private static final Safetensors FILE =
+      Safetensors.read(Path.of("tests/data/binary/binary.safetensors"));
+
+  private Backend cpu;
+
+  @BeforeEach
+  void open() {
+    cpu = new Backend(CpuDevice.open(1));
+  }
+
+  @AfterEach
+  void close() {
+    cpu.close();
+  }
+
+  private static BinaryConv2d layer(
+      Backend backend, String conv, BinaryScheme scheme, BinaryGradient gradient) {
+    int kernel = conv.startsWith("conv3x3") ? 3 : 1;
+    int stride = conv.endsWith("s2") ? 2 : 1;
+    var layer = new BinaryConv2d(backend, conv, 7, 6, kernel, stride, scheme, gradient, false);
+    backend.ops().upload(FILE.floats(conv + ".weight"), layer.weight().value());
+    return layer;
+  }
+
+  /** B x C x H x W as the file has it, to N x H x W x C. */
+  private static double[] channelsLast(double[] v, long[] s) {
+    double[] out = new double[v.length];
+    int at = 0;
+    for (int b = 0; b < s[0]; b++) {
+      for (int c = 0; c < s[1]; c++) {
+        for (int h = 0; h < s[2]; h++) {
+          for (int w = 0; w < s[3]; w++) {
+            out[(int) (((b * s[2] + h) * s[3] + w) * s[1]) + c] = v[at++];
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  private Tensor image(String name) {
+    long[] s = FILE.shape(name);
+    float[] floats = FILE.floats(name);
+    double[] v = new double[floats.length];
+    for (int i = 0; i < v.length; i++) v[i] = floats[i];
+    double[] last = channelsLast(v, s);
+    for (int i = 0; i < v.length; i++) floats[i] = (float) last[i];
+    Tensor x =
+        cpu.allocate(
+            Category.ACTIVATION_GRADIENT, name, (int) s[0], (int) s[2], (int) s[3], (int) s[1]);
+    cpu.ops().upload(floats, x);
+    return x;
+  }
+
+  private void assertImage(String name, Tensor actual) {
+    double[] expected = channelsLast(FILE.doubles(name), FILE.shape(name));
+    assertClose(name, expected, cpu.ops().floats(actual));
+  }
+
+  private static void assertClose(String name, double[] expected, float[] actual) {
+    assertEquals(expected.length, actual.length, name);
+    double largest = 0;
+    for (double e : expected) largest = Math.max(largest, Math.abs(e));
+    for (int i = 0; i < expected.length; i++) {
+      if (!(Math.abs(actual[i] - expected[i]) <= 1e-5 * largest)) {
+        fail("%s[%d] is %s, not %s".formatted(name, i, actual[i], expected[i]));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"conv3x3_s1", "conv3x3_s2", "conv1x1_s1"})
+  void binaryWeightsGiveTheOutputsAndGradientsOfPyTorch(String conv) {
+    String name = "f64.w1a32." + conv;
+    for (BinaryGradient gradient : BinaryGradient.values()) {
+      try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.BWN, gradient);
+          Tensor x = image(conv + ".input")) {
+        try (Tensor y = layer.forward(x, Mode.EVALUATE)) {
+          assertImage(name + ".out", y);
+        }
+        layer.forward(x, Mode.TRAIN).close();
+        try (Tensor dx = layer.backward(image(conv + ".grad_out"))) {
+          assertImage(name + ".grad.input", dx);
+        }
+        String dw = name + ".grad.weight." + gradient.key();
+        assertClose(dw, FILE.doubles(dw), cpu.ops().floats(layer.weight().gradient()));
+      }
+      cpu.ledger().checkOnly();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"conv3x3_s1", "conv3x3_s2", "conv1x1_s1"})
+  void thePapersVariantTrainsOnRealOutputsWithTheGradientsOfTheBinaryWeights(String conv) {
+    String name = "f64.w1a32." + conv;
+    try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.PAPER, BinaryGradient.XNOR);
+        Conv2d real =
+            new Conv2d(
+                cpu,
+                "real",
+                7,
+                6,
+                conv.startsWith("conv3x3") ? 3 : 1,
+                conv.endsWith("s2") ? 2 : 1);
+        Tensor x = image(conv + ".input")) {
+      State.of(real)
+          .parameters()
+          .values()
+          .forEach(p -> cpu.ops().upload(FILE.floats(conv + ".weight"), p.value()));
+      for (Mode mode : new Mode[] {Mode.EVALUATE, Mode.CALIBRATE}) {
+        try (Tensor y = layer.forward(x, mode)) {
+          assertImage(name + ".out", y);
+        }
+      }
+      try (Tensor y = layer.forward(x, Mode.TRAIN);
+          Tensor expected = real.forward(x, Mode.EVALUATE)) {
+        assertArrayEquals(cpu.ops().floats(expected), cpu.ops().floats(y));
+      }
+      try (Tensor dx = layer.backward(image(conv + ".grad_out"))) {
+        assertImage(name + ".grad.input", dx);
+      }
+      String dw = name + ".grad.weight.xnor";
+      assertClose(dw, FILE.doubles(dw), cpu.ops().floats(layer.weight().gradient()));
+    }
+    cpu.ledger().checkOnly();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"conv3x3_s1", "conv3x3_s2", "conv1x1_s1"})
+  void signsGiveTheOutputsAndGradientsOfPyTorch(String conv) {
+    String name = "f64.w1a1." + conv + ".one";
+    try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.W1A1, BinaryGradient.STE);
+        Tensor x = image(conv + ".input")) {
+      try (Tensor y = layer.forward(x, Mode.TRAIN)) {
+        assertImage(name + ".out", y);
+      }
+      try (Tensor dx = layer.backward(image(conv + ".grad_out"))) {
+        assertImage(name + ".grad.input.approx", dx);
+      }
+      double[] expected = FILE.doubles(name + ".grad.binary_weight");
+      float[] w = FILE.floats(conv + ".weight");
+      for (int i = 0; i < w.length; i++) if (Math.abs(w[i]) > 1) expected[i] = 0;
+      assertClose(name, expected, cpu.ops().floats(layer.weight().gradient()));
+    }
+    cpu.ledger().checkOnly();
+  }
+
+  @Test
+  void outputsOfSignsAreTheScaleTimesWholeNumbersToTheBit() {
+    String conv = "conv3x3_s1";
+    try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.W1A1, BinaryGradient.STE);
+        Tensor x = image(conv + ".input");
+        Tensor y = layer.forward(x, Mode.EVALUATE);
+        Tensor alpha = cpu.allocate(Category.ACTIVATION, "alpha", 6);
+        Tensor binary = cpu.allocateLike(layer.weight().value(), Category.ACTIVATION, "binary")) {
+      cpu.ops().binarizeFilters(layer.weight().value(), true, alpha, binary);
+      float[] scales = cpu.ops().floats(alpha);
+      long[] counts = FILE.longs("w1a1." + conv + ".one.acc");
+      double[] expected = new double[counts.length];
+      for (int i = 0; i < expected.length; i++) expected[i] = counts[i];
+      expected = channelsLast(expected, FILE.shape("w1a1." + conv + ".one.acc"));
+      float[] actual = cpu.ops().floats(y);
+      for (int i = 0; i < actual.length; i++) {
+        assertEquals(scales[i % 6] * (float) expected[i], actual[i]);
+      }
+    }
+  }
+
+  @Test
+  void theFirstStepTowardsW1A1HasRealWeightsOnSigns() {
+    try (BinaryConv2d layer =
+            new BinaryConv2d(cpu, "c", 3, 2, 1, 1, BinaryScheme.W32A1, BinaryGradient.STE, false);
+        Tensor x = cpu.allocate(Category.INPUT, "x", 1, 1, 2, 3)) {
+      cpu.ops().upload(new float[] {0.5f, -2, 3, -0.1f, 0, -0f}, x);
+      cpu.ops().upload(new float[] {1, 2, 4, 0.5f, 0.25f, 0.125f}, layer.weight().value());
+      try (Tensor y = layer.forward(x, Mode.EVALUATE)) {
+        assertArrayEquals(new float[] {3, 0.375f, 5, -0.125f}, cpu.ops().floats(y));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(BinaryScheme.class)
+  void recomputingGivesTheSameGradients(BinaryScheme scheme) {
+    String conv = "conv3x3_s2";
+    float[][] gradients = new float[2][];
+    for (int pass = 0; pass < 2; pass++) {
+      BinaryConv2d inner = layer(cpu, conv, scheme, BinaryGradient.EXACT);
+      try (Layer layer = pass == 0 ? inner : new Checkpointed(inner);
+          Tensor x = image(conv + ".input")) {
+        layer.forward(x, Mode.TRAIN).close();
+        layer.backward(image(conv + ".grad_out")).close();
+        gradients[pass] = cpu.ops().floats(inner.weight().gradient());
+      }
+    }
+    assertArrayEquals(gradients[0], gradients[1]);
+    cpu.ledger().checkOnly();
+  }
+
+  @Test
+  void shiftsMoveTheSignAndLearn() {
+    try (BinaryConv2d layer =
+            new BinaryConv2d(cpu, "c", 2, 1, 1, 1, BinaryScheme.W1A1, BinaryGradient.STE, true);
+        Tensor x = cpu.allocate(Category.INPUT, "x", 1, 1, 2, 2)) {
+      layer.initialize(new SplittableRandom(1));
+      cpu.ops().upload(new float[] {1, 1}, layer.weight().value());
+      cpu.ops().upload(new float[] {0.5f, -0.5f}, layer.shift().value());
+      cpu.ops().upload(new float[] {-0.25f, 0.25f, -0.75f, 0.75f}, x);
+      try (Tensor y = layer.forward(x, Mode.TRAIN)) {
+        assertArrayEquals(new float[] {0, 0}, cpu.ops().floats(y)); // signs +1 -1, -1 +1
+      }
+      Tensor dy = cpu.allocate(Category.ACTIVATION_GRADIENT, "dy", 1, 1, 2, 1);
+      cpu.ops().upload(new float[] {1, 10}, dy);
+      try (Tensor dx = layer.backward(dy)) { // each z is 0.25 from 0: slope 1.5
+        assertArrayEquals(new float[] {1.5f, 1.5f, 15, 15}, cpu.ops().floats(dx));
+      }
+      assertArrayEquals(new float[] {16.5f, 16.5f}, cpu.ops().floats(layer.shift().gradient()));
+    }
+  }
+
+  @Test
+  void shiftsWithoutSignsAreRefused() {
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> new BinaryConv2d(cpu, "c", 2, 1, 1, 1, BinaryScheme.BWN, BinaryGradient.STE, true));
+  }
+}
