@@ -108,6 +108,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("frames", step.frames);
     values.put("classes", step.classes);
     values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
+    values.put("update", step.update.key());
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);
@@ -120,6 +121,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("kept_for_backward_bytes", training.step().keptForBackwardBytes());
     values.put("peak_bytes", memory.totalPeak());
     values.put("peak", MemoryTable.atPeak(memory));
+    values.put("category_peaks", MemoryTable.peaks(memory));
     values.put("arena_bytes", training.plan(step.batch, step.frames).bytes());
     values.put("resident_growth_bytes", growth < 0 ? null : growth);
     if (compareDry) {

@@ -93,11 +93,13 @@ final class MemoryCommand extends Subcommand {
     values.put("frames", step.frames);
     values.put("classes", step.classes);
     values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
+    values.put("update", step.update.key());
     values.put("workspace_of", workspace.name().toLowerCase(Locale.ROOT));
     values.put("parameters", parameters);
     values.put("total_peak_bytes", report.totalPeak());
     values.put("kept_for_backward_bytes", training.keptForBackwardBytes());
     values.put("peak", MemoryTable.atPeak(report));
+    values.put("category_peaks", MemoryTable.peaks(report));
     values.put("now", MemoryTable.now(report));
     values.put("arena_bytes", plan.bytes());
     String text =

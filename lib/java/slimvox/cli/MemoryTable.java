@@ -33,6 +33,11 @@ final class MemoryTable {
     return byKey(report.atTotalPeak());
   }
 
+  /** The highest bytes of each category by itself. */
+  static Map<String, Object> peaks(MemoryReport report) {
+    return byKey(report.peak());
+  }
+
   /** Bytes by category at the time of the report. */
   static Map<String, Object> now(MemoryReport report) {
     return byKey(report.now());

@@ -1,7 +1,9 @@
 package slimvox.cli;
 
 import java.util.List;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 import slimvox.backend.Backend;
 import slimvox.loss.AamSoftmax;
 import slimvox.models.ModelSpec;
@@ -19,6 +21,18 @@ final class StepOptions {
     SGD,
     ADAM,
     ADAMW
+  }
+
+  /** Reads {@code after-backward} and {@code in-backward}. */
+  static final class UpdateConverter implements ITypeConverter<TrainingStep.Update> {
+    @Override
+    public TrainingStep.Update convert(String text) {
+      for (TrainingStep.Update u : TrainingStep.Update.values()) {
+        if (u.key().equals(text)) return u;
+      }
+      throw new TypeConversionException(
+          "'" + text + "' is not possible; give after-backward or in-backward");
+    }
   }
 
   @Option(
@@ -47,6 +61,15 @@ final class StepOptions {
       description = "sgd (with momentum), adam or adamw. Default sgd.")
   Rule optimizer = Rule.SGD;
 
+  @Option(
+      names = "--update",
+      paramLabel = "WHEN",
+      converter = UpdateConverter.class,
+      description =
+          "after-backward, or in-backward: each parameter as soon as its gradient is complete, so"
+              + " that the gradients of one layer exist at a time. Default after-backward.")
+  TrainingStep.Update update = TrainingStep.Update.AFTER_BACKWARD;
+
   /** Number of feature values of a batch. */
   int featureCount(Subcommand command, ModelSpec model) {
     command.range("--batch", batch, 1, 1 << 20);
@@ -65,7 +88,7 @@ final class StepOptions {
   TrainingStep build(ModelSpec model, Backend backend) {
     AamSoftmax classifier =
         classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
-    return new TrainingStep(Models.build(model, backend), classifier, this::rule);
+    return new TrainingStep(Models.build(model, backend), classifier, this::rule, update);
   }
 
   private Optimizer rule(Backend backend, List<Parameter> parameters) {

@@ -133,6 +133,7 @@ public final class AamSoftmax implements AutoCloseable {
     dlogits.close();
     embedding.close();
     embeddingNorm.close();
+    weight.gradientComplete();
     return dx;
   }
 

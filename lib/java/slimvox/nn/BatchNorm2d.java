@@ -135,6 +135,8 @@ public final class BatchNorm2d implements Layer {
     input.close();
     if (output != null) output.close();
     releaseStatistics();
+    gamma.gradientComplete();
+    beta.gradientComplete();
   }
 
   @Override

@@ -100,6 +100,7 @@ public final class Conv2d implements Layer {
       backend.ops().convolveBackwardData(geometry, dy, weight.value(), dx);
     }
     dy.close();
+    weight.gradientComplete();
     return dx;
   }
 

@@ -18,7 +18,8 @@ public interface Layer extends AutoCloseable {
 
   /**
    * Adds to the parameters' gradients and returns the input's gradient, or {@code null} if the
-   * layer was built without one.
+   * layer was built without one. Who adds to a parameter's gradient calls {@link
+   * Parameter#gradientComplete} at the very end, when the values are not needed any more.
    */
   Tensor backward(Tensor dy);
 

@@ -57,6 +57,8 @@ public final class Linear implements Layer {
     input.close();
     ops.matmul(false, false, dy, matrix, dx, false);
     dy.close();
+    weight.gradientComplete();
+    bias.gradientComplete();
     return dx;
   }
 

@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.function.Consumer;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -10,6 +11,7 @@ public final class Parameter implements AutoCloseable {
   private final String name;
   private final Tensor value;
   private Tensor gradient;
+  private Consumer<Parameter> completion;
 
   /**
    * A parameter whose values are not set yet.
@@ -44,6 +46,23 @@ public final class Parameter implements AutoCloseable {
       gradient = backend.allocateLike(value, Category.GRADIENT, name + ".grad");
     }
     return gradient;
+  }
+
+  /**
+   * Says what is done as soon as a gradient is complete; null, the default: nothing.
+   *
+   * <p>The receiver may change the value and drop the gradient.
+   */
+  public void onGradientComplete(Consumer<Parameter> completion) {
+    this.completion = completion;
+  }
+
+  /**
+   * Called by a layer as the last act of its backward: the gradient of this step is complete, and
+   * the value is not needed any more.
+   */
+  public void gradientComplete() {
+    if (completion != null) completion.accept(this);
   }
 
   /** Returns the gradient's buffer, if there is one. */

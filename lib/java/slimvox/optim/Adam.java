@@ -25,6 +25,7 @@ public final class Adam implements Optimizer {
   private final double weightDecay;
   private final boolean decoupled;
   private final Map<String, Tensor> moments = new LinkedHashMap<>();
+  private AdamStep step;
   private long steps;
 
   /**
@@ -57,16 +58,25 @@ public final class Adam implements Optimizer {
   }
 
   @Override
-  public void step(double learningRate) {
+  public List<Parameter> parameters() {
+    return parameters;
+  }
+
+  @Override
+  public void begin(double learningRate) {
+    step = new AdamStep(learningRate, beta1, beta2, epsilon, weightDecay, decoupled, steps + 1);
+  }
+
+  @Override
+  public void update(Parameter p) {
+    Tensor mean = moments.get(p.name() + ".mean");
+    Tensor square = moments.get(p.name() + ".square");
+    p.value().backend().ops().adam(step, p.gradient(), p.value(), mean, square);
+  }
+
+  @Override
+  public void end() {
     steps++;
-    AdamStep step =
-        new AdamStep(learningRate, beta1, beta2, epsilon, weightDecay, decoupled, steps);
-    for (Parameter p : parameters) {
-      if (!p.hasGradient()) continue;
-      Tensor mean = moments.get(p.name() + ".mean");
-      Tensor square = moments.get(p.name() + ".square");
-      p.value().backend().ops().adam(step, p.gradient(), p.value(), mean, square);
-    }
   }
 
   @Override

@@ -1,16 +1,39 @@
 package slimvox.optim;
 
+import java.util.List;
 import java.util.Map;
 import slimvox.backend.Tensor;
+import slimvox.nn.Parameter;
 
-/** Moves parameters along their gradients, in place, one step at a time. */
+/**
+ * Moves parameters along their gradients, in place, one step at a time.
+ *
+ * <p>A step is {@link #begin}, {@link #update} of each parameter in any order, {@link #end}; the
+ * order does not change the bits. {@link #step} does all three.
+ */
 public interface Optimizer extends AutoCloseable {
   /**
    * One step on all parameters that have a gradient.
    *
    * @param learningRate of this step, from a {@link LearningRate}
    */
-  void step(double learningRate);
+  default void step(double learningRate) {
+    begin(learningRate);
+    for (Parameter p : parameters()) if (p.hasGradient()) update(p);
+    end();
+  }
+
+  /** What it was built for. */
+  List<Parameter> parameters();
+
+  /** Begins a step; one that was begun and not ended is forgotten. */
+  void begin(double learningRate);
+
+  /** Moves one of the {@link #parameters}, which has a gradient; once a step. */
+  void update(Parameter parameter);
+
+  /** Ends the step, which counts from now on. */
+  void end();
 
   /** The state by name, for example {@code conv1.weight.momentum}, in the parameters' order. */
   Map<String, Tensor> state();

@@ -24,6 +24,7 @@ public final class Sgd implements Optimizer {
   private final float weightDecay;
   private final boolean nesterov;
   private final Map<String, Tensor> buffers = new LinkedHashMap<>();
+  private SgdStep step;
   private long steps;
 
   /**
@@ -56,14 +57,24 @@ public final class Sgd implements Optimizer {
   }
 
   @Override
-  public void step(double learningRate) {
-    SgdStep step =
+  public List<Parameter> parameters() {
+    return parameters;
+  }
+
+  @Override
+  public void begin(double learningRate) {
+    step =
         new SgdStep((float) learningRate, momentum, dampening, weightDecay, nesterov, steps == 0);
-    for (Parameter p : parameters) {
-      if (!p.hasGradient()) continue;
-      Tensor buffer = buffers.get(p.name() + ".momentum");
-      p.value().backend().ops().sgd(step, p.gradient(), p.value(), buffer);
-    }
+  }
+
+  @Override
+  public void update(Parameter p) {
+    Tensor buffer = buffers.get(p.name() + ".momentum");
+    p.value().backend().ops().sgd(step, p.gradient(), p.value(), buffer);
+  }
+
+  @Override
+  public void end() {
     steps++;
   }
 

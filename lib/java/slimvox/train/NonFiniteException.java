@@ -7,11 +7,14 @@ import slimvox.nn.Mode;
 
 /** Training met NaN or infinity; the message names the first layer where it appeared. */
 public class NonFiniteException extends RuntimeException {
-  private static final String REMEDY =
-      "; parameters were not changed. Lower the learning rate or look at the features";
+  private static final String UNCHANGED = "parameters were not changed";
 
   NonFiniteException(String message) {
-    super(message + REMEDY);
+    this(message, UNCHANGED);
+  }
+
+  private NonFiniteException(String message, String changed) {
+    super(message + "; " + changed + ". Lower the learning rate or look at the features");
   }
 
   /** Runs the network again, layer by layer, to find where it starts. */
@@ -31,7 +34,11 @@ public class NonFiniteException extends RuntimeException {
     return new NonFiniteException("the loss is " + loss + ", first not finite at " + layer);
   }
 
-  static NonFiniteException inGradient(String parameter) {
-    return new NonFiniteException("the gradient of " + parameter + " is not finite");
+  static NonFiniteException inGradient(String parameter, TrainingStep.Update update) {
+    return new NonFiniteException(
+        "the gradient of " + parameter + " is not finite",
+        update == TrainingStep.Update.AFTER_BACKWARD
+            ? UNCHANGED
+            : "it was not changed, but those behind it were (update in-backward)");
   }
 }

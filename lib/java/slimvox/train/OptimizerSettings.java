@@ -3,6 +3,7 @@ package slimvox.train;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.stream.Stream;
 import slimvox.optim.ConstantRate;
 import slimvox.optim.CosineDecrease;
 import slimvox.optim.ExponentialDecrease;
@@ -23,6 +24,9 @@ import slimvox.optim.LinearWarmup;
  * @param nesterov sgd: whether to look ahead. Default true
  * @param betas adam and adamw: decay of the first and second moment. Default [0.9, 0.999]
  * @param epsilon adam and adamw: added to the root of the second moment. Default 1e-8
+ * @param update when a parameter is moved: {@code after-backward}, or {@code in-backward}, as soon
+ *     as its own gradient is complete, which is then dropped: the same bits with the gradients of
+ *     one layer in memory at a time. Default after-backward
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record OptimizerSettings(
@@ -32,7 +36,8 @@ public record OptimizerSettings(
     Double momentum,
     Boolean nesterov,
     List<Double> betas,
-    Double epsilon) {
+    Double epsilon,
+    String update) {
 
   /** The keys that only some update rules have. */
   static final List<String> OF_ONE_RULE = List.of("momentum", "nesterov", "betas", "epsilon");
@@ -95,6 +100,10 @@ public record OptimizerSettings(
   public OptimizerSettings {
     InvalidSetting.oneOf("optimizer.name", name, List.of("sgd", "adam", "adamw"));
     InvalidSetting.range("optimizer.weightDecay", weightDecay, 0, 1);
+    InvalidSetting.oneOf(
+        "optimizer.update",
+        update,
+        Stream.of(TrainingStep.Update.values()).map(TrainingStep.Update::key).toList());
     if (name.equals("sgd")) {
       absent("betas", betas, name);
       absent("epsilon", epsilon, name);
@@ -119,6 +128,14 @@ public record OptimizerSettings(
       if (epsilon == null) epsilon = 1e-8;
       InvalidSetting.above("optimizer.epsilon", epsilon, 0);
     }
+  }
+
+  /** When a parameter is moved. */
+  public TrainingStep.Update updateTime() {
+    return Stream.of(TrainingStep.Update.values())
+        .filter(u -> u.key().equals(update))
+        .findFirst()
+        .orElseThrow();
   }
 
   private static void absent(String key, Object value, String rule) {

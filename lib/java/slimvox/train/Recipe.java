@@ -83,7 +83,8 @@ public record Recipe(
             0.9,
             true,
             null,
-            null),
+            null,
+            "after-backward"),
         new RunSettings(Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "cpu", 0, null));
   }
 

@@ -160,7 +160,8 @@ public final class Trainer implements AutoCloseable {
                     classes,
                     recipe.loss().scale(),
                     recipe.loss().easyMargin()),
-            (c, parameters) -> optimizer(recipe.optimizer(), c, parameters));
+            (c, parameters) -> optimizer(recipe.optimizer(), c, parameters),
+            recipe.optimizer().updateTime());
   }
 
   private static Optimizer optimizer(

@@ -51,13 +51,43 @@ public final class TrainingStep implements AutoCloseable {
     Optimizer of(Backend backend, List<Parameter> parameters);
   }
 
+  /** When the optimizer moves a parameter. */
+  public enum Update {
+    /** When all gradients are complete: none changes anything if one is not finite. */
+    AFTER_BACKWARD("after-backward"),
+    /**
+     * As soon as a parameter's own gradient is complete; the gradient is dropped at once, so that
+     * the gradients of one layer exist at a time. The bits are the same. A gradient that is not
+     * finite stops the run before its own parameter is moved; those behind it have moved by then.
+     */
+    IN_BACKWARD("in-backward");
+
+    private final String key;
+
+    Update(String key) {
+      this.key = key;
+    }
+
+    /** The name in recipes and on the command line. */
+    public String key() {
+      return key;
+    }
+  }
+
   private final Backend backend;
   private final Network network;
   private final AamSoftmax classifier;
   private final Optimizer optimizer;
   private final State state;
   private final List<Parameter> parameters;
+  private final Update update;
   private long keptForBackward;
+  private long updateNanos;
+
+  /** A step that moves the parameters after backward. */
+  public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
+    this(network, classifier, optimizer, Update.AFTER_BACKWARD);
+  }
 
   /**
    * A step on a network.
@@ -65,7 +95,8 @@ public final class TrainingStep implements AutoCloseable {
    * @param classifier null to leave it out: the embeddings' gradient is then 1 everywhere, which is
    *     good for counting memory and for nothing else
    */
-  public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
+  public TrainingStep(
+      Network network, AamSoftmax classifier, OptimizerFactory optimizer, Update update) {
     this.backend = network.backend();
     this.network = network;
     this.classifier = classifier;
@@ -74,6 +105,10 @@ public final class TrainingStep implements AutoCloseable {
     if (classifier != null) classifier.describe(state);
     this.parameters = new ArrayList<>(state.parameters().values());
     this.optimizer = optimizer.of(backend, parameters);
+    this.update = update;
+    if (update == Update.IN_BACKWARD) {
+      for (Parameter p : parameters) p.onGradientComplete(this::update);
+    }
   }
 
   public Network network() {
@@ -101,7 +136,8 @@ public final class TrainingStep implements AutoCloseable {
    * @param features batch x bins x frames
    * @param labels one speaker index an utterance
    * @param margin of the angular softmax, radians
-   * @throws NonFiniteException before any parameter has changed, naming the first layer concerned
+   * @throws NonFiniteException naming the first layer concerned, before any parameter has changed;
+   *     see {@link Update#IN_BACKWARD} for the exception
    */
   public Result run(float[] features, int[] labels, double margin, double learningRate) {
     int batch = labels.length;
@@ -131,15 +167,14 @@ public final class TrainingStep implements AutoCloseable {
       throw NonFiniteException.inForward(network, x, loss.loss());
     }
     long forward = System.nanoTime();
+    updateNanos = 0;
+    optimizer.begin(learningRate);
     network.backward(embeddingGradient(embedding));
-    long backward = System.nanoTime();
-    for (Parameter p : parameters.reversed()) {
-      if (p.hasGradient() && !backend.ops().isFinite(p.gradient())) {
-        throw NonFiniteException.inGradient(p.name());
-      }
-    }
-    optimizer.step(learningRate);
+    long backward = System.nanoTime() - updateNanos; // as if the updates had come after
+    for (Parameter p : parameters.reversed()) if (p.hasGradient()) requireFinite(p);
+    for (Parameter p : parameters) if (p.hasGradient()) optimizer.update(p);
     for (Parameter p : parameters) p.dropGradient();
+    optimizer.end();
     long end = System.nanoTime();
     return new Result(
         loss.loss(),
@@ -152,6 +187,20 @@ public final class TrainingStep implements AutoCloseable {
 
   private long activationBytes() {
     return backend.ledger().bytes(Category.ACTIVATION) + backend.ledger().bytes(Category.STATISTIC);
+  }
+
+  private void update(Parameter p) {
+    long start = System.nanoTime();
+    requireFinite(p);
+    optimizer.update(p);
+    p.dropGradient();
+    updateNanos += System.nanoTime() - start;
+  }
+
+  private void requireFinite(Parameter p) {
+    if (!backend.ops().isFinite(p.gradient())) {
+      throw NonFiniteException.inGradient(p.name(), update);
+    }
   }
 
   private Tensor embeddingGradient(Tensor embedding) {

@@ -106,6 +106,20 @@ class MemoryCommandTest extends CommandLineTest {
   }
 
   @Test
+  void updatesInBackwardShowInTheGradients() {
+    Object[] command = {"memory", "--model=ResNet18", "--batch=1", "--classes=0", "--json"};
+    Object[] in = java.util.Arrays.copyOf(command, command.length + 1);
+    in[command.length] = "--update=in-backward";
+    String peak = "/category_peaks/gradient";
+    assertEquals(4 * 4105440, run(command).succeeds().json().at(peak).asLong());
+    JsonNode json = run(in).succeeds().json();
+    assertEquals("in-backward", json.get("update").asText());
+    assertEquals(4 * (256 * 5120 + 256), json.at(peak).asLong(), "the embedding layer's");
+    run("memory", "--model=ResNet18", "--update=later")
+        .isRefusedAsUsage("memory", "--update", "'later' is not possible; give after-backward");
+  }
+
+  @Test
   void unknownModelsAndSizesAreRefused() {
     run("memory", "--model", "ResNet35").failsWith("--model ResNet35", "ResNet34");
     run("memory").isRefusedAsUsage("memory", "--model is needed");

@@ -2,13 +2,18 @@ package slimvox.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -56,6 +61,15 @@ class PlannedTrainingTest {
             (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true));
   }
 
+  private static Function<Backend, TrainingStep> inBackward(ModelSpec spec, double scale) {
+    return b ->
+        new TrainingStep(
+            Models.build(spec, b),
+            new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale, false),
+            (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true),
+            TrainingStep.Update.IN_BACKWARD);
+  }
+
   private static ModelSpec spec(String name, ModelSpec.Pooling pooling) {
     return new ModelSpec(name, 4, BINS, 8, pooling);
   }
@@ -84,6 +98,72 @@ class PlannedTrainingTest {
       cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
     }
     cpu.ledger().checkOnly();
+  }
+
+  @ParameterizedTest
+  @MethodSource("everyModel")
+  void updatesInBackwardGiveTheSameBitsWithTheGradientsOfOneLayerAtATime(ModelSpec spec) {
+    List<float[]> after = new ArrayList<>();
+    List<float[]> within = new ArrayList<>();
+    for (boolean in : new boolean[] {true, false}) { // the ledger keeps the higher peak
+      try (PlannedTraining training =
+          new PlannedTraining(cpu, in ? inBackward(spec, 32) : small(spec))) {
+        training.step().initialize(new SplittableRandom(1));
+        for (int i = 0; i < 2; i++) training.run(features(), new int[] {0, 1, 4}, 0.1, 0.01);
+        assertEquals(2, training.step().optimizer().steps());
+        long peak = cpu.ledger().report().peak().get(Category.GRADIENT);
+        var parameters = training.step().state().parameters().values();
+        assertEquals(in ? largestLayer(parameters) : bytes(parameters), peak);
+        for (Parameter p : parameters) {
+          (in ? within : after).add(cpu.ops().floats(p.value()));
+        }
+      }
+    }
+    for (int i = 0; i < after.size(); i++) assertArrayEquals(after.get(i), within.get(i));
+    cpu.ledger().checkOnly();
+  }
+
+  private static long bytes(Collection<Parameter> parameters) {
+    return parameters.stream().mapToLong(p -> p.value().bytes()).sum();
+  }
+
+  /** Weight and bias of one layer have the same name but for the last part. */
+  private static long largestLayer(Collection<Parameter> parameters) {
+    return parameters.stream()
+        .collect(
+            Collectors.groupingBy(p -> p.name().replaceFirst("[.][^.]+$", ""), Collectors.toList()))
+        .values()
+        .stream()
+        .mapToLong(PlannedTrainingTest::bytes)
+        .max()
+        .orElseThrow();
+  }
+
+  @Test
+  void aGradientThatIsNotFiniteStopsUpdatesInBackwardAtItsParameter() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    try (PlannedTraining training = new PlannedTraining(cpu, inBackward(spec, 2e38))) {
+      training.step().initialize(new SplittableRandom(1));
+      Map<String, Parameter> parameters = training.step().state().parameters();
+      // So large a scale that the loss is finite and its gradient is not.
+      Map<String, float[]> before = new HashMap<>();
+      parameters.forEach((name, p) -> before.put(name, cpu.ops().floats(p.value())));
+      var e =
+          assertThrows(
+              NonFiniteException.class,
+              () -> training.run(features(), new int[] {0, 1, 4}, 0, 0.01));
+      String named = e.getMessage().split(" ")[3];
+      assertEquals(
+          "the gradient of "
+              + named
+              + " is not finite; it was not changed, but those behind it were (update in-backward)."
+              + " Lower the learning rate or look at the features",
+          e.getMessage());
+      assertArrayEquals(before.get(named), cpu.ops().floats(parameters.get(named).value()));
+      String last = "projection.weight";
+      assertNotEquals(before.get(last)[0], cpu.ops().floats(parameters.get(last).value())[0]);
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
   }
 
   private static List<String> events(List<MemoryLedger.Event> timeline) {

@@ -95,6 +95,7 @@ class RecipeTest {
           weightDecay: 1.0E-4
           momentum: 0.9
           nesterov: true
+          update: after-backward
         run:
           length: 150 epochs
           batch: 128
@@ -266,6 +267,8 @@ class RecipeTest {
             + " margin starts to grow at 40 %",
         "optimizer:@  name: lion | r.yaml: line 2: optimizer.name: lion is not possible; allowed is"
             + " sgd, adam, adamw",
+        "optimizer:@  update: later | r.yaml: line 2: optimizer.update: later is not possible;"
+            + " allowed is after-backward, in-backward",
         "optimizer:@  betas: [0.9, 0.99] | r.yaml: line 2: optimizer.betas: [0.9, 0.99] has no"
             + " effect with sgd",
         "optimizer:@  name: adamw | r.yaml: line 2: optimizer.learningRate.initial is needed with"
@@ -494,6 +497,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(52, keys);
+    assertEquals(53, keys);
   }
 }
