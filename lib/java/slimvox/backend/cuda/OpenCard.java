@@ -1,0 +1,125 @@
+package slimvox.backend.cuda;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A card that is ready to compute: context, memory, kernels and matrix products, closed in the
+ * right order.
+ */
+final class OpenCard implements AutoCloseable {
+  private final CudaContext context;
+  private final CardMemory memory;
+  private final NvrtcLauncher launcher;
+  private final CublasProducts cublas;
+  private final CardUse use;
+  private final long contextBytes;
+  private final String description;
+  private boolean closed;
+
+  /**
+   * Opens a card.
+   *
+   * @throws UnsupportedOperationException if a library cannot be loaded
+   * @throws slimvox.backend.DeviceException if the card or a kernel fails
+   */
+  OpenCard(
+      CudaLibraries libraries,
+      Driver driver,
+      CacheFolder cache,
+      List<KernelSource> sources,
+      List<KernelSource.Header> headers,
+      boolean tf32) {
+    Bindings.load(libraries, cache);
+    context = new CudaContext(driver.card());
+    CardMemory memory = null;
+    NvrtcLauncher launcher = null;
+    CublasProducts cublas = null;
+    try {
+      KernelCompiler compiler = new KernelCompiler(driver.card().capability(), headers);
+      memory = new CardMemory(context);
+      launcher = new NvrtcLauncher(context, compiler, cache, sources);
+      if (libraries.has(Library.CUBLAS)) cublas = new CublasProducts(context, tf32);
+      use = CardUse.of(libraries, context.busId());
+      description =
+          "%s; driver for CUDA %s, NVRTC %s, %s%s"
+              .formatted(
+                  driver.card(),
+                  driver.versionText(),
+                  compiler.version(),
+                  cublas == null
+                      ? "own matrix products (no cuBLAS found)"
+                      : "cuBLAS " + cublas.version(),
+                  tf32 ? ", TF32" : "");
+      this.memory = memory;
+      this.launcher = launcher;
+      this.cublas = cublas;
+      contextBytes = driverBytes();
+    } catch (RuntimeException | Error e) {
+      close(memory, launcher, cublas);
+      throw e;
+    }
+  }
+
+  String description() {
+    return description;
+  }
+
+  CudaContext context() {
+    return context;
+  }
+
+  DeviceMemory memory() {
+    return memory;
+  }
+
+  Launcher launcher() {
+    return launcher;
+  }
+
+  /** cuBLAS, or null where it was not found. */
+  MatrixProducts cublas() {
+    return cublas;
+  }
+
+  /** The driver's count of this process; where it has none, of all processes. */
+  private long driverBytes() {
+    long process = use == null ? -1 : use.process();
+    if (process > 0) return process;
+    long[] bytes = context.memory();
+    return bytes[1] - bytes[0];
+  }
+
+  /**
+   * The driver's side of the memory, in bytes: {@code blocks}, what was asked of it; {@code
+   * context}, what it used before the first block (context, kernels, cuBLAS's own; of all processes
+   * where it cannot tell them apart); {@code driver}, its count now; {@code card}, all processes;
+   * {@code total}, the card's memory.
+   */
+  Map<String, Long> driverMemory() {
+    long[] bytes = context.memory();
+    Map<String, Long> all = new LinkedHashMap<>();
+    all.put("blocks", memory.allocated());
+    all.put("context", contextBytes);
+    all.put("driver", driverBytes());
+    long card = use == null ? -1 : use.card();
+    all.put("card", card >= 0 ? card : bytes[1] - bytes[0]);
+    all.put("total", bytes[1]);
+    return all;
+  }
+
+  @Override
+  public void close() {
+    if (closed) return;
+    closed = true;
+    close(memory, launcher, cublas);
+  }
+
+  private void close(CardMemory memory, NvrtcLauncher launcher, CublasProducts cublas) {
+    if (cublas != null) cublas.close();
+    if (launcher != null) launcher.close();
+    if (memory != null) memory.close();
+    context.close();
+  }
+}

@@ -1,0 +1,202 @@
+/* libcuda.so.1 in host memory: what the CUDA backend's run-time part is tested with where there is
+   no card. It keeps the driver's contracts (codes, sticky errors, a card of limited memory), counts
+   its calls, and runs no kernel: a launch is noted in the file that FAKE_LAUNCHES names.
+
+   Compile-time: VERSION (12060), INIT (what cuInit returns), CARDS, MAJOR, MINOR.
+   Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel that ends in a sticky error). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef VERSION
+#define VERSION 12060
+#endif
+#ifndef INIT
+#define INIT 0
+#endif
+#ifndef CARDS
+#define CARDS 1
+#endif
+#ifndef MAJOR
+#define MAJOR 8
+#endif
+#ifndef MINOR
+#define MINOR 6
+#endif
+
+#define OK 0
+#define INVALID_VALUE 1
+#define OUT_OF_MEMORY 2
+#define INVALID_IMAGE 200
+#define NOT_FOUND 500
+#define ILLEGAL_ADDRESS 700
+
+typedef struct { size_t bytes; size_t check; } Block;
+typedef struct { char name[128]; } Function;
+
+static size_t used, sticky, pinned;
+
+static size_t total(void) {
+  const char *bytes = getenv("FAKE_BYTES");
+  return bytes ? strtoull(bytes, 0, 10) : (size_t)1 << 30;
+}
+
+static int answer(void) { return sticky ? ILLEGAL_ADDRESS : OK; }
+
+int cuInit(unsigned flags) { (void)flags; return INIT; }
+int cuDriverGetVersion(int *version) { *version = VERSION; return OK; }
+int cuDeviceGetCount(int *count) { *count = CARDS; return OK; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return OK; }
+int cuDeviceGetName(char *name, int length, int device) {
+  snprintf(name, length, "Fake card %d", device);
+  return OK;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+  (void)device;
+  *value = attribute == 75 ? MAJOR : attribute == 76 ? MINOR : attribute == 16 ? 4 : 0;
+  return OK;
+}
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; *bytes = total(); return OK; }
+int cuDeviceGetPCIBusId(char *id, int length, int device) {
+  snprintf(id, length, "0000:%02x:00.0", device);
+  return OK;
+}
+int cuGetErrorName(int code, const char **name) {
+  *name = code == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY"
+      : code == 100 ? "CUDA_ERROR_NO_DEVICE"
+      : code == INVALID_IMAGE ? "CUDA_ERROR_INVALID_IMAGE"
+      : code == NOT_FOUND ? "CUDA_ERROR_NOT_FOUND"
+      : code == ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS"
+      : code == OK ? "CUDA_SUCCESS" : 0;
+  return *name ? OK : INVALID_VALUE;
+}
+int cuGetErrorString(int code, const char **text) {
+  *text = code == ILLEGAL_ADDRESS ? "an illegal memory access was encountered" : "no text";
+  return OK;
+}
+
+int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; *context = &used; return OK; }
+int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return OK; }
+int cuCtxSetCurrent(void *context) { (void)context; return OK; }
+int cuCtxGetCurrent(void **context) { *context = &used; return OK; }
+int cuCtxSynchronize(void) { return answer(); }
+
+int cuMemGetInfo_v2(size_t *available, size_t *all) {
+  *all = total();
+  *available = *all - used;
+  return answer();
+}
+int cuMemAlloc_v2(void **pointer, size_t bytes) {
+  if (sticky) return ILLEGAL_ADDRESS;
+  if (used + bytes > total()) return OUT_OF_MEMORY;
+  Block *block = aligned_alloc(512, (sizeof(Block) + 511) / 512 * 512 + (bytes + 511) / 512 * 512);
+  block->bytes = bytes;
+  block->check = ~bytes;
+  used += bytes;
+  *pointer = (char *)block + 512;
+  memset(*pointer, 0xff, bytes); /* contents are undefined: NaN as float */
+  return OK;
+}
+int cuMemFree_v2(void *pointer) {
+  Block *block = (Block *)((char *)pointer - 512);
+  if (block->check != ~block->bytes) return INVALID_VALUE;
+  used -= block->bytes;
+  block->check = 0;
+  free(block);
+  return answer();
+}
+int cuMemHostAlloc(void **pointer, size_t bytes, unsigned flags) {
+  (void)flags;
+  *pointer = malloc(bytes);
+  pinned += bytes;
+  return OK;
+}
+int cuMemFreeHost(void *pointer) { free(pointer); return OK; }
+
+int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
+  (void)stream;
+  memmove(to, from, bytes);
+  return answer();
+}
+int cuMemcpyDtoHAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
+  return cuMemcpyHtoDAsync_v2(to, from, bytes, stream);
+}
+int cuMemcpyDtoDAsync_v2(void *to, const void *from, size_t bytes, void *stream) {
+  return cuMemcpyHtoDAsync_v2(to, from, bytes, stream);
+}
+int cuMemsetD8Async(void *to, unsigned char value, size_t count, void *stream) {
+  (void)stream;
+  memset(to, value, count);
+  return answer();
+}
+int cuMemsetD32Async(unsigned *to, unsigned value, size_t count, void *stream) {
+  (void)stream;
+  for (size_t i = 0; i < count; i++) to[i] = value;
+  return answer();
+}
+
+int cuStreamCreate(void **stream, unsigned flags) { (void)flags; *stream = malloc(1); return OK; }
+int cuStreamDestroy_v2(void *stream) { free(stream); return OK; }
+int cuStreamSynchronize(void *stream) { (void)stream; return answer(); }
+int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+  (void)stream; (void)event; (void)flags;
+  return answer();
+}
+int cuEventCreate(void **event, unsigned flags) { (void)flags; *event = malloc(1); return OK; }
+int cuEventDestroy_v2(void *event) { free(event); return OK; }
+int cuEventRecord(void *event, void *stream) { (void)event; (void)stream; return answer(); }
+int cuEventSynchronize(void *event) { (void)event; return answer(); }
+int cuEventQuery(void *event) { (void)event; return answer(); }
+int cuEventElapsedTime(float *ms, void *start, void *end) {
+  (void)start; (void)end;
+  *ms = 1;
+  return answer();
+}
+
+/* An image is what the fake compiler made: "FAKECUBIN" and the source. */
+int cuModuleLoadData(void **module, const void *image) {
+  if (memcmp(image, "FAKECUBIN", 9)) return INVALID_IMAGE;
+  *module = strdup(image);
+  return OK;
+}
+int cuModuleUnload(void *module) { free(module); return OK; }
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  char call[160];
+  snprintf(call, sizeof call, " %s(", name);
+  if (!strstr(module, call)) return NOT_FOUND;
+  Function *f = malloc(sizeof *f);
+  snprintf(f->name, sizeof f->name, "%s", name);
+  *function = f;
+  return OK;
+}
+int cuFuncGetAttribute(int *value, int attribute, void *function) {
+  (void)attribute; (void)function;
+  *value = 0;
+  return OK;
+}
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  (void)function; (void)attribute; (void)value;
+  return OK;
+}
+int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+    unsigned bz, unsigned shared, void *stream, void **parameters, void **extra) {
+  (void)stream; (void)extra;
+  Function *f = function;
+  const char *file = getenv("FAKE_LAUNCHES");
+  if (file) {
+    FILE *out = fopen(file, "a");
+    fprintf(out, "%s <<<%ux%ux%u, %ux%ux%u, %u>>>", f->name, gx, gy, gz, bx, by, bz, shared);
+    /* The test's kernel: a pointer, a long, an int, a float. */
+    if (!strcmp(f->name, "four_arguments")) {
+      float *x = *(float **)parameters[0];
+      long long n = *(long long *)parameters[1];
+      fprintf(out, " n=%lld i=%d f=%g", n, *(int *)parameters[2], *(float *)parameters[3]);
+      for (long long i = 0; i < n; i++) x[i] = *(float *)parameters[3] * i;
+    }
+    fprintf(out, "\n");
+    fclose(out);
+  }
+  const char *fault = getenv("FAKE_FAULT");
+  if (fault && !strcmp(fault, f->name)) sticky = 1;
+  return OK;
+}

@@ -1,0 +1,132 @@
+package slimvox.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The way through JCuda to driver, NVRTC and cuBLAS, on the stand-ins of tests/data/backend/cuda.
+ *
+ * <p>Each test runs {@link OpenCardProgram} in a process of its own: once loaded, a library stays.
+ */
+class OpenCardTest {
+  @TempDir private static Path libraries;
+  @TempDir private Path folder;
+  private Path launches;
+  private Path compiles;
+  private Path cache;
+
+  @BeforeAll
+  static void build() throws Exception {
+    FakeLibraries.all(libraries);
+  }
+
+  @BeforeEach
+  void files() {
+    launches = folder.resolve("launches");
+    compiles = folder.resolve("compiles");
+    cache = folder.resolve("cache");
+  }
+
+  private List<String> run(Map<String, String> environment, String... arguments) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx256m", "-Xlog:disable"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.add(OpenCardProgram.class.getName());
+    command.addAll(List.of(arguments));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().put("SLIMVOX_CUDA_PATH", libraries.toString());
+    builder.environment().put("XDG_CACHE_HOME", cache.toString());
+    builder.environment().put("FAKE_LAUNCHES", launches.toString());
+    builder.environment().put("FAKE_COMPILES", compiles.toString());
+    builder.environment().putAll(environment);
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output.lines().toList();
+  }
+
+  @Test
+  void kernelsGetTheirArgumentsAndMemoryItsBytes() throws Exception {
+    List<String> output = run(Map.of(), "launch");
+    assertEquals(
+        List.of(
+            "Fake card 0, compute capability 8.6, 1.0 GiB; driver for CUDA 12.6, NVRTC 12.6,"
+                + " cuBLAS 12.6.4",
+            "kernel gave [0.0, 1.5, 3.0, 4.5, 6.0]",
+            "20000000 bytes came back, equal: true",
+            "zeroed: true, copied: true",
+            "blocks 20000040, total 1073741824"),
+        output);
+    assertEquals(
+        List.of("four_arguments <<<2x3x4, 32x2x1, 65536>>> n=5 i=-7 f=1.5"),
+        Files.readAllLines(launches));
+  }
+
+  @Test
+  void cublasMultipliesRowMajorMatrices() throws Exception {
+    assertEquals(List.of("8 products, largest error 0.0"), run(Map.of(), "multiply"));
+  }
+
+  @Test
+  void kernelsAreCompiledOnceAndAgainWhenTheCacheIsDamaged() throws Exception {
+    run(Map.of(), "open");
+    run(Map.of(), "open");
+    assertEquals(1, Files.readAllLines(compiles).size());
+    Path cubin;
+    try (var files = Files.list(cache.resolve("slimvox/cuda"))) {
+      cubin = files.findFirst().orElseThrow();
+    }
+    assertTrue(cubin.getFileName().toString().startsWith("test-sm_86-"), cubin.toString());
+    byte[] content = Files.readAllBytes(cubin);
+    content[content.length - 3] ^= 1;
+    Files.write(cubin, content);
+    run(Map.of(), "open");
+    assertEquals(2, Files.readAllLines(compiles).size());
+    Files.write(cubin, new byte[10]);
+    run(Map.of(), "open");
+    assertEquals(3, Files.readAllLines(compiles).size());
+    Files.write(cache.resolve("slimvox/jcuda-12.6.0/libJNvrtc-12.6.0-linux-x86_64.so"), content);
+    run(Map.of(), "open"); // JCuda's own files are put right, too
+  }
+
+  @Test
+  void aKernelThatDoesNotCompileIsNamedWithFileAndLine() throws Exception {
+    assertEquals(
+        List.of(
+            "DeviceException: a kernel does not compile with NVRTC 12.6"
+                + " --gpu-architecture=sm_86: lib/cuda/test.cu(3): error: #error here"),
+        run(Map.of(), "broken"));
+  }
+
+  @Test
+  void whatDoesNotFitIsRefusedWithTheCardsMemory() throws Exception {
+    assertEquals(
+        List.of(
+            "OutOfDeviceMemoryException: out of device memory: 40.0 MiB more are needed, of the"
+                + " 64.0 MiB of Fake card 0 32.0 MiB are free (32.0 MiB are this run's)",
+            "free again: 64.0 MiB"),
+        run(Map.of("FAKE_BYTES", "67108864"), "exhaust"));
+  }
+
+  @Test
+  void aStickyErrorNamesTheKernelsAndStopsEverything() throws Exception {
+    String message =
+        "DeviceException: the card failed: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was"
+            + " encountered) at copying from the card, in or after the kernels from four_arguments"
+            + " to other (with -Dslimvox.cuda.synchronous=true in SLIMVOX_JVM_OPTS the kernel"
+            + " itself is named); the run cannot go on, resume it from its last checkpoint";
+    assertEquals(List.of(message, message, "closed"), run(Map.of("FAKE_FAULT", "other"), "fault"));
+  }
+}
