@@ -63,8 +63,9 @@ public record DfResNet(
       channels = planes;
       bins = (bins - 1) / stride + 1;
     }
-    layers.add(ResNet.pooling(backend, spec, channels * bins));
-    layers.add(new Linear(backend, "seg_1", 2 * channels * bins, spec.embeddingSize(), false));
+    int features = ResNet.pooledFeatures(spec, channels, bins);
+    layers.add(ResNet.pooling(backend, spec, features));
+    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 

@@ -12,6 +12,7 @@ import java.util.Locale;
  * @param pooling how frames are pooled
  * @param reversal which blocks are reversible
  * @param saving what is computed twice or in slices to save memory; never changes the parameters
+ * @param binarization which convolutions are binary
  */
 public record ModelSpec(
     String name,
@@ -20,11 +21,16 @@ public record ModelSpec(
     int embeddingSize,
     Pooling pooling,
     Reversal reversal,
-    Saving saving) {
-  /** Pooling over frames: statistics, or attentive statistics. */
+    Saving saving,
+    Binarization binarization) {
+  /** Pooling: how frames, and with GSP frequencies, become one vector. */
   public enum Pooling {
+    /** Mean and deviation over frames. */
     TSTP,
-    ASTP;
+    /** The same, weighted by attention. */
+    ASTP,
+    /** Mean and deviation over frames and frequencies together. */
+    GSP;
 
     /** The name in recipes. */
     public String key() {
@@ -36,6 +42,18 @@ public record ModelSpec(
     positive("width", width);
     positive("bins", bins);
     positive("embedding size", embeddingSize);
+  }
+
+  /** A float network. */
+  public ModelSpec(
+      String name,
+      int width,
+      int bins,
+      int embeddingSize,
+      Pooling pooling,
+      Reversal reversal,
+      Saving saving) {
+    this(name, width, bins, embeddingSize, pooling, reversal, saving, Binarization.NONE);
   }
 
   /** A network without reversible blocks that keeps all that backward needs. */
@@ -50,22 +68,27 @@ public record ModelSpec(
 
   /** The same with another width. */
   public ModelSpec withWidth(int width) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
   }
 
   /** The same with another pooling. */
   public ModelSpec withPooling(Pooling pooling) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
   }
 
   /** The same with other blocks made reversible. */
   public ModelSpec with(Reversal reversal) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
   }
 
   /** The same computed another way. */
   public ModelSpec with(Saving saving) {
-    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving);
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
+  }
+
+  /** The same with other convolutions binary. */
+  public ModelSpec with(Binarization binarization) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
   }
 
   private static void positive(String what, int value) {

@@ -3,8 +3,11 @@ package slimvox.models;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import slimvox.backend.Backend;
 import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
 
 /** The networks by name. */
 public final class Models {
@@ -30,6 +33,20 @@ public final class Models {
 
   private Models() {}
 
+  /**
+   * The names of the convolutions of a network that can be made binary; empty where none can.
+   *
+   * @throws InputException if the name is unknown
+   */
+  public static List<String> convolutions(String name) {
+    return architecture(name).convolutions();
+  }
+
+  /** Whether activations of a network can be signs; see {@link Binarization}. */
+  public static boolean fitsSigns(String name) {
+    return architecture(name).hasBasicBlocks();
+  }
+
   /** The names that {@link #build} knows. */
   public static List<String> names() {
     return List.copyOf(ARCHITECTURES.keySet()); // in order of size
@@ -41,11 +58,64 @@ public final class Models {
    * @throws InputException if the name is unknown
    */
   public static Network build(ModelSpec spec, Backend backend) {
-    Architecture architecture = ARCHITECTURES.get(spec.name());
+    Architecture architecture = architecture(spec.name());
+    checkBinarization(spec);
+    return architecture.build(spec, backend);
+  }
+
+  private static Architecture architecture(String name) {
+    Architecture architecture = ARCHITECTURES.get(name);
     if (architecture == null) {
       throw new InputException(
-          "unknown model '" + spec.name() + "'; known are " + String.join(", ", names()));
+          "unknown model '" + name + "'; known are " + String.join(", ", names()));
     }
-    return architecture.build(spec, backend);
+    return architecture;
+  }
+
+  private static void checkBinarization(ModelSpec spec) {
+    String fault = binarizationFault(spec);
+    if (fault != null) throw new InputException(fault);
+  }
+
+  /** Why a network cannot be binarized as asked for; null if it can. */
+  public static String binarizationFault(ModelSpec spec) {
+    Binarization binary = spec.binarization();
+    if (binary.equals(Binarization.NONE)) return null;
+    List<String> convolutions = convolutions(spec.name());
+    if (convolutions.isEmpty()) {
+      return spec.name() + " has no binary form; the ResNets have";
+    }
+    if (binary.signs() && !fitsSigns(spec.name())) {
+      return spec.name() + " has bottlenecks, which signs do not fit in; ResNet18 and ResNet34 do";
+    }
+    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+      return "reversible blocks have no binary form; set reversible to none";
+    }
+    if (spec.saving().slice() > 0 || spec.saving().rebuild()) {
+      return "slice and rebuild have no binary form; recompute: checkpoint has";
+    }
+    return binary
+        .unknownLayer(convolutions)
+        .map(
+            layer ->
+                "%s is no convolution or group of convolutions of %s that can be binary%s; the nearest is %s"
+                    .formatted(
+                        layer,
+                        spec.name(),
+                        binary.shortcuts() ? "" : " without shortcuts",
+                        String.join(", ", NearestNames.of(layer, groups(binary, convolutions), 1))))
+        .orElse(null);
+  }
+
+  /** Convolutions, blocks and stages. */
+  private static Set<String> groups(Binarization binary, List<String> convolutions) {
+    Set<String> groups = new TreeSet<>();
+    for (String name : convolutions) {
+      if (!binary.withLayers(Binarization.ALL_LAYERS).takes(name)) continue;
+      for (String n = name; !n.isEmpty(); n = n.substring(0, Math.max(0, n.lastIndexOf('.')))) {
+        groups.add(n);
+      }
+    }
+    return groups;
   }
 }

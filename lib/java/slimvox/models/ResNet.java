@@ -6,6 +6,7 @@ import slimvox.backend.Backend;
 import slimvox.nn.AttentiveStatisticsPooling;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Conv2d;
+import slimvox.nn.GlobalStatisticsPooling;
 import slimvox.nn.Layer;
 import slimvox.nn.Linear;
 import slimvox.nn.ResidualBlock;
@@ -25,8 +26,47 @@ import slimvox.nn.StatisticsPooling;
  * @param bottleneck bottleneck blocks, else basic blocks
  */
 public record ResNet(List<Integer> blocks, boolean bottleneck) implements Architecture {
+  /** Where a block stands: its name, channels coming in, inside and going out, its stride. */
+  record Place(String name, int in, int planes, int out, int stride) {}
+
+  /** The blocks in order. */
+  List<Place> places(int width) {
+    List<Place> places = new ArrayList<>();
+    int channels = width;
+    for (int stage = 0; stage < 4; stage++) {
+      int planes = width << stage;
+      int out = bottleneck ? 4 * planes : planes;
+      for (int i = 0; i < blocks.get(stage); i++) {
+        int stride = stage > 0 && i == 0 ? 2 : 1;
+        places.add(new Place("layer" + (stage + 1) + "." + i, channels, planes, out, stride));
+        channels = out;
+      }
+    }
+    return places;
+  }
+
+  @Override
+  public List<String> convolutions() {
+    List<String> names = new ArrayList<>();
+    for (Place place : places(1)) {
+      for (int i = 1; i <= (bottleneck ? 3 : 2); i++) names.add(place.name() + ".conv" + i);
+      if (place.stride() != 1 || place.in() != place.out()) {
+        names.add(place.name() + ".shortcut.0");
+      }
+    }
+    return names;
+  }
+
+  @Override
+  public boolean hasBasicBlocks() {
+    return !bottleneck;
+  }
+
   @Override
   public Network build(ModelSpec spec, Backend backend) {
+    if (!spec.binarization().equals(Binarization.NONE)) {
+      return new BinaryResNet(this).build(spec, backend);
+    }
     List<Layer> layers = new ArrayList<>();
     int width = spec.width();
     layers.add(new Conv2d(backend, "conv1", 1, width, 3, 1, 1, 1, false));
@@ -43,8 +83,9 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
       }
       if (stage > 0) bins = (bins - 1) / 2 + 1;
     }
-    layers.add(pooling(backend, spec, channels * bins));
-    layers.add(new Linear(backend, "seg_1", 2 * channels * bins, spec.embeddingSize(), false));
+    int features = pooledFeatures(spec, channels, bins);
+    layers.add(pooling(backend, spec, features));
+    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
@@ -73,8 +114,14 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     return new ResidualBlock(new Sequential(body), last, shortcut);
   }
 
+  /** How many values pooling takes a mean and a deviation of. */
+  static int pooledFeatures(ModelSpec spec, int channels, int bins) {
+    return spec.pooling() == ModelSpec.Pooling.GSP ? channels : channels * bins;
+  }
+
   static Layer pooling(Backend backend, ModelSpec spec, int features) {
     return switch (spec.pooling()) {
+      case GSP -> new GlobalStatisticsPooling(backend, "pool");
       case TSTP -> new StatisticsPooling(backend, "pool");
       case ASTP -> new AttentiveStatisticsPooling(backend, "pool", features, 128);
     };

@@ -16,7 +16,8 @@ import slimvox.models.Saving;
  *     times as many. Default 32
  * @param embeddingSize values of an embedding. Default 256
  * @param pooling how frames become one vector: {@code tstp} (mean and standard deviation) or {@code
- *     astp} (the same weighted by attention). Default tstp
+ *     astp} (the same weighted by attention), both over frames, or {@code gsp} (mean and deviation
+ *     over frames and frequencies together). Default tstp
  * @param bins feature values of one frame: log-mel bins, or the dimension of the corpus' own
  *     features. Default 80
  * @param reversible which blocks are reversible: {@code none}, {@code partial} (type I) or {@code
@@ -32,6 +33,7 @@ import slimvox.models.Saving;
  * @param slice inner channels of a reversible block that are in memory at a time; 0: all. Default 0
  * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
  *     from them. Default false
+ * @param binary which convolutions are binary
  */
 public record ModelSettings(
     String name,
@@ -45,7 +47,8 @@ public record ModelSettings(
     String streams,
     String recompute,
     int slice,
-    boolean rebuild) {
+    boolean rebuild,
+    BinarySettings binary) {
   public ModelSettings {
     InvalidSetting.oneOf("model.name", name, Models.names());
     InvalidSetting.range("model.width", width, 1, 4096);
@@ -61,6 +64,7 @@ public record ModelSettings(
     InvalidSetting.oneOf("model.streams", streams, keys(Saving.Streams.values()));
     InvalidSetting.oneOf("model.recompute", recompute, keys(Saving.Recompute.values()));
     InvalidSetting.range("model.slice", slice, 0, 65536);
+    if (binary == null) binary = BinarySettings.NONE;
   }
 
   private static List<String> keys(Enum<?>[] constants) {
@@ -87,6 +91,7 @@ public record ModelSettings(
             Saving.Recompute.valueOf(constant(recompute)),
             slice,
             rebuild,
-            Saving.Streams.valueOf(constant(streams))));
+            Saving.Streams.valueOf(constant(streams))),
+        binary.binarization());
   }
 }

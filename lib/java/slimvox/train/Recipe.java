@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import slimvox.models.Models;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
 
@@ -45,6 +46,11 @@ public record Recipe(
           "%d examples of %d frames x %d bins are more than a Java array holds; make one smaller"
               .formatted(run.batch(), data.frames(), model.bins()));
     }
+    String fault = Models.binarizationFault(model.spec());
+    if (fault != null) {
+      String key = model.binary().layers() == null ? "scheme" : "layers";
+      throw new InvalidSetting("model.binary." + key, fault);
+    }
     if (model.pooling().equals("tstp") && data.frames() < LEAST_FRAMES) {
       throw new InvalidSetting(
           "data.frames",
@@ -58,7 +64,7 @@ public record Recipe(
     return new Recipe(
         42,
         new ModelSettings(
-            "ResNet34", 32, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false),
+            "ResNet34", 32, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false, null),
         new DataSettings(
             null,
             List.of(),

@@ -29,8 +29,11 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.OutOfBudgetException;
+import slimvox.models.Binarization;
+import slimvox.models.Binarization.Activation;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
 
@@ -75,8 +78,19 @@ class PlannedTrainingTest {
   }
 
   static Stream<ModelSpec> everyModel() {
-    return Models.names().stream()
-        .flatMap(n -> Stream.of(ModelSpec.Pooling.values()).map(p -> spec(n, p)));
+    Stream<ModelSpec> models =
+        Models.names().stream()
+            .flatMap(n -> Stream.of(ModelSpec.Pooling.values()).map(p -> spec(n, p)));
+    return Stream.concat(models, binaryModels());
+  }
+
+  static Stream<ModelSpec> binaryModels() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.GSP);
+    return Stream.of(BinaryScheme.values())
+        .map(Binarization::of)
+        .flatMap(b -> Stream.of(b, b.with(Activation.PRELU)))
+        .flatMap(b -> Stream.of(b, b.withLayers(List.of("layer2"))))
+        .map(spec::with);
   }
 
   private static float[] features() {

@@ -59,6 +59,13 @@ class RecipeTest {
           recompute: none
           slice: 0
           rebuild: false
+          binary:
+            scheme: none
+            layers: null
+            shortcuts: null
+            gradient: null
+            shifts: null
+            activation: null
         data:
           trainCorpus: null
           trainSpeakers: []
@@ -125,7 +132,7 @@ class RecipeTest {
     Recipe recipe = Recipe.shipped("quick-start");
     assertEquals(
         new ModelSettings(
-            "ResNet18", 8, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false),
+            "ResNet18", 8, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false, null),
         recipe.model());
     assertEquals(
         new ModelSpec("ResNet18", 8, 80, 256, ModelSpec.Pooling.TSTP), recipe.model().spec());
@@ -232,7 +239,39 @@ class RecipeTest {
         "model:@  width: [8] | r.yaml: line 2: model.width: needs a whole number, found [8]",
         "model: ResNet34 | r.yaml: line 1: model: needs the settings below it, found 'ResNet34'",
         "model:@  pooling: mean | r.yaml: line 2: model.pooling: mean is not possible; allowed is"
-            + " tstp, astp",
+            + " tstp, astp, gsp",
+        "model: {name: DF-ResNet56, binary: {scheme: bwn}} | r.yaml: line 1: model.binary.scheme:"
+            + " DF-ResNet56 has no binary form; the ResNets have",
+        "model: {name: ResNet50, binary: {scheme: w1a1}} | r.yaml: line 1: model.binary.scheme:"
+            + " ResNet50 has bottlenecks, which signs do not fit in; ResNet18 and ResNet34 do",
+        "model: {reversible: full, binary: {scheme: bwn}} | r.yaml: line 1: model.binary.scheme:"
+            + " reversible blocks have no binary form; set reversible to none",
+        "model: {rebuild: true, binary: {scheme: bwn}} | r.yaml: line 1: model.binary.scheme:"
+            + " slice and rebuild have no binary form; recompute: checkpoint has",
+        "model:@  binary:@    scheme: bnw | r.yaml: line 3: model.binary.scheme: bnw is not"
+            + " possible; allowed is none, bwn, paper, w1a1, w32a1",
+        "model:@  binary:@    scheme: bwn@    layers: [layer5] | r.yaml: line 4:"
+            + " model.binary.layers: layer5 is no convolution or group of convolutions of ResNet34"
+            + " that can be binary; the nearest is layer1",
+        "model:@  binary:@    scheme: bwn@    layers: [layer2.0.shortcut]@    shortcuts: false |"
+            + " r.yaml: line 4: model.binary.layers: layer2.0.shortcut is no convolution or group"
+            + " of convolutions of ResNet34 that can be binary without shortcuts; the nearest is"
+            + " layer2.0.conv1",
+        "model:@  binary:@    scheme: bwn@    layers: [] | r.yaml: line 4: model.binary.layers: is"
+            + " empty; scheme none binarizes nothing",
+        "model:@  binary:@    layers: [layer1] | r.yaml: line 3: model.binary.layers: [layer1] has"
+            + " no effect with scheme none",
+        "model:@  binary: {scheme: bwn, shifts: true} | r.yaml: line 2: model.binary.shifts: true"
+            + " has no effect with scheme bwn",
+        "model:@  binary: {scheme: w1a1, activation: relu} | r.yaml: line 2:"
+            + " model.binary.activation: relu leaves only +1 for the signs of scheme w1a1; take"
+            + " rprelu, prelu or none",
+        "model:@  binary: {scheme: paper, activation: none} | r.yaml: line 2:"
+            + " model.binary.activation: none needs signs, scheme w1a1 or w32a1",
+        "model:@  binary: {scheme: w32a1, gradient: xnor} | r.yaml: line 2: model.binary.gradient:"
+            + " xnor has no effect with scheme w32a1",
+        "model:@  binary: {scheme: bwn, gradient: sign} | r.yaml: line 2: model.binary.gradient:"
+            + " sign is not possible; allowed is ste, alpha, xnor, exact",
         "model:@  name: ResNet35 | r.yaml: line 2: model.name: ResNet35 is not possible; allowed is"
             + " %models",
         "data:@  speeds: 1.0 | r.yaml: line 2: data.speeds: needs a list, as in [0.9, 1.0],"
@@ -472,6 +511,7 @@ class RecipeTest {
         List.of(
             Recipe.class,
             ModelSettings.class,
+            BinarySettings.class,
             DataSettings.class,
             DataSettings.SpecAugment.class,
             LossSettings.class,
@@ -497,6 +537,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(53, keys);
+    assertEquals(59, keys);
   }
 }

@@ -1,0 +1,219 @@
+package slimvox.models;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
+import slimvox.models.Binarization.Activation;
+import slimvox.nn.BinaryScheme;
+import slimvox.nn.Mode;
+import slimvox.nn.Parameter;
+
+class BinaryResNetTest {
+  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 4, 16, 8, ModelSpec.Pooling.GSP);
+
+  private static Set<String> names(ModelSpec spec) {
+    try (Network network = Models.build(spec, new Backend(new DryDevice()))) {
+      return new TreeSet<>(network.state().names());
+    }
+  }
+
+  @Test
+  void binaryWeightsHaveTheNamesAndShapesOfTheFloatNetwork() {
+    for (String name : List.of("ResNet18", "ResNet34", "ResNet50")) {
+      ModelSpec spec = ModelSpec.of(name);
+      for (BinaryScheme scheme : List.of(BinaryScheme.BWN, BinaryScheme.PAPER)) {
+        try (Network real = Models.build(spec, new Backend(new DryDevice()));
+            Network binary =
+                Models.build(spec.with(Binarization.of(scheme)), new Backend(new DryDevice()))) {
+          assertEquals(
+              List.copyOf(real.state().names()), List.copyOf(binary.state().names()), name);
+          for (Map.Entry<String, Parameter> p : real.state().parameters().entrySet()) {
+            assertEquals(
+                p.getValue().value().shape(),
+                binary.state().parameters().get(p.getKey()).value().shape());
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void globalPoolingShrinksTheEmbeddingLayerToATenth() {
+    try (Network tstp = Models.build(ModelSpec.of("ResNet34"), new Backend(new DryDevice()));
+        Network gsp =
+            Models.build(
+                ModelSpec.of("ResNet34").withPooling(ModelSpec.Pooling.GSP),
+                new Backend(new DryDevice()))) {
+      assertEquals(1_310_720, tstp.state().parameters().get("seg_1.weight").value().size());
+      assertEquals(131_072, gsp.state().parameters().get("seg_1.weight").value().size());
+      assertEquals(5_454_688, gsp.state().parameterCount());
+    }
+  }
+
+  @Test
+  void signsAddShiftsAndActivationsOnly() {
+    Set<String> added = names(SMALL.with(Binarization.of(BinaryScheme.W1A1)));
+    assertTrue(added.containsAll(names(SMALL)));
+    added.removeAll(names(SMALL));
+    assertTrue(added.contains("layer3.0.conv1.shift"));
+    assertTrue(added.contains("layer3.0.act2.bias"));
+    assertTrue(added.contains("act1.weight"));
+    // 16 convolutions with a shift; the stem and 16 units with three values.
+    assertEquals(16 + 17 * 3, added.size());
+    Binarization bare =
+        new Binarization(
+            Binarization.of(BinaryScheme.W1A1).scheme(),
+            Binarization.ALL_LAYERS,
+            false,
+            slimvox.backend.BinaryGradient.STE,
+            false,
+            Activation.NONE);
+    assertEquals(names(SMALL), names(SMALL.with(bare)));
+    assertEquals(
+        names(SMALL.with(Binarization.of(BinaryScheme.W1A1))),
+        names(SMALL.with(Binarization.of(BinaryScheme.W32A1))),
+        "so that the second of two steps can start from the first");
+  }
+
+  @Test
+  void onlyTheLayersAskedForAreBinary() {
+    Binarization binary =
+        Binarization.of(BinaryScheme.BWN).withLayers(List.of("layer2", "layer3.1.conv2"));
+    assertTrue(binary.takes("layer2.0.conv1"));
+    assertTrue(binary.takes("layer2.0.shortcut.0"));
+    assertTrue(binary.takes("layer3.1.conv2"));
+    assertFalse(binary.takes("layer3.1.conv1"));
+    assertFalse(binary.takes("layer20.conv1"), "a longer number is another layer");
+    assertFalse(Binarization.NONE.takes("layer2.0.conv1"));
+    InputExceptionMessage.of(
+        () -> Models.build(SMALL.with(binary.withLayers(List.of("layer9"))), dry()),
+        "layer9 is no convolution or group of convolutions of ResNet18 that can be binary; the"
+            + " nearest is layer1");
+    InputExceptionMessage.of(
+        () -> Models.build(ModelSpec.of("DF-ResNet56").with(binary), dry()),
+        "DF-ResNet56 has no binary form; the ResNets have");
+  }
+
+  private static Backend dry() {
+    return new Backend(new DryDevice());
+  }
+
+  /** Asserts the message of bad input. */
+  private interface InputExceptionMessage {
+    static void of(org.junit.jupiter.api.function.Executable work, String message) {
+      assertEquals(message, assertThrows(slimvox.storage.InputException.class, work).getMessage());
+    }
+  }
+
+  /** Every scheme, activation and choice of layers that is allowed. */
+  private static List<Binarization> everyForm() {
+    List<Binarization> forms = new ArrayList<>();
+    for (BinaryScheme scheme : BinaryScheme.values()) {
+      for (Activation activation : Activation.values()) {
+        boolean signs = scheme.binaryActivations();
+        if (activation == (signs ? Activation.RELU : Activation.NONE)) continue;
+        for (List<String> layers :
+            List.of(
+                Binarization.ALL_LAYERS,
+                List.of("layer1", "layer3"),
+                List.of("layer2.0.conv1", "layer4.1.conv2"))) {
+          forms.add(Binarization.of(scheme).with(activation).withLayers(layers));
+        }
+      }
+    }
+    forms.add(Binarization.NONE.with(Activation.PRELU));
+    forms.add(Binarization.NONE.with(Activation.RPRELU));
+    return forms;
+  }
+
+  @Test
+  void everyFormLearnsAndReturnsItsMemory() {
+    try (Backend cpu = new Backend(CpuDevice.open(1))) {
+      for (Binarization form : everyForm()) {
+        try (Network network = Models.build(SMALL.with(form), cpu);
+            Tensor x = cpu.allocate(Category.INPUT, "x", 2, 16, 17, 1)) {
+          network.initialize(new SplittableRandom(2));
+          float[] features = new float[2 * 16 * 17];
+          SplittableRandom random = new SplittableRandom(3);
+          for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
+          cpu.ops().upload(features, x);
+          Tensor y = network.forward(x, Mode.TRAIN);
+          assertEquals(2 * 8, y.size());
+          network.backward(y);
+          for (Parameter p : network.state().parameters().values()) {
+            assertTrue(p.hasGradient(), form + ": " + p.name());
+            boolean some = false;
+            for (float g : cpu.ops().floats(p.gradient())) {
+              assertTrue(Float.isFinite(g), form + ": " + p.name());
+              some |= g != 0;
+            }
+            assertTrue(some, form + ": no gradient of " + p.name());
+            p.dropGradient();
+          }
+          network.forward(x, Mode.EVALUATE).close();
+        }
+        cpu.ledger().checkOnly();
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = BinaryScheme.class,
+      names = {"BWN", "PAPER", "W1A1"})
+  void evaluationSeesSignsAndScalesOfTheWeightsOnly(BinaryScheme scheme) {
+    try (Backend cpu = new Backend(CpuDevice.open(1));
+        Network network = Models.build(SMALL.with(Binarization.of(scheme)), cpu);
+        Tensor x = cpu.allocate(Category.INPUT, "x", 1, 16, 20, 1)) {
+      network.initialize(new SplittableRandom(2));
+      cpu.ops().upload(new float[320], x);
+      cpu.ops().fill(x, 0.7f);
+      float[] before = embedding(network, x);
+      Set<String> changed = new HashSet<>();
+      for (Parameter p : network.state().parameters().values()) {
+        String convolution = p.name().replace(".weight", "");
+        boolean taken = Binarization.of(scheme).takes(convolution);
+        if (!taken || p.value().shape().rank() != 4) continue;
+        float[] w = cpu.ops().floats(p.value());
+        int n = w.length / p.value().shape().get(0);
+        for (int filter = 0; filter < w.length; filter += n) {
+          double sum = 0;
+          for (int i = 0; i < n; i++) sum += Math.abs(w[filter + i]);
+          for (int i = 0; i < n; i++) {
+            w[filter + i] = (float) (Math.signum(w[filter + i]) * sum / n);
+          }
+        }
+        cpu.ops().upload(w, p.value());
+        changed.add(p.name());
+      }
+      assertEquals(19, changed.size());
+      float[] after = embedding(network, x);
+      for (int i = 0; i < before.length; i++) assertEquals(before[i], after[i], 1e-4);
+      assertArrayEquals(after, embedding(network, x));
+    }
+  }
+
+  private static float[] embedding(Network network, Tensor x) {
+    try (Tensor y = network.forward(x, Mode.EVALUATE)) {
+      return y.backend().ops().floats(y);
+    }
+  }
+}
