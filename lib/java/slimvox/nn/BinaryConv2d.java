@@ -232,6 +232,8 @@ public final class BinaryConv2d implements Layer {
     }
     dy.close();
     input.close();
+    weight.gradientComplete();
+    if (shift != null) shift.gradientComplete();
     return dx;
   }
 

@@ -60,7 +60,12 @@ public final class PReLU implements Layer {
     boolean accumulate = slope.hasGradient();
     ops.preluBackward(input, shiftValue(), slope.value(), dy, dy, slope.gradient(), accumulate);
     input.close();
-    if (shift != null) sumRows(dy, shift);
+    slope.gradientComplete();
+    if (shift != null) {
+      sumRows(dy, shift);
+      shift.gradientComplete();
+      bias.gradientComplete();
+    }
     return dy;
   }
 
