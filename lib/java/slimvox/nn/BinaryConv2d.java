@@ -179,7 +179,8 @@ public final class BinaryConv2d implements Layer {
   @Override
   public Tensor backward(Tensor dy) {
     if (!scheme.binaryWeights()) {
-      weightGradient(dy, weight.gradient(), weight.hasGradient());
+      boolean accumulate = weight.hasGradient(); // before the gradient's buffer is there
+      weightGradient(dy, weight.gradient(), accumulate);
       return inputGradient(dy, weight.value());
     }
     try (Tensor alpha = scales();

@@ -198,7 +198,16 @@ class BinaryConv2dTest {
       cpu.ops().upload(new float[] {0.5f, -2, 3, -0.1f, 0, -0f}, x);
       cpu.ops().upload(new float[] {1, 2, 4, 0.5f, 0.25f, 0.125f}, layer.weight().value());
       try (Tensor y = layer.forward(x, Mode.EVALUATE)) {
-        assertArrayEquals(new float[] {3, 0.375f, 5, -0.125f}, cpu.ops().floats(y));
+        assertArrayEquals(new float[] {3, 0.375f, 5, -0.125f}, cpu.ops().floats(y)); // + - +, - + +
+      }
+      for (int pass = 1; pass <= 2; pass++) {
+        layer.forward(x, Mode.TRAIN).close();
+        Tensor dy = cpu.allocate(Category.ACTIVATION_GRADIENT, "dy", 1, 1, 2, 2);
+        cpu.ops().upload(new float[] {1, 2, 10, 20}, dy);
+        layer.backward(dy).close();
+        float[] gradient = {-9, 9, 11, -18, 18, 22};
+        for (int i = 0; i < 6; i++) gradient[i] *= pass;
+        assertArrayEquals(gradient, cpu.ops().floats(layer.weight().gradient()));
       }
     }
   }
