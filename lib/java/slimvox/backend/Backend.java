@@ -20,6 +20,7 @@ import slimvox.memory.MemoryLedger;
 public final class Backend implements AutoCloseable {
   private final Device device;
   private final MemoryLedger ledger;
+  private final String remark;
   private final Map<Long, Long> blocks = new HashMap<>(); // of buffers outside plans, by id
   private long block;
   private long blockBytes;
@@ -34,18 +35,29 @@ public final class Backend implements AutoCloseable {
 
   /** A backend that accounts to {@code ledger}. */
   public Backend(Device device, MemoryLedger ledger) {
+    this(device, ledger, null);
+  }
+
+  /** A backend with a remark about its choice, or null. */
+  Backend(Device device, MemoryLedger ledger, String remark) {
     this.device = device;
     this.ledger = ledger;
+    this.remark = remark;
     this.operations = new Operations(this);
   }
 
-  /** {@code cpu} or {@code dry}. */
+  /** {@code cpu}, {@code cuda} or {@code dry}. */
   public String name() {
     return device.name();
   }
 
   public Device device() {
     return device;
+  }
+
+  /** The device in one line and, where a faster one was asked for, why it is not used. */
+  public String description() {
+    return remark == null ? device.description() : device.description() + "; " + remark;
   }
 
   public MemoryLedger ledger() {
@@ -84,9 +96,18 @@ public final class Backend implements AutoCloseable {
   }
 
   private long own(long id, long bytes) {
-    long address = device.allocateBlock(bytes);
+    long address = block(bytes, blockBytes);
     blocks.put(id, address);
     return address;
+  }
+
+  /** Memory of the device; if that has not enough, its message gets the ledger. */
+  private long block(long bytes, long plannedBytes) {
+    try {
+      return device.allocateBlock(bytes);
+    } catch (OutOfDeviceMemoryException e) {
+      throw e.with(ledger.report(), plannedBytes);
+    }
   }
 
   private long planned(Category category, String label, long bytes) {
@@ -157,8 +178,10 @@ public final class Backend implements AutoCloseable {
   /** Makes the block for planned steps at least this large; done by {@link #step} when needed. */
   public void reserve(long bytes) {
     if (bytes <= blockBytes) return;
+    // Outside a step the ledger holds what stays; with the block that is all there will be.
+    ledger.requireRoom(Category.ACTIVATION, "block of the planned step", bytes);
     releaseBlock();
-    block = device.allocateBlock(bytes);
+    block = block(bytes, bytes);
     blockBytes = bytes;
   }
 

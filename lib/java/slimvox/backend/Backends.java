@@ -2,6 +2,7 @@ package slimvox.backend;
 
 import java.util.List;
 import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cuda.Cuda;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
@@ -9,24 +10,30 @@ import slimvox.storage.InputException;
 
 /** The backends by name, and the choice of the fastest. */
 public final class Backends {
-  private static final System.Logger LOG = System.getLogger(Backends.class.getName());
-
   /**
    * A kind of backend and whether this machine has it.
    *
    * @param name what {@link #open} takes
    * @param usable false if it cannot be opened here
    * @param description the hardware and libraries in use, or the reason why it cannot be opened
+   * @param details lines about libraries that were looked for, where they are; often empty
    */
-  public record Choice(String name, boolean usable, String description) {}
-
-  private static final String NO_CUDA = "not part of this version";
+  public record Choice(String name, boolean usable, String description, List<String> details) {
+    Choice(String name, boolean usable, String description) {
+      this(name, usable, description, List.of());
+    }
+  }
 
   private Backends() {}
 
   /** Every kind of backend, the fastest first, and what speaks against those not usable here. */
   public static List<Choice> choices() {
-    return List.of(new Choice("cuda", false, NO_CUDA), cpu(), dry());
+    return List.of(cuda(), cpu(), dry());
+  }
+
+  private static Choice cuda() {
+    Cuda.Finding found = Cuda.find();
+    return new Choice("cuda", found.usable(), found.description(), found.details());
   }
 
   private static Choice cpu() {
@@ -43,37 +50,63 @@ public final class Backends {
     }
   }
 
-  /**
-   * Opens the fastest backend of this machine without a memory limit, on all cores; says in the log
-   * why a faster one was not taken.
-   */
+  /** Opens the fastest backend of this machine without a memory limit, on all cores. */
   public static Backend best() {
     return open("best", 0, MemoryBudget.UNLIMITED);
+  }
+
+  /** Opens a backend that computes in full float32 precision. */
+  public static Backend open(String name, int threads, MemoryBudget budget) {
+    return open(name, threads, false, budget);
   }
 
   /**
    * Opens a backend.
    *
-   * @param name {@code cpu}; {@code dry} (no arithmetic, shapes and ledger only); {@code best} or
-   *     {@code auto} for the fastest of this machine
+   * @param name {@code cuda} (an NVIDIA card); {@code cpu}; {@code dry} (no arithmetic, shapes and
+   *     ledger only); {@code best} or {@code auto} for the fastest of this machine, whose {@link
+   *     Backend#description()} says why it is not a card
    * @param threads how many threads the CPU may use; 0 for one per core
-   * @param budget the most bytes its tensors may take
+   * @param tf32 whether matrix products on a card may round their factors to 10 bits of mantissa;
+   *     other devices never do
+   * @param budget the most bytes that a run may take: its tensors, and on a card what the driver
+   *     takes for itself, as on a card of that size
    * @throws InputException if there is no such backend or this machine does not have it
    */
-  public static Backend open(String name, int threads, MemoryBudget budget) {
-    Device device =
-        switch (name) {
-          case "cpu" -> CpuDevice.open(threads);
-          case "dry" -> new DryDevice();
-          case "best", "auto" -> {
-            LOG.log(System.Logger.Level.DEBUG, "backend cpu; cuda not taken: " + NO_CUDA);
-            yield CpuDevice.open(threads);
-          }
-          case "cuda" -> throw new InputException("backend cuda: " + NO_CUDA + "; use cpu");
-          default ->
-              throw new InputException(
-                  "no backend '" + name + "'; there are cpu, dry and best (the fastest here)");
-        };
-    return new Backend(device, new MemoryLedger(budget));
+  public static Backend open(String name, int threads, boolean tf32, MemoryBudget budget) {
+    return switch (name) {
+      case "cpu" -> new Backend(CpuDevice.open(threads), new MemoryLedger(budget));
+      case "dry" -> new Backend(new DryDevice(), new MemoryLedger(budget));
+      case "cuda" -> cuda(tf32, budget);
+      case "best", "auto" -> best(threads, tf32, budget);
+      default ->
+          throw new InputException(
+              "no backend '" + name + "'; there are cuda, cpu, dry and best (the fastest here)");
+    };
+  }
+
+  private static Backend best(int threads, boolean tf32, MemoryBudget budget) {
+    Cuda.Finding found = Cuda.find();
+    String reason = found.description();
+    if (found.usable()) {
+      try {
+        return cuda(tf32, budget);
+      } catch (InputException e) {
+        reason = e.getMessage();
+      }
+    }
+    MemoryLedger ledger = new MemoryLedger(budget);
+    return new Backend(CpuDevice.open(threads), ledger, "CUDA is not used: " + reason);
+  }
+
+  private static Backend cuda(boolean tf32, MemoryBudget budget) {
+    Device device;
+    try {
+      device = Cuda.open(tf32);
+    } catch (UnsupportedOperationException e) {
+      throw new InputException("backend cuda: " + e.getMessage() + "; or use backend cpu", e);
+    }
+    long context = device.driverMemory().getOrDefault("context", 0L);
+    return new Backend(device, new MemoryLedger(budget.without(context)));
   }
 }

@@ -1,5 +1,7 @@
 package slimvox.backend;
 
+import java.util.Map;
+
 /**
  * What a kind of hardware provides to a {@link Backend}: raw memory and the primitive operations.
  *
@@ -14,11 +16,23 @@ package slimvox.backend;
  * the same bits.
  */
 public interface Device extends AutoCloseable {
-  /** Short name: {@code cpu}, {@code dry}. */
+  /** Short name: {@code cpu}, {@code cuda}, {@code dry}. */
   String name();
 
   /** One line about the hardware and libraries in use. */
   String description();
+
+  /**
+   * What the driver of this device counts beside the ledger, in bytes by name; empty where nothing
+   * is added that is worth counting.
+   *
+   * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
+   * context} (used before the first block: context, kernels, the libraries' own), {@code driver}
+   * (the driver's count of this process now), {@code card} (all processes) and {@code total}.
+   */
+  default Map<String, Long> driverMemory() {
+    return Map.of();
+  }
 
   // ---- memory
 

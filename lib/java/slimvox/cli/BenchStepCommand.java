@@ -11,8 +11,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
-import slimvox.backend.Backends;
-import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
@@ -30,18 +28,7 @@ final class BenchStepCommand extends Subcommand {
 
   @Mixin private ModelOptions model;
   @Mixin private StepOptions step;
-
-  @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description = "What computes. Default ${DEFAULT-VALUE}.")
-  private String backendName = "cpu";
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
-  private int threads = 0;
+  @Mixin private DeviceOptions device;
 
   @Option(
       names = "--steps",
@@ -62,16 +49,16 @@ final class BenchStepCommand extends Subcommand {
     ModelSpec spec = model.spec(this);
     float[] features = new float[step.featureCount(this, spec)];
     range("--steps", steps, 1, 1_000_000);
-    range("--threads", threads, 0, 4096);
     SplittableRandom random = new SplittableRandom(1);
     for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
     int[] labels = new int[step.batch];
     for (int i = 0; i < labels.length; i++) {
       labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
     }
-    try (Backend backend = Backends.open(backendName, threads, MemoryBudget.UNLIMITED)) {
+    try (Backend backend = device.open(this)) {
       long before = ResidentMemory.now();
-      try (PlannedTraining training = new PlannedTraining(backend, b -> step.build(spec, b))) {
+      try (PlannedTraining training =
+          new PlannedTraining(backend, backend.ledger().budget(), b -> step.build(spec, b))) {
         training.step().initialize(random);
         for (int i = 0; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
         Times[] times = new Times[steps];
@@ -123,11 +110,12 @@ final class BenchStepCommand extends Subcommand {
     values.put("peak", MemoryTable.atPeak(memory));
     values.put("category_peaks", MemoryTable.peaks(memory));
     values.put("arena_bytes", training.plan(step.batch, step.frames).bytes());
+    values.put("driver_memory", backend.device().driverMemory());
     values.put("resident_growth_bytes", growth < 0 ? null : growth);
     if (compareDry) {
       values.put("dry_events", compareWithDry(backend, training, features, labels));
     }
-    result(text(values, memory), values);
+    result(text(values, memory, backend), values);
   }
 
   /** Runs one more step and compares the ledger's events with those of the dry run. */
@@ -160,7 +148,19 @@ final class BenchStepCommand extends Subcommand {
         : Arrays.stream(sorted, middle - 1, middle + 1).average().orElseThrow();
   }
 
-  private String text(Map<String, Object> v, MemoryReport memory) {
+  private static String driver(Backend backend) {
+    Map<String, Long> driver = backend.device().driverMemory();
+    if (driver.isEmpty()) return "";
+    return String.format(
+        Locale.ROOT,
+        "%nthe driver counts %,.2f MiB, of it %,.2f MiB asked for and %,.2f MiB its own from the"
+            + " start%n",
+        MemoryTable.mib(driver.get("driver")),
+        MemoryTable.mib(driver.get("blocks")),
+        MemoryTable.mib(driver.get("context")));
+  }
+
+  private String text(Map<String, Object> v, MemoryReport memory, Backend backend) {
     Object growth = v.get("resident_growth_bytes");
     return String.format(
             Locale.ROOT,
@@ -180,6 +180,7 @@ final class BenchStepCommand extends Subcommand {
             v.get("step_ms"),
             v.get("utterances_per_s"))
         + MemoryTable.text(memory)
+        + driver(backend)
         + String.format(
             Locale.ROOT,
             "%nplanned arena %,.2f MiB%s%s%n",

@@ -16,11 +16,9 @@ import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
-import slimvox.backend.Backends;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
-import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.storage.InputException;
@@ -85,21 +83,13 @@ final class EmbedCommand extends Subcommand {
 
   @Mixin private ModelOptions model;
 
-  @Option(names = "--backend", paramLabel = "NAME", description = "What computes. Default cpu.")
-  private String backendName = "cpu";
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default 0.")
-  private int threads = 0;
+  @Mixin private DeviceOptions device;
 
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
 
   @Override
   public Integer call() throws InterruptedException {
-    range("--threads", threads, 0, 4096);
     model.requirePositive(this);
     if (model.name != null) ModelOptions.requireKnown(model.name);
     if (places.size() != (featureFile == null ? 2 : 1)) {
@@ -112,7 +102,7 @@ final class EmbedCommand extends Subcommand {
       throw usage("--speaker-means needs a corpus: features have no speakers");
     }
     Path out = places.getLast();
-    try (Backend backend = Backends.open(backendName, threads, MemoryBudget.UNLIMITED)) {
+    try (Backend backend = device.open(this)) {
       Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
       FeatureFile features = featureFile == null ? null : FeatureFile.open(featureFile);
       int bins = features == null ? 0 : features.bins();

@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
+import slimvox.backend.DeviceException;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.storage.InputException;
 import slimvox.train.NonFiniteException;
@@ -63,6 +64,7 @@ final class Failures {
     return e instanceof InputException
         || e instanceof OutOfBudgetException
         || e instanceof NonFiniteException
+        || e instanceof DeviceException
         // oneDNN cannot be loaded; the message says why
         || (e instanceof UnsupportedOperationException && e.getMessage() != null);
   }

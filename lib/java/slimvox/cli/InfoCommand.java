@@ -39,8 +39,10 @@ final class InfoCommand extends Subcommand {
       backend.put("usable", choice.usable());
       backend.put("description", description);
       backends.add(backend);
+      if (choice.name().equals("cuda")) backend.put("libraries", choice.details());
       String verdict = choice.usable() ? "yes" : "no";
       text.append("backend %-10s%-4s%s%n".formatted(choice.name(), verdict, description));
+      for (String line : choice.details()) text.append("                  %s%n".formatted(line));
     }
     values.put("backends", backends);
     result(text(values) + text, values);

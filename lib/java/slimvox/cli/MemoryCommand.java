@@ -15,7 +15,6 @@ import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
-import slimvox.storage.InputException;
 import slimvox.train.TrainingStep;
 
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
@@ -50,7 +49,7 @@ final class MemoryCommand extends Subcommand {
   public Integer call() {
     ModelSpec spec = model.spec(this);
     float[] features = new float[step.featureCount(this, spec)];
-    MemoryBudget limit = limit();
+    MemoryBudget limit = DeviceOptions.budget(budget);
     if (workspace == Workspace.NONE) {
       run(spec, features, new DryDevice(), limit);
     } else {
@@ -59,15 +58,6 @@ final class MemoryCommand extends Subcommand {
       }
     }
     return 0;
-  }
-
-  private MemoryBudget limit() {
-    if (budget == null) return MemoryBudget.UNLIMITED;
-    try {
-      return MemoryBudget.parse(budget);
-    } catch (IllegalArgumentException e) {
-      throw new InputException("--budget " + e.getMessage(), e);
-    }
   }
 
   private void run(ModelSpec spec, float[] features, DryDevice device, MemoryBudget limit) {

@@ -50,12 +50,26 @@ final class TrainCommand extends Subcommand {
       description = "Folder of the results. Default runs/RECIPE-HASH.")
   private Path out;
 
+  @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description = "The same as --set run.backend=NAME: cuda, cpu, or best.")
+  private String backend;
+
+  @Option(
+      names = "--budget",
+      paramLabel = "SIZE",
+      description = "The same as --set run.memoryBudget=SIZE, for example 11GB.")
+  private String budget;
+
   @Option(names = "--resume", description = "Go on with the run in the folder.")
   private boolean resume;
 
   @Override
   public Integer call() {
     String name = recipeName();
+    if (backend != null) settings.add("run.backend=" + backend);
+    if (budget != null) settings.add("run.memoryBudget=" + budget);
     Recipe recipe = recipe(name);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
     try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));

@@ -32,6 +32,11 @@ public record MemoryBudget(long bytes) {
     return new MemoryBudget((long) (Double.parseDouble(m.group(1)) * Math.pow(base, power)));
   }
 
+  /** What is left of the budget when something outside the ledger takes this many bytes of it. */
+  public MemoryBudget without(long outsideBytes) {
+    return bytes == Long.MAX_VALUE ? this : new MemoryBudget(Math.max(0, bytes - outsideBytes));
+  }
+
   @Override
   public String toString() {
     return bytes == Long.MAX_VALUE

@@ -103,6 +103,22 @@ public final class MemoryLedger {
     }
   }
 
+  /** The limit. */
+  public MemoryBudget budget() {
+    return budget;
+  }
+
+  /**
+   * Refuses a block for buffers to come that does not fit beside those in use; enters nothing.
+   *
+   * @throws OutOfBudgetException if it would exceed the budget
+   */
+  public void requireRoom(Category category, String label, long bytes) {
+    if (bytes > budget.bytes() - totalNow) {
+      throw new OutOfBudgetException(budget, report(), category, label, bytes);
+    }
+  }
+
   /** Bytes in use now, all categories. */
   public long totalBytes() {
     return totalNow;

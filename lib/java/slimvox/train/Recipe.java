@@ -91,7 +91,8 @@ public record Recipe(
             null,
             null,
             "after-backward"),
-        new RunSettings(Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "cpu", 0, null));
+        new RunSettings(
+            Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "best", false, 0, null));
   }
 
   /**

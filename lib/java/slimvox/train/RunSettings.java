@@ -13,7 +13,10 @@ import slimvox.memory.MemoryBudget;
  * @param checkpointEvery how often to write a checkpoint, and at the end; 0 steps: at the end only.
  *     Default 1 epoch
  * @param keepCheckpoints how many of the latest checkpoints stay. Default 3
- * @param backend what computes: {@code cpu}. Default cpu
+ * @param backend what computes: {@code cuda} (an NVIDIA card), {@code cpu}, or {@code best}, a card
+ *     where there is one that can be used and else the CPU. Default best
+ * @param tf32 whether a card may round the factors of matrix products to 10 bits of mantissa, which
+ *     is faster on cards of compute capability 8.0 and newer; other devices never do. Default false
  * @param threads threads that compute; 0: all cores. Default 0
  * @param memoryBudget the most bytes the run may use, as in {@code 11GB} or {@code 512MiB}; a run
  *     that needs more is refused before it starts. Default null: no limit
@@ -25,6 +28,7 @@ public record RunSettings(
     Span checkpointEvery,
     int keepCheckpoints,
     String backend,
+    boolean tf32,
     int threads,
     String memoryBudget) {
   public RunSettings {
@@ -34,7 +38,10 @@ public record RunSettings(
     }
     InvalidSetting.range("run.batch", batch, 1, 1 << 20);
     InvalidSetting.range("run.keepCheckpoints", keepCheckpoints, 1, 1_000_000);
-    InvalidSetting.oneOf("run.backend", backend, List.of("cpu"));
+    InvalidSetting.oneOf("run.backend", backend, List.of("best", "cpu", "cuda"));
+    if (tf32 && backend.equals("cpu")) {
+      throw new InvalidSetting("run.tf32", "true is not possible with run.backend cpu");
+    }
     InvalidSetting.range("run.threads", threads, 0, 4096);
     if (memoryBudget != null) {
       try {

@@ -131,9 +131,9 @@ public final class Trainer implements AutoCloseable {
     this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
     this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
     RunSettings run = recipe.run();
-    this.backend = Backends.open(run.backend(), run.threads(), run.budget());
+    this.backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget());
     try {
-      this.training = new PlannedTraining(backend, run.budget(), build());
+      this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
       training.step().initialize(new SplittableRandom(recipe.seed()));
       training.plan(run.batch(), recipe.data().frames()); // refuses a run over its budget now
     } catch (RuntimeException | Error e) {
@@ -311,7 +311,7 @@ public final class Trainer implements AutoCloseable {
         step(),
         steps,
         training.plan(recipe.run().batch(), recipe.data().frames()),
-        backend.device().description());
+        backend.description());
   }
 
   private boolean due(Span every, long step) {

@@ -3,11 +3,16 @@ package slimvox.backend;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.cuda.Cuda;
+import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.OutOfBudgetException;
@@ -15,8 +20,9 @@ import slimvox.storage.InputException;
 
 class BackendsTest {
   @ParameterizedTest
-  @CsvSource({"cpu, cpu", "dry, dry", "best, cpu", "auto, cpu"})
+  @CsvSource({"cpu, cpu", "dry, dry", "best,", "auto,"})
   void namesAreOpened(String name, String opened) {
+    if (opened == null) opened = Cuda.find().usable() ? "cuda" : "cpu";
     try (Backend backend = Backends.open(name, 1, MemoryBudget.UNLIMITED)) {
       assertEquals(opened, backend.name());
     }
@@ -34,18 +40,72 @@ class BackendsTest {
     InputException e =
         assertThrows(InputException.class, () -> Backends.open("gpu", 0, MemoryBudget.UNLIMITED));
     assertEquals(
-        "no backend 'gpu'; there are cpu, dry and best (the fastest here)", e.getMessage());
+        "no backend 'gpu'; there are cuda, cpu, dry and best (the fastest here)", e.getMessage());
   }
 
   @Test
-  void cudaSaysWhyItIsNotThere() {
-    InputException e =
-        assertThrows(InputException.class, () -> Backends.open("cuda", 0, MemoryBudget.UNLIMITED));
-    assertEquals("backend cuda: not part of this version; use cpu", e.getMessage());
+  void everyKindIsListedTheFastestFirst() {
     List<Backends.Choice> choices = Backends.choices();
     assertEquals(
         List.of("cuda", "cpu", "dry"), choices.stream().map(Backends.Choice::name).toList());
-    assertEquals("not part of this version", choices.getFirst().description());
+    assertEquals(Cuda.find().description(), choices.getFirst().description());
     assertTrue(choices.get(1).usable(), choices.get(1).description());
+  }
+
+  @Test
+  void withoutACardTheCpuSaysWhyItWasTaken() {
+    Cuda.Finding found = Cuda.find();
+    assumeFalse(found.usable(), "this machine has a card");
+    InputException e =
+        assertThrows(InputException.class, () -> Backends.open("cuda", 0, MemoryBudget.UNLIMITED));
+    assertEquals("backend cuda: " + found.description() + "; or use backend cpu", e.getMessage());
+    try (Backend best = Backends.best()) {
+      assertEquals(
+          best.device().description() + "; CUDA is not used: " + found.description(),
+          best.description());
+    }
+    try (Backend cpu = Backends.open("cpu", 0, MemoryBudget.UNLIMITED)) {
+      assertEquals(cpu.device().description(), cpu.description());
+      assertEquals(Map.of(), cpu.device().driverMemory());
+    }
+  }
+
+  @Test
+  void theBlockOfAStepCountsAgainstTheBudget() {
+    try (Backend backend = Backends.open("dry", 0, new MemoryBudget(1000));
+        Tensor _ = backend.allocate(Category.PARAMETER, "weight", 100)) {
+      backend.reserve(600);
+      OutOfBudgetException e = assertThrows(OutOfBudgetException.class, () -> backend.reserve(601));
+      assertTrue(e.getMessage().contains("activation block of the planned step"), e.getMessage());
+    }
+  }
+
+  @Test
+  void outOfDeviceMemoryComesWithTheLedger() {
+    Device dry = new DryDevice();
+    Device full =
+        (Device)
+            Proxy.newProxyInstance(
+                Device.class.getClassLoader(),
+                new Class<?>[] {Device.class},
+                (_, method, arguments) -> {
+                  if (method.getName().equals("allocateBlock") && (long) arguments[0] > 1 << 20) {
+                    throw new OutOfDeviceMemoryException("out of device memory: the card is full");
+                  }
+                  return method.invoke(dry, arguments);
+                });
+    try (Backend backend = new Backend(full);
+        Tensor _ = backend.allocate(Category.PARAMETER, "weight", 1 << 18)) {
+      OutOfDeviceMemoryException e =
+          assertThrows(OutOfDeviceMemoryException.class, () -> backend.reserve(3 << 20));
+      assertEquals(
+          "out of device memory: the card is full; the ledger holds parameter 1.0 MiB, the block of"
+              + " the planned step takes 3.0 MiB; use a smaller batch or fewer frames, or a"
+              + " reversible model; what was saved can be resumed",
+          e.getMessage());
+      assertThrows(
+          OutOfDeviceMemoryException.class, () -> backend.allocate(Category.INPUT, "x", 1 << 20));
+      assertEquals(1 << 20, backend.ledger().totalBytes());
+    }
   }
 }

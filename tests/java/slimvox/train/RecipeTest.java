@@ -109,7 +109,8 @@ class RecipeTest {
           validateEvery: 1 epoch
           checkpointEvery: 1 epoch
           keepCheckpoints: 3
-          backend: cpu
+          backend: best
+          tf32: false
           threads: 0
           memoryBudget: null
         """,
@@ -318,7 +319,10 @@ class RecipeTest {
             + " optimizer.learningRate.final: 1.0 has no effect with schedule constant",
         "run:@  length: 0 steps | r.yaml: line 2: run.length: 0 steps is not possible; give steps"
             + " or epochs, as in 1000 steps",
-        "run:@  backend: gpu | r.yaml: line 2: run.backend: gpu is not possible; allowed is cpu",
+        "run:@  tf32: true@  backend: cpu | r.yaml: line 2: run.tf32: true is not possible with"
+            + " run.backend cpu",
+        "run:@  backend: gpu | r.yaml: line 2: run.backend: gpu is not possible; allowed is best,"
+            + " cpu, cuda",
         "run:@  memoryBudget: much | r.yaml: line 2: run.memoryBudget: 'much' is not a size: write"
             + " a number and B, kB, MB, GB, MiB or GiB, as in 11GB",
         "seed: &x 1@run: {batch: *x} | r.yaml: line 2: run.batch: aliases are not read; write the"
@@ -537,6 +541,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(59, keys);
+    assertEquals(60, keys);
   }
 }

@@ -3,6 +3,7 @@ package slimvox.backend.cuda;
 import java.lang.foreign.SymbolLookup;
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.backend.Device;
 
 /** Whether this machine can train on an NVIDIA card, and if not, why. */
 public final class Cuda {
@@ -70,14 +71,28 @@ public final class Cuda {
     return Look.around(around).finding();
   }
 
-  /** Opens the card that {@link #find} found. */
+  /**
+   * Opens the card that {@link #find} found.
+   *
+   * @param tf32 whether factors of matrix products may be rounded to TF32
+   * @throws UnsupportedOperationException in one line, if there is none or it cannot be opened
+   */
+  public static Device open(boolean tf32) {
+    requireUsable();
+    throw new UnsupportedOperationException("the kernels are not part of this version");
+  }
+
+  /** Opens the card that {@link #find} found, with these kernels. */
   static OpenCard card(
       boolean tf32, List<KernelSource> sources, List<KernelSource.Header> headers) {
-    Look found = look();
-    if (!found.finding().usable()) {
-      throw new UnsupportedOperationException(found.finding().description());
-    }
+    Look found = requireUsable();
     return new OpenCard(
         found.libraries(), found.driver(), CacheFolder.ofUser(), sources, headers, tf32);
+  }
+
+  private static Look requireUsable() {
+    Look found = look();
+    if (found.finding().usable()) return found;
+    throw new UnsupportedOperationException(found.finding().description());
   }
 }
