@@ -71,6 +71,14 @@ public interface Device extends AutoCloseable {
   /** y = y + alpha x. */
   void addScaled(float alpha, Tensor x, Tensor y);
 
+  /**
+   * y += alpha step r, r = x / step rounded to the nearest whole number, ties to even; step is a
+   * power of two, alpha 1 or -1.
+   *
+   * @return the largest |y|, 0 on the dry device
+   */
+  float addRounded(float alpha, Tensor x, float step, Tensor y);
+
   /** y = max(x, 0); in place allowed. */
   void relu(Tensor x, Tensor y);
 

@@ -87,6 +87,12 @@ public final class Operations {
     device.addScaled(alpha, x, y);
   }
 
+  /** Returns the largest |y|. */
+  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    same(x, y);
+    return device.addRounded(alpha, x, step, y);
+  }
+
   public void relu(Tensor x, Tensor y) {
     same(x, y);
     device.relu(x, y);

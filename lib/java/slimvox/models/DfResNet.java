@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.nn.BatchNorm2d;
+import slimvox.nn.Branch;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Layer;
 import slimvox.nn.Linear;
@@ -44,40 +45,106 @@ public record DfResNet(
 
   @Override
   public Network build(ModelSpec spec, Backend backend) {
-    List<Layer> layers = new ArrayList<>();
-    int channels = spec.width();
-    layers.add(new Conv2d(backend, "downsample_layers.0.0", 1, channels, 3, 1, 1, 1, false));
-    layers.add(new BatchNorm2d(backend, "downsample_layers.0.1", channels, true));
-    int bins = spec.bins();
-    for (int stage = 0; stage < 4; stage++) {
-      int planes = spec.width() << stage;
-      int stride = frequencyStrides.get(stage);
-      String down = "downsample_layers." + (stage + 1);
-      layers.add(
-          new Conv2d(
-              backend, down + ".0", channels, planes, 3, stride, timeStrides.get(stage), 1, true));
-      layers.add(new BatchNorm2d(backend, down + ".1", planes, false));
-      for (int i = 0; i < blocks.get(stage); i++) {
-        layers.add(block(backend, "stages." + stage + "." + i, planes));
-      }
-      channels = planes;
-      bins = (bins - 1) / stride + 1;
+    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+      return RevNet.build(new Parts(this), spec, backend);
     }
+    List<Layer> layers = stem(spec, backend);
+    for (int stage = 0; stage < 4; stage++) {
+      layers.add(down(spec, backend, stage));
+      for (int i = 0; i < blocks.get(stage); i++) layers.add(block(spec, backend, stage, i));
+    }
+    int channels = 8 * spec.width();
+    int bins = pooledBins(spec.bins());
     int features = ResNet.pooledFeatures(spec, channels, bins);
     layers.add(ResNet.pooling(backend, spec, features));
     layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
-  private static Layer block(Backend backend, String name, int planes) {
+  private static List<Layer> stem(ModelSpec spec, Backend backend) {
+    List<Layer> layers = new ArrayList<>();
+    layers.add(new Conv2d(backend, "downsample_layers.0.0", 1, spec.width(), 3, 1, 1, 1, false));
+    layers.add(new BatchNorm2d(backend, "downsample_layers.0.1", spec.width(), true));
+    return layers;
+  }
+
+  private Layer down(ModelSpec spec, Backend backend, int stage) {
+    String name = "downsample_layers." + (stage + 1);
+    int planes = spec.width() << stage;
+    int in = stage == 0 ? planes : planes / 2;
+    int strideHeight = frequencyStrides.get(stage);
+    int strideWidth = timeStrides.get(stage);
+    Layer convolution =
+        new Conv2d(backend, name + ".0", in, planes, 3, strideHeight, strideWidth, 1, true);
+    return spec.saving()
+        .kept(
+            name,
+            new Sequential(convolution, new BatchNorm2d(backend, name + ".1", planes, false)));
+  }
+
+  private static Layer block(ModelSpec spec, Backend backend, int stage, int i) {
+    String name = "stages." + stage + "." + i;
+    int planes = spec.width() << stage;
     int inner = 4 * planes;
-    Sequential body =
-        new Sequential(
+    List<BatchNorm2d> norms = new ArrayList<>();
+    norms.add(null);
+    norms.add(new BatchNorm2d(backend, name + ".bn1", inner, true));
+    norms.add(new BatchNorm2d(backend, name + ".bn2", inner, true));
+    List<Conv2d> convolutions =
+        List.of(
             new Conv2d(backend, name + ".conv1", planes, inner, 1, 1),
-            new BatchNorm2d(backend, name + ".bn1", inner, true),
             new Conv2d(backend, name + ".conv2", inner, inner, 3, 1, 1, inner, true),
-            new BatchNorm2d(backend, name + ".bn2", inner, true),
             new Conv2d(backend, name + ".conv3", inner, planes, 1, 1));
-    return new ResidualBlock(body, new BatchNorm2d(backend, name + ".bn3", planes, true), null);
+    Branch body = new Branch(norms, convolutions, null, spec.saving().rebuild(), 0);
+    BatchNorm2d last = new BatchNorm2d(backend, name + ".bn3", planes, true);
+    return spec.saving().kept(name, new ResidualBlock(body, last, null));
+  }
+
+  private int pooledBins(int bins) {
+    for (int stride : frequencyStrides) bins = (bins - 1) / stride + 1;
+    return bins;
+  }
+
+  /** What reversible networks are built from. */
+  private record Parts(DfResNet net) implements RevNet.Vanilla {
+    @Override
+    public RevNet.Family family() {
+      return RevNet.Family.INVERTED;
+    }
+
+    @Override
+    public List<Integer> blocks() {
+      return net.blocks;
+    }
+
+    @Override
+    public boolean halvesBothAxes() {
+      return net.frequencyStrides.equals(ORIGINAL) && net.timeStrides.equals(ORIGINAL);
+    }
+
+    @Override
+    public String prefix(int stage) {
+      return "stages." + stage + ".";
+    }
+
+    @Override
+    public List<Layer> stem(ModelSpec spec, Backend backend) {
+      return DfResNet.stem(spec, backend);
+    }
+
+    @Override
+    public List<Layer> transition(ModelSpec spec, Backend backend, int stage) {
+      return List.of(net.down(spec, backend, stage));
+    }
+
+    @Override
+    public int blocksInTransition(int stage) {
+      return 0;
+    }
+
+    @Override
+    public int pooledBins(int bins) {
+      return net.pooledBins(bins);
+    }
   }
 }

@@ -60,6 +60,14 @@ public final class Models {
   public static Network build(ModelSpec spec, Backend backend) {
     Architecture architecture = architecture(spec.name());
     checkBinarization(spec);
+    Saving saving = spec.saving();
+    if (spec.reversal().kind() == Reversal.Kind.NONE
+        && (saving.slice() > 0 || saving.streams() == Saving.Streams.FIXED || saving.stored())) {
+      throw new InputException(
+          spec.name()
+              + ": slice and streams concern reversible blocks, which this network has not;"
+              + " set reversible to partial or full");
+    }
     return architecture.build(spec, backend);
   }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.nn.AttentiveStatisticsPooling;
 import slimvox.nn.BatchNorm2d;
+import slimvox.nn.Branch;
 import slimvox.nn.Conv2d;
 import slimvox.nn.GlobalStatisticsPooling;
 import slimvox.nn.Layer;
@@ -67,42 +68,51 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     if (!spec.binarization().equals(Binarization.NONE)) {
       return new BinaryResNet(this).build(spec, backend);
     }
-    List<Layer> layers = new ArrayList<>();
-    int width = spec.width();
-    layers.add(new Conv2d(backend, "conv1", 1, width, 3, 1, 1, 1, false));
-    layers.add(new BatchNorm2d(backend, "bn1", width, true));
-    int channels = width;
-    int bins = spec.bins();
-    for (int stage = 0; stage < 4; stage++) {
-      int planes = width << stage;
-      for (int i = 0; i < blocks.get(stage); i++) {
-        int stride = stage > 0 && i == 0 ? 2 : 1;
-        String name = "layer" + (stage + 1) + "." + i;
-        layers.add(block(backend, name, channels, planes, stride));
-        channels = bottleneck ? 4 * planes : planes;
-      }
-      if (stage > 0) bins = (bins - 1) / 2 + 1;
+    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+      return RevNet.build(new Parts(this), spec, backend);
     }
+    List<Layer> layers = stem(spec, backend);
+    for (Place place : places(spec.width())) layers.add(block(spec, backend, place));
+    int channels = spec.width() * (bottleneck ? 32 : 8);
+    int bins = pooledBins(spec.bins());
     int features = pooledFeatures(spec, channels, bins);
     layers.add(pooling(backend, spec, features));
     layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
-  private Layer block(Backend backend, String name, int in, int planes, int stride) {
-    int out = bottleneck ? 4 * planes : planes;
-    List<Layer> body = new ArrayList<>();
+  private static List<Layer> stem(ModelSpec spec, Backend backend) {
+    List<Layer> layers = new ArrayList<>();
+    layers.add(new Conv2d(backend, "conv1", 1, spec.width(), 3, 1, 1, 1, false));
+    layers.add(new BatchNorm2d(backend, "bn1", spec.width(), true));
+    return layers;
+  }
+
+  private static int pooledBins(int bins) {
+    for (int stage = 1; stage < 4; stage++) bins = (bins - 1) / 2 + 1;
+    return bins;
+  }
+
+  private Layer block(ModelSpec spec, Backend backend, Place place) {
+    String name = place.name();
+    int in = place.in();
+    int planes = place.planes();
+    int out = place.out();
+    int stride = place.stride();
+    List<BatchNorm2d> norms = new ArrayList<>();
+    List<Conv2d> convolutions = new ArrayList<>();
+    norms.add(null);
+    norms.add(new BatchNorm2d(backend, name + ".bn1", planes, true));
     if (bottleneck) {
-      body.add(new Conv2d(backend, name + ".conv1", in, planes, 1, 1));
-      body.add(new BatchNorm2d(backend, name + ".bn1", planes, true));
-      body.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, stride));
-      body.add(new BatchNorm2d(backend, name + ".bn2", planes, true));
-      body.add(new Conv2d(backend, name + ".conv3", planes, out, 1, 1));
+      convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 1, 1));
+      convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, stride));
+      convolutions.add(new Conv2d(backend, name + ".conv3", planes, out, 1, 1));
+      norms.add(new BatchNorm2d(backend, name + ".bn2", planes, true));
     } else {
-      body.add(new Conv2d(backend, name + ".conv1", in, planes, 3, stride));
-      body.add(new BatchNorm2d(backend, name + ".bn1", planes, true));
-      body.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, 1));
+      convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 3, stride));
+      convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, 1));
     }
+    Branch body = new Branch(norms, convolutions, null, spec.saving().rebuild(), 0);
     BatchNorm2d last = new BatchNorm2d(backend, name + (bottleneck ? ".bn3" : ".bn2"), out, true);
     Sequential shortcut = null;
     if (stride != 1 || in != out) {
@@ -111,7 +121,56 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
               new Conv2d(backend, name + ".shortcut.0", in, out, 1, stride),
               new BatchNorm2d(backend, name + ".shortcut.1", out, false));
     }
-    return new ResidualBlock(new Sequential(body), last, shortcut);
+    return spec.saving().kept(name, new ResidualBlock(body, last, shortcut));
+  }
+
+  /** What reversible networks are built from. */
+  private record Parts(ResNet net) implements RevNet.Vanilla {
+    @Override
+    public RevNet.Family family() {
+      return net.bottleneck ? RevNet.Family.BOTTLENECK : RevNet.Family.BASIC;
+    }
+
+    @Override
+    public List<Integer> blocks() {
+      return net.blocks;
+    }
+
+    @Override
+    public boolean halvesBothAxes() {
+      return true;
+    }
+
+    @Override
+    public String prefix(int stage) {
+      return "layer" + (stage + 1) + ".";
+    }
+
+    @Override
+    public List<Layer> stem(ModelSpec spec, Backend backend) {
+      return ResNet.stem(spec, backend);
+    }
+
+    @Override
+    public List<Layer> transition(ModelSpec spec, Backend backend, int stage) {
+      if (blocksInTransition(stage) == 0) return List.of();
+      Place first =
+          net.places(spec.width()).stream()
+              .filter(place -> place.name().equals(prefix(stage) + "0"))
+              .findFirst()
+              .orElseThrow();
+      return List.of(net.block(spec, backend, first));
+    }
+
+    @Override
+    public int blocksInTransition(int stage) {
+      return stage > 0 || net.bottleneck ? 1 : 0;
+    }
+
+    @Override
+    public int pooledBins(int bins) {
+      return ResNet.pooledBins(bins);
+    }
   }
 
   /** How many values pooling takes a mean and a deviation of. */

@@ -1,5 +1,8 @@
 package slimvox.models;
 
+import slimvox.nn.Checkpointed;
+import slimvox.nn.Layer;
+
 /**
  * What a network computes twice, in slices or in fixed point, so that less has to be kept.
  *
@@ -7,8 +10,11 @@ package slimvox.models;
  * @param slice inner channels of F and G that exist at a time; 0: all
  * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
  * @param streams how a reversible network's streams are held
+ * @param stored reversible blocks are not rebuilt but keep what backward needs, as ordinary ones
+ *     do: what the inverse's rounding is measured against
  */
-public record Saving(Recompute recompute, int slice, boolean rebuild, Streams streams) {
+public record Saving(
+    Recompute recompute, int slice, boolean rebuild, Streams streams, boolean stored) {
   /** What is kept of an ordinary block. */
   public enum Recompute {
     /** All that backward needs. */
@@ -30,6 +36,21 @@ public record Saving(Recompute recompute, int slice, boolean rebuild, Streams st
 
   /** Everything that saves memory without changing the result but for rounding. */
   public static final Saving LEAN = new Saving(Recompute.NONE, 16, true, Streams.FLOAT);
+
+  /** Reversible blocks are rebuilt. */
+  public Saving(Recompute recompute, int slice, boolean rebuild, Streams streams) {
+    this(recompute, slice, rebuild, streams, false);
+  }
+
+  /** The same, but reversible blocks keep what backward needs, as ordinary ones do. */
+  public Saving withStored() {
+    return new Saving(recompute, 0, rebuild, streams, true);
+  }
+
+  /** An ordinary block, which is kept or computed again. */
+  Layer kept(String name, Layer block) {
+    return recompute == Recompute.CHECKPOINT ? new Checkpointed(block) : block;
+  }
 
   public Saving {
     if (slice < 0) throw new IllegalArgumentException("slice must be at least 0, not " + slice);

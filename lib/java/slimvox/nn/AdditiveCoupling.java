@@ -1,9 +1,7 @@
 package slimvox.nn;
 
 import java.util.random.RandomGenerator;
-import slimvox.backend.Operations;
 import slimvox.backend.Tensor;
-import slimvox.memory.Category;
 
 /**
  * y1 = x1 + F(x2), y2 = x2 + G(y1): whatever F and G are, x2 = y2 - G(y1) and x1 = y1 - F(x2).
@@ -13,71 +11,92 @@ import slimvox.memory.Category;
  * and differentiates them: dx1 = dy1 + (dG/dy1)^T dy2, dx2 = dy2 + (dF/dx2)^T dx1.
  *
  * <p>In floating point the inverse is exact only up to rounding, about one unit in the last place
- * of the streams a coupling; the errors add up with depth.
+ * of the streams a coupling; the errors add up with depth. With a {@link Grid} it is exact to the
+ * bit.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585, equations 6 to 8.
  */
 public final class AdditiveCoupling implements Reversible {
   private final Layer f;
-  private final Layer g;
+  private final Layer g; // may be null
+  private final Grid grid; // null: float32
+  private boolean stored; // in the last forward
 
   /** A coupling of two layers that keep the shape of a stream. */
   public AdditiveCoupling(Layer f, Layer g) {
+    this(f, g, null);
+  }
+
+  /**
+   * A coupling of two layers that keep the shape of a stream.
+   *
+   * @param g null: y2 = x2
+   * @param grid what F and G are rounded to before they are added, or null
+   */
+  public AdditiveCoupling(Layer f, Layer g, Grid grid) {
     this.f = f;
     this.g = g;
+    this.grid = grid;
   }
 
   @Override
   public void forward(Streams x, Mode mode) {
-    add(f, x.second(), x.first(), mode);
-    add(g, x.first(), x.second(), mode);
+    stored = mode.keeps();
+    try (Tensor y = output(f, x.second(), x.first(), mode)) {
+      add(1, y, x.ownFirst());
+    }
+    if (g == null) return;
+    try (Tensor y = output(g, x.first(), x.second(), mode)) {
+      add(1, y, x.ownSecond());
+    }
   }
 
-  private static void add(Layer layer, Tensor x, Tensor sum, Mode mode) {
-    try (Tensor y = layer.forward(x, mode)) {
-      if (!y.shape().equals(sum.shape())) {
-        throw new IllegalArgumentException(
-            y + " cannot be added to the stream " + sum + ": a coupling keeps the shape");
-      }
-      sum.backend().ops().addScaled(1, y, sum);
+  private static Tensor output(Layer layer, Tensor x, Tensor stream, Mode mode) {
+    Tensor y = layer.forward(x, mode);
+    if (y.shape().equals(stream.shape())) return y;
+    throw new IllegalArgumentException(
+        y + " cannot be added to the stream " + stream + ": a coupling keeps the shape");
+  }
+
+  private void add(float sign, Tensor y, Tensor sum) {
+    if (grid == null) {
+      sum.backend().ops().addScaled(sign, y, sum);
+    } else {
+      grid.add(sign, y, sum);
     }
   }
 
   @Override
   public void backward(Streams y, Streams dy) {
-    subtract(g, y.first(), y.second(), dy.second(), dy.first());
+    if (g != null) subtract(g, y.first(), y.second(), dy.second(), dy.first());
     subtract(f, y.second(), y.first(), dy.first(), dy.second());
   }
 
   /** sum -= layer(x); dx += gradient of layer at x along dsum, which stays. */
-  private static void subtract(Layer layer, Tensor x, Tensor sum, Tensor dsum, Tensor dx) {
-    Operations ops = x.backend().ops();
-    try (Tensor y = layer.forward(x, Mode.RECOMPUTE)) {
-      ops.addScaled(-1, y, sum);
-    }
-    Tensor up =
-        x.backend().allocateLike(dsum, Category.ACTIVATION_GRADIENT, dsum.label() + ".copy");
-    ops.copy(dsum, up);
-    try (Tensor through = layer.backward(up)) {
-      ops.addScaled(1, through, dx);
+  private void subtract(Layer layer, Tensor x, Tensor sum, Tensor dsum, Tensor dx) {
+    try (Tensor through =
+        stored
+            ? layer.backward(dsum.retain())
+            : layer.replay(x, dsum.retain(), y -> add(-1, y, sum))) {
+      dx.backend().ops().addScaled(1, through, dx);
     }
   }
 
   @Override
   public void describe(State state) {
     f.describe(state);
-    g.describe(state);
+    if (g != null) g.describe(state);
   }
 
   @Override
   public void initialize(RandomGenerator random) {
     f.initialize(random);
-    g.initialize(random);
+    if (g != null) g.initialize(random);
   }
 
   @Override
   public void close() {
     f.close();
-    g.close();
+    if (g != null) g.close();
   }
 }

@@ -76,7 +76,13 @@ public final class BatchNorm2d implements Layer {
   }
 
   private void statistics(Tensor x, Mode mode) {
-    int channels = x.shape().get(-1);
+    openStatistics(mode);
+    if (mode != Mode.EVALUATE) statistics(x, 0);
+  }
+
+  /** Makes room for the batch's statistics, or takes the running ones; for a new forward. */
+  void openStatistics(Mode mode) {
+    int channels = runningMean.shape().get(0);
     inverseDeviation = backend.allocate(Category.STATISTIC, name + ".inverse_deviation", channels);
     if (mode == Mode.EVALUATE) {
       mean = runningMean.retain();
@@ -84,13 +90,77 @@ public final class BatchNorm2d implements Layer {
       return;
     }
     mean = backend.allocate(Category.STATISTIC, name + ".mean", channels);
-    ops.batchStatistics(x, EPSILON, mean, inverseDeviation);
-    ops.updateRunningStatistics(
-        mean, inverseDeviation, EPSILON, x.shape().rows(), MOMENTUM, runningMean, runningVariance);
     batchesTracked++;
   }
 
-  private void releaseStatistics() {
+  /**
+   * Statistics of the channels of {@code x}, which are those of the layer from {@code first} on.
+   */
+  void statistics(Tensor x, int first) {
+    int n = x.shape().get(-1);
+    try (Tensor m = mean.part(first, n);
+        Tensor i = inverseDeviation.part(first, n);
+        Tensor movingMean = runningMean.part(first, n);
+        Tensor movingVariance = runningVariance.part(first, n)) {
+      ops.batchStatistics(x, EPSILON, m, i);
+      long rows = x.shape().rows();
+      ops.updateRunningStatistics(m, i, EPSILON, rows, MOMENTUM, movingMean, movingVariance);
+    }
+  }
+
+  /** The output of the last forward once more, from its input; only without a residual. */
+  Tensor rebuild(Tensor x) {
+    return rebuild(x, 0);
+  }
+
+  /** The same for the channels from {@code first} on. */
+  Tensor rebuild(Tensor x, int first) {
+    Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".again");
+    normalize(x, first, y);
+    return y;
+  }
+
+  /** y = act(BN(x)) for the channels from {@code first} on; y may be x. */
+  void normalize(Tensor x, int first, Tensor y) {
+    int n = x.shape().get(-1);
+    try (Tensor m = mean.part(first, n);
+        Tensor i = inverseDeviation.part(first, n);
+        Tensor g = gamma.value().part(first, n);
+        Tensor b = beta.value().part(first, n)) {
+      ops.batchNormalize(x, m, i, g, b, null, relu, y);
+    }
+  }
+
+  /**
+   * Backward for the channels from {@code first} on, in place: {@code dy} becomes the gradient of
+   * {@code x}. Call {@link #releaseStatistics} after the last slice.
+   *
+   * @param accumulate add to the parameters' gradients instead of setting them
+   */
+  void backward(Tensor x, Tensor dy, int first, boolean accumulate) {
+    int n = x.shape().get(-1);
+    try (Tensor m = mean.part(first, n);
+        Tensor i = inverseDeviation.part(first, n);
+        Tensor g = gamma.value().part(first, n);
+        Tensor b = beta.value().part(first, n);
+        Tensor dg = gamma.gradient().part(first, n);
+        Tensor db = beta.gradient().part(first, n)) {
+      Tensor sign = relu ? b : null;
+      ops.batchNormalizeBackward(x, null, dy, m, i, g, sign, dg, db, accumulate, null, dy);
+    }
+  }
+
+  /** True if an earlier backward of the step left gradients to add to. */
+  boolean hasGradient() {
+    return gamma.hasGradient();
+  }
+
+  void gradientComplete() {
+    gamma.gradientComplete();
+    beta.gradientComplete();
+  }
+
+  void releaseStatistics() {
     mean.close();
     inverseDeviation.close();
   }
@@ -135,8 +205,7 @@ public final class BatchNorm2d implements Layer {
     input.close();
     if (output != null) output.close();
     releaseStatistics();
-    gamma.gradientComplete();
-    beta.gradientComplete();
+    gradientComplete();
   }
 
   @Override

@@ -90,9 +90,20 @@ public final class Conv2d implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    boolean accumulate = weight.hasGradient();
-    backend.ops().convolveBackwardWeight(geometry, input, dy, weight.gradient(), accumulate);
+    backwardWeight(input, dy);
     input.close();
+    return backwardData(dy);
+  }
+
+  /** Adds to the weight's gradient; both arguments are borrowed. */
+  void backwardWeight(Tensor x, Tensor dy) {
+    geometry = geometry(x.shape());
+    boolean accumulate = weight.hasGradient();
+    backend.ops().convolveBackwardWeight(geometry, x, dy, weight.gradient(), accumulate);
+  }
+
+  /** The gradient of the input of the last {@link #backwardWeight}. */
+  Tensor backwardData(Tensor dy) {
     Tensor dx = null;
     if (inputGradient) {
       int[] lengths = geometry.inShape().toArray();
@@ -102,6 +113,24 @@ public final class Conv2d implements Layer {
     dy.close();
     weight.gradientComplete();
     return dx;
+  }
+
+  String name() {
+    return name;
+  }
+
+  Parameter weight() {
+    return weight;
+  }
+
+  /** True if each channel has a kernel of its own. */
+  boolean isDepthwise() {
+    return groups > 1 && groups == weight.value().shape().get(0);
+  }
+
+  /** True if input and output have the same height and width. */
+  boolean keepsSize() {
+    return strideHeight == 1 && strideWidth == 1;
   }
 
   @Override

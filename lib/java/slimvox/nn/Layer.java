@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 
@@ -22,6 +23,22 @@ public interface Layer extends AutoCloseable {
    * Parameter#gradientComplete} at the very end, when the values are not needed any more.
    */
   Tensor backward(Tensor dy);
+
+  /**
+   * Computes the output once more, and the gradient: for a layer whose last forward was in {@link
+   * Mode#TRAIN_WITHOUT_KEEPING}.
+   *
+   * @param x the input of that forward, borrowed
+   * @param dy the output's gradient, taken over
+   * @param output gets the output, borrowed
+   * @return the input's gradient
+   */
+  default Tensor replay(Tensor x, Tensor dy, Consumer<Tensor> output) {
+    try (Tensor y = forward(x, Mode.RECOMPUTE)) {
+      output.accept(y);
+    }
+    return backward(dy);
+  }
 
   /** Lists parameters and other state in the order of WeSpeaker's state dict. */
   default void describe(State state) {}

@@ -10,9 +10,9 @@ import slimvox.backend.Tensor;
  * and applies the ReLU in the same pass. Without a shortcut layer x itself is added.
  */
 public final class ResidualBlock implements Layer {
-  private final Sequential body;
+  private final Layer body;
   private final BatchNorm2d last;
-  private final Sequential shortcut;
+  private final Layer shortcut;
 
   /**
    * A block.
@@ -20,7 +20,7 @@ public final class ResidualBlock implements Layer {
    * @param last a batch normalization with ReLU
    * @param shortcut null for the identity
    */
-  public ResidualBlock(Sequential body, BatchNorm2d last, Sequential shortcut) {
+  public ResidualBlock(Layer body, BatchNorm2d last, Layer shortcut) {
     this.body = body;
     this.last = last;
     this.shortcut = shortcut;

@@ -6,23 +6,50 @@ import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
 /**
- * Reversible stages one after the other: only the last output is kept, however many there are.
+ * Reversible stages one after the other: only the last state is kept, however many there are.
  *
- * <p>The input's channels are cut into two streams. Backward starts from the kept output, rebuilds
- * the input of one stage after the other and differentiates each on the way, so that at any time
- * one stage's inside and two pairs of streams are in memory. Running statistics move once, in
- * forward; batch statistics are kept, 8 bytes a channel, and used again.
+ * <p>Backward starts from the kept state, rebuilds the input of one stage after the other and
+ * differentiates each on the way, so that at any time one stage's inside and two pairs of streams
+ * are in memory. Running statistics move once, in forward; batch statistics are kept, 8 bytes a
+ * channel, and used again.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585.
  */
 public final class ReversibleSequence implements Layer {
-  private final String name;
-  private final List<Reversible> stages;
-  private Tensor output;
+  /** How a tensor becomes two streams and two streams a tensor. */
+  public enum Form {
+    /** The halves of its channels, side by side again at the end. */
+    HALVES,
+    /** Two copies of it, added at the end: streams are as wide as the tensor. */
+    TWINS
+  }
 
+  private final String name;
+  private final Form form;
+  private final List<Reversible> stages;
+  private final Grid grid; // null: float32
+  private final boolean stored;
+  private Tensor output; // of HALVES
+  private Streams last; // of TWINS
+
+  /** Stages on the halves of the channels, in float32. */
   public ReversibleSequence(String name, List<? extends Reversible> stages) {
+    this(name, Form.HALVES, stages, null, false);
+  }
+
+  /**
+   * A sequence.
+   *
+   * @param grid what the streams are rounded to at the start, or null; the couplings' grid
+   * @param stored the stages keep what backward needs, and nothing is rebuilt
+   */
+  public ReversibleSequence(
+      String name, Form form, List<? extends Reversible> stages, Grid grid, boolean stored) {
     this.name = name;
+    this.form = form;
     this.stages = List.copyOf(stages);
+    this.grid = grid;
+    this.stored = stored;
   }
 
   @Override
@@ -32,22 +59,49 @@ public final class ReversibleSequence implements Layer {
           name
               + ": a reversible sequence rebuilds itself; it cannot be part of what is recomputed");
     }
-    Streams streams = Streams.split(x, Category.ACTIVATION, name);
-    Mode inside = mode == Mode.TRAIN ? Mode.TRAIN_WITHOUT_KEEPING : mode;
+    Streams streams = split(x, Category.ACTIVATION, name);
+    if (grid != null) {
+      grid.round(streams.first());
+      grid.round(streams.second());
+    }
+    Mode inside = mode == Mode.TRAIN && !stored ? Mode.TRAIN_WITHOUT_KEEPING : mode;
     for (Reversible stage : stages) stage.forward(streams, inside);
+    if (form == Form.TWINS) {
+      Tensor y = streams.sum(name + ".out");
+      if (mode.keeps()) {
+        last = streams;
+      } else {
+        streams.close();
+      }
+      return y;
+    }
     Tensor y = streams.join(name + ".out");
     if (mode.keeps()) output = y.retain();
     return y;
   }
 
+  private Streams split(Tensor x, Category category, String label) {
+    return form == Form.TWINS
+        ? Streams.twins(x, category, label)
+        : Streams.split(x, category, label);
+  }
+
   @Override
   public Tensor backward(Tensor dy) {
-    try (Streams y = Streams.split(output, Category.ACTIVATION, name)) {
-      output.close();
-      Streams gradient = Streams.split(dy, Category.ACTIVATION_GRADIENT, name + ".grad");
+    try (Streams y = form == Form.TWINS ? last : unjoined()) {
+      Streams gradient = split(dy, Category.ACTIVATION_GRADIENT, name + ".grad");
       dy.close();
       for (Reversible stage : stages.reversed()) stage.backward(y, gradient);
-      return gradient.join(name + ".din");
+      if (form == Form.HALVES) return gradient.join(name + ".din");
+      dy.backend().ops().addScaled(1, gradient.second(), gradient.first());
+      gradient.second().close();
+      return gradient.first();
+    }
+  }
+
+  private Streams unjoined() {
+    try (Tensor y = output) {
+      return Streams.split(y, Category.ACTIVATION, name);
     }
   }
 

@@ -40,6 +40,23 @@ public final class Streams implements AutoCloseable {
     return new Streams(first, second);
   }
 
+  /** Two copies of {@code x}, which is borrowed. */
+  static Streams twins(Tensor x, Category category, String label) {
+    Tensor first = x.backend().allocateLike(x, category, label + ".1");
+    x.backend().ops().copy(x, first);
+    Tensor second = x.backend().allocateLike(x, category, label + ".2");
+    x.backend().ops().copy(x, second);
+    return new Streams(first, second);
+  }
+
+  /** The sum of both streams as a new tensor; they stay. */
+  Tensor sum(String label) {
+    Tensor y = first.backend().allocateLike(first, first.category(), label);
+    first.backend().ops().copy(first, y);
+    first.backend().ops().addScaled(1, second, y);
+    return y;
+  }
+
   /** Both streams as one tensor; they are released. */
   Tensor join(String label) {
     int[] lengths = first.shape().toArray();
@@ -60,6 +77,24 @@ public final class Streams implements AutoCloseable {
 
   public Tensor second() {
     return second;
+  }
+
+  /** The first stream, as a copy if a layer keeps it: it may be written to. */
+  Tensor ownFirst() {
+    if (!first.isSoleOwner()) replaceFirst(copy(first));
+    return first;
+  }
+
+  /** The second stream, as a copy if a layer keeps it: it may be written to. */
+  Tensor ownSecond() {
+    if (!second.isSoleOwner()) replaceSecond(copy(second));
+    return second;
+  }
+
+  private static Tensor copy(Tensor x) {
+    Tensor y = x.backend().allocateLike(x, x.category(), x.label());
+    x.backend().ops().copy(x, y);
+    return y;
   }
 
   /** Puts another tensor in place of the first one, which is released. */

@@ -19,6 +19,7 @@ class MemoryCommandTest extends CommandLineTest {
           "gradient",
           "optimizer_state",
           "activation",
+          "statistic",
           "activation_gradient",
           "workspace",
           "input");

@@ -98,7 +98,7 @@ class SlimVoxTest extends CommandLineTest {
     long sum = 0;
     for (JsonNode bytes : json.get("peak")) sum += bytes.asLong();
     assertEquals(json.get("peak_bytes").asLong(), sum);
-    assertEquals(7, json.get("peak").size());
+    assertEquals(8, json.get("peak").size());
     assertTrue(json.get("dry_events").asInt() > 100, json.toString());
     assertTrue(json.get("arena_bytes").asLong() > 0);
     assertTrue(json.has("resident_growth_bytes"));

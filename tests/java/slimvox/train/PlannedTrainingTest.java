@@ -33,6 +33,8 @@ import slimvox.models.Binarization;
 import slimvox.models.Binarization.Activation;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.models.Reversal;
+import slimvox.models.Saving;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
@@ -93,6 +95,42 @@ class PlannedTrainingTest {
         .map(spec::with);
   }
 
+  static Stream<ModelSpec> everyWayToSaveMemory() {
+    Saving none = Saving.NONE;
+    List<Saving> savings =
+        List.of(
+            none,
+            new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT),
+            new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FLOAT),
+            new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED),
+            none.withStored());
+    return Stream.of("ResNet18", "ResNet50", "DF-ResNet56")
+        .flatMap(
+            name ->
+                Stream.of(Reversal.Kind.values())
+                    .flatMap(
+                        kind ->
+                            Stream.of(Reversal.Units.values())
+                                .flatMap(
+                                    units ->
+                                        savings.stream()
+                                            .map(
+                                                s ->
+                                                    spec(name, ModelSpec.Pooling.TSTP)
+                                                        .with(
+                                                            new Reversal(
+                                                                kind, units, Reversal.Order.PRE))
+                                                        .with(s)))))
+        .filter(s -> !s.name().equals("ResNet50") || s.saving().slice() == 0)
+        .filter(
+            s ->
+                s.reversal().kind() != Reversal.Kind.NONE
+                    || (s.reversal().units() == Reversal.Units.A
+                        && s.saving().slice() == 0
+                        && !s.saving().stored()
+                        && s.saving().streams() == Saving.Streams.FLOAT));
+  }
+
   private static float[] features() {
     SplittableRandom random = new SplittableRandom(1);
     float[] values = new float[BATCH * BINS * FRAMES];
@@ -101,7 +139,7 @@ class PlannedTrainingTest {
   }
 
   @ParameterizedTest
-  @MethodSource("everyModel")
+  @MethodSource({"everyModel", "everyWayToSaveMemory"})
   void dryLedgerIsTheRealLedgerEventByEvent(ModelSpec spec) {
     try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
       training.step().initialize(new SplittableRandom(1));

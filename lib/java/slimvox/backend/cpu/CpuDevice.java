@@ -143,6 +143,11 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    return elementwise.addRounded(alpha, x, step, y);
+  }
+
+  @Override
   public void relu(Tensor x, Tensor y) {
     elementwise.relu(x, y);
   }

@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -22,6 +23,7 @@ import slimvox.vector.StableVectors;
  * fill          x = value                          sumRows      b = (b +) sum of the rows of y
  * copy          y = x                              addToRows    each row of y += b
  * addScaled     y = y + alpha x                    isFinite     is every x finite
+ * addRounded    y = y + alpha round(x)
  * relu          y = x &lt; 0 ? 0 : x               tanh         y = tanh x
  * reluBackward  dx = y &gt; 0 ? dy : 0            tanhBackward dx = dy (1 - y^2)
  * </pre>
@@ -93,6 +95,47 @@ final class Elementwise {
       VectorMask<Float> m = tail(i, count);
       store(y + 4L * i, load(x + 4L * i, m).fma(a, load(y + 4L * i, m)), m);
     }
+  }
+
+  float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    long in = x.address();
+    long out = y.address();
+    AtomicInteger largest = new AtomicInteger(); // bits of floats that are not negative are ordered
+    run(
+        x.size(),
+        (from, count) -> {
+          float here = addRounded(alpha * step, 1 / step, in + 4 * from, out + 4 * from, count);
+          largest.accumulateAndGet(Float.floatToIntBits(here), Math::max);
+        });
+    return Float.intBitsToFloat(largest.get());
+  }
+
+  /** From 2^23 on a float is a whole number; below, adding and subtracting 2^23 makes it one. */
+  private static final float WHOLE = 1 << 23;
+
+  private static float addRounded(float scale, float inverse, long x, long y, int count) {
+    FloatVector largest = FloatVector.zero(Lanes.FLOATS);
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector sum = rounded(load(x + 4L * i).mul(inverse)).mul(scale).add(load(y + 4L * i));
+      store(y + 4L * i, sum);
+      largest = largest.max(sum.abs());
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector sum =
+          rounded(load(x + 4L * i, m).mul(inverse)).mul(scale).add(load(y + 4L * i, m));
+      store(y + 4L * i, sum, m);
+      largest = largest.max(sum.abs());
+    }
+    return largest.reduceLanes(VectorOperators.MAX);
+  }
+
+  private static FloatVector rounded(FloatVector v) {
+    FloatVector size = v.abs();
+    FloatVector whole = size.add(WHOLE).sub(WHOLE);
+    whole = whole.blend(whole.neg(), v.lt(0));
+    return whole.blend(v, size.compare(VectorOperators.GE, WHOLE));
   }
 
   void relu(Tensor x, Tensor y) {

@@ -86,6 +86,11 @@ public final class DryDevice implements Device {
   public void addScaled(float alpha, Tensor x, Tensor y) {}
 
   @Override
+  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    return 0;
+  }
+
+  @Override
   public void relu(Tensor x, Tensor y) {}
 
   @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Random;
 import java.util.function.DoubleBinaryOperator;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.DataType;
@@ -63,6 +64,32 @@ class ElementwiseTest extends KernelFixture {
       Tensor x = tensor(size);
       ops.fill(x, 1.5f);
       assertArrayEquals(filled(size, i -> 1.5), ops.floats(x));
+    }
+  }
+
+  @Test
+  void addRoundedIsExactAndRoundsTiesToEven() {
+    float step = 1f / 16384;
+    for (int size : SIZES) {
+      double[] wild = {0, 0.5, -0.5, 1.5, 2.5, -2.5, 8388607.5, -8388609, 3e7, 0.49999997};
+      Random random = new Random(size);
+      float[] x = filled(size, i -> step * wild[(i * 7) % wild.length] + i % 3 * step);
+      float[] y = filled(size, i -> step * Math.rint(1e5 * random.nextGaussian()));
+      Tensor xT = tensor(x, size);
+      Tensor yT = tensor(y, size);
+      float largest = ops.addRounded(1, xT, step, yT);
+      float[] expected = new float[size];
+      float bound = 0;
+      for (int i = 0; i < size; i++) {
+        expected[i] = (float) (y[i] + step * Math.rint((double) x[i] / step));
+        bound = Math.max(bound, Math.abs(expected[i]));
+      }
+      assertArrayEquals(expected, ops.floats(yT));
+      assertEquals(bound, largest);
+      if (bound <= 1024) {
+        ops.addRounded(-1, xT, step, yT);
+        assertArrayEquals(y, ops.floats(yT), "what was added comes off to the bit");
+      }
     }
   }
 

@@ -1,0 +1,297 @@
+package slimvox.models;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import slimvox.backend.Backend;
+import slimvox.backend.dry.DryDevice;
+import slimvox.models.Reversal.Kind;
+import slimvox.models.Reversal.Order;
+import slimvox.models.Reversal.Units;
+import slimvox.nn.AdditiveCoupling;
+import slimvox.nn.BatchNorm2d;
+import slimvox.nn.Branch;
+import slimvox.nn.Checkpointed;
+import slimvox.nn.Conv2d;
+import slimvox.nn.Grid;
+import slimvox.nn.Layer;
+import slimvox.nn.Linear;
+import slimvox.nn.Reversible;
+import slimvox.nn.ReversibleSequence;
+import slimvox.nn.Sequential;
+import slimvox.nn.SpaceToDepth;
+import slimvox.nn.ZeroPadding;
+import slimvox.storage.InputException;
+
+/**
+ * Reversible ResNets and DF-ResNets (Liu and Qian 2024, arXiv 2412.01195; Gomez et al. 2017, arXiv
+ * 1707.04585).
+ *
+ * <p>A vanilla block of d channels becomes functions F and G on two streams of s channels with e
+ * inner channels: basic 3x3 s to e, 3x3 e to s; bottleneck 1x1 s to e, 3x3 e to e, 1x1 e to s;
+ * inverted 1x1 s to e, 3x3 depthwise, 1x1 e to s; with batch normalization and ReLU between them.
+ * The state has c channels, both streams together. A block becomes k functions (2, 4 and 1 for
+ * {@link Units} A, B and C), and e keeps the weights, and so the multiply-adds, at the block's:
+ *
+ * <pre>
+ *              weights of a function   e for a block of weights w
+ * basic        18 s e                  w = 18 d^2      e = d^2 / (k s)
+ * bottleneck   2 s e + 9 e^2           w = 17 d^2      the positive root of k (2 s e + 9 e^2) = w
+ * inverted     2 s e + 9 e             w = 8 d^2       e = 4 d^2 / (k s)   (without the depthwise)
+ * </pre>
+ *
+ * <p><b>Type I</b>, partially reversible: blocks that keep their shape are reversible, in one
+ * sequence a stage; a block that changes stride or width, or a down-sampling convolution, is the
+ * vanilla network's, and kept. A and B: c is the block's width, s = c / 2. C: s is the block's
+ * width; both streams start as copies of the stage's input and are added at its end. So between the
+ * stages all is as wide as in the vanilla network.
+ *
+ * <p><b>Type II</b>, fully reversible: one sequence from the stem to the pooling, in which down-
+ * sampling is space to depth: s is multiplied by four at each stage. A 1x1 convolution, BN and ReLU
+ * lead to as many channels as the vanilla network pools. Bins and frames are first filled up with
+ * zeros at the end to multiples of 8; so a column of the last state stands for 8 frames, as in the
+ * vanilla network, where the convolutions' padding is zero too.
+ *
+ * <p>Inner widths are multiples of an eighth of the stem's width. That of the last stage, where
+ * most parameters are, brings the number of parameters to the vanilla network's: it is a multiple
+ * of a quarter of the stem's width (8 of 32, which processors like) if one comes within 2.5 %, else
+ * of an eighth, a sixteenth or a thirty-second. The stem is computed again in backward rather than
+ * kept.
+ */
+final class RevNet {
+  /** The kind of a vanilla network's blocks. */
+  enum Family {
+    BASIC,
+    BOTTLENECK,
+    INVERTED
+  }
+
+  /** What a reversible network takes over from the vanilla one. */
+  interface Vanilla {
+    Family family();
+
+    /** Number of blocks of each stage. */
+    List<Integer> blocks();
+
+    /** True if down-sampling is by 2 on both axes before stages 1, 2 and 3, and nowhere else. */
+    boolean halvesBothAxes();
+
+    /** The prefix of the parameters of a stage, for example {@code layer1.}. */
+    String prefix(int stage);
+
+    /** The layers before the first stage. */
+    List<Layer> stem(ModelSpec spec, Backend backend);
+
+    /** The ordinary layers at the start of a stage of type I. */
+    List<Layer> transition(ModelSpec spec, Backend backend, int stage);
+
+    /** How many of a stage's blocks {@link #transition} contains. */
+    int blocksInTransition(int stage);
+
+    /** Frequency rows that reach the pooling. */
+    int pooledBins(int bins);
+  }
+
+  private final Vanilla vanilla;
+  private final ModelSpec spec;
+  private final Reversal reversal;
+
+  private RevNet(Vanilla vanilla, ModelSpec spec) {
+    this.vanilla = vanilla;
+    this.spec = spec;
+    this.reversal = spec.reversal();
+    if (reversal.kind() == Kind.FULL && !vanilla.halvesBothAxes()) {
+      throw new InputException(
+          spec.name()
+              + ": type II needs strides 1, 2, 2, 2 on both axes, which this model has not;"
+              + " choose type I (partial) or another model");
+    }
+    if (reversal.units() != Units.C && spec.width() % 2 != 0) {
+      throw new InputException(
+          "%s: %d channels cannot be cut into two streams; choose an even width or units c"
+              .formatted(spec.name(), spec.width()));
+    }
+  }
+
+  /** Builds the network that {@code spec.reversal()} asks for. */
+  static Network build(Vanilla vanilla, ModelSpec spec, Backend backend) {
+    RevNet net = new RevNet(vanilla, spec);
+    int inner = net.balancedInner();
+    return new Network(
+        spec, backend, net.layers(backend, inner), other -> build(vanilla, spec, other));
+  }
+
+  // ---- widths
+
+  private int outer(int stage) {
+    int planes = spec.width() << stage;
+    return vanilla.family() == Family.BOTTLENECK ? 4 * planes : planes;
+  }
+
+  private int stream(int stage) {
+    int whole = reversal.kind() == Kind.FULL ? spec.width() << 2 * stage : outer(stage);
+    return reversal.units() == Units.C ? whole : whole / 2;
+  }
+
+  private int functionsPerBlock() {
+    return switch (reversal.units()) {
+      case A -> 2;
+      case B -> 4;
+      case C -> 1;
+    };
+  }
+
+  private int inner(int stage) {
+    double d = spec.width() << stage;
+    double k = functionsPerBlock();
+    double s = stream(stage);
+    double e =
+        switch (vanilla.family()) {
+          case BASIC -> d * d / (k * s);
+          case INVERTED -> 4 * d * d / (k * s);
+          case BOTTLENECK -> (Math.sqrt(s * s + 9 * 17 * d * d / k) - s) / 9;
+        };
+    return Math.max(step(), (int) Math.round(e / step()) * step());
+  }
+
+  private int step() {
+    return Math.max(1, spec.width() / 8);
+  }
+
+  private int functions(int stage) {
+    int ordinary = reversal.kind() == Kind.FULL ? 0 : vanilla.blocksInTransition(stage);
+    return functionsPerBlock() * (vanilla.blocks().get(stage) - ordinary);
+  }
+
+  /** The inner width of the last stage that comes nearest to the vanilla parameter count. */
+  private int balancedInner() {
+    long wanted = parameters(b -> Models.build(spec.with(Reversal.NONE).with(Saving.NONE), b));
+    int best = inner(3);
+    if (functions(3) == 0) return best;
+    int fixed = best;
+    long base = parameters(b -> new Network(spec, b, layers(b, fixed), null));
+    long others = base - functions(3) * functionParameters(stream(3), fixed);
+    long difference = Long.MAX_VALUE;
+    for (int part = 4; part <= 32 && difference > wanted / 40; part *= 2) {
+      int multiple = Math.max(1, spec.width() / part);
+      for (int e = multiple; e <= 4 * fixed; e += multiple) {
+        long d = Math.abs(others + functions(3) * functionParameters(stream(3), e) - wanted);
+        if (d < difference) {
+          difference = d;
+          best = e;
+        }
+      }
+    }
+    return best;
+  }
+
+  private static long parameters(Function<Backend, Network> build) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = build.apply(dry)) {
+      return network.state().parameterCount();
+    }
+  }
+
+  /** Weights of the convolutions, and two values a channel of the normalizations. */
+  private long functionParameters(long s, long e) {
+    return switch (vanilla.family()) {
+      case BASIC -> 18 * s * e + 2 * (s + e);
+      case BOTTLENECK -> 2 * s * e + 9 * e * e + 2 * (s + 2 * e);
+      case INVERTED -> 2 * s * e + 9 * e + 2 * (s + 2 * e);
+    };
+  }
+
+  // ---- layers
+
+  private Sequential layers(Backend backend, int lastInner) {
+    List<Layer> layers = new ArrayList<>();
+    boolean full = reversal.kind() == Kind.FULL;
+    if (full) layers.add(new ZeroPadding(backend, "padding", 8));
+    layers.add(new Checkpointed(new Sequential(vanilla.stem(spec, backend))));
+    List<Reversible> trunk = new ArrayList<>();
+    for (int stage = 0; stage < 4; stage++) {
+      int e = stage == 3 ? lastInner : inner(stage);
+      if (full) {
+        if (stage > 0) trunk.add(new SpaceToDepth(backend, "down" + stage));
+        trunk.addAll(couplings(backend, stage, 0, e, "trunk"));
+        continue;
+      }
+      layers.addAll(vanilla.transition(spec, backend, stage));
+      String name = vanilla.prefix(stage) + "reversible";
+      List<Reversible> stages =
+          couplings(backend, stage, vanilla.blocksInTransition(stage), e, name);
+      if (!stages.isEmpty()) layers.add(sequence(name, stages));
+    }
+    int channels = outer(3);
+    if (full) {
+      layers.add(sequence("trunk", trunk));
+      int state = reversal.units() == Units.C ? stream(3) : 2 * stream(3);
+      layers.add(new Conv2d(backend, "conv_last", state, channels, 1, 1));
+    }
+    layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
+    int bins = full ? (spec.bins() + 7) / 8 : vanilla.pooledBins(spec.bins());
+    int features = ResNet.pooledFeatures(spec, channels, bins);
+    layers.add(ResNet.pooling(backend, spec, features));
+    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
+    return new Sequential(layers);
+  }
+
+  private ReversibleSequence sequence(String name, List<Reversible> stages) {
+    ReversibleSequence.Form form =
+        reversal.units() == Units.C
+            ? ReversibleSequence.Form.TWINS
+            : ReversibleSequence.Form.HALVES;
+    return new ReversibleSequence(name, form, stages, grid(name), spec.saving().stored());
+  }
+
+  private Grid grid(String name) {
+    return spec.saving().streams() == Saving.Streams.FIXED ? new Grid(name) : null;
+  }
+
+  private List<Reversible> couplings(
+      Backend backend, int stage, int firstIndex, int inner, String sequence) {
+    List<Reversible> couplings = new ArrayList<>();
+    int functions = functions(stage);
+    for (int i = 0; i < functions; i += 2) {
+      String name = vanilla.prefix(stage) + (firstIndex + i / 2);
+      Layer f = function(backend, name + ".f.", stream(stage), inner);
+      Layer g = i + 1 < functions ? function(backend, name + ".g.", stream(stage), inner) : null;
+      couplings.add(new AdditiveCoupling(f, g, grid(sequence)));
+    }
+    return couplings;
+  }
+
+  private Branch function(Backend backend, String name, int s, int e) {
+    List<Conv2d> convolutions = new ArrayList<>();
+    switch (vanilla.family()) {
+      case BASIC -> {
+        convolutions.add(new Conv2d(backend, name + "conv1", s, e, 3, 1));
+        convolutions.add(new Conv2d(backend, name + "conv2", e, s, 3, 1));
+      }
+      case BOTTLENECK -> {
+        convolutions.add(new Conv2d(backend, name + "conv1", s, e, 1, 1));
+        convolutions.add(new Conv2d(backend, name + "conv2", e, e, 3, 1));
+        convolutions.add(new Conv2d(backend, name + "conv3", e, s, 1, 1));
+      }
+      case INVERTED -> {
+        convolutions.add(new Conv2d(backend, name + "conv1", s, e, 1, 1));
+        convolutions.add(new Conv2d(backend, name + "conv2", e, e, 3, 1, 1, e, true));
+        convolutions.add(new Conv2d(backend, name + "conv3", e, s, 1, 1));
+      }
+    }
+    boolean pre = reversal.order() == Order.PRE;
+    List<BatchNorm2d> norms = new ArrayList<>();
+    norms.add(pre ? new BatchNorm2d(backend, name + "bn1", s, true) : null);
+    for (int i = 1; i < convolutions.size(); i++) {
+      norms.add(new BatchNorm2d(backend, name + "bn" + (pre ? i + 1 : i), e, true));
+    }
+    BatchNorm2d last =
+        pre ? null : new BatchNorm2d(backend, name + "bn" + convolutions.size(), s, false);
+    Saving saving = spec.saving();
+    try {
+      return new Branch(norms, convolutions, last, saving.rebuild(), saving.slice());
+    } catch (IllegalArgumentException refused) {
+      throw new InputException("slice " + saving.slice() + ": " + refused.getMessage(), refused);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+package slimvox.nn;
+
+import slimvox.backend.Tensor;
+import slimvox.storage.InputException;
+
+/**
+ * Fixed point in float32: streams are multiples of 2^-14 between -1024 and 1024.
+ *
+ * <p>Such numbers have at most 24 significant bits, so float32 holds them as they are, in the same
+ * four bytes, and sums and differences of them are exact as long as they stay in the range. What F
+ * and G give is rounded to the grid before it is added; so what was added can be subtracted again
+ * to the bit, and a rebuilt stream is the stream that was there.
+ */
+public final class Grid {
+  private static final int FRACTION_BITS = 14;
+
+  /** The distance of two numbers of the grid, 2^-14. */
+  public static final float STEP = 1f / (1 << FRACTION_BITS);
+
+  /** The largest magnitude, 2^24 steps. */
+  public static final float LIMIT = (1 << 24) * STEP;
+
+  private final String name;
+
+  /** A grid for the streams of the sequence {@code name}. */
+  public Grid(String name) {
+    this.name = name;
+  }
+
+  /**
+   * sum += sign round(y).
+   *
+   * @throws InputException if the sum leaves the range, where it would no longer be exact
+   */
+  void add(float sign, Tensor y, Tensor sum) {
+    float largest = sum.backend().ops().addRounded(sign, y, STEP, sum);
+    if (!(largest > LIMIT)) return; // what is not a number is found and named by the step
+    throw new InputException(
+        "%s: a stream reached %g, fixed point ends at %g; use streams: float or a smaller rate"
+            .formatted(name, largest, LIMIT));
+  }
+
+  /** Rounds a stream. */
+  void round(Tensor x) {
+    try (Tensor copy = x.backend().allocateLike(x, x.category(), x.label() + ".unrounded")) {
+      x.backend().ops().copy(x, copy);
+      x.backend().ops().fill(x, 0);
+      add(1, copy, x);
+    }
+  }
+}

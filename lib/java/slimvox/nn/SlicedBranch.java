@@ -1,0 +1,311 @@
+package slimvox.nn;
+
+import java.util.List;
+import java.util.function.Consumer;
+import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
+import slimvox.backend.Operations;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * A {@link Branch} computed in slices of its inner channels.
+ *
+ * <p>The branch is first convolution, BN, ReLU, (depthwise convolution, BN, ReLU,) last
+ * convolution, with an optional normalization p = act(BN(x)) before the first. For a slice s of
+ * inner channels
+ *
+ * <pre>
+ * c1 = W1[s] p       b1 = act(BN1[s](c1))      c2 = Wd[s] b1     b2 = act(BN2[s](c2))
+ * y  = sum over s of W2[:, s] b2
+ * d2 = W2[:, s]^T dy     dW2[:, s] = dy b2^T    and back through BN2, Wd, BN1 to d1
+ * dp = sum over s of W1[s]^T d1     dW1[s] = d1 p^T
+ * </pre>
+ *
+ * <p>At most three buffers of a slice exist at a time: b1 and b2 are rebuilt from c1 and c2 when
+ * they are needed.
+ */
+final class SlicedBranch {
+  private final BatchNorm2d before; // may be null
+  private final Conv2d first;
+  private final BatchNorm2d firstNorm;
+  private final Conv2d depthwise; // may be null
+  private final BatchNorm2d secondNorm; // null with depthwise
+  private final Conv2d last;
+  private final int slice;
+
+  SlicedBranch(List<BatchNorm2d> norms, List<Conv2d> convolutions, BatchNorm2d after, int slice) {
+    int count = convolutions.size();
+    this.first = convolutions.getFirst();
+    this.last = convolutions.getLast();
+    this.depthwise = count == 3 ? convolutions.get(1) : null;
+    if (count < 2 || count > 3 || (count == 3 && !depthwise.isDepthwise())) {
+      throw new IllegalArgumentException(
+          "%s: cannot be sliced, its channels mix between the first and the last convolution"
+              .formatted(count == 3 ? depthwise.name() : first.name()));
+    }
+    if (after != null) {
+      throw new IllegalArgumentException(
+          last.name()
+              + ": cannot be sliced, a batch normalization follows; pre-activation order can");
+    }
+    if (!convolutions.stream().allMatch(Conv2d::keepsSize)) {
+      throw new IllegalArgumentException(first.name() + ": cannot be sliced, it has a stride");
+    }
+    this.before = norms.getFirst();
+    this.firstNorm = norms.get(1);
+    this.secondNorm = count == 3 ? norms.get(2) : null;
+    this.slice = slice;
+  }
+
+  private int inner() {
+    return first.weight().value().shape().get(0);
+  }
+
+  Tensor forward(Tensor x, Mode mode) {
+    boolean batch = mode != Mode.EVALUATE;
+    Tensor p = before == null ? x.retain() : before.forward(x, mode);
+    firstNorm.openStatistics(mode);
+    if (depthwise != null) secondNorm.openStatistics(mode);
+    Tensor y = allocate(x, last.name() + ".out", last.weight().value().shape().get(0));
+    for (int from = 0; from < inner(); from += slice) {
+      int n = Math.min(slice, inner() - from);
+      Tensor b = first(p, from, n);
+      if (batch) firstNorm.statistics(b, from);
+      firstNorm.normalize(b, from, b);
+      if (depthwise != null) {
+        Tensor c2 = middle(b, from, n);
+        b.close();
+        b = c2;
+        if (batch) secondNorm.statistics(b, from);
+        secondNorm.normalize(b, from, b);
+      }
+      addLast(b, from, n, y);
+      b.close();
+    }
+    p.close();
+    if (!batch) {
+      firstNorm.releaseStatistics();
+      if (depthwise != null) secondNorm.releaseStatistics();
+    }
+    return y;
+  }
+
+  Tensor replay(Tensor x, Tensor dy, Consumer<Tensor> output) {
+    boolean add = first.weight().hasGradient();
+    boolean addLast = last.weight().hasGradient();
+    boolean addMiddle = depthwise != null && depthwise.weight().hasGradient();
+    boolean addNorm = firstNorm.hasGradient();
+    boolean addSecondNorm = depthwise != null && secondNorm.hasGradient();
+    Tensor p = before == null ? x.retain() : before.forward(x, Mode.RECOMPUTE);
+    Tensor y = allocate(x, last.name() + ".out", last.weight().value().shape().get(0));
+    Tensor dp = x.backend().allocateLike(p, Category.ACTIVATION_GRADIENT, first.name() + ".din");
+    for (int from = 0; from < inner(); from += slice) {
+      int n = Math.min(slice, inner() - from);
+      Tensor c1 = first(p, from, n);
+      Tensor b1 = firstNorm.rebuild(c1, from);
+      Tensor c2 = c1;
+      Tensor b2 = b1;
+      if (depthwise != null) {
+        c2 = middle(b1, from, n);
+        b1.close();
+        b2 = secondNorm.rebuild(c2, from);
+      }
+      addLast(b2, from, n, y);
+      lastWeightGradient(b2, dy, from, n, addLast);
+      b2.close();
+      Tensor d = lastDataGradient(dy, from, n, c2);
+      if (depthwise != null) {
+        secondNorm.backward(c2, d, from, addSecondNorm);
+        c2.close();
+        try (Tensor again = firstNorm.rebuild(c1, from)) {
+          middleWeightGradient(again, d, from, n, addMiddle);
+        }
+        d = middleDataGradient(d, from, n);
+      }
+      firstNorm.backward(c1, d, from, addNorm);
+      c1.close();
+      firstWeightGradient(p, d, from, n, add);
+      addFirstDataGradient(d, from, n, dp);
+      d.close();
+    }
+    p.close();
+    dy.close();
+    complete(first, firstNorm);
+    if (depthwise != null) complete(depthwise, secondNorm);
+    last.weight().gradientComplete();
+    output.accept(y);
+    y.close();
+    return before == null ? dp : before.backward(dp);
+  }
+
+  private static void complete(Conv2d convolution, BatchNorm2d norm) {
+    convolution.weight().gradientComplete();
+    norm.releaseStatistics();
+    norm.gradientComplete();
+  }
+
+  // ---- the first convolution, rows [from, from + n) of its weight
+
+  private Tensor first(Tensor p, int from, int n) {
+    Tensor c = allocate(p, first.name() + ".slice", n);
+    try (Tensor w = rows(first.weight().value(), from, n)) {
+      ops(p).convolve(geometry(p, w, 1), p, w, c);
+    }
+    return c;
+  }
+
+  private void firstWeightGradient(Tensor p, Tensor d, int from, int n, boolean accumulate) {
+    try (Tensor dw = rows(first.weight().gradient(), from, n)) {
+      ops(p).convolveBackwardWeight(geometry(p, dw, 1), p, d, dw, accumulate);
+    }
+  }
+
+  /** dp (+)= W1[s]^T d. */
+  private void addFirstDataGradient(Tensor d, int from, int n, Tensor dp) {
+    try (Tensor w = rows(first.weight().value(), from, n)) {
+      if (isPointwise(w)) {
+        try (Tensor matrix = w.view(n, w.shape().get(1))) {
+          ops(d).matmul(false, false, d, matrix, dp, from > 0);
+        }
+        return;
+      }
+      if (from == 0) {
+        ops(d).convolveBackwardData(geometry(dp, w, 1), d, w, dp);
+        return;
+      }
+      try (Tensor part = d.backend().allocateLike(dp, dp.category(), dp.label() + ".part")) {
+        ops(d).convolveBackwardData(geometry(dp, w, 1), d, w, part);
+        ops(d).addScaled(1, part, dp);
+      }
+    }
+  }
+
+  // ---- the depthwise convolution
+
+  private Tensor middle(Tensor b, int from, int n) {
+    Tensor c = allocate(b, depthwise.name() + ".slice", n);
+    try (Tensor w = rows(depthwise.weight().value(), from, n)) {
+      ops(b).convolve(geometry(b, w, n), b, w, c);
+    }
+    return c;
+  }
+
+  private void middleWeightGradient(Tensor b, Tensor d, int from, int n, boolean accumulate) {
+    try (Tensor dw = rows(depthwise.weight().gradient(), from, n)) {
+      ops(b).convolveBackwardWeight(geometry(b, dw, n), b, d, dw, accumulate);
+    }
+  }
+
+  private Tensor middleDataGradient(Tensor d, int from, int n) {
+    Tensor dx = d.backend().allocateLike(d, d.category(), depthwise.name() + ".din");
+    try (Tensor w = rows(depthwise.weight().value(), from, n)) {
+      ops(d).convolveBackwardData(geometry(dx, w, n), d, w, dx);
+    }
+    d.close();
+    return dx;
+  }
+
+  // ---- the last convolution, columns [from, from + n) of its weight
+
+  /** y (+)= W2[:, s] b. */
+  private void addLast(Tensor b, int from, int n, Tensor y) {
+    try (Tensor w = lastColumns(from, n)) {
+      if (isPointwise(w)) {
+        try (Tensor matrix = w.view(w.shape().get(0), n)) {
+          ops(b).matmul(false, true, b, matrix, y, from > 0);
+        }
+        return;
+      }
+      if (from == 0) {
+        ops(b).convolve(geometry(b, w, 1), b, w, y);
+        return;
+      }
+      try (Tensor part = b.backend().allocateLike(y, y.category(), y.label() + ".part")) {
+        ops(b).convolve(geometry(b, w, 1), b, w, part);
+        ops(b).addScaled(1, part, y);
+      }
+    }
+  }
+
+  private Tensor lastDataGradient(Tensor dy, int from, int n, Tensor like) {
+    String label = last.name() + ".din";
+    Tensor d = dy.backend().allocateLike(like, Category.ACTIVATION_GRADIENT, label);
+    try (Tensor w = lastColumns(from, n)) {
+      ops(dy).convolveBackwardData(geometry(d, w, 1), dy, w, d);
+    }
+    return d;
+  }
+
+  private void lastWeightGradient(Tensor b, Tensor dy, int from, int n, boolean accumulate) {
+    Shape shape = columnShape(n);
+    String label = last.name() + ".columns.grad";
+    try (Tensor dw = b.backend().allocate(Category.WORKSPACE, label, shape.toArray());
+        Tensor whole = flat(last.weight().gradient());
+        Tensor part = dw.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
+      int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
+      if (accumulate) ops(b).takeChannels(whole, column, part);
+      ops(b).convolveBackwardWeight(geometry(b, dw, 1), b, dy, dw, accumulate);
+      ops(b).putChannels(part, column, whole);
+    }
+  }
+
+  /** A copy of some columns of the last weight, O x n x k x k; they are not next to each other. */
+  private Tensor lastColumns(int from, int n) {
+    Tensor weight = last.weight().value();
+    Shape shape = columnShape(n);
+    Tensor w =
+        weight.backend().allocate(Category.WORKSPACE, last.name() + ".columns", shape.toArray());
+    try (Tensor whole = flat(weight);
+        Tensor part = w.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
+      int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
+      ops(w).takeChannels(whole, column, part);
+    }
+    return w;
+  }
+
+  private Shape columnShape(int n) {
+    Shape shape = last.weight().value().shape();
+    return Shape.of(shape.get(0), n, shape.get(2), shape.get(3));
+  }
+
+  private static Tensor flat(Tensor weight) {
+    int out = weight.shape().get(0);
+    return weight.view(out, Math.toIntExact(weight.size() / out));
+  }
+
+  // ---- shapes
+
+  private static Tensor rows(Tensor weight, int from, int n) {
+    int[] lengths = weight.shape().toArray();
+    long row = weight.size() / lengths[0];
+    lengths[0] = n;
+    return weight.part(from * row, lengths);
+  }
+
+  private static boolean isPointwise(Tensor weight) {
+    return weight.shape().get(2) == 1 && weight.shape().get(3) == 1;
+  }
+
+  private static Convolution geometry(Tensor x, Tensor weight, int groups) {
+    Shape w = weight.shape();
+    int in = w.get(1) * groups;
+    int kernel = w.get(2);
+    int pad = (kernel - 1) / 2;
+    Shape s = x.shape();
+    return new Convolution(
+        s.get(0), s.get(1), s.get(2), in, w.get(0), kernel, kernel, 1, 1, pad, pad, groups);
+  }
+
+  private static Tensor allocate(Tensor like, String label, int channels) {
+    Backend backend = like.backend();
+    int[] lengths = like.shape().toArray();
+    lengths[3] = channels;
+    return backend.allocate(Category.ACTIVATION, label, lengths);
+  }
+
+  private static Operations ops(Tensor x) {
+    return x.backend().ops();
+  }
+}

@@ -1,0 +1,54 @@
+package slimvox.nn;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * Fills features N x H x W x 1 up with zeros at the end of both axes, to multiples of a number.
+ *
+ * <p>For the input of a network only: backward gives no gradient. Where nothing is missing the
+ * input itself goes on, without a copy.
+ */
+public final class ZeroPadding implements Layer {
+  private final Backend backend;
+  private final String name;
+  private final int multiple;
+
+  public ZeroPadding(Backend backend, String name, int multiple) {
+    this.backend = backend;
+    this.name = name;
+    this.multiple = multiple;
+  }
+
+  @Override
+  public Tensor forward(Tensor x, Mode mode) {
+    int[] s = x.shape().toArray();
+    if (s[3] != 1) throw new IllegalArgumentException(name + ": features have one channel: " + x);
+    int height = up(s[1]);
+    int width = up(s[2]);
+    if (height == s[1] && width == s[2]) return x.retain();
+    Tensor y = backend.allocate(Category.INPUT, name + ".out", s[0], height, width, 1);
+    backend.ops().fill(y, 0);
+    try (Tensor wide = backend.allocate(Category.INPUT, name + ".wide", s[0], s[1], width);
+        Tensor rows = x.view(s[0], s[1], s[2]);
+        Tensor all = y.view(s[0], height * width);
+        Tensor part = wide.view(s[0], s[1] * width)) {
+      backend.ops().fill(wide, 0);
+      backend.ops().putChannels(rows, 0, wide); // the frames are the last axis here
+      backend.ops().putChannels(part, 0, all);
+    }
+    return y;
+  }
+
+  private int up(int n) {
+    return (n + multiple - 1) / multiple * multiple;
+  }
+
+  /** Returns null: features have no gradient. */
+  @Override
+  public Tensor backward(Tensor dy) {
+    if (dy != null) dy.close();
+    return null;
+  }
+}

@@ -1,0 +1,275 @@
+package slimvox.models;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
+import slimvox.models.Reversal.Kind;
+import slimvox.models.Reversal.Order;
+import slimvox.models.Reversal.Units;
+import slimvox.nn.Mode;
+import slimvox.nn.Parameter;
+import slimvox.storage.InputException;
+
+class RevNetTest {
+  private Backend cpu;
+
+  @BeforeEach
+  void open() {
+    cpu = new Backend(CpuDevice.open(1));
+  }
+
+  @AfterEach
+  void close() {
+    cpu.close();
+  }
+
+  private static ModelSpec small(String name, Kind kind, Units units, Order order) {
+    return new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP)
+        .with(new Reversal(kind, units, order));
+  }
+
+  private static Saving slices(int slice) {
+    return new Saving(Saving.Recompute.NONE, slice, slice > 0, Saving.Streams.FLOAT);
+  }
+
+  static List<String> originals() {
+    return Models.names().stream().filter(n -> !n.startsWith("Gemini")).toList();
+  }
+
+  @ParameterizedTest
+  @MethodSource("originals")
+  void parametersAreWithinFivePercentOfTheVanillaNetworks(String name) {
+    long vanilla = parameters(ModelSpec.of(name));
+    for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+      for (Units units : Units.values()) {
+        for (Order order : Order.values()) {
+          Reversal reversal = new Reversal(kind, units, order);
+          long reversible = parameters(ModelSpec.of(name).with(reversal));
+          assertEquals(1.0, (double) reversible / vanilla, 0.05, name + " " + reversal);
+        }
+      }
+    }
+  }
+
+  private static long parameters(ModelSpec spec) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = Models.build(spec, dry)) {
+      return network.state().parameterCount();
+    }
+  }
+
+  /** Bytes that a forward in training keeps, but for the embeddings. */
+  private static long kept(ModelSpec spec, Category category) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = Models.build(spec, dry);
+        Tensor x = dry.allocate(Category.INPUT, "x", 2, spec.bins(), 200, 1)) {
+      network.forward(x, Mode.TRAIN).close();
+      return dry.ledger().bytes(category);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Units.class)
+  void activationsOfTypeTwoDoNotDependOnDepth(Units units) {
+    List<Long> kept = new ArrayList<>();
+    for (String name : List.of("DF-ResNet56", "DF-ResNet110", "DF-ResNet179", "DF-ResNet233")) {
+      ModelSpec spec = ModelSpec.of(name).with(new Reversal(Kind.FULL, units, Order.PRE));
+      kept.add(kept(spec, Category.ACTIVATION));
+    }
+    for (long bytes : kept) assertEquals(kept.getFirst(), bytes);
+    // The state, the last convolution's output, the pooled vector; nothing of the trunk.
+    long state = 2 * 80 * 200 * 32 * 4L * (units == Units.C ? 2 : 1);
+    assertTrue(kept.getFirst() < 2 * state, kept + " for a state of " + state);
+  }
+
+  static List<ModelSpec> sliceable() {
+    List<ModelSpec> specs = new ArrayList<>();
+    for (String name : List.of("ResNet18", "DF-ResNet56")) {
+      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+        for (Units units : Units.values()) specs.add(small(name, kind, units, Order.PRE));
+      }
+    }
+    return specs;
+  }
+
+  /**
+   * Output, parameter gradients, running statistics and counters after one forward and backward.
+   */
+  private Map<String, float[]> step(ModelSpec spec, int frames) {
+    Map<String, float[]> results = new LinkedHashMap<>();
+    SplittableRandom random = new SplittableRandom(5);
+    try (Network network = Models.build(spec, cpu);
+        Tensor x = cpu.allocate(Category.INPUT, "x", 3, spec.bins(), frames, 1)) {
+      network.initialize(random);
+      float[] values = new float[(int) x.size()];
+      for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+      cpu.ops().upload(values, x);
+      Tensor y = network.forward(x, Mode.TRAIN);
+      results.put("output", cpu.ops().floats(y));
+      float[] up = new float[(int) y.size()];
+      for (int i = 0; i < up.length; i++) up[i] = (float) random.nextGaussian();
+      Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
+      y.close();
+      cpu.ops().upload(up, dy);
+      network.backward(dy);
+      for (Parameter p : network.state().parameters().values()) {
+        results.put(p.name() + ".grad", cpu.ops().floats(p.gradient()));
+        p.dropGradient();
+      }
+      for (Tensor b : network.state().buffers().values()) {
+        results.put(b.label(), cpu.ops().floats(b));
+      }
+      for (var c : network.state().counters().entrySet()) {
+        assertEquals(1, c.getValue().get().getAsLong(), c.getKey() + " moves once");
+      }
+    }
+    cpu.ledger().checkOnly();
+    return results;
+  }
+
+  /** |a - b| / |b| over all parameter gradients. */
+  private static double distance(Map<String, float[]> a, Map<String, float[]> b) {
+    double difference = 0;
+    double size = 0;
+    for (String name : b.keySet()) {
+      if (!name.endsWith(".grad")) continue;
+      for (int i = 0; i < b.get(name).length; i++) {
+        double d = a.get(name)[i] - b.get(name)[i];
+        difference += d * d;
+        size += b.get(name)[i] * b.get(name)[i];
+      }
+    }
+    return Math.sqrt(difference / size);
+  }
+
+  /** In networks this small one ReLU that the inverse's rounding turns over is felt everywhere. */
+  private static final double TURNED_OVER = 0.02;
+
+  @ParameterizedTest
+  @MethodSource("sliceable")
+  void slicedGradientsAreTheWholeOnesToRounding(ModelSpec spec) {
+    Map<String, float[]> whole = step(spec, 24);
+    Map<String, float[]> sliced = step(spec.with(slices(3)), 24);
+    assertTrue(distance(sliced, whole) < TURNED_OVER, spec + ": " + distance(sliced, whole));
+    for (String name : whole.keySet()) {
+      if (!name.contains("running")) continue;
+      assertArrayEquals(whole.get(name), sliced.get(name), 1e-4f, name);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("sliceable")
+  void rebuiltGradientsAreTheStoredOnesToRounding(ModelSpec spec) {
+    for (Order order : Order.values()) {
+      Reversal r = new Reversal(spec.reversal().kind(), spec.reversal().units(), order);
+      Map<String, float[]> stored = step(spec.with(r).with(Saving.NONE.withStored()), 24);
+      Map<String, float[]> rebuilt = step(spec.with(r), 24);
+      assertArrayEquals(stored.get("output"), rebuilt.get("output"));
+      assertTrue(distance(rebuilt, stored) < TURNED_OVER, r + ": " + distance(rebuilt, stored));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("sliceable")
+  void inFixedPointRebuiltGradientsAreTheStoredOnesToTheBit(ModelSpec spec) {
+    Saving fixed = new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED);
+    Map<String, float[]> stored = step(spec.with(fixed.withStored()), 24);
+    Map<String, float[]> rebuilt = step(spec.with(fixed), 24);
+    for (String name : stored.keySet()) {
+      assertArrayEquals(stored.get(name), rebuilt.get(name), name);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"ResNet18", "ResNet50", "DF-ResNet56"})
+  void rebuiltNormalizationsAndCheckpointsGiveTheSameBits(String name) {
+    ModelSpec vanilla = new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP);
+    Map<String, float[]> kept = step(vanilla, 21);
+    for (Saving saving :
+        List.of(
+            new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FLOAT),
+            new Saving(Saving.Recompute.CHECKPOINT, 0, false, Saving.Streams.FLOAT),
+            new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT))) {
+      Map<String, float[]> again = step(vanilla.with(saving), 21);
+      for (String key : kept.keySet()) assertArrayEquals(kept.get(key), again.get(key), key);
+    }
+  }
+
+  @Test
+  void framesThatAreNoMultipleOfEightAreFilledUpWithZeros() {
+    ModelSpec spec = small("ResNet18", Kind.FULL, Units.A, Order.PRE);
+    try (Network network = Models.build(spec, cpu)) {
+      network.initialize(new SplittableRandom(3));
+      float[] short21 = new float[2 * 24 * 21];
+      float[] filled24 = new float[2 * 24 * 24];
+      SplittableRandom random = new SplittableRandom(4);
+      for (int row = 0; row < 2 * 24; row++) {
+        for (int t = 0; t < 21; t++) {
+          short21[row * 21 + t] = (float) random.nextGaussian();
+          filled24[row * 24 + t] = short21[row * 21 + t];
+        }
+      }
+      assertArrayEquals(embed(network, filled24, 24), embed(network, short21, 21));
+    }
+    assertEquals(24, spec.bins());
+    ModelSpec oddBins = new ModelSpec("ResNet18", 4, 21, 6, ModelSpec.Pooling.TSTP);
+    step(oddBins.with(spec.reversal()), 19);
+  }
+
+  private float[] embed(Network network, float[] features, int frames) {
+    try (Tensor x = cpu.allocate(Category.INPUT, "x", 2, 24, frames, 1)) {
+      cpu.ops().upload(features, x);
+      try (Tensor y = network.forward(x, Mode.EVALUATE)) {
+        return cpu.ops().floats(y);
+      }
+    }
+  }
+
+  @Test
+  void whatCannotBeReversedOrSlicedIsNamed() {
+    refused(
+        new ModelSpec("ResNet18", 3, 24, 6, ModelSpec.Pooling.TSTP)
+            .with(new Reversal(Kind.FULL, Units.A, Order.PRE)),
+        "ResNet18: 3 channels cannot be cut into two streams; choose an even width or units c");
+    refused(
+        small("Gemini-DF-ResNet60", Kind.FULL, Units.C, Order.PRE),
+        "Gemini-DF-ResNet60: type II needs strides 1, 2, 2, 2 on both axes, which this model has"
+            + " not; choose type I (partial) or another model");
+    refused(
+        small("ResNet50", Kind.FULL, Units.C, Order.PRE).with(slices(4)),
+        "slice 4: layer1.0.f.conv2: cannot be sliced, its channels mix between the first and the"
+            + " last convolution");
+    refused(
+        small("DF-ResNet56", Kind.PARTIAL, Units.A, Order.POST).with(slices(4)),
+        "slice 4: stages.0.0.f.conv3: cannot be sliced, a batch normalization follows;"
+            + " pre-activation order can");
+    refused(
+        ModelSpec.of("ResNet34").with(slices(4)),
+        "ResNet34: slice and streams concern reversible blocks, which this network has not;"
+            + " set reversible to partial or full");
+  }
+
+  private void refused(ModelSpec spec, String message) {
+    var e = assertThrows(InputException.class, () -> Models.build(spec, cpu));
+    assertEquals(message, e.getMessage());
+  }
+}

@@ -1,0 +1,133 @@
+package slimvox.nn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
+
+class BranchTest {
+  /** Pre-activation: s to e channels, (depthwise,) e to s. */
+  private static Branch branch(
+      Backend backend, boolean depthwise, int kernel, int s, int e, int slice) {
+    List<BatchNorm2d> norms = new ArrayList<>();
+    norms.add(new BatchNorm2d(backend, "bn1", s, true));
+    norms.add(new BatchNorm2d(backend, "bn2", e, true));
+    List<Conv2d> convolutions = new ArrayList<>();
+    convolutions.add(new Conv2d(backend, "conv1", s, e, kernel, 1));
+    if (depthwise) {
+      norms.add(new BatchNorm2d(backend, "bn3", e, true));
+      convolutions.add(new Conv2d(backend, "conv2", e, e, 3, 1, 1, e, true));
+    }
+    convolutions.add(new Conv2d(backend, "conv3", e, s, kernel, 1));
+    return new Branch(norms, convolutions, null, slice > 0, slice);
+  }
+
+  private static Map<String, float[]> replay(
+      boolean depthwise, int kernel, int s, int e, int slice, int times) {
+    Map<String, float[]> results = new LinkedHashMap<>();
+    try (Backend cpu = new Backend(CpuDevice.open(1));
+        Branch branch = branch(cpu, depthwise, kernel, s, e, slice);
+        Tensor x = cpu.allocate(Category.ACTIVATION, "x", 2, 5, 7, s)) {
+      SplittableRandom random = new SplittableRandom(11);
+      branch.initialize(random);
+      float[] values = new float[(int) x.size()];
+      float[] up = new float[values.length];
+      for (int i = 0; i < up.length; i++) {
+        values[i] = (float) random.nextGaussian();
+        up[i] = (float) random.nextGaussian();
+      }
+      cpu.ops().upload(values, x);
+      for (int i = 0; i < times; i++) {
+        try (Tensor y = branch.forward(x, Mode.TRAIN_WITHOUT_KEEPING)) {
+          results.put("forward", cpu.ops().floats(y));
+        }
+        Tensor dy = cpu.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
+        cpu.ops().upload(up, dy);
+        try (Tensor dx = branch.replay(x, dy, y -> results.put("again", cpu.ops().floats(y)))) {
+          results.put("dx", cpu.ops().floats(dx));
+        }
+      }
+      State state = State.of(branch);
+      for (Parameter p : state.parameters().values()) {
+        results.put(p.name() + ".grad", cpu.ops().floats(p.gradient()));
+        p.dropGradient();
+      }
+      for (Tensor b : state.buffers().values()) results.put(b.label(), cpu.ops().floats(b));
+      try (Tensor y = branch.forward(x, Mode.EVALUATE)) {
+        results.put("evaluate", cpu.ops().floats(y));
+      }
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.ACTIVATION);
+    }
+    return results;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "true, 1, 6, 24, 8",
+    "true, 1, 6, 24, 5",
+    "true, 1, 16, 64, 16",
+    "true, 1, 3, 7, 100",
+    "false, 3, 6, 12, 4",
+    "false, 3, 8, 9, 2",
+    "false, 1, 4, 10, 3"
+  })
+  void slicesGiveTheWholeBranchToRounding(boolean depthwise, int kernel, int s, int e, int slice) {
+    for (int times = 1; times <= 2; times++) { // the second time gradients are added to
+      Map<String, float[]> whole = replay(depthwise, kernel, s, e, 0, times);
+      Map<String, float[]> sliced = replay(depthwise, kernel, s, e, slice, times);
+      assertEquals(whole.keySet(), sliced.keySet());
+      for (String name : whole.keySet()) {
+        float size = 1; // gradients of 0, left over where large ones cancel, have none
+        for (float v : whole.get(name)) size = Math.max(size, Math.abs(v));
+        assertArrayEquals(whole.get(name), sliced.get(name), 1e-5f * size, name);
+      }
+    }
+  }
+
+  @Test
+  void theOutputComputedAgainIsThatOfForwardToTheBit() {
+    for (int slice : new int[] {0, 8}) {
+      Map<String, float[]> results = replay(true, 1, 6, 24, slice, 1);
+      assertArrayEquals(results.get("forward"), results.get("again"), "slice " + slice);
+    }
+  }
+
+  @Test
+  void aSliceIsAllThatExistsOfTheInside() {
+    long[] peaks = new long[2];
+    int[] slices = {0, 4};
+    for (int i = 0; i < 2; i++) {
+      try (Backend dry = new Backend(new DryDevice());
+          Branch branch = branch(dry, true, 1, 4, 64, slices[i]);
+          Tensor x = dry.allocate(Category.INPUT, "x", 2, 40, 50, 4)) {
+        branch.forward(x, Mode.TRAIN_WITHOUT_KEEPING).close();
+        Tensor dy = dry.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
+        dry.ledger().startTimeline();
+        branch.replay(x, dy, y -> {}).close();
+        peaks[i] =
+            dry.ledger().stopTimeline().stream()
+                .mapToLong(event -> event.totalBytes())
+                .max()
+                .getAsLong();
+        for (Parameter p : State.of(branch).parameters().values()) p.dropGradient();
+      }
+    }
+    long channel = 2 * 40 * 50 * 4;
+    // x, dy, p, y, dp of 4 channels each and three buffers of a slice; parameters come on top.
+    assertTrue(peaks[1] < (5 + 3 + 1) * 4 * channel, peaks[1] + " bytes in slices");
+    assertTrue(peaks[0] > 4 * 64 * channel, peaks[0] + " bytes as a whole");
+  }
+}
