@@ -1,0 +1,190 @@
+// Convolutions, forward and backward to the data, as one implicit matrix product: no im2col
+// buffer. CPU twin: oneDNN; definition: tests' PlainConvolution.
+//
+//   forward        y[n, h, w, :] = sum over taps  x[n, h s - p + kh, w s - p + kw, :] W[:, :, kh, kw]
+//   backward data  dx[n, h, w, :] = sum over taps  dy[n, (h + p - kh) / s, ..., :] W[:, :, kh, kw]^T,
+//                  of those kh, kw for which the quotient is whole
+//
+// Rows of the product are pixels of the result, columns its channels, the summed axis runs over
+// taps and the source's channels. Both passes are the same gather: with result pixel (h, w) =
+// (i STEP + r, j STEP + q), tap number t along the height reads the source's row
+// i SCALE + OFFSET + t SIGN and the weight's row kh = KFIRST + t KSTEP. Forward: STEP 1, SCALE s,
+// OFFSET -p, SIGN 1, all kh. Backward with stride s: s x s launches, one for each class (r, q) of
+// result pixels modulo s, SCALE 1, SIGN -1, KSTEP s: no tap is multiplied in vain.
+//
+// Weights are first reordered (reorder_weight) to taps x source channels x result channels, so that
+// a slab of them is read in whole rows. Tiles of 128 pixels x BN channels, slabs of 8 channels of
+// one tap, see tile.cuh; a tap outside the picture is a slab of zeros. Launch: blocks (pixels /
+// 128, channels / BN).
+#include "common.cuh"
+#include "tile.cuh"
+
+// to[t][i][o] = weight[o][i][t], or to[t][o][i] if backward.
+extern "C" __global__ void reorder_weight(
+    const float* weight, float* to, int out, int in, int taps, int backward) {
+  long long i = element();
+  if (i >= (long long)out * in * taps) return;
+  int columns = backward ? in : out;
+  int rows = backward ? out : in;
+  int column = (int)(i % columns);
+  int row = (int)(i / columns % rows);
+  int tap = (int)(i / columns / rows);
+  int o = backward ? row : column;
+  int c = backward ? column : row;
+  to[i] = weight[((long long)o * in + c) * taps + tap];
+}
+
+// One axis of the gather.
+struct Axis {
+  int source;  // length of the source
+  int scale, offset, sign;
+  int taps, kernelFirst, kernelStep;
+
+  __device__ inline int at(int i, int t) const { return i * scale + offset + t * sign; }
+  __device__ inline int kernel(int t) const { return kernelFirst + t * kernelStep; }
+};
+
+// The tap and the channels that a slab is of.
+struct Slab {
+  int th, tw, c;
+
+  __device__ inline void next(int channels, int tapsWide) {
+    c += DEPTH;
+    if (c < channels) return;
+    c = 0;
+    if (++tw < tapsWide) return;
+    tw = 0;
+    th++;
+  }
+};
+
+template <int BN>
+struct PixelSource {
+  static const int QUADS = Tile<BN>::A_QUADS;
+  const float* x;
+  Axis high, wide;
+  int channels;
+  Slab slab;
+  int image[QUADS], i[QUADS], j[QUADS];  // of this thread's pixels; image < 0: none
+  float4 v[QUADS];
+
+  __device__ inline void begin(long long pixel0, long long pixels, int rows, int columns) {
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) {
+      long long pixel = pixel0 + (threadIdx.x + u * Tile<BN>::THREADS) / 2;
+      int p = (int)(pixel < pixels ? pixel : 0);
+      image[u] = pixel < pixels ? p / (rows * columns) : -1;
+      i[u] = p / columns % rows;
+      j[u] = p % columns;
+    }
+  }
+
+  __device__ inline void fetch() {
+    int c = slab.c + 4 * (threadIdx.x % 2);
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) {
+      int h = high.at(i[u], slab.th);
+      int w = wide.at(j[u], slab.tw);
+      v[u] = make_float4(0, 0, 0, 0);
+      if (image[u] >= 0 && h >= 0 && h < high.source && w >= 0 && w < wide.source) {
+        long long pixel = ((long long)image[u] * high.source + h) * wide.source + w;
+        v[u] = rowQuad(x + pixel * channels, c, channels);
+      }
+    }
+    slab.next(channels, wide.taps);
+  }
+
+  __device__ inline void store(float (&to)[DEPTH][ROWS + 4]) const {
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) {
+      int q = threadIdx.x + u * Tile<BN>::THREADS;
+      storeAcross(to, 4 * (q % 2), q / 2, v[u]);
+    }
+  }
+};
+
+template <int BN>
+struct WeightSource {
+  const float* weight;  // taps x channels x columns
+  int channels, columns, n0;
+  Axis high, wide;
+  int kernelWidth;
+  Slab slab;
+  float4 v;
+
+  __device__ inline void fetch() {
+    int q = threadIdx.x;
+    int c = slab.c + q / (BN / 4);
+    v = make_float4(0, 0, 0, 0);
+    if (q < Tile<BN>::B_QUADS && c < channels) {
+      int tap = high.kernel(slab.th) * kernelWidth + wide.kernel(slab.tw);
+      v = rowQuad(weight + ((long long)tap * channels + c) * columns, n0 + 4 * (q % (BN / 4)), columns);
+    }
+    slab.next(channels, wide.taps);
+  }
+
+  __device__ inline void store(float (&to)[DEPTH][BN + 4]) const {
+    int q = threadIdx.x;
+    if (q < Tile<BN>::B_QUADS) storeAlong(to, q / (BN / 4), 4 * (q % (BN / 4)), v);
+  }
+};
+
+// The result's pixels are images x rows x columns of one class; outHeight x outWidth of all.
+#define GATHER_PARAMETERS                                                                         \
+  const float *x, const float *weight, float *y, long long pixels, int rows, int columns,         \
+      int outHeight, int outWidth, int step, int stepWide, int first, int firstWide, int channels, \
+      int outChannels, int height, int width, int scale, int scaleWide, int offset,               \
+      int offsetWide, int sign, int taps, int tapsWide, int kernelFirst, int kernelFirstWide,     \
+      int kernelStep, int kernelStepWide, int kernelWidth
+#define GATHER_ARGUMENTS                                                                       \
+  x, weight, y, pixels, rows, columns, outHeight, outWidth, step, stepWide, first, firstWide,  \
+      channels, outChannels, height, width, scale, scaleWide, offset, offsetWide, sign, taps,  \
+      tapsWide, kernelFirst, kernelFirstWide, kernelStep, kernelStepWide, kernelWidth
+
+template <int BN>
+__device__ inline void gather(typename Tile<BN>::Shared& shared, GATHER_PARAMETERS) {
+  Axis high = {height, scale, offset, sign, taps, kernelFirst, kernelStep};
+  Axis wide = {width, scaleWide, offsetWide, sign, tapsWide, kernelFirstWide, kernelStepWide};
+  long long pixel0 = (long long)blockIdx.x * ROWS;
+  int n0 = blockIdx.y * BN;
+  PixelSource<BN> left;
+  left.x = x;
+  left.high = high;
+  left.wide = wide;
+  left.channels = channels;
+  left.slab = {0, 0, 0};
+  left.begin(pixel0, pixels, rows, columns);
+  WeightSource<BN> right = {
+      weight, channels, outChannels, n0, high, wide, kernelWidth, {0, 0, 0}, {}};
+  Tile<BN> tile;
+  tile.clear();
+  tile.accumulate(left, right, taps * tapsWide * ((channels + DEPTH - 1) / DEPTH), shared);
+#pragma unroll
+  for (int u = 0; u < 8; u++) {
+    long long pixel = pixel0 + Tile<BN>::row(u);
+    if (pixel >= pixels) continue;
+    if (step > 1 || stepWide > 1) {
+      int p = (int)pixel;
+      int n = p / (rows * columns);
+      int h = p / columns % rows * step + first;
+      int w = p % columns * stepWide + firstWide;
+      pixel = ((long long)n * outHeight + h) * outWidth + w;
+    }
+    tile.putRow(y + pixel * outChannels, u, n0, outChannels, false);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) convolve_32(GATHER_PARAMETERS) {
+  __shared__ Tile<32>::Shared shared;
+  gather<32>(shared, GATHER_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) convolve_64(GATHER_PARAMETERS) {
+  __shared__ Tile<64>::Shared shared;
+  gather<64>(shared, GATHER_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) convolve_128(GATHER_PARAMETERS) {
+  __shared__ Tile<128>::Shared shared;
+  gather<128>(shared, GATHER_ARGUMENTS);
+}

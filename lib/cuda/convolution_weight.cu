@@ -1,0 +1,208 @@
+// The weight gradient of a convolution as an implicit matrix product.
+//
+//   dweight[o][c][kh][kw] = sum over pixels (n, oh, ow) of
+//                           x[n, oh s - p + kh, ow s - p + kw, c] dy[n, oh, ow, o]
+//
+// Rows of the product are pairs (tap, input channel), columns output channels, and the summed axis
+// are the output's pixels: both operands then lie with their rows along memory. Tiles of 128 x BN,
+// slabs of 8 pixels, see tile.cuh. The pixels, millions of them, are cut into splits that write
+// partial[split][tap][c][o]; sum_weight_splits adds them in order and restores O, I, kH, kW.
+// Launch: blocks (rows / 128, O / BN, splits).
+#include "common.cuh"
+#include "tile.cuh"
+
+// Pixels whose number along the batch grows by DEPTH each slab.
+struct Walk {
+  int n, oh, ow;
+
+  __device__ inline void begin(long long pixel, int outHeight, int outWidth) {
+    int p = (int)pixel;
+    ow = p % outWidth;
+    p /= outWidth;
+    oh = p % outHeight;
+    n = p / outHeight;
+  }
+
+  __device__ inline void next(int outHeight, int outWidth) {
+    ow += DEPTH;
+    while (ow >= outWidth) {
+      ow -= outWidth;
+      if (++oh == outHeight) {
+        oh = 0;
+        n++;
+      }
+    }
+  }
+};
+
+// Column quads of (tap, channel): with VECTOR, C is a multiple of four, so a quad is of one tap.
+template <int BN, bool VECTOR>
+struct ShiftedPixels {
+  static const int QUADS = Tile<BN>::A_QUADS;
+  const float* x;
+  long long pixel, end;  // the slab's first; the split's end
+  int height, width, channels, outHeight, outWidth, stride, strideWide, pad, padWide, kernelWidth;
+  int column0, columns;
+  Walk walk[QUADS];
+  float4 v[QUADS];
+
+  __device__ inline void begin() {
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) walk[u].begin(pixel + line(u), outHeight, outWidth);
+  }
+
+  static __device__ inline int line(int u) {
+    return (threadIdx.x + u * Tile<BN>::THREADS) / (ROWS / 4);
+  }
+
+  __device__ inline const float* source(const Walk& p, int column) const {
+    int tap = column / channels;
+    int h = p.oh * stride - pad + tap / kernelWidth;
+    int w = p.ow * strideWide - padWide + tap % kernelWidth;
+    if (h < 0 || h >= height || w < 0 || w >= width) return 0;
+    return x + (((long long)p.n * height + h) * width + w) * channels + column % channels;
+  }
+
+  __device__ inline float one(const Walk& p, int column) const {
+    const float* from = column < columns ? source(p, column) : 0;
+    return from ? *from : 0;
+  }
+
+  __device__ inline void fetch() {
+    int column = column0 + 4 * (threadIdx.x % (ROWS / 4));
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) {
+      v[u] = make_float4(0, 0, 0, 0);
+      if (pixel + line(u) < end && column < columns) {
+        if (VECTOR) {
+          const float* from = source(walk[u], column);
+          if (from) v[u] = *reinterpret_cast<const float4*>(from);
+        } else {
+          v[u] = make_float4(
+              one(walk[u], column), one(walk[u], column + 1), one(walk[u], column + 2),
+              one(walk[u], column + 3));
+        }
+      }
+      walk[u].next(outHeight, outWidth);
+    }
+    pixel += DEPTH;
+  }
+
+  __device__ inline void store(float (&to)[DEPTH][ROWS + 4]) const {
+#pragma unroll
+    for (int u = 0; u < QUADS; u++) {
+      storeAlong(to, line(u), 4 * (threadIdx.x % (ROWS / 4)), v[u]);
+    }
+  }
+};
+
+template <int BN>
+struct GradientPixels {
+  const float* dy;
+  long long pixel, end;
+  int channels, n0;
+  float4 v;
+
+  __device__ inline void fetch() {
+    int q = threadIdx.x;
+    long long p = pixel + q / (BN / 4);
+    v = make_float4(0, 0, 0, 0);
+    if (q < Tile<BN>::B_QUADS && p < end) {
+      v = rowQuad(dy + p * channels, n0 + 4 * (q % (BN / 4)), channels);
+    }
+    pixel += DEPTH;
+  }
+
+  __device__ inline void store(float (&to)[DEPTH][BN + 4]) const {
+    int q = threadIdx.x;
+    if (q < Tile<BN>::B_QUADS) storeAlong(to, q / (BN / 4), 4 * (q % (BN / 4)), v);
+  }
+};
+
+#define WEIGHT_PARAMETERS                                                                       \
+  const float *x, const float *dy, float *partial, long long pixels, int pixelsPerSplit,        \
+      int height, int width, int channels, int outHeight, int outWidth, int outChannels,        \
+      int stride, int strideWide, int pad, int padWide, int kernelWidth, int taps
+#define WEIGHT_ARGUMENTS                                                                        \
+  x, dy, partial, pixels, pixelsPerSplit, height, width, channels, outHeight, outWidth,         \
+      outChannels, stride, strideWide, pad, padWide, kernelWidth, taps
+
+template <int BN, bool VECTOR>
+__device__ inline void weightGradient(typename Tile<BN>::Shared& shared, WEIGHT_PARAMETERS) {
+  long long from = (long long)blockIdx.z * pixelsPerSplit;
+  long long end = from + pixelsPerSplit < pixels ? from + pixelsPerSplit : pixels;
+  int column0 = blockIdx.x * ROWS;
+  int columns = taps * channels;
+  int n0 = blockIdx.y * BN;
+  ShiftedPixels<BN, VECTOR> left;
+  left.x = x;
+  left.pixel = from;
+  left.end = end;
+  left.height = height;
+  left.width = width;
+  left.channels = channels;
+  left.outHeight = outHeight;
+  left.outWidth = outWidth;
+  left.stride = stride;
+  left.strideWide = strideWide;
+  left.pad = pad;
+  left.padWide = padWide;
+  left.kernelWidth = kernelWidth;
+  left.column0 = column0;
+  left.columns = columns;
+  left.begin();
+  GradientPixels<BN> right = {dy, from, end, outChannels, n0, {}};
+  Tile<BN> tile;
+  tile.clear();
+  tile.accumulate(left, right, (int)((end - from + DEPTH - 1) / DEPTH), shared);
+  float* to = partial + (long long)blockIdx.z * columns * outChannels;
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+    int column = column0 + Tile<BN>::row(i);
+    if (column < columns) {
+      tile.putRow(to + (long long)column * outChannels, i, n0, outChannels, false);
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_32(WEIGHT_PARAMETERS) {
+  __shared__ Tile<32>::Shared shared;
+  weightGradient<32, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_64(WEIGHT_PARAMETERS) {
+  __shared__ Tile<64>::Shared shared;
+  weightGradient<64, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_128(WEIGHT_PARAMETERS) {
+  __shared__ Tile<128>::Shared shared;
+  weightGradient<128, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+// For input channels that are no multiple of four: the first layer, which has one.
+extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_odd(WEIGHT_PARAMETERS) {
+  __shared__ Tile<32>::Shared shared;
+  weightGradient<32, false>(shared, WEIGHT_ARGUMENTS);
+}
+
+// dweight[o][c][t] (+)= sum over splits of partial[split][t][c][o].
+extern "C" __global__ void sum_weight_splits(
+    const float* partial,
+    float* dweight,
+    int out,
+    int channels,
+    int taps,
+    int splits,
+    int accumulate) {
+  long long i = element();
+  long long count = (long long)out * channels * taps;
+  if (i >= count) return;
+  int o = (int)(i % out);
+  int c = (int)(i / out % channels);
+  int t = (int)(i / out / channels);
+  long long to = ((long long)o * channels + c) * taps + t;
+  float sum = accumulate ? dweight[to] : 0;
+  for (int s = 0; s < splits; s++) sum += partial[s * count + i];
+  dweight[to] = sum;
+}

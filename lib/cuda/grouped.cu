@@ -1,0 +1,129 @@
+// Convolutions in groups, above all depthwise ones (as many groups as channels), where a matrix
+// product has nothing to multiply: each pass reads its tensors about once, so memory sets the
+// speed.
+//
+//   forward          y[n, h, w, o] = sum over taps and i of x[n, h s - p + kh, ..., g I + i] W[o, i, kh, kw]
+//   backward data    dx[n, h, w, g I + i] = sum over taps and o of the group, dy W
+//   backward weight  dW[o, i, kh, kw] = sum over pixels of dy[..., o] x[..., g I + i]
+//
+// I = input channels of a group, g = o / (output channels of a group). Launch: threads along x take
+// channels, so reads of a pixel are coalesced; along y pixels along the width, whose taps overlap
+// and are found in the first-level cache. Blocks (pixels / 8, channels / 32).
+#include "common.cuh"
+
+#define GEOMETRY                                                                                  \
+  int height, int width, int channels, int outHeight, int outWidth, int outChannels,              \
+      int kernelHeight, int kernelWidth, int stride, int strideWide, int pad, int padWide, int in, \
+      int out
+
+// in and out: channels of one group.
+extern "C" __global__ void grouped_forward(
+    const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY) {
+  int o = column();
+  if (o >= outChannels) return;
+  int end = (int)endRow(rowsPerBlock, pixels);
+  const float* w0 = weight + (long long)o * in * kernelHeight * kernelWidth;
+  int first = o / out * in;
+  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
+    int ow = p % outWidth;
+    int oh = p / outWidth % outHeight;
+    int n = p / outWidth / outHeight;
+    float sum = 0;
+    for (int kh = 0; kh < kernelHeight; kh++) {
+      int h = oh * stride - pad + kh;
+      if (h < 0 || h >= height) continue;
+      for (int kw = 0; kw < kernelWidth; kw++) {
+        int w = ow * strideWide - padWide + kw;
+        if (w < 0 || w >= width) continue;
+        const float* from = x + (((long long)n * height + h) * width + w) * channels + first;
+        for (int i = 0; i < in; i++) {
+          sum = fmaf(from[i], w0[(i * kernelHeight + kh) * kernelWidth + kw], sum);
+        }
+      }
+    }
+    y[(long long)p * outChannels + o] = sum;
+  }
+}
+
+extern "C" __global__ void grouped_backward_data(
+    const float* dy, const float* weight, float* dx, int pixels, int rowsPerBlock, GEOMETRY) {
+  int c = column();
+  if (c >= channels) return;
+  int end = (int)endRow(rowsPerBlock, pixels);
+  int taps = kernelHeight * kernelWidth;
+  int first = c / in * out;
+  const float* w0 = weight + ((long long)first * in + c % in) * taps;
+  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
+    int w = p % width;
+    int h = p / width % height;
+    int n = p / width / height;
+    float sum = 0;
+    for (int kh = 0; kh < kernelHeight; kh++) {
+      int high = h + pad - kh;
+      if (high < 0 || high % stride != 0 || high / stride >= outHeight) continue;
+      for (int kw = 0; kw < kernelWidth; kw++) {
+        int wide = w + padWide - kw;
+        if (wide < 0 || wide % strideWide != 0 || wide / strideWide >= outWidth) continue;
+        const float* from =
+            dy +
+            (((long long)n * outHeight + high / stride) * outWidth + wide / strideWide) *
+                outChannels +
+            first;
+        for (int o = 0; o < out; o++) {
+          sum = fmaf(from[o], w0[(long long)o * in * taps + kh * kernelWidth + kw], sum);
+        }
+      }
+    }
+    dx[(long long)p * channels + c] = sum;
+  }
+}
+
+// A thread adds up to 9 of the (tap, i) of its output channel over its pixels, blockIdx.z says
+// which; the block's threads of one channel are added in a tree, and partial[chunk][tap][i][o] in
+// order by sum_weight_splits. With 3x3 depthwise weights dy and x are read once.
+#define SUMS 9
+
+extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
+    const float* x, const float* dy, float* partial, int pixels, int rowsPerChunk, GEOMETRY) {
+  __shared__ float all[256];
+  int o = column();
+  int lane = threadIdx.y * blockDim.x + threadIdx.x;
+  int end = (int)endRow(rowsPerChunk, pixels);
+  int taps = kernelHeight * kernelWidth;
+  int first = blockIdx.z * SUMS;
+  float sums[SUMS];
+#pragma unroll
+  for (int u = 0; u < SUMS; u++) sums[u] = 0;
+  if (o < outChannels) {
+    int group = o / out * in;
+    for (int p = (int)firstRow(rowsPerChunk); p < end; p += blockDim.y) {
+      int ow = p % outWidth;
+      int oh = p / outWidth % outHeight;
+      int n = p / outWidth / outHeight;
+      float d = dy[(long long)p * outChannels + o];
+#pragma unroll
+      for (int u = 0; u < SUMS; u++) {
+        int tap = (first + u) / in;
+        int h = oh * stride - pad + tap / kernelWidth;
+        int w = ow * strideWide - padWide + tap % kernelWidth;
+        if (tap < taps && h >= 0 && h < height && w >= 0 && w < width) {
+          long long at = (((long long)n * height + h) * width + w) * channels;
+          sums[u] = fmaf(x[at + group + (first + u) % in], d, sums[u]);
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int u = 0; u < SUMS; u++) {
+    all[lane] = sums[u];
+    __syncthreads();
+    for (int half = blockDim.y / 2; half > 0; half /= 2) {
+      if (threadIdx.y < half) all[lane] += all[lane + half * blockDim.x];
+      __syncthreads();
+    }
+    if (threadIdx.y == 0 && o < outChannels && first + u < taps * in) {
+      partial[((long long)blockIdx.x * taps * in + first + u) * outChannels + o] = all[lane];
+    }
+    __syncthreads();
+  }
+}

@@ -1,0 +1,172 @@
+// The parts of an additive angular margin loss. CPU twin: slimvox.backend.cpu.Margin.
+//
+//   normalize_rows         y = x / max(|x|, 1e-12)
+//   margin_logits          s phi(cos) in the label's column, s cos elsewhere
+//   softmax_cross_entropy  loss = log sum exp(logits) - logits[label]; dlogits = (p - 1hot) / rows
+//   largest_in_row         column of the largest element, the first of equals
+//
+// Launch: a block of 256 threads a row (a power of two, for the tree of sumOfBlock). phi and its
+// slope concern one element of a row and are calculated in float64. A label that is no class
+// makes the row's loss NaN: a kernel cannot throw.
+#include "common.cuh"
+
+#define THREADS 256
+#define INFINITE __int_as_float(0x7f800000)
+#define NOT_A_NUMBER __int_as_float(0x7fc00000)
+
+// ---- length 1
+
+extern "C" __global__ void __launch_bounds__(THREADS) normalize_rows(
+    const float* x, float* y, float* inverseNorm, int columns) {
+  __shared__ double scratch[THREADS];
+  const float* in = x + (long long)blockIdx.x * columns;
+  float* out = y + (long long)blockIdx.x * columns;
+  double sum = 0;
+  for (int c = threadIdx.x; c < columns; c += THREADS) sum += (double)in[c] * in[c];
+  double norm = sqrt(sumOfBlock(sum, scratch));
+  float inverse = (float)(1 / (norm < 1e-12 ? 1e-12 : norm));  // a NaN stays one
+  for (int c = threadIdx.x; c < columns; c += THREADS) out[c] = in[c] * inverse;
+  if (threadIdx.x == 0) inverseNorm[blockIdx.x] = inverse;
+}
+
+// dx = (dy - y (y . dy)) inverseNorm
+extern "C" __global__ void __launch_bounds__(THREADS) normalize_rows_backward(
+    const float* y, const float* inverseNorm, const float* dy, float* dx, int columns) {
+  __shared__ double scratch[THREADS];
+  long long first = (long long)blockIdx.x * columns;
+  double sum = 0;
+  for (int c = threadIdx.x; c < columns; c += THREADS) {
+    sum += (double)y[first + c] * dy[first + c];
+  }
+  float along = (float)sumOfBlock(sum, scratch);
+  float inverse = inverseNorm[blockIdx.x];
+  for (int c = threadIdx.x; c < columns; c += THREADS) {
+    dx[first + c] = fmaf(-along, y[first + c], dy[first + c]) * inverse;
+  }
+}
+
+// ---- margin
+
+#define LIMIT (1 - 1e-7)
+
+__device__ inline double clampCosine(double c) {
+  return c < -LIMIT ? -LIMIT : c > LIMIT ? LIMIT : c;  // a NaN stays one
+}
+
+__device__ inline bool isMarginApplied(double c, double margin, int easy) {
+  return c > (easy ? 0 : -cos(margin));  // cos(pi - m)
+}
+
+__device__ inline double phi(double cosine, double margin, int easy) {
+  double c = clampCosine(cosine);
+  if (isMarginApplied(c, margin, easy)) return c * cos(margin) - sqrt(1 - c * c) * sin(margin);
+  return easy ? c : c - (1 - cos(margin));
+}
+
+// Derivative of phi; 0 outside the clamp.
+__device__ inline double slope(double cosine, double margin, int easy) {
+  double c = clampCosine(cosine);
+  if (c != cosine) return 0;
+  if (!isMarginApplied(c, margin, easy)) return 1;
+  return cos(margin) + c / sqrt(1 - c * c) * sin(margin);
+}
+
+// logits may be cosine: only the thread that has the label's column reads it.
+extern "C" __global__ void __launch_bounds__(THREADS) margin_logits(
+    const float* cosine,
+    const int* labels,
+    float margin,
+    float scale,
+    int easy,
+    float* logits,
+    int classes) {
+  long long first = (long long)blockIdx.x * classes;
+  int label = labels[blockIdx.x];
+  for (int c = threadIdx.x; c < classes; c += THREADS) {
+    float v = cosine[first + c];
+    logits[first + c] = c == label ? (float)(scale * phi(v, margin, easy)) : v * scale;
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) margin_logits_backward(
+    const float* cosine,
+    const int* labels,
+    float margin,
+    float scale,
+    int easy,
+    const float* dlogits,
+    float* dcosine,
+    int classes) {
+  long long first = (long long)blockIdx.x * classes;
+  int label = labels[blockIdx.x];
+  for (int c = threadIdx.x; c < classes; c += THREADS) {
+    float d = dlogits[first + c];
+    dcosine[first + c] =
+        c == label ? (float)(scale * (d * slope(cosine[first + c], margin, easy))) : d * scale;
+  }
+}
+
+// ---- cross entropy
+
+// dlogits may be logits: all threads have read what they need of a column before it is written.
+extern "C" __global__ void __launch_bounds__(THREADS) softmax_cross_entropy(
+    const float* logits, const int* labels, float* loss, float* dlogits, int rows, int classes) {
+  __shared__ float scratch[THREADS];
+  __shared__ double sums[THREADS];
+  long long first = (long long)blockIdx.x * classes;
+  const float* in = logits + first;
+  float* out = dlogits + first;
+  int label = labels[blockIdx.x];
+  bool known = label >= 0 && label < classes;
+  float target = known ? in[label] : 0;
+  float mine = -INFINITE;
+  for (int c = threadIdx.x; c < classes; c += THREADS) mine = fmaxf(mine, in[c]);
+  float largest = largestOfBlock(mine, scratch);  // nobody writes before all have read the target
+  double sum = 0;
+  for (int c = threadIdx.x; c < classes; c += THREADS) {
+    float e = expf(in[c] - largest);
+    out[c] = e;
+    sum += e;
+  }
+  sum = sumOfBlock(sum, sums);
+  float factor = (float)(1 / (sum * rows));
+  for (int c = threadIdx.x; c < classes; c += THREADS) {
+    float e = out[c];
+    out[c] = c == label ? (float)((e / sum - 1) / rows) : e * factor;
+  }
+  if (threadIdx.x == 0) {
+    loss[blockIdx.x] = known ? (float)(log(sum) + ((double)largest - target)) : NOT_A_NUMBER;
+  }
+}
+
+// As the CPU: a NaN is never the largest, unless it is the first of its row.
+extern "C" __global__ void __launch_bounds__(THREADS) largest_in_row(
+    const float* x, int* index, int columns) {
+  __shared__ float values[THREADS];
+  __shared__ int places[THREADS];
+  const float* in = x + (long long)blockIdx.x * columns;
+  float largest = -INFINITE;
+  int place = 0x7fffffff;
+  for (int c = threadIdx.x; c < columns; c += THREADS) {
+    float v = in[c];
+    if (v > largest || (v == largest && c < place)) {
+      largest = v;
+      place = c;
+    }
+  }
+  values[threadIdx.x] = largest;
+  places[threadIdx.x] = place;
+  __syncthreads();
+  for (int half = THREADS / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) {
+      float v = values[threadIdx.x + half];
+      int p = places[threadIdx.x + half];
+      if (v > values[threadIdx.x] || (v == values[threadIdx.x] && p < places[threadIdx.x])) {
+        values[threadIdx.x] = v;
+        places[threadIdx.x] = p;
+      }
+    }
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) index[blockIdx.x] = in[0] == in[0] ? places[0] : 0;
+}

@@ -1,0 +1,205 @@
+package slimvox.backend.cuda;
+
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/batchnorm.cu; formulas and the two stages of sums are said there. */
+final class BatchNormKernels {
+  private static final int ROWS_PER_CHUNK = 512;
+  private static final int MOST_CHUNKS = 1024;
+  private static final int ROWS_PER_THREAD = 8;
+
+  private final Launcher launcher;
+
+  BatchNormKernels(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  /** A stretch of rows that one block sums: depends on the rows only. */
+  private static int rowsPerChunk(long rows) {
+    return Math.max(ROWS_PER_CHUNK, Grid.blocks(rows, MOST_CHUNKS));
+  }
+
+  private static int chunks(long rows) {
+    return Grid.blocks(rows, rowsPerChunk(rows));
+  }
+
+  /** Blocks of 32 channels x 8 threads that add up chunks. */
+  private static Grid overChannels(int channels) {
+    return new Grid(Grid.blocks(channels, 32), 1, 1, 32, 8, 1);
+  }
+
+  /** Two float32 for each chunk and channel. */
+  static long statisticsWorkspace(long rows, int channels) {
+    return 8L * chunks(rows) * channels;
+  }
+
+  /** The same, and three coefficients for each channel. */
+  static long backwardWorkspace(long rows, int channels) {
+    return statisticsWorkspace(rows, channels) + 12L * channels;
+  }
+
+  void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    int chunk = rowsPerChunk(rows);
+    launcher.launch(
+        "bn_moments",
+        RowGrid.ofBlocks(rows, channels, chunk).grid(),
+        0,
+        x.address(),
+        rows,
+        channels,
+        chunk,
+        workspace.address());
+    launcher.launch(
+        "bn_statistics",
+        overChannels(channels),
+        0,
+        x.address(),
+        workspace.address(),
+        rows,
+        channels,
+        chunk,
+        chunks(rows),
+        epsilon,
+        mean.address(),
+        inverseDeviation.address());
+  }
+
+  void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    int channels = Math.toIntExact(mean.size());
+    launcher.launch(
+        "bn_update_running",
+        ElementwiseKernels.ones(channels),
+        0,
+        mean.address(),
+        inverseDeviation.address(),
+        epsilon,
+        rows,
+        momentum,
+        runningMean.address(),
+        runningVariance.address(),
+        channels);
+  }
+
+  void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    int channels = Math.toIntExact(variance.size());
+    launcher.launch(
+        "bn_inverse_deviation",
+        ElementwiseKernels.ones(channels),
+        0,
+        variance.address(),
+        epsilon,
+        inverseDeviation.address(),
+        channels);
+  }
+
+  void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    RowGrid g = overRows(rows, channels);
+    launcher.launch(
+        vectors(channels) ? "bn_normalize4" : "bn_normalize",
+        g.grid(),
+        0,
+        x.address(),
+        mean.address(),
+        inverseDeviation.address(),
+        gamma.address(),
+        beta.address(),
+        residual == null ? 0L : residual.address(),
+        relu ? 1 : 0,
+        y.address(),
+        rows,
+        channels,
+        g.rowsPerBlock());
+  }
+
+  /** Rows of whole float4 are read so. */
+  private static boolean vectors(int channels) {
+    return channels % 4 == 0;
+  }
+
+  private static RowGrid overRows(long rows, int channels) {
+    return RowGrid.of(rows, vectors(channels) ? channels / 4 : channels, ROWS_PER_THREAD);
+  }
+
+  void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    int chunk = rowsPerChunk(rows);
+    long out = y == null ? 0 : y.address();
+    long masked = dresidual == null ? 0 : dresidual.address();
+    long coefficients = workspace.address() + statisticsWorkspace(rows, channels);
+    launcher.launch(
+        "bn_backward_sums",
+        RowGrid.ofBlocks(rows, channels, chunk).grid(),
+        0,
+        x.address(),
+        out,
+        dy.address(),
+        mean.address(),
+        masked,
+        rows,
+        channels,
+        chunk,
+        workspace.address());
+    launcher.launch(
+        "bn_backward_coefficients",
+        overChannels(channels),
+        0,
+        workspace.address(),
+        chunks(rows),
+        rows,
+        channels,
+        inverseDeviation.address(),
+        gamma.address(),
+        accumulate ? 1 : 0,
+        dgamma.address(),
+        dbeta.address(),
+        coefficients);
+    // Where g was written, it is read instead of y and dy.
+    RowGrid g = overRows(rows, channels);
+    launcher.launch(
+        vectors(channels) ? "bn_backward4" : "bn_backward",
+        g.grid(),
+        0,
+        x.address(),
+        masked != 0 ? 0L : out,
+        masked != 0 ? masked : dy.address(),
+        mean.address(),
+        coefficients,
+        dx.address(),
+        rows,
+        channels,
+        g.rowsPerBlock());
+  }
+}

@@ -1,0 +1,429 @@
+package slimvox.backend.cuda;
+
+import java.lang.foreign.MemorySegment;
+import slimvox.backend.AdamStep;
+import slimvox.backend.AngularMargin;
+import slimvox.backend.Convolution;
+import slimvox.backend.Device;
+import slimvox.backend.SgdStep;
+import slimvox.backend.Tensor;
+
+/**
+ * An NVIDIA card: every operation of {@link Device} as launches of the kernels of lib/cuda.
+ *
+ * <p>It knows nothing of how memory is reserved and kernels are started ({@link DeviceMemory},
+ * {@link Launcher}), so that the same code runs in tests on a machine without a card. Operations
+ * are queued; only downloads and {@link #isFinite} wait. Nothing is summed with atomics: the same
+ * calls give the same bits on the same card.
+ *
+ * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #isFinite} are
+ * reserved. A label that is no class makes its row's loss NaN, where the CPU throws.
+ */
+public final class CudaDevice implements Device {
+  private final String description;
+  private final DeviceMemory memory;
+  private final MatrixProducts products;
+  private final Convolutions convolutions;
+  private final Runnable onClose;
+  private final ElementwiseKernels elementwise;
+  private final BatchNormKernels batchNorm;
+  private final RearrangementKernels rearrangement;
+  private final PoolingKernels pooling;
+  private final MarginKernels angularMargin;
+  private final OptimizerKernels optimizers;
+  private boolean closed;
+
+  /**
+   * A card.
+   *
+   * @param description one line about card and libraries
+   * @param onClose gives back what the parts hold: blocks, modules, handles, the context
+   */
+  CudaDevice(
+      String description,
+      DeviceMemory memory,
+      Launcher launcher,
+      MatrixProducts products,
+      Convolutions convolutions,
+      Runnable onClose) {
+    this.description = description;
+    this.memory = memory;
+    this.products = products;
+    this.convolutions = convolutions;
+    this.onClose = onClose;
+    elementwise = new ElementwiseKernels(launcher, memory);
+    batchNorm = new BatchNormKernels(launcher);
+    rearrangement = new RearrangementKernels(launcher);
+    pooling = new PoolingKernels(launcher);
+    angularMargin = new MarginKernels(launcher);
+    optimizers = new OptimizerKernels(launcher);
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public String description() {
+    return description;
+  }
+
+  private static long address(Tensor workspace) {
+    return workspace == null ? 0 : workspace.address();
+  }
+
+  // ---- memory
+
+  @Override
+  public long allocateBlock(long bytes) {
+    return memory.allocate(bytes);
+  }
+
+  @Override
+  public void freeBlock(long address) {
+    memory.free(address);
+  }
+
+  @Override
+  public void upload(float[] values, Tensor x) {
+    memory.upload(MemorySegment.ofArray(values), x.address());
+  }
+
+  @Override
+  public void upload(int[] values, Tensor x) {
+    memory.upload(MemorySegment.ofArray(values), x.address());
+  }
+
+  @Override
+  public void upload(byte[] values, Tensor x) {
+    memory.upload(MemorySegment.ofArray(values), x.address());
+  }
+
+  @Override
+  public void download(Tensor x, float[] values) {
+    memory.download(x.address(), MemorySegment.ofArray(values));
+  }
+
+  @Override
+  public void download(Tensor x, int[] values) {
+    memory.download(x.address(), MemorySegment.ofArray(values));
+  }
+
+  @Override
+  public void download(Tensor x, byte[] values) {
+    memory.download(x.address(), MemorySegment.ofArray(values));
+  }
+
+  // ---- elementwise
+  @Override
+  public void fill(Tensor x, float value) {
+    elementwise.fill(x, value);
+  }
+
+  @Override
+  public void copy(Tensor x, Tensor y) {
+    memory.copy(x.address(), y.address(), x.bytes());
+  }
+
+  @Override
+  public void addScaled(float alpha, Tensor x, Tensor y) {
+    elementwise.addScaled(alpha, x, y);
+  }
+
+  @Override
+  public void relu(Tensor x, Tensor y) {
+    elementwise.relu(x, y);
+  }
+
+  @Override
+  public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
+    elementwise.reluBackward(y, dy, dx);
+  }
+
+  @Override
+  public void tanh(Tensor x, Tensor y) {
+    elementwise.tanh(x, y);
+  }
+
+  @Override
+  public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+    elementwise.tanhBackward(y, dy, dx);
+  }
+
+  @Override
+  public boolean isFinite(Tensor x) {
+    return elementwise.isFinite(x);
+  }
+
+  // ---- matrices
+  @Override
+  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return products.workspace(transposeA, transposeB, m, n, k);
+  }
+
+  @Override
+  public void matmul(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      Tensor a,
+      Tensor b,
+      Tensor c,
+      boolean accumulate,
+      Tensor workspace) {
+    products.multiply(
+        transposeA,
+        transposeB,
+        m,
+        n,
+        k,
+        a.address(),
+        b.address(),
+        c.address(),
+        accumulate,
+        address(workspace));
+  }
+
+  @Override
+  public void addToRows(Tensor b, Tensor y) {
+    elementwise.addToRows(b, y);
+  }
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate) {
+    elementwise.sumRows(y, b, accumulate);
+  }
+
+  // ---- convolution
+  @Override
+  public long convolveWorkspace(Convolution geometry) {
+    return convolutions.forwardWorkspace(geometry);
+  }
+
+  @Override
+  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    convolutions.forward(geometry, x.address(), weight.address(), y.address(), address(workspace));
+  }
+
+  @Override
+  public long convolveBackwardDataWorkspace(Convolution geometry) {
+    return convolutions.backwardDataWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardData(
+      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+    convolutions.backwardData(
+        geometry, dy.address(), weight.address(), dx.address(), address(workspace));
+  }
+
+  @Override
+  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+    return convolutions.backwardWeightWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveBackwardWeight(
+      Convolution geometry,
+      Tensor x,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
+    convolutions.backwardWeight(
+        geometry, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
+  }
+
+  // ---- batch normalization over rows, for each of C channels
+  @Override
+  public long batchStatisticsWorkspace(long rows, int channels) {
+    return BatchNormKernels.statisticsWorkspace(rows, channels);
+  }
+
+  @Override
+  public void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
+    batchNorm.batchStatistics(x, epsilon, mean, inverseDeviation, workspace);
+  }
+
+  @Override
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    batchNorm.updateRunningStatistics(
+        mean, inverseDeviation, epsilon, rows, momentum, runningMean, runningVariance);
+  }
+
+  @Override
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    batchNorm.inverseDeviation(variance, epsilon, inverseDeviation);
+  }
+
+  @Override
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    batchNorm.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+  }
+
+  @Override
+  public long batchNormalizeBackwardWorkspace(long rows, int channels) {
+    return BatchNormKernels.backwardWorkspace(rows, channels);
+  }
+
+  @Override
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace) {
+    batchNorm.batchNormalizeBackward(
+        x,
+        y,
+        dy,
+        mean,
+        inverseDeviation,
+        gamma,
+        dgamma,
+        dbeta,
+        accumulate,
+        dresidual,
+        dx,
+        workspace);
+  }
+
+  // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
+  @Override
+  public void takeChannels(Tensor x, int first, Tensor part) {
+    rearrangement.takeChannels(x, first, part);
+  }
+
+  @Override
+  public void putChannels(Tensor part, int first, Tensor y) {
+    rearrangement.putChannels(part, first, y);
+  }
+
+  @Override
+  public void spaceToDepth(Tensor x, Tensor y) {
+    rearrangement.spaceToDepth(x, y);
+  }
+
+  @Override
+  public void depthToSpace(Tensor y, Tensor x) {
+    rearrangement.depthToSpace(y, x);
+  }
+
+  @Override
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {
+    pooling.statisticsPooling(x, floor, out);
+  }
+
+  @Override
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
+    pooling.statisticsPoolingBackward(x, out, dout, dx);
+  }
+
+  @Override
+  public void framesFirst(Tensor x, Tensor y) {
+    rearrangement.framesFirst(x, y);
+  }
+
+  @Override
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
+    rearrangement.framesFirstBackward(dy, dx, accumulate);
+  }
+
+  @Override
+  public void softmaxOverFrames(Tensor x, Tensor y) {
+    pooling.softmaxOverFrames(x, y);
+  }
+
+  @Override
+  public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
+    pooling.softmaxOverFramesBackward(y, dy, dx);
+  }
+
+  @Override
+  public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
+    pooling.weightedStatistics(x, alpha, floor, out);
+  }
+
+  @Override
+  public void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
+    pooling.weightedStatisticsBackward(x, alpha, out, floor, dout, dx, dalpha);
+  }
+
+  // ---- angular margin
+  @Override
+  public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
+    angularMargin.normalizeRows(x, y, inverseNorm);
+  }
+
+  @Override
+  public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
+    angularMargin.normalizeRowsBackward(y, inverseNorm, dy, dx);
+  }
+
+  @Override
+  public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
+    angularMargin.marginLogits(cosine, labels, margin, logits);
+  }
+
+  @Override
+  public void marginLogitsBackward(
+      Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
+    angularMargin.marginLogitsBackward(cosine, labels, margin, dlogits, dcosine);
+  }
+
+  @Override
+  public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {
+    angularMargin.softmaxCrossEntropy(logits, labels, loss, dlogits);
+  }
+
+  @Override
+  public void largestInRow(Tensor x, Tensor index) {
+    angularMargin.largestInRow(x, index);
+  }
+
+  // ---- optimizers
+  @Override
+  public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
+    optimizers.sgd(step, gradient, parameter, momentumBuffer);
+  }
+
+  @Override
+  public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
+    optimizers.adam(step, gradient, parameter, mean, square);
+  }
+
+  @Override
+  public void close() {
+    if (closed) return;
+    closed = true;
+    elementwise.close();
+    onClose.run();
+  }
+}

@@ -1,0 +1,114 @@
+package slimvox.backend.cuda;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/elementwise.cu; what each kernel computes is said there. */
+final class ElementwiseKernels {
+  private static final int THREADS = 256;
+  private static final int ROWS_PER_THREAD = 8;
+  private static final int FLAGS = 64;
+
+  private final Launcher launcher;
+  private final DeviceMemory memory;
+  private long flags; // reserved when first needed
+
+  ElementwiseKernels(Launcher launcher, DeviceMemory memory) {
+    this.launcher = launcher;
+    this.memory = memory;
+  }
+
+  /** One thread for every four elements. */
+  static Grid fours(long elements) {
+    return Grid.of(Grid.blocks(elements, 4 * THREADS), THREADS);
+  }
+
+  /** One thread for every element. */
+  static Grid ones(long elements) {
+    return Grid.of(Grid.blocks(elements, THREADS), THREADS);
+  }
+
+  void fill(Tensor x, float value) {
+    Grid grid = fours(x.size());
+    switch (x.type()) {
+      case FLOAT32 ->
+          launcher.launch(
+              "fill_words", grid, 0, Float.floatToRawIntBits(value), x.address(), x.size());
+      case INT32 -> launcher.launch("fill_words", grid, 0, (int) value, x.address(), x.size());
+      case UINT8 -> launcher.launch("fill_bytes", grid, 0, (int) value, x.address(), x.size());
+    }
+  }
+
+  void addScaled(float alpha, Tensor x, Tensor y) {
+    launcher.launch("add_scaled", fours(x.size()), 0, alpha, x.address(), y.address(), x.size());
+  }
+
+  void relu(Tensor x, Tensor y) {
+    launcher.launch("relu", fours(x.size()), 0, x.address(), y.address(), x.size());
+  }
+
+  void reluBackward(Tensor y, Tensor dy, Tensor dx) {
+    backward("relu_backward", y, dy, dx);
+  }
+
+  void tanh(Tensor x, Tensor y) {
+    launcher.launch("tanh_forward", fours(x.size()), 0, x.address(), y.address(), x.size());
+  }
+
+  void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+    backward("tanh_backward", y, dy, dx);
+  }
+
+  private void backward(String kernel, Tensor y, Tensor dy, Tensor dx) {
+    launcher.launch(kernel, fours(y.size()), 0, y.address(), dy.address(), dx.address(), y.size());
+  }
+
+  boolean isFinite(Tensor x) {
+    return firstNotFinite(List.of(x)) < 0;
+  }
+
+  /** The first of several tensors that holds NaN or infinity, -1 if none; one download for 64. */
+  int firstNotFinite(List<Tensor> tensors) {
+    if (flags == 0) flags = memory.allocate(4 * FLAGS);
+    for (int from = 0; from < tensors.size(); from += FLAGS) {
+      int count = Math.min(FLAGS, tensors.size() - from);
+      memory.zero(flags, 4 * FLAGS);
+      for (int i = 0; i < count; i++) {
+        Tensor x = tensors.get(from + i);
+        launcher.launch("not_finite", fours(x.size()), 0, x.address(), x.size(), flags + 4L * i);
+      }
+      int[] found = new int[count];
+      memory.download(flags, MemorySegment.ofArray(found));
+      for (int i = 0; i < count; i++) if (found[i] != 0) return from + i;
+    }
+    return -1;
+  }
+
+  void addToRows(Tensor b, Tensor y) {
+    long rows = y.shape().rows();
+    int columns = y.shape().get(-1);
+    RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
+    launcher.launch(
+        "add_to_rows", g.grid(), 0, b.address(), y.address(), rows, columns, g.rowsPerBlock());
+  }
+
+  void sumRows(Tensor y, Tensor b, boolean accumulate) {
+    int columns = y.shape().get(-1);
+    launcher.launch(
+        "sum_rows",
+        new Grid(Grid.blocks(columns, 32), 1, 1, 32, 32, 1),
+        0,
+        y.address(),
+        b.address(),
+        y.shape().rows(),
+        columns,
+        accumulate ? 1 : 0);
+  }
+
+  /** Returns the flags. */
+  void close() {
+    if (flags != 0) memory.free(flags);
+    flags = 0;
+  }
+}

@@ -1,0 +1,272 @@
+package slimvox.backend.cuda;
+
+import slimvox.backend.Convolution;
+
+/**
+ * Convolutions by our own kernels: lib/cuda/convolution.cu, convolution_weight.cu, grouped.cu.
+ *
+ * <p>A 1x1 convolution of stride 1 is a matrix product as it is. All other dense ones are implicit
+ * products; their only workspaces are the reordered weight and, for the weight gradient, the sums
+ * of about 256 blocks, at most 17 MB. Convolutions in groups have kernels of their own.
+ */
+final class TiledConvolutions implements Convolutions {
+  private static final int SHORTEST_SPLIT = 256; // pixels
+  private static final int ROWS_PER_THREAD = 4; // grouped
+  private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
+  private static final int GROUPED_BLOCKS = 1024;
+
+  private final Launcher launcher;
+  private final MatrixProducts products;
+
+  TiledConvolutions(Launcher launcher, MatrixProducts products) {
+    this.launcher = launcher;
+    this.products = products;
+  }
+
+  private static boolean isProduct(Convolution g) {
+    return g.groups() == 1
+        && taps(g) == 1
+        && g.strideHeight() == 1
+        && g.strideWidth() == 1
+        && g.padHeight() == 0
+        && g.padWidth() == 0;
+  }
+
+  private static int taps(Convolution g) {
+    return g.kernelHeight() * g.kernelWidth();
+  }
+
+  private static int outPixels(Convolution g) {
+    return Math.toIntExact((long) g.batch() * g.outHeight() * g.outWidth());
+  }
+
+  private static int inPixels(Convolution g) {
+    return Math.toIntExact((long) g.batch() * g.height() * g.width());
+  }
+
+  // ---- forward
+
+  @Override
+  public long forwardWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(false, true, outPixels(g), g.outChannels(), g.inChannels());
+    }
+    return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
+  }
+
+  @Override
+  public void forward(Convolution g, long x, long weight, long y, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          false,
+          true,
+          outPixels(g),
+          g.outChannels(),
+          g.inChannels(),
+          x,
+          weight,
+          y,
+          false,
+          workspace);
+    } else if (g.groups() > 1) {
+      grouped("grouped_forward", g, x, weight, y, outPixels(g), g.outChannels());
+    } else {
+      reorder(g, weight, workspace, false);
+      Gather axis = Gather.forward(g);
+      axis.launch(launcher, g, x, workspace, y);
+    }
+  }
+
+  private void reorder(Convolution g, long weight, long workspace, boolean backward) {
+    launcher.launch(
+        "reorder_weight",
+        ElementwiseKernels.ones(g.weightShape().size()),
+        0,
+        weight,
+        workspace,
+        g.outChannels(),
+        g.inChannels(),
+        taps(g),
+        backward ? 1 : 0);
+  }
+
+  // ---- backward to the data
+
+  @Override
+  public long backwardDataWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(false, false, inPixels(g), g.inChannels(), g.outChannels());
+    }
+    return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
+  }
+
+  @Override
+  public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          false,
+          false,
+          inPixels(g),
+          g.inChannels(),
+          g.outChannels(),
+          dy,
+          weight,
+          dx,
+          false,
+          workspace);
+    } else if (g.groups() > 1) {
+      grouped("grouped_backward_data", g, dy, weight, dx, inPixels(g), g.inChannels());
+    } else {
+      reorder(g, weight, workspace, true);
+      for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
+        for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
+          Gather.backward(g, row, column).launch(launcher, g, dy, workspace, dx);
+        }
+      }
+    }
+  }
+
+  // ---- backward to the weight
+
+  private static int rowsOfProduct(Convolution g) {
+    return taps(g) * g.inChannels();
+  }
+
+  private static int weightTile(Convolution g) {
+    return g.inChannels() % 4 == 0 ? TiledProducts.tileColumns(g.outChannels()) : 32;
+  }
+
+  private static int pixelsPerSplit(Convolution g) {
+    int pixels = outPixels(g);
+    if (g.groups() > 1) {
+      // So that the partial sums of wide layers do not become larger than those of narrow ones.
+      int columnBlocks = Grid.blocks(g.outChannels(), 32);
+      int splits = Math.max(16, GROUPED_BLOCKS / columnBlocks);
+      return Math.max(SHORTEST_SPLIT, Grid.blocks(pixels, splits));
+    }
+    long tiles =
+        (long) Grid.blocks(rowsOfProduct(g), TiledProducts.ROWS)
+            * Grid.blocks(g.outChannels(), weightTile(g));
+    long splits = Math.max(1, TiledProducts.BLOCKS / tiles);
+    return Math.max(SHORTEST_SPLIT, 8 * Grid.blocks(pixels, 8 * splits));
+  }
+
+  private static int splits(Convolution g) {
+    return Grid.blocks(outPixels(g), pixelsPerSplit(g));
+  }
+
+  @Override
+  public long backwardWeightWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(true, false, g.outChannels(), g.inChannels(), outPixels(g));
+    }
+    return 4L * splits(g) * g.weightShape().size();
+  }
+
+  @Override
+  public void backwardWeight(
+      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          true,
+          false,
+          g.outChannels(),
+          g.inChannels(),
+          outPixels(g),
+          dy,
+          x,
+          dweight,
+          accumulate,
+          workspace);
+      return;
+    }
+    if (g.groups() > 1) {
+      groupedWeight(g, x, dy, workspace);
+    } else {
+      int tile = weightTile(g);
+      Grid grid =
+          new Grid(
+              Grid.blocks(rowsOfProduct(g), TiledProducts.ROWS),
+              Grid.blocks(g.outChannels(), tile),
+              splits(g),
+              TiledProducts.threads(tile),
+              1,
+              1);
+      launcher.launch(
+          g.inChannels() % 4 == 0 ? "weight_gradient_" + tile : "weight_gradient_odd",
+          grid,
+          0,
+          x,
+          dy,
+          workspace,
+          (long) outPixels(g),
+          pixelsPerSplit(g),
+          g.height(),
+          g.width(),
+          g.inChannels(),
+          g.outHeight(),
+          g.outWidth(),
+          g.outChannels(),
+          g.strideHeight(),
+          g.strideWidth(),
+          g.padHeight(),
+          g.padWidth(),
+          g.kernelWidth(),
+          taps(g));
+    }
+    launcher.launch(
+        "sum_weight_splits",
+        ElementwiseKernels.ones(g.weightShape().size()),
+        0,
+        workspace,
+        dweight,
+        g.outChannels(),
+        g.inChannels() / g.groups(),
+        taps(g),
+        splits(g),
+        accumulate ? 1 : 0);
+  }
+
+  // ---- groups
+
+  private void grouped(
+      String kernel, Convolution g, long source, long weight, long to, int pixels, int columns) {
+    RowGrid grid = RowGrid.of(pixels, columns, ROWS_PER_THREAD);
+    groupedLaunch(kernel, grid, g, source, weight, to, pixels);
+  }
+
+  private void groupedWeight(Convolution g, long x, long dy, long workspace) {
+    int sums = taps(g) * (g.inChannels() / g.groups());
+    RowGrid grid =
+        RowGrid.ofBlocks(outPixels(g), g.outChannels(), pixelsPerSplit(g))
+            .deep(Grid.blocks(sums, GROUPED_SUMS));
+    groupedLaunch("grouped_backward_weight", grid, g, x, dy, workspace, outPixels(g));
+  }
+
+  private void groupedLaunch(
+      String kernel, RowGrid grid, Convolution g, long a, long b, long c, int pixels) {
+    launcher.launch(
+        kernel,
+        grid.grid(),
+        0,
+        a,
+        b,
+        c,
+        pixels,
+        grid.rowsPerBlock(),
+        g.height(),
+        g.width(),
+        g.inChannels(),
+        g.outHeight(),
+        g.outWidth(),
+        g.outChannels(),
+        g.kernelHeight(),
+        g.kernelWidth(),
+        g.strideHeight(),
+        g.strideWidth(),
+        g.padHeight(),
+        g.padWidth(),
+        g.inChannels() / g.groups(),
+        g.outChannels() / g.groups());
+  }
+}

@@ -1,0 +1,99 @@
+// What lib/cuda's kernels need of CUDA C++, for a host compiler: each block runs on one thread of
+// the host, its threads one after the other from barrier to barrier. Included before a kernel file.
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+#define __align__(bytes) alignas(bytes)
+// In a section of its own, so that it can be filled with NaN before a block runs.
+#define __shared__ static __attribute__((section("device_shared")))
+
+struct Index {
+  unsigned int x, y, z;
+};
+
+extern Index threadIdx, blockIdx, blockDim, gridDim;
+
+void __syncthreads();
+
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+inline float __int_as_float(int bits) {
+  float f;
+  memcpy(&f, &bits, sizeof f);
+  return f;
+}
+
+inline int __float_as_int(float f) {
+  int bits;
+  memcpy(&bits, &f, sizeof bits);
+  return bits;
+}
+
+inline int __popc(unsigned int x) { return __builtin_popcount(x); }
+
+// ---- kernels by name, called with arguments whose types were checked
+
+struct Arguments {
+  const char* types;  // l: pointer or 64 bits, i: 32 bits, f: float
+  const uint64_t* values;
+  char* error;  // 256 characters
+};
+
+void wrongArgument(const Arguments& a, int index);
+
+template <class T>
+constexpr char typeOf() {
+  if (std::is_pointer<T>::value || (std::is_integral<T>::value && sizeof(T) == 8)) return 'l';
+  if (std::is_integral<T>::value && sizeof(T) == 4) return 'i';
+  return 'f';
+}
+
+template <class T>
+T argument(const Arguments& a, int index) {
+  T value;
+  memcpy(&value, &a.values[index], sizeof value);
+  return value;
+}
+
+// Calls k, or with run false only checks the types.
+template <class... A, size_t... I>
+bool call(void (*k)(A...), const Arguments& a, bool run, std::index_sequence<I...>) {
+  if (run) {
+    k(argument<A>(a, I)...);
+    return true;
+  }
+  const char expected[] = {typeOf<A>()..., 0};
+  if (strcmp(expected, a.types) == 0) return true;
+  size_t i = 0;
+  while (a.types[i] == expected[i]) i++;
+  wrongArgument(a, (int)i);
+  return false;
+}
+
+template <class... A>
+bool call(void (*k)(A...), const Arguments& a, bool run) {
+  return call(k, a, run, std::index_sequence_for<A...>{});
+}
+
+typedef bool (*Entry)(const Arguments& a, bool run);
+
+struct Registered {
+  Registered(const char* name, Entry entry);
+};
+
+#define KERNEL(name)                  \
+  static const Registered name##Entry( \
+      #name, [](const Arguments& a, bool run) { return call(name, a, run); });

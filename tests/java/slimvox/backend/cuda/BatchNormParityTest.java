@@ -1,0 +1,110 @@
+package slimvox.backend.cuda;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Tensor;
+
+/** Batch normalization against the CPU. */
+class BatchNormParityTest extends ParityFixture {
+  private static final int[] MANY_ROWS = {1, 2, 7, 100, 513, 1030, 5000};
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 1000})
+  void statisticsOfAnyMean(double mean) {
+    for (int rows : MANY_ROWS) {
+      for (int channels : CHANNELS) {
+        float[] x = normal((long) rows * channels, mean, 2);
+        float[] running = uniform(channels, 0.5, 2);
+        compare(
+            "statistics %d x %d".formatted(rows, channels),
+            4 * ofSums(rows), // means are small beside the deviation
+            s -> {
+              Tensor in = s.tensor(x, rows, channels);
+              Tensor m = s.empty(channels);
+              Tensor i = s.empty(channels);
+              Tensor rm = s.tensor(running, channels);
+              Tensor rv = s.tensor(running, channels);
+              Tensor inverse = s.empty(channels);
+              s.ops.batchStatistics(in, 1e-5f, m, i);
+              s.ops.updateRunningStatistics(m, i, 1e-5f, rows, 0.1f, rm, rv);
+              s.ops.inverseDeviation(rv, 1e-5f, inverse);
+              return List.of(m, i, rm, rv, inverse);
+            });
+      }
+    }
+  }
+
+  @Test
+  void forwardWithAndWithoutShortcutAndReluAndInPlace() {
+    for (int rows : ROWS) {
+      for (int channels : CHANNELS) {
+        long size = (long) rows * channels;
+        float[] x = normal(size);
+        float[] add = normal(size);
+        float[] gamma = normal(channels);
+        float[] beta = normal(channels);
+        float[] mean = normal(channels);
+        float[] inverse = uniform(channels, 0.5, 2);
+        if (size > 5) x[5] = Float.NaN;
+        compare(
+            "normalize %d x %d".formatted(rows, channels),
+            3e-7,
+            s -> {
+              Tensor in = s.tensor(x, rows, channels);
+              Tensor m = s.tensor(mean, channels);
+              Tensor i = s.tensor(inverse, channels);
+              Tensor g = s.tensor(gamma, channels);
+              Tensor b = s.tensor(beta, channels);
+              Tensor shortcut = s.tensor(add, rows, channels);
+              Tensor plain = s.empty(rows, channels);
+              Tensor both = s.empty(rows, channels);
+              s.ops.batchNormalize(in, m, i, g, b, null, false, plain);
+              s.ops.batchNormalize(in, m, i, g, b, shortcut, true, both);
+              s.ops.batchNormalize(in, m, i, g, b, null, true, in);
+              return List.of(plain, both, in);
+            });
+      }
+    }
+  }
+
+  @Test
+  void backwardOfEveryForm() {
+    for (int rows : MANY_ROWS) {
+      for (int channels : CHANNELS) {
+        long size = (long) rows * channels;
+        float[] x = normal(size, 3, 2);
+        float[] y = normal(size);
+        float[] up = normal(size);
+        float[] gamma = normal(channels);
+        float[] mean = normal(channels, 3, 0.1);
+        float[] inverse = uniform(channels, 0.4, 0.6);
+        compare(
+            "backward %d x %d".formatted(rows, channels),
+            2 * ofSums(rows),
+            s -> {
+              Tensor in = s.tensor(x, rows, channels);
+              Tensor out = s.tensor(y, rows, channels);
+              Tensor m = s.tensor(mean, channels);
+              Tensor i = s.tensor(inverse, channels);
+              Tensor g = s.tensor(gamma, channels);
+              Tensor dgamma = s.empty(channels);
+              Tensor dbeta = s.empty(channels);
+              Tensor dx = s.empty(rows, channels);
+              Tensor dy = s.tensor(up, rows, channels);
+              s.ops.batchNormalizeBackward(in, null, dy, m, i, g, dgamma, dbeta, false, null, dx);
+              Tensor shortcut = s.empty(rows, channels);
+              Tensor dx2 = s.empty(rows, channels);
+              s.ops.batchNormalizeBackward(
+                  in, out, dy, m, i, g, dgamma, dbeta, true, shortcut, dx2);
+              Tensor own = s.tensor(up, rows, channels); // dresidual is dy
+              Tensor dx3 = s.empty(rows, channels);
+              s.ops.batchNormalizeBackward(in, out, own, m, i, g, dgamma, dbeta, true, own, dx3);
+              s.ops.batchNormalizeBackward(in, out, dy, m, i, g, dgamma, dbeta, true, null, dy);
+              return List.of(dx, dx2, dx3, dy, shortcut, own, dgamma, dbeta);
+            });
+      }
+    }
+  }
+}

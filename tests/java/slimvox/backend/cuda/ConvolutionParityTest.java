@@ -1,0 +1,80 @@
+package slimvox.backend.cuda;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.Convolution;
+import slimvox.backend.Tensor;
+
+/** The three passes of convolutions against oneDNN. */
+class ConvolutionParityTest extends ParityFixture {
+  static Stream<Convolution> geometries() {
+    List<Convolution> all = new ArrayList<>();
+    // batch, height, width, in, out, kernel, stride: the models', then awkward ones
+    for (int[] g :
+        new int[][] {
+          {2, 20, 11, 1, 32, 3, 1}, {2, 10, 9, 32, 32, 3, 1}, {2, 10, 13, 32, 64, 3, 2},
+          {1, 10, 13, 64, 64, 3, 1}, {2, 6, 7, 64, 128, 3, 2}, {1, 5, 7, 128, 128, 3, 1},
+          {2, 10, 13, 32, 64, 1, 2}, {2, 10, 13, 32, 128, 1, 1}, {1, 5, 4, 128, 32, 1, 1},
+          {1, 1, 1, 1, 1, 3, 1}, {1, 1, 1, 5, 3, 1, 2}, {1, 3, 1, 4, 4, 3, 2},
+          {3, 5, 1, 3, 7, 3, 1}, {1, 7, 8, 13, 33, 3, 2}, {2, 8, 7, 6, 65, 3, 1},
+          {1, 9, 10, 20, 130, 3, 2}, {2, 4, 5, 9, 9, 1, 1}, {1, 6, 6, 8, 8, 5, 1},
+          {1, 12, 11, 4, 12, 5, 3}, {1, 40, 33, 12, 32, 3, 1}, {4, 16, 50, 8, 8, 3, 1}
+        }) {
+      all.add(dense(g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[5] / 2));
+    }
+    all.add(dense(1, 8, 9, 4, 8, 2, 2, 0)); // no overlap
+    all.add(dense(2, 9, 8, 3, 5, 1, 3, 0)); // most pixels take no part
+    all.add(new Convolution(2, 9, 12, 8, 16, 3, 5, 2, 1, 1, 2, 1));
+    all.add(new Convolution(1, 7, 11, 5, 6, 1, 3, 1, 2, 0, 1, 1));
+    for (int[] g :
+        new int[][] {
+          {2, 10, 13, 128, 128, 3, 1, 128},
+          {2, 10, 13, 33, 33, 3, 2, 33},
+          {1, 1, 1, 4, 4, 3, 1, 4},
+          {1, 30, 40, 5, 5, 3, 1, 5},
+          {1, 8, 7, 6, 12, 3, 1, 6},
+          {2, 7, 9, 12, 8, 3, 2, 4},
+          {1, 6, 5, 8, 8, 5, 1, 8},
+          {1, 5, 5, 40, 10, 1, 1, 5}
+        }) {
+      all.add(
+          new Convolution(
+              g[0], g[1], g[2], g[3], g[4], g[5], g[5], g[6], g[6], g[5] / 2, g[5] / 2, g[7]));
+    }
+    return all.stream();
+  }
+
+  private static Convolution dense(
+      int n, int h, int w, int in, int out, int kernel, int stride, int pad) {
+    return new Convolution(n, h, w, in, out, kernel, kernel, stride, stride, pad, pad, 1);
+  }
+
+  @ParameterizedTest
+  @MethodSource("geometries")
+  void allPasses(Convolution g) {
+    float[] x = normal(g.inShape().size());
+    float[] w = normal(g.weightShape().size());
+    float[] d = normal(g.outShape().size());
+    long sums = Math.max(g.weightShape().size(), g.outShape().rows());
+    compare(
+        g.toString(),
+        ofSums(sums),
+        s -> {
+          Tensor in = s.tensor(x, g.inShape().toArray());
+          Tensor weight = s.tensor(w, g.weightShape().toArray());
+          Tensor dy = s.tensor(d, g.outShape().toArray());
+          Tensor y = s.empty(g.outShape().toArray());
+          Tensor dx = s.empty(g.inShape().toArray());
+          Tensor dweight = s.empty(g.weightShape().toArray());
+          Tensor more = s.tensor(w, g.weightShape().toArray());
+          s.ops.convolve(g, in, weight, y);
+          s.ops.convolveBackwardData(g, dy, weight, dx);
+          s.ops.convolveBackwardWeight(g, in, dy, dweight, false);
+          s.ops.convolveBackwardWeight(g, in, dy, more, true);
+          return List.of(y, dx, dweight, more);
+        });
+  }
+}

@@ -1,0 +1,122 @@
+package slimvox.backend.cuda;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * A card played by the host: {@link CudaDevice} on kernels compiled for the processor.
+ *
+ * <p>Blocks lie between guards of NaN that nobody may write; fresh memory is NaN.
+ */
+@SuppressWarnings("restricted") // raw addresses
+final class HostDevice implements DeviceMemory, Launcher {
+  private static final int GUARD = 4096;
+  private static final byte PATTERN = (byte) 0xFF; // of float32, a NaN
+
+  private record Block(Arena arena, MemorySegment all) {}
+
+  private final Map<Long, Block> blocks = new HashMap<>();
+  private final boolean backwards;
+
+  private HostDevice(boolean backwards) {
+    this.backwards = backwards;
+    HostKernels.load();
+  }
+
+  /**
+   * A device with our own products and convolutions.
+   *
+   * @param backwards run the threads of a block from the last to the first
+   */
+  static CudaDevice open(boolean backwards) {
+    HostDevice host = new HostDevice(backwards);
+    TiledProducts products = new TiledProducts(host);
+    return new CudaDevice(
+        "kernels on the host",
+        host,
+        host,
+        products,
+        new TiledConvolutions(host, products),
+        host::checkNothingLeft);
+  }
+
+  @Override
+  public void launch(String kernel, Grid grid, int sharedBytes, Object... arguments) {
+    if (sharedBytes != 0) throw new AssertionError(kernel + ": no dynamic shared memory here");
+    StringBuilder types = new StringBuilder();
+    long[] values = new long[arguments.length];
+    for (int i = 0; i < values.length; i++) {
+      switch (arguments[i]) {
+        case Long v -> {
+          types.append('l');
+          values[i] = v;
+        }
+        case Integer v -> {
+          types.append('i');
+          values[i] = v & 0xFFFFFFFFL;
+        }
+        case Float v -> {
+          types.append('f');
+          values[i] = Float.floatToRawIntBits(v) & 0xFFFFFFFFL;
+        }
+        default -> throw new AssertionError(kernel + ": argument " + i + " is " + arguments[i]);
+      }
+    }
+    HostKernels.run(kernel, grid, types.toString(), values, backwards);
+  }
+
+  @Override
+  public long allocate(long bytes) {
+    Arena arena = Arena.ofShared();
+    MemorySegment all = arena.allocate(bytes + 2 * GUARD, 256);
+    all.fill(PATTERN);
+    blocks.put(all.address() + GUARD, new Block(arena, all));
+    return all.address() + GUARD;
+  }
+
+  @Override
+  public void free(long address) {
+    Block block = blocks.remove(address);
+    if (block == null) throw new AssertionError("no block at " + address);
+    long size = block.all.byteSize();
+    for (long i = 0; i < GUARD; i++) {
+      if (block.all.get(ValueLayout.JAVA_BYTE, i) != PATTERN
+          || block.all.get(ValueLayout.JAVA_BYTE, size - 1 - i) != PATTERN) {
+        throw new AssertionError(
+            "somebody wrote beside a buffer of %d bytes".formatted(size - 2 * GUARD));
+      }
+    }
+    block.arena.close();
+  }
+
+  private void checkNothingLeft() {
+    if (!blocks.isEmpty()) throw new AssertionError(blocks.size() + " blocks were not returned");
+  }
+
+  private static MemorySegment at(long address, long bytes) {
+    return MemorySegment.ofAddress(address).reinterpret(bytes);
+  }
+
+  @Override
+  public void upload(MemorySegment host, long address) {
+    at(address, host.byteSize()).copyFrom(host);
+  }
+
+  @Override
+  public void download(long address, MemorySegment host) {
+    host.copyFrom(at(address, host.byteSize()));
+  }
+
+  @Override
+  public void copy(long from, long to, long bytes) {
+    at(to, bytes).copyFrom(at(from, bytes));
+  }
+
+  @Override
+  public void zero(long address, long bytes) {
+    at(address, bytes).fill((byte) 0);
+  }
+}
