@@ -45,6 +45,13 @@ final class TrainCommand extends Subcommand {
   private List<String> settings = new ArrayList<>();
 
   @Option(
+      names = "--init",
+      paramLabel = "CHECKPOINT",
+      description =
+          "Start from the network of another run; short for --set transfer.from=CHECKPOINT.")
+  private Path init;
+
+  @Option(
       names = "--out",
       paramLabel = "DIR",
       description = "Folder of the results. Default runs/RECIPE-HASH.")
@@ -98,6 +105,11 @@ final class TrainCommand extends Subcommand {
   }
 
   private Recipe recipe(String name) {
+    if (init != null) {
+      if (resume)
+        throw usage("--init starts a run and --resume goes on with one; give one of them");
+      settings.add("transfer.from=" + init);
+    }
     String[] with = settings.toArray(String[]::new);
     if (name == null) {
       Path own = out.resolve("recipe.yaml");

@@ -3,7 +3,6 @@ package slimvox.models;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Predicate;
 import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
@@ -32,20 +31,48 @@ public final class Weights {
    */
   public static void load(
       Safetensors file, String prefix, State state, Predicate<String> mayBeUnused) {
-    check(file, prefix, state, mayBeUnused);
-    for (Parameter p : state.parameters().values()) upload(file, prefix + p.name(), p.value());
-    for (Map.Entry<String, Tensor> b : state.buffers().entrySet()) {
-      upload(file, prefix + b.getKey(), b.getValue());
-    }
-    for (Map.Entry<String, State.Counter> c : state.counters().entrySet()) {
-      c.getValue().set().accept(file.longs(prefix + c.getKey())[0]);
+    load(file, prefix, state, name -> false, mayBeUnused);
+  }
+
+  /**
+   * Fills the state from the file of a network that may lack a part of it, which stays as it is.
+   *
+   * @param mayBeMissing names that the file need not have
+   * @param mayBeUnused names in the file that the network need not have
+   * @throws InputException before anything was changed
+   */
+  public static void load(
+      Safetensors file,
+      String prefix,
+      State state,
+      Predicate<String> mayBeMissing,
+      Predicate<String> mayBeUnused) {
+    List<String> names =
+        state.names().stream()
+            .filter(name -> file.has(prefix + name) || !mayBeMissing.test(name))
+            .toList();
+    check(file, prefix, state, names, mayBeUnused);
+    for (String name : names) {
+      Parameter p = state.parameters().get(name);
+      Tensor b = state.buffers().get(name);
+      if (p != null) {
+        upload(file, prefix + name, p.value());
+      } else if (b != null) {
+        upload(file, prefix + name, b);
+      } else {
+        state.counters().get(name).set().accept(file.longs(prefix + name)[0]);
+      }
     }
   }
 
   private static void check(
-      Safetensors file, String prefix, State state, Predicate<String> mayBeUnused) {
+      Safetensors file,
+      String prefix,
+      State state,
+      List<String> names,
+      Predicate<String> mayBeUnused) {
     List<String> expected = new ArrayList<>();
-    for (String name : state.names()) expected.add(prefix + name);
+    for (String name : names) expected.add(prefix + name);
     for (String name : expected) {
       if (!file.has(name)) {
         throw new InputException(
@@ -67,9 +94,10 @@ public final class Weights {
                 + " is unknown to the model, so it is another model's");
       }
     }
-    for (Parameter p : state.parameters().values()) shape(file, prefix + p.name(), p.value());
-    for (Map.Entry<String, Tensor> b : state.buffers().entrySet()) {
-      shape(file, prefix + b.getKey(), b.getValue());
+    for (String name : names) {
+      Parameter p = state.parameters().get(name);
+      Tensor x = p != null ? p.value() : state.buffers().get(name);
+      if (x != null) shape(file, prefix + name, x);
     }
   }
 

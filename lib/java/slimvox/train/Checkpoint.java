@@ -6,18 +6,23 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
+import slimvox.data.Corpus;
+import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.models.Weights;
+import slimvox.nn.State;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
+import slimvox.storage.Sha256;
 
 /**
  * Everything a run needs to go on, in one safetensors file.
@@ -31,6 +36,26 @@ import slimvox.storage.SafetensorsWriter;
 public final class Checkpoint {
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)\\.safetensors");
   private static final String OPTIMIZER = "optimizer.";
+
+  /** What binary networks have beyond float ones: thresholds of signs, slopes of activations. */
+  private static final Pattern OWN_TO_BINARY =
+      Pattern.compile("(.*\\.)?(conv\\d+\\.shift|act\\d+\\.(weight|shift|bias))");
+
+  private static final String CORPUS = "corpus_sha256";
+  private static final String TEACHER = "teacher_sha256";
+
+  /**
+   * What a run reads beside its recipe.
+   *
+   * @param corpus hash of the training corpus
+   * @param teacher hash of the teacher's file; null without one
+   */
+  record Inputs(String corpus, String teacher) {
+    static Inputs of(Corpus train, TransferSettings transfer) {
+      Path teacher = transfer.teacherFile();
+      return new Inputs(train.sha256(), teacher == null ? null : Sha256.of(teacher));
+    }
+  }
 
   private Checkpoint() {}
 
@@ -65,7 +90,7 @@ public final class Checkpoint {
 
   /** Writes a checkpoint and removes the oldest beyond {@code keep}. */
   static Path save(
-      Path folder, Recipe recipe, TrainingStep step, String corpusHash, int classes, int keep) {
+      Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes, int keep) {
     SafetensorsWriter writer = Safetensors.writer();
     Weights.save(step.state(), "", writer);
     for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
@@ -76,7 +101,8 @@ public final class Checkpoint {
     writer.metadata("recipe", recipe.toYaml());
     writer.metadata("steps", Long.toString(steps));
     writer.metadata("classes", Integer.toString(classes));
-    writer.metadata("corpus_sha256", corpusHash);
+    writer.metadata(CORPUS, inputs.corpus());
+    if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
     Path file = file(folder, steps);
     writer.write(file);
     List<Path> all = list(folder);
@@ -96,13 +122,17 @@ public final class Checkpoint {
    * @throws InputException if the file is damaged or belongs to another recipe or corpus; nothing
    *     was changed then
    */
-  static void load(Path path, Recipe recipe, String corpusHash, TrainingStep step) {
+  static void load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
     Safetensors file = open(path);
     requireSame(path, recipe(file), recipe);
-    String hash = file.metadata().get("corpus_sha256");
-    if (!corpusHash.equals(hash)) {
+    if (!inputs.corpus().equals(file.metadata().get(CORPUS))) {
       throw new InputException(
           path + ": the training corpus has changed since; restore it, or start a new run");
+    }
+    if (!Objects.equals(inputs.teacher(), file.metadata().get(TEACHER))) {
+      throw new InputException(
+          "%s: the teacher %s has changed since; restore it, or start a new run"
+              .formatted(path, recipe.transfer().teacher()));
     }
     for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
       Weights.shape(file, OPTIMIZER + e.getKey(), e.getValue());
@@ -140,6 +170,59 @@ public final class Checkpoint {
         "run.threads=null");
   }
 
+  /**
+   * Starts a network from that of another run, and its classifier too if it knows the same
+   * speakers.
+   *
+   * @throws InputException if the file is damaged or of a network that this one cannot start from;
+   *     nothing was changed then
+   */
+  static void start(Path path, TrainingStep step, Inputs inputs) {
+    Safetensors file = Safetensors.read(path);
+    int classes = step.state().parameters().get("projection.weight").value().shape().get(0);
+    boolean sameSpeakers =
+        inputs.corpus().equals(file.metadata().get(CORPUS))
+            && Integer.toString(classes).equals(file.metadata().get("classes"));
+    State state = sameSpeakers ? step.state() : State.of(step.network());
+    Weights.load(
+        file, "", state, name -> OWN_TO_BINARY.matcher(name).matches(), Checkpoint::isNotOfNetwork);
+  }
+
+  /**
+   * Loads the weights of a teacher.
+   *
+   * @throws InputException if the file is damaged, or its embeddings are not comparable
+   */
+  static void loadTeacher(Path path, Network teacher) {
+    Weights.load(open(path), "", teacher.state(), Checkpoint::isNotOfNetwork);
+  }
+
+  /**
+   * The teacher's network.
+   *
+   * @param student that will learn from it
+   * @throws InputException if the file is no checkpoint, or its embeddings are of another size
+   */
+  static ModelSpec teacherSpec(Path path, ModelSpec student) {
+    ModelSpec teacher = recipe(path).model().spec();
+    if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
+      throw new InputException(
+          ("%s: the teacher makes embeddings of %d values from %d bins, this network %d from %d;"
+                  + " they must agree")
+              .formatted(
+                  path,
+                  teacher.embeddingSize(),
+                  teacher.bins(),
+                  student.embeddingSize(),
+                  student.bins()));
+    }
+    return teacher;
+  }
+
+  private static boolean isNotOfNetwork(String name) {
+    return name.startsWith("projection.") || name.startsWith(OPTIMIZER);
+  }
+
   private static Safetensors open(Path path) {
     Safetensors file = Safetensors.read(path);
     if (!file.metadata().containsKey("recipe") || !file.metadata().containsKey("steps")) {
@@ -166,8 +249,7 @@ public final class Checkpoint {
     Safetensors file = open(path);
     Network network = Models.build(recipe(file).model().spec(), backend);
     try {
-      Weights.load(
-          file, "", network.state(), n -> n.startsWith("projection.") || n.startsWith(OPTIMIZER));
+      Weights.load(file, "", network.state(), Checkpoint::isNotOfNetwork);
       return network;
     } catch (RuntimeException e) {
       network.close();

@@ -5,10 +5,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.ArenaPlan;
+import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
+import slimvox.models.Network;
+import slimvox.nn.Mode;
 
 /**
  * A {@link TrainingStep} whose memory is planned before it runs.
@@ -77,6 +81,17 @@ public final class PlannedTraining implements AutoCloseable {
     } catch (RuntimeException | Error e) {
       step.abandon();
       throw e;
+    }
+  }
+
+  /** Runs one batch forward in {@link Mode#CALIBRATE}, outside the plan of steps. */
+  void calibrate(float[] features, int batch) {
+    Network network = step.network();
+    int bins = network.spec().bins();
+    int frames = features.length / batch / bins;
+    try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1)) {
+      backend.ops().upload(features, x);
+      network.forward(x, Mode.CALIBRATE).close();
     }
   }
 

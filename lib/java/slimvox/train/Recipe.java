@@ -22,6 +22,7 @@ import slimvox.storage.Sha256;
  * @param data speech to train and to validate with
  * @param loss AAM-softmax
  * @param optimizer update rule and learning rate
+ * @param transfer what is taken over from trained networks
  * @param run how long, on what, and what is kept
  */
 public record Recipe(
@@ -30,6 +31,7 @@ public record Recipe(
     DataSettings data,
     LossSettings loss,
     OptimizerSettings optimizer,
+    TransferSettings transfer,
     RunSettings run) {
 
   /** The recipes that ship with SlimVox, for {@link #shipped}. */
@@ -91,6 +93,7 @@ public record Recipe(
             null,
             null,
             "after-backward"),
+        TransferSettings.NONE,
         new RunSettings(
             Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "best", false, 0, null));
   }

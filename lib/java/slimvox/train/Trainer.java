@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -15,6 +16,7 @@ import slimvox.data.FeatureSource;
 import slimvox.loss.AamSoftmax;
 import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryLedger;
+import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.nn.Parameter;
@@ -50,6 +52,7 @@ public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
   private final Path folder;
   private final TrainingData data;
+  private final Checkpoint.Inputs inputs;
   private final Backend backend;
   private final PlannedTraining training;
   private final Embedder embedder;
@@ -64,7 +67,7 @@ public final class Trainer implements AutoCloseable {
 
   /** A run that leaves nothing on disk. */
   public static Trainer of(Recipe recipe) throws InterruptedException {
-    return new Trainer(recipe, null, FeatureSource.Progress.NONE);
+    return new Trainer(recipe, null, FeatureSource.Progress.NONE).startFrom();
   }
 
   /**
@@ -80,7 +83,7 @@ public final class Trainer implements AutoCloseable {
       throw new InputException(
           folder + ": holds a run already; go on with it (--resume) or give another folder");
     }
-    Trainer trainer = new Trainer(recipe, folder, progress);
+    Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
     try {
       Files.createDirectories(folder);
       AtomicFile.write(folder.resolve("recipe.yaml"), recipe.toYaml());
@@ -108,12 +111,10 @@ public final class Trainer implements AutoCloseable {
     if (Checkpoint.latest(folder).isEmpty()) Checkpoint.requireSame(own, Recipe.read(own), recipe);
     AtomicFile.removeLeftovers(folder);
     Trainer trainer = new Trainer(recipe, folder, progress);
+    Optional<Path> latest = Checkpoint.latest(folder);
+    if (latest.isEmpty()) return trainer.startFrom();
     try {
-      Checkpoint.latest(folder)
-          .ifPresent(
-              file ->
-                  Checkpoint.load(
-                      file, recipe, trainer.data.train().sha256(), trainer.training.step()));
+      Checkpoint.load(latest.get(), recipe, trainer.inputs, trainer.training.step());
     } catch (RuntimeException e) {
       trainer.close();
       throw e;
@@ -126,6 +127,7 @@ public final class Trainer implements AutoCloseable {
     this.recipe = recipe;
     this.folder = folder;
     this.data = new TrainingData(recipe, progress);
+    this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
     this.stepsPerEpoch = data.batches().batchesPerEpoch();
     this.steps = recipe.run().steps(stepsPerEpoch);
     this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
@@ -135,6 +137,9 @@ public final class Trainer implements AutoCloseable {
     try {
       this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
       training.step().initialize(new SplittableRandom(recipe.seed()));
+      if (recipe.transfer().teacher() != null) {
+        Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
+      }
       training.plan(run.batch(), recipe.data().frames()); // refuses a run over its budget now
     } catch (RuntimeException | Error e) {
       backend.close();
@@ -143,25 +148,47 @@ public final class Trainer implements AutoCloseable {
     this.embedder = new Embedder(training.step().network());
   }
 
+  /** Takes the weights over that {@code transfer.from} names; closes this trainer if it cannot. */
+  private Trainer startFrom() {
+    if (recipe.transfer().from() == null) return this;
+    try {
+      Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
+      return this;
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
   private Function<Backend, TrainingStep> build() {
     return build(recipe, data.batches().classes());
   }
 
   /** Builds the training step of a recipe on any backend. */
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
-    return b ->
-        new TrainingStep(
-            Models.build(recipe.model().spec(), b),
-            classes == 0
-                ? null
-                : new AamSoftmax(
-                    b,
-                    recipe.model().embeddingSize(),
-                    classes,
-                    recipe.loss().scale(),
-                    recipe.loss().easyMargin()),
-            (c, parameters) -> optimizer(recipe.optimizer(), c, parameters),
-            recipe.optimizer().updateTime());
+    ModelSpec spec = recipe.model().spec();
+    TransferSettings transfer = recipe.transfer();
+    ModelSpec teacher =
+        transfer.teacher() == null ? null : Checkpoint.teacherSpec(transfer.teacherFile(), spec);
+    return b -> {
+      TrainingStep step =
+          new TrainingStep(
+              Models.build(spec, b),
+              classes == 0
+                  ? null
+                  : new AamSoftmax(
+                      b,
+                      spec.embeddingSize(),
+                      classes,
+                      recipe.loss().scale(),
+                      recipe.loss().easyMargin()),
+              (c, parameters) -> optimizer(recipe.optimizer(), c, parameters),
+              recipe.optimizer().updateTime());
+      if (teacher != null) {
+        step.learnFrom(Models.build(teacher, b), transfer.teacherWeight());
+      }
+      return step;
+    };
   }
 
   private static Optimizer optimizer(
@@ -326,6 +353,28 @@ public final class Trainer implements AutoCloseable {
     listener.validated(step(), verification);
   }
 
+  /**
+   * Estimates the running statistics of batch normalization anew, for the weights of evaluation:
+   * some batches run forward, nothing is learned. For networks that are evaluated with other
+   * weights than they are trained with ({@link slimvox.nn.BinaryScheme#PAPER}).
+   *
+   * @param batches how many; the statistics are running means over about the last twenty
+   * @throws IllegalStateException if the trainer is closed
+   */
+  public void calibrate(int batches) throws InterruptedException {
+    inUse.lockInterruptibly();
+    try {
+      checkOpen();
+      for (int i = 0; i < batches; i++) {
+        training.calibrate(
+            data.batches().batch(i / stepsPerEpoch, i % stepsPerEpoch).features(),
+            recipe.run().batch());
+      }
+    } finally {
+      inUse.unlock();
+    }
+  }
+
   /** Cosine scores of the validation trials with the network as it is now. */
   public Scores score(FeatureSource.Progress progress) throws InterruptedException {
     return score(data.trials(), progress);
@@ -362,7 +411,7 @@ public final class Trainer implements AutoCloseable {
             folder,
             recipe,
             training.step(),
-            data.train().sha256(),
+            inputs,
             data.batches().classes(),
             recipe.run().keepCheckpoints());
     lastSaved = step();

@@ -8,6 +8,7 @@ import slimvox.backend.DataType;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
+import slimvox.loss.Distillation;
 import slimvox.memory.Category;
 import slimvox.models.Network;
 import slimvox.nn.Mode;
@@ -25,7 +26,7 @@ public final class TrainingStep implements AutoCloseable {
   /**
    * What one step gave.
    *
-   * @param loss mean cross entropy of the batch
+   * @param loss mean cross entropy of the batch; with a teacher, its loss added
    * @param accuracy share of the batch classified right, margin included
    * @param accuracyWithoutMargin share of the batch classified right by the plain cosine
    * @param forwardNanos time of forward and loss
@@ -81,6 +82,8 @@ public final class TrainingStep implements AutoCloseable {
   private final State state;
   private final List<Parameter> parameters;
   private final Update update;
+  private Network teacher;
+  private Distillation distillation;
   private long keptForBackward;
   private long updateNanos;
 
@@ -113,6 +116,23 @@ public final class TrainingStep implements AutoCloseable {
 
   public Network network() {
     return network;
+  }
+
+  /**
+   * From now on embeddings are pulled towards those of another network as well.
+   *
+   * @param teacher on the same backend; not changed, and closed with this step
+   * @param weight factor of the loss, see {@link Distillation}
+   */
+  public void learnFrom(Network teacher, double weight) {
+    if (classifier == null) throw new IllegalStateException("a teacher goes with a classifier");
+    this.teacher = teacher;
+    this.distillation = new Distillation(backend, weight);
+  }
+
+  /** The network that embeddings are pulled towards; null without. */
+  public Network teacher() {
+    return teacher;
   }
 
   public Optimizer optimizer() {
@@ -157,15 +177,21 @@ public final class TrainingStep implements AutoCloseable {
 
   private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
+    if (teacher != null) {
+      // First, while nothing is kept yet.
+      try (Tensor wanted = teacher.forward(x, Mode.EVALUATE)) {
+        distillation.target(wanted);
+      }
+    }
     long before = activationBytes();
     Tensor embedding = network.forward(x, Mode.TRAIN);
     long kept = activationBytes() - before;
     keptForBackward = kept - embedding.bytes() + x.bytes();
     AamSoftmax.Result loss = new AamSoftmax.Result(0, 0, 0);
     if (classifier != null) loss = classifier.forward(embedding, labels, margin);
-    if (!Double.isFinite(loss.loss())) {
-      throw NonFiniteException.inForward(network, x, loss.loss());
-    }
+    double sum = loss.loss();
+    if (distillation != null) sum += distillation.forward(embedding);
+    if (!Double.isFinite(sum)) throw NonFiniteException.inForward(network, x, sum);
     long forward = System.nanoTime();
     updateNanos = 0;
     optimizer.begin(learningRate);
@@ -177,7 +203,7 @@ public final class TrainingStep implements AutoCloseable {
     optimizer.end();
     long end = System.nanoTime();
     return new Result(
-        loss.loss(),
+        sum,
         loss.accuracy(),
         loss.accuracyWithoutMargin(),
         forward - start,
@@ -206,7 +232,9 @@ public final class TrainingStep implements AutoCloseable {
   private Tensor embeddingGradient(Tensor embedding) {
     if (classifier != null) {
       embedding.close();
-      return classifier.backward();
+      Tensor gradient = classifier.backward();
+      if (distillation != null) distillation.addGradient(gradient);
+      return gradient;
     }
     Tensor one = backend.allocateLike(embedding, Category.ACTIVATION_GRADIENT, "embedding.grad");
     embedding.close();
@@ -225,12 +253,14 @@ public final class TrainingStep implements AutoCloseable {
   /** Forgets what an interrupted step left behind; its buffers have been returned already. */
   public void abandon() {
     for (Parameter p : parameters) p.forgetGradient();
+    if (distillation != null) distillation.forget();
   }
 
   @Override
   public void close() {
     optimizer.close();
     if (classifier != null) classifier.close();
+    if (teacher != null) teacher.close();
     network.close();
   }
 }

@@ -103,6 +103,10 @@ class RecipeTest {
           momentum: 0.9
           nesterov: true
           update: after-backward
+        transfer:
+          from: null
+          teacher: null
+          weight: null
         run:
           length: 150 epochs
           batch: 128
@@ -287,6 +291,11 @@ class RecipeTest {
             + " recordings as they are",
         "data:@  frames: 8@  specAugment: {timeFrames: 4} | r.yaml: line 2: data.frames: 8 is not"
             + " possible with tstp pooling; allowed is at least 9",
+        "transfer: {weight: 2} | r.yaml: line 1: transfer.weight: 2.0 has no effect without a"
+            + " teacher",
+        "transfer:@  teacher: t@  weight: 0 | r.yaml: line 3: transfer.weight: 0 is not possible;"
+            + " allowed is anything above 0",
+        "transfer: {from: ''} | r.yaml: line 1: transfer.from: is empty",
         "run:@  batch: 1000000 | r.yaml: line 2: run.batch: 1000000 examples of 200 frames x 80"
             + " bins are more than a Java array holds; make one smaller",
         "data:@  fold: 1 | r.yaml: line 2: data.fold: 1 has no effect without data.folds",
@@ -439,7 +448,8 @@ class RecipeTest {
               null,
               1);
       Recipe r = Recipe.defaults();
-      Recipe recipe = new Recipe(1, r.model(), data, r.loss(), r.optimizer(), r.run());
+      Recipe recipe =
+          new Recipe(1, r.model(), data, r.loss(), r.optimizer(), r.transfer(), r.run());
       assertEquals(recipe, Recipe.parse(recipe.toYaml(), "r.yaml"), () -> recipe.toYaml());
     }
   }
@@ -522,6 +532,7 @@ class RecipeTest {
             LossSettings.Margin.class,
             OptimizerSettings.class,
             OptimizerSettings.Rate.class,
+            TransferSettings.class,
             RunSettings.class)) {
       Class<?> file = section.isMemberClass() ? section.getDeclaringClass() : section;
       String source =
@@ -541,6 +552,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(60, keys);
+    assertEquals(63, keys);
   }
 }

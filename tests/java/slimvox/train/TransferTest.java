@@ -1,0 +1,255 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
+import slimvox.backend.Tensor;
+import slimvox.data.FeatureSource;
+import slimvox.memory.Category;
+import slimvox.nn.Parameter;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+
+/** Binary networks that start from, or learn from, trained ones; whole runs on a tiny corpus. */
+class TransferTest {
+  @TempDir static Path folder;
+  private static Path real;
+
+  @BeforeAll
+  static void corpusAndFloatNetwork() throws Exception {
+    for (String name : List.of("corpus", "other")) {
+      SplittableRandom random = new SplittableRandom(3);
+      for (int speaker = 0; speaker < 3; speaker++) {
+        for (int i = 0; i < 4; i++) {
+          float[] samples = new float[8000];
+          for (int t = 0; t < samples.length; t++) {
+            double tone = Math.sin(2 * Math.PI * (300 + 700 * speaker) * t / 16000);
+            samples[t] = (float) (t / 1600 % 2 * 0.3 * tone + 0.01 * random.nextGaussian());
+          }
+          Path file = folder.resolve(name + "/" + name + speaker + "/u" + i + ".wav");
+          Files.createDirectories(file.getParent());
+          WavWriter.writePcm16(file, new Waveform(samples, 16000));
+        }
+      }
+    }
+    real = run("float", recipe());
+  }
+
+  private static Recipe recipe(String... settings) {
+    return Recipe.defaults()
+        .with(
+            "model.name=ResNet18",
+            "model.width=4",
+            "model.bins=24",
+            "model.embeddingSize=8",
+            "model.pooling=gsp",
+            "data.trainCorpus=" + folder.resolve("corpus"),
+            "data.frames=40",
+            "optimizer.name=adamw",
+            "optimizer.learningRate.initial=0.003",
+            "run.length=4 steps",
+            "run.batch=4",
+            "run.threads=1",
+            "run.checkpointEvery=2 steps")
+        .with(settings);
+  }
+
+  private static Path run(String name, Recipe recipe) throws InterruptedException {
+    Path out = folder.resolve(name);
+    try (Trainer trainer = Trainer.start(recipe, out, FeatureSource.Progress.NONE)) {
+      trainer.run(new Listener() {});
+      trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+    return Checkpoint.latest(out).orElseThrow();
+  }
+
+  private static float[] value(Trainer trainer, String name) {
+    Parameter p = trainer.training().step().state().parameters().get(name);
+    return p.value().backend().ops().floats(p.value());
+  }
+
+  @Test
+  void aBinaryNetworkStartsWithTheWeightsOfAFloatOne() throws Exception {
+    Safetensors file = Safetensors.read(real);
+    for (String scheme : List.of("bwn", "paper", "w1a1")) {
+      Recipe recipe = recipe("transfer.from=" + real, "model.binary.scheme=" + scheme);
+      try (Trainer trainer = Trainer.of(recipe)) {
+        for (String name : trainer.training().step().state().parameters().keySet()) {
+          if (file.has(name)) assertArrayEquals(file.floats(name), value(trainer, name), name);
+        }
+        assertArrayEquals(
+            file.floats("projection.weight"), value(trainer, "projection.weight"), "same speakers");
+        assertArrayEquals(
+            file.floats("bn1.running_mean"),
+            trainer
+                .network()
+                .backend()
+                .ops()
+                .floats(trainer.network().state().buffers().get("bn1.running_mean")));
+        assertEquals(0, trainer.step(), "the run itself is new");
+      }
+    }
+  }
+
+  @Test
+  void withOtherSpeakersTheClassifierIsNew() throws Exception {
+    String other = "data.trainCorpus=" + folder.resolve("other");
+    try (Trainer fresh = Trainer.of(recipe(other));
+        Trainer trainer = Trainer.of(recipe(other, "transfer.from=" + real))) {
+      assertArrayEquals(value(fresh, "projection.weight"), value(trainer, "projection.weight"));
+      assertFalse(Arrays.equals(value(fresh, "seg_1.weight"), value(trainer, "seg_1.weight")));
+    }
+    try (Trainer trainer = Trainer.of(recipe("transfer.from=" + real, "data.speeds=[0.9, 1.0]"))) {
+      assertEquals(6 * 8, value(trainer, "projection.weight").length);
+    }
+  }
+
+  @Test
+  void twoStepsGoFromBinaryActivationsToBinaryWeights() throws Exception {
+    Path first = run("step1", recipe("transfer.from=" + real, "model.binary.scheme=w32a1"));
+    Path second = run("step2", recipe("transfer.from=" + first, "model.binary.scheme=w1a1"));
+    assertEquals(Safetensors.read(first).names(), Safetensors.read(second).names());
+    Recipe again = Checkpoint.recipe(second);
+    assertEquals(first.toString(), again.transfer().from());
+  }
+
+  @Test
+  void networksThatDoNotFitAreRefusedByName() {
+    Path missing = folder.resolve("none.safetensors");
+    assertTrue(refusal("transfer.from=" + missing).startsWith(missing + ": no such file"));
+    assertEquals(
+        real
+            + ": tensor conv1.weight is [4, 1, 3, 3], the model wants [8, 1, 3, 3]; model, width,"
+            + " bins or number of speakers differ",
+        refusal("transfer.from=" + real, "model.width=8"));
+    assertEquals(
+        real
+            + ": no tensor layer1.2.conv1.weight, so this is a file of another model; nearest"
+            + " names: layer1.0.conv1.weight, layer1.1.conv1.weight, layer1.0.conv2.weight",
+        refusal("transfer.from=" + real, "model.name=ResNet34"));
+    assertEquals(
+        real
+            + ": the teacher makes embeddings of 8 values from 24 bins, this network 16 from 24;"
+            + " they must agree",
+        refusal("transfer.teacher=" + real, "model.embeddingSize=16"));
+    assertTrue(refusal("transfer.teacher=" + missing).startsWith(missing + ": no such file"));
+  }
+
+  private static String refusal(String... settings) {
+    return assertThrows(InputException.class, () -> Trainer.of(recipe(settings)).close())
+        .getMessage();
+  }
+
+  @Test
+  void aTeacherAddsItsLossAndStaysAsItWas() throws Exception {
+    List<Double> losses = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            losses.add(step.result().loss());
+          }
+        };
+    Recipe alone = recipe("run.length=1 steps", "model.binary.scheme=bwn");
+    try (Trainer trainer = Trainer.of(alone)) {
+      trainer.run(listener);
+    }
+    Recipe taught = alone.with("transfer.teacher=" + real, "transfer.weight=3");
+    try (Trainer trainer = Trainer.of(taught)) {
+      trainer.run(listener);
+      Safetensors file = Safetensors.read(real);
+      trainer
+          .training()
+          .step()
+          .teacher()
+          .state()
+          .parameters()
+          .forEach(
+              (name, p) ->
+                  assertArrayEquals(
+                      file.floats(name), p.value().backend().ops().floats(p.value()), name));
+    }
+    double added = losses.get(1) - losses.get(0);
+    assertTrue(added > 0 && added < 6, "3 (1 - cosine) is " + added);
+  }
+
+  @Test
+  void aTaughtRunThatWasStoppedEndsInTheSameBits() throws Exception {
+    Path teacher = Files.copy(real, folder.resolve("teacher.safetensors"));
+    Recipe recipe =
+        recipe("model.binary.scheme=w1a1", "transfer.from=" + real, "transfer.teacher=" + teacher);
+    Path whole = run("taught", recipe);
+    Path parts = folder.resolve("taught-in-parts");
+    try (Trainer trainer = Trainer.start(recipe, parts, FeatureSource.Progress.NONE)) {
+      trainer.run(
+          new Listener() {
+            @Override
+            public void stepped(Step step) {
+              if (step.step() == 2) Thread.currentThread().interrupt();
+            }
+          });
+      assertTrue(Thread.interrupted());
+    }
+    try (Trainer trainer = Trainer.resume(recipe, parts, FeatureSource.Progress.NONE)) {
+      assertEquals(2, trainer.step());
+      trainer.run(new Listener() {});
+    }
+    Safetensors a = Safetensors.read(whole);
+    Safetensors b = Safetensors.read(Checkpoint.latest(parts).orElseThrow());
+    assertEquals(a.names(), b.names());
+    for (String name : a.names()) {
+      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    }
+    Files.copy(whole, teacher, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+    InputException changed =
+        assertThrows(
+            InputException.class,
+            () -> Trainer.resume(recipe, parts, FeatureSource.Progress.NONE).close());
+    assertEquals(
+        "%s: the teacher %s has changed since; restore it, or start a new run"
+            .formatted(Checkpoint.latest(parts).orElseThrow(), teacher),
+        changed.getMessage());
+  }
+
+  @Test
+  void calibratingMovesTheRunningStatisticsToThoseOfTheBinaryWeights() throws Exception {
+    Recipe recipe = recipe("model.binary.scheme=paper", "transfer.from=" + real);
+    try (Trainer trainer = Trainer.of(recipe)) {
+      float[] weights = value(trainer, "layer4.1.conv2.weight");
+      double before = distance(trainer);
+      trainer.calibrate(60);
+      double after = distance(trainer);
+      assertTrue(after < before / 2, before + " became " + after);
+      assertArrayEquals(weights, value(trainer, "layer4.1.conv2.weight"), "nothing is learned");
+      trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+  }
+
+  /** How far the running means of the last normalization are from one batch's own. */
+  private static double distance(Trainer trainer) throws IOException {
+    Tensor mean = trainer.network().state().buffers().get("layer4.1.bn2.running_mean");
+    float[] running = mean.backend().ops().floats(mean);
+    trainer
+        .training()
+        .calibrate(trainer.data().batches().batch(0, 0).features(), trainer.recipe().run().batch());
+    float[] moved = mean.backend().ops().floats(mean);
+    double sum = 0;
+    for (int i = 0; i < running.length; i++) sum += Math.abs(moved[i] - running[i]);
+    return sum / 0.1;
+  }
+}
