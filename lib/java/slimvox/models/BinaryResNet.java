@@ -8,7 +8,6 @@ import slimvox.models.Binarization.Activation;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.BinaryConv2d;
 import slimvox.nn.BinaryScheme;
-import slimvox.nn.Checkpointed;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Layer;
 import slimvox.nn.Linear;
@@ -62,9 +61,7 @@ record BinaryResNet(ResNet shape) {
       for (int i = 0; i < places.size(); i++) {
         ResNet.Place place = places.get(i);
         String next = i + 1 < places.size() ? places.get(i + 1).name() : null;
-        Layer block = block(place, next);
-        boolean checkpoint = spec.saving().recompute() == Saving.Recompute.CHECKPOINT;
-        layers.add(checkpoint ? new Checkpointed(block) : block);
+        layers.add(spec.saving().kept(place.name(), block(place, next)));
         channels = place.out();
         if (place.stride() == 2) bins = (bins - 1) / 2 + 1;
       }
