@@ -28,6 +28,7 @@ final class BenchStepCommand extends Subcommand {
 
   @Mixin private ModelOptions model;
   @Mixin private StepOptions step;
+  @Mixin private SavingOptions saving;
   @Mixin private DeviceOptions device;
 
   @Option(
@@ -46,7 +47,7 @@ final class BenchStepCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    ModelSpec spec = model.spec(this);
+    ModelSpec spec = saving.apply(this, model.spec(this), step);
     float[] features = new float[step.featureCount(this, spec)];
     range("--steps", steps, 1, 1_000_000);
     SplittableRandom random = new SplittableRandom(1);

@@ -30,6 +30,7 @@ final class MemoryCommand extends Subcommand {
 
   @Mixin private ModelOptions model;
   @Mixin private StepOptions step;
+  @Mixin private SavingOptions saving;
 
   @Option(
       names = "--budget",
@@ -47,7 +48,7 @@ final class MemoryCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    ModelSpec spec = model.spec(this);
+    ModelSpec spec = saving.apply(this, model.spec(this), step);
     float[] features = new float[step.featureCount(this, spec)];
     MemoryBudget limit = DeviceOptions.budget(budget);
     if (workspace == Workspace.NONE) {

@@ -16,6 +16,11 @@ public interface Architecture {
     return List.of();
   }
 
+  /** Whether reversible blocks can be computed in slices of their inner channels. */
+  default boolean slices() {
+    return true;
+  }
+
   /** Whether blocks are basic ones of two 3x3 convolutions, the only ones that signs fit in. */
   default boolean hasBasicBlocks() {
     return false;

@@ -71,6 +71,18 @@ public final class Models {
     return architecture.build(spec, backend);
   }
 
+  /**
+   * Everything that saves memory in such a network without changing its result but for rounding:
+   * normalizations are rebuilt, and reversible blocks computed in slices of 16 inner channels
+   * unless they are bottlenecks, in which channels mix.
+   */
+  public static Saving lean(ModelSpec spec) {
+    boolean slices =
+        spec.reversal().kind() != Reversal.Kind.NONE && architecture(spec.name()).slices();
+    Saving s = spec.saving();
+    return new Saving(s.recompute(), slices ? 16 : 0, true, s.streams());
+  }
+
   private static Architecture architecture(String name) {
     Architecture architecture = ARCHITECTURES.get(name);
     if (architecture == null) {

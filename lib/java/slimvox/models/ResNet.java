@@ -59,6 +59,11 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
   }
 
   @Override
+  public boolean slices() {
+    return !bottleneck;
+  }
+
+  @Override
   public boolean hasBasicBlocks() {
     return !bottleneck;
   }

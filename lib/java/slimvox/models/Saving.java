@@ -34,9 +34,6 @@ public record Saving(
   /** Nothing is saved. */
   public static final Saving NONE = new Saving(Recompute.NONE, 0, false, Streams.FLOAT);
 
-  /** Everything that saves memory without changing the result but for rounding. */
-  public static final Saving LEAN = new Saving(Recompute.NONE, 16, true, Streams.FLOAT);
-
   /** Reversible blocks are rebuilt. */
   public Saving(Recompute recompute, int slice, boolean rebuild, Streams streams) {
     this(recompute, slice, rebuild, streams, false);

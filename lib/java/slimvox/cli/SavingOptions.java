@@ -1,0 +1,81 @@
+package slimvox.cli;
+
+import picocli.CommandLine.Option;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Reversal;
+import slimvox.models.Saving;
+import slimvox.train.TrainingStep;
+
+/** Options that make a network need less memory. */
+final class SavingOptions {
+  @Option(
+      names = "--reversible",
+      paramLabel = "KIND",
+      description =
+          "none, partial (type I: blocks that keep their shape) or full (type II: all, and"
+              + " down-sampling by space to depth). Default none.")
+  Reversal.Kind reversible = Reversal.NONE.kind();
+
+  @Option(
+      names = "--units",
+      paramLabel = "U",
+      description =
+          "What becomes of a block: a (one unit on half the channels each), b (two such units with"
+              + " half the inner width) or c (one function of the block's own width)."
+              + " Default ${DEFAULT-VALUE}.")
+  Reversal.Units units = Reversal.NONE.units();
+
+  @Option(
+      names = "--order",
+      paramLabel = "O",
+      description =
+          "Reversible blocks normalize before each convolution (pre) or behind it (post)."
+              + " Default ${DEFAULT-VALUE}.")
+  Reversal.Order order = Reversal.NONE.order();
+
+  @Option(
+      names = "--streams",
+      paramLabel = "S",
+      description = "Reversible streams in float, or fixed point, which is undone to the bit.")
+  Saving.Streams streams = Saving.Streams.FLOAT;
+
+  @Option(
+      names = "--recompute",
+      paramLabel = "R",
+      description =
+          "none, or checkpoint: of each ordinary block only the input is kept. Default none.")
+  Saving.Recompute recompute = Saving.Recompute.NONE;
+
+  @Option(
+      names = "--slice",
+      paramLabel = "N",
+      description =
+          "Inner channels of a reversible block that are in memory at a time; 0: all. Default 0.")
+  int slice;
+
+  @Option(
+      names = "--rebuild",
+      description = "Keep the outputs of convolutions only; rebuild normalization and ReLU.")
+  boolean rebuild;
+
+  @Option(
+      names = "--lean",
+      description =
+          "All of it: --slice 16 (where blocks allow it), --rebuild, --update in-backward.")
+  boolean lean;
+
+  /**
+   * The network with these options; with {@code --lean} the step's update is set as well.
+   *
+   * @throws slimvox.storage.InputException if the network cannot do it, naming the layer
+   */
+  ModelSpec apply(Subcommand command, ModelSpec spec, StepOptions step) {
+    command.range("--slice", slice, 0, 65536);
+    ModelSpec reversed = spec.with(new Reversal(reversible, units, order));
+    Saving saving = new Saving(recompute, slice, rebuild, streams);
+    if (!lean) return reversed.with(saving);
+    step.update = TrainingStep.Update.IN_BACKWARD;
+    return reversed.with(Models.lean(reversed.with(saving)));
+  }
+}
