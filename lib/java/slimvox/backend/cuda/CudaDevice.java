@@ -3,6 +3,7 @@ package slimvox.backend.cuda;
 import java.lang.foreign.MemorySegment;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
+import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
 import slimvox.backend.SgdStep;
@@ -293,12 +294,14 @@ public final class CudaDevice implements Device {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
       Tensor dresidual,
       Tensor dx,
       Tensor workspace) {
+    if (beta != null) throw missing("rebuilt outputs");
     batchNorm.batchNormalizeBackward(
         x,
         y,
@@ -406,6 +409,66 @@ public final class CudaDevice implements Device {
   @Override
   public void largestInRow(Tensor x, Tensor index) {
     angularMargin.largestInRow(x, index);
+  }
+
+  @Override
+  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    throw missing("exact additive coupling");
+  }
+
+  // ---- binary networks
+
+  private static UnsupportedOperationException missing(String what) {
+    return new UnsupportedOperationException(
+        "the CUDA backend has no kernels for " + what + " yet; use backend cpu");
+  }
+
+  @Override
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+    throw missing("binary networks");
+  }
+
+  @Override
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {
+    throw missing("binary networks");
+  }
+
+  @Override
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {
+    throw missing("binary networks");
+  }
+
+  @Override
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
+    throw missing("binary networks");
+  }
+
+  @Override
+  public void scaleRows(Tensor scale, Tensor y) {
+    throw missing("binary networks");
+  }
+
+  @Override
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
+    throw missing("PReLU");
+  }
+
+  @Override
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate) {
+    throw missing("PReLU");
   }
 
   // ---- optimizers

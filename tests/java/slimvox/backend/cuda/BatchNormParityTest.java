@@ -93,15 +93,18 @@ class BatchNormParityTest extends ParityFixture {
               Tensor dbeta = s.empty(channels);
               Tensor dx = s.empty(rows, channels);
               Tensor dy = s.tensor(up, rows, channels);
-              s.ops.batchNormalizeBackward(in, null, dy, m, i, g, dgamma, dbeta, false, null, dx);
+              s.ops.batchNormalizeBackward(
+                  in, null, dy, m, i, g, null, dgamma, dbeta, false, null, dx);
               Tensor shortcut = s.empty(rows, channels);
               Tensor dx2 = s.empty(rows, channels);
               s.ops.batchNormalizeBackward(
-                  in, out, dy, m, i, g, dgamma, dbeta, true, shortcut, dx2);
+                  in, out, dy, m, i, g, null, dgamma, dbeta, true, shortcut, dx2);
               Tensor own = s.tensor(up, rows, channels); // dresidual is dy
               Tensor dx3 = s.empty(rows, channels);
-              s.ops.batchNormalizeBackward(in, out, own, m, i, g, dgamma, dbeta, true, own, dx3);
-              s.ops.batchNormalizeBackward(in, out, dy, m, i, g, dgamma, dbeta, true, null, dy);
+              s.ops.batchNormalizeBackward(
+                  in, out, own, m, i, g, null, dgamma, dbeta, true, own, dx3);
+              s.ops.batchNormalizeBackward(
+                  in, out, dy, m, i, g, null, dgamma, dbeta, true, null, dy);
               return List.of(dx, dx2, dx3, dy, shortcut, own, dgamma, dbeta);
             });
       }
