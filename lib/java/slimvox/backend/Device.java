@@ -357,6 +357,25 @@ public interface Device extends AutoCloseable {
   /** One step of Adam or AdamW on parameter and both moments, see {@link AdamStep}. */
   void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square);
 
+  /** Codes and scales of y from the float32 numbers x, see {@link Quantized}. */
+  void quantize(Tensor x, Quantized y);
+
+  /** y = the float32 numbers that x stands for. */
+  void dequantize(Quantized x, Tensor y);
+
+  /**
+   * {@link #sgd} with a quantized momentum buffer, in one pass: the parameter moves along the new
+   * buffer before that is quantized again.
+   */
+  void sgdQuantized(SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer);
+
+  /**
+   * {@link #adam} with quantized moments, which have the same block size, in one pass: the
+   * parameter moves along the new moments before they are quantized again.
+   */
+  void adamQuantized(
+      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square);
+
   @Override
   void close();
 }

@@ -500,6 +500,32 @@ public final class Operations {
     device.adam(step, gradient, parameter, mean, square);
   }
 
+  public void quantize(Tensor x, Quantized y) {
+    same(x, y.codes());
+    device.quantize(x, y);
+  }
+
+  public void dequantize(Quantized x, Tensor y) {
+    same(x.codes(), y);
+    device.dequantize(x, y);
+  }
+
+  public void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
+    same(gradient, parameter);
+    same(parameter, momentumBuffer.codes());
+    device.sgdQuantized(step, gradient, parameter, momentumBuffer);
+  }
+
+  public void adamQuantized(
+      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
+    same(gradient, parameter);
+    same(parameter, mean.codes());
+    same(parameter, square.codes());
+    check(mean.block() == square.block(), "adamQuantized", mean.absmax(), square.absmax());
+    device.adamQuantized(step, gradient, parameter, mean, square);
+  }
+
   // ---- checks
 
   private void with(String label, long workspaceBytes, Consumer<Tensor> operation) {

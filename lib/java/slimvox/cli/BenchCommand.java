@@ -13,10 +13,11 @@ import slimvox.verify.MetricsBenchmark;
 /** Measures speed. */
 @Command(
     name = "bench",
-    description = "Measure a training step, the features or the metrics.",
-    synopsisSubcommandLabel = "(step|features|metrics)",
+    description = "Measure a training step, an optimizer, the features or the metrics.",
+    synopsisSubcommandLabel = "(step|optimizer|features|metrics)",
     subcommands = {
       BenchStepCommand.class,
+      BenchOptimizerCommand.class,
       BenchCommand.FeaturesBench.class,
       BenchCommand.MetricsBench.class
     })
@@ -32,7 +33,8 @@ final class BenchCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "say what to measure: bench step, bench features or bench metrics");
+        spec.commandLine(),
+        "say what to measure: bench step, bench optimizer, bench features or bench metrics");
   }
 
   /** Log-mel features of noise. */

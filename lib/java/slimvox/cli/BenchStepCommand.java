@@ -97,6 +97,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("classes", step.classes);
     values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
     values.put("update", step.update.key());
+    step.state.put(values);
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);

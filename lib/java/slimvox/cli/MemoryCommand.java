@@ -85,6 +85,7 @@ final class MemoryCommand extends Subcommand {
     values.put("classes", step.classes);
     values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
     values.put("update", step.update.key());
+    step.state.put(values);
     values.put("workspace_of", workspace.name().toLowerCase(Locale.ROOT));
     values.put("parameters", parameters);
     values.put("total_peak_bytes", report.totalPeak());

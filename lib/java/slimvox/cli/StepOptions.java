@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.util.List;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 import slimvox.backend.Backend;
@@ -12,6 +13,7 @@ import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
 import slimvox.optim.Optimizer;
 import slimvox.optim.Sgd;
+import slimvox.optim.StateFormat;
 import slimvox.train.TrainingStep;
 
 /** Options of one training step whose memory or speed is asked for. */
@@ -20,7 +22,15 @@ final class StepOptions {
   enum Rule {
     SGD,
     ADAM,
-    ADAMW
+    ADAMW;
+
+    Optimizer build(Backend backend, List<Parameter> parameters, StateFormat format) {
+      return switch (this) {
+        case SGD -> new Sgd(backend, parameters, 0.9, 0, 1e-4, true, format);
+        case ADAM, ADAMW ->
+            new Adam(backend, parameters, 0.9, 0.999, 1e-8, 1e-4, this == ADAMW, format);
+      };
+    }
   }
 
   /** Reads {@code after-backward} and {@code in-backward}. */
@@ -61,6 +71,8 @@ final class StepOptions {
       description = "sgd (with momentum), adam or adamw. Default sgd.")
   Rule optimizer = Rule.SGD;
 
+  @Mixin StateOptions state;
+
   @Option(
       names = "--update",
       paramLabel = "WHEN",
@@ -75,6 +87,7 @@ final class StepOptions {
     command.range("--batch", batch, 1, 1 << 20);
     command.range("--frames", frames, 1, 1 << 20);
     command.range("--classes", classes, 0, 100_000_000);
+    state.check(command);
     long count = (long) batch * frames * model.bins();
     if (count > Integer.MAX_VALUE - 8) {
       throw command.usage(
@@ -88,14 +101,10 @@ final class StepOptions {
   TrainingStep build(ModelSpec model, Backend backend) {
     AamSoftmax classifier =
         classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
-    return new TrainingStep(Models.build(model, backend), classifier, this::rule, update);
+    return new TrainingStep(Models.build(model, backend), classifier, this::optimizer, update);
   }
 
-  private Optimizer rule(Backend backend, List<Parameter> parameters) {
-    return switch (optimizer) {
-      case SGD -> new Sgd(backend, parameters, 0.9, 0, 1e-4, true);
-      case ADAM, ADAMW ->
-          new Adam(backend, parameters, 0.9, 0.999, 1e-8, 1e-4, optimizer == Rule.ADAMW);
-    };
+  private Optimizer optimizer(Backend backend, List<Parameter> parameters) {
+    return optimizer.build(backend, parameters, state.format());
   }
 }

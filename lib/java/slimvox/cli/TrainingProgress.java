@@ -48,6 +48,11 @@ final class TrainingProgress implements Listener, AutoCloseable {
   }
 
   @Override
+  public void noted(String note) {
+    command.note("# " + note);
+  }
+
+  @Override
   public void stepped(Step s) {
     double newest = Double.isNaN(loss) ? 1 : NEWEST;
     loss = Double.isNaN(loss) ? s.result().loss() : mean(loss, s.result().loss(), newest);

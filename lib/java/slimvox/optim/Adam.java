@@ -3,10 +3,10 @@ package slimvox.optim;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import slimvox.backend.AdamStep;
 import slimvox.backend.Backend;
-import slimvox.backend.Tensor;
-import slimvox.memory.Category;
+import slimvox.backend.Operations;
 import slimvox.nn.Parameter;
 
 /**
@@ -14,8 +14,11 @@ import slimvox.nn.Parameter;
  * 1711.05101).
  *
  * <p>The rule is in {@link AdamStep}: with {@code decoupled} weight decay shrinks the parameter
- * directly (AdamW), else it is added to the gradient (Adam with L2). State: 8 bytes a parameter,
- * the running means of the gradient and of its square.
+ * directly (AdamW), else it is added to the gradient (Adam with L2). State: the running means m of
+ * the gradient and v of its square, in the {@link StateFormat} asked for.
+ *
+ * <p>With 8 bits the parameter moves along the new m and v before they are quantized. A v that is
+ * quantized to zero leaves epsilon in the denominator of the next step, as in bitsandbytes.
  */
 public final class Adam implements Optimizer {
   private final List<Parameter> parameters;
@@ -24,9 +27,24 @@ public final class Adam implements Optimizer {
   private final double epsilon;
   private final double weightDecay;
   private final boolean decoupled;
-  private final Map<String, Tensor> moments = new LinkedHashMap<>();
+  private final Map<Parameter, Moments> moments = new LinkedHashMap<>();
+
+  private record Moments(StateTensor mean, StateTensor square) {}
+
   private AdamStep step;
   private long steps;
+
+  /** An optimizer with float32 state. */
+  public Adam(
+      Backend backend,
+      List<Parameter> parameters,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double weightDecay,
+      boolean decoupled) {
+    this(backend, parameters, beta1, beta2, epsilon, weightDecay, decoupled, StateFormat.FLOAT32);
+  }
 
   /**
    * An optimizer of {@code parameters}.
@@ -40,7 +58,8 @@ public final class Adam implements Optimizer {
       double beta2,
       double epsilon,
       double weightDecay,
-      boolean decoupled) {
+      boolean decoupled,
+      StateFormat format) {
     this.parameters = List.copyOf(parameters);
     this.beta1 = beta1;
     this.beta2 = beta2;
@@ -48,12 +67,8 @@ public final class Adam implements Optimizer {
     this.weightDecay = weightDecay;
     this.decoupled = decoupled;
     for (Parameter p : parameters) {
-      for (String moment : List.of(".mean", ".square")) {
-        String name = p.name() + moment;
-        Tensor tensor = backend.allocateLike(p.value(), Category.OPTIMIZER_STATE, name);
-        backend.ops().fill(tensor, 0);
-        moments.put(name, tensor);
-      }
+      StateTensor mean = new StateTensor(backend, p, "mean", format, true);
+      moments.put(p, new Moments(mean, new StateTensor(backend, p, "square", format, false)));
     }
   }
 
@@ -69,9 +84,14 @@ public final class Adam implements Optimizer {
 
   @Override
   public void update(Parameter p) {
-    Tensor mean = moments.get(p.name() + ".mean");
-    Tensor square = moments.get(p.name() + ".square");
-    p.value().backend().ops().adam(step, p.gradient(), p.value(), mean, square);
+    Operations ops = p.value().backend().ops();
+    StateTensor mean = moments.get(p).mean();
+    StateTensor square = moments.get(p).square();
+    if (mean.isQuantized()) {
+      ops.adamQuantized(step, p.gradient(), p.value(), mean.quantized(), square.quantized());
+    } else {
+      ops.adam(step, p.gradient(), p.value(), mean.full(), square.full());
+    }
   }
 
   @Override
@@ -80,8 +100,8 @@ public final class Adam implements Optimizer {
   }
 
   @Override
-  public Map<String, Tensor> state() {
-    return moments;
+  public List<StateTensor> state() {
+    return moments.values().stream().flatMap(m -> Stream.of(m.mean(), m.square())).toList();
   }
 
   @Override
@@ -96,6 +116,6 @@ public final class Adam implements Optimizer {
 
   @Override
   public void close() {
-    moments.values().forEach(Tensor::close);
+    state().forEach(StateTensor::close);
   }
 }

@@ -1,8 +1,6 @@
 package slimvox.optim;
 
 import java.util.List;
-import java.util.Map;
-import slimvox.backend.Tensor;
 import slimvox.nn.Parameter;
 
 /**
@@ -35,8 +33,8 @@ public interface Optimizer extends AutoCloseable {
   /** Ends the step, which counts from now on. */
   void end();
 
-  /** The state by name, for example {@code conv1.weight.momentum}, in the parameters' order. */
-  Map<String, Tensor> state();
+  /** The state of all parameters, in their order. */
+  List<StateTensor> state();
 
   /** Number of steps taken. */
   long steps();

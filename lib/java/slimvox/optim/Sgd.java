@@ -4,9 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.backend.Backend;
+import slimvox.backend.Operations;
 import slimvox.backend.SgdStep;
-import slimvox.backend.Tensor;
-import slimvox.memory.Category;
 import slimvox.nn.Parameter;
 
 /**
@@ -14,8 +13,12 @@ import slimvox.nn.Parameter;
  *
  * <p>g = gradient + weightDecay p; b = momentum b + (1 - dampening) g (b = g in the first step); p
  * -= learningRate (nesterov ? g + momentum b : b). PyTorch's rule (Sutskever et al. 2013), which
- * differs from the paper's by applying the learning rate after the momentum. State: 4 bytes a
- * parameter, none without momentum.
+ * differs from the paper's by applying the learning rate after the momentum. State: the momentum
+ * buffer b, in the {@link StateFormat} asked for; none without momentum.
+ *
+ * <p>With 8 bits the parameter moves along the new b before it is quantized, and Nesterov looks
+ * ahead along the same unquantized b: g + momentum b. (bitsandbytes' SGD8bit takes {@code nesterov}
+ * and {@code dampening} and ignores both.)
  */
 public final class Sgd implements Optimizer {
   private final List<Parameter> parameters;
@@ -23,9 +26,20 @@ public final class Sgd implements Optimizer {
   private final float dampening;
   private final float weightDecay;
   private final boolean nesterov;
-  private final Map<String, Tensor> buffers = new LinkedHashMap<>();
+  private final Map<Parameter, StateTensor> buffers = new LinkedHashMap<>();
   private SgdStep step;
   private long steps;
+
+  /** An optimizer with float32 state. */
+  public Sgd(
+      Backend backend,
+      List<Parameter> parameters,
+      double momentum,
+      double dampening,
+      double weightDecay,
+      boolean nesterov) {
+    this(backend, parameters, momentum, dampening, weightDecay, nesterov, StateFormat.FLOAT32);
+  }
 
   /**
    * An optimizer of {@code parameters}.
@@ -38,7 +52,8 @@ public final class Sgd implements Optimizer {
       double momentum,
       double dampening,
       double weightDecay,
-      boolean nesterov) {
+      boolean nesterov,
+      StateFormat format) {
     if (nesterov && (momentum <= 0 || dampening != 0)) {
       throw new IllegalArgumentException("Nesterov needs a momentum above 0 and no dampening");
     }
@@ -49,10 +64,7 @@ public final class Sgd implements Optimizer {
     this.nesterov = nesterov;
     if (momentum == 0) return;
     for (Parameter p : parameters) {
-      String name = p.name() + ".momentum";
-      Tensor buffer = backend.allocateLike(p.value(), Category.OPTIMIZER_STATE, name);
-      backend.ops().fill(buffer, 0);
-      buffers.put(name, buffer);
+      buffers.put(p, new StateTensor(backend, p, "momentum", format, true));
     }
   }
 
@@ -69,8 +81,15 @@ public final class Sgd implements Optimizer {
 
   @Override
   public void update(Parameter p) {
-    Tensor buffer = buffers.get(p.name() + ".momentum");
-    p.value().backend().ops().sgd(step, p.gradient(), p.value(), buffer);
+    Operations ops = p.value().backend().ops();
+    StateTensor buffer = buffers.get(p);
+    if (buffer == null) {
+      ops.sgd(step, p.gradient(), p.value(), null);
+    } else if (buffer.isQuantized()) {
+      ops.sgdQuantized(step, p.gradient(), p.value(), buffer.quantized());
+    } else {
+      ops.sgd(step, p.gradient(), p.value(), buffer.full());
+    }
   }
 
   @Override
@@ -79,8 +98,8 @@ public final class Sgd implements Optimizer {
   }
 
   @Override
-  public Map<String, Tensor> state() {
-    return buffers;
+  public List<StateTensor> state() {
+    return List.copyOf(buffers.values());
   }
 
   @Override
@@ -95,6 +114,6 @@ public final class Sgd implements Optimizer {
 
   @Override
   public void close() {
-    buffers.values().forEach(Tensor::close);
+    buffers.values().forEach(StateTensor::close);
   }
 }

@@ -5,14 +5,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import slimvox.backend.Backend;
-import slimvox.backend.Tensor;
 import slimvox.data.Corpus;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -28,14 +26,13 @@ import slimvox.storage.Sha256;
  * Everything a run needs to go on, in one safetensors file.
  *
  * <p>Tensors: the state of network and classifier under WeSpeaker's names, the optimizer's state
- * under {@code optimizer.}. Metadata: recipe, number of steps taken, classes, corpus. All random
- * numbers of a run follow from its seed and the step, so that there is no other state. Files are
- * written beside the old one and renamed, and carry checksums, so that a killed run leaves whole
- * files, and a damaged file is refused.
+ * under {@code optimizer.}, codes of 8 bits and their scales as they are. Metadata: recipe, number
+ * of steps taken, classes, corpus. All random numbers of a run follow from its seed and the step,
+ * so that there is no other state. Files are written beside the old one and renamed, and carry
+ * checksums, so that a killed run leaves whole files, and a damaged file is refused.
  */
 public final class Checkpoint {
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)\\.safetensors");
-  private static final String OPTIMIZER = "optimizer.";
 
   /** What binary networks have beyond float ones: thresholds of signs, slopes of activations. */
   private static final Pattern OWN_TO_BINARY =
@@ -93,9 +90,7 @@ public final class Checkpoint {
       Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes, int keep) {
     SafetensorsWriter writer = Safetensors.writer();
     Weights.save(step.state(), "", writer);
-    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
-      Weights.put(writer, OPTIMIZER + e.getKey(), e.getValue());
-    }
+    SavedState.write(step.optimizer(), writer);
     long steps = step.optimizer().steps();
     writer.metadata("format", "slimvox checkpoint 1");
     writer.metadata("recipe", recipe.toYaml());
@@ -119,12 +114,15 @@ public final class Checkpoint {
   /**
    * Fills a training step from a checkpoint.
    *
+   * @return what was lost because the optimizer's state is held in another format now; null if it
+   *     is the same
    * @throws InputException if the file is damaged or belongs to another recipe or corpus; nothing
    *     was changed then
    */
-  static void load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
+  static String load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
     Safetensors file = open(path);
-    requireSame(path, recipe(file), recipe);
+    Recipe earlier = recipe(file);
+    requireSame(path, earlier, recipe);
     if (!inputs.corpus().equals(file.metadata().get(CORPUS))) {
       throw new InputException(
           path + ": the training corpus has changed since; restore it, or start a new run");
@@ -134,19 +132,17 @@ public final class Checkpoint {
           "%s: the teacher %s has changed since; restore it, or start a new run"
               .formatted(path, recipe.transfer().teacher()));
     }
-    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
-      Weights.shape(file, OPTIMIZER + e.getKey(), e.getValue());
-    }
-    Weights.load(file, "", step.state(), name -> name.startsWith(OPTIMIZER));
-    for (Map.Entry<String, Tensor> e : step.optimizer().state().entrySet()) {
-      Weights.upload(file, OPTIMIZER + e.getKey(), e.getValue());
-    }
+    SavedState state = new SavedState(file, earlier.optimizer().state().format());
+    state.check(step.optimizer());
+    Weights.load(file, "", step.state(), name -> name.startsWith(SavedState.PREFIX));
+    String note = state.load(step.optimizer(), recipe.optimizer().state().format());
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
+    return note;
   }
 
   /**
    * Compares what decides the bits of a run: all but how often things are saved, and where they
-   * lie.
+   * lie; and how the optimizer's state is held, which may change on the way, with a note.
    *
    * @param file that the earlier recipe is in
    * @throws InputException if the recipes differ
@@ -161,6 +157,8 @@ public final class Checkpoint {
 
   private static Recipe comparable(Recipe r) {
     return r.with(
+        "optimizer.state.bits=32",
+        "optimizer.update=after-backward",
         "data.cacheFolder=null",
         "data.loaderThreads=1",
         "run.validateEvery=null",
@@ -220,7 +218,7 @@ public final class Checkpoint {
   }
 
   private static boolean isNotOfNetwork(String name) {
-    return name.startsWith("projection.") || name.startsWith(OPTIMIZER);
+    return name.startsWith("projection.") || name.startsWith(SavedState.PREFIX);
   }
 
   private static Safetensors open(Path path) {

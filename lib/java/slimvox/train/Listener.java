@@ -77,6 +77,9 @@ public interface Listener {
 
   default void started(Start start) {}
 
+  /** Something that the user should know, one line. */
+  default void noted(String note) {}
+
   default void stepped(Step step) {}
 
   /** Embeddings for a validation: {@code done} of {@code total} utterances. */
@@ -94,6 +97,11 @@ public interface Listener {
       @Override
       public void started(Start start) {
         for (Listener l : listeners) l.started(start);
+      }
+
+      @Override
+      public void noted(String note) {
+        for (Listener l : listeners) l.noted(note);
       }
 
       @Override

@@ -9,6 +9,7 @@ import slimvox.optim.CosineDecrease;
 import slimvox.optim.ExponentialDecrease;
 import slimvox.optim.LearningRate;
 import slimvox.optim.LinearWarmup;
+import slimvox.optim.StateFormat;
 
 /**
  * Section {@code optimizer} of a {@link Recipe}.
@@ -27,6 +28,7 @@ import slimvox.optim.LinearWarmup;
  * @param update when a parameter is moved: {@code after-backward}, or {@code in-backward}, as soon
  *     as its own gradient is complete, which is then dropped: the same bits with the gradients of
  *     one layer in memory at a time. Default after-backward
+ * @param state how momentum and moments are held
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record OptimizerSettings(
@@ -37,7 +39,8 @@ public record OptimizerSettings(
     Boolean nesterov,
     List<Double> betas,
     Double epsilon,
-    String update) {
+    String update,
+    State state) {
 
   /** The keys that only some update rules have. */
   static final List<String> OF_ONE_RULE = List.of("momentum", "nesterov", "betas", "epsilon");
@@ -94,6 +97,68 @@ public record OptimizerSettings(
             new LinearWarmup(0, rise, new CosineDecrease(initial, last, runSteps - rise));
         default -> new LinearWarmup(0, rise, new ConstantRate(initial));
       };
+    }
+  }
+
+  /**
+   * How the state of the optimizer (sgd: momentum; adam and adamw: both moments) is held.
+   *
+   * <p>With 8 bits a tensor of state is codes of one byte and a scale for each block, see {@link
+   * StateFormat}; the update rule is the same. The settings below {@code bits} have no effect with
+   * 32 bits, and so are refused, and null, then.
+   *
+   * @param bits 32, or 8, which takes a quarter of the memory. Default 32
+   * @param block 8 bits: numbers that share a scale, a power of two. Default 256
+   * @param map 8 bits: what codes stand for: {@code dynamic} (a tree) or {@code linear}. Default
+   *     dynamic
+   * @param scale 8 bits: what shares a scale: {@code block}, or {@code tensor}, the whole tensor,
+   *     without a block then. Default block
+   * @param exemptBelow 8 bits: parameters with fewer elements keep 32 bits. Default 4096
+   */
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  public record State(int bits, Integer block, String map, String scale, Integer exemptBelow) {
+    /** The keys that only 8 bits have. */
+    static final List<String> OF_8_BITS = List.of("block", "map", "scale", "exemptBelow");
+
+    public State {
+      if (bits != 32 && bits != 8) {
+        throw new InvalidSetting(
+            "optimizer.state.bits", bits + " is not possible; allowed is 32, 8");
+      }
+      if (bits == 32) {
+        absent("state.block", block, "32 bits");
+        absent("state.map", map, "32 bits");
+        absent("state.scale", scale, "32 bits");
+        absent("state.exemptBelow", exemptBelow, "32 bits");
+      } else {
+        if (map == null) map = "dynamic";
+        InvalidSetting.oneOf("optimizer.state.map", map, List.of("dynamic", "linear"));
+        if (scale == null) scale = "block";
+        InvalidSetting.oneOf("optimizer.state.scale", scale, List.of("block", "tensor"));
+        if (scale.equals("tensor")) {
+          absent("state.block", block, "scale tensor");
+        } else {
+          if (block == null) block = 256;
+          if (block < 1 || Integer.bitCount(block) != 1) {
+            throw new InvalidSetting(
+                "optimizer.state.block",
+                block + " is not possible; allowed is a power of two, such as 256 or 2048");
+          }
+        }
+        if (exemptBelow == null) exemptBelow = 4096;
+        InvalidSetting.range("optimizer.state.exemptBelow", exemptBelow, 0, Integer.MAX_VALUE);
+      }
+    }
+
+    /** The same for an optimizer. */
+    public StateFormat format() {
+      if (bits == 32) return StateFormat.FLOAT32;
+      return new StateFormat(
+          bits,
+          map.equals("linear") ? StateFormat.Map.LINEAR : StateFormat.Map.DYNAMIC,
+          scale.equals("tensor") ? StateFormat.Scale.TENSOR : StateFormat.Scale.BLOCK,
+          block == null ? StateFormat.EIGHT_BIT.block() : block,
+          exemptBelow);
     }
   }
 

@@ -92,7 +92,8 @@ public record Recipe(
             true,
             null,
             null,
-            "after-backward"),
+            "after-backward",
+            new OptimizerSettings.State(32, null, null, null, null)),
         TransferSettings.NONE,
         new RunSettings(
             Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "best", false, 0, null));

@@ -223,6 +223,14 @@ final class RecipeReader {
         if (optimizer.get("learningRate") instanceof ObjectNode rate) rate.remove("initial");
       }
     }
+    if (settings.at("/optimizer/state") instanceof ObjectNode state) {
+      JsonNode bits = values.get("optimizer.state.bits");
+      if (bits != null && !bits.asText().equals("8")) {
+        state.remove(OptimizerSettings.State.OF_8_BITS);
+      }
+      JsonNode scale = values.get("optimizer.state.scale");
+      if (scale != null && scale.asText().equals("tensor")) state.remove("block");
+    }
     JsonNode schedule = values.get("optimizer.learningRate.schedule");
     if (schedule != null
         && schedule.asText().equals("constant")
@@ -296,7 +304,7 @@ final class RecipeReader {
   }
 
   private static String wanted(Class<?> type) {
-    if (type == int.class || type == long.class) return "a whole number";
+    if (type == int.class || type == Integer.class || type == long.class) return "a whole number";
     if (type == double.class || type == Double.class) return "a number";
     if (type == boolean.class || type == Boolean.class) return "true or false";
     if (type == List.class) return "a list, as in [0.9, 1.0]";

@@ -63,6 +63,7 @@ public final class Trainer implements AutoCloseable {
   private final ReentrantLock inUse = new ReentrantLock();
   private boolean closed;
   private long lastSaved = -1;
+  private String note;
   private Verification verification;
 
   /** A run that leaves nothing on disk. */
@@ -114,7 +115,9 @@ public final class Trainer implements AutoCloseable {
     Optional<Path> latest = Checkpoint.latest(folder);
     if (latest.isEmpty()) return trainer.startFrom();
     try {
-      Checkpoint.load(latest.get(), recipe, trainer.inputs, trainer.training.step());
+      trainer.note = Checkpoint.load(latest.get(), recipe, trainer.inputs, trainer.training.step());
+      // Settings that may change on the way, such as the format of the optimizer's state.
+      AtomicFile.write(own, recipe.toYaml());
     } catch (RuntimeException e) {
       trainer.close();
       throw e;
@@ -194,7 +197,8 @@ public final class Trainer implements AutoCloseable {
   private static Optimizer optimizer(
       OptimizerSettings o, Backend backend, List<Parameter> parameters) {
     if (o.name().equals("sgd")) {
-      return new Sgd(backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov());
+      return new Sgd(
+          backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state().format());
     }
     return new Adam(
         backend,
@@ -203,7 +207,8 @@ public final class Trainer implements AutoCloseable {
         o.betas().get(1),
         o.epsilon(),
         o.weightDecay(),
-        o.name().equals("adamw"));
+        o.name().equals("adamw"),
+        o.state().format());
   }
 
   public Recipe recipe() {
@@ -264,6 +269,8 @@ public final class Trainer implements AutoCloseable {
   private Listener.End run(Listener listener, RunLog log) {
     long started = System.nanoTime();
     listener.started(startReport());
+    if (note != null) listener.noted(note);
+    note = null;
     long waited = 0;
     boolean interrupted = false;
     long first = step();

@@ -120,6 +120,40 @@ class MemoryCommandTest extends CommandLineTest {
         .isRefusedAsUsage("memory", "--update", "'later' is not possible; give after-backward");
   }
 
+  /** Blocks of 256, parameters under 4,096 elements at 32 bits, no classifier. */
+  @ParameterizedTest
+  @CsvSource({
+    "ResNet34, 256, 74.5",
+    "ResNet293, 256, 74.3",
+    "DF-ResNet233, 256, 73.4",
+    "ResNet34, 2048, 74.8"
+  })
+  void stateOfEightBitsSavesAlmostThreeQuarters(String model, int block, double percent) {
+    Object[] command = {"memory", "--model", model, "--batch=1", "--classes=0", "--json"};
+    Object[] eight = java.util.Arrays.copyOf(command, command.length + 3);
+    eight[command.length] = "--state-bits=8";
+    eight[command.length + 1] = "--block";
+    eight[command.length + 2] = block;
+    String state = "/now/optimizer_state";
+    long before = run(command).succeeds().json().at(state).asLong();
+    JsonNode json = run(eight).succeeds().json();
+    assertEquals(8, json.get("state_bits").asInt());
+    assertEquals(block, json.get("state_block").asInt());
+    assertEquals(percent, 100.0 * (before - json.at(state).asLong()) / before, 0.06);
+  }
+
+  @Test
+  void impossibleStateFormatsAreRefused() {
+    run("memory", "--model=ResNet18", "--state-bits=16")
+        .isRefusedAsUsage("memory", "--state-bits 16 is not possible; give 32 or 8");
+    for (int block : new int[] {0, 300}) {
+      run("memory", "--model=ResNet18", "--state-bits=8", "--block=" + block)
+          .isRefusedAsUsage("memory", "--block " + block + " is not possible; give a power of two");
+    }
+    run("memory", "--model=ResNet18", "--block=256")
+        .isRefusedAsUsage("memory", "--block 256 has no effect with --state-bits 32");
+  }
+
   @Test
   void unknownModelsAndSizesAreRefused() {
     run("memory", "--model", "ResNet35").failsWith("--model ResNet35", "ResNet34");

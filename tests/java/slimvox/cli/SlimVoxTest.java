@@ -21,7 +21,7 @@ class SlimVoxTest extends CommandLineTest {
       assertTrue(help.contains("\n  " + command + " "), help);
       assertTrue(run(command, "--help").succeeds().out().contains("Usage: slimvox " + command));
     }
-    for (String what : List.of("step", "features", "metrics")) {
+    for (String what : List.of("step", "optimizer", "features", "metrics")) {
       assertTrue(run("bench", what, "--help").succeeds().out().contains("slimvox bench " + what));
     }
   }
@@ -109,6 +109,29 @@ class SlimVoxTest extends CommandLineTest {
     run("bench", "step", "--model=ResNet18", "--backend=cuda").failsWith("backend cuda");
     run("bench", "step", "--model=ResNet18", "--backend=gpu").failsWith("no backend 'gpu'");
     run("bench", "step").isRefusedAsUsage("bench step", "--model is needed");
+  }
+
+  @Test
+  void benchOptimizerTellsTimeAndBytesOfState() {
+    for (String rule : List.of("sgd", "adam", "adamw")) {
+      JsonNode json =
+          run(
+                  "bench",
+                  "optimizer",
+                  "--parameters=2500000",
+                  "--optimizer=" + rule,
+                  "--state-bits=8",
+                  "--block=2048",
+                  "--steps=2",
+                  "--json")
+              .succeeds()
+              .json();
+      assertTrue(json.get("median_ms").asDouble() > 0);
+      int blocks = 2359296 / 2048 + (2500000 - 2359296 + 2047) / 2048;
+      int moments = rule.equals("sgd") ? 1 : 2;
+      assertEquals(moments * (2500000 + 4 * blocks), json.get("state_bytes").asInt(), rule);
+    }
+    run("bench", "optimizer", "--parameters=0").isRefusedAsUsage("bench optimizer", "--parameters");
   }
 
   @Test

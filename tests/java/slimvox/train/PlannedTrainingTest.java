@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
@@ -38,6 +39,8 @@ import slimvox.models.Saving;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
+import slimvox.optim.Sgd;
+import slimvox.optim.StateFormat;
 
 /** A training step uses exactly the memory that the dry run predicts. */
 class PlannedTrainingTest {
@@ -73,6 +76,18 @@ class PlannedTrainingTest {
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale, false),
             (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true),
             TrainingStep.Update.IN_BACKWARD);
+  }
+
+  private static Function<Backend, TrainingStep> eightBit(
+      ModelSpec spec, boolean adam, StateFormat format) {
+    return b ->
+        new TrainingStep(
+            Models.build(spec, b),
+            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
+            (c, parameters) ->
+                adam
+                    ? new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, format)
+                    : new Sgd(c, parameters, 0.9, 0, 1e-4, true, format));
   }
 
   private static ModelSpec spec(String name, ModelSpec.Pooling pooling) {
@@ -216,6 +231,35 @@ class PlannedTrainingTest {
       assertNotEquals(before.get(last)[0], cpu.ops().floats(parameters.get(last).value())[0]);
       cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void stateOfEightBitsIsInTheLedgerByCodesAndScales(boolean adam) {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    for (StateFormat format :
+        List.of(
+            StateFormat.FLOAT32,
+            StateFormat.EIGHT_BIT,
+            StateFormat.eightBit(2048),
+            new StateFormat(8, StateFormat.Map.LINEAR, StateFormat.Scale.TENSOR, 256, 0))) {
+      long expected = 0;
+      try (PlannedTraining training = new PlannedTraining(cpu, eightBit(spec, adam, format))) {
+        training.step().initialize(new SplittableRandom(1));
+        List<String> planned = events(training.timeline(BATCH, FRAMES));
+        cpu.ledger().startTimeline();
+        training.run(features(), new int[] {0, 1, 4}, 0.2, 0.001);
+        assertEquals(planned, events(cpu.ledger().stopTimeline()));
+        for (Parameter p : training.step().state().parameters().values()) {
+          long n = p.value().size();
+          boolean exempt = format.bits() == 32 || n < format.exemptBelow();
+          int block = format.scale() == StateFormat.Scale.TENSOR ? (int) n : format.block();
+          expected += (adam ? 2 : 1) * (exempt ? 4 * n : n + 4 * ((n + block - 1) / block));
+        }
+        assertEquals(expected, cpu.ledger().bytes(Category.OPTIMIZER_STATE), format.toString());
+      }
+    }
+    cpu.ledger().checkOnly();
   }
 
   private static List<String> events(List<MemoryLedger.Event> timeline) {

@@ -103,6 +103,8 @@ class RecipeTest {
           momentum: 0.9
           nesterov: true
           update: after-backward
+          state:
+            bits: 32
         transfer:
           from: null
           teacher: null
@@ -216,6 +218,12 @@ class RecipeTest {
             + " example 0.001",
         assertThrows(InputException.class, () -> Recipe.defaults().with("optimizer.name=adam"))
             .getMessage());
+    Recipe eight = adamw.with("optimizer.state.bits=8", "optimizer.state.exemptBelow=0");
+    assertEquals(256, eight.optimizer().state().block());
+    assertEquals("dynamic", eight.optimizer().state().map());
+    assertEquals(0, eight.with("optimizer.name=adam").optimizer().state().exemptBelow(), "kept");
+    assertNull(eight.with("optimizer.state.scale=tensor").optimizer().state().block());
+    assertEquals(adamw, eight.with("optimizer.state.bits=32"));
     Recipe constant = adamw.with("optimizer.learningRate.schedule=constant");
     assertNull(constant.optimizer().learningRate().last());
     assertEquals(0.003, constant.optimizer().learningRate().schedule(10, 100).at(99), "constant");
@@ -318,6 +326,20 @@ class RecipeTest {
             + " sgd, adam, adamw",
         "optimizer:@  update: later | r.yaml: line 2: optimizer.update: later is not possible;"
             + " allowed is after-backward, in-backward",
+        "optimizer:@  state: {bits: 16} | r.yaml: line 2: optimizer.state.bits: 16 is not possible;"
+            + " allowed is 32, 8",
+        "optimizer:@  state: {bits: 8, block: 0} | r.yaml: line 2: optimizer.state.block: 0 is not"
+            + " possible; allowed is a power of two, such as 256 or 2048",
+        "optimizer:@  state: {bits: 8, block: 300} | r.yaml: line 2: optimizer.state.block: 300 is"
+            + " not possible; allowed is a power of two, such as 256 or 2048",
+        "optimizer:@  state: {bits: 8, block: 0.5} | r.yaml: line 2: optimizer.state.block: needs a"
+            + " whole number, found 0.5",
+        "optimizer:@  state: {block: 256} | r.yaml: line 2: optimizer.state.block: 256 has no"
+            + " effect with 32 bits",
+        "optimizer:@  state: {bits: 8, scale: tensor, block: 256} | r.yaml: line 2:"
+            + " optimizer.state.block: 256 has no effect with scale tensor",
+        "optimizer:@  state: {bits: 8, map: log} | r.yaml: line 2: optimizer.state.map: log is not"
+            + " possible; allowed is dynamic, linear",
         "optimizer:@  betas: [0.9, 0.99] | r.yaml: line 2: optimizer.betas: [0.9, 0.99] has no"
             + " effect with sgd",
         "optimizer:@  name: adamw | r.yaml: line 2: optimizer.learningRate.initial is needed with"
@@ -532,6 +554,7 @@ class RecipeTest {
             LossSettings.Margin.class,
             OptimizerSettings.class,
             OptimizerSettings.Rate.class,
+            OptimizerSettings.State.class,
             TransferSettings.class,
             RunSettings.class)) {
       Class<?> file = section.isMemberClass() ? section.getDeclaringClass() : section;
@@ -552,6 +575,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(63, keys);
+    assertEquals(68, keys);
   }
 }

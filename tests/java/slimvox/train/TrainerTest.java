@@ -31,6 +31,11 @@ class TrainerTest {
 
   @BeforeAll
   static void corpus() throws IOException {
+    corpus(folder);
+  }
+
+  /** Writes the corpus and its trials. */
+  static void corpus(Path folder) throws IOException {
     SplittableRandom random = new SplittableRandom(3);
     StringBuilder trials = new StringBuilder();
     for (int speaker = 0; speaker < 4; speaker++) {
@@ -56,6 +61,11 @@ class TrainerTest {
   }
 
   private static Recipe recipe(String... settings) {
+    return recipe(folder, settings);
+  }
+
+  /** A recipe for the corpus of a folder. */
+  static Recipe recipe(Path folder, String... settings) {
     return Recipe.defaults()
         .with(
             "model.name=ResNet18",

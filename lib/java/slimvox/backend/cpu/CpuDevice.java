@@ -7,6 +7,7 @@ import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
 import slimvox.storage.InputException;
@@ -33,6 +34,8 @@ public final class CpuDevice implements Device {
   private final BinaryFilters binaryFilters;
   private final ChannelActivations channelActivations;
   private final Optimizers optimizers;
+  private final BlockwiseCodes blockwise;
+  private final QuantizedOptimizers quantizedOptimizers;
   private boolean closed;
 
   private CpuDevice(int threads) {
@@ -48,6 +51,8 @@ public final class CpuDevice implements Device {
     binaryFilters = new BinaryFilters(parallel);
     channelActivations = new ChannelActivations(parallel);
     optimizers = new Optimizers(parallel);
+    blockwise = new BlockwiseCodes(parallel);
+    quantizedOptimizers = new QuantizedOptimizers(parallel, blockwise);
   }
 
   /**
@@ -460,6 +465,28 @@ public final class CpuDevice implements Device {
   @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
     optimizers.adam(step, gradient, parameter, mean, square);
+  }
+
+  @Override
+  public void quantize(Tensor x, Quantized y) {
+    blockwise.quantize(x, y);
+  }
+
+  @Override
+  public void dequantize(Quantized x, Tensor y) {
+    blockwise.dequantize(x, y);
+  }
+
+  @Override
+  public void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
+    quantizedOptimizers.sgd(step, gradient, parameter, momentumBuffer);
+  }
+
+  @Override
+  public void adamQuantized(
+      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
+    quantizedOptimizers.adam(step, gradient, parameter, mean, square);
   }
 
   @Override

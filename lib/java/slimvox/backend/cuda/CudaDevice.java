@@ -6,6 +6,7 @@ import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
 
@@ -480,6 +481,28 @@ public final class CudaDevice implements Device {
   @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
     optimizers.adam(step, gradient, parameter, mean, square);
+  }
+
+  @Override
+  public void quantize(Tensor x, Quantized y) {
+    throw missing("optimizer state of 8 bits");
+  }
+
+  @Override
+  public void dequantize(Quantized x, Tensor y) {
+    throw missing("optimizer state of 8 bits");
+  }
+
+  @Override
+  public void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
+    throw missing("optimizer state of 8 bits");
+  }
+
+  @Override
+  public void adamQuantized(
+      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
+    throw missing("optimizer state of 8 bits");
   }
 
   @Override

@@ -6,6 +6,7 @@ import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
 
@@ -306,6 +307,20 @@ public final class DryDevice implements Device {
 
   @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {}
+
+  @Override
+  public void quantize(Tensor x, Quantized y) {}
+
+  @Override
+  public void dequantize(Quantized x, Tensor y) {}
+
+  @Override
+  public void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {}
+
+  @Override
+  public void adamQuantized(
+      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {}
 
   /** Leaves the device that gave the sizes open. */
   @Override

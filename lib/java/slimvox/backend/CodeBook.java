@@ -1,0 +1,72 @@
+package slimvox.backend;
+
+/**
+ * 256 numbers from -1 to 1, in ascending order, for codes of one byte: code c stands for number c.
+ *
+ * <p>A number between two of the book gets the code of the nearer one, which the mid-point {@code
+ * (value(c) + value(c + 1)) / 2}, rounded to float32, decides; the mid-point itself gets the lower
+ * code. The best-known books are built by {@code slimvox.optim.DynamicTree}.
+ */
+public final class CodeBook {
+  /** How many codes there are. */
+  public static final int SIZE = 256;
+
+  private final String name;
+  private final float[] values;
+
+  /**
+   * A book.
+   *
+   * @param name for messages, for example {@code dynamic signed}
+   * @param values 256 finite numbers, each larger than the one before
+   */
+  public CodeBook(String name, float[] values) {
+    if (values.length != SIZE) {
+      throw new IllegalArgumentException(name + " has " + values.length + " numbers, not " + SIZE);
+    }
+    for (int c = 0; c < SIZE; c++) {
+      boolean rises = c == 0 || values[c] > values[c - 1];
+      if (!rises || Math.abs(values[c]) > 1 || Float.isNaN(values[c])) {
+        throw new IllegalArgumentException(
+            name + ": number " + c + " is " + values[c] + "; they must rise, from -1 to 1");
+      }
+    }
+    this.name = name;
+    this.values = values.clone();
+  }
+
+  /** The number that a code stands for. */
+  public float value(int code) {
+    return values[code];
+  }
+
+  /** All 256 numbers. */
+  public float[] values() {
+    return values.clone();
+  }
+
+  /** The largest number that still gets {@code code}; infinity for the last code. */
+  public float upperBound(int code) {
+    return code == SIZE - 1 ? Float.POSITIVE_INFINITY : (values[code] + values[code + 1]) / 2;
+  }
+
+  /** The code of the number that is nearest to {@code x}. */
+  public int nearest(float x) {
+    int low = 0;
+    int high = SIZE - 1;
+    while (low < high) {
+      int middle = (low + high) / 2;
+      if (x <= upperBound(middle)) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

@@ -1,0 +1,162 @@
+package slimvox.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import slimvox.backend.CodeBook;
+import slimvox.backend.Quantized;
+import slimvox.backend.Tensor;
+import slimvox.models.Weights;
+import slimvox.optim.Optimizer;
+import slimvox.optim.QuantizationError;
+import slimvox.optim.StateFormat;
+import slimvox.optim.StateTensor;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/**
+ * An optimizer's state in a checkpoint.
+ *
+ * <p>float32 state is one tensor, {@code optimizer.conv1.weight.momentum}; quantized state two,
+ * with {@code .codes} (uint8) and {@code .absmax} behind the name. State of the same format comes
+ * back to the bit; of another one, by its values.
+ */
+final class SavedState {
+  static final String PREFIX = "optimizer.";
+
+  private final Safetensors file;
+  private final StateFormat format;
+
+  /**
+   * The state in a file.
+   *
+   * @param format that it was written in
+   */
+  SavedState(Safetensors file, StateFormat format) {
+    this.file = file;
+    this.format = format;
+  }
+
+  static void write(Optimizer optimizer, SafetensorsWriter writer) {
+    for (StateTensor s : optimizer.state()) {
+      for (Map.Entry<String, Tensor> e : s.tensors().entrySet()) {
+        Weights.put(writer, PREFIX + e.getKey(), e.getValue());
+      }
+    }
+  }
+
+  /**
+   * Looks whether everything is there and fits.
+   *
+   * @throws InputException naming the tensor that is missing or does not fit
+   */
+  void check(Optimizer optimizer) {
+    for (StateTensor s : optimizer.state()) {
+      String name = PREFIX + s.name();
+      long size = s.shape().size();
+      if (!format.quantizes(size)) {
+        shape(name, "F32", Arrays.stream(s.shape().toArray()).asLongStream().toArray());
+        continue;
+      }
+      shape(name + ".codes", "U8", Arrays.stream(s.shape().toArray()).asLongStream().toArray());
+      int blocks = Quantized.blocks(size, format.blockOf(size));
+      require(name + ".absmax");
+      if (!file.dtype(name + ".absmax").equals("F32")
+          || !Arrays.equals(file.shape(name + ".absmax"), new long[] {blocks})) {
+        throw new InputException(
+            "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d need %,d"
+                    .formatted(file.file(), name, size, format.blockOf(size), blocks)
+                + " scales of type F32, not %s of type %s"
+                    .formatted(
+                        Arrays.toString(file.shape(name + ".absmax")),
+                        file.dtype(name + ".absmax")));
+      }
+      for (float scale : file.floats(name + ".absmax")) {
+        if (!(scale >= 0 && scale < Float.POSITIVE_INFINITY)) {
+          throw new InputException(
+              "%s: %s.absmax holds %s; a scale is at least 0 and finite"
+                  .formatted(file.file(), name, scale));
+        }
+      }
+    }
+  }
+
+  private void shape(String name, String type, long[] wanted) {
+    require(name);
+    if (file.dtype(name).equals(type) && Arrays.equals(file.shape(name), wanted)) return;
+    throw new InputException(
+        "%s: tensor %s is %s of type %s, its parameter wants %s of type %s"
+            .formatted(
+                file.file(),
+                name,
+                Arrays.toString(file.shape(name)),
+                file.dtype(name),
+                Arrays.toString(wanted),
+                type));
+  }
+
+  private void require(String name) {
+    if (file.has(name)) return;
+    throw new InputException(
+        file.file() + ": no tensor " + name + ", so its optimizer state is not complete");
+  }
+
+  /**
+   * Fills the optimizer's state.
+   *
+   * @param now the optimizer's own format
+   * @return what was lost, or null if the formats are the same
+   */
+  String load(Optimizer optimizer, StateFormat now) {
+    List<QuantizationError> errors = new ArrayList<>();
+    for (StateTensor s : optimizer.state()) {
+      if (format.equals(now)) {
+        s.tensors().forEach((name, x) -> Weights.upload(file, PREFIX + name, x));
+        continue;
+      }
+      float[] values = values(s);
+      s.set(values);
+      if (s.isQuantized()) errors.add(QuantizationError.of(s.name(), values, s.values()));
+    }
+    return format.equals(now) ? null : note(now, errors);
+  }
+
+  private float[] values(StateTensor s) {
+    String name = PREFIX + s.name();
+    int size = Math.toIntExact(s.shape().size());
+    if (!format.quantizes(size)) return file.floats(name);
+    CodeBook book = format.book(s.isSigned());
+    int block = format.blockOf(size);
+    byte[] codes = file.bytes(name + ".codes");
+    float[] absmax = file.floats(name + ".absmax");
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) values[i] = book.value(codes[i] & 255) * absmax[i / block];
+    return values;
+  }
+
+  private String note(StateFormat now, List<QuantizationError> errors) {
+    String change = "optimizer state changes from " + format + " to " + now + ": ";
+    if (errors.isEmpty()) {
+      return change + "the rounded numbers are taken over, nothing more is lost";
+    }
+    double mean = errors.stream().mapToDouble(e -> e.mean() * e.count()).sum();
+    double vanished = errors.stream().mapToDouble(e -> e.vanished() * e.count()).sum();
+    double count = Math.max(1, errors.stream().mapToLong(QuantizationError::count).sum());
+    QuantizationError worst =
+        errors.stream().max((a, b) -> Double.compare(a.mean(), b.mean())).orElseThrow();
+    return change
+        + String.format(
+            Locale.ROOT,
+            "%d tensors are rounded, by %.2f %% of a number on average (%s by %.2f %%), and %.3f %%"
+                + " of the numbers become zero; the run will not end in the bits of the one that"
+                + " was saved",
+            errors.size(),
+            100 * mean / count,
+            worst.name(),
+            100 * worst.mean(),
+            100 * vanished / count);
+  }
+}

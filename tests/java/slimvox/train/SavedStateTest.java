@@ -1,0 +1,216 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.data.FeatureSource;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/** Optimizer state of 8 bits in runs and checkpoints. */
+class SavedStateTest {
+  private static final String TENSOR = "optimizer.layer4.0.conv1.weight.mean";
+  private static final Listener SILENT = new Listener() {};
+
+  @TempDir static Path folder;
+
+  @BeforeAll
+  static void corpus() throws IOException {
+    TrainerTest.corpus(folder);
+  }
+
+  private static Recipe recipe(String... settings) {
+    return TrainerTest.recipe(folder, "run.validateEvery=0 steps").with(settings);
+  }
+
+  private static void run(Recipe recipe, Path out, Listener listener) throws Exception {
+    boolean resume = Files.exists(out);
+    try (Trainer trainer =
+        resume
+            ? Trainer.resume(recipe, out, FeatureSource.Progress.NONE)
+            : Trainer.start(recipe, out, FeatureSource.Progress.NONE)) {
+      trainer.run(listener);
+    }
+  }
+
+  private static Listener stopAfter(long step) {
+    return new Listener() {
+      @Override
+      public void stepped(Step s) {
+        if (s.step() == step) Thread.currentThread().interrupt();
+      }
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "optimizer.state.block=2048",
+        "optimizer.state.map=linear",
+        "optimizer.state.scale=tensor",
+        "optimizer.state.exemptBelow=0",
+        "optimizer.update=in-backward"
+      })
+  void aRunWithEightBitStateGoesOnToTheSameBits(String setting) throws Exception {
+    List<String> settings = new ArrayList<>(List.of("optimizer.state.bits=8"));
+    if (!setting.isEmpty()) settings.add(setting);
+    Recipe recipe = recipe(settings.toArray(String[]::new));
+    Path whole = folder.resolve("whole-" + setting);
+    run(recipe, whole, SILENT);
+    Path parts = folder.resolve("parts-" + setting);
+    run(recipe, parts, stopAfter(5));
+    assertTrue(Thread.interrupted());
+    run(recipe, parts, SILENT);
+    Safetensors a = Safetensors.read(Checkpoint.file(whole, 12));
+    Safetensors b = Safetensors.read(Checkpoint.file(parts, 12));
+    assertEquals(a.names(), b.names());
+    for (String name : a.names()) {
+      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    }
+    assertEquals("U8", a.dtype(TENSOR + ".codes"));
+    assertTrue(a.bytes(TENSOR + ".codes").length > 4000);
+  }
+
+  private static String noteOfResume(Recipe recipe, Path out) throws Exception {
+    String[] note = new String[1];
+    run(
+        recipe,
+        out,
+        new Listener() {
+          @Override
+          public void noted(String text) {
+            note[0] = text;
+          }
+
+          @Override
+          public void stepped(Step step) {
+            Thread.currentThread().interrupt();
+          }
+        });
+    assertTrue(Thread.interrupted());
+    return note[0];
+  }
+
+  @Test
+  void stateMayChangeItsFormatOnTheWayWithANoteOfWhatIsLost() throws Exception {
+    Path out = folder.resolve("change");
+    run(recipe(), out, stopAfter(4));
+    assertTrue(Thread.interrupted());
+    assertNull(noteOfResume(recipe(), out));
+
+    Recipe eight = recipe("optimizer.state.bits=8");
+    String note = noteOfResume(eight, out);
+    assertTrue(
+        note.matches(
+            "optimizer state changes from 32-bit to 8-bit \\(dynamic map, blocks of 256, exempt"
+                + " below 4,096 elements\\): \\d+ tensors are rounded, by \\d+[.]\\d\\d % of a"
+                + " number on average \\(\\S+ by \\S+ %\\), and \\d[.]\\d{3} % of the numbers"
+                + " become zero; the run will not end in the bits of the one that was saved"),
+        note);
+    assertEquals(eight, Recipe.read(out.resolve("recipe.yaml")), "the run is an 8-bit one now");
+
+    assertTrue(
+        noteOfResume(recipe("optimizer.state.bits=8", "optimizer.state.block=2048"), out)
+            .startsWith("optimizer state changes from 8-bit (dynamic map, blocks of 256, exempt"));
+    assertEquals(
+        "optimizer state changes from 8-bit (dynamic map, blocks of 2048, exempt below 4,096"
+            + " elements) to 32-bit: the rounded numbers are taken over, nothing more is lost",
+        noteOfResume(recipe(), out));
+  }
+
+  /** Copies a checkpoint with one tensor left out and another in its place. */
+  private static void replace(Path file, String name, SafetensorsWriter with) {
+    Safetensors old = Safetensors.read(file);
+    for (String other : old.names()) {
+      if (other.equals(name)) continue;
+      switch (old.dtype(other)) {
+        case "U8" -> with.put(other, old.shape(other), old.bytes(other));
+        case "I64" -> with.put(other, old.shape(other), old.longs(other));
+        default -> with.put(other, old.shape(other), old.floats(other));
+      }
+    }
+    old.metadata()
+        .forEach(
+            (key, value) -> {
+              if (List.of("recipe", "steps", "classes", "corpus_sha256").contains(key)) {
+                with.metadata(key, value);
+              }
+            });
+    with.write(file);
+  }
+
+  @Test
+  void codesAndScalesThatDoNotBelongTogetherAreRefusedByName() throws Exception {
+    Path out = folder.resolve("damaged");
+    Recipe recipe = recipe("optimizer.state.bits=8", "run.length=4 steps");
+    run(recipe, out, SILENT);
+    Path file = Checkpoint.latest(out).orElseThrow();
+    byte[] good = Files.readAllBytes(file);
+    Safetensors saved = Safetensors.read(file);
+    float[] absmax = saved.floats(TENSOR + ".absmax");
+    byte[] codes = saved.bytes(TENSOR + ".codes");
+    float[] fewer = Arrays.copyOf(absmax, absmax.length - 1);
+    float[] negative = absmax.clone();
+    negative[1] = -1;
+
+    refused(
+        recipe,
+        file,
+        TENSOR + ".absmax",
+        Safetensors.writer().put(TENSOR + ".absmax", new long[] {fewer.length}, fewer),
+        "%s.absmax and .codes do not belong together: %,d codes in blocks of 256 need %d scales of"
+                .formatted(TENSOR, codes.length, absmax.length)
+            + " type F32, not ["
+            + fewer.length
+            + "] of type F32");
+    Files.write(file, good);
+    refused(
+        recipe,
+        file,
+        TENSOR + ".absmax",
+        Safetensors.writer().put(TENSOR + ".absmax", new long[] {absmax.length}, negative),
+        TENSOR + ".absmax holds -1.0; a scale is at least 0 and finite");
+    Files.write(file, good);
+    refused(
+        recipe,
+        file,
+        TENSOR + ".codes",
+        Safetensors.writer().put(TENSOR + ".codes", new long[] {codes.length}, codes),
+        "tensor %s.codes is [%d] of type U8, its parameter wants %s of type U8"
+            .formatted(TENSOR, codes.length, Arrays.toString(saved.shape(TENSOR + ".codes"))));
+    Files.write(file, good);
+    refused(
+        recipe,
+        file,
+        TENSOR + ".codes",
+        Safetensors.writer(),
+        "no tensor " + TENSOR + ".codes, so its optimizer state is not complete");
+    Files.write(file, good);
+    Trainer.resume(recipe, out, FeatureSource.Progress.NONE).close();
+  }
+
+  private static void refused(
+      Recipe recipe, Path file, String name, SafetensorsWriter with, String message) {
+    replace(file, name, with);
+    var e =
+        assertThrows(
+            InputException.class,
+            () -> Trainer.resume(recipe, file.getParent(), FeatureSource.Progress.NONE));
+    assertEquals(file + ": " + message, e.getMessage());
+  }
+}
