@@ -189,6 +189,38 @@ public final class Corpus {
   }
 
   /**
+   * The recordings of some words, and the joined utterances made of them alone: what a
+   * text-dependent system is trained with.
+   *
+   * @throws InputException if a recording's word is not known, or nobody says one of the words
+   */
+  public Corpus saying(Collection<String> words) {
+    Set<String> wanted = new HashSet<>(words);
+    Set<String> known = new TreeSet<>();
+    List<Utterance> chosen = new ArrayList<>();
+    for (Utterance utterance : utterances) {
+      String word = utterance.word().orElse(null);
+      if (word == null) {
+        throw new InputException(
+            folder
+                + ": utterance "
+                + utterance.id()
+                + " has no word; training on words needs the file utt2word");
+      }
+      known.add(word);
+      if (wanted.contains(word)) chosen.add(utterance);
+    }
+    for (String word : words) if (!known.contains(word)) throw unknown("word", word, known);
+    Set<Utterance> kept = new HashSet<>(chosen);
+    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
+    joined.forEach(
+        (id, list) -> {
+          if (kept.containsAll(list)) parts.put(id, list);
+        });
+    return new Corpus(folder, name + ", saying " + String.join(" ", words), chosen, parts);
+  }
+
+  /**
    * The speakers listed in the folder's file {@code NAME.speakers}, one a line.
    *
    * @throws InputException if there is no such file (it lists those there are) or it names a

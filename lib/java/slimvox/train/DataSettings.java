@@ -13,6 +13,8 @@ import java.util.List;
  *     Default null, not set: {@link #trainFolder} then says so
  * @param trainSpeakers names of speaker lists ({@code NAME.speakers} in the training corpus) to
  *     train with. Default [], all speakers
+ * @param trainWords words whose recordings are trained with, for text-dependent verification of
+ *     them; needs the corpus' file {@code utt2word}. Default [], whatever is said
  * @param validationCorpus folder that the trials' utterances are in. Default null: the training
  *     corpus
  * @param trials trials to validate with: the name of a list in the validation corpus' folder {@code
@@ -32,6 +34,7 @@ import java.util.List;
 public record DataSettings(
     String trainCorpus,
     List<String> trainSpeakers,
+    List<String> trainWords,
     String validationCorpus,
     String trials,
     int fold,
@@ -76,6 +79,8 @@ public record DataSettings(
     notEmpty("data.cacheFolder", cacheFolder);
     for (String list : trainSpeakers) InvalidSetting.text("data.trainSpeakers", list);
     trainSpeakers = distinct("data.trainSpeakers", trainSpeakers);
+    for (String word : trainWords) InvalidSetting.text("data.trainWords", word);
+    trainWords = distinct("data.trainWords", trainWords);
     if (folds == 0) {
       if (fold != 0) {
         throw new InvalidSetting("data.fold", fold + " has no effect without data.folds");

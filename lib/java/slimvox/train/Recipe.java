@@ -70,6 +70,7 @@ public record Recipe(
         new DataSettings(
             null,
             List.of(),
+            List.of(),
             null,
             null,
             0,

@@ -43,17 +43,19 @@ public final class TrainingData {
   public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
     DataSettings data = recipe.data();
     Corpus all = Corpus.open(data.trainFolder()).requireFiles();
+    Corpus said;
     if (data.folds() > 0) {
       Corpus.Fold fold = all.fold(data.fold(), data.folds());
-      train = fold.train();
+      said = fold.train();
       validation = fold.test();
     } else {
-      train = data.trainSpeakers().isEmpty() ? all : all.subset(speakers(all, data));
+      said = data.trainSpeakers().isEmpty() ? all : all.subset(speakers(all, data));
       validation =
           data.validationCorpus() == null
               ? all
               : Corpus.open(data.validationFolder()).requireFiles();
     }
+    train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
     trials = trials(data);
     checkTrials();
     FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
@@ -147,6 +149,16 @@ public final class TrainingData {
   /** The corpus that the trials are about. */
   public Corpus validation() {
     return validation;
+  }
+
+  /**
+   * What an utterance of the validation corpus says; null where the corpus does not tell, or
+   * several words were joined.
+   */
+  public String phrase(String id) {
+    List<String> words =
+        validation.parts(id).stream().map(u -> u.word().orElse(null)).distinct().toList();
+    return words.size() == 1 ? words.getFirst() : null;
   }
 
   /** The trials, null without validation. */

@@ -72,6 +72,32 @@ class CorpusTest {
   }
 
   @Test
+  void recordingsOfOnePhraseAreChosenByTheirWord() {
+    Corpus corpus = Corpus.open(SHIPPED);
+    Corpus phrase = corpus.saying(List.of("open", "close"));
+    assertEquals(30, phrase.speakers().size());
+    assertEquals(30 * 2 * 3, phrase.utterances().size());
+    for (Utterance u : phrase.utterances()) {
+      assertTrue(List.of("open", "close").contains(u.word().orElseThrow()));
+    }
+    phrase
+        .joined()
+        .values()
+        .forEach(parts -> parts.forEach(part -> assertTrue(phrase.has(part.id()))));
+    assertEquals(
+        SHIPPED + ": has no word opne; the nearest are one, nine, open",
+        assertThrows(InputException.class, () -> corpus.saying(List.of("opne"))).getMessage());
+  }
+
+  @Test
+  void trainingOnWordsNeedsToKnowThem() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    assertEquals(
+        folder + ": utterance s0-0 has no word; training on words needs the file utt2word",
+        assertThrows(InputException.class, () -> corpus.saying(List.of("open"))).getMessage());
+  }
+
+  @Test
   void joinedTrialsShareNoRecordingAndNoWord() {
     Corpus corpus = Corpus.open(SHIPPED).fold(2, 5).test();
     for (TrialRule.Pair pair : TrialRule.JOINED.pairs(corpus)) {

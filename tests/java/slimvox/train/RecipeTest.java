@@ -69,6 +69,7 @@ class RecipeTest {
         data:
           trainCorpus: null
           trainSpeakers: []
+          trainWords: []
           validationCorpus: null
           trials: null
           fold: 0
@@ -459,6 +460,7 @@ class RecipeTest {
           new DataSettings(
               text.toString(),
               List.of(text.toString()),
+              List.of(text.toString()),
               null,
               null,
               0,
@@ -575,6 +577,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(68, keys);
+    assertEquals(69, keys);
   }
 }

@@ -1,0 +1,92 @@
+package slimvox.verify;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import slimvox.storage.InputException;
+
+/**
+ * Text-dependent verification: results of each phrase, and of all phrases together.
+ *
+ * <p>In each trial both recordings say the same phrase. The pooled EER has one threshold for all
+ * phrases, as a system has that does not ask which one is said; the mean of the phrases' EERs has a
+ * threshold for each, and is therefore usually lower.
+ *
+ * @param pooled all trials together
+ * @param phrases the trials of each phrase, in alphabetical order
+ */
+public record PhraseResults(Verification pooled, List<Phrase> phrases) {
+  /** One phrase and its result. */
+  public record Phrase(String phrase, Verification verification) {}
+
+  public PhraseResults {
+    phrases = List.copyOf(phrases);
+  }
+
+  /**
+   * Measures with p_target 0.05 and unit costs.
+   *
+   * @param phraseOf what an utterance says; null where that is not known
+   * @throws InputException if a trial's phrases differ or are not known, or a phrase lacks targets
+   *     or nontargets
+   */
+  public static PhraseResults of(Scores scores, Function<String, String> phraseOf) {
+    return of(scores, phraseOf, DetectionCost.VOXSRC);
+  }
+
+  /** Measures with the given prior and costs; see {@link #of(Scores, Function)}. */
+  public static PhraseResults of(
+      Scores scores, Function<String, String> phraseOf, DetectionCost cost) {
+    Trials trials = scores.trials();
+    Map<String, List<Integer>> byPhrase = new TreeMap<>();
+    for (int i = 0; i < trials.size(); i++) {
+      byPhrase.computeIfAbsent(phrase(trials, i, phraseOf), _ -> new ArrayList<>()).add(i);
+    }
+    List<Phrase> phrases = new ArrayList<>();
+    byPhrase.forEach(
+        (phrase, numbers) ->
+            phrases.add(new Phrase(phrase, verification(scores, phrase, numbers, cost))));
+    Verification pooled = Verification.of(scores.curve(), cost, trials.name(), trials.sha256());
+    return new PhraseResults(pooled, phrases);
+  }
+
+  private static String phrase(Trials trials, int i, Function<String, String> phraseOf) {
+    String said = known(trials, i, trials.enrol(i), phraseOf);
+    String repeated = known(trials, i, trials.test(i), phraseOf);
+    if (said.equals(repeated)) return said;
+    throw new InputException(
+        "%s:%d: '%s' says '%s' and '%s' says '%s'; in a text-dependent list both say the same"
+            .formatted(trials.name(), i + 1, trials.enrol(i), said, trials.test(i), repeated));
+  }
+
+  private static String known(
+      Trials trials, int i, String utterance, Function<String, String> phraseOf) {
+    String phrase = phraseOf.apply(utterance);
+    if (phrase != null) return phrase;
+    throw new InputException(
+        "%s:%d: what '%s' says is not known; add it to utt2word"
+            .formatted(trials.name(), i + 1, utterance));
+  }
+
+  private static Verification verification(
+      Scores scores, String phrase, List<Integer> numbers, DetectionCost cost) {
+    Trials all = scores.trials();
+    Trials.Builder trials = Trials.builder(all.name() + ", phrase " + phrase);
+    float[] values = new float[numbers.size()];
+    for (int k = 0; k < values.length; k++) {
+      int i = numbers.get(k);
+      trials.add(all.enrol(i), all.test(i), all.isTarget(i));
+      values[k] = scores.get(i);
+    }
+    Trials own = trials.build();
+    DetectionCurve curve = new Scores(scores.source(), own, values).curve();
+    return Verification.of(curve, cost, own.name(), own.sha256());
+  }
+
+  /** The mean of the phrases' EERs, in percent: each phrase has its own threshold. */
+  public double meanEerPercent() {
+    return phrases.stream().mapToDouble(p -> p.verification().eerPercent()).average().orElseThrow();
+  }
+}
