@@ -29,6 +29,7 @@ class PackageDirectionTest {
           Map.entry("audio", List.of("vector")),
           Map.entry("data", List.of("audio")),
           Map.entry("verify", List.of()),
+          Map.entry("binary", List.of("models", "nn", "backend", "memory", "vector", "audio")),
           Map.entry(
               "train",
               List.of(
@@ -37,13 +38,13 @@ class PackageDirectionTest {
           Map.entry(
               "notebook",
               List.of(
-                  "report", "train", "data", "audio", "verify", "models", "loss", "optim", "nn",
-                  "backend", "memory")),
+                  "report", "binary", "train", "data", "audio", "verify", "models", "loss", "optim",
+                  "nn", "backend", "memory")),
           Map.entry(
               "cli",
               List.of(
-                  "report", "train", "data", "audio", "verify", "models", "loss", "optim", "nn",
-                  "backend", "memory")));
+                  "report", "binary", "train", "data", "audio", "verify", "models", "loss", "optim",
+                  "nn", "backend", "memory")));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()

@@ -73,6 +73,11 @@ public final class CpuDevice implements Device {
     return new CpuDevice(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
   }
 
+  /** The threads that the operations run on, for kernels of other packages. */
+  public Parallel parallel() {
+    return parallel;
+  }
+
   @Override
   public String name() {
     return "cpu";

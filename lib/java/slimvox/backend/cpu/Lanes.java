@@ -14,15 +14,15 @@ import jdk.incubator.vector.VectorSpecies;
  * comparison with a constant, which the compiler moves out of loops. The arguments of an operation
  * have been checked by the backend before an address gets here.
  */
-final class Lanes {
+public final class Lanes {
   /** The widest vectors of this processor. */
-  static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+  public static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
 
   /** Floats in one vector. */
-  static final int LANES = FLOATS.length();
+  public static final int LANES = FLOATS.length();
 
   /** All of memory. */
-  static final MemorySegment ALL = everything();
+  public static final MemorySegment ALL = everything();
 
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
@@ -34,57 +34,57 @@ final class Lanes {
   }
 
   /** The vector at an address. */
-  static FloatVector load(long address) {
+  public static FloatVector load(long address) {
     return FloatVector.fromMemorySegment(FLOATS, ALL, address, ORDER);
   }
 
   /** The lanes of {@code mask} at an address, the others 0. */
-  static FloatVector load(long address, VectorMask<Float> mask) {
+  public static FloatVector load(long address, VectorMask<Float> mask) {
     return FloatVector.fromMemorySegment(FLOATS, ALL, address, ORDER, mask);
   }
 
   /** Writes a vector. */
-  static void store(long address, FloatVector v) {
+  public static void store(long address, FloatVector v) {
     v.intoMemorySegment(ALL, address, ORDER);
   }
 
   /** Writes the lanes of {@code mask}. */
-  static void store(long address, FloatVector v, VectorMask<Float> mask) {
+  public static void store(long address, FloatVector v, VectorMask<Float> mask) {
     v.intoMemorySegment(ALL, address, ORDER, mask);
   }
 
   /** The vector at {@code table[i]}. */
-  static FloatVector load(float[] table, int i) {
+  public static FloatVector load(float[] table, int i) {
     return FloatVector.fromArray(FLOATS, table, i);
   }
 
   /** The lanes of {@code mask} at {@code table[i]}, the others 0. */
-  static FloatVector load(float[] table, int i, VectorMask<Float> mask) {
+  public static FloatVector load(float[] table, int i, VectorMask<Float> mask) {
     return FloatVector.fromArray(FLOATS, table, i, mask);
   }
 
   /** The lanes that are left from {@code i} to {@code count}. */
-  static VectorMask<Float> tail(int i, int count) {
+  public static VectorMask<Float> tail(int i, int count) {
     return FLOATS.indexInRange(i, count);
   }
 
   /** Element {@code i} of the floats at an address. */
-  static float get(long address, long i) {
+  public static float get(long address, long i) {
     return ALL.get(ValueLayout.JAVA_FLOAT, address + 4 * i);
   }
 
   /** Writes element {@code i} of the floats at an address. */
-  static void set(long address, long i, float value) {
+  public static void set(long address, long i, float value) {
     ALL.set(ValueLayout.JAVA_FLOAT, address + 4 * i, value);
   }
 
   /** Element {@code i} of the ints at an address. */
-  static int getInt(long address, long i) {
+  public static int getInt(long address, long i) {
     return ALL.get(ValueLayout.JAVA_INT, address + 4 * i);
   }
 
   /** Writes element {@code i} of the ints at an address. */
-  static void setInt(long address, long i, int value) {
+  public static void setInt(long address, long i, int value) {
     ALL.set(ValueLayout.JAVA_INT, address + 4 * i, value);
   }
 }

@@ -31,10 +31,10 @@ import java.util.concurrent.Future;
  * <p>Work is cut into equal parts whose number depends on its size and the number of threads only:
  * the same call gives the same bits every time. Bodies must not start a region themselves.
  */
-final class Parallel implements AutoCloseable {
+public final class Parallel implements AutoCloseable {
   /** The work of one part of a loop. */
   @FunctionalInterface
-  interface Body {
+  public interface Body {
     /**
      * Works on units {@code from} to {@code to}, exclusive.
      *
@@ -106,7 +106,7 @@ final class Parallel implements AutoCloseable {
   }
 
   /** How many threads share the work. */
-  int threads() {
+  public int threads() {
     return threads;
   }
 
@@ -116,7 +116,7 @@ final class Parallel implements AutoCloseable {
   }
 
   /** How many parts {@link #run} makes of so many units. */
-  int parts(long units, long elementsPerUnit) {
+  public int parts(long units, long elementsPerUnit) {
     long worth = (long) Math.ceil((double) units * elementsPerUnit / GRAIN);
     return (int) Math.max(1, Math.min(Math.min(threads, units), worth));
   }
@@ -127,7 +127,7 @@ final class Parallel implements AutoCloseable {
    *
    * @param elementsPerUnit how much work one unit is, in elements read
    */
-  synchronized void run(long units, long elementsPerUnit, Body body) {
+  public synchronized void run(long units, long elementsPerUnit, Body body) {
     if (units == 0) return;
     int parts = parts(units, elementsPerUnit);
     if (parts == 1) {

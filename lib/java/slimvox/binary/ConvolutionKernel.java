@@ -1,0 +1,132 @@
+package slimvox.binary;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Parallel;
+import slimvox.memory.Category;
+
+/**
+ * Runs one packed convolution: sums of a tile of output channels for eight pixels at a time, by
+ * {@link PopcountKernel} or {@link MultiplyKernel}, and the {@link Epilogue} on them.
+ *
+ * <p>Tiles come first, pixels second, so that a tile of weights is unpacked once and stays in the
+ * cache. Threads share tiles and pixels; which takes which does not change a bit of the result.
+ */
+final class ConvolutionKernel implements AutoCloseable {
+  private static final long SUMS_BYTES = 4L * PixelGroup.SIZE * PopcountKernel.CHANNELS;
+
+  private final Parallel parallel;
+  private final PackedConvolution layer;
+  private final KernelWeights weights;
+  private final Epilogue epilogue;
+  private final Tensor inputShift;
+  private final boolean vectors;
+
+  /**
+   * A convolution ready to run.
+   *
+   * @param vectors whether bits are counted in vectors
+   */
+  ConvolutionKernel(Backend backend, Parallel parallel, PackedConvolution layer, boolean vectors) {
+    this.parallel = parallel;
+    this.layer = layer;
+    this.vectors = vectors;
+    weights = new KernelWeights(backend, layer, null);
+    epilogue = new Epilogue(backend, layer);
+    inputShift = layer.inputShift() == null ? null : shift(backend);
+  }
+
+  private Tensor shift(Backend backend) {
+    float[] padded = new float[32 * Plane.words(layer.in())];
+    System.arraycopy(layer.inputShift(), 0, padded, 0, layer.in());
+    Tensor shift =
+        backend.allocate(Category.PARAMETER, layer.name() + ".input_shift", padded.length);
+    backend.ops().upload(padded, shift);
+    return shift;
+  }
+
+  PackedConvolution layer() {
+    return layer;
+  }
+
+  /** Whether the input is signs. */
+  boolean takesSigns() {
+    return layer.form() == WeightForm.W1A1;
+  }
+
+  /** Address of what is added to the input before its sign is taken; 0 for nothing. */
+  long inputShift() {
+    return inputShift == null ? 0 : inputShift.address();
+  }
+
+  /** Bytes that each thread needs while the convolution runs. */
+  long scratchBytes() {
+    boolean unpacks = layer.form() == WeightForm.W1A32;
+    return SUMS_BYTES + (unpacks ? KernelWeights.unpackedBytes(layer) : 0);
+  }
+
+  /**
+   * Convolves.
+   *
+   * @param in signs for W1A1, else floats
+   * @param scratch {@link #scratchBytes} for each thread
+   */
+  void run(Plane in, Epilogue.Target target, long scratch) {
+    int height = layer.outLength(in.height());
+    int width = layer.outLength(in.width());
+    long groups = PixelGroup.count(height, width);
+    long[] taps = takesSigns() ? taps(in) : null;
+    // In elements read, one for each sixteen sums: what the grain of Parallel counts.
+    long work = (long) (takesSigns() ? taps.length : layer.filterSize()) * PixelGroup.SIZE;
+    parallel.run(
+        weights.tiles() * groups,
+        work,
+        (part, from, to) -> {
+          PixelGroup group = new PixelGroup(in, height, width, layer.kernel(), layer.stride());
+          long sums = scratch + part * scratchBytes();
+          long tileWeights = 0;
+          for (long unit = from; unit < to; unit++) {
+            int tile = (int) (unit / groups);
+            if (unit == from || unit % groups == 0) {
+              group.start(unit % groups);
+              tileWeights = weights(tile, sums + SUMS_BYTES);
+            }
+            int count = group.next();
+            sum(in, group, taps, tileWeights, sums);
+            epilogue.store(sums, tile, count, group.place, target);
+          }
+        });
+  }
+
+  private long weights(int tile, long unpacked) {
+    if (layer.form() != WeightForm.W1A32) return weights.tile(tile);
+    weights.unpack(tile, unpacked);
+    return unpacked;
+  }
+
+  private void sum(Plane in, PixelGroup group, long[] taps, long tileWeights, long sums) {
+    if (taps == null) {
+      int run = layer.kernel() * layer.in();
+      MultiplyKernel.sum(group.window, layer.kernel(), in.rowBytes(), run, tileWeights, sums);
+    } else if (vectors) {
+      PopcountKernel.count(group.window, taps, tileWeights, sums);
+    } else {
+      PopcountKernel.countOneByOne(group.window, taps, tileWeights, sums);
+    }
+  }
+
+  /** Where the words of a window lie, from its first one. */
+  private long[] taps(Plane in) {
+    int run = layer.kernel() * in.elements();
+    long[] taps = new long[layer.kernel() * run];
+    for (int k = 0; k < taps.length; k++) taps[k] = k / run * in.rowBytes() + 4L * (k % run);
+    return taps;
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+    epilogue.close();
+    if (inputShift != null) inputShift.close();
+  }
+}

@@ -1,0 +1,121 @@
+package slimvox.binary;
+
+import jdk.incubator.vector.FloatVector;
+import slimvox.backend.cpu.Lanes;
+
+/**
+ * Multiplies and adds in float32: sums[p, o] = sum over k of x[p, k] w[k, o], in the order of k.
+ *
+ * <p>p are the {@value PixelGroup#SIZE} pixels of a group, o the {@value PopcountKernel#CHANNELS}
+ * output channels of a tile, k the input channels of all taps. Each sum is one chain of fused
+ * multiply-adds whatever the width of vectors, so that every processor gives the same bits.
+ */
+final class MultiplyKernel {
+  private static final int VECTOR = 4 * Lanes.LANES;
+  private static final int CHANNELS = PopcountKernel.CHANNELS;
+
+  private MultiplyKernel() {}
+
+  /**
+   * Sums for one tile.
+   *
+   * @param window address of the first element of each pixel's window
+   * @param rows rows of the window
+   * @param rowBytes from one row of the window to the next
+   * @param run elements of a row of the window, which lie side by side
+   * @param weights (rows x run) x 32 floats
+   * @param sums 8 x 32 floats, written
+   */
+  static void sum(long[] window, int rows, long rowBytes, int run, long weights, long sums) {
+    for (int o = 0; o < CHANNELS; o += 2 * Lanes.LANES) {
+      sumTwoVectors(window, rows, rowBytes, 4L * run, weights + 4L * o, sums + 4L * o);
+    }
+  }
+
+  private static void sumTwoVectors(
+      long[] window, int rows, long rowBytes, long runBytes, long w, long sums) {
+    long x0 = window[0];
+    long x1 = window[1];
+    long x2 = window[2];
+    long x3 = window[3];
+    long x4 = window[4];
+    long x5 = window[5];
+    long x6 = window[6];
+    long x7 = window[7];
+    FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b0 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b1 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a2 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b2 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a3 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b3 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a4 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b4 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a5 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b5 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a6 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b6 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a7 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b7 = FloatVector.zero(Lanes.FLOATS);
+    for (int row = 0; row < rows; row++) {
+      for (long k = 0; k < runBytes; k += 4) {
+        FloatVector w0 = Lanes.load(w);
+        FloatVector w1 = Lanes.load(w + VECTOR);
+        w += 4L * CHANNELS;
+        FloatVector v0 = broadcast(x0 + k);
+        a0 = v0.fma(w0, a0);
+        b0 = v0.fma(w1, b0);
+        FloatVector v1 = broadcast(x1 + k);
+        a1 = v1.fma(w0, a1);
+        b1 = v1.fma(w1, b1);
+        FloatVector v2 = broadcast(x2 + k);
+        a2 = v2.fma(w0, a2);
+        b2 = v2.fma(w1, b2);
+        FloatVector v3 = broadcast(x3 + k);
+        a3 = v3.fma(w0, a3);
+        b3 = v3.fma(w1, b3);
+        FloatVector v4 = broadcast(x4 + k);
+        a4 = v4.fma(w0, a4);
+        b4 = v4.fma(w1, b4);
+        FloatVector v5 = broadcast(x5 + k);
+        a5 = v5.fma(w0, a5);
+        b5 = v5.fma(w1, b5);
+        FloatVector v6 = broadcast(x6 + k);
+        a6 = v6.fma(w0, a6);
+        b6 = v6.fma(w1, b6);
+        FloatVector v7 = broadcast(x7 + k);
+        a7 = v7.fma(w0, a7);
+        b7 = v7.fma(w1, b7);
+      }
+      x0 += rowBytes;
+      x1 += rowBytes;
+      x2 += rowBytes;
+      x3 += rowBytes;
+      x4 += rowBytes;
+      x5 += rowBytes;
+      x6 += rowBytes;
+      x7 += rowBytes;
+    }
+    Lanes.store(sums + 0L * 4 * CHANNELS, a0);
+    Lanes.store(sums + 0L * 4 * CHANNELS + VECTOR, b0);
+    Lanes.store(sums + 1L * 4 * CHANNELS, a1);
+    Lanes.store(sums + 1L * 4 * CHANNELS + VECTOR, b1);
+    Lanes.store(sums + 2L * 4 * CHANNELS, a2);
+    Lanes.store(sums + 2L * 4 * CHANNELS + VECTOR, b2);
+    Lanes.store(sums + 3L * 4 * CHANNELS, a3);
+    Lanes.store(sums + 3L * 4 * CHANNELS + VECTOR, b3);
+    Lanes.store(sums + 4L * 4 * CHANNELS, a4);
+    Lanes.store(sums + 4L * 4 * CHANNELS + VECTOR, b4);
+    Lanes.store(sums + 5L * 4 * CHANNELS, a5);
+    Lanes.store(sums + 5L * 4 * CHANNELS + VECTOR, b5);
+    Lanes.store(sums + 6L * 4 * CHANNELS, a6);
+    Lanes.store(sums + 6L * 4 * CHANNELS + VECTOR, b6);
+    Lanes.store(sums + 7L * 4 * CHANNELS, a7);
+    Lanes.store(sums + 7L * 4 * CHANNELS + VECTOR, b7);
+  }
+
+  private static FloatVector broadcast(long address) {
+    return FloatVector.broadcast(Lanes.FLOATS, Lanes.get(address, 0));
+  }
+}
