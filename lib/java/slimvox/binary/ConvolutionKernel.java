@@ -6,15 +6,13 @@ import slimvox.backend.cpu.Parallel;
 import slimvox.memory.Category;
 
 /**
- * Runs one packed convolution: sums of a tile of output channels for eight pixels at a time, by
+ * Runs one packed convolution: sums of a tile of output channels for a few pixels at a time, by
  * {@link PopcountKernel} or {@link MultiplyKernel}, and the {@link Epilogue} on them.
  *
  * <p>Tiles come first, pixels second, so that a tile of weights is unpacked once and stays in the
  * cache. Threads share tiles and pixels; which takes which does not change a bit of the result.
  */
 final class ConvolutionKernel implements AutoCloseable {
-  private static final long SUMS_BYTES = 4L * PixelGroup.SIZE * PopcountKernel.CHANNELS;
-
   private final Parallel parallel;
   private final PackedConvolution layer;
   private final KernelWeights weights;
@@ -61,8 +59,7 @@ final class ConvolutionKernel implements AutoCloseable {
 
   /** Bytes that each thread needs while the convolution runs. */
   long scratchBytes() {
-    boolean unpacks = layer.form() == WeightForm.W1A32;
-    return SUMS_BYTES + (unpacks ? KernelWeights.unpackedBytes(layer) : 0);
+    return layer.form() == WeightForm.W1A32 ? KernelWeights.unpackedBytes(layer) : 0;
   }
 
   /**
@@ -74,26 +71,29 @@ final class ConvolutionKernel implements AutoCloseable {
   void run(Plane in, Epilogue.Target target, long scratch) {
     int height = layer.outLength(in.height());
     int width = layer.outLength(in.width());
-    long groups = PixelGroup.count(height, width);
+    int size = takesSigns() ? PopcountKernel.PIXELS : MultiplyKernel.PIXELS;
+    long groups = PixelGroup.count(size, height, width);
     long[] taps = takesSigns() ? taps(in) : null;
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
-    long work = (long) (takesSigns() ? taps.length : layer.filterSize()) * PixelGroup.SIZE;
+    long work = (long) (takesSigns() ? taps.length : layer.filterSize()) * size;
     parallel.run(
         weights.tiles() * groups,
         work,
         (part, from, to) -> {
-          PixelGroup group = new PixelGroup(in, height, width, layer.kernel(), layer.stride());
-          long sums = scratch + part * scratchBytes();
+          PixelGroup group = new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
+          int[] counts = new int[takesSigns() ? size * PopcountKernel.CHANNELS : 0];
+          float[] sums = new float[takesSigns() ? 0 : size * PopcountKernel.CHANNELS];
+          long unpacked = scratch + part * scratchBytes();
           long tileWeights = 0;
           for (long unit = from; unit < to; unit++) {
             int tile = (int) (unit / groups);
             if (unit == from || unit % groups == 0) {
               group.start(unit % groups);
-              tileWeights = weights(tile, sums + SUMS_BYTES);
+              tileWeights = weights(tile, unpacked);
             }
             int count = group.next();
-            sum(in, group, taps, tileWeights, sums);
-            epilogue.store(sums, tile, count, group.place, target);
+            sum(in, group, taps, tileWeights, counts, sums);
+            epilogue.store(counts, sums, tile, count, group.place, target);
           }
         });
   }
@@ -104,14 +104,14 @@ final class ConvolutionKernel implements AutoCloseable {
     return unpacked;
   }
 
-  private void sum(Plane in, PixelGroup group, long[] taps, long tileWeights, long sums) {
+  private void sum(Plane in, PixelGroup group, long[] taps, long tileWeights, int[] counts, float[] sums) {
     if (taps == null) {
       int run = layer.kernel() * layer.in();
       MultiplyKernel.sum(group.window, layer.kernel(), in.rowBytes(), run, tileWeights, sums);
     } else if (vectors) {
-      PopcountKernel.count(group.window, taps, tileWeights, sums);
+      PopcountKernel.count(group.window, taps, tileWeights, counts);
     } else {
-      PopcountKernel.countOneByOne(group.window, taps, tileWeights, sums);
+      PopcountKernel.countOneByOne(group.window, taps, tileWeights, counts);
     }
   }
 

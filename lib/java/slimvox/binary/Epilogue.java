@@ -1,6 +1,5 @@
 package slimvox.binary;
 
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -20,12 +19,13 @@ import slimvox.memory.Category;
  */
 final class Epilogue implements AutoCloseable {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
+  private static final FloatVector ZERO = FloatVector.zero(Lanes.FLOATS);
   private static final int LANES = Lanes.LANES;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
 
   private final int channels;
   private final int filterSize;
-  private final boolean counts;
+  private final boolean signs;
   private final ChannelActivation.Kind kind;
   private final int padded;
   private final Tensor rows;
@@ -43,7 +43,7 @@ final class Epilogue implements AutoCloseable {
   Epilogue(Backend backend, PackedConvolution layer) {
     channels = layer.out();
     filterSize = layer.filterSize();
-    counts = layer.form() == WeightForm.W1A1;
+    signs = layer.form() == WeightForm.W1A1;
     kind = layer.activation().kind();
     padded = CHANNELS * Plane.words(channels);
     rows = backend.allocate(Category.PARAMETER, layer.name() + ".rows", layer.rowCount(), padded);
@@ -70,11 +70,12 @@ final class Epilogue implements AutoCloseable {
   /**
    * Stores the pixels of a group.
    *
-   * @param sums of the group and tile: counts for W1A1, else floats
+   * @param counts of the group and tile, for W1A1
+   * @param sums of the group and tile, for the others
    * @param count how many of the pixels there are
    * @param place of each pixel in the planes
    */
-  void store(long sums, int tile, int count, long[] place, Target target) {
+  void store(int[] counts, float[] sums, int tile, int count, long[] place, Target target) {
     int width = Math.min(CHANNELS, channels - CHANNELS * tile);
     long first = 4L * CHANNELS * tile;
     int words = Plane.words(channels);
@@ -83,7 +84,7 @@ final class Epilogue implements AutoCloseable {
       long negative = 0;
       for (int c = 0; c < width; c += LANES) {
         long row = first + 4L * c;
-        FloatVector y = normalized(sums + 4L * (CHANNELS * p + c), row);
+        FloatVector y = normalized(counts, sums, CHANNELS * p + c, row);
         if (c + LANES <= width) {
           if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at + 4L * c));
           y = activated(y, row);
@@ -96,7 +97,7 @@ final class Epilogue implements AutoCloseable {
         }
         if (target.signs != 0) {
           if (target.signShift != 0) y = y.add(Lanes.load(target.signShift + row));
-          negative |= y.lt(0f).toLong() << c;
+          negative |= y.compare(VectorOperators.LT, ZERO).toLong() << c;
         }
       }
       // Beyond the last channel sums and rows are 0, and so are the bits.
@@ -104,18 +105,18 @@ final class Epilogue implements AutoCloseable {
     }
   }
 
-  private FloatVector normalized(long sums, long row) {
+  private FloatVector normalized(int[] counts, float[] sums, int at, long row) {
     FloatVector s;
-    if (counts) {
+    if (signs) {
       s =
           (FloatVector)
-              IntVector.fromMemorySegment(INTS, Lanes.ALL, sums, ByteOrder.nativeOrder())
+              IntVector.fromArray(INTS, counts, at)
                   .mul(-2)
                   .add(filterSize)
                   .convert(VectorOperators.I2F, 0);
       s = s.mul(Lanes.load(alpha + row)).sub(Lanes.load(mean + row));
     } else {
-      s = Lanes.load(sums);
+      s = FloatVector.fromArray(Lanes.FLOATS, sums, at);
       if (mean != 0) s = s.sub(Lanes.load(mean + row));
     }
     return s.fma(Lanes.load(scale + row), Lanes.load(shift + row));
@@ -124,14 +125,14 @@ final class Epilogue implements AutoCloseable {
   private FloatVector activated(FloatVector y, long row) {
     return switch (kind) {
       case NONE -> y;
-      case RELU -> y.blend(0f, y.lt(0f));
+      case RELU -> y.blend(ZERO, y.compare(VectorOperators.LT, ZERO));
       case PRELU -> bent(y, row);
       case RPRELU -> bent(y.add(Lanes.load(before + row)), row).add(Lanes.load(after + row));
     };
   }
 
   private FloatVector bent(FloatVector z, long row) {
-    return z.mul(Lanes.load(slope + row)).blend(z, z.compare(VectorOperators.GT, 0f));
+    return z.mul(Lanes.load(slope + row)).blend(z, z.compare(VectorOperators.GT, ZERO));
   }
 
   @Override

@@ -6,11 +6,14 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Multiplies and adds in float32: sums[p, o] = sum over k of x[p, k] w[k, o], in the order of k.
  *
- * <p>p are the {@value PixelGroup#SIZE} pixels of a group, o the {@value PopcountKernel#CHANNELS}
+ * <p>p are the {@value #PIXELS} pixels of a group, o the {@value PopcountKernel#CHANNELS}
  * output channels of a tile, k the input channels of all taps. Each sum is one chain of fused
  * multiply-adds whatever the width of vectors, so that every processor gives the same bits.
  */
 final class MultiplyKernel {
+  /** Pixels of a group. */
+  static final int PIXELS = 8;
+
   private static final int VECTOR = 4 * Lanes.LANES;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
 
@@ -26,14 +29,14 @@ final class MultiplyKernel {
    * @param weights (rows x run) x 32 floats
    * @param sums 8 x 32 floats, written
    */
-  static void sum(long[] window, int rows, long rowBytes, int run, long weights, long sums) {
+  static void sum(long[] window, int rows, long rowBytes, int run, long weights, float[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * Lanes.LANES) {
-      sumTwoVectors(window, rows, rowBytes, 4L * run, weights + 4L * o, sums + 4L * o);
+      sumTwoVectors(window, rows, rowBytes, 4L * run, weights + 4L * o, sums, o);
     }
   }
 
   private static void sumTwoVectors(
-      long[] window, int rows, long rowBytes, long runBytes, long w, long sums) {
+      long[] window, int rows, long rowBytes, long runBytes, long w, float[] sums, int first) {
     long x0 = window[0];
     long x1 = window[1];
     long x2 = window[2];
@@ -97,22 +100,22 @@ final class MultiplyKernel {
       x6 += rowBytes;
       x7 += rowBytes;
     }
-    Lanes.store(sums + 0L * 4 * CHANNELS, a0);
-    Lanes.store(sums + 0L * 4 * CHANNELS + VECTOR, b0);
-    Lanes.store(sums + 1L * 4 * CHANNELS, a1);
-    Lanes.store(sums + 1L * 4 * CHANNELS + VECTOR, b1);
-    Lanes.store(sums + 2L * 4 * CHANNELS, a2);
-    Lanes.store(sums + 2L * 4 * CHANNELS + VECTOR, b2);
-    Lanes.store(sums + 3L * 4 * CHANNELS, a3);
-    Lanes.store(sums + 3L * 4 * CHANNELS + VECTOR, b3);
-    Lanes.store(sums + 4L * 4 * CHANNELS, a4);
-    Lanes.store(sums + 4L * 4 * CHANNELS + VECTOR, b4);
-    Lanes.store(sums + 5L * 4 * CHANNELS, a5);
-    Lanes.store(sums + 5L * 4 * CHANNELS + VECTOR, b5);
-    Lanes.store(sums + 6L * 4 * CHANNELS, a6);
-    Lanes.store(sums + 6L * 4 * CHANNELS + VECTOR, b6);
-    Lanes.store(sums + 7L * 4 * CHANNELS, a7);
-    Lanes.store(sums + 7L * 4 * CHANNELS + VECTOR, b7);
+    a0.intoArray(sums, first + 0 * CHANNELS);
+    b0.intoArray(sums, first + 0 * CHANNELS + Lanes.LANES);
+    a1.intoArray(sums, first + 1 * CHANNELS);
+    b1.intoArray(sums, first + 1 * CHANNELS + Lanes.LANES);
+    a2.intoArray(sums, first + 2 * CHANNELS);
+    b2.intoArray(sums, first + 2 * CHANNELS + Lanes.LANES);
+    a3.intoArray(sums, first + 3 * CHANNELS);
+    b3.intoArray(sums, first + 3 * CHANNELS + Lanes.LANES);
+    a4.intoArray(sums, first + 4 * CHANNELS);
+    b4.intoArray(sums, first + 4 * CHANNELS + Lanes.LANES);
+    a5.intoArray(sums, first + 5 * CHANNELS);
+    b5.intoArray(sums, first + 5 * CHANNELS + Lanes.LANES);
+    a6.intoArray(sums, first + 6 * CHANNELS);
+    b6.intoArray(sums, first + 6 * CHANNELS + Lanes.LANES);
+    a7.intoArray(sums, first + 7 * CHANNELS);
+    b7.intoArray(sums, first + 7 * CHANNELS + Lanes.LANES);
   }
 
   private static FloatVector broadcast(long address) {

@@ -7,15 +7,13 @@ package slimvox.binary;
  * repeat the last one, and are not stored.
  */
 final class PixelGroup {
-  /** Pixels of a group. */
-  static final int SIZE = 8;
-
   /** Address of the window's first tap in the input, for each pixel. */
-  final long[] window = new long[SIZE];
+  final long[] window;
 
   /** Number of each pixel in the output, its border counted. */
-  final long[] place = new long[SIZE];
+  final long[] place;
 
+  private final int size;
   private final Plane in;
   private final int height;
   private final int width;
@@ -27,9 +25,13 @@ final class PixelGroup {
   /**
    * Groups of the output of a convolution.
    *
+   * @param size pixels of a group
    * @param kernel odd; the input is padded by half of it, at most by its border
    */
-  PixelGroup(Plane in, int height, int width, int kernel, int stride) {
+  PixelGroup(int size, Plane in, int height, int width, int kernel, int stride) {
+    this.size = size;
+    window = new long[size];
+    place = new long[size];
     this.in = in;
     this.height = height;
     this.width = width;
@@ -38,20 +40,20 @@ final class PixelGroup {
   }
 
   /** How many groups the image has. */
-  static long count(int height, int width) {
-    return ((long) height * width + SIZE - 1) / SIZE;
+  static long count(int size, int height, int width) {
+    return ((long) height * width + size - 1) / size;
   }
 
   /** Goes to a group; {@link #next} fills in its pixels. */
   void start(long group) {
-    h = (int) (group * SIZE / width);
-    w = (int) (group * SIZE % width);
+    h = (int) (group * size / width);
+    w = (int) (group * size % width);
   }
 
   /** Fills in the next group and returns how many pixels it has. */
   int next() {
     int count = 0;
-    for (int i = 0; i < SIZE; i++) {
+    for (int i = 0; i < size; i++) {
       window[i] = in.pixel(h * stride - margin, w * stride - margin);
       place[i] = (h + 1L) * (width + 2) + w + 1;
       if (h == height - 1 && w == width - 1) {
@@ -63,6 +65,6 @@ final class PixelGroup {
         h++;
       }
     }
-    return count == 0 ? SIZE : count;
+    return count == 0 ? size : count;
   }
 }

@@ -10,15 +10,18 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Counts differing signs: sums[p, o] = sum over k of popcount(x[p, k] XOR w[k, o]).
  *
- * <p>p are the {@value PixelGroup#SIZE} pixels of a group, o the {@value #CHANNELS} output channels
+ * <p>p are the {@value #PIXELS} pixels of a group, o the {@value #CHANNELS} output channels
  * of a tile, k the words of 32 input channels of all taps. One word of a pixel is broadcast and
  * meets as many output channels as a vector has lanes, so that no sum runs across lanes; two
- * vectors by eight pixels keep sixteen sums in registers. Where the processor cannot count bits in
+ * vectors by four pixels keep eight sums in registers. Where the processor cannot count bits in
  * wide vectors, one number at a time is counted, to the same sums.
  */
 final class PopcountKernel {
   /** Output channels of a tile: as many as a word of signs has. */
   static final int CHANNELS = 32;
+
+  /** Pixels of a group; with more the compiler gives up before the end of the method. */
+  static final int PIXELS = 4;
 
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
   private static final int LANES = INTS.length();
@@ -38,23 +41,19 @@ final class PopcountKernel {
    * @param window address of the first word of each pixel's window
    * @param tap offset in bytes of each word k from there
    * @param weights k x 32 words
-   * @param sums 8 x 32 ints, written
+   * @param sums 4 x 32 ints, written
    */
-  static void count(long[] window, long[] tap, long weights, long sums) {
+  static void count(long[] window, long[] tap, long weights, int[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * LANES) {
-      countTwoVectors(window, tap, weights + 4L * o, sums + 4L * o);
+      countTwoVectors(window, tap, weights + 4L * o, sums, o);
     }
   }
 
-  private static void countTwoVectors(long[] window, long[] tap, long w, long sums) {
+  private static void countTwoVectors(long[] window, long[] tap, long w, int[] sums, int first) {
     long x0 = window[0];
     long x1 = window[1];
     long x2 = window[2];
     long x3 = window[3];
-    long x4 = window[4];
-    long x5 = window[5];
-    long x6 = window[6];
-    long x7 = window[7];
     IntVector a0 = IntVector.zero(INTS);
     IntVector b0 = IntVector.zero(INTS);
     IntVector a1 = IntVector.zero(INTS);
@@ -63,14 +62,6 @@ final class PopcountKernel {
     IntVector b2 = IntVector.zero(INTS);
     IntVector a3 = IntVector.zero(INTS);
     IntVector b3 = IntVector.zero(INTS);
-    IntVector a4 = IntVector.zero(INTS);
-    IntVector b4 = IntVector.zero(INTS);
-    IntVector a5 = IntVector.zero(INTS);
-    IntVector b5 = IntVector.zero(INTS);
-    IntVector a6 = IntVector.zero(INTS);
-    IntVector b6 = IntVector.zero(INTS);
-    IntVector a7 = IntVector.zero(INTS);
-    IntVector b7 = IntVector.zero(INTS);
     for (long k : tap) {
       IntVector w0 = load(w);
       IntVector w1 = load(w + VECTOR);
@@ -87,43 +78,19 @@ final class PopcountKernel {
       IntVector v3 = broadcast(x3 + k);
       a3 = a3.add(differing(v3, w0));
       b3 = b3.add(differing(v3, w1));
-      IntVector v4 = broadcast(x4 + k);
-      a4 = a4.add(differing(v4, w0));
-      b4 = b4.add(differing(v4, w1));
-      IntVector v5 = broadcast(x5 + k);
-      a5 = a5.add(differing(v5, w0));
-      b5 = b5.add(differing(v5, w1));
-      IntVector v6 = broadcast(x6 + k);
-      a6 = a6.add(differing(v6, w0));
-      b6 = b6.add(differing(v6, w1));
-      IntVector v7 = broadcast(x7 + k);
-      a7 = a7.add(differing(v7, w0));
-      b7 = b7.add(differing(v7, w1));
     }
-    store(sums + 0L * 4 * CHANNELS, a0);
-    store(sums + 0L * 4 * CHANNELS + VECTOR, b0);
-    store(sums + 1L * 4 * CHANNELS, a1);
-    store(sums + 1L * 4 * CHANNELS + VECTOR, b1);
-    store(sums + 2L * 4 * CHANNELS, a2);
-    store(sums + 2L * 4 * CHANNELS + VECTOR, b2);
-    store(sums + 3L * 4 * CHANNELS, a3);
-    store(sums + 3L * 4 * CHANNELS + VECTOR, b3);
-    store(sums + 4L * 4 * CHANNELS, a4);
-    store(sums + 4L * 4 * CHANNELS + VECTOR, b4);
-    store(sums + 5L * 4 * CHANNELS, a5);
-    store(sums + 5L * 4 * CHANNELS + VECTOR, b5);
-    store(sums + 6L * 4 * CHANNELS, a6);
-    store(sums + 6L * 4 * CHANNELS + VECTOR, b6);
-    store(sums + 7L * 4 * CHANNELS, a7);
-    store(sums + 7L * 4 * CHANNELS + VECTOR, b7);
+    a0.intoArray(sums, first + 0 * CHANNELS);
+    b0.intoArray(sums, first + 0 * CHANNELS + LANES);
+    a1.intoArray(sums, first + 1 * CHANNELS);
+    b1.intoArray(sums, first + 1 * CHANNELS + LANES);
+    a2.intoArray(sums, first + 2 * CHANNELS);
+    b2.intoArray(sums, first + 2 * CHANNELS + LANES);
+    a3.intoArray(sums, first + 3 * CHANNELS);
+    b3.intoArray(sums, first + 3 * CHANNELS + LANES);
   }
 
   private static IntVector load(long address) {
     return IntVector.fromMemorySegment(INTS, Lanes.ALL, address, ORDER);
-  }
-
-  private static void store(long address, IntVector v) {
-    v.intoMemorySegment(Lanes.ALL, address, ORDER);
   }
 
   private static IntVector broadcast(long address) {
@@ -135,15 +102,15 @@ final class PopcountKernel {
   }
 
   /** The same as {@link #count} without vectors. */
-  static void countOneByOne(long[] window, long[] tap, long weights, long sums) {
-    for (int p = 0; p < PixelGroup.SIZE; p++) {
+  static void countOneByOne(long[] window, long[] tap, long weights, int[] sums) {
+    for (int p = 0; p < PIXELS; p++) {
       for (int o = 0; o < CHANNELS; o++) {
         int sum = 0;
         for (int k = 0; k < tap.length; k++) {
           int x = Lanes.getInt(window[p] + tap[k], 0);
           sum += Integer.bitCount(x ^ Lanes.getInt(weights, (long) CHANNELS * k + o));
         }
-        Lanes.setInt(sums, (long) CHANNELS * p + o, sum);
+        sums[CHANNELS * p + o] = sum;
       }
     }
   }
