@@ -48,7 +48,7 @@ final class Epilogue implements AutoCloseable {
     padded = CHANNELS * Plane.words(channels);
     rows = backend.allocate(Category.PARAMETER, layer.name() + ".rows", layer.rowCount(), padded);
     backend.ops().fill(rows, 0);
-    alpha = row(layer.alpha());
+    alpha = row(signs ? layer.alpha() : null); // W1A32 has it in the weights
     mean = row(layer.mean());
     scale = row(layer.scale());
     shift = row(layer.shift());

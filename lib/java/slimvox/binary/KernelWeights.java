@@ -1,5 +1,6 @@
 package slimvox.binary;
 
+import java.nio.ByteOrder;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
@@ -27,15 +28,19 @@ final class KernelWeights implements AutoCloseable {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
   private static final int SIGN_BIT = 0x80000000;
-  private static final int ONE = 0x3f800000; // 1.0f
   private static final IntVector LANE = IntVector.zero(INTS).addIndex(1);
 
   private final PackedConvolution layer;
   private final Tensor words;
+  private final int[] sizes; // of a filter's weights, as bits of floats
 
   /** Lays the weights out; {@code inverted[o]} inverts the signs of filter o; may be null. */
   KernelWeights(Backend backend, PackedConvolution layer, boolean[] inverted) {
     this.layer = layer;
+    sizes = new int[CHANNELS * tiles()];
+    for (int o = 0; o < layer.out(); o++) {
+      sizes[o] = Float.floatToRawIntBits(layer.alpha() == null ? 1 : layer.alpha()[o]);
+    }
     int[] values =
         switch (layer.form()) {
           case W1A1 -> inputWords(layer, inverted);
@@ -117,19 +122,20 @@ final class KernelWeights implements AutoCloseable {
 
   /** Writes a tile of {@link WeightForm#W1A32} as floats. */
   void unpack(int tile, long floats) {
-    int size = layer.filterSize();
+    int count = layer.filterSize();
     long from = tile(tile);
     for (int o = 0; o < CHANNELS; o += INTS.length()) {
+      IntVector size = IntVector.fromArray(INTS, sizes, CHANNELS * tile + o);
       IntVector up = LANE.add(o).neg().add(31); // brings bit o to the place of the sign
-      for (int k = 0; k < size; k++) {
+      for (int k = 0; k < count; k++) {
         IntVector.broadcast(INTS, Lanes.getInt(from, k))
             .lanewise(VectorOperators.LSHL, up)
             .and(SIGN_BIT)
-            .or(ONE)
+            .or(size)
             .intoMemorySegment(
                 Lanes.ALL,
                 floats + 4L * (CHANNELS * (long) k + o),
-                java.nio.ByteOrder.nativeOrder());
+                ByteOrder.nativeOrder());
       }
     }
   }

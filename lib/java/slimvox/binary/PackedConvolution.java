@@ -24,8 +24,8 @@ package slimvox.binary;
  * @param stride on both axes
  * @param signs rows of {@link SignBits}; null for real weights
  * @param weights out x in x kernel x kernel; null for binary ones
- * @param alpha scale of each filter's signs; only for W1A1
- * @param mean see above; null for W1A32
+ * @param alpha scale of each filter's signs; null for FLOAT32 and W1A32 folded
+ * @param mean of batch normalization; null for W1A32 folded
  * @param scale see above
  * @param shift see above
  * @param inputShift added to each input channel before its sign is taken; null for 0
@@ -54,8 +54,9 @@ public record PackedConvolution(
     if (form == WeightForm.INT8
         || binary != (signs != null)
         || binary != (weights == null)
-        || (form == WeightForm.W1A1) != (alpha != null)
-        || (form == WeightForm.W1A32) != (mean == null)
+        || (form == WeightForm.W1A1 && alpha == null)
+        || (form == WeightForm.FLOAT32 && (alpha != null || mean == null))
+        || (binary && (alpha == null) != (mean == null))
         || (form != WeightForm.W1A1 && inputShift != null)) {
       throw new IllegalArgumentException(name + ": not what " + form + " is made of");
     }

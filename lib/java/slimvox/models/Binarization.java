@@ -110,6 +110,25 @@ public record Binarization(
     return layers.stream().anyMatch(layer -> isWithin(layer, convolution));
   }
 
+  /** Whether a basic block, for example {@code layer2.0}, has a shortcut around each convolution. */
+  public boolean isOfSigns(String block) {
+    return signs() && (takes(block + ".conv1") || takes(block + ".conv2"));
+  }
+
+  /**
+   * Whether a block ends with a ReLU.
+   *
+   * @param ofSigns whether the block is one of signs
+   * @param next the block behind it; null for the end of the network
+   */
+  public boolean endsWithReLU(boolean ofSigns, String next) {
+    return switch (activation) {
+      case RELU -> true;
+      case PRELU, RPRELU -> false;
+      case NONE -> next == null ? !ofSigns : !isOfSigns(next);
+    };
+  }
+
   /**
    * The first of {@link #layers} that takes in none of a network's convolutions; empty if all do.
    *

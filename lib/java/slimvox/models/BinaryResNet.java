@@ -52,7 +52,7 @@ record BinaryResNet(ResNet shape) {
       List<Layer> layers = new ArrayList<>();
       int width = spec.width();
       layers.add(new Conv2d(backend, "conv1", 1, width, 3, 1, 1, 1, false));
-      boolean relu = endsWithReLU(false, "layer1.0");
+      boolean relu = binary.endsWithReLU(false, "layer1.0");
       layers.add(new BatchNorm2d(backend, "bn1", width, relu));
       addActivation(layers, "act1", width, relu);
       int channels = width;
@@ -71,24 +71,6 @@ record BinaryResNet(ResNet shape) {
       return new Network(spec, backend, new Sequential(layers), other -> shape.build(spec, other));
     }
 
-    /**
-     * Whether a block ends with a ReLU.
-     *
-     * @param ofSigns whether the block is one of signs
-     * @param next the block behind it; null for the end of the network
-     */
-    private boolean endsWithReLU(boolean ofSigns, String next) {
-      return switch (binary.activation()) {
-        case RELU -> true;
-        case PRELU, RPRELU -> false;
-        case NONE -> next == null ? !ofSigns : !isOfSigns(next);
-      };
-    }
-
-    private boolean isOfSigns(String block) {
-      return binary.signs() && (binary.takes(block + ".conv1") || binary.takes(block + ".conv2"));
-    }
-
     private void addActivation(List<Layer> layers, String name, int channels, boolean relu) {
       Activation activation = binary.activation();
       if (relu || activation == Activation.NONE) return;
@@ -96,7 +78,7 @@ record BinaryResNet(ResNet shape) {
     }
 
     private Layer block(ResNet.Place place, String next) {
-      return isOfSigns(place.name()) ? signBlock(place, next) : ordinaryBlock(place, next);
+      return binary.isOfSigns(place.name()) ? signBlock(place, next) : ordinaryBlock(place, next);
     }
 
     // ---- signs
@@ -104,7 +86,7 @@ record BinaryResNet(ResNet shape) {
     private Layer signBlock(ResNet.Place place, String next) {
       List<Layer> units = new ArrayList<>();
       addUnit(units, place, 1, place.in(), place.stride(), false);
-      addUnit(units, place, 2, place.planes(), 1, endsWithReLU(true, next));
+      addUnit(units, place, 2, place.planes(), 1, binary.endsWithReLU(true, next));
       return new Sequential(units);
     }
 
@@ -137,7 +119,7 @@ record BinaryResNet(ResNet shape) {
         body.add(convolution(name + ".conv2", planes, planes, 3, 1, false));
       }
       String last = shape.bottleneck() ? "3" : "2";
-      boolean relu = endsWithReLU(false, next);
+      boolean relu = binary.endsWithReLU(false, next);
       BatchNorm2d norm = new BatchNorm2d(backend, name + ".bn" + last, out, relu);
       boolean reshapes = place.stride() != 1 || in != out;
       Layer block =

@@ -1,0 +1,84 @@
+package slimvox.binary;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import slimvox.models.ModelSpec;
+
+/**
+ * A network as a packed file has it: a ResNet of basic blocks for inference only.
+ *
+ * @param name of the architecture, for example {@code ResNet34}
+ * @param width channels of the first stage
+ * @param bins feature values of a frame
+ * @param pooling TSTP or GSP
+ * @param scheme what was binarized in training, for example {@code bwn}
+ * @param stem the first convolution
+ * @param blocks in order
+ * @param head the embedding layer
+ * @param origin where it came from: texts by name
+ */
+public record PackedModel(
+    String name,
+    int width,
+    int bins,
+    ModelSpec.Pooling pooling,
+    String scheme,
+    PackedConvolution stem,
+    List<PackedBlock> blocks,
+    PackedHead head,
+    Map<String, String> origin) {
+  public PackedModel {
+    blocks = List.copyOf(blocks);
+    origin = Map.copyOf(origin);
+    if (pooling == ModelSpec.Pooling.ASTP) {
+      throw new IllegalArgumentException("attentive pooling has no packed form");
+    }
+  }
+
+  /** Dimension of the embeddings. */
+  public int embeddingSize() {
+    return head.out();
+  }
+
+  /** All convolutions: the first, then each block's two and its shortcut. */
+  public List<PackedConvolution> convolutions() {
+    List<PackedConvolution> all = new ArrayList<>(List.of(stem));
+    for (PackedBlock block : blocks) {
+      all.add(block.first());
+      all.add(block.second());
+      if (block.shortcut() != null) all.add(block.shortcut());
+    }
+    return all;
+  }
+
+  /** Channels that are pooled. */
+  public int pooledChannels() {
+    return blocks.isEmpty() ? stem.out() : blocks.getLast().second().out();
+  }
+
+  /** The same with another embedding layer. */
+  public PackedModel with(PackedHead head) {
+    return new PackedModel(name, width, bins, pooling, scheme, stem, blocks, head, origin);
+  }
+
+  /**
+   * Reads a packed file.
+   *
+   * @throws slimvox.storage.InputException if it is damaged or none
+   */
+  public static PackedModel read(Path file) {
+    return PackedFile.read(file);
+  }
+
+  /** Whether a file says that it is a packed model. */
+  public static boolean isPacked(Path file) {
+    return PackedFile.isPacked(file);
+  }
+
+  /** Writes a packed file; an earlier one stays whole until the new one is complete. */
+  public void write(Path file) {
+    PackedFile.write(this, file);
+  }
+}

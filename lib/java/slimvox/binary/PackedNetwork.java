@@ -1,0 +1,182 @@
+package slimvox.binary;
+
+import java.util.ArrayList;
+import java.util.List;
+import slimvox.audio.Features;
+import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cpu.Parallel;
+import slimvox.memory.Category;
+import slimvox.storage.InputException;
+
+/**
+ * Inference with a {@link PackedModel} on the processor, one utterance at a time.
+ *
+ * <p>Weights stay bits. In memory are the packed weights, two float activations, two of signs, and
+ * for W1A32 one tile of weights a thread; all of it is in the backend's ledger. Any number of
+ * threads and any width of vectors give the same bits.
+ *
+ * <p>Not thread-safe.
+ */
+public final class PackedNetwork implements AutoCloseable {
+  private final Backend backend;
+  private final Parallel parallel;
+  private final PackedModel model;
+  private final List<AutoCloseable> parts = new ArrayList<>();
+  private final Schedule.Kernels kernels;
+  private final HeadKernel head;
+  private final List<Tensor> buffers = new ArrayList<>();
+  private Tensor scratch;
+  private Schedule schedule;
+  private int frames;
+
+  /**
+   * Lays the weights out for the kernels; the model itself is not needed afterwards.
+   *
+   * @throws InputException if the backend is not the processor
+   */
+  public PackedNetwork(Backend backend, PackedModel model) {
+    this(backend, model, PopcountKernel.vectorsPay());
+  }
+
+  PackedNetwork(Backend backend, PackedModel model, boolean vectors) {
+    if (!(backend.device() instanceof CpuDevice cpu)) {
+      throw new InputException(
+          "backend " + backend.name() + ": packed models run on the processor; use cpu");
+    }
+    this.backend = backend;
+    this.parallel = cpu.parallel();
+    this.model = model;
+    ConvolutionKernel stem = kernel(model.stem(), vectors);
+    List<Schedule.Kernels.Block> blocks = new ArrayList<>();
+    for (PackedBlock b : model.blocks()) {
+      blocks.add(
+          new Schedule.Kernels.Block(
+              b.ofSigns(),
+              kernel(b.first(), vectors),
+              kernel(b.second(), vectors),
+              b.shortcut() == null ? null : kernel(b.shortcut(), vectors)));
+    }
+    kernels = new Schedule.Kernels(stem, blocks);
+    head = new HeadKernel(backend, parallel, model.head());
+    parts.add(head);
+  }
+
+  private ConvolutionKernel kernel(PackedConvolution layer, boolean vectors) {
+    ConvolutionKernel kernel = new ConvolutionKernel(backend, parallel, layer, vectors);
+    parts.add(kernel);
+    return kernel;
+  }
+
+  public PackedModel model() {
+    return model;
+  }
+
+  /** Fewest frames of an utterance: two must be left for pooling. */
+  public int fewestFrames() {
+    int least = 1;
+    while (pooledPositions(least) < 2) least++;
+    return least;
+  }
+
+  private long pooledPositions(int frames) {
+    int width = frames;
+    int height = model.bins();
+    for (PackedBlock block : model.blocks()) {
+      width = block.first().outLength(width);
+      height = block.first().outLength(height);
+    }
+    return switch (model.pooling()) {
+      case GSP -> (long) width * height;
+      default -> width;
+    };
+  }
+
+  /**
+   * The embedding of one utterance.
+   *
+   * @param features frames x bins, mean normalized as in training
+   * @throws InputException if there are other bins, or too few frames
+   */
+  public float[] embed(Features features) {
+    if (features.bins() != model.bins()) {
+      throw new InputException(
+          "the features have %d bins, the network was made for %d"
+              .formatted(features.bins(), model.bins()));
+    }
+    if (pooledPositions(features.frames()) < 2) {
+      throw new InputException(
+          "an utterance of %d frames is too short, the network needs %d"
+              .formatted(features.frames(), fewestFrames()));
+    }
+    prepare(features.frames());
+    Plane in = schedule.features();
+    for (int bin = 0; bin < features.bins(); bin++) {
+      for (int frame = 0; frame < features.frames(); frame++) {
+        Lanes.set(in.pixel(bin, frame), 0, features.get(frame, bin));
+      }
+    }
+    for (Schedule.Step step : schedule.steps()) run(step);
+    return head.run(PooledStatistics.of(schedule.output(), model.pooling()));
+  }
+
+  void run(Schedule.Step step) {
+    step.clear().forEach(Plane::clearBorder);
+    step.kernel().run(step.in(), step.target(), scratch == null ? 0 : scratch.address());
+  }
+
+  /** The steps for utterances of so many frames, in buffers that are large enough. */
+  Schedule prepare(int frames) {
+    if (schedule != null && frames == this.frames) return schedule;
+    long[] bytes = new Schedule(kernels, model.bins(), frames, null).bytes();
+    long[] address = new long[bytes.length];
+    boolean fits = !buffers.isEmpty();
+    for (int b = 0; fits && b < bytes.length; b++) fits = bytes[b] <= buffers.get(b).bytes();
+    if (!fits) allocate(bytes);
+    for (int b = 0; b < bytes.length; b++) address[b] = buffers.get(b).address();
+    schedule = new Schedule(kernels, model.bins(), frames, address);
+    this.frames = frames;
+    return schedule;
+  }
+
+  private void allocate(long[] bytes) {
+    schedule = null;
+    buffers.forEach(Tensor::close);
+    buffers.clear();
+    for (int b = 0; b < bytes.length; b++) {
+      Category category = b == 0 ? Category.INPUT : Category.ACTIVATION;
+      String label = Schedule.Buffer.values()[b].name().toLowerCase(java.util.Locale.ROOT);
+      buffers.add(tensor(category, label, Math.max(64, bytes[b])));
+    }
+    if (scratch != null) return;
+    long most = 0;
+    for (AutoCloseable part : parts) {
+      if (part instanceof ConvolutionKernel k) most = Math.max(most, k.scratchBytes());
+    }
+    if (most > 0) scratch = tensor(Category.WORKSPACE, "unpacked", parallel.threads() * most);
+  }
+
+  private Tensor tensor(Category category, String label, long bytes) {
+    int words = Math.toIntExact((bytes + 3) / 4);
+    return backend.allocate(category, label, DataType.INT32, Shape.of(words));
+  }
+
+  @Override
+  public void close() {
+    buffers.forEach(Tensor::close);
+    buffers.clear();
+    if (scratch != null) scratch.close();
+    for (AutoCloseable part : parts) {
+      try {
+        part.close();
+      } catch (Exception e) {
+        throw new IllegalStateException(e); // they declare none
+      }
+    }
+    parts.clear();
+  }
+}
