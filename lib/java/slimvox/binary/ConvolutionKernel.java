@@ -73,7 +73,7 @@ final class ConvolutionKernel implements AutoCloseable {
     int width = layer.outLength(in.width());
     int size = takesSigns() ? PopcountKernel.PIXELS : MultiplyKernel.PIXELS;
     long groups = PixelGroup.count(size, height, width);
-    long[] taps = takesSigns() ? taps(in) : null;
+    long[] taps = takesSigns() ? taps(in) : runs(in);
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
     long work = (long) (takesSigns() ? taps.length : layer.filterSize()) * size;
     parallel.run(
@@ -92,7 +92,7 @@ final class ConvolutionKernel implements AutoCloseable {
               tileWeights = weights(tile, unpacked);
             }
             int count = group.next();
-            sum(in, group, taps, tileWeights, counts, sums);
+            sum(group, taps, tileWeights, counts, sums);
             epilogue.store(counts, sums, tile, count, group.place, target);
           }
         });
@@ -104,10 +104,10 @@ final class ConvolutionKernel implements AutoCloseable {
     return unpacked;
   }
 
-  private void sum(Plane in, PixelGroup group, long[] taps, long tileWeights, int[] counts, float[] sums) {
-    if (taps == null) {
-      int run = layer.kernel() * layer.in();
-      MultiplyKernel.sum(group.window, layer.kernel(), in.rowBytes(), run, tileWeights, sums);
+  private void sum(PixelGroup group, long[] taps, long tileWeights, int[] counts, float[] sums) {
+    if (!takesSigns()) {
+      int run = layer.filterSize() / taps.length;
+      MultiplyKernel.sum(group.window, taps, run, tileWeights, sums);
     } else if (vectors) {
       PopcountKernel.count(group.window, taps, tileWeights, counts);
     } else {
@@ -121,6 +121,17 @@ final class ConvolutionKernel implements AutoCloseable {
     long[] taps = new long[layer.kernel() * run];
     for (int k = 0; k < taps.length; k++) taps[k] = k / run * in.rowBytes() + 4L * (k % run);
     return taps;
+  }
+
+  /** Where the runs of a window begin: its rows; for one channel its taps, column by column. */
+  private long[] runs(Plane in) {
+    int kernel = layer.kernel();
+    boolean single = KernelWeights.columnsFirst(layer);
+    long[] runs = new long[single ? kernel * kernel : kernel];
+    for (int k = 0; k < runs.length; k++) {
+      runs[k] = single ? k % kernel * in.rowBytes() + k / kernel * 4L : k * in.rowBytes();
+    }
+    return runs;
   }
 
   @Override

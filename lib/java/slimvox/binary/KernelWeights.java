@@ -104,6 +104,14 @@ final class KernelWeights implements AutoCloseable {
     return words;
   }
 
+  /**
+   * Whether taps are summed column by column, as oneDNN does for an input of one channel: so the
+   * first layer gives the bits that it gives in training.
+   */
+  static boolean columnsFirst(PackedConvolution layer) {
+    return layer.in() == 1 && layer.form() == WeightForm.FLOAT32;
+  }
+
   private static int[] floats(PackedConvolution layer) {
     int taps = layer.kernel() * layer.kernel();
     int size = layer.filterSize();
@@ -112,7 +120,8 @@ final class KernelWeights implements AutoCloseable {
       for (int i = 0; i < layer.in(); i++) {
         for (int tap = 0; tap < taps; tap++) {
           float w = layer.weights()[(o * layer.in() + i) * taps + tap];
-          int k = tap * layer.in() + i;
+          int place = columnsFirst(layer) ? tap % layer.kernel() * layer.kernel() + tap / layer.kernel() : tap;
+          int k = place * layer.in() + i;
           words[(o / CHANNELS * size + k) * CHANNELS + o % CHANNELS] = Float.floatToRawIntBits(w);
         }
       }

@@ -23,20 +23,19 @@ final class MultiplyKernel {
    * Sums for one tile.
    *
    * @param window address of the first element of each pixel's window
-   * @param rows rows of the window
-   * @param rowBytes from one row of the window to the next
-   * @param run elements of a row of the window, which lie side by side
-   * @param weights (rows x run) x 32 floats
+   * @param starts offset in bytes of each run of elements from there
+   * @param run elements of a run, which lie side by side
+   * @param weights (starts x run) x 32 floats
    * @param sums 8 x 32 floats, written
    */
-  static void sum(long[] window, int rows, long rowBytes, int run, long weights, float[] sums) {
+  static void sum(long[] window, long[] starts, int run, long weights, float[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * Lanes.LANES) {
-      sumTwoVectors(window, rows, rowBytes, 4L * run, weights + 4L * o, sums, o);
+      sumTwoVectors(window, starts, 4L * run, weights + 4L * o, sums, o);
     }
   }
 
   private static void sumTwoVectors(
-      long[] window, int rows, long rowBytes, long runBytes, long w, float[] sums, int first) {
+      long[] window, long[] starts, long runBytes, long w, float[] sums, int first) {
     long x0 = window[0];
     long x1 = window[1];
     long x2 = window[2];
@@ -61,8 +60,8 @@ final class MultiplyKernel {
     FloatVector b6 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a7 = FloatVector.zero(Lanes.FLOATS);
     FloatVector b7 = FloatVector.zero(Lanes.FLOATS);
-    for (int row = 0; row < rows; row++) {
-      for (long k = 0; k < runBytes; k += 4) {
+    for (long start : starts) {
+      for (long k = start; k < start + runBytes; k += 4) {
         FloatVector w0 = Lanes.load(w);
         FloatVector w1 = Lanes.load(w + VECTOR);
         w += 4L * CHANNELS;
@@ -91,14 +90,6 @@ final class MultiplyKernel {
         a7 = v7.fma(w0, a7);
         b7 = v7.fma(w1, b7);
       }
-      x0 += rowBytes;
-      x1 += rowBytes;
-      x2 += rowBytes;
-      x3 += rowBytes;
-      x4 += rowBytes;
-      x5 += rowBytes;
-      x6 += rowBytes;
-      x7 += rowBytes;
     }
     a0.intoArray(sums, first + 0 * CHANNELS);
     b0.intoArray(sums, first + 0 * CHANNELS + Lanes.LANES);

@@ -17,7 +17,7 @@ final class PlaneMemory implements AutoCloseable {
   }
 
   long bytes(long bytes) {
-    Tensor t = backend.allocate(Category.WORKSPACE, "test", (int) (bytes / 4));
+    Tensor t = backend.allocate(Category.WORKSPACE, "test", 1 + (int) (bytes / 4));
     tensors.add(t);
     return t.address();
   }

@@ -1,0 +1,155 @@
+package slimvox.binary;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.audio.Features;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.Binarization;
+import slimvox.models.ModelSpec;
+import slimvox.models.ModelSpec.Pooling;
+import slimvox.nn.BinaryScheme;
+import slimvox.storage.InputException;
+
+/** Packed networks against the evaluation of the networks that they were made of. */
+class PackedNetworkTest {
+  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 12, 20, 24, Pooling.GSP);
+
+  static Stream<ModelSpec> specs() {
+    Binarization bwn = Binarization.of(BinaryScheme.BWN);
+    Binarization w1a1 = Binarization.of(BinaryScheme.W1A1);
+    return Stream.of(
+        SMALL.with(bwn),
+        SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.PAPER)),
+        SMALL.with(bwn.with(Binarization.Activation.PRELU)),
+        SMALL.with(bwn.withLayers(List.of("layer2", "layer3.1.conv2"))),
+        SMALL.withWidth(16).with(w1a1),
+        SMALL.withWidth(33).with(w1a1.with(Binarization.Activation.PRELU)),
+        SMALL.with(w1a1.with(Binarization.Activation.NONE)),
+        SMALL.with(w1a1.withLayers(List.of("layer1.1.conv2", "layer2.0", "layer4.0.conv1"))),
+        new ModelSpec("ResNet34", 16, 80, 64, Pooling.TSTP).with(w1a1));
+  }
+
+  @ParameterizedTest
+  @MethodSource("specs")
+  void embeddingsAreThoseOfTheTrainedNetwork(ModelSpec spec) {
+    try (Backend backend = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, backend, 3)) {
+      PackedModel model = Packer.pack(network, "test", WeightForm.FLOAT32, Map.of());
+      try (PackedNetwork packed = new PackedNetwork(backend, model)) {
+        for (int frames : new int[] {31, 57, 24}) {
+          Features features = TrainedNetwork.features(new Random(frames), frames, spec.bins());
+          float[] expected = TrainedNetwork.embed(network, features);
+          float[] actual = packed.embed(features);
+          assertArrayEquals(expected, actual, 1e-4f * largest(expected), frames + " frames");
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("specs")
+  void activationsOfSignsAreTheSameBits(ModelSpec spec) throws Exception {
+    Binarization binary = spec.binarization();
+    // Others round differently: BN is folded, or a real 3x3 convolution sums in another order.
+    if (!binary.signs() || !binary.layers().equals(Binarization.ALL_LAYERS)) return;
+    try (Backend backend = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, backend, 5)) {
+      PackedModel model = Packer.pack(network, "test", WeightForm.FLOAT32, Map.of());
+      try (PackedNetwork packed = new PackedNetwork(backend, model)) {
+        Features features = TrainedNetwork.features(new Random(8), 70, spec.bins());
+        packed.embed(features);
+        assertArrayEquals(
+            TrainedNetwork.activations(network, features),
+            PlaneMemory.floats(packed.prepare(70).output()));
+      }
+    }
+  }
+
+  private static float largest(float[] x) {
+    float most = 0;
+    for (float v : x) most = Math.max(most, Math.abs(v));
+    assertTrue(most > 0);
+    return most;
+  }
+
+  @Test
+  void threadsAndVectorsDoNotChangeABit() {
+    ModelSpec spec = SMALL.withWidth(40).with(Binarization.of(BinaryScheme.W1A1));
+    Features features = TrainedNetwork.features(new Random(4), 45, spec.bins());
+    float[] first = null;
+    PackedModel model;
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, backend, 3)) {
+      model = Packer.pack(network, "test", WeightForm.INT8, Map.of());
+    }
+    for (int threads : new int[] {1, 2, 3}) {
+      for (boolean vectors : new boolean[] {true, false}) {
+        try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
+            PackedNetwork packed = new PackedNetwork(backend, model, vectors)) {
+          float[] embedding = packed.embed(features);
+          if (first == null) first = embedding;
+          assertArrayEquals(first, embedding);
+          assertArrayEquals(first, packed.embed(features), "a second time");
+        }
+      }
+    }
+  }
+
+  @Test
+  void everyFormOfTheHeadIsTheProductWithItsWeights() {
+    ModelSpec spec = SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.BWN));
+    Features features = TrainedNetwork.features(new Random(4), 45, spec.bins());
+    try (Backend backend = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, backend, 3)) {
+      for (WeightForm form : List.of(WeightForm.FLOAT32, WeightForm.INT8, WeightForm.W1A32)) {
+        PackedModel model = Packer.pack(network, "test", form, Map.of());
+        PackedHead head = model.head();
+        try (PackedNetwork packed = new PackedNetwork(backend, model)) {
+          float[] y = packed.embed(features);
+          float[] pooled =
+              PooledStatistics.of(packed.prepare(45).output(), model.pooling());
+          for (int o = 0; o < y.length; o++) {
+            double sum = head.bias()[o];
+            for (int i = 0; i < head.in(); i++) sum += (double) head.weight(o, i) * pooled[i];
+            assertEquals(sum, y[o], 2e-5 * Math.max(1, Math.abs(sum)), form + " " + o);
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void anUtteranceThatIsTooShortIsRefused() {
+    ModelSpec spec = SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.BWN));
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, backend, 3);
+        PackedNetwork packed =
+            new PackedNetwork(
+                backend, Packer.pack(network, "test", WeightForm.FLOAT32, Map.of()))) {
+      assertEquals(9, packed.fewestFrames());
+      packed.embed(TrainedNetwork.features(new Random(1), 9, 20));
+      InputException e =
+          assertThrows(
+              InputException.class,
+              () -> packed.embed(TrainedNetwork.features(new Random(1), 8, 20)));
+      assertEquals("an utterance of 8 frames is too short, the network needs 9", e.getMessage());
+      e =
+          assertThrows(
+              InputException.class,
+              () -> packed.embed(TrainedNetwork.features(new Random(1), 30, 19)));
+      assertEquals("the features have 19 bins, the network was made for 20", e.getMessage());
+    }
+  }
+}
