@@ -80,7 +80,8 @@ final class ConvolutionKernel implements AutoCloseable {
         weights.tiles() * groups,
         work,
         (part, from, to) -> {
-          PixelGroup group = new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
+          PixelGroup group =
+              new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
           int[] counts = new int[takesSigns() ? size * PopcountKernel.CHANNELS : 0];
           float[] sums = new float[takesSigns() ? 0 : size * PopcountKernel.CHANNELS];
           long unpacked = scratch + part * scratchBytes();

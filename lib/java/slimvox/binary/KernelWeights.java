@@ -120,7 +120,10 @@ final class KernelWeights implements AutoCloseable {
       for (int i = 0; i < layer.in(); i++) {
         for (int tap = 0; tap < taps; tap++) {
           float w = layer.weights()[(o * layer.in() + i) * taps + tap];
-          int place = columnsFirst(layer) ? tap % layer.kernel() * layer.kernel() + tap / layer.kernel() : tap;
+          int place =
+              columnsFirst(layer)
+                  ? tap % layer.kernel() * layer.kernel() + tap / layer.kernel()
+                  : tap;
           int k = place * layer.in() + i;
           words[(o / CHANNELS * size + k) * CHANNELS + o % CHANNELS] = Float.floatToRawIntBits(w);
         }
@@ -142,9 +145,7 @@ final class KernelWeights implements AutoCloseable {
             .and(SIGN_BIT)
             .or(size)
             .intoMemorySegment(
-                Lanes.ALL,
-                floats + 4L * (CHANNELS * (long) k + o),
-                ByteOrder.nativeOrder());
+                Lanes.ALL, floats + 4L * (CHANNELS * (long) k + o), ByteOrder.nativeOrder());
       }
     }
   }

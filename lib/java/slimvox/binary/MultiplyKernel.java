@@ -6,8 +6,8 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Multiplies and adds in float32: sums[p, o] = sum over k of x[p, k] w[k, o], in the order of k.
  *
- * <p>p are the {@value #PIXELS} pixels of a group, o the {@value PopcountKernel#CHANNELS}
- * output channels of a tile, k the input channels of all taps. Each sum is one chain of fused
+ * <p>p are the {@value #PIXELS} pixels of a group, o the {@value PopcountKernel#CHANNELS} output
+ * channels of a tile, k the input channels of all taps. Each sum is one chain of fused
  * multiply-adds whatever the width of vectors, so that every processor gives the same bits.
  */
 final class MultiplyKernel {

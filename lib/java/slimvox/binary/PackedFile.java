@@ -23,8 +23,8 @@ import slimvox.storage.SafetensorsWriter;
  * convolution, {@code NAME FORM IN OUT KERNEL STRIDE ACTIVATION}, with {@code exact} at the end
  * where W1A32 is not folded; the names of blocks of signs in {@code sign_blocks}; {@code origin.*}.
  *
- * <p>Tensors of a convolution: {@code NAME.weight}, U8 of out x {@link SignBits} row or F32 of out x
- * in x kernel x kernel; {@code .alpha, .mean, .scale, .shift, .input_shift, .slope, .before,
+ * <p>Tensors of a convolution: {@code NAME.weight}, U8 of out x {@link SignBits} row or F32 of out
+ * x in x kernel x kernel; {@code .alpha, .mean, .scale, .shift, .input_shift, .slope, .before,
  * .after}, F32, those that it has. Of the embedding layer: {@code seg_1.weight} (F32, I8 or U8),
  * {@code .scale}, {@code .bias}.
  */
@@ -120,7 +120,10 @@ final class PackedFile {
     String version = file.metadata().get(MAGIC);
     if (version == null) {
       throw new InputException(
-          path + ": not a packed model (its header has no " + MAGIC + "); make one with slimvox pack");
+          path
+              + ": not a packed model (its header has no "
+              + MAGIC
+              + "); make one with slimvox pack");
     }
     if (!version.equals(VERSION)) {
       throw new InputException(
@@ -166,10 +169,12 @@ final class PackedFile {
       PackedHead head = head(2 * pooled);
       Map<String, String> origin = new HashMap<>();
       file.metadata()
-          .forEach((k, v) -> {
-            if (k.startsWith(ORIGIN)) origin.put(k.substring(ORIGIN.length()), v);
-          });
-      if (!unread.isEmpty()) throw bad("unknown tensor " + unread.stream().sorted().findFirst().get());
+          .forEach(
+              (k, v) -> {
+                if (k.startsWith(ORIGIN)) origin.put(k.substring(ORIGIN.length()), v);
+              });
+      if (!unread.isEmpty())
+        throw bad("unknown tensor " + unread.stream().sorted().findFirst().get());
       int width = positive("width", text("width"));
       return new PackedModel(
           text("model"), width, bins, pooling, text("scheme"), stem, blocks, head, origin);

@@ -114,8 +114,7 @@ public final class Packer {
         convolution(name + ".conv1", name + ".bn1", reshapes ? 2 : 1, inner),
         convolution(name + ".conv2", name + ".bn2", 1, last),
         reshapes
-            ? convolution(
-                name + ".shortcut.0", name + ".shortcut.1", 2, ChannelActivation.NONE)
+            ? convolution(name + ".shortcut.0", name + ".shortcut.1", 2, ChannelActivation.NONE)
             : null);
   }
 
@@ -212,9 +211,7 @@ public final class Packer {
       scale[c] = gamma[c] * inverse;
     }
     return new Norm(
-        floats(buffer(name + ".running_mean")),
-        scale,
-        floats(parameter(name + ".bias").value()));
+        floats(buffer(name + ".running_mean")), scale, floats(parameter(name + ".bias").value()));
   }
 
   private Parameter parameter(String name) {

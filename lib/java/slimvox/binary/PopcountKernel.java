@@ -10,11 +10,11 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Counts differing signs: sums[p, o] = sum over k of popcount(x[p, k] XOR w[k, o]).
  *
- * <p>p are the {@value #PIXELS} pixels of a group, o the {@value #CHANNELS} output channels
- * of a tile, k the words of 32 input channels of all taps. One word of a pixel is broadcast and
- * meets as many output channels as a vector has lanes, so that no sum runs across lanes; two
- * vectors by four pixels keep eight sums in registers. Where the processor cannot count bits in
- * wide vectors, one number at a time is counted, to the same sums.
+ * <p>p are the {@value #PIXELS} pixels of a group, o the {@value #CHANNELS} output channels of a
+ * tile, k the words of 32 input channels of all taps. One word of a pixel is broadcast and meets as
+ * many output channels as a vector has lanes, so that no sum runs across lanes; two vectors by four
+ * pixels keep eight sums in registers. Where the processor cannot count bits in wide vectors, one
+ * number at a time is counted, to the same sums.
  */
 final class PopcountKernel {
   /** Output channels of a tile: as many as a word of signs has. */

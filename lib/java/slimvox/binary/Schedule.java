@@ -6,9 +6,10 @@ import java.util.List;
 /**
  * What a network does to an utterance of a fixed length, and where every plane lies.
  *
- * <p>Four buffers do for all layers: two of floats, two of signs. A block works in place: its second
- * convolution (each convolution, in a block of signs) writes over the shortcut that it adds. Where
- * the shape changes, shortcut and first convolution go to the other buffer, one into each half.
+ * <p>Four buffers do for all layers: two of floats, two of signs. A block works in place: its
+ * second convolution (each convolution, in a block of signs) writes over the shortcut that it adds.
+ * Where the shape changes, shortcut and first convolution go to the other buffer, one into each
+ * half.
  */
 final class Schedule {
   /** One convolution; {@code clear} are the planes whose border has to be cleared before. */
@@ -164,11 +165,7 @@ final class Schedule {
 
   /** Adds a step; {@code next} is who reads the output, and may want its signs. */
   private void step(
-      ConvolutionKernel kernel,
-      Place in,
-      Place out,
-      Place shortcut,
-      ConvolutionKernel next) {
+      ConvolutionKernel kernel, Place in, Place out, Place shortcut, ConvolutionKernel next) {
     Plane input = kernel.takesSigns() ? signs.plane : in.plane;
     Place made = null;
     if (next != null && next.takesSigns()) {

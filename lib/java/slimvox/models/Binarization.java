@@ -110,7 +110,9 @@ public record Binarization(
     return layers.stream().anyMatch(layer -> isWithin(layer, convolution));
   }
 
-  /** Whether a basic block, for example {@code layer2.0}, has a shortcut around each convolution. */
+  /**
+   * Whether a basic block, for example {@code layer2.0}, has a shortcut around each convolution.
+   */
   public boolean isOfSigns(String block) {
     return signs() && (takes(block + ".conv1") || takes(block + ".conv2"));
   }

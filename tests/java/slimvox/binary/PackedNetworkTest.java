@@ -118,8 +118,7 @@ class PackedNetworkTest {
         PackedHead head = model.head();
         try (PackedNetwork packed = new PackedNetwork(backend, model)) {
           float[] y = packed.embed(features);
-          float[] pooled =
-              PooledStatistics.of(packed.prepare(45).output(), model.pooling());
+          float[] pooled = PooledStatistics.of(packed.prepare(45).output(), model.pooling());
           for (int o = 0; o < y.length; o++) {
             double sum = head.bias()[o];
             for (int i = 0; i < head.in(); i++) sum += (double) head.weight(o, i) * pooled[i];

@@ -51,8 +51,7 @@ final class TrainedNetwork {
     Backend backend = network.backend();
     float[] x = transposed(features);
     Tensor y =
-        backend.allocate(
-            Category.INPUT, "features", 1, features.bins(), features.frames(), 1);
+        backend.allocate(Category.INPUT, "features", 1, features.bins(), features.frames(), 1);
     backend.ops().upload(x, y);
     for (Layer layer : layers) {
       if (layer instanceof StatisticsPooling || layer instanceof GlobalStatisticsPooling) break;
@@ -77,8 +76,7 @@ final class TrainedNetwork {
   }
 
   static float[] embed(Network network, Features features) {
-    return forward(
-        network, transposed(features), 1, features.frames(), Mode.EVALUATE);
+    return forward(network, transposed(features), 1, features.frames(), Mode.EVALUATE);
   }
 
   private static float[] transposed(Features features) {
