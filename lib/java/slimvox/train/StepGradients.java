@@ -1,0 +1,174 @@
+package slimvox.train;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.loss.AamSoftmax;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.nn.Parameter;
+import slimvox.optim.Optimizer;
+
+/**
+ * The gradients that one training step gives, kept instead of used: for comparing ways to compute
+ * the same network.
+ *
+ * <p>The relative distance of two of them is |g - h| / |h|, Euclidean norms over all parameters
+ * together. With g from a reversible network that rebuilds its activations and h from the same
+ * network that stores them, it is what the rounding of the inverse does to training.
+ */
+public final class StepGradients {
+  /**
+   * What the step runs on: normally distributed features, labels 0, 1, 2 and so on, and initial
+   * parameters, all drawn from one seed.
+   *
+   * @param batch utterances
+   * @param frames of an utterance
+   * @param classes of the AAM-softmax
+   * @param margin of the AAM-softmax, radians
+   * @param seed where the random numbers start from
+   */
+  public record Input(int batch, int frames, int classes, double margin, long seed) {
+    /** Two utterances of 80 frames, 20 classes, margin 0.2. */
+    public static Input small(long seed) {
+      return new Input(2, 80, 20, 0.2, seed);
+    }
+  }
+
+  private final double loss;
+  private final Map<String, float[]> values;
+
+  private StepGradients(double loss, Map<String, float[]> values) {
+    this.loss = loss;
+    this.values = Collections.unmodifiableMap(values);
+  }
+
+  /**
+   * Runs one step of a network with fresh parameters; nothing is left in memory.
+   *
+   * @param update when gradients are taken; each is complete then, so it changes no bit
+   */
+  public static StepGradients of(
+      ModelSpec spec, Input input, Backend backend, TrainingStep.Update update) {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    Network network = Models.build(spec, backend);
+    AamSoftmax classifier = new AamSoftmax(backend, spec.embeddingSize(), input.classes, 32, false);
+    TrainingStep.OptimizerFactory recorder = (_, parameters) -> new Recorder(parameters, values);
+    try (TrainingStep step = new TrainingStep(network, classifier, recorder, update)) {
+      SplittableRandom random = new SplittableRandom(input.seed);
+      step.initialize(random);
+      float[] features = new float[input.batch * spec.bins() * input.frames];
+      for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
+      int[] labels = new int[input.batch];
+      for (int i = 0; i < labels.length; i++) labels[i] = i % input.classes;
+      double loss = step.run(features, labels, input.margin, 0).loss();
+      return new StepGradients(loss, values);
+    }
+  }
+
+  /** The same with gradients taken after backward. */
+  public static StepGradients of(ModelSpec spec, Input input, Backend backend) {
+    return of(spec, input, backend, TrainingStep.Update.AFTER_BACKWARD);
+  }
+
+  /**
+   * The relative distance between the gradients of a reversible network as {@code spec} computes it
+   * and of the same network that stores its activations.
+   *
+   * @throws slimvox.storage.InputException if the network is not reversible
+   */
+  public static double rebuildingNoise(ModelSpec spec, Input input, Backend backend) {
+    StepGradients stored = of(spec.with(spec.saving().withStored()), input, backend);
+    return of(spec, input, backend).distance(stored);
+  }
+
+  /** The loss of the step. */
+  public double loss() {
+    return loss;
+  }
+
+  /** Each parameter's gradient by its name, in the order in which they were taken. */
+  public Map<String, float[]> values() {
+    return values;
+  }
+
+  /**
+   * |this - reference| / |reference| over all parameters; 0 if they agree to the bit.
+   *
+   * @throws IllegalArgumentException if they are gradients of different networks
+   */
+  public double distance(StepGradients reference) {
+    if (!values.keySet().equals(reference.values.keySet())) {
+      throw new IllegalArgumentException("these are gradients of different networks");
+    }
+    double difference = 0;
+    double size = 0;
+    for (String name : values.keySet()) {
+      float[] mine = values.get(name);
+      float[] other = reference.values.get(name);
+      if (mine.length != other.length) {
+        throw new IllegalArgumentException(
+            "%s has %d and %d values: these are gradients of different networks"
+                .formatted(name, mine.length, other.length));
+      }
+      for (int i = 0; i < mine.length; i++) {
+        double d = (double) mine[i] - other[i];
+        difference += d * d;
+        size += (double) other[i] * other[i];
+      }
+    }
+    return Math.sqrt(difference / size);
+  }
+
+  /** An optimizer that writes the gradients down and moves nothing. */
+  private static final class Recorder implements Optimizer {
+    private final List<Parameter> parameters;
+    private final Map<String, float[]> values;
+
+    Recorder(List<Parameter> parameters, Map<String, float[]> values) {
+      this.parameters = new ArrayList<>(parameters);
+      this.values = values;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+      return parameters;
+    }
+
+    @Override
+    public void begin(double learningRate) {
+      values.clear();
+    }
+
+    @Override
+    public void update(Parameter parameter) {
+      Tensor gradient = parameter.gradient();
+      values.put(parameter.name(), gradient.backend().ops().floats(gradient));
+    }
+
+    @Override
+    public void end() {}
+
+    @Override
+    public Map<String, Tensor> state() {
+      return Map.of();
+    }
+
+    @Override
+    public long steps() {
+      return 0;
+    }
+
+    @Override
+    public void restore(long steps) {}
+
+    @Override
+    public void close() {}
+  }
+}

@@ -1,0 +1,84 @@
+package slimvox.models;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.Backend;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.models.Reversal.Kind;
+import slimvox.models.Reversal.Order;
+import slimvox.models.Reversal.Units;
+import slimvox.storage.Safetensors;
+import slimvox.train.StepGradients;
+
+/** Reversible networks against PyTorch's autograd in float64, stored, rebuilt and lean. */
+class RevNetKnownAnswerTest {
+  private static final Safetensors KNOWN =
+      Safetensors.read(Path.of("tests/data/models/revnet.safetensors"));
+
+  static List<ModelSpec> networks() {
+    List<ModelSpec> specs = new ArrayList<>();
+    for (String name : List.of("ResNet18", "DF-ResNet56")) {
+      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+        specs.add(network(name, kind, Units.A, Order.PRE));
+        specs.add(network(name, kind, Units.B, Order.POST));
+        specs.add(network(name, kind, Units.C, Order.PRE));
+        specs.add(network(name, kind, Units.C, Order.POST));
+      }
+    }
+    return specs;
+  }
+
+  private static ModelSpec network(String name, Kind kind, Units units, Order order) {
+    return new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP)
+        .with(new Reversal(kind, units, order));
+  }
+
+  @ParameterizedTest
+  @MethodSource("networks")
+  void lossAndGradientsAreThoseOfPyTorch(ModelSpec spec) {
+    check(spec.with(Saving.NONE.withStored()));
+    check(spec);
+    if (spec.reversal().order() == Order.PRE) check(spec.with(Models.lean(spec)));
+  }
+
+  private static void check(ModelSpec spec) {
+    Reversal r = spec.reversal();
+    String name = String.join(".", spec.name(), r.kind() + "", r.units() + "", r.order() + "");
+    try (Backend cpu = new Backend(CpuDevice.open(1))) {
+      StepGradients gradients =
+          StepGradients.of(spec, new StepGradients.Input(3, 21, 5, 0.2, 7), cpu);
+      assertEquals(KNOWN.doubles(name + ".loss")[0], gradients.loss(), 1e-4, name);
+      double[] rows = KNOWN.doubles(name + ".gradients");
+      List<String> parameters = parameters(spec, cpu);
+      assertEquals(rows.length, 5 * parameters.size(), name);
+      for (int i = 0; i < parameters.size(); i++) {
+        float[] values = gradients.values().get(parameters.get(i));
+        // A ReLU that rounding turns over is felt in all gradients below it: see StepGradients.
+        double tolerance = 0.01 * rows[5 * i] + 3e-4;
+        assertEquals(rows[5 * i], norm(values), tolerance, name + " " + parameters.get(i));
+        for (int k = 0; k < Math.min(4, values.length); k++) {
+          assertEquals(rows[5 * i + 1 + k], values[k], tolerance, name + " " + parameters.get(i));
+        }
+      }
+    }
+  }
+
+  private static List<String> parameters(ModelSpec spec, Backend cpu) {
+    try (Network network = Models.build(spec, cpu)) {
+      List<String> names = new ArrayList<>(network.state().parameters().keySet());
+      names.add("projection.weight");
+      return names;
+    }
+  }
+
+  private static double norm(float[] values) {
+    double sum = 0;
+    for (float v : values) sum += (double) v * v;
+    return Math.sqrt(sum);
+  }
+}
