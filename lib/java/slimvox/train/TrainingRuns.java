@@ -1,0 +1,180 @@
+package slimvox.train;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.commons.csv.CSVFormat;
+import org.apache.commons.csv.CSVParser;
+import org.apache.commons.csv.CSVRecord;
+import slimvox.data.Corpus;
+import slimvox.data.FeatureSource;
+import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
+
+/**
+ * Several training runs for one comparison: some at a time, and none a second time.
+ *
+ * <p>Each run has a folder of its own below a common one, named after it and its recipe's hash, so
+ * a changed recipe is another run. What is finished is read from there; what was killed goes on
+ * from its last checkpoint. After training the run is scored on trial lists of its validation
+ * corpus.
+ */
+public final class TrainingRuns {
+  /**
+   * What a finished run gave.
+   *
+   * @param name what it was added as
+   * @param recipe its settings
+   * @param losses one a step
+   * @param stepSeconds of all steps together, without waiting for data
+   * @param scores by trial list
+   */
+  public record Outcome(
+      String name, Recipe recipe, double[] losses, double stepSeconds, Map<String, Scores> scores) {
+    /** The EER on a list, in percent. */
+    public double eer(String list) {
+      return scores.get(list).curve().equalErrorRate().percent();
+    }
+
+    /** The mean loss of each stretch of {@code steps} steps; a rest is left out. */
+    public double[] meanLosses(int steps) {
+      double[] means = new double[losses.length / steps];
+      for (int i = 0; i < means.length; i++) {
+        for (int k = 0; k < steps; k++) means[i] += losses[i * steps + k] / steps;
+      }
+      return means;
+    }
+  }
+
+  /** Told when a run is finished, on the thread that called {@link #run}. */
+  @FunctionalInterface
+  public interface Progress {
+    /** {@code done} of {@code total} runs are finished, {@code run} the last of them. */
+    void finished(Outcome run, int done, int total);
+  }
+
+  private final Path folder;
+  private final List<String> lists;
+  private final Map<String, Recipe> recipes = new LinkedHashMap<>();
+
+  /**
+   * No runs yet.
+   *
+   * @param folder for the runs' folders
+   * @param lists trial lists of the validation corpus to score at the end of each run
+   */
+  public TrainingRuns(Path folder, List<String> lists) {
+    this.folder = folder;
+    this.lists = List.copyOf(lists);
+  }
+
+  /**
+   * Adds a run.
+   *
+   * @param name of letters, digits, dots and hyphens
+   * @throws IllegalArgumentException if there is a run of this name or the name is no file name
+   */
+  public TrainingRuns add(String name, Recipe recipe) {
+    if (!name.matches("[A-Za-z0-9.-]+")) {
+      throw new IllegalArgumentException(
+          "'%s' names no run; use letters, digits, dots and hyphens".formatted(name));
+    }
+    if (recipes.putIfAbsent(name, recipe) != null) {
+      throw new IllegalArgumentException("there is a run " + name + " already");
+    }
+    return this;
+  }
+
+  /**
+   * Trains what is not finished yet.
+   *
+   * <p>Interrupted, as by a notebook's stop button, the runs save a checkpoint and stop; a later
+   * call goes on.
+   *
+   * @param atOnce runs that go on at a time; {@code run.threads} of the recipes says how many
+   *     threads each has
+   * @return the outcomes by name, in the order in which the runs were added
+   * @throws InterruptedException if this thread was interrupted before all runs were finished
+   */
+  public Map<String, Outcome> run(int atOnce, Progress progress) throws InterruptedException {
+    Map<String, Outcome> outcomes = new LinkedHashMap<>();
+    for (String name : recipes.keySet()) outcomes.put(name, null);
+    try (ExecutorService threads = Executors.newFixedThreadPool(atOnce)) {
+      var service = new ExecutorCompletionService<Outcome>(threads);
+      List<Future<Outcome>> running = new ArrayList<>();
+      for (var run : recipes.entrySet()) {
+        running.add(service.submit(() -> outcome(run.getKey(), run.getValue())));
+      }
+      try {
+        for (int done = 1; done <= running.size(); done++) {
+          Outcome outcome = service.take().get();
+          outcomes.put(outcome.name, outcome);
+          progress.finished(outcome, done, running.size());
+        }
+      } catch (ExecutionException e) {
+        if (e.getCause() instanceof InterruptedException) throw new InterruptedException();
+        if (e.getCause() instanceof RuntimeException cause) throw cause;
+        throw new IllegalStateException(e.getCause());
+      } finally {
+        threads.shutdownNow(); // interrupts what still runs if this is left early
+      }
+    }
+    return outcomes;
+  }
+
+  private Outcome outcome(String name, Recipe recipe) throws InterruptedException {
+    Path own = folder.resolve(name + "-" + recipe.hash());
+    if (!lists.stream().allMatch(list -> Files.exists(scoreFile(own, list)))) train(recipe, own);
+    Corpus corpus = Corpus.open(recipe.data().validationFolder());
+    Map<String, Scores> scores = new LinkedHashMap<>();
+    for (String list : lists) {
+      scores.put(list, Scores.read(scoreFile(own, list), Trials.read(corpus.trialList(list))));
+    }
+    List<CSVRecord> steps = steps(own.resolve("log.csv"));
+    double milliseconds =
+        steps.stream().mapToDouble(step -> Double.parseDouble(step.get("step_ms"))).sum();
+    double[] losses =
+        steps.stream().mapToDouble(step -> Double.parseDouble(step.get("loss"))).toArray();
+    return new Outcome(name, recipe, losses, milliseconds / 1000, scores);
+  }
+
+  private static Path scoreFile(Path own, String list) {
+    return own.resolve("scores-" + list + ".txt");
+  }
+
+  private void train(Recipe recipe, Path own) throws InterruptedException {
+    FeatureSource.Progress quiet = FeatureSource.Progress.NONE;
+    try (Trainer trainer =
+        Files.exists(own.resolve("recipe.yaml"))
+            ? Trainer.resume(recipe, own, quiet)
+            : Trainer.start(recipe, own, quiet)) {
+      if (trainer.run(new Listener() {}).interrupted()) throw new InterruptedException();
+      for (String list : lists) {
+        Path file = scoreFile(own, list);
+        trainer.score(trainer.trials(list), quiet).write(file, Scores.Format.WESPEAKER);
+      }
+    }
+    AtomicFile.removeLeftovers(own);
+  }
+
+  private static List<CSVRecord> steps(Path log) {
+    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get();
+    try (CSVParser lines = CSVParser.parse(log, StandardCharsets.UTF_8, format)) {
+      return lines.getRecords();
+    } catch (IOException e) {
+      throw new InputException(log + ": cannot be read: " + e.getMessage(), e);
+    }
+  }
+}

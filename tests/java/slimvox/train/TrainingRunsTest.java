@@ -1,0 +1,105 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.data.FeatureSource;
+import slimvox.storage.InputException;
+import slimvox.train.TrainingRuns.Outcome;
+
+/** Short runs on the corpus that ships. */
+class TrainingRunsTest {
+  private static final List<String> LISTS = List.of("test-text-dependent");
+  private static final TrainingRuns.Progress SILENT = (run, done, total) -> {};
+
+  @TempDir Path folder;
+
+  private static Recipe recipe(int seed, String... settings) {
+    return Recipe.shipped(
+            "quick-start",
+            "seed=" + seed,
+            "model.width=2",
+            "model.bins=24",
+            "model.embeddingSize=8",
+            "data.frames=24",
+            "data.speeds=[1.0]",
+            "data.trainSpeakers=[val]",
+            "run.batch=4",
+            "run.length=6 steps",
+            "run.threads=1",
+            "run.validateEvery=0 steps",
+            "run.checkpointEvery=2 steps")
+        .with(settings);
+  }
+
+  private TrainingRuns runs() {
+    return new TrainingRuns(folder, LISTS).add("one", recipe(1)).add("two", recipe(2));
+  }
+
+  @Test
+  void runsAtOnceGiveTheBitsOfRunsOnTheirOwnAndAreReadTheSecondTime() throws Exception {
+    List<String> told = new ArrayList<>();
+    Map<String, Outcome> first =
+        runs().run(2, (run, done, total) -> told.add(done + " of " + total));
+    assertEquals(List.of("1 of 2", "2 of 2"), told);
+    assertEquals(List.of("one", "two"), List.copyOf(first.keySet()));
+    Path scores =
+        folder.resolve("one-" + recipe(1).hash()).resolve("scores-" + LISTS.get(0) + ".txt");
+    FileTime written = Files.getLastModifiedTime(scores);
+    Map<String, Outcome> again = runs().run(1, SILENT);
+    assertEquals(written, Files.getLastModifiedTime(scores));
+    Map<String, Outcome> alone =
+        new TrainingRuns(folder.resolve("alone"), LISTS).add("one", recipe(1)).run(1, SILENT);
+    for (Map<String, Outcome> other : List.of(again, alone)) {
+      assertArrayEquals(first.get("one").losses(), other.get("one").losses());
+      assertEquals(first.get("one").eer(LISTS.get(0)), other.get("one").eer(LISTS.get(0)));
+    }
+    assertEquals(6, first.get("one").losses().length);
+    assertEquals(3, first.get("one").meanLosses(2).length);
+  }
+
+  @Test
+  void aRunThatWasStoppedGoesOnFromItsCheckpoint() throws Exception {
+    Path own = folder.resolve("one-" + recipe(1).hash());
+    try (Trainer trainer = Trainer.start(recipe(1), own, FeatureSource.Progress.NONE)) {
+      trainer.run(
+          new Listener() {
+            @Override
+            public void stepped(Step step) {
+              if (step.step() == 3) Thread.currentThread().interrupt();
+            }
+          });
+    }
+    Thread.interrupted();
+    Outcome resumed = runs().run(1, SILENT).get("one");
+    Outcome whole =
+        new TrainingRuns(folder.resolve("whole"), LISTS)
+            .add("one", recipe(1))
+            .run(1, SILENT)
+            .get("one");
+    assertArrayEquals(whole.losses(), resumed.losses());
+    assertArrayEquals(
+        whole.scores().get(LISTS.get(0)).values(), resumed.scores().get(LISTS.get(0)).values());
+  }
+
+  @Test
+  void namesAreCheckedAndFailuresOfARunAreThrown() {
+    TrainingRuns runs = runs();
+    var twice = assertThrows(IllegalArgumentException.class, () -> runs.add("one", recipe(3)));
+    assertEquals("there is a run one already", twice.getMessage());
+    var slash = assertThrows(IllegalArgumentException.class, () -> runs.add("a/b", recipe(3)));
+    assertEquals("'a/b' names no run; use letters, digits, dots and hyphens", slash.getMessage());
+    TrainingRuns missing =
+        new TrainingRuns(folder, LISTS).add("x", recipe(1, "data.trainCorpus=nowhere"));
+    assertThrows(InputException.class, () -> missing.run(1, SILENT));
+  }
+}
