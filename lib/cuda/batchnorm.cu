@@ -354,7 +354,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward(
   gradient<1>(x, y, dy, mean, coefficients, dx, rows, channels, rowsPerBlock);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bn_backward4(
+extern "C" __global__ void __launch_bounds__(THREADS, 4) bn_backward4(
     const float* x,
     const float* y,
     const float* dy,

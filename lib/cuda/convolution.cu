@@ -44,7 +44,7 @@ struct Axis {
   __device__ inline int kernel(int t) const { return kernelFirst + t * kernelStep; }
 };
 
-// The tap and the channels that a slab is of.
+// The tap and the channels that a slab is of; pixels are fetched first, the weight then goes on.
 struct Slab {
   int th, tw, c;
 
@@ -58,40 +58,45 @@ struct Slab {
   }
 };
 
+#define OUTSIDE -0x40000000  // a row that no tap brings into a picture
+
 template <int BN>
 struct PixelSource {
   static const int QUADS = Tile<BN>::A_QUADS;
   const float* x;
   Axis high, wide;
   int channels;
-  Slab slab;
-  int image[QUADS], i[QUADS], j[QUADS];  // of this thread's pixels; image < 0: none
+  const Slab& slab;
+  // Of this thread's pixels: row, column and number of what tap (0, 0) reads.
+  int h0[QUADS], w0[QUADS], pixel0[QUADS];
   float4 v[QUADS];
 
-  __device__ inline void begin(long long pixel0, long long pixels, int rows, int columns) {
+  __device__ inline void begin(long long first, long long pixels, int rows, int columns) {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      long long pixel = pixel0 + (threadIdx.x + u * Tile<BN>::THREADS) / 2;
+      long long pixel = first + (threadIdx.x + u * Tile<BN>::THREADS) / 2;
       int p = (int)(pixel < pixels ? pixel : 0);
-      image[u] = pixel < pixels ? p / (rows * columns) : -1;
-      i[u] = p / columns % rows;
-      j[u] = p % columns;
+      int h = high.at(p / columns % rows, 0);
+      h0[u] = pixel < pixels ? h : OUTSIDE;
+      w0[u] = wide.at(p % columns, 0);
+      pixel0[u] = (p / (rows * columns) * high.source + h) * wide.source + w0[u];
     }
   }
 
   __device__ inline void fetch() {
     int c = slab.c + 4 * (threadIdx.x % 2);
+    int down = high.sign * slab.th;
+    int right = wide.sign * slab.tw;
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      int h = high.at(i[u], slab.th);
-      int w = wide.at(j[u], slab.tw);
       v[u] = make_float4(0, 0, 0, 0);
-      if (image[u] >= 0 && h >= 0 && h < high.source && w >= 0 && w < wide.source) {
-        long long pixel = ((long long)image[u] * high.source + h) * wide.source + w;
+      // as unsigned numbers, those below 0 are large
+      if ((unsigned)(h0[u] + down) < (unsigned)high.source &&
+          (unsigned)(w0[u] + right) < (unsigned)wide.source) {
+        long long pixel = pixel0[u] + down * wide.source + right;
         v[u] = rowQuad(x + pixel * channels, c, channels);
       }
     }
-    slab.next(channels, wide.taps);
   }
 
   __device__ inline void store(float (&to)[DEPTH][ROWS + 4]) const {
@@ -109,7 +114,7 @@ struct WeightSource {
   int channels, columns, n0;
   Axis high, wide;
   int kernelWidth;
-  Slab slab;
+  Slab& slab;
   float4 v;
 
   __device__ inline void fetch() {
@@ -147,15 +152,10 @@ __device__ inline void gather(typename Tile<BN>::Shared& shared, GATHER_PARAMETE
   Axis wide = {width, scaleWide, offsetWide, sign, tapsWide, kernelFirstWide, kernelStepWide};
   long long pixel0 = (long long)blockIdx.x * ROWS;
   int n0 = blockIdx.y * BN;
-  PixelSource<BN> left;
-  left.x = x;
-  left.high = high;
-  left.wide = wide;
-  left.channels = channels;
-  left.slab = {0, 0, 0};
+  Slab slab = {0, 0, 0};
+  PixelSource<BN> left = {x, high, wide, channels, slab, {}, {}, {}, {}};
   left.begin(pixel0, pixels, rows, columns);
-  WeightSource<BN> right = {
-      weight, channels, outChannels, n0, high, wide, kernelWidth, {0, 0, 0}, {}};
+  WeightSource<BN> right = {weight, channels, outChannels, n0, high, wide, kernelWidth, slab, {}};
   Tile<BN> tile;
   tile.clear();
   tile.accumulate(left, right, taps * tapsWide * ((channels + DEPTH - 1) / DEPTH), shared);

@@ -53,45 +53,58 @@ __device__ inline double clampCosine(double c) {
   return c < -LIMIT ? -LIMIT : c > LIMIT ? LIMIT : c;  // a NaN stays one
 }
 
-__device__ inline bool isMarginApplied(double c, double margin, int easy) {
-  return c > (easy ? 0 : -cos(margin));  // cos(pi - m)
-}
+// Cosine and sine of the margin are calculated in Java and passed as the bits of float64: on a card
+// the functions for angles of any size need memory of their own for each thread.
+struct Margin {
+  double cosine, sine;
+  bool easy;
 
-__device__ inline double phi(double cosine, double margin, int easy) {
-  double c = clampCosine(cosine);
-  if (isMarginApplied(c, margin, easy)) return c * cos(margin) - sqrt(1 - c * c) * sin(margin);
-  return easy ? c : c - (1 - cos(margin));
-}
+  __device__ inline Margin(long long cosineBits, long long sineBits, int easy)
+      : cosine(__longlong_as_double(cosineBits)), sine(__longlong_as_double(sineBits)), easy(easy) {}
 
-// Derivative of phi; 0 outside the clamp.
-__device__ inline double slope(double cosine, double margin, int easy) {
-  double c = clampCosine(cosine);
-  if (c != cosine) return 0;
-  if (!isMarginApplied(c, margin, easy)) return 1;
-  return cos(margin) + c / sqrt(1 - c * c) * sin(margin);
-}
+  __device__ inline bool isApplied(double c) const {
+    return c > (easy ? 0 : -cosine);  // cos(pi - m)
+  }
+
+  __device__ inline double phi(double cos) const {
+    double c = clampCosine(cos);
+    if (isApplied(c)) return c * cosine - sqrt(1 - c * c) * sine;
+    return easy ? c : c - (1 - cosine);
+  }
+
+  // Derivative of phi; 0 outside the clamp.
+  __device__ inline double slope(double cos) const {
+    double c = clampCosine(cos);
+    if (c != cos) return 0;
+    if (!isApplied(c)) return 1;
+    return cosine + c / sqrt(1 - c * c) * sine;
+  }
+};
 
 // logits may be cosine: only the thread that has the label's column reads it.
-extern "C" __global__ void __launch_bounds__(THREADS) margin_logits(
+extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits(
     const float* cosine,
     const int* labels,
-    float margin,
+    long long cosineOfMargin,
+    long long sineOfMargin,
     float scale,
     int easy,
     float* logits,
     int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
+  Margin margin(cosineOfMargin, sineOfMargin, easy);
   for (int c = threadIdx.x; c < classes; c += THREADS) {
     float v = cosine[first + c];
-    logits[first + c] = c == label ? (float)(scale * phi(v, margin, easy)) : v * scale;
+    logits[first + c] = c == label ? (float)(scale * margin.phi(v)) : v * scale;
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) margin_logits_backward(
+extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits_backward(
     const float* cosine,
     const int* labels,
-    float margin,
+    long long cosineOfMargin,
+    long long sineOfMargin,
     float scale,
     int easy,
     const float* dlogits,
@@ -99,10 +112,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) margin_logits_backward(
     int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
+  Margin margin(cosineOfMargin, sineOfMargin, easy);
   for (int c = threadIdx.x; c < classes; c += THREADS) {
     float d = dlogits[first + c];
     dcosine[first + c] =
-        c == label ? (float)(scale * (d * slope(cosine[first + c], margin, easy))) : d * scale;
+        c == label ? (float)(scale * (d * margin.slope(cosine[first + c]))) : d * scale;
   }
 }
 

@@ -42,6 +42,12 @@ inline int __float_as_int(float f) {
   return bits;
 }
 
+inline double __longlong_as_double(long long bits) {
+  double d;
+  memcpy(&d, &bits, sizeof d);
+  return d;
+}
+
 inline int __popc(unsigned int x) { return __builtin_popcount(x); }
 
 // ---- kernels by name, called with arguments whose types were checked
