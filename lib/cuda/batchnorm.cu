@@ -221,13 +221,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(
 
 // ---- backward
 
-// partial[chunk][0][c] = sum g, partial[chunk][1][c] = sum g (x - mean). y may be null (no ReLU);
-// g is written to dresidual if that is not null, which may be dy.
+// partial[chunk][0][c] = sum g, partial[chunk][1][c] = sum g (x - mean). g is masked by y, or if y
+// is null and beta is not, by y computed again with the rounding of normalize(); if both are null
+// there was no ReLU. g is written to dresidual if that is not null, which may be dy.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
     const float* x,
     const float* y,
     const float* dy,
     const float* mean,
+    const float* inverseDeviation,
+    const float* gamma,
+    const float* beta,
     float* dresidual,
     long long rows,
     int channels,
@@ -240,15 +244,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
   float product = 0;
   if (c < channels) {
     float m = mean[c];
+    float scale = gamma[c] * inverseDeviation[c];
+    float shift = beta ? beta[c] : 0;
     long long end = endRow(rowsPerChunk, rows);
 #pragma unroll 4
     for (long long r = firstRow(rowsPerChunk); r < end; r += blockDim.y) {
       long long at = r * channels + c;
       float g = dy[at];
+      float distance = x[at] - m;
       if (y && !(y[at] > 0)) g = 0;
+      if (beta && !(fmaf(distance, scale, shift) > 0)) g = 0;
       if (dresidual) dresidual[at] = g;
       sum += g;
-      product = fmaf(g, x[at] - m, product);
+      product = fmaf(g, distance, product);
     }
   }
   addOverRows(sums, sum, product);
@@ -305,13 +313,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
   }
 }
 
-// dx may be dy. Where y is null, dy is taken as it is: no ReLU, or g was written before.
+// dx may be dy. Where y and beta are null, dy is taken as it is: no ReLU, or g was written before.
+// a is gamma inverse, rounded as in normalize(), so that y is computed again to the bit.
 template <int V>
 __device__ inline void gradient(
     const float* x,
     const float* y,
     const float* dy,
     const float* mean,
+    const float* beta,
     const float* coefficients,
     float* dx,
     long long rows,
@@ -319,8 +329,9 @@ __device__ inline void gradient(
     int rowsPerBlock) {
   int c = V * column();
   if (c >= channels) return;
-  float m[V], a[V], b[V], k[V];
+  float m[V], a[V], b[V], k[V], shift[V];
   load<V>(mean + c, m);
+  if (beta) load<V>(beta + c, shift);
   for (int j = 0; j < V; j++) {
     a[j] = coefficients[c + j];
     b[j] = coefficients[channels + c + j];
@@ -336,7 +347,11 @@ __device__ inline void gradient(
       load<V>(y + at, out);
       for (int j = 0; j < V; j++) g[j] = out[j] > 0 ? g[j] : 0;
     }
-    for (int j = 0; j < V; j++) v[j] = (g[j] + fmaf(v[j] - m[j], b[j], k[j])) * a[j];
+    for (int j = 0; j < V; j++) {
+      float distance = v[j] - m[j];
+      if (beta && !(fmaf(distance, a[j], shift[j]) > 0)) g[j] = 0;
+      v[j] = (g[j] + fmaf(distance, b[j], k[j])) * a[j];
+    }
     store<V>(dx + at, v);
   }
 }
@@ -346,12 +361,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward(
     const float* y,
     const float* dy,
     const float* mean,
+    const float* beta,
     const float* coefficients,
     float* dx,
     long long rows,
     int channels,
     int rowsPerBlock) {
-  gradient<1>(x, y, dy, mean, coefficients, dx, rows, channels, rowsPerBlock);
+  gradient<1>(x, y, dy, mean, beta, coefficients, dx, rows, channels, rowsPerBlock);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4) bn_backward4(
@@ -359,10 +375,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) bn_backward4(
     const float* y,
     const float* dy,
     const float* mean,
+    const float* beta,
     const float* coefficients,
     float* dx,
     long long rows,
     int channels,
     int rowsPerBlock) {
-  gradient<4>(x, y, dy, mean, coefficients, dx, rows, channels, rowsPerBlock);
+  gradient<4>(x, y, dy, mean, beta, coefficients, dx, rows, channels, rowsPerBlock);
 }

@@ -72,6 +72,18 @@ __device__ inline long long endRow(int rowsPerBlock, long long rows) {
   return end < rows ? end : rows;
 }
 
+// The sum of v over the threads of each column, in a tree; for those with threadIdx.y 0.
+__device__ inline float sumOverRows(float* scratch, float v) {
+  int i = threadIdx.y * blockDim.x + threadIdx.x;
+  scratch[i] = v;
+  __syncthreads();
+  for (int half = blockDim.y / 2; half > 0; half /= 2) {
+    if (threadIdx.y < half) scratch[i] += scratch[i + half * blockDim.x];
+    __syncthreads();
+  }
+  return scratch[i];
+}
+
 // ---- sums over a block of blockDim.x threads, a power of two
 
 // The sum of all threads' v, for each thread; scratch has one element a thread. The order is that

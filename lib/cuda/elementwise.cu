@@ -4,7 +4,8 @@
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
 //   not_finite    flag = 1 if an x is NaN or infinite
-//   add_to_rows   each row of y += b            sum_rows      b (+)= sum of the rows of y
+//   add_rounded   y += scale round(x / step), largest = bits of the largest |y|
+//   add_to_rows   each row of y += b            column_sums   b (+)= sum of the rows of y
 //
 // Launch: 256 threads a block; a thread takes four neighbours, as one 16-byte load and store, so
 // that a few warps keep the memory busy. Arguments may be the same buffer where Device says so.
@@ -32,6 +33,36 @@ extern "C" __global__ void add_scaled(float alpha, const float* x, float* y, lon
   b = make_float4(
       fmaf(alpha, a.x, b.x), fmaf(alpha, a.y, b.y), fmaf(alpha, a.z, b.z), fmaf(alpha, a.w, b.w));
   store4(y, i, n, b);
+}
+
+// Rounds to the nearest whole number, ties to even; inverse is 1 / step and scale is step or -step,
+// powers of two, so the product is exact. Floats that are not negative are ordered as their bits
+// are, NaN above all; the largest of integers is the same in any order.
+extern "C" __global__ void __launch_bounds__(256) add_rounded(
+    float scale, float inverse, const float* x, float* y, long long n, int* largest) {
+  __shared__ int sizes[256];
+  long long i = firstOfFour();
+  int size = 0;
+  if (i < n) {
+    float4 a = load4(x, i, n);
+    float4 b = load4(y, i, n);
+    b = make_float4(
+        fmaf(rintf(a.x * inverse), scale, b.x), fmaf(rintf(a.y * inverse), scale, b.y),
+        fmaf(rintf(a.z * inverse), scale, b.z), fmaf(rintf(a.w * inverse), scale, b.w));
+    store4(y, i, n, b);
+    size = max(
+        max(__float_as_int(fabsf(b.x)), __float_as_int(fabsf(b.y))),
+        max(__float_as_int(fabsf(b.z)), __float_as_int(fabsf(b.w))));
+  }
+  sizes[threadIdx.x] = size;
+  __syncthreads();
+  for (int half = 128; half > 0; half /= 2) {
+    if (threadIdx.x < half) {
+      sizes[threadIdx.x] = max(sizes[threadIdx.x], sizes[threadIdx.x + half]);
+    }
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) atomicMax(largest, sizes[0]);
 }
 
 // A NaN stays one, so that it is found.
@@ -95,19 +126,37 @@ extern "C" __global__ void add_to_rows(
   for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) y[r * columns + c] += add;
 }
 
-// Blocks of 32 columns x 32 rows; each thread sums its column's rows in float64, then the 32 of a
-// column are added in a tree.
-extern "C" __global__ void sum_rows(
-    const float* y, float* b, long long rows, int columns, int accumulate) {
-  __shared__ double sums[32][32];
+// Sums over rows have two stages: column_sums gives partial[chunk][c] of stretches of rows
+// (chunks), in float32, a thread some rows and then a tree over the block's threads;
+// add_column_sums adds the chunks in order, in float64.
+extern "C" __global__ void __launch_bounds__(256) column_sums(
+    const float* y, float* partial, long long rows, int columns, int rowsPerChunk) {
+  __shared__ float sums[256];
+  int c = column();
+  float sum = 0;
+  if (c < columns) {
+    long long end = endRow(rowsPerChunk, rows);
+#pragma unroll 4
+    for (long long r = firstRow(rowsPerChunk); r < end; r += blockDim.y) sum += y[r * columns + c];
+  }
+  sum = sumOverRows(sums, sum);
+  if (threadIdx.y == 0 && c < columns) partial[(long long)blockIdx.x * columns + c] = sum;
+}
+
+// Blocks of 32 columns x 8: eight threads share a column's chunks.
+extern "C" __global__ void __launch_bounds__(256) add_column_sums(
+    const float* partial, int chunks, int columns, float* b, int accumulate) {
+  __shared__ double sums[8][32];
   int c = blockIdx.x * 32 + threadIdx.x;
   double sum = 0;
   if (c < columns) {
-    for (long long r = threadIdx.y; r < rows; r += 32) sum += y[r * columns + c];
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
+      sum += partial[(long long)chunk * columns + c];
+    }
   }
   sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
-  for (int half = 16; half > 0; half /= 2) {
+  for (int half = 4; half > 0; half /= 2) {
     if (threadIdx.y < half) sums[threadIdx.y][threadIdx.x] += sums[threadIdx.y + half][threadIdx.x];
     __syncthreads();
   }

@@ -48,6 +48,14 @@ inline double __longlong_as_double(long long bits) {
   return d;
 }
 
+inline int max(int a, int b) { return a > b ? a : b; }
+
+inline int atomicMax(int* at, int value) {
+  int before = *at;
+  if (value > before) *at = value;
+  return before;
+}
+
 inline int __popc(unsigned int x) { return __builtin_popcount(x); }
 
 // ---- kernels by name, called with arguments whose types were checked

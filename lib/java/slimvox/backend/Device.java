@@ -1,5 +1,6 @@
 package slimvox.backend;
 
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -94,6 +95,12 @@ public interface Device extends AutoCloseable {
   /** True if every element is finite. */
   boolean isFinite(Tensor x);
 
+  /** The place of the first of these tensors with an element that is not finite; -1 if none. */
+  default int firstNotFinite(List<Tensor> tensors) {
+    for (int i = 0; i < tensors.size(); i++) if (!isFinite(tensors.get(i))) return i;
+    return -1;
+  }
+
   // ---- matrices
 
   /** Scratch bytes of {@link #matmul}. */
@@ -118,8 +125,11 @@ public interface Device extends AutoCloseable {
   /** Adds the vector b to each row of y. */
   void addToRows(Tensor b, Tensor y);
 
+  /** Scratch bytes of {@link #sumRows}. */
+  long sumRowsWorkspace(long rows, int columns);
+
   /** b = (b +) sum of the rows of y, summed in float64 or blocked float32. */
-  void sumRows(Tensor y, Tensor b, boolean accumulate);
+  void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace);
 
   // ---- convolution
 
@@ -334,6 +344,9 @@ public interface Device extends AutoCloseable {
   /** y = z where z = x + shift is above 0, else slope z; shift C or null for 0; y may be x. */
   void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y);
 
+  /** Scratch bytes of {@link #preluBackward}. */
+  long preluBackwardWorkspace(long rows, int channels);
+
   /**
    * Backward of {@link #prelu}: dx = dy where z > 0, else slope dy; dslope = (dslope +) sum over
    * the rows of dy z where z &lt;= 0, summed as in {@link #sumRows}. dx may be dy.
@@ -345,7 +358,8 @@ public interface Device extends AutoCloseable {
       Tensor dy,
       Tensor dx,
       Tensor dslope,
-      boolean accumulate);
+      boolean accumulate,
+      Tensor workspace);
 
   // ---- optimizers
 

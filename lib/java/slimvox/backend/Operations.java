@@ -1,5 +1,6 @@
 package slimvox.backend;
 
+import java.util.List;
 import java.util.function.Consumer;
 import slimvox.memory.Category;
 
@@ -119,6 +120,11 @@ public final class Operations {
     return device.isFinite(x);
   }
 
+  /** The place of the first of these tensors with an element that is not finite; -1 if none. */
+  public int firstNotFinite(List<Tensor> tensors) {
+    return device.firstNotFinite(tensors);
+  }
+
   // ---- matrices
 
   /** c (+)= op(a) op(b); the sizes are taken from c (m x n) and from a (k). */
@@ -146,7 +152,10 @@ public final class Operations {
 
   public void sumRows(Tensor y, Tensor b, boolean accumulate) {
     check(b.size() == y.shape().get(-1), "sumRows", y, b);
-    device.sumRows(y, b, accumulate);
+    with(
+        b.label(),
+        device.sumRowsWorkspace(y.shape().rows(), y.shape().get(-1)),
+        w -> device.sumRows(y, b, accumulate, w));
   }
 
   // ---- convolution
@@ -469,7 +478,10 @@ public final class Operations {
     if (shift != null) channels(x, shift);
     same(x, dy);
     same(x, dx);
-    device.preluBackward(x, shift, slope, dy, dx, dslope, accumulate);
+    with(
+        dslope.label(),
+        device.preluBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),
+        w -> device.preluBackward(x, shift, slope, dy, dx, dslope, accumulate, w));
   }
 
   private static void filters(Tensor weight, Tensor alpha, Tensor binary) {

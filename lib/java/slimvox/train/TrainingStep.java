@@ -197,7 +197,7 @@ public final class TrainingStep implements AutoCloseable {
     optimizer.begin(learningRate);
     network.backward(embeddingGradient(embedding));
     long backward = System.nanoTime() - updateNanos; // as if the updates had come after
-    for (Parameter p : parameters.reversed()) if (p.hasGradient()) requireFinite(p);
+    requireFinite(parameters.reversed().stream().filter(Parameter::hasGradient).toList());
     for (Parameter p : parameters) if (p.hasGradient()) optimizer.update(p);
     for (Parameter p : parameters) p.dropGradient();
     optimizer.end();
@@ -217,16 +217,15 @@ public final class TrainingStep implements AutoCloseable {
 
   private void update(Parameter p) {
     long start = System.nanoTime();
-    requireFinite(p);
+    requireFinite(List.of(p));
     optimizer.update(p);
     p.dropGradient();
     updateNanos += System.nanoTime() - start;
   }
 
-  private void requireFinite(Parameter p) {
-    if (!backend.ops().isFinite(p.gradient())) {
-      throw NonFiniteException.inGradient(p.name(), update);
-    }
+  private void requireFinite(List<Parameter> moved) {
+    int first = backend.ops().firstNotFinite(moved.stream().map(Parameter::gradient).toList());
+    if (first >= 0) throw NonFiniteException.inGradient(moved.get(first).name(), update);
   }
 
   private Tensor embeddingGradient(Tensor embedding) {

@@ -209,7 +209,12 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate) {
+  public long sumRowsWorkspace(long rows, int columns) {
+    return 0; // tables of a few KiB on the Java heap
+  }
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
     elementwise.sumRows(y, b, accumulate);
   }
 
@@ -450,6 +455,11 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public long preluBackwardWorkspace(long rows, int channels) {
+    return 0; // tables of a few KiB on the Java heap
+  }
+
+  @Override
   public void preluBackward(
       Tensor x,
       Tensor shift,
@@ -457,7 +467,8 @@ public final class CpuDevice implements Device {
       Tensor dy,
       Tensor dx,
       Tensor dslope,
-      boolean accumulate) {
+      boolean accumulate,
+      Tensor workspace) {
     channelActivations.preluBackward(x, shift, slope, dy, dx, dslope, accumulate);
   }
 

@@ -4,8 +4,6 @@ import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/batchnorm.cu; formulas and the two stages of sums are said there. */
 final class BatchNormKernels {
-  private static final int ROWS_PER_CHUNK = 512;
-  private static final int MOST_CHUNKS = 1024;
   private static final int ROWS_PER_THREAD = 8;
 
   private final Launcher launcher;
@@ -14,23 +12,9 @@ final class BatchNormKernels {
     this.launcher = launcher;
   }
 
-  /** A stretch of rows that one block sums: depends on the rows only. */
-  private static int rowsPerChunk(long rows) {
-    return Math.max(ROWS_PER_CHUNK, Grid.blocks(rows, MOST_CHUNKS));
-  }
-
-  private static int chunks(long rows) {
-    return Grid.blocks(rows, rowsPerChunk(rows));
-  }
-
-  /** Blocks of 32 channels x 8 threads that add up chunks. */
-  private static Grid overChannels(int channels) {
-    return new Grid(Grid.blocks(channels, 32), 1, 1, 32, 8, 1);
-  }
-
   /** Two float32 for each chunk and channel. */
   static long statisticsWorkspace(long rows, int channels) {
-    return 8L * chunks(rows) * channels;
+    return 2 * ColumnSums.workspace(rows, channels);
   }
 
   /** The same, and three coefficients for each channel. */
@@ -42,10 +26,10 @@ final class BatchNormKernels {
       Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
-    int chunk = rowsPerChunk(rows);
+    int chunk = ColumnSums.rowsPerChunk(rows);
     launcher.launch(
         "bn_moments",
-        RowGrid.ofBlocks(rows, channels, chunk).grid(),
+        ColumnSums.grid(rows, channels),
         0,
         x.address(),
         rows,
@@ -54,14 +38,14 @@ final class BatchNormKernels {
         workspace.address());
     launcher.launch(
         "bn_statistics",
-        overChannels(channels),
+        ColumnSums.overColumns(channels),
         0,
         x.address(),
         workspace.address(),
         rows,
         channels,
         chunk,
-        chunks(rows),
+        ColumnSums.chunks(rows),
         epsilon,
         mean.address(),
         inverseDeviation.address());
@@ -147,6 +131,7 @@ final class BatchNormKernels {
       Tensor mean,
       Tensor inverseDeviation,
       Tensor gamma,
+      Tensor beta,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -155,18 +140,22 @@ final class BatchNormKernels {
       Tensor workspace) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
-    int chunk = rowsPerChunk(rows);
+    int chunk = ColumnSums.rowsPerChunk(rows);
     long out = y == null ? 0 : y.address();
+    long shift = beta == null ? 0 : beta.address();
     long masked = dresidual == null ? 0 : dresidual.address();
     long coefficients = workspace.address() + statisticsWorkspace(rows, channels);
     launcher.launch(
         "bn_backward_sums",
-        RowGrid.ofBlocks(rows, channels, chunk).grid(),
+        ColumnSums.grid(rows, channels),
         0,
         x.address(),
         out,
         dy.address(),
         mean.address(),
+        inverseDeviation.address(),
+        gamma.address(),
+        shift,
         masked,
         rows,
         channels,
@@ -174,10 +163,10 @@ final class BatchNormKernels {
         workspace.address());
     launcher.launch(
         "bn_backward_coefficients",
-        overChannels(channels),
+        ColumnSums.overColumns(channels),
         0,
         workspace.address(),
-        chunks(rows),
+        ColumnSums.chunks(rows),
         rows,
         channels,
         inverseDeviation.address(),
@@ -196,6 +185,7 @@ final class BatchNormKernels {
         masked != 0 ? 0L : out,
         masked != 0 ? masked : dy.address(),
         mean.address(),
+        shift,
         coefficients,
         dx.address(),
         rows,

@@ -1,6 +1,7 @@
 package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
@@ -15,8 +16,8 @@ import slimvox.backend.Tensor;
  *
  * <p>It knows nothing of how memory is reserved and kernels are started ({@link DeviceMemory},
  * {@link Launcher}), so that the same code runs in tests on a machine without a card. Operations
- * are queued; only downloads and {@link #isFinite} wait. Nothing is summed with atomics: the same
- * calls give the same bits on the same card.
+ * are queued; only downloads, {@link #isFinite} and {@link #addRounded} wait. Nothing is summed
+ * with atomics: the same calls give the same bits on the same card.
  *
  * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #isFinite} are
  * reserved. A label that is no class makes its row's loss NaN, where the CPU throws.
@@ -29,6 +30,7 @@ public final class CudaDevice implements Device {
   private final Runnable onClose;
   private final ElementwiseKernels elementwise;
   private final BatchNormKernels batchNorm;
+  private final BinaryKernels signs;
   private final RearrangementKernels rearrangement;
   private final PoolingKernels pooling;
   private final MarginKernels angularMargin;
@@ -55,6 +57,7 @@ public final class CudaDevice implements Device {
     this.onClose = onClose;
     elementwise = new ElementwiseKernels(launcher, memory);
     batchNorm = new BatchNormKernels(launcher);
+    signs = new BinaryKernels(launcher);
     rearrangement = new RearrangementKernels(launcher);
     pooling = new PoolingKernels(launcher);
     angularMargin = new MarginKernels(launcher);
@@ -158,6 +161,11 @@ public final class CudaDevice implements Device {
     return elementwise.isFinite(x);
   }
 
+  @Override
+  public int firstNotFinite(List<Tensor> tensors) {
+    return elementwise.firstNotFinite(tensors);
+  }
+
   // ---- matrices
   @Override
   public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
@@ -195,8 +203,13 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate) {
-    elementwise.sumRows(y, b, accumulate);
+  public long sumRowsWorkspace(long rows, int columns) {
+    return ColumnSums.workspace(rows, columns);
+  }
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
+    elementwise.sumRows(y, b, accumulate, workspace);
   }
 
   // ---- convolution
@@ -302,7 +315,6 @@ public final class CudaDevice implements Device {
       Tensor dresidual,
       Tensor dx,
       Tensor workspace) {
-    if (beta != null) throw missing("rebuilt outputs");
     batchNorm.batchNormalizeBackward(
         x,
         y,
@@ -310,6 +322,7 @@ public final class CudaDevice implements Device {
         mean,
         inverseDeviation,
         gamma,
+        beta,
         dgamma,
         dbeta,
         accumulate,
@@ -414,19 +427,14 @@ public final class CudaDevice implements Device {
 
   @Override
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    throw missing("exact additive coupling");
+    return elementwise.addRounded(alpha, x, step, y);
   }
 
   // ---- binary networks
 
-  private static UnsupportedOperationException missing(String what) {
-    return new UnsupportedOperationException(
-        "the CUDA backend has no kernels for " + what + " yet; use backend cpu");
-  }
-
   @Override
   public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
-    throw missing("binary networks");
+    signs.binarizeFilters(weight, scaled, alpha, binary);
   }
 
   @Override
@@ -437,27 +445,32 @@ public final class CudaDevice implements Device {
       Tensor dbinary,
       Tensor dweight,
       boolean accumulate) {
-    throw missing("binary networks");
+    signs.binarizeFiltersBackward(weight, alpha, gradient, dbinary, dweight, accumulate);
   }
 
   @Override
   public void signActivation(Tensor x, Tensor shift, Tensor y) {
-    throw missing("binary networks");
+    signs.signActivation(x, shift, y);
   }
 
   @Override
   public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
-    throw missing("binary networks");
+    signs.signActivationBackward(x, shift, dy, dx);
   }
 
   @Override
   public void scaleRows(Tensor scale, Tensor y) {
-    throw missing("binary networks");
+    signs.scaleRows(scale, y);
   }
 
   @Override
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
-    throw missing("PReLU");
+    signs.prelu(x, shift, slope, y);
+  }
+
+  @Override
+  public long preluBackwardWorkspace(long rows, int channels) {
+    return ColumnSums.workspace(rows, channels);
   }
 
   @Override
@@ -468,8 +481,9 @@ public final class CudaDevice implements Device {
       Tensor dy,
       Tensor dx,
       Tensor dslope,
-      boolean accumulate) {
-    throw missing("PReLU");
+      boolean accumulate,
+      Tensor workspace) {
+    signs.preluBackward(x, shift, slope, dy, dx, dslope, accumulate, workspace);
   }
 
   // ---- optimizers

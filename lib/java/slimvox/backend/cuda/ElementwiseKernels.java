@@ -70,7 +70,7 @@ final class ElementwiseKernels {
 
   /** The first of several tensors that holds NaN or infinity, -1 if none; one download for 64. */
   int firstNotFinite(List<Tensor> tensors) {
-    if (flags == 0) flags = memory.allocate(4 * FLAGS);
+    reserveFlags();
     for (int from = 0; from < tensors.size(); from += FLAGS) {
       int count = Math.min(FLAGS, tensors.size() - from);
       memory.zero(flags, 4 * FLAGS);
@@ -93,17 +93,43 @@ final class ElementwiseKernels {
         "add_to_rows", g.grid(), 0, b.address(), y.address(), rows, columns, g.rowsPerBlock());
   }
 
-  void sumRows(Tensor y, Tensor b, boolean accumulate) {
+  /** Adds up the rows of y; the workspace is {@link ColumnSums}'s. */
+  void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
+    long rows = y.shape().rows();
     int columns = y.shape().get(-1);
     launcher.launch(
-        "sum_rows",
-        new Grid(Grid.blocks(columns, 32), 1, 1, 32, 32, 1),
+        "column_sums",
+        ColumnSums.grid(rows, columns),
         0,
         y.address(),
-        b.address(),
-        y.shape().rows(),
+        workspace.address(),
+        rows,
         columns,
-        accumulate ? 1 : 0);
+        ColumnSums.rowsPerChunk(rows));
+    ColumnSums.finish(launcher, rows, columns, workspace, b, accumulate);
+  }
+
+  /** Returns the largest |y|, so it waits. */
+  float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    reserveFlags();
+    memory.zero(flags, 4);
+    launcher.launch(
+        "add_rounded",
+        fours(x.size()),
+        0,
+        alpha * step,
+        1 / step,
+        x.address(),
+        y.address(),
+        x.size(),
+        flags);
+    int[] largest = new int[1];
+    memory.download(flags, MemorySegment.ofArray(largest));
+    return Float.intBitsToFloat(largest[0]);
+  }
+
+  private void reserveFlags() {
+    if (flags == 0) flags = memory.allocate(4 * FLAGS);
   }
 
   /** Returns the flags. */

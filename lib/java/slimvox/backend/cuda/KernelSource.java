@@ -27,6 +27,7 @@ record KernelSource(String path, String text, List<String> kernels) {
       List.of(
           "elementwise.cu",
           "batchnorm.cu",
+          "binary.cu",
           "pooling.cu",
           "margin.cu",
           "optimizer.cu",

@@ -125,7 +125,12 @@ public final class DryDevice implements Device {
   public void addToRows(Tensor b, Tensor y) {}
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate) {}
+  public long sumRowsWorkspace(long rows, int columns) {
+    return sizes == null ? 0 : sizes.sumRowsWorkspace(rows, columns);
+  }
+
+  @Override
+  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {}
 
   @Override
   public long convolveWorkspace(Convolution geometry) {
@@ -293,6 +298,11 @@ public final class DryDevice implements Device {
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {}
 
   @Override
+  public long preluBackwardWorkspace(long rows, int channels) {
+    return sizes == null ? 0 : sizes.preluBackwardWorkspace(rows, channels);
+  }
+
+  @Override
   public void preluBackward(
       Tensor x,
       Tensor shift,
@@ -300,7 +310,8 @@ public final class DryDevice implements Device {
       Tensor dy,
       Tensor dx,
       Tensor dslope,
-      boolean accumulate) {}
+      boolean accumulate,
+      Tensor workspace) {}
 
   @Override
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {}

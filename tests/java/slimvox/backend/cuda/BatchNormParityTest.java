@@ -110,4 +110,43 @@ class BatchNormParityTest extends ParityFixture {
       }
     }
   }
+
+  @Test
+  void backwardThatComputesTheOutputAgain() {
+    for (int rows : MANY_ROWS) {
+      for (int channels : CHANNELS) {
+        long size = (long) rows * channels;
+        float[] x = normal(size, 3, 2);
+        float[] up = normal(size);
+        float[] gamma = normal(channels);
+        float[] beta = normal(channels);
+        float[] mean = normal(channels, 3, 0.1);
+        float[] inverse = uniform(channels, 0.4, 0.6);
+        compare(
+            "rebuilt %d x %d".formatted(rows, channels),
+            2 * ofSums(rows),
+            s -> {
+              Tensor in = s.tensor(x, rows, channels);
+              Tensor m = s.tensor(mean, channels);
+              Tensor i = s.tensor(inverse, channels);
+              Tensor g = s.tensor(gamma, channels);
+              Tensor b = s.tensor(beta, channels);
+              Tensor dgamma = s.empty(channels);
+              Tensor dbeta = s.empty(channels);
+              Tensor dx = s.empty(rows, channels);
+              Tensor dy = s.tensor(up, rows, channels);
+              s.ops.batchNormalizeBackward(
+                  in, null, dy, m, i, g, b, dgamma, dbeta, false, null, dx);
+              Tensor out = s.empty(rows, channels);
+              s.ops.batchNormalize(in, m, i, g, b, null, true, out);
+              Tensor kept = s.empty(rows, channels);
+              Tensor dgamma2 = s.empty(channels);
+              s.ops.batchNormalizeBackward(
+                  in, out, dy, m, i, g, null, dgamma2, dbeta, false, null, kept);
+              s.ops.addScaled(-1, dx, kept); // to the bit: nothing is left
+              return List.of(dx, dgamma, dgamma2, dbeta, kept);
+            });
+      }
+    }
+  }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
@@ -100,6 +101,41 @@ class ElementwiseParityTest extends ParityFixture {
       assertTrue(s.ops.isFinite(good));
       s.release();
       assertEquals("cuda", s.backend.name());
+    }
+  }
+
+  @Test
+  void roundedSumsAreExact() {
+    for (int size : SIZES) {
+      float[] x = withSpecials(normal(size, 0, 3));
+      x[0] = 1e6f; // beyond what is rounded
+      float[] y = uniform(size, -8, 8);
+      float step = 1f / 1024;
+      for (float alpha : new float[] {1, -1}) {
+        compare(
+            "addRounded " + size,
+            0,
+            s -> {
+              Tensor sum = s.tensor(y, size);
+              float largest = s.ops.addRounded(alpha, s.tensor(x, size), step, sum);
+              return List.of(sum, s.tensor(new float[] {largest}, 1));
+            });
+      }
+    }
+  }
+
+  @Test
+  void theFirstOfManyTensorsIsNamedWithOneDownloadForEvery64() {
+    try (CudaDevice device = HostDevice.open(false)) {
+      Side s = new Side(new Backend(device));
+      List<Tensor> all = new ArrayList<>();
+      for (int i = 0; i < 150; i++) all.add(s.tensor(normal(i + 1), i + 1));
+      assertEquals(-1, s.ops.firstNotFinite(all));
+      for (int bad : new int[] {149, 70, 64, 0}) {
+        s.ops.fill(all.get(bad), Float.NaN);
+        assertEquals(bad, s.ops.firstNotFinite(all));
+      }
+      s.release();
     }
   }
 
