@@ -19,8 +19,9 @@ import slimvox.backend.Tensor;
  * are queued; only downloads, {@link #isFinite} and {@link #addRounded} wait. Nothing is summed
  * with atomics: the same calls give the same bits on the same card.
  *
- * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #isFinite} are
- * reserved. A label that is no class makes its row's loss NaN, where the CPU throws.
+ * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #isFinite} and 1
+ * KiB for each code book are reserved. A label that is no class makes its row's loss NaN, where the
+ * CPU throws.
  */
 public final class CudaDevice implements Device {
   private final String description;
@@ -35,6 +36,7 @@ public final class CudaDevice implements Device {
   private final PoolingKernels pooling;
   private final MarginKernels angularMargin;
   private final OptimizerKernels optimizers;
+  private final QuantizedKernels quantized;
   private boolean closed;
 
   /**
@@ -62,6 +64,7 @@ public final class CudaDevice implements Device {
     pooling = new PoolingKernels(launcher);
     angularMargin = new MarginKernels(launcher);
     optimizers = new OptimizerKernels(launcher);
+    quantized = new QuantizedKernels(launcher, memory);
   }
 
   @Override
@@ -499,24 +502,24 @@ public final class CudaDevice implements Device {
 
   @Override
   public void quantize(Tensor x, Quantized y) {
-    throw missing("optimizer state of 8 bits");
+    quantized.quantize(x, y);
   }
 
   @Override
   public void dequantize(Quantized x, Tensor y) {
-    throw missing("optimizer state of 8 bits");
+    quantized.dequantize(x, y);
   }
 
   @Override
   public void sgdQuantized(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
-    throw missing("optimizer state of 8 bits");
+    quantized.sgd(step, gradient, parameter, momentumBuffer);
   }
 
   @Override
   public void adamQuantized(
       AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
-    throw missing("optimizer state of 8 bits");
+    quantized.adam(step, gradient, parameter, mean, square);
   }
 
   @Override
@@ -524,6 +527,7 @@ public final class CudaDevice implements Device {
     if (closed) return;
     closed = true;
     elementwise.close();
+    quantized.close();
     onClose.run();
   }
 }

@@ -31,6 +31,7 @@ record KernelSource(String path, String text, List<String> kernels) {
           "pooling.cu",
           "margin.cu",
           "optimizer.cu",
+          "quantized.cu",
           "rearrange.cu",
           "matrix.cu",
           "convolution.cu",

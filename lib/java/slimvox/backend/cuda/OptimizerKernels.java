@@ -43,8 +43,32 @@ final class OptimizerKernels {
         parameter.size());
   }
 
+  /** What a step of Adam multiplies with, the same for every element. */
+  record AdamNumbers(
+      float keep,
+      float add,
+      float fresh1,
+      float beta2,
+      float fresh2,
+      float rate,
+      float correction,
+      float epsilon) {
+    static AdamNumbers of(AdamStep step) {
+      double decay = step.weightDecay();
+      return new AdamNumbers(
+          (float) (step.decoupled() ? 1 - step.learningRate() * decay : 1),
+          (float) (step.decoupled() ? 0 : decay),
+          (float) (1 - step.beta1()),
+          (float) step.beta2(),
+          (float) (1 - step.beta2()),
+          (float) (-step.learningRate() / (1 - Math.pow(step.beta1(), step.step()))),
+          (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step()))),
+          (float) step.epsilon());
+    }
+  }
+
   void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
-    double decay = step.weightDecay();
+    AdamNumbers a = AdamNumbers.of(step);
     launcher.launch(
         "adam",
         ElementwiseKernels.fours(parameter.size()),
@@ -53,14 +77,14 @@ final class OptimizerKernels {
         parameter.address(),
         mean.address(),
         square.address(),
-        (float) (step.decoupled() ? 1 - step.learningRate() * decay : 1),
-        (float) (step.decoupled() ? 0 : decay),
-        (float) (1 - step.beta1()),
-        (float) step.beta2(),
-        (float) (1 - step.beta2()),
-        (float) (-step.learningRate() / (1 - Math.pow(step.beta1(), step.step()))),
-        (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step()))),
-        (float) step.epsilon(),
+        a.keep(),
+        a.add(),
+        a.fresh1(),
+        a.beta2(),
+        a.fresh2(),
+        a.rate(),
+        a.correction(),
+        a.epsilon(),
         parameter.size());
   }
 }

@@ -4,8 +4,11 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.AdamStep;
+import slimvox.backend.CodeBook;
+import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.optim.DynamicTree;
 
 /** Optimizer steps with float32 state against the CPU. */
 class OptimizerParityTest extends ParityFixture {
@@ -65,6 +68,74 @@ class OptimizerParityTest extends ParityFixture {
                     square);
               }
               return List.of(parameter, mean, square);
+            });
+      }
+    }
+  }
+
+  // ---- 8-bit state: codes and scales equal the CPU's to the bit
+
+  private static final int[][] BLOCKS = {
+    {256, 256}, {1000, 256}, {5000, 2048}, {3000, 4000}, {7, 256}
+  };
+
+  private static Quantized quantized(Side s, int size, int block, CodeBook book) {
+    int blocks = Quantized.blocks(size, block);
+    return new Quantized(s.bytes(new byte[size]), s.tensor(new float[blocks], blocks), book, block);
+  }
+
+  @Test
+  void codesAndScales() {
+    for (int[] form : BLOCKS) {
+      float[] x = normal(form[0]);
+      if (form[0] > 600) Arrays.fill(x, 0, 512, 0); // blocks of zeros
+      if (form[0] > 900) Arrays.fill(x, 768, form[0], 1e-40f);
+      for (CodeBook book : List.of(DynamicTree.signed(), DynamicTree.unsigned())) {
+        compare(
+            "codes " + form[0],
+            0,
+            s -> {
+              Quantized q = quantized(s, form[0], form[1], book);
+              Tensor again = s.empty(form[0]);
+              s.ops.quantize(s.tensor(x, form[0]), q);
+              s.ops.dequantize(q, again);
+              return List.of(q.codes(), q.absmax(), again);
+            });
+      }
+    }
+  }
+
+  @Test
+  void quantizedSgdAndAdam() {
+    for (int[] form : BLOCKS) {
+      int size = form[0];
+      float[] g = normal(3L * size);
+      float[] p = normal(size);
+      for (boolean other : new boolean[] {false, true}) {
+        compare(
+            "8-bit steps " + size,
+            0,
+            s -> {
+              Tensor sgd = s.tensor(p, size);
+              Tensor adam = s.tensor(p, size);
+              Quantized b = quantized(s, size, form[1], DynamicTree.signed());
+              Quantized m = quantized(s, size, form[1], DynamicTree.signed());
+              Quantized v = quantized(s, size, form[1], DynamicTree.unsigned());
+              Tensor zero = s.tensor(new float[size], size);
+              s.ops.quantize(zero, m);
+              s.ops.quantize(zero, v);
+              for (int i = 0; i < 3; i++) {
+                Tensor gradient = s.tensor(Arrays.copyOfRange(g, i * size, (i + 1) * size), size);
+                s.ops.sgdQuantized(
+                    new SgdStep(0.1f, 0.9f, other ? 0 : 0.1f, 1e-3f, other, i == 0),
+                    gradient,
+                    sgd,
+                    b);
+                s.ops.adamQuantized(
+                    new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, other, i + 1), gradient, adam, m, v);
+              }
+              return List.of(
+                  sgd, adam, b.codes(), b.absmax(), m.codes(), m.absmax(), v.codes(), v.absmax());
             });
       }
     }

@@ -1,0 +1,251 @@
+// Numbers held as codes of one byte with a scale for each block of them, and optimizer steps on
+// such state: the rules of optimizer.cu in the same order of operations. CPU twins:
+// slimvox.backend.cpu.BlockwiseCodes and QuantizedOptimizers, whose codes these are to the bit.
+//
+//   x[i] = value(codes[i]) absmax[i / block]
+//   code = nearest(x (1 / absmax)) in whole blocks, nearest(x / absmax) in a shorter last one, with
+//   absmax as at least 1e-38, which a shorter last block also stores
+//
+// Launch: 256 threads work on one block of numbers after the other, blockIdx.x + k gridDim.x; the
+// code book and the bounds between its numbers stay in shared memory. State exists as float32 in
+// registers only. A thread has one number of a block of 256; of longer blocks it computes its new
+// state twice, first for absmax, then for the codes.
+#include "common.cuh"
+
+#define THREADS 256
+#define CODES 256
+#define LEAST_SCALE 1e-38f
+
+struct Book {
+  float value[CODES];
+  float bound[CODES];  // the largest number that still gets this code
+
+  // By all threads of a block.
+  __device__ inline void read(const float* values) {
+    int c = threadIdx.x;
+    value[c] = values[c];
+    bound[c] = c + 1 < CODES ? (values[c] + values[c + 1]) / 2 : __int_as_float(0x7f800000);
+    __syncthreads();
+  }
+
+  // NaN is an end of the book.
+  __device__ inline unsigned char nearest(float x) const {
+    if (x != x) return __float_as_int(x) < 0 ? 0 : CODES - 1;
+    int code = 0;
+#pragma unroll
+    for (int step = CODES / 2; step > 0; step /= 2) {
+      if (x > bound[code + step - 1]) code += step;
+    }
+    return (unsigned char)code;
+  }
+};
+
+// A block of numbers: where it lies and how its numbers are divided by its scale.
+struct Numbers {
+  long long first;
+  int count;
+  bool whole;
+
+  __device__ inline Numbers(int number, int block, long long size) {
+    first = (long long)number * block;
+    whole = first + block <= size;
+    count = whole ? block : (int)(size - first);
+  }
+
+  __device__ inline float stored(float absmax) const {
+    return whole || !(absmax < LEAST_SCALE) ? absmax : LEAST_SCALE;
+  }
+
+  __device__ inline float quotient(float x, float absmax) const {
+    float scale = absmax < LEAST_SCALE ? LEAST_SCALE : absmax;
+    return whole ? x * (1 / scale) : x / scale;
+  }
+};
+
+// The largest |x| of the block's threads: floats that are not negative are ordered as their bits
+// are, NaN above all.
+__device__ inline float largestSize(float x, int* scratch) {
+  scratch[threadIdx.x] = __float_as_int(fabsf(x));
+  __syncthreads();
+  for (int half = THREADS / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) {
+      scratch[threadIdx.x] = max(scratch[threadIdx.x], scratch[threadIdx.x + half]);
+    }
+    __syncthreads();
+  }
+  float largest = __int_as_float(scratch[0]);
+  __syncthreads();
+  return largest;
+}
+
+__device__ inline float largerSize(float a, float b) {
+  return __int_as_float(max(__float_as_int(fabsf(a)), __float_as_int(fabsf(b))));
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) quantize(
+    const float* x,
+    const float* values,
+    unsigned char* codes,
+    float* absmax,
+    long long size,
+    int block,
+    int blocks) {
+  __shared__ Book book;
+  __shared__ int scratch[THREADS];
+  book.read(values);
+  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
+    Numbers n(number, block, size);
+    float largest = 0;
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      largest = largerSize(largest, x[n.first + i]);
+    }
+    largest = largestSize(largest, scratch);
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      codes[n.first + i] = book.nearest(n.quotient(x[n.first + i], largest));
+    }
+    if (threadIdx.x == 0) absmax[number] = n.stored(largest);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
+    const unsigned char* codes,
+    const float* absmax,
+    const float* values,
+    float* x,
+    long long size,
+    int block,
+    int blocks) {
+  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
+    Numbers n(number, block, size);
+    float scale = absmax[number];
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      x[n.first + i] = values[codes[n.first + i]] * scale;
+    }
+  }
+}
+
+// ---- SGD; see sgd_momentum in optimizer.cu
+
+extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
+    const float* gradient,
+    float* parameter,
+    const float* values,
+    unsigned char* codes,
+    float* absmax,
+    float decay,
+    float rate,
+    float momentum,
+    float fresh,
+    float gPart,
+    float bPart,
+    int first,
+    long long size,
+    int block,
+    int blocks) {
+  __shared__ Book book;
+  __shared__ int scratch[THREADS];
+  book.read(values);
+  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
+    Numbers n(number, block, size);
+    float old = absmax[number];
+    float p = 0, d = 0, moved = 0;
+    float largest = 0;
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      p = parameter[n.first + i];
+      d = fmaf(p, decay, gradient[n.first + i]);
+      moved = first ? d : fmaf(d, fresh, book.value[codes[n.first + i]] * old * momentum);
+      largest = largerSize(largest, moved);
+    }
+    largest = largestSize(largest, scratch);
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      if (n.count > THREADS) {
+        p = parameter[n.first + i];
+        d = fmaf(p, decay, gradient[n.first + i]);
+        moved = first ? d : fmaf(d, fresh, book.value[codes[n.first + i]] * old * momentum);
+      }
+      parameter[n.first + i] = fmaf(fmaf(moved, bPart, d * gPart), rate, p);
+      codes[n.first + i] = book.nearest(n.quotient(moved, largest));
+    }
+    if (threadIdx.x == 0) absmax[number] = n.stored(largest);
+  }
+}
+
+// ---- Adam; see adam in optimizer.cu
+
+struct AdamNumbers {
+  float keep, add, fresh1, beta2, fresh2, rate, correction, epsilon;
+};
+
+// One number's moments and its parameter after the step.
+struct Moved {
+  float p, mean, square;
+
+  __device__ inline void step(
+      const AdamNumbers& a, float g, float w, float oldMean, float oldSquare) {
+    float d = fmaf(w, a.add, g);
+    mean = fmaf(d - oldMean, a.fresh1, oldMean);
+    square = fmaf(d * d, a.fresh2, oldSquare * a.beta2);
+    p = fmaf(mean / fmaf(sqrtf(square), a.correction, a.epsilon), a.rate, w * a.keep);
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
+    const float* gradient,
+    float* parameter,
+    const float* meanValues,
+    unsigned char* meanCodes,
+    float* meanAbsmax,
+    const float* squareValues,
+    unsigned char* squareCodes,
+    float* squareAbsmax,
+    float keep,
+    float add,
+    float fresh1,
+    float beta2,
+    float fresh2,
+    float rate,
+    float correction,
+    float epsilon,
+    long long size,
+    int block,
+    int blocks) {
+  __shared__ Book meanBook;
+  __shared__ Book squareBook;
+  __shared__ int scratch[THREADS];
+  meanBook.read(meanValues);
+  squareBook.read(squareValues);
+  AdamNumbers a = {keep, add, fresh1, beta2, fresh2, rate, correction, epsilon};
+  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
+    Numbers n(number, block, size);
+    float oldMean = meanAbsmax[number];
+    float oldSquare = squareAbsmax[number];
+    Moved moved = {0, 0, 0};
+    float largestMean = 0;
+    float largestSquare = 0;
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      long long at = n.first + i;
+      moved.step(
+          a, gradient[at], parameter[at], meanBook.value[meanCodes[at]] * oldMean,
+          squareBook.value[squareCodes[at]] * oldSquare);
+      largestMean = largerSize(largestMean, moved.mean);
+      largestSquare = largerSize(largestSquare, moved.square);
+    }
+    largestMean = largestSize(largestMean, scratch);
+    largestSquare = largestSize(largestSquare, scratch);
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      long long at = n.first + i;
+      if (n.count > THREADS) {
+        moved.step(
+            a, gradient[at], parameter[at], meanBook.value[meanCodes[at]] * oldMean,
+            squareBook.value[squareCodes[at]] * oldSquare);
+      }
+      parameter[at] = moved.p;
+      meanCodes[at] = meanBook.nearest(n.quotient(moved.mean, largestMean));
+      squareCodes[at] = squareBook.nearest(n.quotient(moved.square, largestSquare));
+    }
+    if (threadIdx.x == 0) {
+      meanAbsmax[number] = n.stored(largestMean);
+      squareAbsmax[number] = n.stored(largestSquare);
+    }
+  }
+}
