@@ -14,6 +14,7 @@ import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
+import slimvox.optim.StateTensor;
 
 /**
  * The gradients that one training step gives, kept instead of used: for comparing ways to compute
@@ -156,8 +157,8 @@ public final class StepGradients {
     public void end() {}
 
     @Override
-    public Map<String, Tensor> state() {
-      return Map.of();
+    public List<StateTensor> state() {
+      return List.of();
     }
 
     @Override
