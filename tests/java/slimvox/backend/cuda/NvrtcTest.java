@@ -43,8 +43,7 @@ class NvrtcTest {
     Path library = FOLDER.resolve("libnvrtc.so.12").toAbsolutePath();
     Assumptions.assumeTrue(
         Files.exists(library), "no NVRTC to compile kernels with: run tests/nvrtc (24 MB)");
-    SymbolLookup.libraryLookup(
-        library.resolveSibling("libnvrtc-builtins.so.12.6"), Arena.global());
+    SymbolLookup.libraryLookup(library.resolveSibling("libnvrtc-builtins.so.12.6"), Arena.global());
     SymbolLookup nvrtc = SymbolLookup.libraryLookup(library, Arena.global());
     create = CFunction.find(nvrtc, "nvrtcCreateProgram", "pppipp");
     compile = CFunction.find(nvrtc, "nvrtcCompileProgram", "pip");
@@ -113,7 +112,8 @@ class NvrtcTest {
           seen.add(entry);
         } else {
           // The rest is ptxas telling of properties and constants; anything else is a warning.
-          boolean told = line.isBlank() || line.startsWith("ptxas info") || line.startsWith("    0");
+          boolean told =
+              line.isBlank() || line.startsWith("ptxas info") || line.startsWith("    0");
           assertTrue(told && !line.contains("warning"), where + line);
         }
       }
@@ -123,9 +123,11 @@ class NvrtcTest {
 
   @Test
   void anErrorNamesOurFileAndLine() {
-    String text = "#include \"common.cuh\"\nextern \"C\" __global__ void f(int* x) { *x = nothing; }";
+    String text =
+        "#include \"common.cuh\"\nextern \"C\" __global__ void f(int* x) { *x = nothing; }";
     Compilation result = compile("lib/cuda/wrong.cu", text, 80);
     assertEquals(6, result.status); // NVRTC_ERROR_COMPILATION
-    assertTrue(result.log.startsWith("lib/cuda/wrong.cu(2): error: identifier \"nothing\""), result.log);
+    assertTrue(
+        result.log.startsWith("lib/cuda/wrong.cu(2): error: identifier \"nothing\""), result.log);
   }
 }
