@@ -21,7 +21,8 @@ def main():
         text = text.replace(f"@{name}@", json.dumps(value)[1:-1])
     spec = json.loads(text)
     at = spec["argv"].index("@FLAGS@")
-    spec["argv"][at : at + 1] = flags
+    # Where NVIDIA's libraries may be; the kernel's own environment need not be activated.
+    spec["argv"][at : at + 1] = [*flags, f"-Dslimvox.python={sys.prefix}"]
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
         KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)

@@ -52,6 +52,18 @@ public interface Device extends AutoCloseable {
   /** Copies bytes from the host; {@code x} is written. */
   void upload(byte[] values, Tensor x);
 
+  /** Whether {@link #stage} is of use. */
+  default boolean stages() {
+    return false;
+  }
+
+  /**
+   * Starts to copy floats that the next {@link #upload(float[], Tensor)} will be given, while other
+   * operations run; that upload then copies them from {@code buffer}. The array must not change
+   * between the two.
+   */
+  default void stage(float[] values, Tensor buffer) {}
+
   /** Copies floats to the host. */
   void download(Tensor x, float[] values);
 

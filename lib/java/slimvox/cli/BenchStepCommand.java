@@ -1,5 +1,6 @@
 package slimvox.cli;
 
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -61,11 +62,13 @@ final class BenchStepCommand extends Subcommand {
       try (PlannedTraining training =
           new PlannedTraining(backend, backend.ledger().budget(), b -> step.build(spec, b))) {
         training.step().initialize(random);
-        for (int i = 0; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
+        training.run(features, labels, 0.2, LEARNING_RATE);
+        double firstStep = sinceStart();
+        for (int i = 1; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
         Times[] times = new Times[steps];
         for (int i = 0; i < steps; i++) times[i] = measure(training, features, labels);
         long growth = before < 0 ? -1 : ResidentMemory.peak() - before;
-        report(spec, backend, training, List.of(times), growth, features, labels);
+        report(spec, backend, training, firstStep, List.of(times), growth, features, labels);
       }
     }
     return 0;
@@ -83,6 +86,7 @@ final class BenchStepCommand extends Subcommand {
       ModelSpec spec,
       Backend backend,
       PlannedTraining training,
+      double firstStep,
       List<Times> times,
       long growth,
       float[] features,
@@ -101,6 +105,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);
+    values.put("first_step_after_s", firstStep);
     values.put("forward_ms", median(times, Times::forward));
     values.put("backward_ms", median(times, Times::backward));
     values.put("optimizer_ms", median(times, Times::optimizer));
@@ -112,7 +117,10 @@ final class BenchStepCommand extends Subcommand {
     values.put("peak", MemoryTable.atPeak(memory));
     values.put("category_peaks", MemoryTable.peaks(memory));
     values.put("arena_bytes", training.plan(step.batch, step.frames).bytes());
-    values.put("driver_memory", backend.device().driverMemory());
+    values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
+    Map<String, Long> driver = backend.device().driverMemory();
+    values.put("driver_memory", driver);
+    values.put("driver_unexplained_percent", unexplained(driver));
     values.put("resident_growth_bytes", growth < 0 ? null : growth);
     if (compareDry) {
       values.put("dry_events", compareWithDry(backend, training, features, labels));
@@ -150,16 +158,28 @@ final class BenchStepCommand extends Subcommand {
         : Arrays.stream(sorted, middle - 1, middle + 1).average().orElseThrow();
   }
 
-  private static String driver(Backend backend) {
-    Map<String, Long> driver = backend.device().driverMemory();
+  /** Seconds from the start of the JVM. */
+  private static double sinceStart() {
+    return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
+  }
+
+  /** How much more the driver counts than what was asked for and its own from the start. */
+  private static Double unexplained(Map<String, Long> driver) {
+    if (driver.isEmpty()) return null;
+    double known = driver.get("blocks") + driver.get("context");
+    return 100 * (driver.get("driver") - known) / driver.get("driver");
+  }
+
+  private static String text(Map<String, Long> driver) {
     if (driver.isEmpty()) return "";
     return String.format(
         Locale.ROOT,
-        "%nthe driver counts %,.2f MiB, of it %,.2f MiB asked for and %,.2f MiB its own from the"
-            + " start%n",
+        "%nthe driver counts %,.2f MiB: %,.2f MiB were asked for, %,.2f MiB are its own from the"
+            + " start, %.2f %% unexplained%n",
         MemoryTable.mib(driver.get("driver")),
         MemoryTable.mib(driver.get("blocks")),
-        MemoryTable.mib(driver.get("context")));
+        MemoryTable.mib(driver.get("context")),
+        unexplained(driver));
   }
 
   private String text(Map<String, Object> v, MemoryReport memory, Backend backend) {
@@ -182,7 +202,7 @@ final class BenchStepCommand extends Subcommand {
             v.get("step_ms"),
             v.get("utterances_per_s"))
         + MemoryTable.text(memory)
-        + driver(backend)
+        + text(backend.device().driverMemory())
         + String.format(
             Locale.ROOT,
             "%nplanned arena %,.2f MiB%s%s%n",

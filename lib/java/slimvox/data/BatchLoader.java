@@ -90,6 +90,16 @@ public final class BatchLoader implements AutoCloseable {
     }
   }
 
+  /**
+   * The batch that {@link #next} will give, if it is ready; else null.
+   *
+   * <p>Its arrays keep their contents until the call of {@link #next} after the one that gives it.
+   */
+  public Batch peek() {
+    Future<Batch> first = ahead.peek();
+    return first != null && first.state() == Future.State.SUCCESS ? first.resultNow() : null;
+  }
+
   /** Time that {@link #next} has spent waiting for batches, in all, in nanoseconds. */
   public long waitNanos() {
     return waitNanos;

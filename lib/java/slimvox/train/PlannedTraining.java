@@ -28,6 +28,8 @@ public final class PlannedTraining implements AutoCloseable {
   private final TrainingStep step;
   private final Backend dryBackend;
   private final TrainingStep dryStep;
+  private Tensor staging; // null where there is none
+  private Tensor dryStaging;
   private final Map<Form, ArenaPlan> plans = new LinkedHashMap<>();
 
   /** Builds the step on {@code backend} and its dry twin, without a limit. */
@@ -84,6 +86,34 @@ public final class PlannedTraining implements AutoCloseable {
     }
   }
 
+  /**
+   * Reserves what {@link #stage} needs for so many features: a buffer of the backend's own, on both
+   * sides. Does nothing where staging is of no use.
+   */
+  public void prepareStaging(int features) {
+    if (!backend.device().stages() || (staging != null && staging.size() >= features)) return;
+    closeStaging();
+    staging = backend.allocate(Category.WORKSPACE, "features.next", features);
+    dryStaging = dryBackend.allocate(Category.WORKSPACE, "features.next", features);
+  }
+
+  /**
+   * Has the features of the step after the next copied to the device while the next one computes.
+   * The array must not change until then. Does nothing where that is of no use.
+   */
+  public void stage(float[] features) {
+    if (!backend.device().stages()) return;
+    prepareStaging(features.length);
+    step.beside(() -> backend.device().stage(features, staging));
+  }
+
+  private void closeStaging() {
+    if (staging == null) return;
+    staging.close();
+    dryStaging.close();
+    staging = null;
+  }
+
   /** Runs one batch forward in {@link Mode#CALIBRATE}, outside the plan of steps. */
   void calibrate(float[] features, int batch) {
     Network network = step.network();
@@ -97,6 +127,7 @@ public final class PlannedTraining implements AutoCloseable {
 
   @Override
   public void close() {
+    closeStaging();
     step.close();
     dryStep.close();
     dryBackend.close();

@@ -143,6 +143,7 @@ public final class Trainer implements AutoCloseable {
       if (recipe.transfer().teacher() != null) {
         Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
+      training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
       training.plan(run.batch(), recipe.data().frames()); // refuses a run over its budget now
     } catch (RuntimeException | Error e) {
       backend.close();
@@ -288,6 +289,8 @@ public final class Trainer implements AutoCloseable {
         Batch batch = loader.next();
         long wait = loader.waitNanos() - before;
         waited += wait;
+        Batch following = loader.peek();
+        if (following != null) training.stage(following.features());
         double m = margin.at(i);
         double rate = learningRate.at(i);
         TrainingStep.Result result = training.run(batch.features(), batch.labels(), m, rate);

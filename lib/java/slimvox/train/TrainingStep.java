@@ -86,6 +86,7 @@ public final class TrainingStep implements AutoCloseable {
   private Distillation distillation;
   private long keptForBackward;
   private long updateNanos;
+  private Runnable beside;
 
   /** A step that moves the parameters after backward. */
   public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
@@ -175,6 +176,11 @@ public final class TrainingStep implements AutoCloseable {
     }
   }
 
+  /** Has something done once in the next step, while the device computes the forward pass. */
+  void beside(Runnable work) {
+    beside = work;
+  }
+
   private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
     if (teacher != null) {
@@ -187,6 +193,10 @@ public final class TrainingStep implements AutoCloseable {
     Tensor embedding = network.forward(x, Mode.TRAIN);
     long kept = activationBytes() - before;
     keptForBackward = kept - embedding.bytes() + x.bytes();
+    if (beside != null) {
+      beside.run(); // the loss, next, is the first thing that is waited for
+      beside = null;
+    }
     AamSoftmax.Result loss = new AamSoftmax.Result(0, 0, 0);
     if (classifier != null) loss = classifier.forward(embedding, labels, margin);
     double sum = loss.loss();
@@ -251,6 +261,7 @@ public final class TrainingStep implements AutoCloseable {
 
   /** Forgets what an interrupted step left behind; its buffers have been returned already. */
   public void abandon() {
+    beside = null;
     for (Parameter p : parameters) p.forgetGradient();
     if (distillation != null) distillation.forget();
   }

@@ -3,6 +3,7 @@ package slimvox.data;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -287,6 +288,22 @@ class BatchesTest {
       for (int k = 0; k < 50; k++) arrays.add(System.identityHashCode(loader.next().features()));
     }
     assertTrue(arrays.size() <= 4, arrays.size() + " arrays");
+  }
+
+  @Test
+  void loaderShowsTheNextBatchBeforeItHandsItOut() throws Exception {
+    Batches batches = batches(corpus(3, 8), 50, raw(5, 10));
+    try (BatchLoader loader = new BatchLoader(batches, 0, 0, 1, 2)) {
+      loader.next();
+      Batch shown = null;
+      for (int i = 0; i < 1000 && shown == null; i++) {
+        Thread.sleep(10);
+        shown = loader.peek();
+      }
+      float[] features = shown.features().clone();
+      assertSame(shown, loader.next());
+      assertArrayEquals(features, shown.features());
+    }
   }
 
   @Test

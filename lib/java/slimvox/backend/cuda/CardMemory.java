@@ -1,6 +1,7 @@
 package slimvox.backend.cuda;
 
 import static jcuda.driver.CUevent_flags.CU_EVENT_DISABLE_TIMING;
+import static jcuda.driver.CUstream_flags.CU_STREAM_NON_BLOCKING;
 
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
@@ -10,6 +11,7 @@ import jcuda.Pointer;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUresult;
+import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import slimvox.backend.OutOfDeviceMemoryException;
 
@@ -17,7 +19,8 @@ import slimvox.backend.OutOfDeviceMemoryException;
  * A card's memory.
  *
  * <p>Copies from the host go through two page-locked buffers in turn: while the card reads one by
- * itself the host fills the other, and then goes on without waiting for the card.
+ * itself the host fills the other, and then goes on without waiting for the card. What is staged
+ * goes the same way on a stream of its own, beside the kernels.
  */
 final class CardMemory implements DeviceMemory, AutoCloseable {
   private static final long PART = 8L << 20;
@@ -43,12 +46,20 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
   private final CudaContext context;
   private final Map<Long, Block> blocks = new HashMap<>();
   private final Pinned[] pinned = new Pinned[PARTS];
+  private final CUstream copies = new CUstream();
+  private final CUevent staged = new CUevent();
+  private final CUevent taken = new CUevent();
+  private float[] stagedValues; // null: nothing is waiting
+  private long stagedAt;
   private int next;
   private long allocated;
 
   CardMemory(CudaContext context) {
     this.context = context;
     for (int i = 0; i < PARTS; i++) pinned[i] = pin();
+    context.check(JCudaDriver.cuStreamCreate(copies, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    context.check(JCudaDriver.cuEventCreate(staged, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
+    context.check(JCudaDriver.cuEventCreate(taken, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
   }
 
   private Pinned pin() {
@@ -102,6 +113,11 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
 
   @Override
   public void upload(MemorySegment host, long address) {
+    send(host, address, context.stream());
+  }
+
+  /** Copies from the host on a stream, which may be computing or not. */
+  private void send(MemorySegment host, long address, CUstream stream) {
     context.enter();
     for (long at = 0; at < host.byteSize(); at += PART) {
       long bytes = Math.min(PART, host.byteSize() - at);
@@ -111,11 +127,41 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
       MemorySegment.copy(host, at, p.bytes, 0, bytes);
       context.check(
           JCudaDriver.cuMemcpyHtoDAsync(
-              CudaContext.pointer(address + at), p.pointer, bytes, context.stream()),
+              CudaContext.pointer(address + at), p.pointer, bytes, stream),
           "copying to the card");
-      context.check(JCudaDriver.cuEventRecord(p.done, context.stream()), "cuEventRecord");
+      context.check(JCudaDriver.cuEventRecord(p.done, stream), "cuEventRecord");
       p.inUse = true;
     }
+  }
+
+  @Override
+  public boolean stages() {
+    return true;
+  }
+
+  @Override
+  public void stage(float[] values, long buffer) {
+    context.enter();
+    // The batch before has to be out of the buffer; the event counts as passed before its first
+    // use.
+    context.check(JCudaDriver.cuStreamWaitEvent(copies, taken, 0), "cuStreamWaitEvent");
+    send(MemorySegment.ofArray(values), buffer, copies);
+    context.check(JCudaDriver.cuEventRecord(staged, copies), "cuEventRecord");
+    stagedValues = values;
+    stagedAt = buffer;
+  }
+
+  @Override
+  public boolean takeStaged(float[] values, long address) {
+    boolean fits = stagedValues == values;
+    stagedValues = null;
+    if (!fits) return false;
+    context.enter();
+    CUstream stream = context.stream();
+    context.check(JCudaDriver.cuStreamWaitEvent(stream, staged, 0), "cuStreamWaitEvent");
+    copy(stagedAt, address, 4L * values.length);
+    context.check(JCudaDriver.cuEventRecord(taken, stream), "cuEventRecord");
+    return true;
   }
 
   @Override
@@ -123,7 +169,9 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     context.enter();
     for (long at = 0; at < host.byteSize(); at += PART) {
       long bytes = Math.min(PART, host.byteSize() - at);
-      Pinned p = pinned[0]; // its last upload is over once the stream has been waited for
+      Pinned p = pinned[0];
+      if (p.inUse) context.check(JCudaDriver.cuEventSynchronize(p.done), "copying to the card");
+      p.inUse = false;
       context.check(
           JCudaDriver.cuMemcpyDtoHAsync(
               p.pointer, CudaContext.pointer(address + at), bytes, context.stream()),
@@ -156,6 +204,9 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     for (Block block : blocks.values()) JCudaDriver.cuMemFree(block.pointer());
     blocks.clear();
     allocated = 0;
+    JCudaDriver.cuEventDestroy(staged);
+    JCudaDriver.cuEventDestroy(taken);
+    JCudaDriver.cuStreamDestroy(copies);
     for (Pinned p : pinned) {
       JCudaDriver.cuEventDestroy(p.done);
       JCudaDriver.cuMemFreeHost(p.pointer);

@@ -79,7 +79,17 @@ public final class Cuda {
    */
   public static Device open(boolean tf32) {
     requireUsable();
-    throw new UnsupportedOperationException("the kernels are not part of this version");
+    OpenCard card = card(tf32, KernelSource.all(), KernelSource.headers());
+    MatrixProducts products = card.cublas();
+    if (products == null) products = new TiledProducts(card.launcher());
+    return new CudaDevice(
+        card.description(),
+        card.memory(),
+        card.launcher(),
+        products,
+        new TiledConvolutions(card.launcher(), products),
+        card::driverMemory,
+        card::close);
   }
 
   /** Opens the card that {@link #find} found, with these kernels. */

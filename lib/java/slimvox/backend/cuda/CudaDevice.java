@@ -2,6 +2,8 @@ package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
@@ -28,6 +30,7 @@ public final class CudaDevice implements Device {
   private final DeviceMemory memory;
   private final MatrixProducts products;
   private final Convolutions convolutions;
+  private final Supplier<Map<String, Long>> driverMemory;
   private final Runnable onClose;
   private final ElementwiseKernels elementwise;
   private final BatchNormKernels batchNorm;
@@ -43,6 +46,7 @@ public final class CudaDevice implements Device {
    * A card.
    *
    * @param description one line about card and libraries
+   * @param driverMemory see {@link Device#driverMemory}
    * @param onClose gives back what the parts hold: blocks, modules, handles, the context
    */
   CudaDevice(
@@ -51,11 +55,13 @@ public final class CudaDevice implements Device {
       Launcher launcher,
       MatrixProducts products,
       Convolutions convolutions,
+      Supplier<Map<String, Long>> driverMemory,
       Runnable onClose) {
     this.description = description;
     this.memory = memory;
     this.products = products;
     this.convolutions = convolutions;
+    this.driverMemory = driverMemory;
     this.onClose = onClose;
     elementwise = new ElementwiseKernels(launcher, memory);
     batchNorm = new BatchNormKernels(launcher);
@@ -77,6 +83,11 @@ public final class CudaDevice implements Device {
     return description;
   }
 
+  @Override
+  public Map<String, Long> driverMemory() {
+    return driverMemory.get();
+  }
+
   private static long address(Tensor workspace) {
     return workspace == null ? 0 : workspace.address();
   }
@@ -94,7 +105,18 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public boolean stages() {
+    return memory.stages();
+  }
+
+  @Override
+  public void stage(float[] values, Tensor buffer) {
+    memory.stage(values, buffer.address());
+  }
+
+  @Override
   public void upload(float[] values, Tensor x) {
+    if (memory.takeStaged(values, x.address())) return;
     memory.upload(MemorySegment.ofArray(values), x.address());
   }
 

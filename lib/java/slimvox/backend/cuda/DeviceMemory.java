@@ -32,4 +32,23 @@ interface DeviceMemory {
 
   /** Sets bytes to 0. */
   void zero(long address, long bytes);
+
+  /** Whether {@link #stage} copies while kernels run. */
+  default boolean stages() {
+    return false;
+  }
+
+  /**
+   * Starts to copy {@code values} to {@code buffer}, beside the kernels; has read them when it
+   * returns.
+   */
+  default void stage(float[] values, long buffer) {}
+
+  /**
+   * Copies what was staged last to {@code address}, if it was this array and nothing else has been
+   * asked for since; else does nothing and returns false.
+   */
+  default boolean takeStaged(float[] values, long address) {
+    return false;
+  }
 }

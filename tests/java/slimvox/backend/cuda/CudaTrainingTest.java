@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
+import slimvox.backend.Device;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
@@ -29,7 +30,7 @@ import slimvox.optim.Sgd;
 import slimvox.train.PlannedTraining;
 import slimvox.train.TrainingStep;
 
-/** Whole training steps on CUDA kernels that run on the host, against the CPU backend. */
+/** Whole training steps on CUDA kernels, here on the host's processor, against the CPU backend. */
 class CudaTrainingTest {
   private static final int BINS = 24;
   private static final int FRAMES = 25;
@@ -37,6 +38,16 @@ class CudaTrainingTest {
   private static final int CLASSES = 5;
   private static final int[] LABELS = {0, 1, 4, 2, 3, 1};
   private static final double RATE = 0.01;
+
+  /** The device that is held against the CPU; both ways must give the same bits. */
+  Device device(boolean backwards) {
+    return HostDevice.open(backwards);
+  }
+
+  /** How long two runs are compared; short where kernels are loops on the processor. */
+  int steps() {
+    return 20;
+  }
 
   private static ModelSpec spec(String name, Pooling pooling) {
     return new ModelSpec(name, 4, BINS, 8, pooling);
@@ -109,7 +120,7 @@ class CudaTrainingTest {
   @MethodSource("models")
   void aStepGivesTheLossAndTheParametersOfTheCpu(ModelSpec spec) {
     try (Backend cpu = new Backend(CpuDevice.open(2));
-        Backend cuda = new Backend(HostDevice.open(false))) {
+        Backend cuda = new Backend(device(false))) {
       Run expected = run(cpu, spec, 1, 0);
       Run shaken = run(cpu, spec, 1, 1e-6);
       Run actual = run(cuda, spec, 1, 0);
@@ -136,7 +147,7 @@ class CudaTrainingTest {
   @ParameterizedTest
   @MethodSource("models")
   void dryLedgerIsTheRealLedgerEventByEvent(ModelSpec spec) {
-    try (Backend cuda = new Backend(HostDevice.open(false))) {
+    try (Backend cuda = new Backend(device(false))) {
       try (PlannedTraining training = new PlannedTraining(cuda, step(spec))) {
         training.step().initialize(new SplittableRandom(1));
         List<String> planned = events(training.timeline(BATCH, FRAMES));
@@ -157,7 +168,7 @@ class CudaTrainingTest {
   void threadsOfABlockInEitherOrderTrainToTheSameBits() {
     List<Run> runs = new ArrayList<>();
     for (boolean backwards : new boolean[] {false, true}) {
-      try (Backend cuda = new Backend(HostDevice.open(backwards))) {
+      try (Backend cuda = new Backend(device(backwards))) {
         runs.add(run(cuda, spec("ResNet18", Pooling.ASTP), 3, 0));
       }
     }
@@ -168,12 +179,12 @@ class CudaTrainingTest {
   }
 
   @Test
-  void twentyStepsLearnAsTheCpuDoes() {
+  void manyStepsLearnAsTheCpuDoes() {
     ModelSpec spec = spec("ResNet18", Pooling.TSTP);
     try (Backend cpu = new Backend(CpuDevice.open(2));
-        Backend cuda = new Backend(HostDevice.open(false))) {
-      List<Double> expected = run(cpu, spec, 20, 0).losses;
-      List<Double> actual = run(cuda, spec, 20, 0).losses;
+        Backend cuda = new Backend(device(false))) {
+      List<Double> expected = run(cpu, spec, steps(), 0).losses;
+      List<Double> actual = run(cuda, spec, steps(), 0).losses;
       for (int i = 0; i < 5; i++) assertEquals(expected.get(i), actual.get(i), 0.05, "loss " + i);
       assertEquals(average(expected), average(actual), 0.1 * average(expected));
     }

@@ -40,6 +40,7 @@ final class HostDevice implements DeviceMemory, Launcher {
         host,
         products,
         new TiledConvolutions(host, products),
+        Map::of,
         host::checkNothingLeft);
   }
 

@@ -47,6 +47,7 @@ final class HostKernels {
           "-Wno-sign-compare",
           "-U_FORTIFY_SOURCE");
   private static MethodHandle loaded;
+  private static Path library;
 
   private HostKernels() {}
 
@@ -58,7 +59,7 @@ final class HostKernels {
         compiler != null,
         "no C++ compiler (g++ or clang++) on the path: kernels cannot be run on the host");
     try {
-      Path library = compiled(compiler).toAbsolutePath();
+      library = compiled(compiler).toAbsolutePath();
       MemorySegment run =
           SymbolLookup.libraryLookup(library, Arena.global()).findOrThrow("run_kernel");
       loaded =
@@ -71,6 +72,12 @@ final class HostKernels {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The compiled kernels, for others who run them; skips as {@link #load} does. */
+  static Path library() {
+    load();
+    return library;
   }
 
   private static String compiler() {

@@ -31,6 +31,7 @@ public final class OpenCardProgram {
         case "multiply" -> multiply(card);
         case "exhaust" -> exhaust(card);
         case "fault" -> fault(card);
+        case "stage" -> stage(card);
         default -> {}
       }
     } catch (DeviceException e) {
@@ -71,6 +72,23 @@ public final class OpenCardProgram {
         "blocks %d, total %d%n",
         card.driverMemory().get("blocks"), card.driverMemory().get("total"));
     memory.free(block);
+  }
+
+  private static void stage(OpenCard card) {
+    DeviceMemory memory = card.memory();
+    float[] values = integers(new Random(3), 5_000_000);
+    float[] others = new float[values.length];
+    long buffer = memory.allocate(4L * values.length);
+    long x = memory.allocate(4L * values.length);
+    float[] back = new float[values.length];
+    memory.stage(values, buffer);
+    boolean taken = memory.takeStaged(values, x);
+    memory.download(x, MemorySegment.ofArray(back));
+    System.out.println("taken: %s, equal: %s".formatted(taken, Arrays.equals(values, back)));
+    System.out.println("twice: " + memory.takeStaged(values, x));
+    memory.stage(values, buffer);
+    System.out.println("others: " + memory.takeStaged(others, x));
+    System.out.println("after others: " + memory.takeStaged(values, x));
   }
 
   private static void multiply(OpenCard card) {

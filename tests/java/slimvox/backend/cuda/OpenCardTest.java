@@ -3,6 +3,8 @@ package slimvox.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.cli.SlimVox;
 
 /**
  * The way through JCuda to driver, NVRTC and cuBLAS, on the stand-ins of tests/data/backend/cuda.
@@ -39,11 +42,20 @@ class OpenCardTest {
   }
 
   private List<String> run(Map<String, String> environment, String... arguments) throws Exception {
+    Process process = start(OpenCardProgram.class, environment, arguments);
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output.lines().toList();
+  }
+
+  private Process start(Class<?> program, Map<String, String> environment, String... arguments)
+      throws Exception {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx256m", "-Xlog:disable"));
+    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m", "-Xlog:disable"));
+    if (program == SlimVox.class) command.add("--add-modules=jdk.incubator.vector");
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.add(OpenCardProgram.class.getName());
+    command.add(program.getName());
     command.addAll(List.of(arguments));
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("SLIMVOX_CUDA_PATH", libraries.toString());
@@ -51,10 +63,7 @@ class OpenCardTest {
     builder.environment().put("FAKE_LAUNCHES", launches.toString());
     builder.environment().put("FAKE_COMPILES", compiles.toString());
     builder.environment().putAll(environment);
-    Process process = builder.start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output.lines().toList();
+    return builder.start();
   }
 
   @Test
@@ -72,6 +81,37 @@ class OpenCardTest {
     assertEquals(
         List.of("four_arguments <<<2x3x4, 32x2x1, 65536>>> n=5 i=-7 f=1.5"),
         Files.readAllLines(launches));
+  }
+
+  /** Everything but the card: the command line, the device, JCuda, our kernels on the processor. */
+  @Test
+  void aTrainingStepRunsFromTheCommandLineToTheKernels() throws Exception {
+    Map<String, String> kernels =
+        Map.of("FAKE_KERNELS", HostKernels.library().toString(), "FAKE_BYTES", "2000000000");
+    String[] step = {
+      "bench", "step", "--backend=cuda", "--model=ResNet18", "--width=8", "--bins=24",
+      "--frames=40", "--batch=2", "--classes=20", "--steps=1", "--compare-dry", "--json"
+    };
+    Process process = start(SlimVox.class, kernels, step);
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    JsonNode json = new ObjectMapper().readTree(output.lines().toList().getLast());
+    assertEquals("cuda", json.get("backend").asText());
+    JsonNode driver = json.get("driver_memory");
+    // All that was asked of the driver is in the ledger, but for 256 bytes of flags.
+    assertEquals(json.get("ledger_and_arena_bytes").asLong() + 256, driver.get("blocks").asLong());
+    assertEquals(
+        driver.get("driver").asLong(),
+        driver.get("blocks").asLong() + driver.get("context").asLong());
+    assertEquals(0, json.get("driver_unexplained_percent").asDouble());
+    assertTrue(json.get("dry_events").asInt() > 100, output);
+  }
+
+  @Test
+  void whatWasStagedIsTakenOnceAndOnlyIfNothingElseCameBetween() throws Exception {
+    assertEquals(
+        List.of("taken: true, equal: true", "twice: false", "others: false", "after others: false"),
+        run(Map.of(), "stage"));
   }
 
   @Test

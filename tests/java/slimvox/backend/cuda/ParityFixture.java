@@ -12,6 +12,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.TestInstance;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
+import slimvox.backend.Device;
 import slimvox.backend.Operations;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -92,10 +93,15 @@ abstract class ParityFixture {
 
   @BeforeAll
   void open() {
-    HostKernels.load();
+    List<Device> played = played();
     sides.add(new Side(new Backend(CpuDevice.open(2))));
-    sides.add(new Side(new Backend(HostDevice.open(false))));
-    sides.add(new Side(new Backend(HostDevice.open(true))));
+    for (Device device : played) sides.add(new Side(new Backend(device)));
+  }
+
+  /** Two devices that must give the same bits. */
+  List<Device> played() {
+    HostKernels.load();
+    return List.of(HostDevice.open(false), HostDevice.open(true));
   }
 
   @AfterAll
