@@ -254,14 +254,15 @@ final class RevNet {
     int functions = functions(stage);
     for (int i = 0; i < functions; i += 2) {
       String name = vanilla.prefix(stage) + (firstIndex + i / 2);
-      Layer f = function(backend, name + ".f.", stream(stage), inner);
-      Layer g = i + 1 < functions ? function(backend, name + ".g.", stream(stage), inner) : null;
+      Layer f = function(backend, name + ".f.", stage, inner);
+      Layer g = i + 1 < functions ? function(backend, name + ".g.", stage, inner) : null;
       couplings.add(new AdditiveCoupling(f, g, grid(sequence)));
     }
     return couplings;
   }
 
-  private Branch function(Backend backend, String name, int s, int e) {
+  private Branch function(Backend backend, String name, int stage, int e) {
+    int s = stream(stage);
     List<Conv2d> convolutions = new ArrayList<>();
     switch (vanilla.family()) {
       case BASIC -> {
@@ -289,7 +290,8 @@ final class RevNet {
         pre ? null : new BatchNorm2d(backend, name + "bn" + convolutions.size(), s, false);
     Saving saving = spec.saving();
     try {
-      return new Branch(norms, convolutions, last, saving.rebuild(), saving.slice());
+      // A quarter of the pixels: four times as many channels are as many bytes.
+      return new Branch(norms, convolutions, last, saving.rebuild(), saving.slice() << 2 * stage);
     } catch (IllegalArgumentException refused) {
       throw new InputException("slice " + saving.slice() + ": " + refused.getMessage(), refused);
     }

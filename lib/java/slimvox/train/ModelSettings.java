@@ -30,7 +30,8 @@ import slimvox.models.Saving;
  *     to the bit. Default float
  * @param recompute {@code none}, or {@code checkpoint}: keep the blocks' inputs only and compute
  *     them again. Default none
- * @param slice inner channels of a reversible block that are in memory at a time; 0: all. Default 0
+ * @param slice inner channels of a reversible block that are in memory at a time in the first
+ *     stage, four times as many in each following one; 0: all. Default 0
  * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
  *     from them. Default false
  * @param binary which convolutions are binary
