@@ -151,6 +151,22 @@ public interface Device extends AutoCloseable {
   /** y = x * weight (cross-correlation, no bias). */
   void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace);
 
+  /** Whether there is {@link #convolveAdd}; else a result is added in a pass of its own. */
+  default boolean addsConvolutions() {
+    return false;
+  }
+
+  /** Scratch bytes of {@link #convolveAdd}. */
+  default long convolveAddWorkspace(Convolution geometry) {
+    throw new UnsupportedOperationException(name() + " does not add convolutions");
+  }
+
+  /** y += the convolution of x. */
+  default void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    throw new UnsupportedOperationException(name() + " does not add convolutions");
+  }
+
   /** Scratch bytes of {@link #convolveBackwardData}. */
   long convolveBackwardDataWorkspace(Convolution geometry);
 

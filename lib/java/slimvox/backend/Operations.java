@@ -168,6 +168,22 @@ public final class Operations {
     watched(y);
   }
 
+  /** y += the convolution of x. */
+  public void convolveAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    shape(g.inShape(), x);
+    shape(g.weightShape(), weight);
+    shape(g.outShape(), y);
+    if (device.addsConvolutions()) {
+      with(y.label(), device.convolveAddWorkspace(g), w -> device.convolveAdd(g, x, weight, y, w));
+    } else {
+      try (Tensor part = y.backend().allocateLike(y, y.category(), y.label() + ".part")) {
+        convolve(g, x, weight, part);
+        addScaled(1, part, y);
+      }
+    }
+    watched(y);
+  }
+
   public void convolveBackwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx) {
     shape(g.outShape(), dy);
     shape(g.weightShape(), weight);

@@ -51,8 +51,8 @@ final class SavingOptions {
       names = "--slice",
       paramLabel = "N",
       description =
-          "Inner channels of a reversible block that are in memory at a time in the first stage, four"
-              + " times as many in each following one; 0: all. Default 0.")
+          "Inner channels of a reversible block that are in memory at a time in the first stage,"
+              + " four times as many in each following one; 0: all. Default 0.")
   int slice;
 
   @Option(

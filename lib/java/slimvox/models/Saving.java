@@ -7,8 +7,8 @@ import slimvox.nn.Layer;
  * What a network computes twice, in slices or in fixed point, so that less has to be kept.
  *
  * @param recompute what is kept of each block
- * @param slice inner channels of F and G that exist at a time in the first stage; four times as many
- *     in each following one, whose activations have a quarter of the pixels; 0: all
+ * @param slice inner channels of F and G that exist at a time in the first stage; four times as
+ *     many in each following one, whose activations have a quarter of the pixels; 0: all
  * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
  * @param streams how a reversible network's streams are held
  * @param stored reversible blocks are not rebuilt but keep what backward needs, as ordinary ones

@@ -42,28 +42,25 @@ public final class AdditiveCoupling implements Reversible {
   @Override
   public void forward(Streams x, Mode mode) {
     stored = mode.keeps();
-    try (Tensor y = output(f, x.second(), x.first(), mode)) {
-      add(1, y, x.ownFirst());
-    }
-    if (g == null) return;
-    try (Tensor y = output(g, x.first(), x.second(), mode)) {
-      add(1, y, x.ownSecond());
-    }
+    add(f, x.second(), x.ownFirst(), mode);
+    if (g != null) add(g, x.first(), x.ownSecond(), mode);
   }
 
-  private static Tensor output(Layer layer, Tensor x, Tensor stream, Mode mode) {
-    Tensor y = layer.forward(x, mode);
-    if (y.shape().equals(stream.shape())) return y;
-    throw new IllegalArgumentException(
-        y + " cannot be added to the stream " + stream + ": a coupling keeps the shape");
-  }
-
-  private void add(float sign, Tensor y, Tensor sum) {
+  private void add(Layer layer, Tensor x, Tensor sum, Mode mode) {
     if (grid == null) {
-      sum.backend().ops().addScaled(sign, y, sum);
-    } else {
-      grid.add(sign, y, sum);
+      layer.addTo(sum, x, mode);
+      return;
     }
+    try (Tensor y = zeros(sum)) {
+      layer.addTo(y, x, mode);
+      grid.add(y, sum);
+    }
+  }
+
+  private static Tensor zeros(Tensor like) {
+    Tensor y = like.backend().allocateLike(like, like.category(), like.label() + ".change");
+    like.backend().ops().fill(y, 0);
+    return y;
   }
 
   @Override
@@ -74,11 +71,18 @@ public final class AdditiveCoupling implements Reversible {
 
   /** sum -= layer(x); dx += gradient of layer at x along dsum, which stays. */
   private void subtract(Layer layer, Tensor x, Tensor sum, Tensor dsum, Tensor dx) {
-    try (Tensor through =
-        stored
-            ? layer.backward(dsum.retain())
-            : layer.replay(x, dsum.retain(), y -> add(-1, y, sum))) {
+    try (Tensor through = replay(layer, x, sum, dsum.retain())) {
       dx.backend().ops().addScaled(1, through, dx);
+    }
+  }
+
+  private Tensor replay(Layer layer, Tensor x, Tensor sum, Tensor dsum) {
+    if (stored) return layer.backward(dsum);
+    if (grid == null) return layer.replay(x, dsum, sum);
+    try (Tensor y = zeros(sum)) {
+      Tensor through = layer.replay(x, dsum, y);
+      grid.add(y, sum);
+      return through;
     }
   }
 

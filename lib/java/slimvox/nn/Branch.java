@@ -2,7 +2,6 @@ package slimvox.nn;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 
@@ -60,27 +59,64 @@ public final class Branch implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    if (sliced != null && !mode.keeps()) return sliced.forward(x, mode);
-    Mode within = rebuild && mode.keeps() ? Mode.EVALUATE : mode; // of convolutions: keep nothing
+    Tensor current = beforeLast(x, mode);
+    int i = convolutions.size() - 1;
+    Tensor y;
+    try (Tensor p = normalized(i, current, mode)) {
+      y = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
+    }
+    if (last == null) return y;
+    try (y) {
+      return last.forward(y, mode);
+    }
+  }
+
+  @Override
+  public void addTo(Tensor sum, Tensor x, Mode mode) {
+    if (sliced != null && !mode.keeps()) {
+      sliced.addTo(sum, x, mode);
+    } else if (last == null) {
+      add(1, sum, x, mode);
+    } else {
+      Layer.super.addTo(sum, x, mode);
+    }
+  }
+
+  /** sum += sign times the output, in the pass of the last convolution. */
+  private void add(float sign, Tensor sum, Tensor x, Mode mode) {
+    Tensor current = beforeLast(x, mode);
+    int i = convolutions.size() - 1;
+    try (Tensor p = normalized(i, current, mode)) {
+      convolutions.get(i).addTo(sum, sign, p, modeOfConvolution(i, mode));
+    }
+  }
+
+  /** What all convolutions but the last make of {@code x}. */
+  private Tensor beforeLast(Tensor x, Mode mode) {
     Tensor current = x.retain();
-    for (int i = 0; i < convolutions.size(); i++) {
-      BatchNorm2d norm = norms.get(i);
-      Tensor y;
-      if (norm == null) {
-        y = convolutions.get(i).forward(current, mode); // its input is not the branch's to rebuild
-      } else {
-        try (Tensor normalized = norm.forward(current, mode)) {
-          y = convolutions.get(i).forward(normalized, within);
-        }
-        if (rebuild && mode.keeps()) inputs[i] = current.retain();
+    for (int i = 0; i < convolutions.size() - 1; i++) {
+      try (Tensor p = normalized(i, current, mode)) {
+        current = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
       }
-      current.close();
-      current = y;
     }
-    if (last == null) return current;
-    try (Tensor c = current) {
-      return last.forward(c, mode);
+    return current;
+  }
+
+  /** The input of convolution {@code i}; {@code c} is taken over. */
+  private Tensor normalized(int i, Tensor c, Mode mode) {
+    if (norms.get(i) == null) return c;
+    Tensor p = norms.get(i).forward(c, mode);
+    if (rebuild && mode.keeps()) {
+      inputs[i] = c;
+    } else {
+      c.close();
     }
+    return p;
+  }
+
+  /** A convolution keeps its input, unless that is rebuilt. */
+  private Mode modeOfConvolution(int i, Mode mode) {
+    return rebuild && mode.keeps() && norms.get(i) != null ? Mode.EVALUATE : mode;
   }
 
   @Override
@@ -107,17 +143,12 @@ public final class Branch implements Layer {
     return current;
   }
 
-  /**
-   * Forward and backward at once, for a branch that ran in {@link Mode#TRAIN_WITHOUT_KEEPING}.
-   *
-   * @param x its input, borrowed
-   * @param dy the output's gradient, taken over
-   * @param output gets the output again, borrowed, before the gradient is complete
-   * @return the input's gradient
-   */
   @Override
-  public Tensor replay(Tensor x, Tensor dy, Consumer<Tensor> output) {
-    return sliced == null ? Layer.super.replay(x, dy, output) : sliced.replay(x, dy, output);
+  public Tensor replay(Tensor x, Tensor dy, Tensor sum) {
+    if (sliced != null) return sliced.replay(x, dy, sum);
+    if (last != null) return Layer.super.replay(x, dy, sum);
+    add(-1, sum, x, Mode.RECOMPUTE);
+    return backward(dy);
   }
 
   @Override

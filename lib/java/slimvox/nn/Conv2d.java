@@ -81,11 +81,29 @@ public final class Conv2d implements Layer {
     Convolution g = geometry(x.shape());
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
     backend.ops().convolve(g, x, weight.value(), y);
-    if (mode.keeps()) {
-      geometry = g;
-      input = x.retain();
-    }
+    if (mode.keeps()) input = x.retain();
     return y;
+  }
+
+  /** sum += sign times the output; what backward needs is kept as in {@link #forward}. */
+  void addTo(Tensor sum, float sign, Tensor x, Mode mode) {
+    Convolution g = geometry(x.shape());
+    if (!g.outShape().equals(sum.shape())) {
+      throw new IllegalArgumentException(
+          "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
+              .formatted(name, g.outShape(), sum));
+    }
+    if (sign == 1) {
+      backend.ops().convolveAdd(g, x, weight.value(), sum);
+    } else {
+      try (Tensor scaled =
+          backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated")) {
+        backend.ops().fill(scaled, 0);
+        backend.ops().addScaled(sign, weight.value(), scaled);
+        backend.ops().convolveAdd(g, x, scaled, sum);
+      }
+    }
+    if (mode.keeps()) input = x.retain();
   }
 
   @Override

@@ -28,12 +28,12 @@ public final class Grid {
   }
 
   /**
-   * sum += sign round(y).
+   * sum += round(y).
    *
    * @throws InputException if the sum leaves the range, where it would no longer be exact
    */
-  void add(float sign, Tensor y, Tensor sum) {
-    float largest = sum.backend().ops().addRounded(sign, y, STEP, sum);
+  void add(Tensor y, Tensor sum) {
+    float largest = sum.backend().ops().addRounded(1, y, STEP, sum);
     if (!(largest > LIMIT)) return; // what is not a number is found and named by the step
     throw new InputException(
         "%s: a stream reached %g, fixed point ends at %g; use streams: float or a smaller rate"
@@ -45,7 +45,7 @@ public final class Grid {
     try (Tensor copy = x.backend().allocateLike(x, x.category(), x.label() + ".unrounded")) {
       x.backend().ops().copy(x, copy);
       x.backend().ops().fill(x, 0);
-      add(1, copy, x);
+      add(copy, x);
     }
   }
 }

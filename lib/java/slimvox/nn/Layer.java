@@ -1,6 +1,5 @@
 package slimvox.nn;
 
-import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 
@@ -24,18 +23,25 @@ public interface Layer extends AutoCloseable {
    */
   Tensor backward(Tensor dy);
 
+  /** Forward whose output is added to {@code sum} instead of being returned. */
+  default void addTo(Tensor sum, Tensor x, Mode mode) {
+    try (Tensor y = forward(x, mode)) {
+      sum.backend().ops().addScaled(1, y, sum);
+    }
+  }
+
   /**
-   * Computes the output once more, and the gradient: for a layer whose last forward was in {@link
-   * Mode#TRAIN_WITHOUT_KEEPING}.
+   * Takes what {@link #addTo} added in {@link Mode#TRAIN_WITHOUT_KEEPING} off again, and
+   * differentiates it.
    *
    * @param x the input of that forward, borrowed
    * @param dy the output's gradient, taken over
-   * @param output gets the output, borrowed
+   * @param sum the output is subtracted from it
    * @return the input's gradient
    */
-  default Tensor replay(Tensor x, Tensor dy, Consumer<Tensor> output) {
+  default Tensor replay(Tensor x, Tensor dy, Tensor sum) {
     try (Tensor y = forward(x, Mode.RECOMPUTE)) {
-      output.accept(y);
+      sum.backend().ops().addScaled(-1, y, sum);
     }
     return backward(dy);
   }

@@ -1,7 +1,6 @@
 package slimvox.nn;
 
 import java.util.List;
-import java.util.function.Consumer;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.Operations;
@@ -18,7 +17,7 @@ import slimvox.memory.Category;
  *
  * <pre>
  * c1 = W1[s] p       b1 = act(BN1[s](c1))      c2 = Wd[s] b1     b2 = act(BN2[s](c2))
- * y  = sum over s of W2[:, s] b2
+ * sum += or -= W2[:, s] b2, for each s
  * d2 = W2[:, s]^T dy     dW2[:, s] = dy b2^T    and back through BN2, Wd, BN1 to d1
  * dp = sum over s of W1[s]^T d1     dW1[s] = d1 p^T
  * </pre>
@@ -63,12 +62,12 @@ final class SlicedBranch {
     return first.weight().value().shape().get(0);
   }
 
-  Tensor forward(Tensor x, Mode mode) {
+  /** sum += the output. */
+  void addTo(Tensor sum, Tensor x, Mode mode) {
     boolean batch = mode != Mode.EVALUATE;
     Tensor p = before == null ? x.retain() : before.forward(x, mode);
     firstNorm.openStatistics(mode);
     if (depthwise != null) secondNorm.openStatistics(mode);
-    Tensor y = allocate(x, last.name() + ".out", last.weight().value().shape().get(0));
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
       Tensor b = first(p, from, n);
@@ -81,7 +80,7 @@ final class SlicedBranch {
         if (batch) secondNorm.statistics(b, from);
         secondNorm.normalize(b, from, b);
       }
-      addLast(b, from, n, y);
+      addLast(1, b, from, n, sum);
       b.close();
     }
     p.close();
@@ -89,17 +88,16 @@ final class SlicedBranch {
       firstNorm.releaseStatistics();
       if (depthwise != null) secondNorm.releaseStatistics();
     }
-    return y;
   }
 
-  Tensor replay(Tensor x, Tensor dy, Consumer<Tensor> output) {
+  /** sum -= the output; returns the gradient of x. */
+  Tensor replay(Tensor x, Tensor dy, Tensor sum) {
     boolean add = first.weight().hasGradient();
     boolean addLast = last.weight().hasGradient();
     boolean addMiddle = depthwise != null && depthwise.weight().hasGradient();
     boolean addNorm = firstNorm.hasGradient();
     boolean addSecondNorm = depthwise != null && secondNorm.hasGradient();
     Tensor p = before == null ? x.retain() : before.forward(x, Mode.RECOMPUTE);
-    Tensor y = allocate(x, last.name() + ".out", last.weight().value().shape().get(0));
     Tensor dp = x.backend().allocateLike(p, Category.ACTIVATION_GRADIENT, first.name() + ".din");
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
@@ -112,7 +110,7 @@ final class SlicedBranch {
         b1.close();
         b2 = secondNorm.rebuild(c2, from);
       }
-      addLast(b2, from, n, y);
+      addLast(-1, b2, from, n, sum);
       lastWeightGradient(b2, dy, from, n, addLast);
       b2.close();
       Tensor d = lastDataGradient(dy, from, n, c2);
@@ -135,8 +133,6 @@ final class SlicedBranch {
     complete(first, firstNorm);
     if (depthwise != null) complete(depthwise, secondNorm);
     last.weight().gradientComplete();
-    output.accept(y);
-    y.close();
     return before == null ? dp : before.backward(dp);
   }
 
@@ -209,22 +205,15 @@ final class SlicedBranch {
 
   // ---- the last convolution, columns [from, from + n) of its weight
 
-  /** y (+)= W2[:, s] b. */
-  private void addLast(Tensor b, int from, int n, Tensor y) {
-    try (Tensor w = lastColumns(from, n)) {
+  /** y += sign W2[:, s] b. */
+  private void addLast(float sign, Tensor b, int from, int n, Tensor y) {
+    try (Tensor w = lastColumns(sign, from, n)) {
       if (isPointwise(w)) {
         try (Tensor matrix = w.view(w.shape().get(0), n)) {
-          ops(b).matmul(false, true, b, matrix, y, from > 0);
+          ops(b).matmul(false, true, b, matrix, y, true);
         }
-        return;
-      }
-      if (from == 0) {
-        ops(b).convolve(geometry(b, w, 1), b, w, y);
-        return;
-      }
-      try (Tensor part = b.backend().allocateLike(y, y.category(), y.label() + ".part")) {
-        ops(b).convolve(geometry(b, w, 1), b, w, part);
-        ops(b).addScaled(1, part, y);
+      } else {
+        ops(b).convolveAdd(geometry(b, w, 1), b, w, y);
       }
     }
   }
@@ -232,7 +221,7 @@ final class SlicedBranch {
   private Tensor lastDataGradient(Tensor dy, int from, int n, Tensor like) {
     String label = last.name() + ".din";
     Tensor d = dy.backend().allocateLike(like, Category.ACTIVATION_GRADIENT, label);
-    try (Tensor w = lastColumns(from, n)) {
+    try (Tensor w = lastColumns(1, from, n)) {
       ops(dy).convolveBackwardData(geometry(d, w, 1), dy, w, d);
     }
     return d;
@@ -251,8 +240,19 @@ final class SlicedBranch {
     }
   }
 
-  /** A copy of some columns of the last weight, O x n x k x k; they are not next to each other. */
-  private Tensor lastColumns(int from, int n) {
+  /** Some columns of the last weight, O x n x k x k; in the weight they are not side by side. */
+  private Tensor lastColumns(float sign, int from, int n) {
+    Tensor columns = columns(from, n);
+    if (sign == 1) return columns;
+    try (columns) {
+      Tensor negated = columns.backend().allocateLike(columns, columns.category(), "negated");
+      ops(columns).fill(negated, 0);
+      ops(columns).addScaled(sign, columns, negated);
+      return negated;
+    }
+  }
+
+  private Tensor columns(int from, int n) {
     Tensor weight = last.weight().value();
     Shape shape = columnShape(n);
     Tensor w =

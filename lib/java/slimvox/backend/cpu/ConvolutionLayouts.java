@@ -36,11 +36,11 @@ final class ConvolutionLayouts implements AutoCloseable {
     plainWeight = layouts.tagged(g.groups() == 1 ? dnnl.dnnl_oihw : dnnl.dnnl_goihw, lengths);
   }
 
-  /** Takes x, weight, y. */
-  Primitive forward() {
+  /** Takes x, weight, y; y may be added to. */
+  Primitive forward(boolean accumulate) {
     return new Primitive(
         library.engine(),
-        describeForward(),
+        describeForward(accumulate),
         dnnl.DNNL_ARG_SRC,
         dnnl.DNNL_ARG_WEIGHTS,
         dnnl.DNNL_ARG_DST);
@@ -48,7 +48,7 @@ final class ConvolutionLayouts implements AutoCloseable {
 
   /** Takes dy, weight, dx. */
   Primitive backwardData() {
-    long forward = describeForward();
+    long forward = describeForward(false);
     try {
       return new Primitive(
           library.engine(),
@@ -71,7 +71,7 @@ final class ConvolutionLayouts implements AutoCloseable {
 
   /** Takes x, dy, dweight. */
   Primitive backwardWeight() {
-    long forward = describeForward();
+    long forward = describeForward(false);
     try {
       return new Primitive(
           library.engine(),
@@ -92,9 +92,9 @@ final class ConvolutionLayouts implements AutoCloseable {
     }
   }
 
-  private long describeForward() {
+  private long describeForward(boolean accumulate) {
     return Dnnl.convolution(
-        library.engine(), x, anyWeight, y, strides, padding, library.attributes(false));
+        library.engine(), x, anyWeight, y, strides, padding, library.attributes(accumulate));
   }
 
   /** From the parameter's layout to that of a {@link #forward} or {@link #backwardData}. */

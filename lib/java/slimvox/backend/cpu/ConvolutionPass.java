@@ -25,10 +25,10 @@ final class ConvolutionPass implements Operation {
     scratchpadOffset = weightOffset + Operation.align(convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS));
   }
 
-  /** y = x * weight: {@link #run} takes x, weight, y. */
-  static ConvolutionPass forward(OneDnn library, Convolution geometry) {
+  /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
+  static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
     try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
-      Primitive convolution = layouts.forward();
+      Primitive convolution = layouts.forward(accumulate);
       return new ConvolutionPass(convolution, layouts.fromPlain(convolution), null);
     }
   }
@@ -37,7 +37,7 @@ final class ConvolutionPass implements Operation {
   static ConvolutionPass backwardData(OneDnn library, Convolution geometry) {
     if (isMirrored(geometry)) {
       try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, mirrored(geometry))) {
-        Primitive convolution = layouts.forward();
+        Primitive convolution = layouts.forward(false);
         return new ConvolutionPass(
             convolution, layouts.fromPlain(convolution), MirroredKernel.of(geometry));
       }

@@ -230,6 +230,22 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public boolean addsConvolutions() {
+    return true;
+  }
+
+  @Override
+  public long convolveAddWorkspace(Convolution geometry) {
+    return oneDnn.convolveAddWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    oneDnn.convolveAdd(geometry, x, weight, y, workspace);
+  }
+
+  @Override
   public long convolveBackwardDataWorkspace(Convolution geometry) {
     return oneDnn.convolveBackwardDataWorkspace(geometry);
   }

@@ -27,6 +27,8 @@ public final class OneDnn implements AutoCloseable {
 
   private record Forward(Convolution geometry) {}
 
+  private record Adding(Convolution geometry) {}
+
   private record BackwardData(Convolution geometry) {}
 
   private record BackwardWeight(Convolution geometry) {}
@@ -126,6 +128,17 @@ public final class OneDnn implements AutoCloseable {
     forward(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
   }
 
+  /** See {@link slimvox.backend.Device#convolveAddWorkspace}. */
+  public long convolveAddWorkspace(Convolution geometry) {
+    return adding(geometry).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveAdd}. */
+  public void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    adding(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  }
+
   /** See {@link slimvox.backend.Device#convolveBackwardDataWorkspace}. */
   public long convolveBackwardDataWorkspace(Convolution geometry) {
     return backwardData(geometry).workspaceBytes();
@@ -159,7 +172,14 @@ public final class OneDnn implements AutoCloseable {
     return kept(
         new Forward(geometry),
         ConvolutionPass.class,
-        () -> ConvolutionPass.forward(this, geometry));
+        () -> ConvolutionPass.forward(this, geometry, false));
+  }
+
+  private ConvolutionPass adding(Convolution geometry) {
+    return kept(
+        new Adding(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.forward(this, geometry, true));
   }
 
   private ConvolutionPass backwardData(Convolution geometry) {

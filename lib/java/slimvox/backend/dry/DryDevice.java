@@ -146,6 +146,20 @@ public final class DryDevice implements Device {
   }
 
   @Override
+  public boolean addsConvolutions() {
+    return sizes == null || sizes.addsConvolutions();
+  }
+
+  @Override
+  public long convolveAddWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.convolveAddWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+
+  @Override
   public void convolveBackwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {}
 
