@@ -6,15 +6,11 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 import slimvox.backend.CodeBook;
 import slimvox.backend.Quantized;
 import slimvox.backend.Tensor;
@@ -31,14 +27,6 @@ final class BlockwiseCodes {
   /** Numbers that are held as float32 at a time, a thread. */
   static final int PIECE = 2048;
 
-  private static final boolean GATHER = Boolean.getBoolean("gather");
-  private static final boolean GATHERD = Boolean.getBoolean("gatherd");
-  private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Byte> BYTES =
-      VectorSpecies.of(
-          byte.class,
-          jdk.incubator.vector.VectorShape.forBitSize(Math.max(64, INTS.vectorBitSize() / 4)));
-
   private final Parallel parallel;
   private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
 
@@ -51,32 +39,17 @@ final class BlockwiseCodes {
     return books.computeIfAbsent(book, NearestCode::new);
   }
 
-  /** Room for the indices of one piece. */
-  static int[] indices() {
-    return new int[PIECE];
-  }
-
   // ---- one piece
 
   /** x[i] = value of code i times scale. */
-  static void decode(NearestCode book, long codes, float scale, float[] x, int[] index, int n) {
+  static void decode(NearestCode book, long codes, float scale, float[] x, int n) {
+    int i = 0;
+    if (book.vectors != null) {
+      book.vectors.decode(codes, scale, x, n);
+      i = n / CodeVectors.ROUND * CodeVectors.ROUND;
+    }
     float[] values = book.values;
-    if (GATHERD) {
-      int i = 0;
-      for (; i <= n - LANES; i += LANES) {
-        ByteVector b = ByteVector.fromMemorySegment(BYTES, ALL, codes + i, ByteOrder.nativeOrder());
-        IntVector v = (IntVector) b.convertShape(VectorOperators.ZERO_EXTEND_B2I, INTS, 0);
-        v.intoArray(index, i);
-        FloatVector.fromArray(Lanes.FLOATS, values, 0, index, i).mul(scale).intoArray(x, i);
-      }
-      for (; i < n; i++) {
-        x[i] = values[ALL.get(ValueLayout.JAVA_BYTE, codes + i) & 255] * scale;
-      }
-      return;
-    }
-    for (int i = 0; i < n; i++) {
-      x[i] = values[ALL.get(ValueLayout.JAVA_BYTE, codes + i) & 255] * scale;
-    }
+    for (; i < n; i++) x[i] = values[ALL.get(ValueLayout.JAVA_BYTE, codes + i) & 255] * scale;
   }
 
   /**
@@ -85,35 +58,22 @@ final class BlockwiseCodes {
    * @param whole false for a block that is shorter than the others, see {@link Quantized}
    */
   static void encode(
-      NearestCode book, float[] x, int n, float absmax, boolean whole, long codes, int[] keys) {
+      NearestCode book,
+      float[] x,
+      int n,
+      float absmax,
+      boolean whole,
+      long codes,
+      CodeVectors.Room room) {
     float scale = Math.max(absmax, Quantized.LEAST_SCALE);
     float factor = 1 / scale;
-    int shift = book.shift;
-    int mask = book.mask;
-    int[] table = book.table;
-    if (GATHER && whole) {
-      int i = 0;
-      for (; i <= n - LANES; i += LANES) {
-        IntVector bits = load(x, i).mul(factor).reinterpretAsInts();
-        IntVector key =
-            bits.lanewise(
-                VectorOperators.XOR, bits.lanewise(VectorOperators.ASHR, 31).or(0x80000000));
-        key.lanewise(VectorOperators.LSHR, shift).intoArray(keys, i);
-        IntVector t = IntVector.fromArray(INTS, table, 0, keys, i);
-        IntVector c = t.add(key.and(mask)).lanewise(VectorOperators.LSHR, shift);
-        ((ByteVector) c.convertShape(VectorOperators.I2B, BYTES, 0))
-            .intoMemorySegment(ALL, codes + i, ByteOrder.nativeOrder());
-      }
-      for (; i < n; i++) {
-        int key = NearestCode.key(x[i] * factor);
-        int code = (table[key >>> shift] + (key & mask)) >>> shift;
-        ALL.set(ValueLayout.JAVA_BYTE, codes + i, (byte) code);
-      }
-      return;
+    int i = 0;
+    if (book.vectors != null && whole) {
+      book.vectors.encode(x, n, factor, codes, room);
+      i = n / CodeVectors.ROUND * CodeVectors.ROUND;
     }
-    for (int i = 0; i < n; i++) {
-      int key = NearestCode.key(whole ? x[i] * factor : x[i] / scale);
-      int code = (table[key >>> shift] + (key & mask)) >>> shift;
+    for (; i < n; i++) {
+      int code = book.of(whole ? x[i] * factor : x[i] / scale);
       ALL.set(ValueLayout.JAVA_BYTE, codes + i, (byte) code);
     }
   }
@@ -149,7 +109,7 @@ final class BlockwiseCodes {
         block,
         (part, from, to) -> {
           float[] piece = new float[PIECE];
-          int[] keys = indices();
+          CodeVectors.Room room = new CodeVectors.Room();
           for (long b = from; b < to; b++) {
             long end = Math.min(size, (b + 1) * block);
             boolean whole = end == (b + 1) * block;
@@ -162,7 +122,7 @@ final class BlockwiseCodes {
             for (long at = b * block; at < end; at += PIECE) {
               int n = (int) Math.min(PIECE, end - at);
               copyOfLargest(in + 4 * at, piece, n);
-              encode(book, piece, n, largest, whole, codes + at, keys);
+              encode(book, piece, n, largest, whole, codes + at, room);
             }
           }
         });
@@ -180,12 +140,11 @@ final class BlockwiseCodes {
         block,
         (part, from, to) -> {
           float[] piece = new float[PIECE];
-          int[] index = indices();
           for (long b = from; b < to; b++) {
             long end = Math.min(size, (b + 1) * block);
             for (long at = b * block; at < end; at += PIECE) {
               int n = (int) Math.min(PIECE, end - at);
-              decode(book, codes + at, Lanes.get(absmax, b), piece, index, n);
+              decode(book, codes + at, Lanes.get(absmax, b), piece, n);
               for (int i = 0; i < n; i++) Lanes.set(out, at + i, piece[i]);
             }
           }

@@ -3,7 +3,7 @@ package slimvox.backend.cpu;
 import slimvox.backend.CodeBook;
 
 /**
- * Finds the nearest code of a {@link CodeBook} with one look-up and no branch.
+ * Finds the nearest code of a {@link CodeBook} with one look-up and no branch, for one number.
  *
  * <p>The bits of a float32, with the sign bit flipped (all bits, for a negative number), are whole
  * numbers in the order of the floats: the key. Its upper bits name a bucket, a piece of the number
@@ -25,6 +25,9 @@ final class NearestCode {
   final int mask;
   final int[] table;
 
+  /** The same with vectors, or null where that is not possible. */
+  final CodeVectors vectors;
+
   NearestCode(CodeBook book) {
     this.values = book.values();
     int bits = 24; // of the key, for the bucket's place in it; fewer buckets are tried first
@@ -34,6 +37,7 @@ final class NearestCode {
     this.shift = bits;
     this.mask = (1 << bits) - 1;
     this.table = found;
+    this.vectors = CodeVectors.of(book);
   }
 
   /** The table for buckets of 2^shift keys, or null if one holds two bounds. */

@@ -58,7 +58,7 @@ final class QuantizedOptimizers {
     private final long size;
     private final int block;
     private final float[] b = new float[BlockwiseCodes.PIECE];
-    private final int[] index = BlockwiseCodes.indices();
+    private final CodeVectors.Room room = new CodeVectors.Room();
 
     Sgd(SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, NearestCode book) {
       this.step = step;
@@ -79,7 +79,7 @@ final class QuantizedOptimizers {
       float largest = 0;
       if (end - start <= BlockwiseCodes.PIECE) {
         largest = update(start, (int) (end - start), old, true);
-        BlockwiseCodes.encode(book, b, (int) (end - start), largest, whole, codes + start, index);
+        BlockwiseCodes.encode(book, b, (int) (end - start), largest, whole, codes + start, room);
       } else {
         for (long at = start; at < end; at += BlockwiseCodes.PIECE) {
           int n = (int) Math.min(BlockwiseCodes.PIECE, end - at);
@@ -88,7 +88,7 @@ final class QuantizedOptimizers {
         for (long at = start; at < end; at += BlockwiseCodes.PIECE) {
           int n = (int) Math.min(BlockwiseCodes.PIECE, end - at);
           update(at, n, old, true);
-          BlockwiseCodes.encode(book, b, n, largest, whole, codes + at, index);
+          BlockwiseCodes.encode(book, b, n, largest, whole, codes + at, room);
         }
       }
       Lanes.set(absmax, number, Quantized.storedScale(largest, whole));
@@ -97,7 +97,7 @@ final class QuantizedOptimizers {
     /** Leaves the new state of a piece in b; returns its largest size. */
     private float update(long at, int n, float scale, boolean move) {
       // In the first step b becomes g, whatever it was.
-      if (!step.first()) BlockwiseCodes.decode(book, codes + at, scale, b, index, n);
+      if (!step.first()) BlockwiseCodes.decode(book, codes + at, scale, b, n);
       return update(g + 4 * at, p + 4 * at, n, move);
     }
 
@@ -166,7 +166,7 @@ final class QuantizedOptimizers {
     private final int block;
     private final float[] m = new float[BlockwiseCodes.PIECE];
     private final float[] v = new float[BlockwiseCodes.PIECE];
-    private final int[] index = BlockwiseCodes.indices();
+    private final CodeVectors.Room room = new CodeVectors.Room();
     private float largestMean;
     private float largestSquare;
 
@@ -219,14 +219,14 @@ final class QuantizedOptimizers {
     }
 
     private void encode(long at, int n, boolean whole) {
-      BlockwiseCodes.encode(meanBook, m, n, largestMean, whole, meanCodes + at, index);
-      BlockwiseCodes.encode(squareBook, v, n, largestSquare, whole, squareCodes + at, index);
+      BlockwiseCodes.encode(meanBook, m, n, largestMean, whole, meanCodes + at, room);
+      BlockwiseCodes.encode(squareBook, v, n, largestSquare, whole, squareCodes + at, room);
     }
 
     /** Leaves the new moments of a piece in m and v. */
     private void update(long at, int n, float meanScale, float squareScale, boolean move) {
-      BlockwiseCodes.decode(meanBook, meanCodes + at, meanScale, m, index, n);
-      BlockwiseCodes.decode(squareBook, squareCodes + at, squareScale, v, index, n);
+      BlockwiseCodes.decode(meanBook, meanCodes + at, meanScale, m, n);
+      BlockwiseCodes.decode(squareBook, squareCodes + at, squareScale, v, n);
       update(g + 4 * at, p + 4 * at, n, move);
     }
 

@@ -1,7 +1,13 @@
 package slimvox.backend.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.CodeBook;
@@ -51,6 +57,48 @@ class NearestCodeTest {
       check(book, fast, Float.POSITIVE_INFINITY);
       check(book, fast, Float.NEGATIVE_INFINITY);
       assertEquals(255, fast.of(Float.NaN));
+    }
+  }
+
+  /** The same floats from -1 to 1 in vectors of 64; a guess that is off by one would show here. */
+  @Test
+  void vectorsGiveTheNearestCodesAndTheirValues() {
+    assumeTrue(CodeVectors.USABLE, "this processor has no vectors of 512 bits");
+    for (CodeBook book : BOOKS) {
+      List<Float> floats = new ArrayList<>(List.of(0f, -0f, 1f, -1f, Float.MIN_VALUE, 1e-38f));
+      for (int c = 0; c < CodeBook.SIZE - 1; c++) {
+        float x = book.upperBound(c);
+        for (int i = 0; i < 5; i++) x = Math.nextDown(x);
+        for (int i = 0; i < 11; i++, x = Math.nextUp(x)) floats.add(x);
+      }
+      for (int bits = 0; bits < Float.floatToRawIntBits(1f); bits += 1999) {
+        floats.add(Float.intBitsToFloat(bits));
+        floats.add(-Float.intBitsToFloat(bits));
+      }
+      if (book.nearest(0) == 0) floats.removeIf(x -> x < 0 || Float.floatToRawIntBits(x) < 0);
+      compareInVectors(book, floats);
+    }
+  }
+
+  private static void compareInVectors(CodeBook book, List<Float> floats) {
+    CodeVectors vectors = new NearestCode(book).vectors;
+    assertNotNull(vectors, book.toString());
+    CodeVectors.Room room = new CodeVectors.Room();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment codes = arena.allocate(CodeVectors.ROUND, 64);
+      float[] x = new float[CodeVectors.ROUND];
+      for (int at = 0; at < floats.size(); at += x.length) {
+        for (int i = 0; i < x.length; i++) x[i] = floats.get(Math.min(at + i, floats.size() - 1));
+        vectors.encode(x, x.length, 1, codes.address(), room);
+        float[] back = new float[x.length];
+        vectors.decode(codes.address(), 3, back, x.length);
+        for (int i = 0; i < x.length; i++) {
+          int expected = book.nearest(x[i]);
+          int code = codes.get(ValueLayout.JAVA_BYTE, i) & 255;
+          if (expected != code) assertEquals(expected, code, book + " at " + x[i]);
+          if (back[i] != 3 * book.value(code)) assertEquals(3 * book.value(code), back[i]);
+        }
+      }
     }
   }
 
