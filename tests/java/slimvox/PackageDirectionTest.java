@@ -34,7 +34,7 @@ class PackageDirectionTest {
               "train",
               List.of(
                   "data", "audio", "verify", "models", "loss", "optim", "nn", "backend", "memory")),
-          Map.entry("report", List.of("train", "verify", "memory")),
+          Map.entry("report", List.of("train", "verify", "models", "memory")),
           Map.entry(
               "notebook",
               List.of(

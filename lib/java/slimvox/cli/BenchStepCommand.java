@@ -101,6 +101,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("classes", step.classes);
     values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
     values.put("update", step.update.key());
+    saving.put(spec, values);
     step.state.put(values);
     values.put("backend", backend.name());
     values.put("device", backend.device().description());

@@ -1,5 +1,6 @@
 package slimvox.cli;
 
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -9,13 +10,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
-import slimvox.backend.dry.DryDevice;
-import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryBudget;
-import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
-import slimvox.train.TrainingStep;
+import slimvox.train.MemoryAnalysis;
+import slimvox.train.MemoryFit;
+import slimvox.train.MemoryScheme;
+import slimvox.train.StepMemory;
 
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(
@@ -28,15 +29,34 @@ final class MemoryCommand extends Subcommand {
     CPU
   }
 
+  private static final List<String> SCHEME_OPTIONS =
+      List.of("--reversible", "--recompute", "--slice", "--rebuild", "--lean", "--timeline");
+
   @Mixin private ModelOptions model;
   @Mixin private StepOptions step;
   @Mixin private SavingOptions saving;
 
   @Option(
+      names = "--compare",
+      description =
+          "Compare the ways to train the network: vanilla, checkpoint per block, type I and II,"
+              + " plain and lean.")
+  private boolean compare;
+
+  @Option(
       names = "--budget",
       paramLabel = "SIZE",
-      description = "Fail if the step needs more than this, for example 11GB.")
+      description =
+          "Fail if the step needs more than this, for example 11GB; say the largest batch and the"
+              + " deepest model that fit, and what is in the way.")
   private String budget;
+
+  @Option(
+      names = "--timeline",
+      paramLabel = "FILE.csv",
+      description =
+          "Write every allocation and release of the step, with its place in the planned arena.")
+  private Path timeline;
 
   @Option(
       names = "--workspace",
@@ -49,31 +69,46 @@ final class MemoryCommand extends Subcommand {
   @Override
   public Integer call() {
     ModelSpec spec = saving.apply(this, model.spec(this), step);
-    float[] features = new float[step.featureCount(this, spec)];
+    step.featureCount(this, spec);
+    if (timeline != null) TimelineFile.requireCsv(timeline);
     MemoryBudget limit = DeviceOptions.budget(budget);
-    if (workspace == Workspace.NONE) {
-      run(spec, features, new DryDevice(), limit);
-    } else {
-      try (Backend cpu = Backends.open("cpu", 0, MemoryBudget.UNLIMITED)) {
-        run(spec, features, new DryDevice(cpu.device()), limit);
-      }
+    if (workspace == Workspace.NONE) return run(spec, limit, null);
+    try (Backend cpu = Backends.open("cpu", 0, MemoryBudget.UNLIMITED)) {
+      return run(spec, limit, cpu);
     }
+  }
+
+  private int run(ModelSpec spec, MemoryBudget limit, Backend workspaces) {
+    MemoryAnalysis analysis =
+        new MemoryAnalysis(
+            step::build, step.update, step.frames, workspaces == null ? null : workspaces.device());
+    if (compare) {
+      for (String option : SCHEME_OPTIONS) {
+        if (this.spec.commandLine().getParseResult().hasMatchedOption(option)) {
+          throw usage("--compare goes through all ways to train; leave out " + option);
+        }
+      }
+      compare(analysis, spec, limit);
+      return 0;
+    }
+    MemoryFit fit = budget == null ? null : analysis.fit(spec, step.batch, limit);
+    StepMemory memory = fit == null ? analysis.price(spec, step.batch) : fit.asked();
+    if (timeline != null) TimelineFile.write(timeline, memory);
+    report(spec, memory, fit);
+    if (fit != null) fit.require(MemoryScheme::options);
     return 0;
   }
 
-  private void run(ModelSpec spec, float[] features, DryDevice device, MemoryBudget limit) {
-    try (Backend backend = new Backend(device, new MemoryLedger(limit));
-        TrainingStep training = step.build(spec, backend)) {
-      MemoryLedger ledger = backend.ledger();
-      ledger.startTimeline();
-      training.run(features, new int[step.batch], 0, 0);
-      List<MemoryLedger.Event> events = ledger.stopTimeline();
-      report(spec, training, ledger.report(), ArenaPlan.of(events));
-    }
+  private void compare(MemoryAnalysis analysis, ModelSpec spec, MemoryBudget limit) {
+    SchemeTable table = SchemeTable.of(analysis, spec, step.batch, limit);
+    Map<String, Object> values = described(spec);
+    values.put("budget_bytes", budget == null ? null : limit.bytes());
+    if (json) values.put("compare", table.json());
+    result(headLine(spec) + "\n\n" + table.text() + remark(), values);
   }
 
-  private void report(ModelSpec spec, TrainingStep training, MemoryReport report, ArenaPlan plan) {
-    long parameters = training.network().state().parameterCount();
+  /** What was asked for, under the keys that scripts rely on. */
+  private Map<String, Object> described(ModelSpec spec) {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("model", spec.name());
     values.put("width", spec.width());
@@ -87,33 +122,48 @@ final class MemoryCommand extends Subcommand {
     values.put("update", step.update.key());
     step.state.put(values);
     values.put("workspace_of", workspace.name().toLowerCase(Locale.ROOT));
-    values.put("parameters", parameters);
+    return values;
+  }
+
+  private String headLine(ModelSpec spec) {
+    return String.format(
+        Locale.ROOT,
+        "%s, %d channels; batch %d x %d frames, %s, %s",
+        spec.name(),
+        spec.width(),
+        step.batch,
+        step.frames,
+        step.optimizer.name().toLowerCase(Locale.ROOT),
+        step.classes == 0 ? "no classifier" : "%,d classes".formatted(step.classes));
+  }
+
+  private String remark() {
+    return workspace == Workspace.NONE
+        ? "The backend's own workspaces are not counted (--workspace cpu counts them).\n"
+        : "";
+  }
+
+  private void report(ModelSpec spec, StepMemory memory, MemoryFit fit) {
+    MemoryReport report = memory.report();
+    Map<String, Object> values = described(spec);
+    saving.put(spec, values);
+    values.put("parameters", memory.parameters());
     values.put("total_peak_bytes", report.totalPeak());
-    values.put("kept_for_backward_bytes", training.keptForBackwardBytes());
+    values.put("kept_for_backward_bytes", memory.keptForBackwardBytes());
     values.put("peak", MemoryTable.atPeak(report));
     values.put("category_peaks", MemoryTable.peaks(report));
     values.put("now", MemoryTable.now(report));
-    values.put("arena_bytes", plan.bytes());
-    String text =
+    values.put("arena_bytes", memory.plan().bytes());
+    StringBuilder text = new StringBuilder(headLine(spec));
+    text.append(String.format(Locale.ROOT, "; %,d parameters%n%n", memory.parameters()));
+    text.append(MemoryTable.text(report));
+    text.append(
         String.format(
-                Locale.ROOT,
-                "%s, %d channels: %,d parameters; batch %d x %d frames, %s, %s%n%n",
-                spec.name(),
-                spec.width(),
-                parameters,
-                step.batch,
-                step.frames,
-                values.get("optimizer"),
-                step.classes == 0 ? "no classifier" : "%,d classes".formatted(step.classes))
-            + MemoryTable.text(report)
-            + String.format(
-                Locale.ROOT,
-                "%n%,.2f MiB are kept for backward; the planned arena has %,.2f MiB.%n",
-                MemoryTable.mib(training.keptForBackwardBytes()),
-                MemoryTable.mib(plan.bytes()))
-            + (workspace == Workspace.NONE
-                ? "The backend's own workspaces are not counted (--workspace cpu counts them).\n"
-                : "");
-    result(text, values);
+            Locale.ROOT,
+            "%n%,.2f MiB are kept for backward; the planned arena has %,.2f MiB.%n",
+            MemoryTable.mib(memory.keptForBackwardBytes()),
+            MemoryTable.mib(memory.plan().bytes())));
+    if (fit != null) text.append(BudgetLines.text(fit, values));
+    result(text + remark(), values);
   }
 }

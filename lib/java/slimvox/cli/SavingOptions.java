@@ -1,5 +1,6 @@
 package slimvox.cli;
 
+import java.util.Map;
 import picocli.CommandLine.Option;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -78,5 +79,17 @@ final class SavingOptions {
     if (!lean) return reversed.with(saving);
     step.update = TrainingStep.Update.IN_BACKWARD;
     return reversed.with(Models.lean(reversed.with(saving)));
+  }
+
+  /** Adds what was asked for to a result. */
+  void put(ModelSpec spec, Map<String, Object> values) {
+    Saving saving = spec.saving();
+    values.put("reversible", Reversal.key(spec.reversal().kind()));
+    values.put("units", Reversal.key(spec.reversal().units()));
+    values.put("order", Reversal.key(spec.reversal().order()));
+    values.put("streams", Reversal.key(saving.streams()));
+    values.put("recompute", Reversal.key(saving.recompute()));
+    values.put("slice", saving.slice());
+    values.put("rebuild", saving.rebuild());
   }
 }

@@ -82,12 +82,17 @@ final class StepOptions {
               + " that the gradients of one layer exist at a time. Default after-backward.")
   TrainingStep.Update update = TrainingStep.Update.AFTER_BACKWARD;
 
-  /** Number of feature values of a batch. */
-  int featureCount(Subcommand command, ModelSpec model) {
+  /** Refuses sizes that no step has. */
+  void check(Subcommand command) {
     command.range("--batch", batch, 1, 1 << 20);
     command.range("--frames", frames, 1, 1 << 20);
     command.range("--classes", classes, 0, 100_000_000);
     state.check(command);
+  }
+
+  /** Number of feature values of a batch. */
+  int featureCount(Subcommand command, ModelSpec model) {
+    check(command);
     long count = (long) batch * frames * model.bins();
     if (count > Integer.MAX_VALUE - 8) {
       throw command.usage(
@@ -99,6 +104,11 @@ final class StepOptions {
 
   /** Builds the step on a backend. */
   TrainingStep build(ModelSpec model, Backend backend) {
+    return build(model, update, backend);
+  }
+
+  /** Builds the step on a backend, with another time of updates. */
+  TrainingStep build(ModelSpec model, TrainingStep.Update update, Backend backend) {
     AamSoftmax classifier =
         classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
     return new TrainingStep(Models.build(model, backend), classifier, this::optimizer, update);

@@ -39,8 +39,14 @@ public record MemoryBudget(long bytes) {
 
   @Override
   public String toString() {
-    return bytes == Long.MAX_VALUE
-        ? "unlimited"
-        : String.format(Locale.ROOT, "%.2f GB", bytes / 1e9);
+    return bytes == Long.MAX_VALUE ? "unlimited" : text(bytes);
+  }
+
+  /** Bytes as budgets are written, {@code 11.00 GB}; less than 0.1 GB in MB, than 1 MB in kB. */
+  public static String text(long bytes) {
+    if (bytes >= 1e8) return String.format(Locale.ROOT, "%,.2f GB", bytes / 1e9);
+    return bytes >= 1e6
+        ? String.format(Locale.ROOT, "%.2f MB", bytes / 1e6)
+        : String.format(Locale.ROOT, "%.2f kB", bytes / 1e3);
   }
 }

@@ -14,6 +14,12 @@ public class OutOfBudgetException extends RuntimeException {
     this.category = category;
   }
 
+  /** A budget that a whole step exceeds, with the line that says why. */
+  public OutOfBudgetException(String message, Category category) {
+    super(message);
+    this.category = category;
+  }
+
   private static String message(
       MemoryBudget budget, MemoryReport report, Category category, String label, long bytes) {
     Map.Entry<Category, Long> largest =
@@ -31,7 +37,7 @@ public class OutOfBudgetException extends RuntimeException {
         largest.getValue() / 1048576.0);
   }
 
-  /** The category of the buffer that did not fit. */
+  /** The category of the buffer that did not fit, or that takes most of what does not. */
   public Category category() {
     return category;
   }

@@ -66,6 +66,11 @@ public record ModelSpec(
     return new ModelSpec(name, 32, 80, 256, Pooling.TSTP);
   }
 
+  /** Another network with the same settings. */
+  public ModelSpec withName(String name) {
+    return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);
+  }
+
   /** The same with another width. */
   public ModelSpec withWidth(int width) {
     return new ModelSpec(name, width, bins, embeddingSize, pooling, reversal, saving, binarization);

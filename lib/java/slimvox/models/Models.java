@@ -47,6 +47,17 @@ public final class Models {
     return architecture(name).hasBasicBlocks();
   }
 
+  /** The networks that differ from one in depth alone, itself among them, the shallowest first. */
+  public static List<String> family(String name) {
+    String family = familyName(name);
+    return names().stream().filter(n -> familyName(n).equals(family)).toList();
+  }
+
+  /** What the names of a family start with, for example {@code DF-ResNet}. */
+  public static String familyName(String name) {
+    return name.replaceFirst("[0-9]+$", "");
+  }
+
   /** The names that {@link #build} knows. */
   public static List<String> names() {
     return List.copyOf(ARCHITECTURES.keySet()); // in order of size

@@ -15,30 +15,51 @@ import tech.tablesaw.api.Table;
 public final class MemoryFigures {
   private MemoryFigures() {}
 
+  /** No timeline has more points: of more events, those with the highest totals are drawn. */
+  private static final int MOST_POINTS = 600;
+
   /**
-   * Memory by category over one training step: event by event, in MiB.
+   * Memory by category over one training step: event by event, in MiB. Of a long step only some
+   * events are drawn, with the highest total of each stretch among them.
    *
    * @param before bytes of each category that were in use before the first event
    */
   public static Figure timeline(
       String title, MemoryReport before, List<MemoryLedger.Event> events) {
-    double[] x = new double[events.size() + 1];
+    int points = Math.min(events.size(), MOST_POINTS);
+    double[] x = new double[points + 1];
     Map<Category, double[]> mebibytes = new EnumMap<>(Category.class);
-    for (Category c : Category.values()) {
-      double[] y = new double[events.size() + 1];
-      y[0] = Bytes.mib(before.now().get(c));
-      mebibytes.put(c, y);
-    }
-    for (int i = 0; i < events.size(); i++) {
-      MemoryLedger.Event e = events.get(i);
-      x[i + 1] = i + 1;
-      for (double[] y : mebibytes.values()) y[i + 1] = y[i];
-      double change = Bytes.mib(e.bytes());
-      mebibytes.get(e.category())[i + 1] += e.allocation() ? change : -change;
+    Map<Category, Long> now = new EnumMap<>(before.now());
+    for (Category c : Category.values()) mebibytes.put(c, new double[points + 1]);
+    int[] drawn = highestOfEachStretch(events, points);
+    int i = 0;
+    for (int point = 0; point <= points; point++) {
+      int end = point == 0 ? 0 : drawn[point - 1] + 1;
+      for (; i < end; i++) {
+        MemoryLedger.Event e = events.get(i);
+        now.merge(e.category(), e.allocation() ? e.bytes() : -e.bytes(), Long::sum);
+      }
+      x[point] = end;
+      for (Category c : Category.values()) mebibytes.get(c)[point] = Bytes.mib(now.get(c));
     }
     Figure figure = Figure.of(title).x("allocations and releases of one step").y("MiB");
     for (Category c : Category.values()) figure = figure.area(name(c), x, mebibytes.get(c));
     return figure;
+  }
+
+  /** Cuts the events into stretches and takes the one with the highest total of each; the last. */
+  private static int[] highestOfEachStretch(List<MemoryLedger.Event> events, int stretches) {
+    int[] highest = new int[stretches];
+    for (int s = 0; s < stretches; s++) {
+      int from = (int) ((long) s * events.size() / stretches);
+      int to = (int) ((long) (s + 1) * events.size() / stretches);
+      highest[s] = from;
+      for (int i = from; i < to; i++) {
+        if (events.get(i).totalBytes() > events.get(highest[s]).totalBytes()) highest[s] = i;
+      }
+    }
+    if (stretches > 0) highest[stretches - 1] = events.size() - 1;
+    return highest;
   }
 
   /** Bytes by category: now, and when the total was highest, with its share. */

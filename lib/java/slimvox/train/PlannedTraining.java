@@ -57,9 +57,8 @@ public final class PlannedTraining implements AutoCloseable {
 
   /** The events of one step of this shape, from a dry run. */
   public List<MemoryLedger.Event> timeline(int batch, int frames) {
-    int bins = step.network().spec().bins();
     dryBackend.ledger().startTimeline();
-    dryStep.run(new float[Math.multiplyExact(batch * bins, frames)], new int[batch], 0, 0);
+    dryStep.rehearse(batch, frames);
     return dryBackend.ledger().stopTimeline();
   }
 

@@ -3,7 +3,6 @@ package slimvox.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
@@ -13,17 +12,11 @@ import slimvox.backend.Backends;
 import slimvox.data.Batch;
 import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
-import slimvox.loss.AamSoftmax;
 import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
-import slimvox.models.Models;
 import slimvox.models.Network;
-import slimvox.nn.Parameter;
-import slimvox.optim.Adam;
 import slimvox.optim.LearningRate;
-import slimvox.optim.Optimizer;
-import slimvox.optim.Sgd;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.verify.CosineScoring;
@@ -129,7 +122,7 @@ public final class Trainer implements AutoCloseable {
       throws InterruptedException {
     this.recipe = recipe;
     this.folder = folder;
-    this.data = new TrainingData(recipe, progress);
+    this.data = new TrainingData(recipe, progress, classes -> requireFits(recipe, classes));
     this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
     this.stepsPerEpoch = data.batches().batchesPerEpoch();
     this.steps = recipe.run().steps(stepsPerEpoch);
@@ -144,7 +137,7 @@ public final class Trainer implements AutoCloseable {
         Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
       training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
-      training.plan(run.batch(), recipe.data().frames()); // refuses a run over its budget now
+      training.plan(run.batch(), recipe.data().frames());
     } catch (RuntimeException | Error e) {
       backend.close();
       throw e;
@@ -170,46 +163,25 @@ public final class Trainer implements AutoCloseable {
 
   /** Builds the training step of a recipe on any backend. */
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
+    StepBuilder builder = StepBuilder.of(recipe, classes);
     ModelSpec spec = recipe.model().spec();
-    TransferSettings transfer = recipe.transfer();
-    ModelSpec teacher =
-        transfer.teacher() == null ? null : Checkpoint.teacherSpec(transfer.teacherFile(), spec);
-    return b -> {
-      TrainingStep step =
-          new TrainingStep(
-              Models.build(spec, b),
-              classes == 0
-                  ? null
-                  : new AamSoftmax(
-                      b,
-                      spec.embeddingSize(),
-                      classes,
-                      recipe.loss().scale(),
-                      recipe.loss().easyMargin()),
-              (c, parameters) -> optimizer(recipe.optimizer(), c, parameters),
-              recipe.optimizer().updateTime());
-      if (teacher != null) {
-        step.learnFrom(Models.build(teacher, b), transfer.teacherWeight());
-      }
-      return step;
-    };
+    return b -> builder.build(spec, recipe.optimizer().updateTime(), b);
   }
 
-  private static Optimizer optimizer(
-      OptimizerSettings o, Backend backend, List<Parameter> parameters) {
-    if (o.name().equals("sgd")) {
-      return new Sgd(
-          backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state().format());
+  /** Refuses a run over its budget, before it takes any memory or computes any features. */
+  private static void requireFits(Recipe recipe, int classes) {
+    RunSettings run = recipe.run();
+    if (run.memoryBudget() == null) return;
+    try (Backend backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget())) {
+      ModelSpec model = recipe.model().spec();
+      new MemoryAnalysis(
+              StepBuilder.of(recipe, classes),
+              recipe.optimizer().updateTime(),
+              recipe.data().frames(),
+              backend.device())
+          .fit(model, run.batch(), backend.ledger().budget())
+          .require(scheme -> String.join(" ", scheme.settings(model)));
     }
-    return new Adam(
-        backend,
-        parameters,
-        o.betas().get(0),
-        o.betas().get(1),
-        o.epsilon(),
-        o.weightDecay(),
-        o.name().equals("adamw"),
-        o.state().format());
   }
 
   public Recipe recipe() {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntConsumer;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.BatchSettings;
@@ -41,6 +42,16 @@ public final class TrainingData {
    * @throws InputException if a file, a setting or a trial cannot be used
    */
   public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
+    this(recipe, progress, classes -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param check told the number of classes before any features are computed; may refuse the run
+   */
+  TrainingData(Recipe recipe, FeatureSource.Progress progress, IntConsumer check)
+      throws InterruptedException {
     DataSettings data = recipe.data();
     Corpus all = Corpus.open(data.trainFolder()).requireFiles();
     Corpus said;
@@ -58,6 +69,7 @@ public final class TrainingData {
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
     trials = trials(data);
     checkTrials();
+    check.accept(train.speakers().size() * data.speeds().size());
     FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first

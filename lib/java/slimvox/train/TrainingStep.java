@@ -181,6 +181,18 @@ public final class TrainingStep implements AutoCloseable {
     beside = work;
   }
 
+  /**
+   * The allocations of one step of this shape without its values, for a dry backend: no features
+   * have to exist, so any size can be asked for.
+   */
+  void rehearse(int batch, int frames) {
+    int bins = network.spec().bins();
+    try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
+        Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
+      run(x, y, 0, 0);
+    }
+  }
+
   private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
     if (teacher != null) {

@@ -1,6 +1,8 @@
 package slimvox.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -8,7 +10,11 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.commons.csv.CSVFormat;
+import org.apache.commons.csv.CSVParser;
+import org.apache.commons.csv.CSVRecord;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -99,11 +105,105 @@ class MemoryCommandTest extends CommandLineTest {
   }
 
   @Test
-  void aStepOverTheBudgetIsRefused() {
-    run("memory", "--model=ResNet34", "--batch=128", "--budget=1GB", "--json")
-        .failsWith("out of the memory budget of 1.00 GB", "use a smaller batch");
-    run("memory", "--model=ResNet34", "--batch=1", "--budget=11GB").succeeds();
-    run("memory", "--model=ResNet34", "--budget=11").failsWith("--budget '11' is not a size");
+  void aStepOverTheBudgetIsRefusedWithWhatWouldFit() {
+    Run run = run("memory", "--model=ResNet34", "--batch=128", "--budget=1GB", "--json");
+    run.failsWith(
+        "out of the memory budget of 1.00 GB: ResNet34 with batch 128 x 200 frames needs",
+        "% of it activation; the largest batch that fits is 14;",
+        "no model of its family fits");
+    JsonNode json = run.json();
+    assertFalse(json.get("fits").asBoolean());
+    assertEquals(14, json.get("largest_batch").asInt());
+    assertEquals("activation", json.get("in_the_way").asText());
+    assertTrue(json.get("deepest_model").isNull());
+    assertTrue(json.get("needed_bytes").asLong() > json.get("budget_bytes").asLong());
+    run("memory", "--model=ResNet34", "--batch=1", "--budget=11").failsWith("'11' is not a size");
+  }
+
+  @Test
+  void aStepWithinTheBudgetSaysHowFarItCouldGo() {
+    Run run = run("memory", "--model=ResNet34", "--batch=16", "--budget=11GB").succeeds();
+    assertTrue(run.out().contains("budget 11.00 GB: the step fits, it needs 1."), run.out());
+    assertTrue(run.out().contains("the largest batch that fits: "), run.out());
+    assertTrue(run.out().contains("the deepest ResNet that fits with batch 16: ResNet152"));
+    assertTrue(run.out().contains("in the way: activation, "), run.out());
+  }
+
+  @Test
+  void aBudgetThatNothingFitsInIsOneLineThatNamesTheCategory() {
+    run("memory", "--model=ResNet34", "--batch=8", "--classes=1000000", "--budget=100MB")
+        .failsWith("ResNet34 does not fit even with batch 1, which needs", "% of it", "; choose ");
+  }
+
+  @Test
+  void theWaysToTrainAreCompared() {
+    Object[] command = {
+      "memory", "--model=DF-ResNet56", "--batch=64", "--compare", "--budget=11GB", "--json"
+    };
+    JsonNode rows = run(command).succeeds().json().get("compare");
+    assertEquals(6, rows.size());
+    double before = 0;
+    for (JsonNode row : rows) {
+      double ratio = row.get("vanilla_ratio").asDouble();
+      assertTrue(ratio > before || row.get("scheme").asText().equals("type I"), row::toString);
+      before = ratio;
+      assertTrue(row.get("largest_batch").asInt() > 30, row::toString);
+      Object[] alone =
+          ("memory --model=DF-ResNet56 --batch=64 --json " + row.get("options").asText())
+              .strip()
+              .split(" ");
+      assertEquals(
+          row.get("total_peak_bytes"), run(alone).succeeds().json().get("total_peak_bytes"));
+    }
+    String text = run("memory", "--model=DF-ResNet56", "--compare").succeeds().out();
+    for (String way : List.of("vanilla", "checkpoint per block", "type I,", "type II, lean")) {
+      assertTrue(text.contains("\n" + way), text);
+    }
+  }
+
+  @Test
+  void whatANetworkCannotDoStandsInTheComparison() {
+    JsonNode rows =
+        run("memory", "--model=Gemini-DF-ResNet60", "--width=8", "--compare", "--json")
+            .succeeds()
+            .json()
+            .get("compare");
+    assertTrue(rows.get(3).get("not_possible").asText().contains("type II needs strides"));
+    run("memory", "--model=ResNet18", "--compare", "--reversible=full")
+        .isRefusedAsUsage("memory", "--compare goes through all ways", "leave out --reversible");
+    run("memory", "--model=ResNet18", "--compare", "--lean")
+        .isRefusedAsUsage("memory", "leave out --lean");
+  }
+
+  @Test
+  void theTimelineListsEveryEventWithItsPlace(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("step.csv");
+    JsonNode json =
+        run("memory", "--model=ResNet18", "--width=8", "--batch=2", "--timeline", file, "--json")
+            .succeeds()
+            .json();
+    long now = 0;
+    for (JsonNode bytes : json.get("now")) now += bytes.asLong();
+    long peak = 0;
+    long top = 0;
+    int number = 0;
+    try (CSVParser csv =
+        CSVParser.parse(
+            file, UTF_8, CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get())) {
+      for (CSVRecord r : csv) {
+        assertEquals(++number, Integer.parseInt(r.get("event")));
+        long bytes = Long.parseLong(r.get("bytes"));
+        now += r.get("change").equals("allocated") ? bytes : -bytes;
+        assertEquals(now, Long.parseLong(r.get("total_bytes")), r::toString);
+        assertTrue(CATEGORIES.contains(r.get("category")), r::toString);
+        peak = Math.max(peak, now);
+        top = Math.max(top, Long.parseLong(r.get("arena_offset")) + bytes);
+      }
+    }
+    assertTrue(number > 300, "only " + number + " events");
+    assertEquals(json.get("total_peak_bytes").asLong(), peak);
+    assertEquals(json.get("arena_bytes").asLong(), top, 64);
+    run("memory", "--model=ResNet18", "--timeline=step.txt").failsWith("step.txt", ".csv");
   }
 
   @Test

@@ -250,7 +250,11 @@ class TrainCommandTest extends CommandLineTest {
   void aRunOverItsBudgetIsRefused() {
     Path out = folder.resolve("budget");
     run("train", recipe, "--set", "run.memoryBudget=100kB", "--out", out)
-        .failsWith("out of the memory budget");
+        .failsWith(
+            "out of the memory budget of 100.00 kB: ResNet18", "even with batch 1", "choose");
+    assertFalse(Files.exists(out));
+    run("train", recipe, "--budget=1.3MB", "--set", "run.batch=64", "--out", out)
+        .failsWith("out of the memory budget of 1.30 MB", "the largest batch that fits is ");
     assertFalse(Files.exists(out));
   }
 }

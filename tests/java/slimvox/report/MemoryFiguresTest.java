@@ -2,7 +2,9 @@ package slimvox.report;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
@@ -36,6 +38,23 @@ class MemoryFiguresTest {
       assertEquals(c.key().replace('_', ' '), series.name());
       assertArrayEquals(expected, series.y(), c.key());
     }
+  }
+
+  @Test
+  void aLongTimelineIsDrawnWithFewerPointsAndKeepsItsPeak() {
+    MemoryLedger ledger = new MemoryLedger();
+    MemoryReport before = ledger.report();
+    ledger.startTimeline();
+    for (int i = 0; i < 5000; i++) {
+      long bytes = (i == 3333 ? 7 : 1) * MIB;
+      ledger.freed(ledger.allocated(Category.ACTIVATION, "out", bytes));
+    }
+    Figure figure = MemoryFigures.timeline("a step", before, ledger.stopTimeline());
+    Series activations = figure.series().get(Category.ACTIVATION.ordinal());
+    assertTrue(activations.x().length < 1000, "points: " + activations.x().length);
+    assertEquals(7, Arrays.stream(activations.y()).max().orElseThrow());
+    assertEquals(0, activations.y()[activations.y().length - 1]);
+    assertEquals(10000, activations.x()[activations.x().length - 1]);
   }
 
   @Test

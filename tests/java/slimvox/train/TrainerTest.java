@@ -378,12 +378,21 @@ class TrainerTest {
   }
 
   @Test
-  void aRunOverItsMemoryBudgetIsRefusedAtTheStart() {
+  void aRunOverItsMemoryBudgetIsRefusedAtTheStart() throws Exception {
     var e =
         assertThrows(
             OutOfBudgetException.class,
             () -> Trainer.of(recipe("run.memoryBudget=2MB", "run.batch=64")));
-    assertTrue(e.getMessage().startsWith("out of the memory budget of 0.00 GB"), e.getMessage());
+    assertTrue(
+        e.getMessage()
+            .startsWith("out of the memory budget of 2.00 MB: ResNet18 with batch 64 x 40 frames"),
+        e.getMessage());
+    assertTrue(e.getMessage().contains("% of it activation; the largest batch that fits is "));
+    int batch = Integer.parseInt(e.getMessage().replaceFirst(".*that fits is (\\d+);.*", "$1"));
+    Trainer.of(recipe("run.memoryBudget=2MB", "run.batch=" + batch)).close();
+    assertThrows(
+        OutOfBudgetException.class,
+        () -> Trainer.of(recipe("run.memoryBudget=2MB", "run.batch=" + (batch + 1))));
   }
 
   @Test

@@ -1,0 +1,79 @@
+package slimvox.report;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.ModelSpec;
+import slimvox.train.MemoryAnalysis;
+import slimvox.train.MemoryScheme;
+import slimvox.train.Recipe;
+import slimvox.train.StepMemory;
+import tech.tablesaw.api.Table;
+
+/** The tables of notebooks 01 and 04 against the dry runs they are made of. */
+class SchemeTablesTest {
+  private static final MemoryAnalysis ANALYSIS =
+      MemoryAnalysis.of(Recipe.shipped("wespeaker-resnet34"), 100);
+  private static final ModelSpec DEEP = ModelSpec.of("DF-ResNet56").withWidth(8);
+  private static final ModelSpec GEMINI = ModelSpec.of("Gemini-DF-ResNet60").withWidth(8);
+
+  @Test
+  void ratiosAreVanillasTotalByTheOthers() {
+    Table table = SchemeTables.ratios(ANALYSIS, List.of(DEEP, GEMINI), 8);
+    StepMemory vanilla = ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8);
+    assertEquals(Bytes.mib(vanilla.totalPeak()), table.doubleColumn("vanilla (MiB)").get(0));
+    for (MemoryScheme scheme : MemoryScheme.values()) {
+      if (scheme == MemoryScheme.VANILLA) continue;
+      double expected = (double) vanilla.totalPeak() / ANALYSIS.price(DEEP, scheme, 8).totalPeak();
+      assertEquals(expected, table.doubleColumn(scheme.label()).get(0));
+    }
+    assertTrue(table.doubleColumn("type II").isMissing(1), "Gemini networks have no type II");
+    assertTrue(table.doubleColumn("type I").get(1) > 1);
+  }
+
+  @Test
+  void largestBatchesAreThoseOfTheAnalysis() {
+    MemoryBudget budget = MemoryBudget.parse("200MB");
+    Table table = SchemeTables.largestBatches(ANALYSIS, List.of(DEEP), budget);
+    for (MemoryScheme scheme : MemoryScheme.values()) {
+      int batch = ANALYSIS.largestBatch(DEEP, scheme, budget);
+      assertEquals(batch, table.doubleColumn(scheme.label()).get(0));
+    }
+  }
+
+  @Test
+  void linesAgainstTheBatchRiseAndBarsAreTotals() {
+    Figure lines = SchemeTables.againstBatch("", ANALYSIS, DEEP, new double[] {2, 4, 8});
+    assertEquals(MemoryScheme.values().length, lines.series().size());
+    for (Series s : lines.series()) assertTrue(s.y()[0] < s.y()[1] && s.y()[1] < s.y()[2]);
+    Figure bars = SchemeTables.byModel("", ANALYSIS, List.of(DEEP, GEMINI), 8);
+    double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8).totalPeak());
+    assertEquals(vanilla, bars.series().getFirst().y()[0]);
+    assertTrue(Double.isNaN(bars.series().get(MemoryScheme.TYPE_II.ordinal()).y()[1]));
+  }
+
+  @Test
+  void aStepTableAddsUpAndComparesWithItsFirstRow() {
+    StepMemory vanilla = ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8);
+    StepMemory reversible = ANALYSIS.price(DEEP, MemoryScheme.TYPE_II, 8);
+    StepTable steps = new StepTable("step").add("vanilla", vanilla).add("type II", reversible);
+    Table table = steps.table();
+    assertEquals(List.of("vanilla", "type II"), table.stringColumn("step").asList());
+    assertTrue(table.columnNames().stream().noneMatch("workspace"::equals), "none was counted");
+    for (int row = 0; row < 2; row++) {
+      double sum = 0;
+      for (int c = 1; c < table.columnCount() - 2; c++) sum += table.doubleColumn(c).get(row);
+      assertEquals(table.doubleColumn("total (MiB)").get(row), sum, 1e-9);
+    }
+    assertEquals(1, table.doubleColumn("times less").get(0));
+    assertEquals(reversible.timesLessThan(vanilla), table.doubleColumn("times less").get(1));
+    double[] tops = new double[2];
+    for (Series s : steps.bars("").series()) Arrays.setAll(tops, i -> tops[i] + s.y()[i]);
+    assertEquals(table.doubleColumn("total (MiB)").get(0), tops[0], 1e-9);
+    assertTrue(Tables.text(table).contains(" 1.00\n"), Tables.text(table));
+  }
+}
