@@ -75,7 +75,7 @@ final class ConvolutionKernel implements AutoCloseable {
     long groups = PixelGroup.count(size, height, width);
     long[] taps = takesSigns() ? taps(in) : runs(in);
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
-    long work = (long) (takesSigns() ? taps.length : layer.filterSize()) * size;
+    long work = (long) layer.filterSize() * size / (takesSigns() ? 32 : 1);
     parallel.run(
         weights.tiles() * groups,
         work,
@@ -94,7 +94,7 @@ final class ConvolutionKernel implements AutoCloseable {
             }
             int count = group.next();
             sum(group, taps, tileWeights, counts, sums);
-            epilogue.store(counts, sums, tile, count, group.place, target);
+            epilogue.store(counts, sums, tile, count, group, target);
           }
         });
   }

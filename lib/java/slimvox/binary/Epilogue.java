@@ -1,5 +1,6 @@
 package slimvox.binary;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -20,11 +21,12 @@ import slimvox.memory.Category;
 final class Epilogue implements AutoCloseable {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
   private static final FloatVector ZERO = FloatVector.zero(Lanes.FLOATS);
+  private static final IntVector MINUS_TWO = IntVector.broadcast(INTS, -2);
   private static final int LANES = Lanes.LANES;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
 
   private final int channels;
-  private final int filterSize;
+  private final IntVector filterSizes;
   private final boolean signs;
   private final ChannelActivation.Kind kind;
   private final int padded;
@@ -42,7 +44,7 @@ final class Epilogue implements AutoCloseable {
 
   Epilogue(Backend backend, PackedConvolution layer) {
     channels = layer.out();
-    filterSize = layer.filterSize();
+    filterSizes = IntVector.broadcast(INTS, layer.filterSize());
     signs = layer.form() == WeightForm.W1A1;
     kind = layer.activation().kind();
     padded = CHANNELS * Plane.words(channels);
@@ -73,53 +75,104 @@ final class Epilogue implements AutoCloseable {
    * @param counts of the group and tile, for W1A1
    * @param sums of the group and tile, for the others
    * @param count how many of the pixels there are
-   * @param place of each pixel in the planes
    */
-  void store(int[] counts, float[] sums, int tile, int count, long[] place, Target target) {
+  void store(int[] counts, float[] sums, int tile, int count, PixelGroup group, Target target) {
     int width = Math.min(CHANNELS, channels - CHANNELS * tile);
-    long first = 4L * CHANNELS * tile;
-    int words = Plane.words(channels);
-    for (int p = 0; p < count; p++) {
-      long at = place[p] * 4 * channels + first;
-      long negative = 0;
-      for (int c = 0; c < width; c += LANES) {
-        long row = first + 4L * c;
-        FloatVector y = normalized(counts, sums, CHANNELS * p + c, row);
-        if (c + LANES <= width) {
-          if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at + 4L * c));
-          y = activated(y, row);
-          if (target.floats != 0) Lanes.store(target.floats + at + 4L * c, y);
-        } else {
-          VectorMask<Float> tail = Lanes.tail(c, width);
-          if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at + 4L * c, tail));
-          y = activated(y, row);
-          if (target.floats != 0) Lanes.store(target.floats + at + 4L * c, y, tail);
-        }
-        if (target.signs != 0) {
-          if (target.signShift != 0) y = y.add(Lanes.load(target.signShift + row));
-          negative |= y.compare(VectorOperators.LT, ZERO).toLong() << c;
-        }
+    int[] negative = group.negative;
+    Arrays.fill(negative, 0);
+    for (int c = 0; c < width; c += LANES) {
+      long row = 4L * (CHANNELS * tile + c);
+      if (c + LANES > width) {
+        storeLast(counts, sums, c, width, count, group, target, row);
+      } else if (signs) {
+        storeCounts(counts, c, count, group, target, row);
+      } else {
+        storeSums(sums, c, count, group, target, row);
       }
-      // Beyond the last channel sums and rows are 0, and so are the bits.
-      if (target.signs != 0) Lanes.setInt(target.signs, place[p] * words + tile, (int) negative);
+    }
+    // Beyond the last channel sums and rows are 0, and so are the bits.
+    if (target.signs != 0) {
+      int words = Plane.words(channels);
+      for (int p = 0; p < count; p++) {
+        Lanes.setInt(target.signs, group.place[p] * words + tile, negative[p]);
+      }
     }
   }
 
-  private FloatVector normalized(int[] counts, float[] sums, int at, long row) {
-    FloatVector s;
-    if (signs) {
-      s =
-          (FloatVector)
-              IntVector.fromArray(INTS, counts, at)
-                  .mul(-2)
-                  .add(filterSize)
-                  .convert(VectorOperators.I2F, 0);
-      s = s.mul(Lanes.load(alpha + row)).sub(Lanes.load(mean + row));
-    } else {
-      s = FloatVector.fromArray(Lanes.FLOATS, sums, at);
-      if (mean != 0) s = s.sub(Lanes.load(mean + row));
+  /** One vector of channels of all pixels: what belongs to channels is loaded once. */
+  private void storeCounts(
+      int[] counts, int c, int pixels, PixelGroup group, Target target, long row) {
+    long[] place = group.place;
+    FloatVector a = Lanes.load(alpha + row);
+    FloatVector m = Lanes.load(mean + row);
+    FloatVector s = Lanes.load(scale + row);
+    FloatVector b = Lanes.load(shift + row);
+    for (int p = 0; p < pixels; p++) {
+      long at = place[p] * 4 * channels + row;
+      FloatVector y = signed(counts, CHANNELS * p + c).mul(a).sub(m).fma(s, b);
+      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
+      y = activated(y, row);
+      if (target.floats != 0) Lanes.store(target.floats + at, y);
+      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
     }
-    return s.fma(Lanes.load(scale + row), Lanes.load(shift + row));
+  }
+
+  /** The same for sums of floats. */
+  private void storeSums(
+      float[] sums, int c, int pixels, PixelGroup group, Target target, long row) {
+    long[] place = group.place;
+    FloatVector m = mean == 0 ? ZERO : Lanes.load(mean + row);
+    FloatVector s = Lanes.load(scale + row);
+    FloatVector b = Lanes.load(shift + row);
+    for (int p = 0; p < pixels; p++) {
+      long at = place[p] * 4 * channels + row;
+      FloatVector y = FloatVector.fromArray(Lanes.FLOATS, sums, CHANNELS * p + c).sub(m).fma(s, b);
+      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
+      y = activated(y, row);
+      Lanes.store(target.floats + at, y);
+      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
+    }
+  }
+
+  /** The same for a vector that goes beyond the last channel. */
+  private void storeLast(
+      int[] counts,
+      float[] sums,
+      int c,
+      int width,
+      int pixels,
+      PixelGroup group,
+      Target target,
+      long row) {
+    VectorMask<Float> tail = Lanes.tail(c, width);
+    for (int p = 0; p < pixels; p++) {
+      long at = group.place[p] * 4 * channels + row;
+      int n = CHANNELS * p + c;
+      FloatVector y =
+          signs
+              ? signed(counts, n).mul(Lanes.load(alpha + row))
+              : FloatVector.fromArray(Lanes.FLOATS, sums, n);
+      if (mean != 0) y = y.sub(Lanes.load(mean + row));
+      y = y.fma(Lanes.load(scale + row), Lanes.load(shift + row));
+      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at, tail));
+      y = activated(y, row);
+      if (target.floats != 0) Lanes.store(target.floats + at, y, tail);
+      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
+    }
+  }
+
+  /** Sums of products of signs from counts of differing ones. */
+  private FloatVector signed(int[] counts, int at) {
+    return (FloatVector)
+        IntVector.fromArray(INTS, counts, at)
+            .mul(MINUS_TWO)
+            .add(filterSizes)
+            .convert(VectorOperators.I2F, 0);
+  }
+
+  private static int negative(FloatVector y, long signShift, long row) {
+    if (signShift != 0) y = y.add(Lanes.load(signShift + row));
+    return (int) y.compare(VectorOperators.LT, ZERO).toLong();
   }
 
   private FloatVector activated(FloatVector y, long row) {

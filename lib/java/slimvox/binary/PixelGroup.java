@@ -13,6 +13,9 @@ final class PixelGroup {
   /** Number of each pixel in the output, its border counted. */
   final long[] place;
 
+  /** Signs of a tile of each pixel while it is stored. */
+  final int[] negative;
+
   private final int size;
   private final Plane in;
   private final int height;
@@ -32,6 +35,7 @@ final class PixelGroup {
     this.size = size;
     window = new long[size];
     place = new long[size];
+    negative = new int[size];
     this.in = in;
     this.height = height;
     this.width = width;

@@ -13,11 +13,13 @@ import slimvox.verify.MetricsBenchmark;
 /** Measures speed. */
 @Command(
     name = "bench",
-    description = "Measure a training step, an optimizer, the features or the metrics.",
-    synopsisSubcommandLabel = "(step|optimizer|features|metrics)",
+    description =
+        "Measure a training step, an optimizer, binary networks, the features or the metrics.",
+    synopsisSubcommandLabel = "(step|optimizer|binary|features|metrics)",
     subcommands = {
       BenchStepCommand.class,
       BenchOptimizerCommand.class,
+      BenchBinaryCommand.class,
       BenchCommand.FeaturesBench.class,
       BenchCommand.MetricsBench.class
     })
@@ -34,7 +36,8 @@ final class BenchCommand implements Runnable {
   public void run() {
     throw new ParameterException(
         spec.commandLine(),
-        "say what to measure: bench step, bench optimizer, bench features or bench metrics");
+        "say what to measure: bench step, bench optimizer, bench binary, bench features or bench"
+            + " metrics");
   }
 
   /** Log-mel features of noise. */

@@ -16,6 +16,8 @@ import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
+import slimvox.binary.PackedModel;
+import slimvox.binary.PackedNetwork;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
@@ -33,9 +35,9 @@ import slimvox.verify.Trials;
     name = "embed",
     description = {
       "Turn utterances into embeddings: a safetensors file, one vector an utterance.",
-      "MODEL is a checkpoint of SlimVox, which knows its network, or a safetensors file with"
-          + " WeSpeaker's parameter names, whose network follows from its tensors; --model and the"
-          + " options after it then say what it must be."
+      "MODEL is a checkpoint of SlimVox or a packed model ('slimvox pack'), which know their"
+          + " network, or a safetensors file with WeSpeaker's parameter names, whose network"
+          + " follows from its tensors; --model and the options after it then say what it must be."
     },
     customSynopsis = {
       "slimvox embed MODEL CORPUS OUT.safetensors [options]",
@@ -46,7 +48,10 @@ final class EmbedCommand extends Subcommand {
   /** Utterances whose features are in memory at a time, at most. */
   private static final int CHUNK = 1000;
 
-  @Parameters(index = "0", paramLabel = "MODEL", description = "Checkpoint or safetensors file.")
+  @Parameters(
+      index = "0",
+      paramLabel = "MODEL",
+      description = "Checkpoint, packed model or safetensors file.")
   private Path modelFile;
 
   @Parameters(
@@ -101,6 +106,7 @@ final class EmbedCommand extends Subcommand {
     if (speakerMeans && featureFile != null) {
       throw usage("--speaker-means needs a corpus: features have no speakers");
     }
+    if (PackedModel.isPacked(modelFile)) return embedPacked();
     Path out = places.getLast();
     try (Backend backend = device.open(this)) {
       Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
@@ -120,16 +126,62 @@ final class EmbedCommand extends Subcommand {
     return 0;
   }
 
-  private Network open(Backend backend, int featureBins) {
-    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
-      return WespeakerFile.open(modelFile).network(model, featureBins, backend);
+  /** A packed model computes one utterance at a time, on the processor. */
+  private int embedPacked() throws InterruptedException {
+    PackedModel packed = PackedModel.read(modelFile);
+    ModelSpec own =
+        new ModelSpec(
+            packed.name(), packed.width(), packed.bins(), packed.embeddingSize(), packed.pooling());
+    requireSame(own);
+    Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
+    try (Backend backend = device.openProcessor(this);
+        PackedNetwork network = new PackedNetwork(backend, packed)) {
+      Input input = input(corpus, own.bins());
+      checkBins(input, own);
+      Embeddings embeddings = embed(network, chosen(input));
+      if (speakerMeans) embeddings = embeddings.speakerMeans(speakers(corpus));
+      write(places.getLast(), embeddings, own);
     }
-    ModelSpec own = Checkpoint.recipe(modelFile).model().spec();
+    return 0;
+  }
+
+  private Input input(Corpus corpus, int bins) {
+    if (corpus != null) return of(corpus, bins);
+    FeatureFile file = FeatureFile.open(featureFile);
+    return new Input(file.ids(), id -> file.features(id, !noCmn), file.bins());
+  }
+
+  private Embeddings embed(PackedNetwork network, Input input) throws InterruptedException {
+    int total = input.ids.size();
+    Embeddings embeddings = new Embeddings(network.model().embeddingSize());
+    try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
+      for (String id : input.ids) {
+        if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");
+        try {
+          embeddings.add(id, network.embed(input.features.apply(id)));
+        } catch (InputException e) {
+          String message = e.getMessage();
+          throw message.contains(id) ? e : new InputException(id + ": " + message, e);
+        }
+        progress.at(embeddings.size(), total);
+      }
+    }
+    return embeddings;
+  }
+
+  private void requireSame(ModelSpec own) {
     require("--model", model.name, own.name());
     require("--width", model.width, own.width());
     require("--bins", model.bins, own.bins());
     require("--embedding-size", model.embeddingSize, own.embeddingSize());
     require("--pooling", model.pooling, own.pooling());
+  }
+
+  private Network open(Backend backend, int featureBins) {
+    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
+      return WespeakerFile.open(modelFile).network(model, featureBins, backend);
+    }
+    requireSame(Checkpoint.recipe(modelFile).model().spec());
     return Checkpoint.network(modelFile, backend);
   }
 

@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
     subcommands = {
       TrainCommand.class,
       FeaturesCommand.class,
+      PackCommand.class,
       EmbedCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,

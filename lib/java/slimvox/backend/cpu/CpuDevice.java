@@ -78,6 +78,11 @@ public final class CpuDevice implements Device {
     return parallel;
   }
 
+  /** The library behind convolutions and matrix products. */
+  OneDnn oneDnn() {
+    return oneDnn;
+  }
+
   @Override
   public String name() {
     return "cpu";

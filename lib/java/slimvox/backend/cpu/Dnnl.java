@@ -14,9 +14,10 @@ import org.bytedeco.dnnl.global.dnnl;
 /**
  * The part of oneDNN's C API that the CPU backend calls.
  *
- * <p>Objects of the library are addresses, here {@code long}; 0 stands for none. All tensors are
- * float32. A status other than success becomes an {@link IllegalStateException}. The numbers of
- * enumerations are JavaCPP's compile-time constants, so its classes are not loaded.
+ * <p>Objects of the library are addresses, here {@code long}; 0 stands for none. Tensors are
+ * float32 unless another type is named. A status other than success becomes an {@link
+ * IllegalStateException}. The numbers of enumerations are JavaCPP's compile-time constants, so its
+ * classes are not loaded.
  *
  * <p>Source: oneDNN 3.11, include/oneapi/dnnl/dnnl.h.
  */
@@ -89,8 +90,13 @@ final class Dnnl {
 
   /** Describes a tensor in the layout {@code tag}. */
   static long descriptor(int tag, long... lengths) {
+    return descriptor(dnnl.dnnl_f32, tag, lengths);
+  }
+
+  /** Describes a tensor of another type in the layout {@code tag}. */
+  static long descriptor(int type, int tag, long[] lengths) {
     try (Arena arena = Arena.ofConfined()) {
-      return TAGGED.create(lengths.length, array(arena, lengths), dnnl.dnnl_f32, tag);
+      return TAGGED.create(lengths.length, array(arena, lengths), type, tag);
     }
   }
 

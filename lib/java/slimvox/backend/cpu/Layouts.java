@@ -14,6 +14,13 @@ final class Layouts implements AutoCloseable {
     return descriptor;
   }
 
+  /** A tensor of another type. */
+  long typed(int type, int tag, long... lengths) {
+    long descriptor = Dnnl.descriptor(type, tag, lengths);
+    descriptors.add(descriptor);
+    return descriptor;
+  }
+
   @Override
   public void close() {
     for (long descriptor : descriptors) Dnnl.destroy("memory_desc", descriptor);

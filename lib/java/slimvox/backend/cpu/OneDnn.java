@@ -211,6 +211,10 @@ public final class OneDnn implements AutoCloseable {
     return engine;
   }
 
+  long stream() {
+    return stream;
+  }
+
   long attributes(boolean accumulate) {
     return accumulate ? addingAttributes : attributes;
   }
@@ -234,7 +238,7 @@ public final class OneDnn implements AutoCloseable {
    * OpenMP keeps the number of threads for each calling thread, and scratch pads depend on it.
    * Another instance may have set it meanwhile, and asking takes as long as setting it again.
    */
-  private void enter() {
+  void enter() {
     setThreads.call(threads);
   }
 
