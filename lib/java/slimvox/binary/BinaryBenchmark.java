@@ -71,6 +71,8 @@ public final class BinaryBenchmark {
       double w1a32Ms,
       double w1a1Ms) {}
 
+  private static final long LEAST_NANOS = 500_000_000;
+
   private final Backend backend;
   private final ModelSpec spec;
   private final WeightForm head;
@@ -316,11 +318,15 @@ public final class BinaryBenchmark {
     }
   }
 
-  /** The shortest time of each in ms, taking turns; what compiles does so in the first rounds. */
+  /**
+   * The shortest time of each in ms, taking turns, for so many rounds and at least half a second:
+   * what the JVM compiles it compiles meanwhile.
+   */
   private static double[] shortest(int rounds, Runnable... forms) {
     double[] ms = new double[forms.length];
     Arrays.fill(ms, Double.POSITIVE_INFINITY);
-    for (int round = 0; round < rounds; round++) {
+    long begin = System.nanoTime();
+    for (int round = 0; round < rounds || System.nanoTime() - begin < LEAST_NANOS; round++) {
       for (int i = 0; i < forms.length; i++) {
         long start = System.nanoTime();
         forms[i].run();

@@ -14,7 +14,7 @@ import slimvox.memory.Category;
  */
 final class ConvolutionKernel implements AutoCloseable {
   private final Parallel parallel;
-  private final PackedConvolution layer;
+  private final LayerShape layer;
   private final KernelWeights weights;
   private final Epilogue epilogue;
   private final Tensor inputShift;
@@ -27,14 +27,14 @@ final class ConvolutionKernel implements AutoCloseable {
    */
   ConvolutionKernel(Backend backend, Parallel parallel, PackedConvolution layer, boolean vectors) {
     this.parallel = parallel;
-    this.layer = layer;
+    this.layer = LayerShape.of(layer);
     this.vectors = vectors;
     weights = new KernelWeights(backend, layer, null);
     epilogue = new Epilogue(backend, layer);
-    inputShift = layer.inputShift() == null ? null : shift(backend);
+    inputShift = layer.inputShift() == null ? null : shift(backend, layer);
   }
 
-  private Tensor shift(Backend backend) {
+  private static Tensor shift(Backend backend, PackedConvolution layer) {
     float[] padded = new float[32 * Plane.words(layer.in())];
     System.arraycopy(layer.inputShift(), 0, padded, 0, layer.in());
     Tensor shift =
@@ -43,7 +43,7 @@ final class ConvolutionKernel implements AutoCloseable {
     return shift;
   }
 
-  PackedConvolution layer() {
+  LayerShape shape() {
     return layer;
   }
 
@@ -127,7 +127,7 @@ final class ConvolutionKernel implements AutoCloseable {
   /** Where the runs of a window begin: its rows; for one channel its taps, column by column. */
   private long[] runs(Plane in) {
     int kernel = layer.kernel();
-    boolean single = KernelWeights.columnsFirst(layer);
+    boolean single = layer.columnsFirst();
     long[] runs = new long[single ? kernel * kernel : kernel];
     for (int k = 0; k < runs.length; k++) {
       runs[k] = single ? k % kernel * in.rowBytes() + k / kernel * 4L : k * in.rowBytes();

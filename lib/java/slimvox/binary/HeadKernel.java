@@ -32,14 +32,21 @@ final class HeadKernel implements AutoCloseable {
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   private final Parallel parallel;
-  private final PackedHead head;
+  private final WeightForm form;
+  private final int in;
+  private final float[] scale; // 1 for FLOAT32
+  private final float[] bias;
   private final int tiles;
   private final long tileBytes;
   private final Tensor weights;
 
   HeadKernel(Backend backend, Parallel parallel, PackedHead head) {
     this.parallel = parallel;
-    this.head = head;
+    form = head.form();
+    in = head.in();
+    bias = head.bias();
+    scale = head.scale() == null ? new float[head.out()] : head.scale();
+    if (head.scale() == null) Arrays.fill(scale, 1);
     tiles = (head.out() + TILE - 1) / TILE;
     tileBytes = (long) head.in() * TILE * head.form().weightBits() / 8;
     // A vector of bytes may be wider than what is left of the last tile.
@@ -47,10 +54,10 @@ final class HeadKernel implements AutoCloseable {
     weights =
         backend.allocate(
             Category.PARAMETER, PackedHead.NAME + ".weight", DataType.UINT8, Shape.of(bytes));
-    fill();
+    fill(head);
   }
 
-  private void fill() {
+  private void fill(PackedHead head) {
     Lanes.ALL.asSlice(weights.address(), weights.bytes()).fill((byte) 0);
     int row = SignBits.rowBytes(head.in());
     for (int o = 0; o < head.out(); o++) {
@@ -80,7 +87,7 @@ final class HeadKernel implements AutoCloseable {
     int vectors = sums.length / Lanes.LANES;
     parallel.run(
         vectors,
-        (long) head.in() * Lanes.LANES,
+        (long) in * Lanes.LANES,
         (part, from, to) -> {
           for (int v = (int) from; v < to; v++) {
             int first = v * Lanes.LANES;
@@ -88,16 +95,13 @@ final class HeadKernel implements AutoCloseable {
             sum(x, at, first % TILE).intoArray(sums, first);
           }
         });
-    float[] y = Arrays.copyOf(sums, head.out());
-    for (int o = 0; o < y.length; o++) {
-      float scale = head.scale() == null ? 1 : head.scale()[o];
-      y[o] = Math.fma(y[o], scale, head.bias()[o]);
-    }
+    float[] y = Arrays.copyOf(sums, bias.length);
+    for (int o = 0; o < y.length; o++) y[o] = Math.fma(y[o], scale[o], bias[o]);
     return y;
   }
 
   private FloatVector sum(float[] x, long tile, int first) {
-    return switch (head.form()) {
+    return switch (form) {
       case FLOAT32 -> sumFloats(x, tile + 4L * first);
       case INT8 -> sumBytes(x, tile + first);
       default -> sumSigns(x, tile, first);

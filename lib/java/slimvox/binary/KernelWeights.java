@@ -30,13 +30,13 @@ final class KernelWeights implements AutoCloseable {
   private static final int SIGN_BIT = 0x80000000;
   private static final IntVector LANE = IntVector.zero(INTS).addIndex(1);
 
-  private final PackedConvolution layer;
+  private final LayerShape shape;
   private final Tensor words;
   private final int[] sizes; // of a filter's weights, as bits of floats
 
   /** Lays the weights out; {@code inverted[o]} inverts the signs of filter o; may be null. */
   KernelWeights(Backend backend, PackedConvolution layer, boolean[] inverted) {
-    this.layer = layer;
+    this.shape = LayerShape.of(layer);
     sizes = new int[CHANNELS * tiles()];
     for (int o = 0; o < layer.out(); o++) {
       sizes[o] = Float.floatToRawIntBits(layer.alpha() == null ? 1 : layer.alpha()[o]);
@@ -55,7 +55,7 @@ final class KernelWeights implements AutoCloseable {
 
   /** Number of tiles. */
   int tiles() {
-    return Plane.words(layer.out());
+    return Plane.words(shape.out());
   }
 
   /** Words of one tile. */
@@ -69,8 +69,8 @@ final class KernelWeights implements AutoCloseable {
   }
 
   /** Bytes of a tile of floats. */
-  static long unpackedBytes(PackedConvolution layer) {
-    return 4L * CHANNELS * layer.filterSize();
+  static long unpackedBytes(LayerShape shape) {
+    return 4L * CHANNELS * shape.filterSize();
   }
 
   private static int[] inputWords(PackedConvolution layer, boolean[] inverted) {
@@ -104,14 +104,6 @@ final class KernelWeights implements AutoCloseable {
     return words;
   }
 
-  /**
-   * Whether taps are summed column by column, as oneDNN does for an input of one channel: so the
-   * first layer gives the bits that it gives in training.
-   */
-  static boolean columnsFirst(PackedConvolution layer) {
-    return layer.in() == 1 && layer.form() == WeightForm.FLOAT32;
-  }
-
   private static int[] floats(PackedConvolution layer) {
     int taps = layer.kernel() * layer.kernel();
     int size = layer.filterSize();
@@ -121,7 +113,7 @@ final class KernelWeights implements AutoCloseable {
         for (int tap = 0; tap < taps; tap++) {
           float w = layer.weights()[(o * layer.in() + i) * taps + tap];
           int place =
-              columnsFirst(layer)
+              LayerShape.of(layer).columnsFirst()
                   ? tap % layer.kernel() * layer.kernel() + tap / layer.kernel()
                   : tap;
           int k = place * layer.in() + i;
@@ -134,7 +126,7 @@ final class KernelWeights implements AutoCloseable {
 
   /** Writes a tile of {@link WeightForm#W1A32} as floats. */
   void unpack(int tile, long floats) {
-    int count = layer.filterSize();
+    int count = shape.filterSize();
     long from = tile(tile);
     for (int o = 0; o < CHANNELS; o += INTS.length()) {
       IntVector size = IntVector.fromArray(INTS, sizes, CHANNELS * tile + o);

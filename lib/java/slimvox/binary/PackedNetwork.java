@@ -11,6 +11,7 @@ import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.memory.Category;
+import slimvox.models.ModelSpec;
 import slimvox.storage.InputException;
 
 /**
@@ -25,7 +26,9 @@ import slimvox.storage.InputException;
 public final class PackedNetwork implements AutoCloseable {
   private final Backend backend;
   private final Parallel parallel;
-  private final PackedModel model;
+  private final int bins;
+  private final int embeddingSize;
+  private final ModelSpec.Pooling pooling;
   private final List<AutoCloseable> parts = new ArrayList<>();
   private final Schedule.Kernels kernels;
   private final HeadKernel head;
@@ -35,7 +38,7 @@ public final class PackedNetwork implements AutoCloseable {
   private int frames;
 
   /**
-   * Lays the weights out for the kernels; the model itself is not needed afterwards.
+   * Lays the weights out for the kernels; nothing of the model is kept.
    *
    * @throws InputException if the backend is not the processor
    */
@@ -50,7 +53,9 @@ public final class PackedNetwork implements AutoCloseable {
     }
     this.backend = backend;
     this.parallel = cpu.parallel();
-    this.model = model;
+    bins = model.bins();
+    embeddingSize = model.embeddingSize();
+    pooling = model.pooling();
     ConvolutionKernel stem = kernel(model.stem(), vectors);
     List<Schedule.Kernels.Block> blocks = new ArrayList<>();
     for (PackedBlock b : model.blocks()) {
@@ -72,8 +77,9 @@ public final class PackedNetwork implements AutoCloseable {
     return kernel;
   }
 
-  public PackedModel model() {
-    return model;
+  /** Dimension of the embeddings. */
+  public int embeddingSize() {
+    return embeddingSize;
   }
 
   /** Fewest frames of an utterance: two must be left for pooling. */
@@ -85,15 +91,12 @@ public final class PackedNetwork implements AutoCloseable {
 
   private long pooledPositions(int frames) {
     int width = frames;
-    int height = model.bins();
-    for (PackedBlock block : model.blocks()) {
-      width = block.first().outLength(width);
-      height = block.first().outLength(height);
+    int height = bins;
+    for (Schedule.Kernels.Block block : kernels.blocks()) {
+      width = block.first().shape().outLength(width);
+      height = block.first().shape().outLength(height);
     }
-    return switch (model.pooling()) {
-      case GSP -> (long) width * height;
-      default -> width;
-    };
+    return pooling == ModelSpec.Pooling.GSP ? (long) width * height : width;
   }
 
   /**
@@ -103,10 +106,10 @@ public final class PackedNetwork implements AutoCloseable {
    * @throws InputException if there are other bins, or too few frames
    */
   public float[] embed(Features features) {
-    if (features.bins() != model.bins()) {
+    if (features.bins() != bins) {
       throw new InputException(
           "the features have %d bins, the network was made for %d"
-              .formatted(features.bins(), model.bins()));
+              .formatted(features.bins(), bins));
     }
     if (pooledPositions(features.frames()) < 2) {
       throw new InputException(
@@ -121,7 +124,7 @@ public final class PackedNetwork implements AutoCloseable {
       }
     }
     for (Schedule.Step step : schedule.steps()) run(step);
-    return head.run(PooledStatistics.of(schedule.output(), model.pooling()));
+    return head.run(PooledStatistics.of(schedule.output(), pooling));
   }
 
   void run(Schedule.Step step) {
@@ -132,13 +135,13 @@ public final class PackedNetwork implements AutoCloseable {
   /** The steps for utterances of so many frames, in buffers that are large enough. */
   Schedule prepare(int frames) {
     if (schedule != null && frames == this.frames) return schedule;
-    long[] bytes = new Schedule(kernels, model.bins(), frames, null).bytes();
+    long[] bytes = new Schedule(kernels, bins, frames, null).bytes();
     long[] address = new long[bytes.length];
     boolean fits = !buffers.isEmpty();
     for (int b = 0; fits && b < bytes.length; b++) fits = bytes[b] <= buffers.get(b).bytes();
     if (!fits) allocate(bytes);
     for (int b = 0; b < bytes.length; b++) address[b] = buffers.get(b).address();
-    schedule = new Schedule(kernels, model.bins(), frames, address);
+    schedule = new Schedule(kernels, bins, frames, address);
     this.frames = frames;
     return schedule;
   }

@@ -81,7 +81,7 @@ final class Schedule {
   private static long halfBytes(Kernels kernels, int bins, int frames) {
     long most = 0;
     for (Kernels.Block block : kernels.blocks) {
-      PackedConvolution first = block.first.layer();
+      LayerShape first = block.first.shape();
       bins = first.outLength(bins);
       frames = first.outLength(frames);
       if (block.shortcut != null) most = Math.max(most, Plane.bytes(bins, frames, first.out()));
@@ -96,7 +96,7 @@ final class Schedule {
   private void build(Kernels kernels, int bins, int frames) {
     clear = new ArrayList<>();
     features = place(Buffer.INPUT, 0, bins, frames, 1);
-    Place stemOut = place(Buffer.FLOATS_0, 0, bins, frames, kernels.stem.layer().out());
+    Place stemOut = place(Buffer.FLOATS_0, 0, bins, frames, kernels.stem.shape().out());
     List<Kernels.Block> blocks = kernels.blocks;
     step(kernels.stem, features, stemOut, null, blocks.isEmpty() ? null : blocks.get(0).first);
     x = stemOut;
@@ -140,7 +140,7 @@ final class Schedule {
 
   /** A place for the output of a convolution in the buffer that {@code in} is not in. */
   private Place outputPlace(ConvolutionKernel kernel, Place in, long offset) {
-    PackedConvolution layer = kernel.layer();
+    LayerShape layer = kernel.shape();
     Buffer other = in.buffer == Buffer.FLOATS_0 ? Buffer.FLOATS_1 : Buffer.FLOATS_0;
     int height = layer.outLength(in.plane.height());
     return place(other, offset, height, layer.outLength(in.plane.width()), layer.out());

@@ -153,7 +153,7 @@ final class EmbedCommand extends Subcommand {
 
   private Embeddings embed(PackedNetwork network, Input input) throws InterruptedException {
     int total = input.ids.size();
-    Embeddings embeddings = new Embeddings(network.model().embeddingSize());
+    Embeddings embeddings = new Embeddings(network.embeddingSize());
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (String id : input.ids) {
         if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");

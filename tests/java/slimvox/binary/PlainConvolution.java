@@ -16,7 +16,7 @@ final class PlainConvolution {
       float s = 0;
       for (int k = 0; k < l.filterSize(); k++) {
         int tap = k / l.in();
-        if (KernelWeights.columnsFirst(l)) tap = tap % l.kernel() * l.kernel() + tap / l.kernel();
+        if (LayerShape.of(l).columnsFirst()) tap = tap % l.kernel() * l.kernel() + tap / l.kernel();
         int row = h * l.stride() + tap / l.kernel() - l.kernel() / 2;
         int column = w * l.stride() + tap % l.kernel() - l.kernel() / 2;
         boolean inside = row >= 0 && row < height && column >= 0 && column < width;

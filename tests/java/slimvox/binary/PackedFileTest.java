@@ -1,0 +1,261 @@
+package slimvox.binary;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.BiConsumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.audio.Features;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.Binarization;
+import slimvox.models.ModelSpec;
+import slimvox.models.ModelSpec.Pooling;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.nn.BinaryScheme;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+
+/** Packed files: the same model after reading, the sizes at full width, and damage. */
+class PackedFileTest {
+  /** Width 12: filters of 108 weights, whose last byte has four bits left. */
+  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 12, 20, 24, Pooling.GSP);
+
+  @TempDir Path folder;
+
+  private static PackedModel pack(ModelSpec spec, WeightForm head) {
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Models.build(spec, backend)) {
+      network.initialize(new Random(7));
+      return Packer.pack(network, "test", head, Map.of("recipe_hash", "abc"));
+    }
+  }
+
+  private static float[] embed(PackedModel model) {
+    Features features = TrainedNetwork.features(new Random(1), 40, model.bins());
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        PackedNetwork network = new PackedNetwork(backend, model)) {
+      return network.embed(features);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"BWN, FLOAT32", "PAPER, INT8", "W1A1, W1A32", "W1A1, FLOAT32"})
+  void aFileGivesTheSameEmbeddingsAsTheModel(BinaryScheme scheme, WeightForm head) {
+    PackedModel model = pack(SMALL.with(Binarization.of(scheme)), head);
+    Path file = folder.resolve("net.packed");
+    model.write(file);
+    PackedModel read = PackedModel.read(file);
+    assertTrue(PackedModel.isPacked(file));
+    assertArrayEquals(embed(model), embed(read));
+    assertEquals("ResNet18", read.name());
+    assertEquals(12, read.width());
+    assertEquals(scheme.key(), read.scheme());
+    assertEquals(Map.of("recipe_hash", "abc"), read.origin());
+  }
+
+  /** The figures of the issue, in MB of 10^6 bytes. */
+  @ParameterizedTest
+  @CsvSource({
+    "GSP, FLOAT32, 21.8, 1.3",
+    "GSP, INT8, 21.8, 0.9",
+    "TSTP, INT8, 26.5, 2.1",
+    "TSTP, W1A32, 26.5, 0.95"
+  })
+  void filesAtFullWidthAreAsSmallAsPromised(
+      Pooling pooling, WeightForm head, double before, double most) throws IOException {
+    ModelSpec spec =
+        ModelSpec.of("ResNet34").withPooling(pooling).with(Binarization.of(BinaryScheme.BWN));
+    PackedModel model = pack(spec, head);
+    Path file = folder.resolve("net.packed");
+    model.write(file);
+    PackSummary summary = PackSummary.of(model, 200);
+    assertTrue(Files.size(file) <= most * 1e6, Files.size(file) + " bytes");
+    assertTrue(summary.bytesAfter() <= Files.size(file));
+    assertEquals(before, summary.bytesBefore() / 1e6, 0.1);
+    assertTrue(summary.binaryRatio() >= 30, "ratio " + summary.binaryRatio());
+    assertEquals(0, summary.multiplyAdds(WeightForm.W1A1));
+    assertTrue(summary.multiplyAdds(WeightForm.W1A32) > 4.4e9);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"BWN, GSP, FLOAT32", "BWN, TSTP, INT8", "W1A1, GSP, FLOAT32", "W1A1, TSTP, W1A32"})
+  void inferenceNeedsAnEighthOfTheWeightsAndTwoActivations(
+      BinaryScheme scheme, Pooling pooling, WeightForm head) {
+    ModelSpec spec = ModelSpec.of("ResNet34").withPooling(pooling).with(Binarization.of(scheme));
+    PackedModel model = pack(spec, head);
+    long weights = PackSummary.of(model, 200).bytesBefore();
+    long activation = 4L * 80 * 200 * 32;
+    try (Backend backend = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        PackedNetwork network = new PackedNetwork(backend, model)) {
+      network.embed(TrainedNetwork.features(new Random(1), 200, 80));
+      long peak = backend.ledger().report().totalPeak();
+      assertTrue(
+          peak < weights / 8 + 2 * activation,
+          peak + " bytes, limit " + (weights / 8 + 2 * activation));
+    }
+  }
+
+  // ---- damage
+
+  private Path written() {
+    Path file = folder.resolve("net.packed");
+    pack(SMALL.with(Binarization.of(BinaryScheme.BWN)), WeightForm.FLOAT32).write(file);
+    return file;
+  }
+
+  private static String refused(Path file) {
+    String message = assertThrows(InputException.class, () -> PackedModel.read(file)).getMessage();
+    assertEquals(1, message.lines().count());
+    assertTrue(message.startsWith(file + ": "), message);
+    return message.substring((file + ": ").length());
+  }
+
+  @Test
+  void fileCutShortAnywhereIsRefused() throws IOException {
+    Path file = written();
+    byte[] whole = Files.readAllBytes(file);
+    for (int length : new int[] {0, 7, 100, whole.length / 2, whole.length - 1}) {
+      Path cut = folder.resolve("cut.packed");
+      Files.write(cut, Arrays.copyOf(whole, length));
+      refused(cut);
+    }
+  }
+
+  @Test
+  void anotherFileIsToldFromAPackedOne() {
+    Path file = folder.resolve("other.safetensors");
+    Safetensors.writer().put("a", new long[] {1}, new float[] {1}).write(file);
+    assertEquals(
+        "not a packed model (its header has no slimvox.packed); make one with slimvox pack",
+        refused(file));
+  }
+
+  /** A copy with sound checksums in which one thing is changed. */
+  private Path changed(BiConsumer<Map<String, String>, SafetensorsWriter> metadata, String drop) {
+    Safetensors from = Safetensors.read(written());
+    SafetensorsWriter to = Safetensors.writer();
+    Map<String, String> texts = new java.util.LinkedHashMap<>(from.metadata());
+    metadata.accept(texts, to);
+    texts.forEach(to::metadata);
+    for (String name : from.names()) {
+      if (name.equals(drop)) continue;
+      if (from.dtype(name).equals("F32")) {
+        to.put(name, from.shape(name), from.floats(name));
+      } else {
+        to.put(name, from.shape(name), from.bytes(name));
+      }
+    }
+    Path file = folder.resolve("changed.packed");
+    to.write(file);
+    return file;
+  }
+
+  @Test
+  void aNewerFormatIsNamed() {
+    Path file = changed((texts, _) -> texts.put("slimvox.packed", "2"), null);
+    assertEquals("a packed model of format 2, this SlimVox reads 1", refused(file));
+  }
+
+  @Test
+  void aWrongShapeIsNamed() {
+    Path file =
+        changed(
+            (_, to) -> to.put("layer1.0.conv1.weight", new long[] {12, 13}, new byte[12 * 13]),
+            "layer1.0.conv1.weight");
+    assertEquals(
+        "damaged packed model: tensor layer1.0.conv1.weight is U8 [12, 13], the layer needs U8"
+            + " [12, 14]; make it again with slimvox pack",
+        refused(file));
+  }
+
+  @Test
+  void paddingBitsThatAreNotZeroAreRefused() {
+    byte[] signs = new byte[12 * 14];
+    signs[5 * 14 + 13] = 0x10; // bit 108 of filter 5, which has 108 weights
+    Path file =
+        changed(
+            (_, to) -> to.put("layer1.0.conv1.weight", new long[] {12, 14}, signs),
+            "layer1.0.conv1.weight");
+    assertEquals(
+        "damaged packed model: tensor layer1.0.conv1.weight: padding bits after the 108 weights of"
+            + " a filter are not 0; make it again with slimvox pack",
+        refused(file));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "pooling|mean|pooling: 'mean' is unknown",
+        "bins|0|bins: '0' is no size",
+        "head|w1a1|head w1a1 is not possible",
+        "layers|conv1 float32 1 12 3 1|layer line 'conv1 float32 1 12 3 1' is not NAME FORM IN OUT"
+            + " KERNEL STRIDE ACTIVATION"
+      })
+  void metadataThatMeanNothingAreNamed(String key, String value, String why) {
+    Path file = changed((texts, _) -> texts.put(key, value), null);
+    assertEquals(
+        "damaged packed model: " + why + "; make it again with slimvox pack", refused(file));
+  }
+
+  @Test
+  void aMissingTensorIsNamed() {
+    Path file = changed((_, _) -> {}, "layer2.0.conv2.scale");
+    assertEquals(
+        "damaged packed model: no tensor layer2.0.conv2.scale; make it again with slimvox pack",
+        refused(file));
+  }
+
+  // ---- what cannot be packed
+
+  private static String unpackable(ModelSpec spec) {
+    return assertThrows(InputException.class, () -> pack(spec, WeightForm.FLOAT32)).getMessage();
+  }
+
+  @Test
+  void whatIsNotBinaryFailsLoudly() {
+    assertEquals(
+        "test: a float network has no bits to pack; train with a binary scheme"
+            + " (model.binary.scheme: bwn, paper or w1a1)",
+        unpackable(SMALL));
+    assertEquals(
+        "test: layer layer1.0.conv1 should be binary and is not: scheme w32a1 leaves weights real;"
+            + " go on with w1a1",
+        unpackable(SMALL.with(Binarization.of(BinaryScheme.W32A1))));
+    ModelSpec spec = SMALL.with(Binarization.of(BinaryScheme.BWN));
+    assertEquals(
+        "test: attentive pooling has no packed form; train with pooling tstp or gsp",
+        unpackable(spec.withPooling(Pooling.ASTP)));
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Models.build(spec, backend)) {
+      network.initialize(new Random(7));
+      var weight = network.state().parameters().get("layer3.1.conv2.weight").value();
+      float[] values = backend.ops().floats(weight);
+      int filter = values.length / weight.shape().get(0);
+      Arrays.fill(values, 5 * filter, 6 * filter, 0);
+      backend.ops().upload(values, weight);
+      InputException e =
+          assertThrows(
+              InputException.class,
+              () -> Packer.pack(network, "test", WeightForm.FLOAT32, Map.of()));
+      assertEquals(
+          "test: layer layer3.1.conv2 should be binary and is not: the scale of filter 5 is 0.0",
+          e.getMessage());
+    }
+  }
+}
