@@ -6,6 +6,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import slimvox.backend.Backend;
+import slimvox.backend.Tensor;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
+import slimvox.nn.Mode;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 
@@ -92,6 +96,22 @@ public final class Models {
         spec.reversal().kind() != Reversal.Kind.NONE && architecture(spec.name()).slices();
     Saving s = spec.saving();
     return new Saving(s.recompute(), slices ? 16 : 0, true, s.streams());
+  }
+
+  /**
+   * Multiply-adds of a forward pass of one utterance: convolutions, padding counted as work, and
+   * the embedding's matrix product.
+   *
+   * @throws InputException if there is no such network
+   */
+  public static long multiplyAdds(ModelSpec spec, int frames) {
+    DryDevice device = new DryDevice();
+    try (Backend dry = new Backend(device);
+        Network network = build(spec, dry);
+        Tensor x = dry.allocate(Category.INPUT, "features", 1, spec.bins(), frames, 1)) {
+      network.forward(x, Mode.EVALUATE).close();
+      return device.multiplyAdds();
+    }
   }
 
   private static Architecture architecture(String name) {

@@ -19,6 +19,7 @@ import slimvox.backend.Tensor;
  */
 public final class DryDevice implements Device {
   private final Device sizes;
+  private long multiplyAdds;
 
   /** Counts no workspaces. */
   public DryDevice() {
@@ -28,6 +29,11 @@ public final class DryDevice implements Device {
   /** Counts the workspaces that {@code sizes} would use; nothing is run on it. */
   public DryDevice(Device sizes) {
     this.sizes = sizes;
+  }
+
+  /** Multiply-adds of the convolutions (forward) and matrix products asked for so far. */
+  public long multiplyAdds() {
+    return multiplyAdds;
   }
 
   @Override
@@ -119,7 +125,9 @@ public final class DryDevice implements Device {
       Tensor b,
       Tensor c,
       boolean accumulate,
-      Tensor workspace) {}
+      Tensor workspace) {
+    multiplyAdds += (long) m * n * k;
+  }
 
   @Override
   public void addToRows(Tensor b, Tensor y) {}
@@ -138,7 +146,9 @@ public final class DryDevice implements Device {
   }
 
   @Override
-  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    multiplyAdds += geometry.multiplyAdds();
+  }
 
   @Override
   public long convolveBackwardDataWorkspace(Convolution geometry) {
@@ -157,7 +167,9 @@ public final class DryDevice implements Device {
 
   @Override
   public void convolveAdd(
-      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    multiplyAdds += geometry.multiplyAdds();
+  }
 
   @Override
   public void convolveBackwardData(

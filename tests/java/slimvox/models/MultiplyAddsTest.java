@@ -1,0 +1,41 @@
+package slimvox.models;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import slimvox.models.Reversal.Kind;
+
+class MultiplyAddsTest {
+  @Test
+  void countsAreThoseOfTheLayers() {
+    // 3x3 convolutions of ResNet18 at width 1, 8 bins, 16 frames, embedding 1, counted by hand:
+    // stem 1152; stage 1: 4 x 1152; each later stage: a strided one of half the cost, three whole
+    // ones and a 1x1 shortcut; the embedding has 2 x 8 inputs.
+    long whole = 8 * 16 * 9;
+    long hand = whole + 4 * whole;
+    for (int stage = 1; stage < 4; stage++) hand += whole / 2 + 3 * whole + whole / 18;
+    hand += 2 * 8;
+    ModelSpec spec = new ModelSpec("ResNet18", 1, 8, 1, ModelSpec.Pooling.TSTP);
+    assertEquals(hand, Models.multiplyAdds(spec, 16));
+  }
+
+  @Test
+  void fullSizesAreThePublishedOnes() {
+    // WeSpeaker's FLOPs for ResNet34 are these and the normalizations': 4.55 G.
+    assertEquals(4.528e9, Models.multiplyAdds(ModelSpec.of("ResNet34"), 200), 0.001e9);
+  }
+
+  @Test
+  void reversibleNetworksHaveAboutTheVanillaOnesAndSlicesCostNothing() {
+    for (String name : List.of("ResNet34", "DF-ResNet56")) {
+      double vanilla = Models.multiplyAdds(ModelSpec.of(name), 200);
+      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+        ModelSpec spec = ModelSpec.of(name).with(Reversal.of(kind));
+        long reversible = Models.multiplyAdds(spec, 200);
+        assertEquals(1.0, reversible / vanilla, 0.15, name + " " + kind);
+        assertEquals(reversible, Models.multiplyAdds(spec.with(Models.lean(spec)), 200));
+      }
+    }
+  }
+}
