@@ -17,6 +17,7 @@
 // one tap, see tile.cuh; a tap outside the picture is a slab of zeros. Launch: blocks (pixels /
 // 128, channels / BN).
 #include "common.cuh"
+#include "tensor.cuh"
 #include "tile.cuh"
 
 // to[t][i][o] = weight[o][i][t], or to[t][o][i] if backward.
@@ -60,9 +61,9 @@ struct Slab {
 
 #define OUTSIDE -0x40000000  // a row that no tap brings into a picture
 
-template <int BN>
+template <class T>
 struct PixelSource {
-  static const int QUADS = Tile<BN>::A_QUADS;
+  static const int QUADS = T::A_QUADS;
   const float* x;
   Axis high, wide;
   int channels;
@@ -74,7 +75,7 @@ struct PixelSource {
   __device__ inline void begin(long long first, long long pixels, int rows, int columns) {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      long long pixel = first + (threadIdx.x + u * Tile<BN>::THREADS) / 2;
+      long long pixel = first + (threadIdx.x + u * T::THREADS) / 2;
       int p = (int)(pixel < pixels ? pixel : 0);
       int h = high.at(p / columns % rows, 0);
       h0[u] = pixel < pixels ? h : OUTSIDE;
@@ -99,16 +100,16 @@ struct PixelSource {
     }
   }
 
-  __device__ inline void store(float (&to)[DEPTH][ROWS + 4]) const {
+  __device__ inline void store(float (&to)[DEPTH][ROWS + T::PAD]) const {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      int q = threadIdx.x + u * Tile<BN>::THREADS;
-      storeAcross(to, 4 * (q % 2), q / 2, v[u]);
+      int q = threadIdx.x + u * T::THREADS;
+      storeAcross<T>(to, 4 * (q % 2), q / 2, v[u]);
     }
   }
 };
 
-template <int BN>
+template <class T>
 struct WeightSource {
   const float* weight;  // taps x channels x columns
   int channels, columns, n0;
@@ -119,18 +120,18 @@ struct WeightSource {
 
   __device__ inline void fetch() {
     int q = threadIdx.x;
-    int c = slab.c + q / (BN / 4);
+    int c = slab.c + q / (T::COLUMNS / 4);
     v = make_float4(0, 0, 0, 0);
-    if (q < Tile<BN>::B_QUADS && c < channels) {
+    if (q < T::B_QUADS && c < channels) {
       int tap = high.kernel(slab.th) * kernelWidth + wide.kernel(slab.tw);
-      v = rowQuad(weight + ((long long)tap * channels + c) * columns, n0 + 4 * (q % (BN / 4)), columns);
+      v = rowQuad(weight + ((long long)tap * channels + c) * columns, n0 + 4 * (q % (T::COLUMNS / 4)), columns);
     }
     slab.next(channels, wide.taps);
   }
 
-  __device__ inline void store(float (&to)[DEPTH][BN + 4]) const {
+  __device__ inline void store(float (&to)[DEPTH][T::COLUMNS + T::PAD]) const {
     int q = threadIdx.x;
-    if (q < Tile<BN>::B_QUADS) storeAlong(to, q / (BN / 4), 4 * (q % (BN / 4)), v);
+    if (q < T::B_QUADS) storeAlong<T>(to, q / (T::COLUMNS / 4), 4 * (q % (T::COLUMNS / 4)), v);
   }
 };
 
@@ -146,22 +147,22 @@ struct WeightSource {
       channels, outChannels, height, width, scale, scaleWide, offset, offsetWide, sign, taps,  \
       tapsWide, kernelFirst, kernelFirstWide, kernelStep, kernelStepWide, kernelWidth
 
-template <int BN>
-__device__ inline void gather(typename Tile<BN>::Shared& shared, GATHER_PARAMETERS) {
+template <class T>
+__device__ inline void gather(typename T::Shared& shared, GATHER_PARAMETERS) {
   Axis high = {height, scale, offset, sign, taps, kernelFirst, kernelStep};
   Axis wide = {width, scaleWide, offsetWide, sign, tapsWide, kernelFirstWide, kernelStepWide};
   long long pixel0 = (long long)blockIdx.x * ROWS;
-  int n0 = blockIdx.y * BN;
+  int n0 = blockIdx.y * T::COLUMNS;
   Slab slab = {0, 0, 0};
-  PixelSource<BN> left = {x, high, wide, channels, slab, {}, {}, {}, {}};
+  PixelSource<T> left = {x, high, wide, channels, slab, {}, {}, {}, {}};
   left.begin(pixel0, pixels, rows, columns);
-  WeightSource<BN> right = {weight, channels, outChannels, n0, high, wide, kernelWidth, slab, {}};
-  Tile<BN> tile;
+  WeightSource<T> right = {weight, channels, outChannels, n0, high, wide, kernelWidth, slab, {}};
+  T tile;
   tile.clear();
-  tile.accumulate(left, right, taps * tapsWide * ((channels + DEPTH - 1) / DEPTH), shared);
+  addSlabs(tile, left, right, taps * tapsWide * ((channels + DEPTH - 1) / DEPTH), shared);
 #pragma unroll
-  for (int u = 0; u < 8; u++) {
-    long long pixel = pixel0 + Tile<BN>::row(u);
+  for (int u = 0; u < T::ROWS_OF_THREAD; u++) {
+    long long pixel = pixel0 + T::row(u);
     if (pixel >= pixels) continue;
     if (step > 1 || stepWide > 1) {
       int p = (int)pixel;
@@ -176,15 +177,32 @@ __device__ inline void gather(typename Tile<BN>::Shared& shared, GATHER_PARAMETE
 
 extern "C" __global__ void __launch_bounds__(128, 4) convolve_32(GATHER_PARAMETERS) {
   __shared__ Tile<32>::Shared shared;
-  gather<32>(shared, GATHER_ARGUMENTS);
+  gather<Tile<32>>(shared, GATHER_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) convolve_64(GATHER_PARAMETERS) {
   __shared__ Tile<64>::Shared shared;
-  gather<64>(shared, GATHER_ARGUMENTS);
+  gather<Tile<64>>(shared, GATHER_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) convolve_128(GATHER_PARAMETERS) {
   __shared__ Tile<128>::Shared shared;
-  gather<128>(shared, GATHER_ARGUMENTS);
+  gather<Tile<128>>(shared, GATHER_ARGUMENTS);
+}
+
+// ---- the same with factors rounded to TF32
+
+extern "C" __global__ void __launch_bounds__(128, 4) convolve_tf32_32(GATHER_PARAMETERS) {
+  __shared__ TensorTile<32>::Shared shared;
+  gather<TensorTile<32>>(shared, GATHER_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) convolve_tf32_64(GATHER_PARAMETERS) {
+  __shared__ TensorTile<64>::Shared shared;
+  gather<TensorTile<64>>(shared, GATHER_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) convolve_tf32_128(GATHER_PARAMETERS) {
+  __shared__ TensorTile<128>::Shared shared;
+  gather<TensorTile<128>>(shared, GATHER_ARGUMENTS);
 }

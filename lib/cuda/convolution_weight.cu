@@ -9,6 +9,7 @@
 // partial[split][tap][c][o]; sum_weight_splits adds them in order and restores O, I, kH, kW.
 // Launch: blocks (rows / 128, O / BN, splits).
 #include "common.cuh"
+#include "tensor.cuh"
 #include "tile.cuh"
 
 // Pixels whose number along the batch grows by DEPTH each slab.
@@ -36,9 +37,9 @@ struct Walk {
 };
 
 // Column quads of (tap, channel): with VECTOR, C is a multiple of four, so a quad is of one tap.
-template <int BN, bool VECTOR>
+template <class T, bool VECTOR>
 struct ShiftedPixels {
-  static const int QUADS = Tile<BN>::A_QUADS;
+  static const int QUADS = T::A_QUADS;
   const float* x;
   long long pixel, end;  // the slab's first; the split's end
   int height, width, channels, outHeight, outWidth, stride, strideWide, pad, padWide, kernelWidth;
@@ -52,7 +53,7 @@ struct ShiftedPixels {
   }
 
   static __device__ inline int line(int u) {
-    return (threadIdx.x + u * Tile<BN>::THREADS) / (ROWS / 4);
+    return (threadIdx.x + u * T::THREADS) / (ROWS / 4);
   }
 
   __device__ inline const float* source(const Walk& p, int column) const {
@@ -88,15 +89,15 @@ struct ShiftedPixels {
     pixel += DEPTH;
   }
 
-  __device__ inline void store(float (&to)[DEPTH][ROWS + 4]) const {
+  __device__ inline void store(float (&to)[DEPTH][ROWS + T::PAD]) const {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      storeAlong(to, line(u), 4 * (threadIdx.x % (ROWS / 4)), v[u]);
+      storeAlong<T>(to, line(u), 4 * (threadIdx.x % (ROWS / 4)), v[u]);
     }
   }
 };
 
-template <int BN>
+template <class T>
 struct GradientPixels {
   const float* dy;
   long long pixel, end;
@@ -105,17 +106,17 @@ struct GradientPixels {
 
   __device__ inline void fetch() {
     int q = threadIdx.x;
-    long long p = pixel + q / (BN / 4);
+    long long p = pixel + q / (T::COLUMNS / 4);
     v = make_float4(0, 0, 0, 0);
-    if (q < Tile<BN>::B_QUADS && p < end) {
-      v = rowQuad(dy + p * channels, n0 + 4 * (q % (BN / 4)), channels);
+    if (q < T::B_QUADS && p < end) {
+      v = rowQuad(dy + p * channels, n0 + 4 * (q % (T::COLUMNS / 4)), channels);
     }
     pixel += DEPTH;
   }
 
-  __device__ inline void store(float (&to)[DEPTH][BN + 4]) const {
+  __device__ inline void store(float (&to)[DEPTH][T::COLUMNS + T::PAD]) const {
     int q = threadIdx.x;
-    if (q < Tile<BN>::B_QUADS) storeAlong(to, q / (BN / 4), 4 * (q % (BN / 4)), v);
+    if (q < T::B_QUADS) storeAlong<T>(to, q / (T::COLUMNS / 4), 4 * (q % (T::COLUMNS / 4)), v);
   }
 };
 
@@ -127,14 +128,14 @@ struct GradientPixels {
   x, dy, partial, pixels, pixelsPerSplit, height, width, channels, outHeight, outWidth,         \
       outChannels, stride, strideWide, pad, padWide, kernelWidth, taps
 
-template <int BN, bool VECTOR>
-__device__ inline void weightGradient(typename Tile<BN>::Shared& shared, WEIGHT_PARAMETERS) {
+template <class T, bool VECTOR>
+__device__ inline void weightGradient(typename T::Shared& shared, WEIGHT_PARAMETERS) {
   long long from = (long long)blockIdx.z * pixelsPerSplit;
   long long end = from + pixelsPerSplit < pixels ? from + pixelsPerSplit : pixels;
   int column0 = blockIdx.x * ROWS;
   int columns = taps * channels;
-  int n0 = blockIdx.y * BN;
-  ShiftedPixels<BN, VECTOR> left;
+  int n0 = blockIdx.y * T::COLUMNS;
+  ShiftedPixels<T, VECTOR> left;
   left.x = x;
   left.pixel = from;
   left.end = end;
@@ -151,14 +152,14 @@ __device__ inline void weightGradient(typename Tile<BN>::Shared& shared, WEIGHT_
   left.column0 = column0;
   left.columns = columns;
   left.begin();
-  GradientPixels<BN> right = {dy, from, end, outChannels, n0, {}};
-  Tile<BN> tile;
+  GradientPixels<T> right = {dy, from, end, outChannels, n0, {}};
+  T tile;
   tile.clear();
-  tile.accumulate(left, right, (int)((end - from + DEPTH - 1) / DEPTH), shared);
+  addSlabs(tile, left, right, (int)((end - from + DEPTH - 1) / DEPTH), shared);
   float* to = partial + (long long)blockIdx.z * columns * outChannels;
 #pragma unroll
-  for (int i = 0; i < 8; i++) {
-    int column = column0 + Tile<BN>::row(i);
+  for (int i = 0; i < T::ROWS_OF_THREAD; i++) {
+    int column = column0 + T::row(i);
     if (column < columns) {
       tile.putRow(to + (long long)column * outChannels, i, n0, outChannels, false);
     }
@@ -167,23 +168,39 @@ __device__ inline void weightGradient(typename Tile<BN>::Shared& shared, WEIGHT_
 
 extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_32(WEIGHT_PARAMETERS) {
   __shared__ Tile<32>::Shared shared;
-  weightGradient<32, true>(shared, WEIGHT_ARGUMENTS);
+  weightGradient<Tile<32>, true>(shared, WEIGHT_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_64(WEIGHT_PARAMETERS) {
   __shared__ Tile<64>::Shared shared;
-  weightGradient<64, true>(shared, WEIGHT_ARGUMENTS);
+  weightGradient<Tile<64>, true>(shared, WEIGHT_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_128(WEIGHT_PARAMETERS) {
   __shared__ Tile<128>::Shared shared;
-  weightGradient<128, true>(shared, WEIGHT_ARGUMENTS);
+  weightGradient<Tile<128>, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+// The same with factors rounded to TF32.
+extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_tf32_32(WEIGHT_PARAMETERS) {
+  __shared__ TensorTile<32>::Shared shared;
+  weightGradient<TensorTile<32>, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_tf32_64(WEIGHT_PARAMETERS) {
+  __shared__ TensorTile<64>::Shared shared;
+  weightGradient<TensorTile<64>, true>(shared, WEIGHT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_tf32_128(WEIGHT_PARAMETERS) {
+  __shared__ TensorTile<128>::Shared shared;
+  weightGradient<TensorTile<128>, true>(shared, WEIGHT_ARGUMENTS);
 }
 
 // For input channels that are no multiple of four: the first layer, which has one.
 extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_odd(WEIGHT_PARAMETERS) {
   __shared__ Tile<32>::Shared shared;
-  weightGradient<32, false>(shared, WEIGHT_ARGUMENTS);
+  weightGradient<Tile<32>, false>(shared, WEIGHT_ARGUMENTS);
 }
 
 // dweight[o][c][t] (+)= sum over splits of partial[split][t][c][o].

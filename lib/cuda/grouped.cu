@@ -16,6 +16,48 @@
       int kernelHeight, int kernelWidth, int stride, int strideWide, int pad, int padWide, int in, \
       int out
 
+// Depthwise, 3x3: both passes, with the nine weights of a channel in registers. Result pixel (h, w)
+// reads the source's rows h stride + offset .. + 2. Forward: offset = -pad. Backward, of stride 1:
+// offset = pad - 2 and the weights from the last to the first (flipped).
+extern "C" __global__ void __launch_bounds__(256) depthwise(
+    const float* x,
+    const float* weight,
+    float* y,
+    int pixels,
+    int rowsPerBlock,
+    int height,
+    int width,
+    int channels,
+    int outHeight,
+    int outWidth,
+    int stride,
+    int strideWide,
+    int offset,
+    int offsetWide,
+    int flipped) {
+  int c = column();
+  if (c >= channels) return;
+  float weights[9];
+#pragma unroll
+  for (int t = 0; t < 9; t++) weights[t] = weight[9LL * c + (flipped ? 8 - t : t)];
+  int end = (int)endRow(rowsPerBlock, pixels);
+  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
+    int h0 = p / outWidth % outHeight * stride + offset;
+    int w0 = p % outWidth * strideWide + offsetWide;
+    int n = p / outWidth / outHeight;
+    const float* from = x + (((long long)n * height + h0) * width + w0) * channels + c;
+    float sum = 0;
+#pragma unroll
+    for (int t = 0; t < 9; t++) {
+      // as unsigned numbers, those below 0 are large
+      if ((unsigned)(h0 + t / 3) < (unsigned)height && (unsigned)(w0 + t % 3) < (unsigned)width) {
+        sum = fmaf(from[((long long)(t / 3) * width + t % 3) * channels], weights[t], sum);
+      }
+    }
+    y[(long long)p * channels + c] = sum;
+  }
+}
+
 // in and out: channels of one group.
 extern "C" __global__ void grouped_forward(
     const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY) {

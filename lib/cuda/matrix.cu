@@ -4,11 +4,12 @@
 // few tiles for a card, the summed axis is cut into splits, which write their sums one behind the
 // other into the workspace; sum_splits adds them in order.
 #include "common.cuh"
+#include "tensor.cuh"
 #include "tile.cuh"
 
 // op(A) or op(B) seen as a source of slabs: `lines` rows of A (columns of B) from `line0` on.
 // Not transposed A and transposed B have the summed axis contiguous ("across").
-template <int BN, int LINES, int QUADS>
+template <class T, int LINES, int QUADS>
 struct MatrixSource {
   const float* matrix;
   int lines, line0, depth, k, end;
@@ -18,7 +19,7 @@ struct MatrixSource {
   __device__ inline void fetch() {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      int q = threadIdx.x + u * Tile<BN>::THREADS;
+      int q = threadIdx.x + u * T::THREADS;
       v[u] = make_float4(0, 0, 0, 0);
       if (q >= LINES * DEPTH / 4) continue;
       if (across) {
@@ -39,20 +40,20 @@ struct MatrixSource {
   __device__ inline void store(float (&to)[DEPTH][COLUMNS]) const {
 #pragma unroll
     for (int u = 0; u < QUADS; u++) {
-      int q = threadIdx.x + u * Tile<BN>::THREADS;
+      int q = threadIdx.x + u * T::THREADS;
       if (q >= LINES * DEPTH / 4) continue;
       if (across) {
-        storeAcross(to, 4 * (q % 2), q / 2, v[u]);
+        storeAcross<T>(to, 4 * (q % 2), q / 2, v[u]);
       } else {
-        storeAlong(to, q / (LINES / 4), 4 * (q % (LINES / 4)), v[u]);
+        storeAlong<T>(to, q / (LINES / 4), 4 * (q % (LINES / 4)), v[u]);
       }
     }
   }
 };
 
-template <int BN>
+template <class T>
 __device__ inline void product(
-    typename Tile<BN>::Shared& shared,
+    typename T::Shared& shared,
     const float* a,
     const float* b,
     float* c,
@@ -66,16 +67,16 @@ __device__ inline void product(
   int from = blockIdx.z * depthOfSplit;
   int end = from + depthOfSplit < k ? from + depthOfSplit : k;
   int m0 = blockIdx.x * ROWS;
-  int n0 = blockIdx.y * BN;
-  MatrixSource<BN, ROWS, Tile<BN>::A_QUADS> left = {a, m, m0, k, from, end, !transposeA, {}};
-  MatrixSource<BN, BN, 1> right = {b, n, n0, k, from, end, transposeB != 0, {}};
-  Tile<BN> tile;
+  int n0 = blockIdx.y * T::COLUMNS;
+  MatrixSource<T, ROWS, T::A_QUADS> left = {a, m, m0, k, from, end, !transposeA, {}};
+  MatrixSource<T, T::COLUMNS, 1> right = {b, n, n0, k, from, end, transposeB != 0, {}};
+  T tile;
   tile.clear();
-  tile.accumulate(left, right, (end - from + DEPTH - 1) / DEPTH, shared);
+  addSlabs(tile, left, right, (end - from + DEPTH - 1) / DEPTH, shared);
   float* to = c + (long long)blockIdx.z * m * n;
 #pragma unroll
-  for (int i = 0; i < 8; i++) {
-    int row = m0 + Tile<BN>::row(i);
+  for (int i = 0; i < T::ROWS_OF_THREAD; i++) {
+    int row = m0 + T::row(i);
     if (row < m) tile.putRow(to + (long long)row * n, i, n0, n, accumulate != 0);
   }
 }
@@ -92,7 +93,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) product_32(
     int depthOfSplit,
     int accumulate) {
   __shared__ Tile<32>::Shared shared;
-  product<32>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<32>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) product_64(
@@ -107,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) product_64(
     int depthOfSplit,
     int accumulate) {
   __shared__ Tile<64>::Shared shared;
-  product<64>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<64>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) product_128(
@@ -122,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) product_128(
     int depthOfSplit,
     int accumulate) {
   __shared__ Tile<128>::Shared shared;
-  product<128>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<128>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
 }
 
 // c (+)= sum over splits of partial[split][i], i < count.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <utility>
 
+#define HOST
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
@@ -57,6 +58,13 @@ inline int atomicMax(int* at, int value) {
 }
 
 inline int __popc(unsigned int x) { return __builtin_popcount(x); }
+
+// What lib/cuda/tensor.cuh has for a card. multiplyTf32 is called by all threads of a block.
+inline float roundToTf32(float x) {
+  return __int_as_float((__float_as_int(x) + 0x1000) & ~0x1fff);
+}
+
+void multiplyTf32(const float (&a)[4], const float (&b)[2], float (&c)[4]);
 
 // ---- kernels by name, called with arguments whose types were checked
 

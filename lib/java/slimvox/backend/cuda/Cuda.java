@@ -74,7 +74,7 @@ public final class Cuda {
   /**
    * Opens the card that {@link #find} found.
    *
-   * @param tf32 whether factors of matrix products may be rounded to TF32
+   * @param tf32 whether factors of matrix products and convolutions may be rounded to TF32
    * @throws UnsupportedOperationException in one line, if there is none or it cannot be opened
    */
   public static Device open(boolean tf32) {
@@ -87,7 +87,7 @@ public final class Cuda {
         card.memory(),
         card.launcher(),
         products,
-        new TiledConvolutions(card.launcher(), products),
+        new TiledConvolutions(card.launcher(), products, tf32),
         card::driverMemory,
         card::close);
   }

@@ -67,8 +67,14 @@ record Gather(Axis high, Axis wide, int sign) {
         -1);
   }
 
-  /** Computes the class. {@code weight} is reordered for the pass. */
-  void launch(Launcher launcher, Convolution g, long source, long weight, long result) {
+  /**
+   * Computes the class.
+   *
+   * @param kind of the kernel: empty or {@code tf32_}
+   * @param weight reordered for the pass
+   */
+  void launch(
+      Launcher launcher, String kind, Convolution g, long source, long weight, long result) {
     boolean forward = sign > 0;
     int channels = forward ? g.inChannels() : g.outChannels();
     int resultChannels = forward ? g.outChannels() : g.inChannels();
@@ -83,7 +89,7 @@ record Gather(Axis high, Axis wide, int sign) {
             1,
             1);
     launcher.launch(
-        "convolve_" + tile,
+        "convolve_" + kind + tile,
         grid,
         0,
         source,

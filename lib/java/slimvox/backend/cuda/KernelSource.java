@@ -37,7 +37,7 @@ record KernelSource(String path, String text, List<String> kernels) {
           "convolution.cu",
           "convolution_weight.cu",
           "grouped.cu");
-  private static final List<String> HEADERS = List.of("common.cuh", "tile.cuh");
+  private static final List<String> HEADERS = List.of("common.cuh", "tensor.cuh", "tile.cuh");
   private static final Pattern KERNEL =
       Pattern.compile(
           "extern \"C\" __global__ void\\s+(?:__launch_bounds__\\([^)]*\\)\\s*)?(\\w+)\\(");

@@ -17,10 +17,20 @@ final class TiledConvolutions implements Convolutions {
 
   private final Launcher launcher;
   private final MatrixProducts products;
+  private final String kind;
 
-  TiledConvolutions(Launcher launcher, MatrixProducts products) {
+  /**
+   * Convolutions by our kernels.
+   *
+   * @param products for 1x1 convolutions of stride 1
+   * @param tf32 whether factors may be rounded to TF32 (10 bits of fraction) for tensor cores;
+   *     cards without them multiply in float32, as do convolutions in groups and the weight
+   *     gradient of a first layer
+   */
+  TiledConvolutions(Launcher launcher, MatrixProducts products, boolean tf32) {
     this.launcher = launcher;
     this.products = products;
+    this.kind = tf32 ? "tf32_" : "";
   }
 
   private static boolean isProduct(Convolution g) {
@@ -69,11 +79,14 @@ final class TiledConvolutions implements Convolutions {
           false,
           workspace);
     } else if (g.groups() > 1) {
-      grouped("grouped_forward", g, x, weight, y, outPixels(g), g.outChannels());
+      if (isDepthwise3x3(g)) {
+        depthwise(g, x, weight, y, false);
+      } else {
+        grouped("grouped_forward", g, x, weight, y, outPixels(g), g.outChannels());
+      }
     } else {
       reorder(g, weight, workspace, false);
-      Gather axis = Gather.forward(g);
-      axis.launch(launcher, g, x, workspace, y);
+      Gather.forward(g).launch(launcher, kind, g, x, workspace, y);
     }
   }
 
@@ -115,12 +128,16 @@ final class TiledConvolutions implements Convolutions {
           false,
           workspace);
     } else if (g.groups() > 1) {
-      grouped("grouped_backward_data", g, dy, weight, dx, inPixels(g), g.inChannels());
+      if (isDepthwise3x3(g) && g.strideHeight() == 1 && g.strideWidth() == 1) {
+        depthwise(g, dy, weight, dx, true);
+      } else {
+        grouped("grouped_backward_data", g, dy, weight, dx, inPixels(g), g.inChannels());
+      }
     } else {
       reorder(g, weight, workspace, true);
       for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
         for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
-          Gather.backward(g, row, column).launch(launcher, g, dy, workspace, dx);
+          Gather.backward(g, row, column).launch(launcher, kind, g, dy, workspace, dx);
         }
       }
     }
@@ -193,7 +210,7 @@ final class TiledConvolutions implements Convolutions {
               1,
               1);
       launcher.launch(
-          g.inChannels() % 4 == 0 ? "weight_gradient_" + tile : "weight_gradient_odd",
+          g.inChannels() % 4 == 0 ? "weight_gradient_" + kind + tile : "weight_gradient_odd",
           grid,
           0,
           x,
@@ -228,6 +245,37 @@ final class TiledConvolutions implements Convolutions {
   }
 
   // ---- groups
+
+  private static boolean isDepthwise3x3(Convolution g) {
+    return g.groups() == g.inChannels()
+        && g.groups() == g.outChannels()
+        && g.kernelHeight() == 3
+        && g.kernelWidth() == 3;
+  }
+
+  private void depthwise(Convolution g, long source, long weight, long to, boolean backward) {
+    int pixels = backward ? inPixels(g) : outPixels(g);
+    RowGrid grid = RowGrid.of(pixels, g.outChannels(), ROWS_PER_THREAD);
+    launcher.launch(
+        "depthwise",
+        grid.grid(),
+        0,
+        source,
+        weight,
+        to,
+        pixels,
+        grid.rowsPerBlock(),
+        backward ? g.outHeight() : g.height(),
+        backward ? g.outWidth() : g.width(),
+        g.outChannels(),
+        backward ? g.height() : g.outHeight(),
+        backward ? g.width() : g.outWidth(),
+        g.strideHeight(),
+        g.strideWidth(),
+        backward ? g.padHeight() - 2 : -g.padHeight(),
+        backward ? g.padWidth() - 2 : -g.padWidth(),
+        backward ? 1 : 0);
+  }
 
   private void grouped(
       String kernel, Convolution g, long source, long weight, long to, int pixels, int columns) {

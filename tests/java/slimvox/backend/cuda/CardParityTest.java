@@ -77,6 +77,14 @@ class CardParityTest {
   }
 
   @Nested
+  class OfTf32 extends Tf32ParityTest {
+    @Override
+    List<Device> played() {
+      return List.of(Cuda.open(true), Cuda.open(true));
+    }
+  }
+
+  @Nested
   class OfTraining extends CudaTrainingTest {
     @Override
     Device device(boolean backwards) {

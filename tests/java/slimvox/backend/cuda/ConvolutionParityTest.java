@@ -29,6 +29,7 @@ class ConvolutionParityTest extends ParityFixture {
     all.add(dense(2, 9, 8, 3, 5, 1, 3, 0)); // most pixels take no part
     all.add(new Convolution(2, 9, 12, 8, 16, 3, 5, 2, 1, 1, 2, 1));
     all.add(new Convolution(1, 7, 11, 5, 6, 1, 3, 1, 2, 0, 1, 1));
+    all.add(new Convolution(1, 9, 8, 6, 6, 3, 3, 1, 1, 0, 2, 6)); // unlike paddings
     for (int[] g :
         new int[][] {
           {2, 10, 13, 128, 128, 3, 1, 128},

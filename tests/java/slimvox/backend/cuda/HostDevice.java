@@ -32,6 +32,11 @@ final class HostDevice implements DeviceMemory, Launcher {
    * @param backwards run the threads of a block from the last to the first
    */
   static CudaDevice open(boolean backwards) {
+    return open(backwards, false);
+  }
+
+  /** The same with convolutions of factors rounded to TF32. */
+  static CudaDevice open(boolean backwards, boolean tf32) {
     HostDevice host = new HostDevice(backwards);
     TiledProducts products = new TiledProducts(host);
     return new CudaDevice(
@@ -39,7 +44,7 @@ final class HostDevice implements DeviceMemory, Launcher {
         host,
         host,
         products,
-        new TiledConvolutions(host, products),
+        new TiledConvolutions(host, products, tf32),
         Map::of,
         host::checkNothingLeft);
   }
