@@ -1,6 +1,7 @@
 package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -24,7 +25,37 @@ public final class OpenCardProgram {
         List.of());
   }
 
+  /** Compiles all of lib/cuda as the card's opening would, for a known and for a future card. */
+  private static void compile() {
+    Bindings.load(CudaLibraries.find(Surroundings.real()), CacheFolder.ofUser());
+    for (int capability : new int[] {86, 89, 121}) {
+      KernelCompiler compiler = new KernelCompiler(capability, KernelSource.headers());
+      int count = 0;
+      String start = "";
+      for (KernelSource source : KernelSource.all()) {
+        byte[] code = compiler.compile(source);
+        String head = new String(code, 0, 4, StandardCharsets.ISO_8859_1);
+        start = head.equals("\u007fELF") ? "cubin" : head.startsWith("//") ? "PTX" : head;
+        count += code.length > 1000 ? 1 : 0;
+      }
+      boolean all = count == KernelSource.all().size();
+      System.out.println(
+          compiler.version() + " " + compiler.options() + " all: " + all + " " + start);
+    }
+    try {
+      new KernelCompiler(75, List.of())
+          .compile(
+              new KernelSource("lib/cuda/bad.cu", "\n__device__ int f() { return x; }", List.of()));
+    } catch (DeviceException e) {
+      say(e);
+    }
+  }
+
   public static void main(String[] arguments) {
+    if (arguments[0].equals("compile")) {
+      compile();
+      return;
+    }
     try (OpenCard card = open(arguments[0].equals("broken") ? SOURCE + "#error here\n" : SOURCE)) {
       switch (arguments[0]) {
         case "launch" -> launch(card);

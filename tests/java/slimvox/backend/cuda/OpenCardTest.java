@@ -2,6 +2,7 @@ package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -112,6 +113,20 @@ class OpenCardTest {
     assertEquals(
         List.of("taken: true, equal: true", "twice: false", "others: false", "after others: false"),
         run(Map.of(), "stage"));
+  }
+
+  @Test
+  void theRealCompilerTakesAllKernelsThroughJCuda() throws Exception {
+    Path nvrtc = Path.of("lib/target/nvrtc/nvidia/cuda_nvrtc/lib").toAbsolutePath();
+    assumeTrue(Files.isDirectory(nvrtc), "no NVRTC: run tests/nvrtc (24 MB)");
+    assertEquals(
+        List.of(
+            "12.6 [--gpu-architecture=sm_86, --std=c++17] all: true cubin",
+            "12.6 [--gpu-architecture=sm_89, --std=c++17] all: true cubin",
+            "12.6 [--gpu-architecture=compute_90, --std=c++17] all: true PTX",
+            "DeviceException: a kernel does not compile with NVRTC 12.6 --gpu-architecture=sm_75:"
+                + " lib/cuda/bad.cu(2): error: identifier \"x\" is undefined"),
+        run(Map.of("SLIMVOX_CUDA_PATH", nvrtc + ":" + libraries), "compile"));
   }
 
   @Test
