@@ -75,6 +75,7 @@ final class ConvolutionKernel implements AutoCloseable {
     long groups = PixelGroup.count(size, height, width);
     long[] taps = takesSigns() ? taps(in) : runs(in);
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
+    int run = layer.filterSize() / taps.length; // of floats
     long work = (long) layer.filterSize() * size / (takesSigns() ? 32 : 1);
     parallel.run(
         weights.tiles() * groups,
@@ -92,9 +93,14 @@ final class ConvolutionKernel implements AutoCloseable {
               group.start(unit % groups);
               tileWeights = weights(tile, unpacked);
             }
-            int count = group.next();
-            sum(group, taps, tileWeights, counts, sums);
-            epilogue.store(counts, sums, tile, count, group, target);
+            int pixels = group.next();
+            if (takesSigns()) {
+              count(group, taps, tileWeights, counts);
+              epilogue.storeCounts(counts, tile, pixels, group, target);
+            } else {
+              MultiplyKernel.sum(group.window, taps, run, tileWeights, sums);
+              epilogue.storeSums(sums, tile, pixels, group, target);
+            }
           }
         });
   }
@@ -105,11 +111,8 @@ final class ConvolutionKernel implements AutoCloseable {
     return unpacked;
   }
 
-  private void sum(PixelGroup group, long[] taps, long tileWeights, int[] counts, float[] sums) {
-    if (!takesSigns()) {
-      int run = layer.filterSize() / taps.length;
-      MultiplyKernel.sum(group.window, taps, run, tileWeights, sums);
-    } else if (vectors) {
+  private void count(PixelGroup group, long[] taps, long tileWeights, int[] counts) {
+    if (vectors) {
       PopcountKernel.count(group.window, taps, tileWeights, counts);
     } else {
       PopcountKernel.countOneByOne(group.window, taps, tileWeights, counts);

@@ -70,67 +70,75 @@ final class Epilogue implements AutoCloseable {
   record Target(long floats, long shortcut, long signs, long signShift) {}
 
   /**
-   * Stores the pixels of a group.
+   * Stores the pixels of a group, of counts of differing signs.
    *
-   * @param counts of the group and tile, for W1A1
-   * @param sums of the group and tile, for the others
+   * <p>One vector of channels of all pixels comes after the other, so that what belongs to channels
+   * is loaded once. This and {@link #storeSums} are two methods, and each a long one, because the
+   * compiler keeps vectors in registers only as far as one method's budget goes.
+   *
+   * @param counts of the group and tile
    * @param count how many of the pixels there are
    */
-  void store(int[] counts, float[] sums, int tile, int count, PixelGroup group, Target target) {
+  void storeCounts(int[] counts, int tile, int count, PixelGroup group, Target target) {
     int width = Math.min(CHANNELS, channels - CHANNELS * tile);
     int[] negative = group.negative;
+    long[] place = group.place;
     Arrays.fill(negative, 0);
     for (int c = 0; c < width; c += LANES) {
       long row = 4L * (CHANNELS * tile + c);
       if (c + LANES > width) {
-        storeLast(counts, sums, c, width, count, group, target, row);
-      } else if (signs) {
-        storeCounts(counts, c, count, group, target, row);
-      } else {
-        storeSums(sums, c, count, group, target, row);
+        storeLast(counts, null, c, width, count, group, target, row);
+        break;
       }
-    }
-    // Beyond the last channel sums and rows are 0, and so are the bits.
-    if (target.signs != 0) {
-      int words = Plane.words(channels);
+      FloatVector a = Lanes.load(alpha + row);
+      FloatVector m = Lanes.load(mean + row);
+      FloatVector s = Lanes.load(scale + row);
+      FloatVector b = Lanes.load(shift + row);
       for (int p = 0; p < count; p++) {
-        Lanes.setInt(target.signs, group.place[p] * words + tile, negative[p]);
+        long at = place[p] * 4 * channels + row;
+        FloatVector y = signed(counts, CHANNELS * p + c).mul(a).sub(m).fma(s, b);
+        if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
+        y = activated(y, row);
+        if (target.floats != 0) Lanes.store(target.floats + at, y);
+        if (target.signs != 0) negative[p] |= negative(y, target.signShift, row) << c;
       }
     }
-  }
-
-  /** One vector of channels of all pixels: what belongs to channels is loaded once. */
-  private void storeCounts(
-      int[] counts, int c, int pixels, PixelGroup group, Target target, long row) {
-    long[] place = group.place;
-    FloatVector a = Lanes.load(alpha + row);
-    FloatVector m = Lanes.load(mean + row);
-    FloatVector s = Lanes.load(scale + row);
-    FloatVector b = Lanes.load(shift + row);
-    for (int p = 0; p < pixels; p++) {
-      long at = place[p] * 4 * channels + row;
-      FloatVector y = signed(counts, CHANNELS * p + c).mul(a).sub(m).fma(s, b);
-      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
-      y = activated(y, row);
-      if (target.floats != 0) Lanes.store(target.floats + at, y);
-      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
-    }
+    if (target.signs != 0) writeSigns(tile, count, group, target.signs);
   }
 
   /** The same for sums of floats. */
-  private void storeSums(
-      float[] sums, int c, int pixels, PixelGroup group, Target target, long row) {
+  void storeSums(float[] sums, int tile, int count, PixelGroup group, Target target) {
+    int width = Math.min(CHANNELS, channels - CHANNELS * tile);
+    int[] negative = group.negative;
     long[] place = group.place;
-    FloatVector m = mean == 0 ? ZERO : Lanes.load(mean + row);
-    FloatVector s = Lanes.load(scale + row);
-    FloatVector b = Lanes.load(shift + row);
-    for (int p = 0; p < pixels; p++) {
-      long at = place[p] * 4 * channels + row;
-      FloatVector y = FloatVector.fromArray(Lanes.FLOATS, sums, CHANNELS * p + c).sub(m).fma(s, b);
-      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
-      y = activated(y, row);
-      Lanes.store(target.floats + at, y);
-      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
+    Arrays.fill(negative, 0);
+    for (int c = 0; c < width; c += LANES) {
+      long row = 4L * (CHANNELS * tile + c);
+      if (c + LANES > width) {
+        storeLast(null, sums, c, width, count, group, target, row);
+        break;
+      }
+      FloatVector m = mean == 0 ? ZERO : Lanes.load(mean + row);
+      FloatVector s = Lanes.load(scale + row);
+      FloatVector b = Lanes.load(shift + row);
+      for (int p = 0; p < count; p++) {
+        long at = place[p] * 4 * channels + row;
+        FloatVector y =
+            FloatVector.fromArray(Lanes.FLOATS, sums, CHANNELS * p + c).sub(m).fma(s, b);
+        if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
+        y = activated(y, row);
+        if (target.floats != 0) Lanes.store(target.floats + at, y);
+        if (target.signs != 0) negative[p] |= negative(y, target.signShift, row) << c;
+      }
+    }
+    if (target.signs != 0) writeSigns(tile, count, group, target.signs);
+  }
+
+  /** Beyond the last channel sums and rows are 0, and so are the bits. */
+  private void writeSigns(int tile, int count, PixelGroup group, long signs) {
+    int words = Plane.words(channels);
+    for (int p = 0; p < count; p++) {
+      Lanes.setInt(signs, group.place[p] * words + tile, group.negative[p]);
     }
   }
 

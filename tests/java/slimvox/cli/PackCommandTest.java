@@ -1,0 +1,133 @@
+package slimvox.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.models.Weights;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+import slimvox.train.Recipe;
+
+/** From a checkpoint to a packed file to embeddings. */
+class PackCommandTest extends CommandLineTest {
+  private static final int BINS = 20;
+  @TempDir Path folder;
+
+  /** What a run of a few steps leaves, without the optimizer's state. */
+  private Path checkpoint(String scheme) {
+    Recipe recipe =
+        Recipe.defaults()
+            .with(
+                "model.name=ResNet18",
+                "model.width=12",
+                "model.bins=" + BINS,
+                "model.embeddingSize=16",
+                "model.binary.scheme=" + scheme);
+    Path file = folder.resolve("checkpoint-" + scheme + ".safetensors");
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Models.build(recipe.model().spec(), backend)) {
+      network.initialize(new Random(3));
+      SafetensorsWriter writer = Safetensors.writer();
+      Weights.save(network.state(), "", writer);
+      writer.metadata("recipe", recipe.toYaml());
+      writer.metadata("steps", "6");
+      writer.write(file);
+    }
+    return file;
+  }
+
+  private Path features(int... frames) {
+    Random random = new Random(4);
+    SafetensorsWriter writer = Safetensors.writer();
+    for (int i = 0; i < frames.length; i++) {
+      float[] values = new float[frames[i] * BINS];
+      for (int j = 0; j < values.length; j++) values[j] = (float) random.nextGaussian();
+      writer.put("utt" + i, new long[] {frames[i], BINS}, values);
+    }
+    Path file = folder.resolve("features.safetensors");
+    writer.write(file);
+    return file;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bwn", "w1a1"})
+  void aPackedModelEmbedsAsItsCheckpointDoes(String scheme) throws Exception {
+    Path checkpoint = checkpoint(scheme);
+    Path packed = folder.resolve("net.packed");
+    JsonNode json = run("pack", checkpoint, packed, "--json", "--threads=1").json();
+    assertEquals(Files.size(packed), json.get("packed_bytes").asLong());
+    assertEquals(scheme, json.get("scheme").asText());
+    assertEquals(21, json.get("layers").size());
+    assertEquals(1, json.get("layers").get(1).get("weight_bits").asInt());
+    assertTrue(json.get("difference").asDouble() < 1e-4);
+    Path features = features(50, 61);
+    Path trained = folder.resolve("trained.safetensors");
+    Path bits = folder.resolve("bits.safetensors");
+    assertEquals(
+        0, run("embed", checkpoint, "--features", features, trained, "--threads=1").code());
+    assertEquals(0, run("embed", packed, "--features", features, bits, "--threads=1").code());
+    Safetensors expected = Safetensors.read(trained);
+    Safetensors actual = Safetensors.read(bits);
+    assertEquals(expected.names(), actual.names());
+    for (String name : expected.names()) {
+      if (!expected.dtype(name).equals("F32")) continue;
+      float[] a = expected.floats(name);
+      float[] b = actual.floats(name);
+      for (int i = 0; i < a.length; i++) assertEquals(a[i], b[i], 1e-4);
+    }
+  }
+
+  @Test
+  void aFloatCheckpointIsRefused() {
+    Path checkpoint = checkpoint("none");
+    Run run = run("pack", checkpoint, folder.resolve("net.packed"));
+    assertEquals(2, run.code());
+    assertTrue(
+        run.err().contains("a float network has no bits to pack; train with a binary scheme"),
+        run.err());
+    assertTrue(Files.notExists(folder.resolve("net.packed")));
+  }
+
+  @Test
+  void anUtteranceTooShortIsNamed() {
+    Path packed = folder.resolve("net.packed");
+    assertEquals(0, run("pack", checkpoint("bwn"), packed, "--head", "int8").code());
+    Run run = run("embed", packed, "--features", features(50, 7), folder.resolve("out"));
+    assertEquals(2, run.code());
+    assertTrue(
+        run.err().contains("utt1: an utterance of 7 frames is too short, the network needs 9"),
+        run.err());
+  }
+
+  @Test
+  void timesOfEveryLayerAreThere() {
+    JsonNode json =
+        run(
+                "bench", "binary", "--model=ResNet18", "--width=8", "--pooling=gsp", "--frames=20",
+                "--rounds=1", "--json", "--quiet")
+            .json();
+    assertTrue(json.get("packed_bytes").asLong() * 5 < json.get("float_bytes").asLong());
+    assertEquals(11, json.get("layers").size());
+    for (JsonNode layer : json.get("layers")) {
+      for (String form : new String[] {"float32_ms", "int8_ms", "w1a32_ms", "w1a1_ms"}) {
+        assertTrue(layer.get(form).asDouble() > 0, form);
+      }
+    }
+    for (String form : new String[] {"float32", "w1a32", "w1a1"}) {
+      assertTrue(json.get("network_" + form + "_ms").asDouble() > 0);
+    }
+  }
+}
