@@ -327,8 +327,8 @@ public final class BinaryBenchmark {
   }
 
   /**
-   * The shortest time of each in ms, taking turns of so many runs, for so many rounds and at
-   * least half a second: what the JVM compiles it compiles meanwhile.
+   * The shortest time of each in ms, taking turns of so many runs, for so many rounds and at least
+   * half a second: what the JVM compiles it compiles meanwhile.
    */
   private static double[] shortest(int rounds, int runs, Runnable... forms) {
     double[] ms = new double[forms.length];

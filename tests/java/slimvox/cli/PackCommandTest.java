@@ -116,8 +116,15 @@ class PackCommandTest extends CommandLineTest {
   void timesOfEveryLayerAreThere() {
     JsonNode json =
         run(
-                "bench", "binary", "--model=ResNet18", "--width=8", "--pooling=gsp", "--frames=20",
-                "--rounds=1", "--json", "--quiet")
+                "bench",
+                "binary",
+                "--model=ResNet18",
+                "--width=8",
+                "--pooling=gsp",
+                "--frames=20",
+                "--rounds=1",
+                "--json",
+                "--quiet")
             .json();
     assertTrue(json.get("packed_bytes").asLong() * 5 < json.get("float_bytes").asLong());
     assertEquals(11, json.get("layers").size());
