@@ -37,9 +37,7 @@ final class ModelOptions {
   @Option(
       names = "--pooling",
       paramLabel = "P",
-      description =
-          "tstp (mean and deviation over frames), astp (the same by attention) or gsp (over frames"
-              + " and frequencies together).")
+      description = "tstp (mean and deviation over frames) or astp (the same by attention).")
   ModelSpec.Pooling pooling;
 
   /**
