@@ -16,7 +16,8 @@
 
 #define THREADS 256
 
-// Sums of both values over the threads of each column, in a tree: in sums[.][thread], threadIdx.y 0.
+// Sums of both values over the threads of each column, in a tree: in sums[.][thread] of those
+// with threadIdx.y 0.
 __device__ inline void addOverRows(float (&sums)[2][THREADS], float a, float b) {
   int lane = threadIdx.y * blockDim.x + threadIdx.x;
   sums[0][lane] = a;

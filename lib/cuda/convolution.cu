@@ -1,8 +1,8 @@
 // Convolutions, forward and backward to the data, as one implicit matrix product: no im2col
 // buffer. CPU twin: oneDNN; definition: tests' PlainConvolution.
 //
-//   forward        y[n, h, w, :] = sum over taps  x[n, h s - p + kh, w s - p + kw, :] W[:, :, kh, kw]
-//   backward data  dx[n, h, w, :] = sum over taps  dy[n, (h + p - kh) / s, ..., :] W[:, :, kh, kw]^T,
+//   forward        y[n, h, w] = sum over taps of W[., ., kh, kw] x[n, h s - p + kh, w s - p + kw]
+//   backward data  dx[n, h, w] = sum over taps of W[., ., kh, kw]^T dy[n, (h + p - kh) / s, ...],
 //                  of those kh, kw for which the quotient is whole
 //
 // Rows of the product are pixels of the result, columns its channels, the summed axis runs over
@@ -124,7 +124,8 @@ struct WeightSource {
     v = make_float4(0, 0, 0, 0);
     if (q < T::B_QUADS && c < channels) {
       int tap = high.kernel(slab.th) * kernelWidth + wide.kernel(slab.tw);
-      v = rowQuad(weight + ((long long)tap * channels + c) * columns, n0 + 4 * (q % (T::COLUMNS / 4)), columns);
+      const float* row = weight + ((long long)tap * channels + c) * columns;
+      v = rowQuad(row, n0 + 4 * (q % (T::COLUMNS / 4)), columns);
     }
     slab.next(channels, wide.taps);
   }

@@ -2,7 +2,7 @@
 // product has nothing to multiply: each pass reads its tensors about once, so memory sets the
 // speed.
 //
-//   forward          y[n, h, w, o] = sum over taps and i of x[n, h s - p + kh, ..., g I + i] W[o, i, kh, kw]
+//   forward          y[n, h, w, o] = sum over taps, i of x[n, h s - p + kh, ., g I + i] W[o, i, .]
 //   backward data    dx[n, h, w, g I + i] = sum over taps and o of the group, dy W
 //   backward weight  dW[o, i, kh, kw] = sum over pixels of dy[..., o] x[..., g I + i]
 //

@@ -60,7 +60,9 @@ struct Margin {
   bool easy;
 
   __device__ inline Margin(long long cosineBits, long long sineBits, int easy)
-      : cosine(__longlong_as_double(cosineBits)), sine(__longlong_as_double(sineBits)), easy(easy) {}
+      : cosine(__longlong_as_double(cosineBits)),
+        sine(__longlong_as_double(sineBits)),
+        easy(easy) {}
 
   __device__ inline bool isApplied(double c) const {
     return c > (easy ? 0 : -cosine);  // cos(pi - m)

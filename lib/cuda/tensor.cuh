@@ -1,8 +1,8 @@
 // Tensor cores: products of factors rounded to TF32 (8 bits of exponent, 10 of fraction), sums in
 // float32. From compute capability 8.0 on; HAS_TF32 says whether the card compiled for has it.
 //
-// As inline PTX, since NVIDIA's header for it needs more of CUDA than NVRTC brings along. The tests'
-// host has functions of the same names (tests/cuda/host.h).
+// As inline PTX, since NVIDIA's header for it needs more of CUDA than NVRTC brings along. The
+// tests' host has functions of the same names (tests/cuda/host.h).
 
 #ifdef HOST
 #define HAS_TF32 1
@@ -17,8 +17,8 @@ __device__ inline float roundToTf32(float x) {
   return __uint_as_float(bits);
 }
 
-// c (16 x 8) += a (16 x 8) b (8 x 8), by the 32 threads of a warp. With g = lane / 4, t = lane % 4 a
-// thread holds a[g][t], a[g + 8][t], a[g][t + 4], a[g + 8][t + 4]; b[t][g], b[t + 4][g]; and
+// c (16 x 8) += a (16 x 8) b (8 x 8), by the 32 threads of a warp. With g = lane / 4, t = lane % 4
+// a thread holds a[g][t], a[g + 8][t], a[g][t + 4], a[g + 8][t + 4]; b[t][g], b[t + 4][g]; and
 // c[g][2 t], c[g][2 t + 1], c[g + 8][2 t], c[g + 8][2 t + 1].
 __device__ inline void multiplyTf32(const float (&a)[4], const float (&b)[2], float (&c)[4]) {
   asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "

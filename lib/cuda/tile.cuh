@@ -5,9 +5,10 @@
 //                  next one is on its way into registers, then goes into the other stage; one
 //                  barrier a slab
 //   threads        16 along the rows times BN / TN along the columns; each adds up 8 x TN
-//                  elements in registers: rows 4 ty .. + 3 and 64 + 4 ty .. + 3, columns 4 tx .. + 3
-//                  (and 64 + 4 tx .. + 3), so that all reads of shared memory are whole float4 and
-//                  neighbouring threads read neighbouring ones, without bank conflicts
+//                  elements in registers: rows 4 ty .. + 3 and 64 + 4 ty .. + 3, columns
+//                  4 tx .. + 3 (and 64 + 4 tx .. + 3), so that all reads of shared memory are
+//                  whole float4 and neighbouring threads read neighbouring ones, without bank
+//                  conflicts
 //   BN = 128       256 threads of 8 x 8: 64 multiply-adds for 16 floats read
 //   BN = 64        256 threads of 8 x 4, for matrices of up to 64 columns
 //   BN = 32        128 threads of 8 x 4, for up to 32
@@ -101,9 +102,9 @@ struct Tile {
 };
 
 #if HAS_TF32
-// The same tile by tensor cores: a warp works on 32 rows x 64 columns (BN 128) or 32 x 32, as 2 x NI
-// products of 16 x 8 x 8. Factors are rounded to TF32 on their way into shared memory, whose rows are
-// 8 floats longer than the tile: the 32 reads of a warp then meet 32 banks.
+// The same tile by tensor cores: a warp works on 32 rows x 64 columns (BN 128) or 32 x 32, as 2 x
+// NI products of 16 x 8 x 8. Factors are rounded to TF32 on their way into shared memory, whose
+// rows are 8 floats longer than the tile: the 32 reads of a warp then meet 32 banks.
 template <int BN>
 struct TensorTile {
   static const int COLUMNS = BN;

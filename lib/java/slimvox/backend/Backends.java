@@ -67,8 +67,8 @@ public final class Backends {
    *     ledger only); {@code best} or {@code auto} for the fastest of this machine, whose {@link
    *     Backend#description()} says why it is not a card
    * @param threads how many threads the CPU may use; 0 for one per core
-   * @param tf32 whether matrix products on a card may round their factors to 10 bits of mantissa;
-   *     other devices never do
+   * @param tf32 whether matrix products and convolutions on a card may round their factors to 10
+   *     bits of mantissa; other devices never do
    * @param budget the most bytes that a run may take: its tensors, and on a card what the driver
    *     takes for itself, as on a card of that size
    * @throws InputException if there is no such backend or this machine does not have it

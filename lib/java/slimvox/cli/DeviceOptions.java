@@ -24,7 +24,7 @@ final class DeviceOptions {
 
   @Option(
       names = "--tf32",
-      description = "Let a card round the factors of matrix products to 10 bits of mantissa.")
+      description = "Let a card round factors of products and convolutions to 10 bits of mantissa.")
   private boolean tf32;
 
   @Option(

@@ -15,8 +15,9 @@ import slimvox.memory.MemoryBudget;
  * @param keepCheckpoints how many of the latest checkpoints stay. Default 3
  * @param backend what computes: {@code cuda} (an NVIDIA card), {@code cpu}, or {@code best}, a card
  *     where there is one that can be used and else the CPU. Default best
- * @param tf32 whether a card may round the factors of matrix products to 10 bits of mantissa, which
- *     is faster on cards of compute capability 8.0 and newer; other devices never do. Default false
+ * @param tf32 whether a card may round the factors of matrix products and convolutions to 10 bits
+ *     of mantissa, which is faster on cards of compute capability 8.0 and newer; other devices
+ *     never do. Default false
  * @param threads threads that compute; 0: all cores. Default 0
  * @param memoryBudget the most bytes the run may use, as in {@code 11GB} or {@code 512MiB}; a run
  *     that needs more is refused before it starts. Default null: no limit
