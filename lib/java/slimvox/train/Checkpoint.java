@@ -142,7 +142,8 @@ public final class Checkpoint {
 
   /**
    * Compares what decides the bits of a run: all but how often things are saved, and where they
-   * lie; and how the optimizer's state is held, which may change on the way, with a note.
+   * lie; and how the optimizer's state is held, which may change on the way, with a note. The batch
+   * may change, too, after a run went out of memory: steps are counted on, epochs by the new batch.
    *
    * @param file that the earlier recipe is in
    * @throws InputException if the recipes differ
@@ -161,6 +162,7 @@ public final class Checkpoint {
         "optimizer.update=after-backward",
         "data.cacheFolder=null",
         "data.loaderThreads=1",
+        "run.batch=1",
         "run.validateEvery=null",
         "run.checkpointEvery=null",
         "run.keepCheckpoints=null",

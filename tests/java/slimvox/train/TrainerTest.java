@@ -346,6 +346,26 @@ class TrainerTest {
   }
 
   @Test
+  void aRunGoesOnWithASmallerBatchFromTheStepItWasAt() throws Exception {
+    Path out = folder.resolve("smaller-batch");
+    Listener stopping =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            if (step.step() == 5) Thread.currentThread().interrupt();
+          }
+        };
+    try (Trainer trainer = start(recipe(), out)) {
+      assertTrue(trainer.run(stopping).interrupted());
+    }
+    assertTrue(Thread.interrupted());
+    try (Trainer trainer = resume(recipe("run.batch=2"), out)) {
+      assertEquals(5, trainer.step());
+      assertEquals(12, trainer.run(SILENT).step());
+    }
+  }
+
+  @Test
   void aCheckpointOfAnotherRecipeIsRefused() throws Exception {
     Path out = folder.resolve("other-recipe");
     try (Trainer trainer = start(recipe("run.length=4 steps"), out)) {
