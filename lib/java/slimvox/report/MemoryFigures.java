@@ -16,7 +16,7 @@ public final class MemoryFigures {
   private MemoryFigures() {}
 
   /** No timeline has more points: of more events, those with the highest totals are drawn. */
-  private static final int MOST_POINTS = 600;
+  private static final int MOST_POINTS = 250;
 
   /**
    * Memory by category over one training step: event by event, in MiB. Of a long step only some
@@ -40,7 +40,7 @@ public final class MemoryFigures {
         now.merge(e.category(), e.allocation() ? e.bytes() : -e.bytes(), Long::sum);
       }
       x[point] = end;
-      for (Category c : Category.values()) mebibytes.get(c)[point] = Bytes.mib(now.get(c));
+      for (Category c : Category.values()) mebibytes.get(c)[point] = rounded(now.get(c));
     }
     Figure figure = Figure.of(title).x("allocations and releases of one step").y("MiB");
     for (Category c : Category.values()) figure = figure.area(name(c), x, mebibytes.get(c));

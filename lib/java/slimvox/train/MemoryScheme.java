@@ -78,14 +78,23 @@ public enum MemoryScheme {
     return isLean() ? TrainingStep.Update.IN_BACKWARD : asked;
   }
 
-  /** The settings of a {@link Recipe} that choose this way for a network. */
+  /** The settings of a {@link Recipe} of this network that have to change to train this way. */
   public List<String> settings(ModelSpec model) {
-    Saving saving = apply(model).saving();
+    ModelSpec applied = apply(model);
+    Saving is = model.saving();
+    Saving wanted = applied.saving();
     List<String> settings = new ArrayList<>();
-    settings.add("model.reversible=" + Reversal.key(reversible()));
-    settings.add("model.recompute=" + Reversal.key(saving.recompute()));
-    settings.add("model.slice=" + saving.slice());
-    settings.add("model.rebuild=" + saving.rebuild());
+    if (reversible() != model.reversal().kind()) {
+      settings.add("model.reversible=" + Reversal.key(reversible()));
+    }
+    if (wanted.recompute() != is.recompute()) {
+      settings.add("model.recompute=" + Reversal.key(wanted.recompute()));
+    }
+    if (wanted.streams() != is.streams()) {
+      settings.add("model.streams=" + Reversal.key(wanted.streams()));
+    }
+    if (wanted.slice() != is.slice()) settings.add("model.slice=" + wanted.slice());
+    if (wanted.rebuild() != is.rebuild()) settings.add("model.rebuild=" + wanted.rebuild());
     if (isLean()) settings.add("optimizer.update=" + TrainingStep.Update.IN_BACKWARD.key());
     return settings;
   }

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -93,7 +94,7 @@ class MemoryAnalysisTest {
     }
   }
 
-  private static java.util.List<String> models() {
+  private static List<String> models() {
     return Models.names();
   }
 
@@ -198,6 +199,16 @@ class MemoryAnalysisTest {
       assertEquals(scheme.apply(plain.model().spec()), saving.model().spec());
       assertEquals(scheme.update(plain.optimizer().updateTime()), saving.optimizer().updateTime());
     }
+  }
+
+  @Test
+  void onlySettingsThatDifferAreNamed() {
+    ModelSpec model = ModelSpec.of("DF-ResNet56");
+    assertEquals(List.of(), MemoryScheme.VANILLA.settings(model));
+    assertEquals(List.of("model.reversible=full"), MemoryScheme.TYPE_II.settings(model));
+    assertEquals(
+        List.of("model.reversible=none", "model.recompute=checkpoint"),
+        MemoryScheme.CHECKPOINT.settings(MemoryScheme.TYPE_II.apply(model)));
   }
 
   @Test
