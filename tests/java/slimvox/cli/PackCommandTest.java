@@ -1,11 +1,15 @@
 package slimvox.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -87,6 +91,30 @@ class PackCommandTest extends CommandLineTest {
       float[] a = expected.floats(name);
       float[] b = actual.floats(name);
       for (int i = 0; i < a.length; i++) assertEquals(a[i], b[i], 1e-4);
+    }
+  }
+
+  /** A processor without AVX-512 counts bits another way. */
+  @Test
+  void narrowerVectorsGiveTheSameBits() throws Exception {
+    assumeTrue(System.getProperty("os.arch").equals("amd64"), "the option is one of x86-64");
+    Path packed = folder.resolve("net.packed");
+    run("pack", checkpoint("w1a1"), packed, "--threads=1").succeeds();
+    Path features = features(50);
+    Path wide = folder.resolve("wide.safetensors");
+    Path narrow = folder.resolve("narrow.safetensors");
+    run("embed", packed, "--features", features, wide, "--threads=1").succeeds();
+    List<String> command = new ArrayList<>(slimvoxProcess());
+    command.add(1, "-XX:UseAVX=2");
+    command.addAll(List.of("embed", packed.toString(), "--features", features.toString()));
+    command.addAll(List.of(narrow.toString(), "--threads=1", "--quiet"));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes());
+    assertEquals(0, process.waitFor(), output);
+    Safetensors a = Safetensors.read(wide);
+    Safetensors b = Safetensors.read(narrow);
+    for (String name : a.names()) {
+      if (a.dtype(name).equals("F32")) assertArrayEquals(a.floats(name), b.floats(name));
     }
   }
 
