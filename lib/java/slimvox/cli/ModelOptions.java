@@ -37,7 +37,9 @@ final class ModelOptions {
   @Option(
       names = "--pooling",
       paramLabel = "P",
-      description = "tstp (mean and deviation over frames) or astp (the same by attention).")
+      description =
+          "tstp (mean and deviation over frames), astp (the same by attention) or gsp (over frames"
+              + " and frequencies together).")
   ModelSpec.Pooling pooling;
 
   /**

@@ -247,6 +247,25 @@ class TrainCommandTest extends CommandLineTest {
   }
 
   @Test
+  void aBinaryRunStartsFromAFloatOne() {
+    Path real = folder.resolve("real");
+    run("train", recipe, "--out", real).succeeds();
+    Path checkpoint = real.resolve("checkpoint-0000006.safetensors");
+    Path out = folder.resolve("from-real");
+    run("train", recipe, "--set", "model.binary.scheme=bwn", "--init", checkpoint, "--out", out)
+        .succeeds();
+    Recipe own = Checkpoint.recipe(out.resolve("checkpoint-0000006.safetensors"));
+    assertEquals(checkpoint.toString(), own.transfer().from());
+    assertEquals("bwn", own.model().binary().scheme());
+    run("train", "--resume", "--out", out, "--init", checkpoint)
+        .isRefusedAsUsage(
+            "train", "--init starts a run and --resume goes on with one; give one of them");
+    run("train", recipe, "--init", folder.resolve("nothing"), "--out", folder.resolve("no"))
+        .failsWith("nothing: no such file");
+    assertFalse(Files.exists(folder.resolve("no")), "nothing is left behind");
+  }
+
+  @Test
   void aRunOverItsBudgetIsRefused() {
     Path out = folder.resolve("budget");
     run("train", recipe, "--set", "run.memoryBudget=100kB", "--out", out)

@@ -62,12 +62,12 @@ record KernelSource(String path, String text, List<String> kernels) {
     return Loaded.HEADERS;
   }
 
-  private static KernelSource read(String file) {
-    String text = text(file);
+  /** A source with the kernels that its text has. */
+  static KernelSource of(String path, String text) {
     List<String> kernels = new ArrayList<>();
     Matcher m = KERNEL.matcher(text);
     while (m.find()) kernels.add(m.group(1));
-    return new KernelSource("lib/cuda/" + file, text, List.copyOf(kernels));
+    return new KernelSource(path, text, List.copyOf(kernels));
   }
 
   private static String text(String file) {
@@ -81,7 +81,8 @@ record KernelSource(String path, String text, List<String> kernels) {
 
   /** Read when first needed. */
   private static final class Loaded {
-    static final List<KernelSource> SOURCES = FILES.stream().map(KernelSource::read).toList();
+    static final List<KernelSource> SOURCES =
+        FILES.stream().map(f -> of("lib/cuda/" + f, text(f))).toList();
     static final List<Header> HEADERS =
         KernelSource.HEADERS.stream().map(h -> new Header(h, text(h))).toList();
     static final Map<String, KernelSource> BY_KERNEL = new HashMap<>();

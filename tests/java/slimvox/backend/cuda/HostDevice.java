@@ -21,7 +21,8 @@ final class HostDevice implements DeviceMemory, Launcher {
   private final Map<Long, Block> blocks = new HashMap<>();
   private final boolean backwards;
 
-  private HostDevice(boolean backwards) {
+  /** The memory and launches of such a device. */
+  HostDevice(boolean backwards) {
     this.backwards = backwards;
     HostKernels.load();
   }

@@ -1,0 +1,154 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import slimvox.verify.Verification;
+import tech.tablesaw.api.DoubleColumn;
+import tech.tablesaw.api.IntColumn;
+import tech.tablesaw.api.StringColumn;
+import tech.tablesaw.api.Table;
+
+/**
+ * Results of systems that were each trained several times, with other seeds or other test speakers:
+ * means, ranges, and differences run by run.
+ *
+ * <p>Runs of two systems with the same number have the same seed and test speakers, so that their
+ * difference is worth more than that of the means.
+ */
+public final class SeedResults {
+  private final Map<String, Map<Integer, Verification>> systems = new LinkedHashMap<>();
+
+  /**
+   * Adds the result of one run.
+   *
+   * @param run its number, the same for the same seed and speakers
+   * @throws IllegalArgumentException if this run of the system is there already
+   */
+  public void add(String system, int run, Verification verification) {
+    Map<Integer, Verification> runs = systems.computeIfAbsent(system, _ -> new LinkedHashMap<>());
+    if (runs.putIfAbsent(run, verification) != null) {
+      throw new IllegalArgumentException("run %d of %s is there already".formatted(run, system));
+    }
+  }
+
+  /** The systems in the order they came. */
+  public String[] systems() {
+    return systems.keySet().toArray(String[]::new);
+  }
+
+  private Map<Integer, Verification> runs(String system) {
+    Map<Integer, Verification> runs = systems.get(system);
+    if (runs != null) return runs;
+    throw new IllegalArgumentException(
+        "no run of '%s'; there are %s".formatted(system, String.join(", ", systems.keySet())));
+  }
+
+  /** EERs of a system's runs in percent, in the order they came. */
+  public double[] eers(String system) {
+    return runs(system).values().stream().mapToDouble(Verification::eerPercent).toArray();
+  }
+
+  /** Mean EER of a system in percent. */
+  public double meanEer(String system) {
+    return mean(eers(system));
+  }
+
+  /** Mean EERs of all systems in percent. */
+  public double[] meanEers() {
+    return systems.keySet().stream().mapToDouble(this::meanEer).toArray();
+  }
+
+  private static double mean(double[] values) {
+    double sum = 0;
+    for (double value : values) sum += value;
+    return sum / values.length;
+  }
+
+  /** For example {@code 7.95 % (7.10 to 8.80, 3 runs)}. */
+  public String text(String system) {
+    double[] eers = eers(system);
+    return String.format(
+        Locale.ROOT,
+        "%.2f %% (%.2f to %.2f, %d %s)",
+        mean(eers),
+        lowest(eers),
+        highest(eers),
+        eers.length,
+        eers.length == 1 ? "run" : "runs");
+  }
+
+  /**
+   * How many points of EER a system has more than another, run by run; below 0 it is better. For
+   * example {@code +0.50 (-0.20 to +1.10, 3 runs)}.
+   *
+   * @throws IllegalArgumentException if they have no run in common
+   */
+  public String difference(String system, String than) {
+    List<Double> differences = new ArrayList<>();
+    Map<Integer, Verification> others = runs(than);
+    runs(system)
+        .forEach(
+            (run, v) -> {
+              Verification other = others.get(run);
+              if (other != null) differences.add(v.eerPercent() - other.eerPercent());
+            });
+    if (differences.isEmpty()) {
+      throw new IllegalArgumentException(
+          "'%s' and '%s' have no run in common".formatted(system, than));
+    }
+    double[] d = differences.stream().mapToDouble(x -> x).toArray();
+    return String.format(
+        Locale.ROOT,
+        "%+.2f (%+.2f to %+.2f, %d %s)",
+        mean(d),
+        lowest(d),
+        highest(d),
+        d.length,
+        d.length == 1 ? "run" : "runs");
+  }
+
+  private static double lowest(double[] values) {
+    double lowest = Double.POSITIVE_INFINITY;
+    for (double value : values) lowest = Math.min(lowest, value);
+    return lowest;
+  }
+
+  private static double highest(double[] values) {
+    double highest = Double.NEGATIVE_INFINITY;
+    for (double value : values) highest = Math.max(highest, value);
+    return highest;
+  }
+
+  /** One line a system: runs, EER (mean, lowest, highest, in %), mean minDCF. */
+  public Table table() {
+    StringColumn system = StringColumn.create("system");
+    IntColumn runs = IntColumn.create("runs");
+    DoubleColumn eer = DoubleColumn.create("EER, mean (%)");
+    DoubleColumn low = DoubleColumn.create("lowest");
+    DoubleColumn high = DoubleColumn.create("highest");
+    DoubleColumn dcf = DoubleColumn.create("minDCF(0.05), mean");
+    for (String name : systems.keySet()) {
+      double[] eers = eers(name);
+      double[] costs = runs(name).values().stream().mapToDouble(Verification::minDcf).toArray();
+      system.append(name);
+      runs.append(eers.length);
+      eer.append(rounded(mean(eers), 100));
+      low.append(rounded(lowest(eers), 100));
+      high.append(rounded(highest(eers), 100));
+      dcf.append(rounded(mean(costs), 1000));
+    }
+    return Table.create("", system, runs, eer, low, high, dcf);
+  }
+
+  private static double rounded(double value, int parts) {
+    return Math.round(value * parts) / (double) parts;
+  }
+
+  /** The mean EERs as bars. */
+  public Figure bars(String title) {
+    return Figure.of(title).y("EER (%)").bars("mean EER", systems(), meanEers());
+  }
+}
