@@ -88,8 +88,9 @@ public final class Models {
 
   /**
    * Everything that saves memory in such a network without changing its result but for rounding:
-   * normalizations are rebuilt, and reversible blocks computed in slices of 16 inner channels
-   * unless they are bottlenecks, in which channels mix.
+   * normalizations are rebuilt, and reversible blocks computed in slices of 16 inner channels of
+   * the first stage (as many bytes in the others) unless they are bottlenecks, in which channels
+   * mix.
    */
   public static Saving lean(ModelSpec spec) {
     boolean slices =

@@ -25,8 +25,13 @@ public final class ReLU implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    backend.ops().reluBackward(output, dy, dy);
+    Tensor dx =
+        dy.isSoleOwner()
+            ? dy
+            : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    backend.ops().reluBackward(output, dy, dx);
     output.close();
-    return dy;
+    if (dx != dy) dy.close();
+    return dx;
   }
 }
