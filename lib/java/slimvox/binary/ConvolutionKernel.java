@@ -13,6 +13,11 @@ import slimvox.memory.Category;
  * cache. Threads share tiles and pixels; which takes which does not change a bit of the result.
  */
 final class ConvolutionKernel implements AutoCloseable {
+  /** Pixels of a group: a whole number of times as many as a kernel takes at once. */
+  private static final int COUNTED_PIXELS = 4 * PopcountKernel.PIXELS;
+
+  private static final int SUMMED_PIXELS = 3 * MultiplyKernel.PIXELS;
+
   private final Parallel parallel;
   private final LayerShape layer;
   private final KernelWeights weights;
@@ -71,11 +76,10 @@ final class ConvolutionKernel implements AutoCloseable {
   void run(Plane in, Epilogue.Target target, long scratch) {
     int height = layer.outLength(in.height());
     int width = layer.outLength(in.width());
-    int size = takesSigns() ? PopcountKernel.PIXELS : MultiplyKernel.PIXELS;
+    int size = takesSigns() ? COUNTED_PIXELS : SUMMED_PIXELS;
     long groups = PixelGroup.count(size, height, width);
     long[] taps = takesSigns() ? taps(in) : runs(in);
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
-    int run = layer.filterSize() / taps.length; // of floats
     long work = (long) layer.filterSize() * size / (takesSigns() ? 32 : 1);
     parallel.run(
         weights.tiles() * groups,
@@ -83,40 +87,64 @@ final class ConvolutionKernel implements AutoCloseable {
         (part, from, to) -> {
           PixelGroup group =
               new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
-          int[] counts = new int[takesSigns() ? size * PopcountKernel.CHANNELS : 0];
-          float[] sums = new float[takesSigns() ? 0 : size * PopcountKernel.CHANNELS];
           long unpacked = scratch + part * scratchBytes();
-          long tileWeights = 0;
-          for (long unit = from; unit < to; unit++) {
-            int tile = (int) (unit / groups);
-            if (unit == from || unit % groups == 0) {
-              group.start(unit % groups);
-              tileWeights = weights(tile, unpacked);
-            }
-            int pixels = group.next();
-            if (takesSigns()) {
-              count(group, taps, tileWeights, counts);
-              epilogue.storeCounts(counts, tile, pixels, group, target);
-            } else {
-              MultiplyKernel.sum(group.window, taps, run, tileWeights, sums);
-              epilogue.storeSums(sums, tile, pixels, group, target);
-            }
+          if (takesSigns()) {
+            count(group, taps, groups, from, to, target);
+          } else {
+            sum(group, taps, groups, from, to, target, unpacked);
           }
         });
+  }
+
+  /** Units {@code from} to {@code to}, each a tile of a group, by counting signs. */
+  private void count(
+      PixelGroup group, long[] taps, long groups, long from, long to, Epilogue.Target target) {
+    int[] counts = new int[COUNTED_PIXELS * PopcountKernel.CHANNELS];
+    for (long unit = from; unit < to; unit++) {
+      int tile = (int) (unit / groups);
+      if (unit == from || unit % groups == 0) group.start(unit % groups);
+      int pixels = group.next();
+      long tileWeights = weights.tile(tile);
+      for (int p = 0; p < pixels; p += PopcountKernel.PIXELS) {
+        if (vectors) {
+          PopcountKernel.count(p, group.window, taps, tileWeights, counts);
+        } else {
+          PopcountKernel.countOneByOne(p, group.window, taps, tileWeights, counts);
+        }
+      }
+      epilogue.storeCounts(counts, tile, pixels, group, target);
+    }
+  }
+
+  /** The same by multiplying. */
+  private void sum(
+      PixelGroup group,
+      long[] starts,
+      long groups,
+      long from,
+      long to,
+      Epilogue.Target target,
+      long unpacked) {
+    int run = layer.filterSize() / starts.length; // of floats
+    long tileWeights = 0;
+    for (long unit = from; unit < to; unit++) {
+      int tile = (int) (unit / groups);
+      if (unit == from || unit % groups == 0) {
+        group.start(unit % groups);
+        tileWeights = weights(tile, unpacked);
+      }
+      int pixels = group.next();
+      for (int p = 0; p < pixels; p += MultiplyKernel.PIXELS) {
+        MultiplyKernel.sum(p, group.window, starts, run, tileWeights, group.values);
+      }
+      epilogue.storeSums(tile, pixels, group, target);
+    }
   }
 
   private long weights(int tile, long unpacked) {
     if (layer.form() != WeightForm.W1A32) return weights.tile(tile);
     weights.unpack(tile, unpacked);
     return unpacked;
-  }
-
-  private void count(PixelGroup group, long[] taps, long tileWeights, int[] counts) {
-    if (vectors) {
-      PopcountKernel.count(group.window, taps, tileWeights, counts);
-    } else {
-      PopcountKernel.countOneByOne(group.window, taps, tileWeights, counts);
-    }
   }
 
   /** Where the words of a window lie, from its first one. */

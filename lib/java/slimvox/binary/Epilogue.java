@@ -1,11 +1,5 @@
 package slimvox.binary;
 
-import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
@@ -13,26 +7,22 @@ import slimvox.memory.Category;
 
 /**
  * What becomes of a tile's sums: batch normalization, shortcut, activation, and the signs that the
- * next layer wants, all in registers; see {@link PackedConvolution} for the formulas.
+ * next layer wants; see {@link PackedConvolution} for the formulas.
  *
  * <p>Each step rounds as the training's operation does: alpha s; minus mean; one fused
- * multiply-add; plus shortcut; activation.
+ * multiply-add; plus shortcut; activation. The loops are in {@link TileSteps}.
  */
 final class Epilogue implements AutoCloseable {
-  private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
-  private static final FloatVector ZERO = FloatVector.zero(Lanes.FLOATS);
-  private static final IntVector MINUS_TWO = IntVector.broadcast(INTS, -2);
-  private static final int LANES = Lanes.LANES;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
 
   private final int channels;
-  private final IntVector filterSizes;
-  private final boolean signs;
+  private final int filterSize;
   private final ChannelActivation.Kind kind;
   private final int padded;
   private final Tensor rows;
 
-  // Addresses of rows of as many floats as the tiles have channels; 0 where there is none.
+  // Addresses of rows of as many floats as the tiles have channels; zeros where there is none.
+  private final long zeros;
   private final long alpha;
   private final long mean;
   private final long scale;
@@ -44,13 +34,15 @@ final class Epilogue implements AutoCloseable {
 
   Epilogue(Backend backend, PackedConvolution layer) {
     channels = layer.out();
-    filterSizes = IntVector.broadcast(INTS, layer.filterSize());
-    signs = layer.form() == WeightForm.W1A1;
+    filterSize = layer.filterSize();
     kind = layer.activation().kind();
     padded = CHANNELS * Plane.words(channels);
-    rows = backend.allocate(Category.PARAMETER, layer.name() + ".rows", layer.rowCount(), padded);
+    int count = 1 + layer.rowCount();
+    rows = backend.allocate(Category.PARAMETER, layer.name() + ".rows", count, padded);
     backend.ops().fill(rows, 0);
-    alpha = row(signs ? layer.alpha() : null); // W1A32 has it in the weights
+    zeros = rows.address();
+    used = 1;
+    alpha = row(layer.form() == WeightForm.W1A1 ? layer.alpha() : null); // W1A32: in the weights
     mean = row(layer.mean());
     scale = row(layer.scale());
     shift = row(layer.shift());
@@ -60,7 +52,7 @@ final class Epilogue implements AutoCloseable {
   }
 
   private long row(float[] values) {
-    if (values == null) return 0;
+    if (values == null) return zeros;
     long row = rows.address() + 4L * padded * used++;
     for (int c = 0; c < channels; c++) Lanes.set(row, c, values[c]);
     return row;
@@ -72,128 +64,58 @@ final class Epilogue implements AutoCloseable {
   /**
    * Stores the pixels of a group, of counts of differing signs.
    *
-   * <p>One vector of channels of all pixels comes after the other, so that what belongs to channels
-   * is loaded once. This and {@link #storeSums} are two methods, and each a long one, because the
-   * compiler keeps vectors in registers only as far as one method's budget goes.
-   *
    * @param counts of the group and tile
-   * @param count how many of the pixels there are
+   * @param pixels how many of the pixels there are
    */
-  void storeCounts(int[] counts, int tile, int count, PixelGroup group, Target target) {
-    int width = Math.min(CHANNELS, channels - CHANNELS * tile);
-    int[] negative = group.negative;
+  void storeCounts(int[] counts, int tile, int pixels, PixelGroup group, Target target) {
+    long row = rowBytes(tile);
+    TileSteps.normalizeCounts(
+        counts,
+        group.values,
+        pixels,
+        filterSize,
+        alpha + row,
+        mean + row,
+        scale + row,
+        shift + row);
+    finish(tile, pixels, group, target);
+  }
+
+  /** The same for the sums of floats that are the group's values. */
+  void storeSums(int tile, int pixels, PixelGroup group, Target target) {
+    long row = rowBytes(tile);
+    TileSteps.normalizeSums(group.values, pixels, mean + row, scale + row, shift + row);
+    finish(tile, pixels, group, target);
+  }
+
+  private void finish(int tile, int pixels, PixelGroup group, Target target) {
+    float[] values = group.values;
     long[] place = group.place;
-    Arrays.fill(negative, 0);
-    for (int c = 0; c < width; c += LANES) {
-      long row = 4L * (CHANNELS * tile + c);
-      if (c + LANES > width) {
-        storeLast(counts, null, c, width, count, group, target, row);
-        break;
-      }
-      FloatVector a = Lanes.load(alpha + row);
-      FloatVector m = Lanes.load(mean + row);
-      FloatVector s = Lanes.load(scale + row);
-      FloatVector b = Lanes.load(shift + row);
-      for (int p = 0; p < count; p++) {
-        long at = place[p] * 4 * channels + row;
-        FloatVector y = signed(counts, CHANNELS * p + c).mul(a).sub(m).fma(s, b);
-        if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
-        y = activated(y, row);
-        if (target.floats != 0) Lanes.store(target.floats + at, y);
-        if (target.signs != 0) negative[p] |= negative(y, target.signShift, row) << c;
-      }
-    }
-    if (target.signs != 0) writeSigns(tile, count, group, target.signs);
-  }
-
-  /** The same for sums of floats. */
-  void storeSums(float[] sums, int tile, int count, PixelGroup group, Target target) {
     int width = Math.min(CHANNELS, channels - CHANNELS * tile);
-    int[] negative = group.negative;
-    long[] place = group.place;
-    Arrays.fill(negative, 0);
-    for (int c = 0; c < width; c += LANES) {
-      long row = 4L * (CHANNELS * tile + c);
-      if (c + LANES > width) {
-        storeLast(null, sums, c, width, count, group, target, row);
-        break;
-      }
-      FloatVector m = mean == 0 ? ZERO : Lanes.load(mean + row);
-      FloatVector s = Lanes.load(scale + row);
-      FloatVector b = Lanes.load(shift + row);
-      for (int p = 0; p < count; p++) {
-        long at = place[p] * 4 * channels + row;
-        FloatVector y =
-            FloatVector.fromArray(Lanes.FLOATS, sums, CHANNELS * p + c).sub(m).fma(s, b);
-        if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at));
-        y = activated(y, row);
-        if (target.floats != 0) Lanes.store(target.floats + at, y);
-        if (target.signs != 0) negative[p] |= negative(y, target.signShift, row) << c;
-      }
+    long row = rowBytes(tile);
+    long pixelBytes = 4L * channels;
+    if (target.shortcut != 0) {
+      TileSteps.add(values, width, pixels, place, target.shortcut + row, pixelBytes);
     }
-    if (target.signs != 0) writeSigns(tile, count, group, target.signs);
-  }
-
-  /** Beyond the last channel sums and rows are 0, and so are the bits. */
-  private void writeSigns(int tile, int count, PixelGroup group, long signs) {
-    int words = Plane.words(channels);
-    for (int p = 0; p < count; p++) {
-      Lanes.setInt(signs, group.place[p] * words + tile, group.negative[p]);
+    switch (kind) {
+      case NONE -> {}
+      case RELU -> TileSteps.relu(values, pixels);
+      case PRELU -> TileSteps.prelu(values, pixels, slope + row);
+      case RPRELU -> TileSteps.rprelu(values, pixels, slope + row, before + row, after + row);
+    }
+    if (target.floats != 0) {
+      TileSteps.store(values, width, pixels, place, target.floats + row, pixelBytes);
+    }
+    if (target.signs != 0) {
+      long signShift = target.signShift == 0 ? zeros : target.signShift;
+      long words = 4L * Plane.words(channels);
+      TileSteps.signs(values, pixels, place, signShift + row, target.signs + 4L * tile, words);
     }
   }
 
-  /** The same for a vector that goes beyond the last channel. */
-  private void storeLast(
-      int[] counts,
-      float[] sums,
-      int c,
-      int width,
-      int pixels,
-      PixelGroup group,
-      Target target,
-      long row) {
-    VectorMask<Float> tail = Lanes.tail(c, width);
-    for (int p = 0; p < pixels; p++) {
-      long at = group.place[p] * 4 * channels + row;
-      int n = CHANNELS * p + c;
-      FloatVector y =
-          signs
-              ? signed(counts, n).mul(Lanes.load(alpha + row))
-              : FloatVector.fromArray(Lanes.FLOATS, sums, n);
-      if (mean != 0) y = y.sub(Lanes.load(mean + row));
-      y = y.fma(Lanes.load(scale + row), Lanes.load(shift + row));
-      if (target.shortcut != 0) y = y.add(Lanes.load(target.shortcut + at, tail));
-      y = activated(y, row);
-      if (target.floats != 0) Lanes.store(target.floats + at, y, tail);
-      if (target.signs != 0) group.negative[p] |= negative(y, target.signShift, row) << c;
-    }
-  }
-
-  /** Sums of products of signs from counts of differing ones. */
-  private FloatVector signed(int[] counts, int at) {
-    return (FloatVector)
-        IntVector.fromArray(INTS, counts, at)
-            .mul(MINUS_TWO)
-            .add(filterSizes)
-            .convert(VectorOperators.I2F, 0);
-  }
-
-  private static int negative(FloatVector y, long signShift, long row) {
-    if (signShift != 0) y = y.add(Lanes.load(signShift + row));
-    return (int) y.compare(VectorOperators.LT, ZERO).toLong();
-  }
-
-  private FloatVector activated(FloatVector y, long row) {
-    return switch (kind) {
-      case NONE -> y;
-      case RELU -> y.blend(ZERO, y.compare(VectorOperators.LT, ZERO));
-      case PRELU -> bent(y, row);
-      case RPRELU -> bent(y.add(Lanes.load(before + row)), row).add(Lanes.load(after + row));
-    };
-  }
-
-  private FloatVector bent(FloatVector z, long row) {
-    return z.mul(Lanes.load(slope + row)).blend(z, z.compare(VectorOperators.GT, ZERO));
+  /** From the start of a row to a tile's first channel. */
+  private static long rowBytes(int tile) {
+    return 4L * CHANNELS * tile;
   }
 
   @Override

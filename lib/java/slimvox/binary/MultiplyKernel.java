@@ -6,12 +6,12 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Multiplies and adds in float32: sums[p, o] = sum over k of x[p, k] w[k, o], in the order of k.
  *
- * <p>p are the {@value #PIXELS} pixels of a group, o the {@value PopcountKernel#CHANNELS} output
+ * <p>p are {@value #PIXELS} pixels of a group, o the {@value PopcountKernel#CHANNELS} output
  * channels of a tile, k the input channels of all taps. Each sum is one chain of fused
  * multiply-adds whatever the width of vectors, so that every processor gives the same bits.
  */
 final class MultiplyKernel {
-  /** Pixels of a group; with more the compiler may give up before the end of the method. */
+  /** Pixels at once; with more the compiler may give up before the end of the method. */
   static final int PIXELS = 6;
 
   private static final int VECTOR = 4 * Lanes.LANES;
@@ -22,26 +22,28 @@ final class MultiplyKernel {
   /**
    * Sums for one tile.
    *
+   * @param from the first pixel
    * @param window address of the first element of each pixel's window
    * @param starts offset in bytes of each run of elements from there
    * @param run elements of a run, which lie side by side
    * @param weights (starts x run) x 32 floats
-   * @param sums 6 x 32 floats, written
+   * @param sums pixels x 32 floats; those of six pixels are written
    */
-  static void sum(long[] window, long[] starts, int run, long weights, float[] sums) {
+  static void sum(int from, long[] window, long[] starts, int run, long weights, float[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * Lanes.LANES) {
-      sumTwoVectors(window, starts, 4L * run, weights + 4L * o, sums, o);
+      long w = weights + 4L * o;
+      sumTwoVectors(from, window, starts, run, w, sums, CHANNELS * from + o);
     }
   }
 
   private static void sumTwoVectors(
-      long[] window, long[] starts, long runBytes, long w, float[] sums, int first) {
-    long x0 = window[0];
-    long x1 = window[1];
-    long x2 = window[2];
-    long x3 = window[3];
-    long x4 = window[4];
-    long x5 = window[5];
+      int from, long[] window, long[] starts, int run, long weights, float[] sums, int first) {
+    long x0 = window[from];
+    long x1 = window[from + 1];
+    long x2 = window[from + 2];
+    long x3 = window[from + 3];
+    long x4 = window[from + 4];
+    long x5 = window[from + 5];
     FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector b0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a1 = FloatVector.zero(Lanes.FLOATS);
@@ -54,30 +56,33 @@ final class MultiplyKernel {
     FloatVector b4 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a5 = FloatVector.zero(Lanes.FLOATS);
     FloatVector b5 = FloatVector.zero(Lanes.FLOATS);
+    long w = weights;
     for (long start : starts) {
-      for (long k = start; k < start + runBytes; k += 4) {
-        FloatVector w0 = Lanes.load(w);
-        FloatVector w1 = Lanes.load(w + VECTOR);
-        w += 4L * CHANNELS;
-        FloatVector v0 = broadcast(x0 + k);
+      // Counted by an int, and addresses made of it: so the compiler moves their checks out.
+      for (int k = 0; k < run; k++) {
+        long x = start + 4L * k;
+        FloatVector w0 = Lanes.load(w + 4L * CHANNELS * k);
+        FloatVector w1 = Lanes.load(w + VECTOR + 4L * CHANNELS * k);
+        FloatVector v0 = broadcast(x0 + x);
         a0 = v0.fma(w0, a0);
         b0 = v0.fma(w1, b0);
-        FloatVector v1 = broadcast(x1 + k);
+        FloatVector v1 = broadcast(x1 + x);
         a1 = v1.fma(w0, a1);
         b1 = v1.fma(w1, b1);
-        FloatVector v2 = broadcast(x2 + k);
+        FloatVector v2 = broadcast(x2 + x);
         a2 = v2.fma(w0, a2);
         b2 = v2.fma(w1, b2);
-        FloatVector v3 = broadcast(x3 + k);
+        FloatVector v3 = broadcast(x3 + x);
         a3 = v3.fma(w0, a3);
         b3 = v3.fma(w1, b3);
-        FloatVector v4 = broadcast(x4 + k);
+        FloatVector v4 = broadcast(x4 + x);
         a4 = v4.fma(w0, a4);
         b4 = v4.fma(w1, b4);
-        FloatVector v5 = broadcast(x5 + k);
+        FloatVector v5 = broadcast(x5 + x);
         a5 = v5.fma(w0, a5);
         b5 = v5.fma(w1, b5);
       }
+      w += 4L * CHANNELS * run;
     }
     a0.intoArray(sums, first + 0 * CHANNELS);
     b0.intoArray(sums, first + 0 * CHANNELS + Lanes.LANES);

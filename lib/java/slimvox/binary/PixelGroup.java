@@ -13,8 +13,8 @@ final class PixelGroup {
   /** Number of each pixel in the output, its border counted. */
   final long[] place;
 
-  /** Signs of a tile of each pixel while it is stored. */
-  final int[] negative;
+  /** What a tile's sums become while they are stored: pixels x channels of a tile. */
+  final float[] values;
 
   private final int size;
   private final Plane in;
@@ -35,7 +35,7 @@ final class PixelGroup {
     this.size = size;
     window = new long[size];
     place = new long[size];
-    negative = new int[size];
+    values = new float[size * PopcountKernel.CHANNELS];
     this.in = in;
     this.height = height;
     this.width = width;

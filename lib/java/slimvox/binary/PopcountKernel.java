@@ -10,9 +10,9 @@ import slimvox.backend.cpu.Lanes;
 /**
  * Counts differing signs: sums[p, o] = sum over k of popcount(x[p, k] XOR w[k, o]).
  *
- * <p>p are the {@value #PIXELS} pixels of a group, o the {@value #CHANNELS} output channels of a
- * tile, k the words of 32 input channels of all taps. One word of a pixel is broadcast and meets as
- * many output channels as a vector has lanes, so that no sum runs across lanes; two vectors by four
+ * <p>p are {@value #PIXELS} pixels of a group, o the {@value #CHANNELS} output channels of a tile,
+ * k the words of 32 input channels of all taps. One word of a pixel is broadcast and meets as many
+ * output channels as a vector has lanes, so that no sum runs across lanes; two vectors by four
  * pixels keep eight sums in registers. Where the processor cannot count bits in wide vectors, one
  * number at a time is counted, to the same sums.
  */
@@ -20,7 +20,7 @@ final class PopcountKernel {
   /** Output channels of a tile: as many as a word of signs has. */
   static final int CHANNELS = 32;
 
-  /** Pixels of a group; with more the compiler gives up before the end of the method. */
+  /** Pixels at once; with more the compiler gives up before the end of the method. */
   static final int PIXELS = 4;
 
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
@@ -38,22 +38,24 @@ final class PopcountKernel {
   /**
    * Counts for one tile.
    *
+   * @param from the first pixel
    * @param window address of the first word of each pixel's window
    * @param tap offset in bytes of each word k from there
    * @param weights k x 32 words
-   * @param sums 4 x 32 ints, written
+   * @param sums pixels x 32 ints; those of four pixels are written
    */
-  static void count(long[] window, long[] tap, long weights, int[] sums) {
+  static void count(int from, long[] window, long[] tap, long weights, int[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * LANES) {
-      countTwoVectors(window, tap, weights + 4L * o, sums, o);
+      countTwoVectors(from, window, tap, weights + 4L * o, sums, CHANNELS * from + o);
     }
   }
 
-  private static void countTwoVectors(long[] window, long[] tap, long w, int[] sums, int first) {
-    long x0 = window[0];
-    long x1 = window[1];
-    long x2 = window[2];
-    long x3 = window[3];
+  private static void countTwoVectors(
+      int from, long[] window, long[] tap, long w, int[] sums, int first) {
+    long x0 = window[from];
+    long x1 = window[from + 1];
+    long x2 = window[from + 2];
+    long x3 = window[from + 3];
     IntVector a0 = IntVector.zero(INTS);
     IntVector b0 = IntVector.zero(INTS);
     IntVector a1 = IntVector.zero(INTS);
@@ -102,8 +104,8 @@ final class PopcountKernel {
   }
 
   /** The same as {@link #count} without vectors. */
-  static void countOneByOne(long[] window, long[] tap, long weights, int[] sums) {
-    for (int p = 0; p < PIXELS; p++) {
+  static void countOneByOne(int from, long[] window, long[] tap, long weights, int[] sums) {
+    for (int p = from; p < from + PIXELS; p++) {
       for (int o = 0; o < CHANNELS; o++) {
         int sum = 0;
         for (int k = 0; k < tap.length; k++) {

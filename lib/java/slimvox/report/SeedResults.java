@@ -147,20 +147,8 @@ public final class SeedResults {
     return Math.round(value * parts) / (double) parts;
   }
 
-  /** The mean EERs as bars, and every run as a point on its bar. */
+  /** The mean EERs as bars. */
   public Figure bars(String title) {
-    List<double[]> points = new ArrayList<>();
-    int bar = 0;
-    for (String system : systems.keySet()) {
-      for (double eer : eers(system)) points.add(new double[] {bar, eer});
-      bar++;
-    }
-    return Figure.of(title)
-        .y("EER (%)")
-        .bars("mean", systems(), meanEers())
-        .scatter(
-            "single runs",
-            points.stream().mapToDouble(p -> p[0]).toArray(),
-            points.stream().mapToDouble(p -> p[1]).toArray());
+    return Figure.of(title).y("EER (%)").bars("mean EER", systems(), meanEers());
   }
 }
