@@ -9,8 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /**
- * A C function that returns an {@code int}, for the few calls that JCuda does not offer or that
- * come before JCuda may be loaded.
+ * A C function, for the calls that JCuda does not offer or that come before JCuda may be loaded.
  */
 final class CFunction {
   private final String name;
@@ -22,14 +21,22 @@ final class CFunction {
   }
 
   /**
+   * A function that returns an {@code int}; see {@link #find(SymbolLookup, String, char, String)}.
+   */
+  static CFunction find(SymbolLookup library, String name, String arguments) {
+    return find(library, name, 'i', arguments);
+  }
+
+  /**
    * Looks a function up.
    *
+   * @param result what it returns: {@code i}, {@code p} or {@code v} for nothing
    * @param arguments a letter for each: {@code p} an address or a {@code size_t} (long), {@code i}
    *     an int
    * @throws UnsupportedOperationException if the library lacks it
    */
   @SuppressWarnings("restricted") // calling native code is what it is for
-  static CFunction find(SymbolLookup library, String name, String arguments) {
+  static CFunction find(SymbolLookup library, String name, char result, String arguments) {
     MemorySegment symbol =
         library
             .find(name)
@@ -37,20 +44,48 @@ final class CFunction {
                 () -> new UnsupportedOperationException("the library has no function " + name));
     MemoryLayout[] layouts = new MemoryLayout[arguments.length()];
     for (int i = 0; i < layouts.length; i++) {
-      layouts[i] = arguments.charAt(i) == 'p' ? ValueLayout.JAVA_LONG : ValueLayout.JAVA_INT;
+      layouts[i] = layout(arguments.charAt(i));
     }
-    MethodHandle handle =
-        Linker.nativeLinker()
-            .downcallHandle(symbol, FunctionDescriptor.of(ValueLayout.JAVA_INT, layouts));
+    FunctionDescriptor signature =
+        result == 'v'
+            ? FunctionDescriptor.ofVoid(layouts)
+            : FunctionDescriptor.of(layout(result), layouts);
+    MethodHandle handle = Linker.nativeLinker().downcallHandle(symbol, signature);
     return new CFunction(name, handle.asSpreader(Object[].class, layouts.length));
   }
 
-  /** Calls the function; arguments are {@link Long} or {@link Integer} as declared. */
+  private static MemoryLayout layout(char letter) {
+    return letter == 'p' ? ValueLayout.JAVA_LONG : ValueLayout.JAVA_INT;
+  }
+
+  /** Calls a function of result {@code i}; arguments are {@link Long} or {@link Integer}. */
   int call(Object... arguments) {
     try {
       return (int) handle.invokeExact(arguments);
     } catch (Throwable e) {
-      throw new IllegalStateException(name + ": " + e.getMessage(), e);
+      throw failure(e);
     }
+  }
+
+  /** Calls a function of result {@code p}. */
+  long callLong(Object... arguments) {
+    try {
+      return (long) handle.invokeExact(arguments);
+    } catch (Throwable e) {
+      throw failure(e);
+    }
+  }
+
+  /** Calls a function of result {@code v}. */
+  void run(Object... arguments) {
+    try {
+      handle.invokeExact(arguments);
+    } catch (Throwable e) {
+      throw failure(e);
+    }
+  }
+
+  private IllegalStateException failure(Throwable e) {
+    return new IllegalStateException(name + ": " + e.getMessage(), e);
   }
 }

@@ -3,10 +3,12 @@ package slimvox.backend.cuda;
 import slimvox.backend.Convolution;
 
 /**
- * The three passes of a convolution; {@link TiledConvolutions} is our own, cuDNN another.
+ * The three passes of a convolution; {@link TiledConvolutions} is our own, {@link
+ * CudnnConvolutions} does some by cuDNN.
  *
- * <p>Addresses are of N, H, W, C activations and O, I, kH, kW weights. Workspaces depend on nothing
- * but the geometry, so that a step can be planned on a machine without a card.
+ * <p>Addresses are of N, H, W, C activations and O, I, kH, kW weights. The workspace of a pass
+ * depends on its geometry and never changes as long as the device is open, so that a step can be
+ * planned before anything is launched.
  */
 interface Convolutions {
   /** Scratch bytes of {@link #forward}. */

@@ -21,27 +21,28 @@ public final class Cuda {
   private Cuda() {}
 
   /** The search and its results; JCuda is not touched by it. */
-  private record Look(CudaLibraries libraries, Driver driver, Finding finding) {
+  private record Look(CudaLibraries libraries, Driver driver, CudnnFound cudnn, Finding finding) {
     static Look around(Surroundings around) {
       String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
       if (!system.equals("Linux amd64")) {
         String problem = "the CUDA backend needs Linux on x86-64, this is " + system;
-        return new Look(null, null, new Finding(false, problem, List.of()));
+        return none(null, problem, List.of());
       }
       CudaLibraries libraries = CudaLibraries.find(around);
-      List<String> details = new ArrayList<>(libraries.lines());
       if (!libraries.has(Library.DRIVER)) {
-        return new Look(libraries, null, new Finding(false, libraries.problem(), details));
+        return none(libraries, libraries.problem(), libraries.lines());
       }
       Driver driver;
       try {
         SymbolLookup library = libraries.open(Library.DRIVER);
         driver = Driver.ask(library);
       } catch (UnsupportedOperationException e) {
-        return new Look(libraries, null, new Finding(false, e.getMessage(), details));
+        return none(libraries, e.getMessage(), libraries.lines());
       }
-      driver.cards().forEach(card -> details.add("card " + card.ordinal() + ": " + card));
       String problem = driver.problem() != null ? driver.problem() : libraries.problem();
+      CudnnFound cudnn = problem == null ? CudnnFound.of(libraries, around) : CudnnFound.NONE;
+      List<String> details = new ArrayList<>(libraries.lines());
+      driver.cards().forEach(card -> details.add("card " + card.ordinal() + ": " + card));
       String text =
           problem != null
               ? problem
@@ -52,7 +53,12 @@ public final class Cuda {
                       libraries.has(Library.CUBLAS)
                           ? ""
                           : "; without cuBLAS, faster with it: " + CudaLibraries.INSTALL);
-      return new Look(libraries, driver, new Finding(problem == null, text, details));
+      return new Look(libraries, driver, cudnn, new Finding(problem == null, text, details));
+    }
+
+    private static Look none(CudaLibraries libraries, String problem, List<String> details) {
+      Finding finding = new Finding(false, problem, details);
+      return new Look(libraries, null, CudnnFound.NONE, finding);
     }
   }
 
@@ -78,8 +84,12 @@ public final class Cuda {
    * @throws UnsupportedOperationException in one line, if there is none or it cannot be opened
    */
   public static Device open(boolean tf32) {
-    requireUsable();
-    OpenCard card = card(tf32, KernelSource.all(), KernelSource.headers());
+    return open(tf32, requireUsable().cudnn());
+  }
+
+  /** The same with another choice about cuDNN than {@link #cudnn()}. */
+  static Device open(boolean tf32, CudnnFound cudnn) {
+    OpenCard card = card(tf32, cudnn, KernelSource.all(), KernelSource.headers());
     MatrixProducts products = card.cublas();
     if (products == null) products = new TiledProducts(card.launcher());
     return new CudaDevice(
@@ -87,17 +97,25 @@ public final class Cuda {
         card.memory(),
         card.launcher(),
         products,
-        new TiledConvolutions(card.launcher(), products, tf32),
+        card.convolutions(new TiledConvolutions(card.launcher(), products, tf32)),
         card::driverMemory,
         card::close);
   }
 
+  /** What was found of cuDNN. */
+  static CudnnFound cudnn() {
+    return look().cudnn();
+  }
+
   /** Opens the card that {@link #find} found, with these kernels. */
   static OpenCard card(
-      boolean tf32, List<KernelSource> sources, List<KernelSource.Header> headers) {
+      boolean tf32,
+      CudnnFound cudnn,
+      List<KernelSource> sources,
+      List<KernelSource.Header> headers) {
     Look found = requireUsable();
     return new OpenCard(
-        found.libraries(), found.driver(), CacheFolder.ofUser(), sources, headers, tf32);
+        found.libraries(), found.driver(), CacheFolder.ofUser(), sources, headers, tf32, cudnn);
   }
 
   private static Look requireUsable() {

@@ -17,11 +17,18 @@ import slimvox.backend.DeviceException;
  * <p>Kernels run long after they were launched, and an error shows at some later call, the same
  * error at every call from then on. So each message says which kernels may have caused it.
  */
-final class CudaContext implements AutoCloseable {
+final class CudaContext implements CardStream, AutoCloseable {
+  /** A stream that gives its handle away. */
+  private static final class Stream extends CUstream {
+    long address() {
+      return getNativePointer();
+    }
+  }
+
   private final Driver.Card card;
   private final CUdevice device = new CUdevice();
   private final CUcontext context = new CUcontext();
-  private final CUstream stream = new CUstream();
+  private final Stream stream = new Stream();
   private final boolean synchronous = Boolean.getBoolean("slimvox.cuda.synchronous");
   private Thread current;
   private String firstKernel; // launched since the stream was last waited for
@@ -47,8 +54,14 @@ final class CudaContext implements AutoCloseable {
     return stream;
   }
 
+  @Override
+  public long address() {
+    return stream.address();
+  }
+
   /** Makes the context current in the calling thread; before every call of the driver. */
-  void enter() {
+  @Override
+  public void enter() {
     Thread thread = Thread.currentThread();
     if (failure != null) throw new DeviceException(failure.getMessage(), failure);
     if (thread == current) return;
@@ -62,7 +75,8 @@ final class CudaContext implements AutoCloseable {
   }
 
   /** Notes a launch, so that a later error can be traced to it. */
-  void launched(String kernel) {
+  @Override
+  public void launched(String kernel) {
     if (firstKernel == null) firstKernel = kernel;
     lastKernel = kernel;
     if (synchronous) synchronize("kernel " + kernel);

@@ -38,6 +38,7 @@ final class CudaLibraries {
 
   private final Map<Library, Found> found = new EnumMap<>(Library.class);
   private final Map<Library, List<Path>> others = new EnumMap<>(Library.class);
+  private final Map<Library, String> notes = new EnumMap<>(Library.class);
   private final Map<Path, String> folders;
   private final Surroundings around;
 
@@ -127,6 +128,11 @@ final class CudaLibraries {
     return folders.values().stream().distinct().collect(Collectors.joining(", "));
   }
 
+  /** Adds to the line of a library that was found: its version, or why it is not used. */
+  void note(Library library, String text) {
+    notes.put(library, text);
+  }
+
   /** One line for each library: where it is, or that it is not there. */
   List<String> lines() {
     List<String> lines = new ArrayList<>();
@@ -135,7 +141,7 @@ final class CudaLibraries {
       Found place = found.get(library);
       List<Path> other = others.getOrDefault(library, List.of());
       if (place != null) {
-        lines.add(place.toString());
+        lines.add(place + (notes.containsKey(library) ? ", " + notes.get(library) : ""));
       } else if (library == Library.DRIVER || has(Library.DRIVER)) {
         boolean needed = library == Library.DRIVER || library == Library.NVRTC;
         lines.add(

@@ -5,14 +5,15 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A card that is ready to compute: context, memory, kernels and matrix products, closed in the
- * right order.
+ * A card that is ready to compute: context, memory, kernels, matrix products and convolutions,
+ * closed in the right order.
  */
 final class OpenCard implements AutoCloseable {
   private final CudaContext context;
   private final CardMemory memory;
   private final NvrtcLauncher launcher;
   private final CublasProducts cublas;
+  private final Cudnn cudnn;
   private final CardUse use;
   private final long contextBytes;
   private final String description;
@@ -30,20 +31,31 @@ final class OpenCard implements AutoCloseable {
       CacheFolder cache,
       List<KernelSource> sources,
       List<KernelSource.Header> headers,
-      boolean tf32) {
+      boolean tf32,
+      CudnnFound cudnnFound) {
     Bindings.load(libraries, cache);
     context = new CudaContext(driver.card());
     CardMemory memory = null;
     NvrtcLauncher launcher = null;
     CublasProducts cublas = null;
+    Cudnn cudnn = null;
     try {
       KernelCompiler compiler = new KernelCompiler(driver.card().capability(), headers);
       memory = new CardMemory(context);
       launcher = new NvrtcLauncher(context, compiler, cache, sources);
       if (libraries.has(Library.CUBLAS)) cublas = new CublasProducts(context, tf32);
+      String convolutions = "";
+      if (cudnnFound.library() != null) {
+        convolutions = ", cuDNN " + cudnnFound.library().version();
+        try {
+          cudnn = new Cudnn(cudnnFound.library(), context, tf32, cudnnFound.workspace());
+        } catch (CudnnFailure e) {
+          convolutions += " not used (" + e.getMessage() + ")";
+        }
+      }
       use = CardUse.of(libraries, context.busId());
       description =
-          "%s; driver for CUDA %s, NVRTC %s, %s%s"
+          "%s; driver for CUDA %s, NVRTC %s, %s%s%s"
               .formatted(
                   driver.card(),
                   driver.versionText(),
@@ -51,13 +63,15 @@ final class OpenCard implements AutoCloseable {
                   cublas == null
                       ? "own matrix products (no cuBLAS found)"
                       : "cuBLAS " + cublas.version(),
+                  convolutions,
                   tf32 ? ", TF32" : "");
       this.memory = memory;
       this.launcher = launcher;
       this.cublas = cublas;
+      this.cudnn = cudnn;
       contextBytes = driverBytes();
     } catch (RuntimeException | Error e) {
-      close(memory, launcher, cublas);
+      close(memory, launcher, cublas, cudnn);
       throw e;
     }
   }
@@ -83,6 +97,11 @@ final class OpenCard implements AutoCloseable {
     return cublas;
   }
 
+  /** Convolutions by cuDNN before {@code own}; {@code own} alone where it is not used. */
+  Convolutions convolutions(Convolutions own) {
+    return cudnn == null ? own : new CudnnConvolutions(cudnn, own, launcher);
+  }
+
   /** The driver's count of this process; where it has none, of all processes. */
   private long driverBytes() {
     long process = use == null ? -1 : use.process();
@@ -93,9 +112,9 @@ final class OpenCard implements AutoCloseable {
 
   /**
    * The driver's side of the memory, in bytes: {@code blocks}, what was asked of it; {@code
-   * context}, what it used before the first block (context, kernels, cuBLAS's own; of all processes
-   * where it cannot tell them apart); {@code driver}, its count now; {@code card}, all processes;
-   * {@code total}, the card's memory.
+   * context}, what it used before the first block (context, kernels, cuBLAS's and cuDNN's own; of
+   * all processes where it cannot tell them apart); {@code driver}, its count now; {@code card},
+   * all processes; {@code total}, the card's memory.
    */
   Map<String, Long> driverMemory() {
     long[] bytes = context.memory();
@@ -113,10 +132,12 @@ final class OpenCard implements AutoCloseable {
   public void close() {
     if (closed) return;
     closed = true;
-    close(memory, launcher, cublas);
+    close(memory, launcher, cublas, cudnn);
   }
 
-  private void close(CardMemory memory, NvrtcLauncher launcher, CublasProducts cublas) {
+  private void close(
+      CardMemory memory, NvrtcLauncher launcher, CublasProducts cublas, Cudnn cudnn) {
+    if (cudnn != null) cudnn.close();
     if (cublas != null) cublas.close();
     if (launcher != null) launcher.close();
     if (memory != null) memory.close();

@@ -28,6 +28,8 @@ record Surroundings(
     // A property wins over the variable of the same meaning: a notebook's kernel has no other way.
     String path = System.getProperty("slimvox.cuda.path");
     if (path != null) environment.put("SLIMVOX_CUDA_PATH", path);
+    String cudnn = System.getProperty("slimvox.cudnn");
+    if (cudnn != null) environment.put("SLIMVOX_CUDNN", cudnn);
     String python = System.getProperty(PYTHON);
     if (python != null) environment.put("SLIMVOX_VENV", python);
     return new Surroundings(environment, Path.of("/"), projectFolder(), Surroundings::loads);

@@ -33,7 +33,8 @@ final class TiledConvolutions implements Convolutions {
     this.kind = tf32 ? "tf32_" : "";
   }
 
-  private static boolean isProduct(Convolution g) {
+  /** Whether a convolution is a matrix product as it is. */
+  static boolean isProduct(Convolution g) {
     return g.groups() == 1
         && taps(g) == 1
         && g.strideHeight() == 1

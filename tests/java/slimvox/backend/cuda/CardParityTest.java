@@ -1,7 +1,14 @@
 package slimvox.backend.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import java.util.List;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Convolution;
 import slimvox.backend.Device;
 import slimvox.gpu.Gpu;
 
@@ -28,11 +35,57 @@ class CardParityTest {
     }
   }
 
+  /** By our own kernels, also where cuDNN is found. */
   @Nested
   class OfConvolution extends ConvolutionParityTest {
     @Override
     List<Device> played() {
+      return List.of(Cuda.open(false, CudnnFound.NONE), Cuda.open(false, CudnnFound.NONE));
+    }
+  }
+
+  @Nested
+  class OfCudnn extends ConvolutionParityTest {
+    @Override
+    List<Device> played() {
+      assumeTrue(Cuda.cudnn().library() != null, "cuDNN was not found: " + CudnnLibrary.INSTALL);
       return cards();
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void doesAllConvolutionsOfResNet34(boolean tf32) {
+      List<KernelSource.Header> headers = KernelSource.headers();
+      try (OpenCard card = Cuda.card(tf32, Cuda.cudnn(), KernelSource.all(), headers)) {
+        TiledProducts products = new TiledProducts(card.launcher());
+        Convolutions all =
+            card.convolutions(new TiledConvolutions(card.launcher(), products, tf32));
+        assertTrue(all instanceof CudnnConvolutions, card.description());
+        CudnnConvolutions convolutions = (CudnnConvolutions) all;
+        // height, width, in, out, kernel, stride
+        for (int[] g :
+            new int[][] {
+              {80, 200, 1, 32, 3, 1}, {80, 200, 32, 32, 3, 1}, {80, 200, 32, 64, 3, 2},
+              {80, 200, 32, 64, 1, 2}, {40, 100, 64, 64, 3, 1}, {40, 100, 64, 128, 3, 2},
+              {20, 50, 128, 128, 3, 1}, {20, 50, 128, 256, 3, 2}, {10, 25, 256, 256, 3, 1}
+            }) {
+          int pad = g[4] / 2;
+          Convolution geometry =
+              new Convolution(128, g[0], g[1], g[2], g[3], g[4], g[4], g[5], g[5], pad, pad, 1);
+          for (Cudnn.Pass pass : Cudnn.Pass.values()) {
+            assertNull(convolutions.reason(geometry, pass), pass + " of " + geometry);
+          }
+        }
+      }
+    }
+  }
+
+  @Nested
+  class OfCudnnTf32 extends Tf32ParityTest {
+    @Override
+    List<Device> played() {
+      assumeTrue(Cuda.cudnn().library() != null, "cuDNN was not found: " + CudnnLibrary.INSTALL);
+      return List.of(Cuda.open(true), Cuda.open(true));
     }
   }
 
@@ -80,7 +133,7 @@ class CardParityTest {
   class OfTf32 extends Tf32ParityTest {
     @Override
     List<Device> played() {
-      return List.of(Cuda.open(true), Cuda.open(true));
+      return List.of(Cuda.open(true, CudnnFound.NONE), Cuda.open(true, CudnnFound.NONE));
     }
   }
 

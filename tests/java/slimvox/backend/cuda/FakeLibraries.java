@@ -24,6 +24,14 @@ final class FakeLibraries {
     return compile(folder.resolve("libcuda.so.1"), options);
   }
 
+  /** cuDNN, changed by macros: {@code NUMBER=8907}. */
+  static Path cudnn(Path folder, String... macros) throws Exception {
+    List<String> options = new ArrayList<>(List.of("-O2", "-Wl,-soname,libcudnn.so.9"));
+    for (String macro : macros) options.add("-D" + macro);
+    options.add(SOURCES.resolve("fake-cudnn.c").toString());
+    return compile(folder.resolve("libcudnn.so.9"), options);
+  }
+
   /** Driver, NVRTC and cuBLAS. */
   static void all(Path folder) throws Exception {
     compile(

@@ -40,15 +40,43 @@ final class HostDevice implements DeviceMemory, Launcher {
   static CudaDevice open(boolean backwards, boolean tf32) {
     HostDevice host = new HostDevice(backwards);
     TiledProducts products = new TiledProducts(host);
-    return new CudaDevice(
-        "kernels on the host",
-        host,
-        host,
-        products,
-        new TiledConvolutions(host, products, tf32),
-        Map::of,
-        host::checkNothingLeft);
+    return host.device(
+        products, new TiledConvolutions(host, products, tf32), host::checkNothingLeft);
   }
+
+  /** A device whose convolutions are done by a cuDNN before our own, with 16 MiB of workspace. */
+  static CudaDevice open(boolean backwards, boolean tf32, CudnnLibrary library) {
+    HostDevice host = new HostDevice(backwards);
+    TiledProducts products = new TiledProducts(host);
+    Cudnn cudnn = new Cudnn(library, STREAM, tf32, 16 << 20);
+    Convolutions own = new TiledConvolutions(host, products, tf32);
+    Runnable onClose =
+        () -> {
+          cudnn.close();
+          host.checkNothingLeft();
+        };
+    return host.device(products, new CudnnConvolutions(cudnn, own, host), onClose);
+  }
+
+  private CudaDevice device(MatrixProducts products, Convolutions convolutions, Runnable onClose) {
+    return new CudaDevice(
+        "kernels on the host", this, this, products, convolutions, Map::of, onClose);
+  }
+
+  /** What stands for a stream where everything is done when the call returns. */
+  static final CardStream STREAM =
+      new CardStream() {
+        @Override
+        public long address() {
+          return 1;
+        }
+
+        @Override
+        public void enter() {}
+
+        @Override
+        public void launched(String what) {}
+      };
 
   @Override
   public void launch(String kernel, Grid grid, int sharedBytes, Object... arguments) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Random;
 import slimvox.backend.DeviceException;
 import slimvox.backend.OutOfDeviceMemoryException;
+import slimvox.storage.InputException;
 
 /** What {@link OpenCardTest} runs in processes of their own. */
 public final class OpenCardProgram {
@@ -21,6 +22,7 @@ public final class OpenCardProgram {
   private static OpenCard open(String source) {
     return Cuda.card(
         false,
+        Cuda.cudnn(),
         List.of(new KernelSource("lib/cuda/test.cu", source, List.of("four_arguments", "other"))),
         List.of());
   }
@@ -59,13 +61,14 @@ public final class OpenCardProgram {
     try (OpenCard card = open(arguments[0].equals("broken") ? SOURCE + "#error here\n" : SOURCE)) {
       switch (arguments[0]) {
         case "launch" -> launch(card);
+        case "describe" -> describe(card);
         case "multiply" -> multiply(card);
         case "exhaust" -> exhaust(card);
         case "fault" -> fault(card);
         case "stage" -> stage(card);
         default -> {}
       }
-    } catch (DeviceException e) {
+    } catch (DeviceException | InputException e) {
       say(e);
     }
     if (arguments[0].equals("fault")) System.out.println("closed");
@@ -73,6 +76,11 @@ public final class OpenCardProgram {
 
   private static void say(Exception e) {
     System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+  }
+
+  private static void describe(OpenCard card) {
+    System.out.println(card.description());
+    Cuda.find().details().forEach(System.out::println);
   }
 
   private static void launch(OpenCard card) {

@@ -1,6 +1,7 @@
 package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -10,8 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -19,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import slimvox.cli.SlimVox;
 
 /**
- * The way through JCuda to driver, NVRTC and cuBLAS, on the stand-ins of tests/data/backend/cuda.
+ * The way to driver, NVRTC, cuBLAS and cuDNN, on the stand-ins of tests/data/backend/cuda.
  *
  * <p>Each test runs {@link OpenCardProgram} in a process of its own: once loaded, a library stays.
  */
@@ -85,15 +89,15 @@ class OpenCardTest {
   }
 
   /** Everything but the card: the command line, the device, JCuda, our kernels on the processor. */
-  @Test
-  void aTrainingStepRunsFromTheCommandLineToTheKernels() throws Exception {
-    Map<String, String> kernels =
-        Map.of("FAKE_KERNELS", HostKernels.library().toString(), "FAKE_BYTES", "2000000000");
+  private JsonNode step(Map<String, String> environment) throws Exception {
+    Map<String, String> all = new HashMap<>(environment);
+    all.put("FAKE_KERNELS", HostKernels.library().toString());
+    all.put("FAKE_BYTES", "2000000000");
     String[] step = {
       "bench", "step", "--backend=cuda", "--model=ResNet18", "--width=8", "--bins=24",
       "--frames=40", "--batch=2", "--classes=20", "--steps=1", "--compare-dry", "--json"
     };
-    Process process = start(SlimVox.class, kernels, step);
+    Process process = start(SlimVox.class, all, step);
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, process.waitFor(), output);
     JsonNode json = new ObjectMapper().readTree(output.lines().toList().getLast());
@@ -106,6 +110,77 @@ class OpenCardTest {
         driver.get("blocks").asLong() + driver.get("context").asLong());
     assertEquals(0, json.get("driver_unexplained_percent").asDouble());
     assertTrue(json.get("dry_events").asInt() > 100, output);
+    return json;
+  }
+
+  @Test
+  void aTrainingStepRunsFromTheCommandLineToTheKernels() throws Exception {
+    step(Map.of());
+  }
+
+  @Test
+  void aTrainingStepWithCudnnHasTheSameLedgerAsItsDryRun() throws Exception {
+    Path cudnn = FakeLibraries.cudnn(Files.createDirectory(folder.resolve("cudnn")));
+    Path calls = folder.resolve("calls");
+    Map<String, String> with = new HashMap<>();
+    with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
+    with.put("FAKE_CUDNN", calls.toString());
+    step(with);
+    // ResNet18 has 20 convolutions, three of them of 1 x 1 with stride 2; the first has no dx.
+    Map<String, Long> passes =
+        Files.readAllLines(calls).stream()
+            .collect(Collectors.groupingBy(l -> l, Collectors.counting()));
+    assertEquals(
+        Set.of("forward algorithm 2", "backward data algorithm 1", "backward filter algorithm 1"),
+        passes.keySet());
+    assertEquals(passes.get("forward algorithm 2"), passes.get("backward filter algorithm 1"));
+    Files.delete(calls);
+    with.put("SLIMVOX_CUDNN", "off");
+    step(with);
+    assertFalse(Files.exists(calls));
+  }
+
+  @Test
+  void cudnnIsDescribedAndSoIsWhyItIsNotUsed() throws Exception {
+    String end = "card 0: Fake card 0, compute capability 8.6, 1.0 GiB";
+    Path cudnn = FakeLibraries.cudnn(Files.createDirectory(folder.resolve("cudnn")));
+    Map<String, String> with = new HashMap<>();
+    with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
+    List<String> output = run(with, "describe");
+    assertTrue(output.getFirst().endsWith("cuBLAS 12.6.4, cuDNN 9.10.2"), output.toString());
+    String line = cudnn + " (SLIMVOX_CUDA_PATH), ";
+    assertTrue(output.containsAll(List.of(line + "version 9.10.2", end)), output.toString());
+
+    with.put("SLIMVOX_CUDNN", "off");
+    output = run(with, "describe");
+    assertTrue(output.getFirst().endsWith("cuBLAS 12.6.4"), output.toString());
+    assertTrue(output.contains(line + "not used: SLIMVOX_CUDNN is off"), output.toString());
+
+    with.put("SLIMVOX_CUDNN", "1000B"); // its fastest without any workspace
+    assertTrue(run(with, "describe").getFirst().endsWith(", cuDNN 9.10.2"));
+
+    with.put("SLIMVOX_CUDNN", "yes");
+    assertEquals(
+        List.of(
+            "InputException: SLIMVOX_CUDNN is 'yes'; set it to off, on or the most bytes of a"
+                + " workspace, as in 64MiB"),
+        run(with, "describe"));
+
+    with.remove("SLIMVOX_CUDNN");
+    FakeLibraries.cudnn(cudnn.getParent(), "CREATE=1001");
+    output = run(with, "describe");
+    assertTrue(
+        output
+            .getFirst()
+            .endsWith(
+                ", cuDNN 9.10.2 not used (cudnnCreate: CUDNN_STATUS_NOT_INITIALIZED (no card))"),
+        output.toString());
+
+    FakeLibraries.cudnn(cudnn.getParent(), "NUMBER=8907");
+    output = run(with, "describe");
+    assertTrue(output.getFirst().endsWith("cuBLAS 12.6.4"), output.toString());
+    String wrong = "not used: it is cuDNN 8.9.7, SlimVox uses 9: " + CudnnLibrary.INSTALL;
+    assertTrue(output.contains(line + wrong), output.toString());
   }
 
   @Test
