@@ -147,8 +147,20 @@ public final class SeedResults {
     return Math.round(value * parts) / (double) parts;
   }
 
-  /** The mean EERs as bars. */
+  /** The mean EERs as bars, and every run as a point on its bar. */
   public Figure bars(String title) {
-    return Figure.of(title).y("EER (%)").bars("mean EER", systems(), meanEers());
+    List<double[]> points = new ArrayList<>();
+    int bar = 0;
+    for (String system : systems.keySet()) {
+      for (double eer : eers(system)) points.add(new double[] {bar, eer});
+      bar++;
+    }
+    return Figure.of(title)
+        .y("EER (%)")
+        .bars("mean", systems(), meanEers())
+        .scatter(
+            "single runs",
+            points.stream().mapToDouble(p -> p[0]).toArray(),
+            points.stream().mapToDouble(p -> p[1]).toArray());
   }
 }

@@ -67,7 +67,7 @@ public final class TrainingData {
               : Corpus.open(data.validationFolder()).requireFiles();
     }
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
-    trials = trials(data);
+    trials = trials(data, validation);
     checkTrials();
     check.accept(train.speakers().size() * data.speeds().size());
     FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
@@ -115,7 +115,13 @@ public final class TrainingData {
         : new FeatureCache(Path.of(data.cacheFolder()), reader, corpus).build(threads, progress);
   }
 
-  private Trials trials(DataSettings data) {
+  /** The trials that runs of these settings validate with, without any speech; null if none. */
+  static Trials trials(DataSettings data) {
+    Corpus corpus = Corpus.open(data.validationFolder());
+    return trials(data, data.folds() == 0 ? corpus : corpus.fold(data.fold(), data.folds()).test());
+  }
+
+  private static Trials trials(DataSettings data, Corpus validation) {
     if (data.trials() == null) return null;
     if (data.folds() > 0) {
       TrialRule rule = rule(data.trials());

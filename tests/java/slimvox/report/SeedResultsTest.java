@@ -35,7 +35,10 @@ class SeedResultsTest {
     assertEquals("6", table.getString(1, 3));
     assertEquals("0.35", table.getString(0, 5));
     assertArrayEquals(new String[] {"float", "binary"}, results.systems());
-    assertArrayEquals(new double[] {7, 6.25}, results.bars("title").series().getFirst().y());
+    Figure bars = results.bars("title");
+    assertArrayEquals(new double[] {7, 6.25}, bars.series().getFirst().y());
+    assertArrayEquals(new double[] {0, 0, 0, 1, 1}, bars.series().getLast().x());
+    assertArrayEquals(new double[] {5, 7, 9, 6, 6.5}, bars.series().getLast().y());
   }
 
   @Test

@@ -2,6 +2,7 @@ package slimvox.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.nio.file.Files;
@@ -89,6 +90,37 @@ class TrainingRunsTest {
     assertArrayEquals(whole.losses(), resumed.losses());
     assertArrayEquals(
         whole.scores().get(LISTS.get(0)).values(), resumed.scores().get(LISTS.get(0)).values());
+  }
+
+  @Test
+  void aRunThatStartsFromAnotherIsScoredOnItsFoldAndReadTheSecondTime() throws Exception {
+    String[] fold = {"data.trainSpeakers=[]", "data.folds=5", "data.trials=text-dependent"};
+    Recipe real = recipe(1).with(fold);
+    List<Long> steps = new ArrayList<>();
+    TrainingRuns.Progress progress =
+        new TrainingRuns.Progress() {
+          @Override
+          public void finished(Outcome run, int done, int total) {}
+
+          @Override
+          public void stepped(String run, Listener.Step step) {
+            steps.add(step.step());
+          }
+        };
+    for (int time = 0; time < 2; time++) {
+      TrainingRuns runs = new TrainingRuns(folder).calibrating(2).add("real", real);
+      Outcome first = runs.run(1, progress).get("real");
+      assertEquals(1, runs.size());
+      assertEquals(2448, first.scores().get(TrainingRuns.TRIALS).trials().size());
+      assertThrows(IllegalStateException.class, first::calibrated);
+      Recipe binary = real.with("model.binary.scheme=paper", "transfer.from=" + first.checkpoint());
+      Outcome second = runs.add("binary", binary).run(1, progress).get("binary");
+      assertEquals(
+          second.eer(TrainingRuns.TRIALS), second.verification().eerPercent(), "own trials");
+      assertNotEquals(
+          second.verification().eerPercent(), second.calibrated().eerPercent(), "calibrated");
+    }
+    assertEquals(List.of(1L, 2L, 3L, 4L, 5L, 6L, 1L, 2L, 3L, 4L, 5L, 6L), steps);
   }
 
   @Test
