@@ -24,7 +24,7 @@ final class SavingOptions {
       description =
           "What becomes of a block: a (one unit on half the channels each), b (two such units with"
               + " half the inner width) or c (one function of the block's own width)."
-              + " Default ${DEFAULT-VALUE}.")
+              + " Default c.")
   Reversal.Units units = Reversal.NONE.units();
 
   @Option(
@@ -32,7 +32,7 @@ final class SavingOptions {
       paramLabel = "O",
       description =
           "Reversible blocks normalize before each convolution (pre) or behind it (post)."
-              + " Default ${DEFAULT-VALUE}.")
+              + " Default pre.")
   Reversal.Order order = Reversal.NONE.order();
 
   @Option(
