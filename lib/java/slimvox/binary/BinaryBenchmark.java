@@ -74,7 +74,8 @@ public final class BinaryBenchmark {
   /** Runs of a layer in a turn: its data are then in the cache, as in a network. */
   private static final int RUNS = 8;
 
-  private static final long LEAST_NANOS = 500_000_000;
+  /** Least time for a layer, in nanoseconds for each round. */
+  private static final long LEAST_NANOS = 10_000_000;
 
   private final Backend backend;
   private final ModelSpec spec;
@@ -328,13 +329,13 @@ public final class BinaryBenchmark {
 
   /**
    * The shortest time of each in ms, taking turns of so many runs, for so many rounds and at least
-   * half a second: what the JVM compiles it compiles meanwhile.
+   * 10 ms a round: what the JVM compiles it compiles meanwhile.
    */
   private static double[] shortest(int rounds, int runs, Runnable... forms) {
     double[] ms = new double[forms.length];
     Arrays.fill(ms, Double.POSITIVE_INFINITY);
     long begin = System.nanoTime();
-    for (int round = 0; round < rounds || System.nanoTime() - begin < LEAST_NANOS; round++) {
+    for (int round = 0; round < rounds || System.nanoTime() - begin < rounds * LEAST_NANOS; round++) {
       for (int i = 0; i < forms.length * runs; i++) {
         long start = System.nanoTime();
         forms[i / runs].run();
