@@ -24,7 +24,11 @@ class CudaLibrariesTest {
   private Path project;
 
   private CudaLibraries find() {
-    return CudaLibraries.find(new Surroundings(environment, root, project, loaded::contains));
+    return CudaLibraries.find(surroundings());
+  }
+
+  private Surroundings surroundings() {
+    return new Surroundings(environment, root, project, loaded::contains);
   }
 
   private Path wheels(String prefix) throws Exception {
@@ -131,6 +135,30 @@ class CudaLibrariesTest {
     assertEquals(
         "libnvrtc.so.12 not found, only " + folder.resolve("libnvrtc.so.13"),
         find().lines().get(1));
+  }
+
+  @Test
+  void anotherCudnnIsNamedAndHindersNothing() throws Exception {
+    environment.put("VIRTUAL_ENV", wheels("venv").toString());
+    Path old = root.resolve("venv/" + SITE + "cudnn/lib/libcudnn.so.8");
+    FakeLibraries.file(old);
+    CudaLibraries found = find();
+    assertNull(found.problem());
+    assertEquals("libcudnn.so.9 not found, only " + old + " (optional)", found.lines().get(3));
+    assertNull(CudnnFound.of(found, surroundings()).library());
+  }
+
+  @Test
+  void aDamagedCudnnIsLeftOutWithTheReason() throws Exception {
+    environment.put("VIRTUAL_ENV", wheels("venv").toString());
+    Path file = FakeLibraries.file(root.resolve("venv/" + SITE + "cudnn/lib/libcudnn.so.9"));
+    CudaLibraries found = find();
+    assertNull(CudnnFound.of(found, surroundings()).library());
+    assertEquals(
+        "%1$s (VIRTUAL_ENV), not used: %1$s (VIRTUAL_ENV) cannot be loaded; is it damaged, or made"
+                .formatted(file)
+            + " for another system?",
+        found.lines().get(3));
   }
 
   @Test

@@ -83,4 +83,14 @@ class CudnnWheelTest {
       assertEquals(0, library.call("cudnnDestroyTensorDescriptor", x));
     }
   }
+
+  @Test
+  void withoutACardTheHandleIsRefusedWithCudnnsReason() {
+    assumeTrue(!Cuda.find().usable(), "there is a card");
+    CudnnFailure e =
+        assertThrows(
+            CudnnFailure.class, () -> new Cudnn(library, HostDevice.STREAM, false, 16 << 20));
+    assertTrue(
+        e.getMessage().startsWith("cudnnCreate: CUDNN_STATUS_NOT_INITIALIZED ("), e.getMessage());
+  }
 }
