@@ -1,6 +1,7 @@
 // The parts of an additive angular margin loss. CPU twin: slimvox.backend.cpu.Margin.
 //
 //   normalize_rows         y = x / max(|x|, 1e-12)
+//   dot_rows               out = x . y
 //   margin_logits          s phi(cos) in the label's column, s cos elsewhere
 //   softmax_cross_entropy  loss = log sum exp(logits) - logits[label]; dlogits = (p - 1hot) / rows
 //   largest_in_row         column of the largest element, the first of equals
@@ -43,6 +44,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize_rows_backward(
   for (int c = threadIdx.x; c < columns; c += THREADS) {
     dx[first + c] = fmaf(-along, y[first + c], dy[first + c]) * inverse;
   }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) dot_rows(
+    const float* x, const float* y, float* out, int columns) {
+  __shared__ double scratch[THREADS];
+  long long first = (long long)blockIdx.x * columns;
+  double sum = 0;
+  for (int c = threadIdx.x; c < columns; c += THREADS) {
+    sum += (double)x[first + c] * y[first + c];
+  }
+  sum = sumOfBlock(sum, scratch);
+  if (threadIdx.x == 0) out[blockIdx.x] = (float)sum;
 }
 
 // ---- margin

@@ -92,6 +92,17 @@ public interface Device extends AutoCloseable {
    */
   float addRounded(float alpha, Tensor x, float step, Tensor y);
 
+  /**
+   * The same without an answer to wait for: {@code largest}, one float32 number, becomes the larger
+   * of itself and the largest |y|.
+   */
+  default void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
+    float now = addRounded(alpha, x, step, y);
+    float[] before = new float[1];
+    download(largest, before);
+    if (now > before[0]) fill(largest, now);
+  }
+
   /** y = max(x, 0); in place allowed. */
   void relu(Tensor x, Tensor y);
 
@@ -111,6 +122,14 @@ public interface Device extends AutoCloseable {
   default int firstNotFinite(List<Tensor> tensors) {
     for (int i = 0; i < tensors.size(); i++) if (!isFinite(tensors.get(i))) return i;
     return -1;
+  }
+
+  /**
+   * flag = 1 if x has an element that is not finite, else as it was; one int32 number. What {@link
+   * #isFinite} says, without waiting for it.
+   */
+  default void markNotFinite(Tensor x, Tensor flag) {
+    if (!isFinite(x)) fill(flag, 1);
   }
 
   // ---- matrices
@@ -314,6 +333,9 @@ public interface Device extends AutoCloseable {
 
   /** dx = (dy - y (y . dy)) inverseNorm for each row; in place on dy allowed. */
   void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx);
+
+  /** out = x . y for each row. */
+  void dotRows(Tensor x, Tensor y, Tensor out);
 
   /**
    * Logits of additive angular margin, see {@link AngularMargin}: s phi(cos) for the label's

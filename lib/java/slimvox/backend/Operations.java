@@ -15,6 +15,7 @@ public final class Operations {
   private final Backend backend;
   private final Device device;
   private boolean watching;
+  private Tensor largest; // null: addRounded answers
 
   Operations(Backend backend) {
     this.backend = backend;
@@ -88,10 +89,23 @@ public final class Operations {
     device.addScaled(alpha, x, y);
   }
 
-  /** Returns the largest |y|. */
+  /** Returns the largest |y|; 0 while {@link #gatherLargest} gathers it. */
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
     same(x, y);
-    return device.addRounded(alpha, x, step, y);
+    if (largest == null) return device.addRounded(alpha, x, step, y);
+    device.addRounded(alpha, x, step, y, largest);
+    return 0;
+  }
+
+  /**
+   * From now on {@link #addRounded} does not wait for its answer: the largest of all is gathered in
+   * a float32 number, which the caller sets to 0 before and looks at later.
+   *
+   * @param largest null to have answers again
+   */
+  public void gatherLargest(Tensor largest) {
+    if (largest != null) length(largest, DataType.FLOAT32, 1);
+    this.largest = largest;
   }
 
   public void relu(Tensor x, Tensor y) {
@@ -123,6 +137,12 @@ public final class Operations {
   /** The place of the first of these tensors with an element that is not finite; -1 if none. */
   public int firstNotFinite(List<Tensor> tensors) {
     return device.firstNotFinite(tensors);
+  }
+
+  /** flag = 1 if x has an element that is not finite, else as it was. */
+  public void markNotFinite(Tensor x, Tensor flag) {
+    length(flag, DataType.INT32, 1);
+    device.markNotFinite(x, flag);
   }
 
   // ---- matrices
@@ -412,6 +432,12 @@ public final class Operations {
     same(y, dx);
     check(inverseNorm.size() == y.shape().rows(), "normalizeRowsBackward", y, inverseNorm);
     device.normalizeRowsBackward(y, inverseNorm, dy, dx);
+  }
+
+  public void dotRows(Tensor x, Tensor y, Tensor out) {
+    same(x, y);
+    check(out.size() == x.shape().rows(), "dotRows", x, out);
+    device.dotRows(x, y, out);
   }
 
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {

@@ -1,6 +1,7 @@
 package slimvox.cli;
 
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +40,14 @@ final class BenchStepCommand extends Subcommand {
   private int steps = 10;
 
   @Option(
+      names = "--loss-every",
+      paramLabel = "K",
+      description =
+          "Wait for the device once in K steps, as run.lossEvery does. Default 1: parts of the step"
+              + " are then timed as well as the whole.")
+  private int lossEvery = 1;
+
+  @Option(
       names = "--compare-dry",
       description = "Also check that the dry backend foretold every event of the ledger.")
   private boolean compareDry;
@@ -51,6 +60,7 @@ final class BenchStepCommand extends Subcommand {
     ModelSpec spec = saving.apply(this, model.spec(this), step);
     float[] features = new float[step.featureCount(this, spec)];
     range("--steps", steps, 1, 1_000_000);
+    range("--loss-every", lossEvery, 1, 10_000);
     SplittableRandom random = new SplittableRandom(1);
     for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
     int[] labels = new int[step.batch];
@@ -65,21 +75,34 @@ final class BenchStepCommand extends Subcommand {
         training.run(features, labels, 0.2, LEARNING_RATE);
         double firstStep = sinceStart();
         for (int i = 1; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
-        Times[] times = new Times[steps];
-        for (int i = 0; i < steps; i++) times[i] = measure(training, features, labels);
+        training.readEvery(lossEvery, step.batch);
+        List<Times> times = new ArrayList<>();
+        while (times.size() < steps) {
+          int together = Math.min(lossEvery, steps - times.size());
+          times.addAll(measure(training, features, labels, together));
+        }
         long growth = before < 0 ? -1 : ResidentMemory.peak() - before;
-        report(spec, backend, training, firstStep, List.of(times), growth, features, labels);
+        report(spec, backend, training, firstStep, times, growth, features, labels);
       }
     }
     return 0;
   }
 
-  private static Times measure(PlannedTraining training, float[] features, int[] labels) {
+  private static List<Times> measure(
+      PlannedTraining training, float[] features, int[] labels, int together) {
     long start = System.nanoTime();
-    TrainingStep.Result r = training.run(features, labels, 0.2, LEARNING_RATE);
-    long whole = System.nanoTime() - start;
-    return new Times(
-        r.forwardNanos() / 1e6, r.backwardNanos() / 1e6, r.optimizerNanos() / 1e6, whole / 1e6);
+    for (int i = 0; i < together; i++) training.queue(features, labels, 0.2, LEARNING_RATE);
+    List<TrainingStep.Result> results = training.results();
+    double whole = (System.nanoTime() - start) / 1e6 / together;
+    return results.stream()
+        .map(
+            r ->
+                new Times(
+                    r.forwardNanos() / 1e6,
+                    r.backwardNanos() / 1e6,
+                    r.optimizerNanos() / 1e6,
+                    whole))
+        .toList();
   }
 
   private void report(
@@ -106,6 +129,7 @@ final class BenchStepCommand extends Subcommand {
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);
+    values.put("loss_every", lossEvery);
     values.put("first_step_after_s", firstStep);
     values.put("forward_ms", median(times, Times::forward));
     values.put("backward_ms", median(times, Times::backward));

@@ -29,7 +29,29 @@ public final class AamSoftmax implements AutoCloseable {
    * @param accuracy share of the batch whose label has the largest logit, margin included
    * @param accuracyWithoutMargin share whose label has the largest cosine
    */
-  public record Result(double loss, double accuracy, double accuracyWithoutMargin) {}
+  public record Result(double loss, double accuracy, double accuracyWithoutMargin) {
+    /** The result from what {@link Unread} holds. */
+    public static Result of(float[] losses, int[] best, int[] bestWithoutMargin, int[] labels) {
+      double sum = 0;
+      for (float l : losses) sum += l;
+      return new Result(sum / losses.length, share(best, labels), share(bestWithoutMargin, labels));
+    }
+
+    private static double share(int[] best, int[] labels) {
+      int right = 0;
+      for (int i = 0; i < best.length; i++) if (best[i] == labels[i]) right++;
+      return (double) right / best.length;
+    }
+  }
+
+  /**
+   * What a result is computed from, on the device; one number an utterance each.
+   *
+   * @param losses cross entropy, float32
+   * @param best class of the largest logit, margin included, int32
+   * @param bestWithoutMargin class of the largest cosine, int32
+   */
+  public record Unread(Tensor losses, Tensor best, Tensor bestWithoutMargin) {}
 
   private final Backend backend;
   private final Operations ops;
@@ -82,6 +104,24 @@ public final class AamSoftmax implements AutoCloseable {
    * @param margin m in radians
    */
   public Result forward(Tensor x, Tensor labels, double margin) {
+    logits(x, labels, margin);
+    int[] best = best(dlogits);
+    int[] bestWithoutMargin = best(cosine);
+    try (Tensor loss = backend.allocate(Category.ACTIVATION, "projection.loss", x.shape().get(0))) {
+      ops.softmaxCrossEntropy(dlogits, labels, loss, dlogits);
+      return Result.of(ops.floats(loss), best, bestWithoutMargin, ops.ints(labels));
+    }
+  }
+
+  /** The same without waiting: what the result is computed from is written to {@code unread}. */
+  public void forward(Tensor x, Tensor labels, double margin, Unread unread) {
+    logits(x, labels, margin);
+    ops.largestInRow(dlogits, unread.best);
+    ops.largestInRow(cosine, unread.bestWithoutMargin);
+    ops.softmaxCrossEntropy(dlogits, labels, unread.losses, dlogits);
+  }
+
+  private void logits(Tensor x, Tensor labels, double margin) {
     this.margin = new AngularMargin((float) margin, scale, easyMargin);
     this.labels = labels.retain();
     int batch = x.shape().get(0);
@@ -96,26 +136,14 @@ public final class AamSoftmax implements AutoCloseable {
     ops.matmul(false, true, embedding, classes, cosine, false);
     dlogits = backend.allocate(Category.ACTIVATION, "projection.logits", batch, count);
     ops.marginLogits(cosine, labels, this.margin, dlogits);
-    double withMargin = accuracy(dlogits);
-    double withoutMargin = accuracy(cosine);
-    try (Tensor loss = backend.allocate(Category.ACTIVATION, "projection.loss", batch)) {
-      ops.softmaxCrossEntropy(dlogits, labels, loss, dlogits);
-      double sum = 0;
-      for (float l : ops.floats(loss)) sum += l;
-      return new Result(sum / batch, withMargin, withoutMargin);
-    }
   }
 
-  private double accuracy(Tensor scores) {
+  private int[] best(Tensor scores) {
     Shape shape = Shape.of(scores.shape().get(0));
     try (Tensor index =
         backend.allocate(Category.ACTIVATION, "projection.best", DataType.INT32, shape)) {
       ops.largestInRow(scores, index);
-      int[] best = ops.ints(index);
-      int[] wanted = ops.ints(labels);
-      int right = 0;
-      for (int i = 0; i < best.length; i++) if (best[i] == wanted[i]) right++;
-      return (double) right / best.length;
+      return ops.ints(index);
     }
   }
 

@@ -51,14 +51,30 @@ public final class Distillation implements AutoCloseable {
    * @param x embeddings, borrowed
    */
   public double forward(Tensor x) {
+    try (Tensor cosines =
+        backend.allocate(Category.ACTIVATION, "distillation.cosines", x.shape().get(0))) {
+      forward(x, cosines);
+      return loss(ops.floats(cosines));
+    }
+  }
+
+  /**
+   * The same without waiting.
+   *
+   * @param cosines gets cos(x, t) of each utterance, see {@link #loss}
+   */
+  public void forward(Tensor x, Tensor cosines) {
     embedding = backend.allocateLike(x, Category.ACTIVATION, "distillation.embedding");
     inverseNorm = norms(x);
     ops.normalizeRows(x, embedding, inverseNorm);
-    float[] student = ops.floats(embedding);
-    float[] teacher = ops.floats(target);
-    double cosines = 0;
-    for (int i = 0; i < student.length; i++) cosines += (double) student[i] * teacher[i];
-    return weight * (1 - cosines / x.shape().get(0));
+    ops.dotRows(embedding, target, cosines);
+  }
+
+  /** The loss from cos(x, t) of each utterance. */
+  public double loss(float[] cosines) {
+    double sum = 0;
+    for (float c : cosines) sum += c;
+    return weight * (1 - sum / cosines.length);
   }
 
   /** Adds the gradient to {@code dx}, and lets go what was kept. */

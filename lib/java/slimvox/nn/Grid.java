@@ -35,9 +35,14 @@ public final class Grid {
   void add(Tensor y, Tensor sum) {
     float largest = sum.backend().ops().addRounded(1, y, STEP, sum);
     if (!(largest > LIMIT)) return; // what is not a number is found and named by the step
-    throw new InputException(
+    throw left(name, largest);
+  }
+
+  /** The fault that a stream has left the range at {@code place}. */
+  public static InputException left(String place, float largest) {
+    return new InputException(
         "%s: a stream reached %g, fixed point ends at %g; use streams: float or a smaller rate"
-            .formatted(name, largest, LIMIT));
+            .formatted(place, largest, LIMIT));
   }
 
   /** Rounds a stream. */

@@ -167,6 +167,7 @@ public final class Checkpoint {
         "run.checkpointEvery=null",
         "run.keepCheckpoints=null",
         "run.memoryBudget=null",
+        "run.lossEvery=null",
         "run.threads=null");
   }
 

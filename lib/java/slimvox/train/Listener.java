@@ -29,7 +29,8 @@ public interface Listener {
       String device) {}
 
   /**
-   * One training step.
+   * One training step; where several are read together ({@link RunSettings#lossEvery}), they are
+   * told one after the other.
    *
    * @param step number of steps taken, from 1
    * @param steps steps of the whole run

@@ -34,6 +34,15 @@ public class NonFiniteException extends RuntimeException {
     return new NonFiniteException("the loss is " + loss + ", first not finite at " + layer);
   }
 
+  /** Something that was not finite some steps ago, when parameters have moved since. */
+  static NonFiniteException seenLater(String what, long step) {
+    return new NonFiniteException(
+        what,
+        "it was seen after step %d, parameters have changed: resume from the last checkpoint, with"
+                .formatted(step)
+            + " run.lossEvery=1 to have the layer named");
+  }
+
   static NonFiniteException inGradient(String parameter, TrainingStep.Update update) {
     return new NonFiniteException(
         "the gradient of " + parameter + " is not finite",

@@ -1,5 +1,6 @@
 package slimvox.train;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +31,9 @@ public final class PlannedTraining implements AutoCloseable {
   private final TrainingStep dryStep;
   private Tensor staging; // null where there is none
   private Tensor dryStaging;
+  private UnreadSteps unread; // null where every step is waited for
+  private UnreadSteps dryUnread;
+  private final List<TrainingStep.Result> results = new ArrayList<>();
   private final Map<Form, ArenaPlan> plans = new LinkedHashMap<>();
 
   /** Builds the step on {@code backend} and its dry twin, without a limit. */
@@ -59,7 +63,9 @@ public final class PlannedTraining implements AutoCloseable {
   public List<MemoryLedger.Event> timeline(int batch, int frames) {
     dryBackend.ledger().startTimeline();
     dryStep.rehearse(batch, frames);
-    return dryBackend.ledger().stopTimeline();
+    List<MemoryLedger.Event> events = dryBackend.ledger().stopTimeline();
+    if (dryUnread != null) dryStep.readResults(); // room for the next
+    return events;
   }
 
   /**
@@ -72,17 +78,56 @@ public final class PlannedTraining implements AutoCloseable {
         new Form(batch, frames), f -> ArenaPlan.of(timeline(f.batch, f.frames)));
   }
 
-  /** One step in planned memory; see {@link TrainingStep#run}. */
+  /** One step in planned memory, waited for; see {@link TrainingStep#run}. */
   public TrainingStep.Result run(
       float[] features, int[] labels, double margin, double learningRate) {
+    queue(features, labels, margin, learningRate);
+    return results().getLast();
+  }
+
+  /**
+   * Leaves the results of up to {@code steps} steps on the device, so that it is waited for when
+   * {@link #results} reads them and not in every step. With 1 every step is waited for, which is
+   * the default; a loss that is not finite then changes no parameter.
+   *
+   * @param batch utterances of a step at most
+   */
+  public void readEvery(int steps, int batch) {
+    closeUnread();
+    plans.clear();
+    if (steps == 1) return;
+    List<String> names = List.copyOf(step.state().parameters().keySet());
+    unread = new UnreadSteps(backend, steps, batch, names);
+    dryUnread = new UnreadSteps(dryBackend, steps, batch, names);
+    step.leaveResults(unread);
+    dryStep.leaveResults(dryUnread);
+  }
+
+  /** One step in planned memory; its result is among the next {@link #results}. */
+  public void queue(float[] features, int[] labels, double margin, double learningRate) {
     int frames = features.length / labels.length / step.network().spec().bins();
     try {
-      return backend.step(
-          plan(labels.length, frames), () -> step.run(features, labels, margin, learningRate));
+      TrainingStep.Result result =
+          backend.step(
+              plan(labels.length, frames), () -> step.run(features, labels, margin, learningRate));
+      if (result != null) results.add(result);
     } catch (RuntimeException | Error e) {
       step.abandon();
       throw e;
     }
+  }
+
+  /**
+   * The results of the steps queued since the last call, in order. Of steps read together those
+   * before a fault are returned, and the next call throws it.
+   *
+   * @throws NonFiniteException naming step and parameter, see {@link #readEvery}
+   */
+  public List<TrainingStep.Result> results() {
+    if (unread != null) return step.readResults();
+    List<TrainingStep.Result> taken = List.copyOf(results);
+    results.clear();
+    return taken;
   }
 
   /**
@@ -113,6 +158,16 @@ public final class PlannedTraining implements AutoCloseable {
     staging = null;
   }
 
+  private void closeUnread() {
+    if (unread == null) return;
+    step.leaveResults(null);
+    dryStep.leaveResults(null);
+    unread.close();
+    dryUnread.close();
+    unread = null;
+    dryUnread = null;
+  }
+
   /** Runs one batch forward in {@link Mode#CALIBRATE}, outside the plan of steps. */
   void calibrate(float[] features, int batch) {
     Network network = step.network();
@@ -127,6 +182,7 @@ public final class PlannedTraining implements AutoCloseable {
   @Override
   public void close() {
     closeStaging();
+    closeUnread();
     step.close();
     dryStep.close();
     dryBackend.close();

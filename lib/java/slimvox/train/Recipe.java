@@ -97,7 +97,16 @@ public record Recipe(
             new OptimizerSettings.State(32, null, null, null, null)),
         TransferSettings.NONE,
         new RunSettings(
-            Span.epochs(150), 128, Span.epochs(1), Span.epochs(1), 3, "best", false, 0, null));
+            Span.epochs(150),
+            128,
+            Span.epochs(1),
+            Span.epochs(1),
+            3,
+            "best",
+            false,
+            null,
+            0,
+            null));
   }
 
   /**

@@ -1,5 +1,6 @@
 package slimvox.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.List;
 import slimvox.memory.MemoryBudget;
 
@@ -18,6 +19,10 @@ import slimvox.memory.MemoryBudget;
  * @param tf32 whether a card may round the factors of matrix products and convolutions to 10 bits
  *     of mantissa, which is faster on cards of compute capability 8.0 and newer; other devices
  *     never do. Default false
+ * @param lossEvery how many steps go on before the device is waited for and their losses are read
+ *     together; a loss that is not finite stops the run then, and before any checkpoint. With 1 it
+ *     stops the run before a parameter has changed, and the layer is named. The bits of the run are
+ *     the same. Default null: 10 on a card, 1 on the CPU
  * @param threads threads that compute; 0: all cores. Default 0
  * @param memoryBudget the most bytes the run may use, as in {@code 11GB} or {@code 512MiB}; a run
  *     that needs more is refused before it starts. Default null: no limit
@@ -30,6 +35,7 @@ public record RunSettings(
     int keepCheckpoints,
     String backend,
     boolean tf32,
+    @JsonInclude(JsonInclude.Include.NON_NULL) Integer lossEvery,
     int threads,
     String memoryBudget) {
   public RunSettings {
@@ -43,6 +49,7 @@ public record RunSettings(
     if (tf32 && backend.equals("cpu")) {
       throw new InvalidSetting("run.tf32", "true is not possible with run.backend cpu");
     }
+    if (lossEvery != null) InvalidSetting.range("run.lossEvery", lossEvery, 1, 10_000);
     InvalidSetting.range("run.threads", threads, 0, 4096);
     if (memoryBudget != null) {
       try {

@@ -3,6 +3,8 @@ package slimvox.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
@@ -136,6 +138,7 @@ public final class Trainer implements AutoCloseable {
       if (recipe.transfer().teacher() != null) {
         Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
+      training.readEvery(lossEvery(), run.batch());
       training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
       training.plan(run.batch(), recipe.data().frames());
     } catch (RuntimeException | Error e) {
@@ -143,6 +146,14 @@ public final class Trainer implements AutoCloseable {
       throw e;
     }
     this.embedder = new Embedder(training.step().network());
+  }
+
+  /**
+   * Steps between two readings: a device that copies while it computes is better not waited for.
+   */
+  private int lossEvery() {
+    Integer asked = recipe.run().lossEvery();
+    return asked != null ? asked : backend.device().stages() ? 10 : 1;
   }
 
   /** Takes the weights over that {@code transfer.from} names; closes this trainer if it cannot. */
@@ -247,6 +258,7 @@ public final class Trainer implements AutoCloseable {
     long waited = 0;
     boolean interrupted = false;
     long first = step();
+    List<Queued> queued = new ArrayList<>();
     try (BatchLoader loader = loader(first)) {
       // The interrupt that ended the earlier part may have come within its last validation.
       if (first > 0 && due(recipe.run().validateEvery(), first) && !log.isValidated(first)) {
@@ -265,29 +277,25 @@ public final class Trainer implements AutoCloseable {
         if (following != null) training.stage(following.features());
         double m = margin.at(i);
         double rate = learningRate.at(i);
-        TrainingStep.Result result = training.run(batch.features(), batch.labels(), m, rate);
-        int epoch = (int) (i / stepsPerEpoch) + 1;
-        Listener.Step report =
-            new Listener.Step(
-                i + 1,
-                steps,
-                epoch,
-                result,
-                rate,
-                m,
-                batch.size(),
-                wait,
-                backend.ledger().report());
-        log.step(report);
-        listener.stepped(report);
-        if (due(recipe.run().validateEvery(), i + 1)) validate(log, listener);
-        if (due(recipe.run().checkpointEvery(), i + 1)) save(log, listener);
+        training.queue(batch.features(), batch.labels(), m, rate);
+        queued.add(new Queued(i + 1, rate, m, batch.size(), wait));
+        boolean validates = due(recipe.run().validateEvery(), i + 1);
+        boolean saves = due(recipe.run().checkpointEvery(), i + 1);
+        if (queued.size() == lossEvery() || validates || saves || i + 1 == steps) {
+          report(queued, log, listener);
+        }
+        if (validates) validate(log, listener);
+        if (saves) save(log, listener);
       }
     } catch (InterruptedException e) {
       interrupted = true;
       Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      reportDespite(e, queued, log, listener);
+      throw e;
     }
     if (interrupted) {
+      report(queued, log, listener);
       save(log, listener);
       backend.releaseBlock();
     }
@@ -302,6 +310,44 @@ public final class Trainer implements AutoCloseable {
     log.flush();
     listener.finished(end);
     return end;
+  }
+
+  /** A step whose result has not been read. */
+  private record Queued(long step, double rate, double margin, int utterances, long waitNanos) {}
+
+  /** Reads the results of all queued steps and tells them. */
+  private void report(List<Queued> queued, RunLog log, Listener listener) {
+    while (!queued.isEmpty()) {
+      List<TrainingStep.Result> results = training.results();
+      if (results.isEmpty())
+        throw new IllegalStateException(queued.size() + " steps without result");
+      for (TrainingStep.Result result : results) {
+        Queued q = queued.removeFirst();
+        Listener.Step report =
+            new Listener.Step(
+                q.step,
+                steps,
+                (int) ((q.step - 1) / stepsPerEpoch) + 1,
+                result,
+                q.rate,
+                q.margin,
+                q.utterances,
+                q.waitNanos,
+                backend.ledger().report());
+        log.step(report);
+        listener.stepped(report);
+      }
+    }
+  }
+
+  /** Tells the steps that were taken before something failed. */
+  private void reportDespite(
+      RuntimeException failure, List<Queued> queued, RunLog log, Listener listener) {
+    try {
+      report(queued, log, listener);
+    } catch (RuntimeException e) {
+      if (e != failure) failure.addSuppressed(e);
+    }
   }
 
   private BatchLoader loader(long step) {

@@ -1,7 +1,9 @@
 package slimvox.train;
 
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
@@ -29,7 +31,8 @@ public final class TrainingStep implements AutoCloseable {
    * @param loss mean cross entropy of the batch; with a teacher, its loss added
    * @param accuracy share of the batch classified right, margin included
    * @param accuracyWithoutMargin share of the batch classified right by the plain cosine
-   * @param forwardNanos time of forward and loss
+   * @param forwardNanos time of forward and loss; of several steps that were read together, the
+   *     mean time of one
    * @param backwardNanos time of backward
    * @param optimizerNanos time of the parameter update
    */
@@ -81,12 +84,14 @@ public final class TrainingStep implements AutoCloseable {
   private final Optimizer optimizer;
   private final State state;
   private final List<Parameter> parameters;
+  private final Map<Parameter, Integer> places = new IdentityHashMap<>();
   private final Update update;
   private Network teacher;
   private Distillation distillation;
   private long keptForBackward;
   private long updateNanos;
   private Runnable beside;
+  private UnreadSteps unread; // null: every step is waited for
 
   /** A step that moves the parameters after backward. */
   public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
@@ -108,6 +113,7 @@ public final class TrainingStep implements AutoCloseable {
     network.describe(state);
     if (classifier != null) classifier.describe(state);
     this.parameters = new ArrayList<>(state.parameters().values());
+    for (Parameter p : parameters) places.put(p, places.size());
     this.optimizer = optimizer.of(backend, parameters);
     this.update = update;
     if (update == Update.IN_BACKWARD) {
@@ -172,8 +178,22 @@ public final class TrainingStep implements AutoCloseable {
         Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
       backend.ops().upload(features, x);
       backend.ops().upload(labels, y);
-      return run(x, y, margin, learningRate);
+      return run(x, y, labels, margin, learningRate);
     }
+  }
+
+  /**
+   * From now on results are left on the device: {@link #run} returns null and waits for nothing.
+   *
+   * @param unread where they are left; null: every step is waited for again
+   */
+  void leaveResults(UnreadSteps unread) {
+    this.unread = unread;
+  }
+
+  /** The results of the steps that {@link #leaveResults} left, see {@link UnreadSteps#read}. */
+  List<Result> readResults() {
+    return unread.read(optimizer.steps(), distillation);
   }
 
   /** Has something done once in the next step, while the device computes the forward pass. */
@@ -189,11 +209,23 @@ public final class TrainingStep implements AutoCloseable {
     int bins = network.spec().bins();
     try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
         Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
-      run(x, y, 0, 0);
+      run(x, y, new int[batch], 0, 0);
     }
   }
 
-  private Result run(Tensor x, Tensor labels, double margin, double learningRate) {
+  private Result run(Tensor x, Tensor labels, int[] wanted, double margin, double learningRate) {
+    if (unread == null) return step(x, labels, margin, learningRate);
+    try {
+      unread.begin();
+      Result times = step(x, labels, margin, learningRate);
+      unread.end(wanted, times.forwardNanos, times.backwardNanos, times.optimizerNanos);
+      return null;
+    } finally {
+      unread.leave();
+    }
+  }
+
+  private Result step(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
     if (teacher != null) {
       // First, while nothing is kept yet.
@@ -209,11 +241,7 @@ public final class TrainingStep implements AutoCloseable {
       beside.run(); // the loss, next, is the first thing that is waited for
       beside = null;
     }
-    AamSoftmax.Result loss = new AamSoftmax.Result(0, 0, 0);
-    if (classifier != null) loss = classifier.forward(embedding, labels, margin);
-    double sum = loss.loss();
-    if (distillation != null) sum += distillation.forward(embedding);
-    if (!Double.isFinite(sum)) throw NonFiniteException.inForward(network, x, sum);
+    Loss loss = loss(x, embedding, labels, margin);
     long forward = System.nanoTime();
     updateNanos = 0;
     optimizer.begin(learningRate);
@@ -225,12 +253,31 @@ public final class TrainingStep implements AutoCloseable {
     optimizer.end();
     long end = System.nanoTime();
     return new Result(
-        sum,
-        loss.accuracy(),
-        loss.accuracyWithoutMargin(),
+        loss.sum,
+        loss.classified.accuracy(),
+        loss.classified.accuracyWithoutMargin(),
         forward - start,
         backward - forward,
         end - backward);
+  }
+
+  /** What the classifier gave, and its loss with that of the teacher. */
+  private record Loss(AamSoftmax.Result classified, double sum) {
+    static final Loss UNREAD = new Loss(new AamSoftmax.Result(0, 0, 0), 0);
+  }
+
+  private Loss loss(Tensor x, Tensor embedding, Tensor labels, double margin) {
+    if (classifier == null) return Loss.UNREAD;
+    if (unread != null) {
+      unread.classify(classifier, embedding, labels, margin);
+      if (distillation != null) unread.distil(distillation, embedding);
+      return Loss.UNREAD;
+    }
+    AamSoftmax.Result classified = classifier.forward(embedding, labels, margin);
+    double sum = classified.loss();
+    if (distillation != null) sum += distillation.forward(embedding);
+    if (!Double.isFinite(sum)) throw NonFiniteException.inForward(network, x, sum);
+    return new Loss(classified, sum);
   }
 
   private long activationBytes() {
@@ -246,6 +293,10 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   private void requireFinite(List<Parameter> moved) {
+    if (unread != null) {
+      for (Parameter p : moved) unread.gradient(places.get(p), p.gradient());
+      return;
+    }
     int first = backend.ops().firstNotFinite(moved.stream().map(Parameter::gradient).toList());
     if (first >= 0) throw NonFiniteException.inGradient(moved.get(first).name(), update);
   }

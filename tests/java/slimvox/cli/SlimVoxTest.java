@@ -83,6 +83,7 @@ class SlimVoxTest extends CommandLineTest {
                 "--classes=7",
                 "--threads=1",
                 "--steps=3",
+                "--loss-every=2",
                 "--optimizer=adamw",
                 "--compare-dry",
                 "--json")

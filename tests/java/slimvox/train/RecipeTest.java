@@ -577,6 +577,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(69, keys);
+    assertEquals(70, keys);
   }
 }

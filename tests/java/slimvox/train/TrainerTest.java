@@ -366,6 +366,71 @@ class TrainerTest {
   }
 
   @Test
+  void lossesThatAreReadTogetherAreTheSameAndTheRunEndsInTheSameBits() throws Exception {
+    Path each = folder.resolve("each");
+    Path together = folder.resolve("together");
+    List<String> told = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            told.add(step.step() + " " + step.result().loss() + " " + step.result().accuracy());
+            if (told.size() == 5) Thread.currentThread().interrupt();
+          }
+        };
+    try (Trainer trainer = start(recipe(), each)) {
+      trainer.run(listener);
+      assertTrue(Thread.interrupted());
+      trainer.run(listener);
+    }
+    List<String> expected = List.copyOf(told);
+    told.clear();
+    // Windows of 5, cut by checkpoints at 4 and 8; interrupted within one, resumed with others.
+    try (Trainer trainer = start(recipe("run.lossEvery=5"), together)) {
+      assertTrue(trainer.run(listener).interrupted());
+      assertTrue(Thread.interrupted());
+      trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE, Category.WORKSPACE);
+    }
+    try (Trainer trainer = resume(recipe("run.lossEvery=3"), together)) {
+      trainer.run(listener);
+    }
+    assertEquals(12, expected.size());
+    assertEquals(expected, told);
+    assertEquals(13, Files.readAllLines(together.resolve("log.csv")).size());
+    Safetensors a = Safetensors.read(Checkpoint.file(each, 12));
+    Safetensors b = Safetensors.read(Checkpoint.file(together, 12));
+    assertEquals(a.names(), b.names());
+    for (String name : a.names()) {
+      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
+    }
+  }
+
+  @Test
+  void aLossThatIsNotFiniteStopsTheRunBeforeACheckpointWhateverIsReadTogether() throws Exception {
+    Path out = folder.resolve("not-finite");
+    Recipe recipe =
+        recipe(
+            "run.lossEvery=10",
+            "optimizer.learningRate.schedule=constant",
+            "optimizer.learningRate.initial=1e30");
+    List<Long> told = new ArrayList<>();
+    try (Trainer trainer = start(recipe, out)) {
+      Listener listener =
+          new Listener() {
+            @Override
+            public void stepped(Step step) {
+              told.add(step.step());
+            }
+          };
+      var e = assertThrows(NonFiniteException.class, () -> trainer.run(listener));
+      assertTrue(e.getMessage().contains("it was seen after step 4, "), e.getMessage());
+      assertTrue(e.getMessage().contains("step " + (told.size() + 1) + " "), e.getMessage());
+    }
+    assertEquals(List.of(), Checkpoint.list(out));
+    assertEquals(1 + told.size(), Files.readAllLines(out.resolve("log.csv")).size());
+  }
+
+  @Test
   void aCheckpointOfAnotherRecipeIsRefused() throws Exception {
     Path out = folder.resolve("other-recipe");
     try (Trainer trainer = start(recipe("run.length=4 steps"), out)) {

@@ -418,6 +418,11 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public void dotRows(Tensor x, Tensor y, Tensor out) {
+    angularMargin.dotRows(x, y, out);
+  }
+
+  @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
     angularMargin.marginLogits(cosine, labels, margin, logits);
   }

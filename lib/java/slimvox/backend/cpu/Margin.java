@@ -21,6 +21,7 @@ import slimvox.vector.StableVectors;
  *
  * <pre>
  * normalizeRows        y = x / max(|x|, 1e-12)
+ * dotRows              out = x . y
  * marginLogits         s phi(cos) in the label's column, s cos elsewhere; phi: {@link AngularMargin}
  * softmaxCrossEntropy  loss = log sum exp(logits) - logits[label]; dlogits = (p - onehot) / rows
  * largestInRow         column of the largest element
@@ -82,6 +83,14 @@ final class Margin {
           float along = (float) dot(out + at, up + at, columns);
           combine(up + at, -along, out + at, get(inverses, row), down + at, columns);
         });
+  }
+
+  void dotRows(Tensor x, Tensor y, Tensor out) {
+    int columns = x.shape().get(-1);
+    long a = x.address();
+    long b = y.address();
+    long products = out.address();
+    rows(x, (row, at) -> set(products, row, (float) dot(a + at, b + at, columns)));
   }
 
   private static double dot(long x, long y, int count) {

@@ -191,6 +191,11 @@ public final class CudaDevice implements Device {
     return elementwise.firstNotFinite(tensors);
   }
 
+  @Override
+  public void markNotFinite(Tensor x, Tensor flag) {
+    elementwise.markNotFinite(x, flag.address());
+  }
+
   // ---- matrices
   @Override
   public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
@@ -430,6 +435,11 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public void dotRows(Tensor x, Tensor y, Tensor out) {
+    angularMargin.dotRows(x, y, out);
+  }
+
+  @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
     angularMargin.marginLogits(cosine, labels, margin, logits);
   }
@@ -453,6 +463,11 @@ public final class CudaDevice implements Device {
   @Override
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
     return elementwise.addRounded(alpha, x, step, y);
+  }
+
+  @Override
+  public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
+    elementwise.addRounded(alpha, x, step, y, largest.address());
   }
 
   // ---- binary networks

@@ -75,14 +75,18 @@ final class ElementwiseKernels {
       int count = Math.min(FLAGS, tensors.size() - from);
       memory.zero(flags, 4 * FLAGS);
       for (int i = 0; i < count; i++) {
-        Tensor x = tensors.get(from + i);
-        launcher.launch("not_finite", fours(x.size()), 0, x.address(), x.size(), flags + 4L * i);
+        markNotFinite(tensors.get(from + i), flags + 4L * i);
       }
       int[] found = new int[count];
       memory.download(flags, MemorySegment.ofArray(found));
       for (int i = 0; i < count; i++) if (found[i] != 0) return from + i;
     }
     return -1;
+  }
+
+  /** Sets the int at {@code flag} to 1 if x holds NaN or infinity. */
+  void markNotFinite(Tensor x, long flag) {
+    launcher.launch("not_finite", fours(x.size()), 0, x.address(), x.size(), flag);
   }
 
   void addToRows(Tensor b, Tensor y) {
@@ -113,6 +117,14 @@ final class ElementwiseKernels {
   float addRounded(float alpha, Tensor x, float step, Tensor y) {
     reserveFlags();
     memory.zero(flags, 4);
+    addRounded(alpha, x, step, y, flags);
+    int[] largest = new int[1];
+    memory.download(flags, MemorySegment.ofArray(largest));
+    return Float.intBitsToFloat(largest[0]);
+  }
+
+  /** Does not wait: the float at {@code largest} becomes the largest |y| if that is larger. */
+  void addRounded(float alpha, Tensor x, float step, Tensor y, long largest) {
     launcher.launch(
         "add_rounded",
         fours(x.size()),
@@ -122,10 +134,7 @@ final class ElementwiseKernels {
         x.address(),
         y.address(),
         x.size(),
-        flags);
-    int[] largest = new int[1];
-    memory.download(flags, MemorySegment.ofArray(largest));
-    return Float.intBitsToFloat(largest[0]);
+        largest);
   }
 
   private void reserveFlags() {

@@ -40,6 +40,11 @@ final class MarginKernels {
         y.shape().get(-1));
   }
 
+  void dotRows(Tensor x, Tensor y, Tensor out) {
+    launcher.launch(
+        "dot_rows", rows(x), 0, x.address(), y.address(), out.address(), x.shape().get(-1));
+  }
+
   void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
     launcher.launch(
         "margin_logits",

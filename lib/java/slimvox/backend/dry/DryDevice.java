@@ -287,6 +287,9 @@ public final class DryDevice implements Device {
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {}
 
   @Override
+  public void dotRows(Tensor x, Tensor y, Tensor out) {}
+
+  @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {}
 
   @Override

@@ -164,6 +164,30 @@ class CudaTrainingTest {
     return timeline.stream().map(e -> e + " total " + e.totalBytes()).toList();
   }
 
+  @ParameterizedTest
+  @MethodSource("models")
+  void stepsThatAreReadTogetherGiveTheBitsAndTheLedgerOfStepsThatAreWaitedFor(ModelSpec spec) {
+    try (Backend waiting = new Backend(device(false));
+        Backend cuda = new Backend(device(false))) {
+      Run expected = run(waiting, spec, 3, 0);
+      try (PlannedTraining training = new PlannedTraining(cuda, step(spec))) {
+        training.step().initialize(new SplittableRandom(1));
+        training.readEvery(3, BATCH);
+        for (int i = 0; i < 2; i++) training.queue(features(i, 0), LABELS, 0.2, RATE);
+        List<String> planned = events(training.timeline(BATCH, FRAMES));
+        cuda.ledger().startTimeline();
+        training.queue(features(2, 0), LABELS, 0.2, RATE);
+        assertEquals(planned, events(cuda.ledger().stopTimeline()));
+        assertEquals(
+            expected.losses, training.results().stream().map(TrainingStep.Result::loss).toList());
+        List<float[]> after = parameters(training);
+        for (int i = 0; i < after.size(); i++)
+          assertArrayEquals(expected.after.get(i), after.get(i));
+      }
+      cuda.ledger().checkOnly();
+    }
+  }
+
   @Test
   void threadsOfABlockInEitherOrderTrainToTheSameBits() {
     List<Run> runs = new ArrayList<>();

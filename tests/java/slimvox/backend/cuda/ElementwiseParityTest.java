@@ -1,5 +1,6 @@
 package slimvox.backend.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -121,6 +122,50 @@ class ElementwiseParityTest extends ParityFixture {
               return List.of(sum, s.tensor(new float[] {largest}, 1));
             });
       }
+    }
+  }
+
+  @Test
+  void theLargestOfSeveralSumsIsGatheredWithoutWaiting() {
+    compare(
+        "gathered",
+        0,
+        s -> {
+          Tensor largest = s.tensor(new float[3], 3);
+          try (Tensor second = largest.part(1, 1)) {
+            s.ops.gatherLargest(second);
+            for (float height : new float[] {2, -9, 5}) {
+              assertEquals(
+                  0,
+                  s.ops.addRounded(
+                      1, s.tensor(new float[] {height}, 1), 1, s.tensor(new float[1], 1)));
+            }
+            s.ops.gatherLargest(null);
+          }
+          assertArrayEquals(new float[] {0, 9, 0}, s.ops.floats(largest));
+          return List.of(largest);
+        });
+  }
+
+  @Test
+  void aTensorThatIsNotFiniteLeavesItsMark() {
+    for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, 1e38f}) {
+      compare(
+          "marked " + bad,
+          0,
+          s -> {
+            Tensor flags = s.ints(0, 0, 0, 1);
+            for (int i = 1; i < 4; i++) {
+              float[] x = new float[1000];
+              if (i == 2) x[997] = bad;
+              try (Tensor flag = flags.part(i, 1)) {
+                s.ops.markNotFinite(s.tensor(x, 1000), flag);
+              }
+            }
+            int[] expected = {0, 0, Float.isFinite(bad) ? 0 : 1, 1};
+            assertArrayEquals(expected, s.ops.ints(flags));
+            return List.of();
+          });
     }
   }
 

@@ -20,6 +20,7 @@ final class HostDevice implements DeviceMemory, Launcher {
 
   private final Map<Long, Block> blocks = new HashMap<>();
   private final boolean backwards;
+  private int downloads;
 
   /** The memory and launches of such a device. */
   HostDevice(boolean backwards) {
@@ -38,10 +39,18 @@ final class HostDevice implements DeviceMemory, Launcher {
 
   /** The same with convolutions of factors rounded to TF32. */
   static CudaDevice open(boolean backwards, boolean tf32) {
-    HostDevice host = new HostDevice(backwards);
-    TiledProducts products = new TiledProducts(host);
-    return host.device(
-        products, new TiledConvolutions(host, products, tf32), host::checkNothingLeft);
+    return new HostDevice(backwards).device(tf32);
+  }
+
+  /** The device of this memory and these launches. */
+  CudaDevice device(boolean tf32) {
+    TiledProducts products = new TiledProducts(this);
+    return device(products, new TiledConvolutions(this, products, tf32), this::checkNothingLeft);
+  }
+
+  /** How often a card would have been waited for. */
+  int downloads() {
+    return downloads;
   }
 
   /** A device whose convolutions are done by a cuDNN before our own, with 16 MiB of workspace. */
@@ -142,6 +151,7 @@ final class HostDevice implements DeviceMemory, Launcher {
 
   @Override
   public void download(long address, MemorySegment host) {
+    downloads++;
     host.copyFrom(at(address, host.byteSize()));
   }
 

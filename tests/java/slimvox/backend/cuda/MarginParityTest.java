@@ -45,6 +45,24 @@ class MarginParityTest extends ParityFixture {
   }
 
   @Test
+  void productsOfRows() {
+    for (int rows : new int[] {1, 3, 50}) {
+      for (int columns : CHANNELS) {
+        float[] x = normal((long) rows * columns);
+        float[] y = normal((long) rows * columns);
+        compare(
+            "products of rows of " + columns,
+            1e-6,
+            s -> {
+              Tensor out = s.empty(rows);
+              s.ops.dotRows(s.tensor(x, rows, columns), s.tensor(y, rows, columns), out);
+              return List.of(out);
+            });
+      }
+    }
+  }
+
+  @Test
   void marginAndItsSlopeAlsoBeyondTheClamp() {
     for (int classes : CLASSES) {
       int rows = 12;
