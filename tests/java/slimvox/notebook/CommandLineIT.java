@@ -3,22 +3,12 @@ package slimvox.notebook;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Commands that a notebook runs in a process of their own. */
-class CommandLineTest {
-  @BeforeEach
-  void jar() {
-    Path jar = Path.of("lib/target/slimvox-all.jar");
-    assumeTrue(Files.exists(jar), jar + " has not been built");
-  }
-
+class CommandLineIT {
   @Test
   void theResultOfACommandIsRead() throws Exception {
     JsonNode json =
