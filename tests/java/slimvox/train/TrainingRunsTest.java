@@ -2,8 +2,10 @@ package slimvox.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -90,6 +92,32 @@ class TrainingRunsTest {
     assertArrayEquals(whole.losses(), resumed.losses());
     assertArrayEquals(
         whole.scores().get(LISTS.get(0)).values(), resumed.scores().get(LISTS.get(0)).values());
+  }
+
+  @Test
+  void anInterruptStopsAllRunsAndTheyGoOnLater() throws Exception {
+    Thread caller = Thread.currentThread();
+    TrainingRuns.Progress stop =
+        new TrainingRuns.Progress() {
+          @Override
+          public void finished(Outcome run, int done, int total) {}
+
+          @Override
+          public void stepped(String run, Listener.Step step) {
+            if (step.step() == 3) caller.interrupt();
+          }
+        };
+    assertThrows(InterruptedException.class, () -> runs().run(1, stop));
+    Path own = folder.resolve("one-" + recipe(1).hash());
+    assertTrue(Checkpoint.latest(own).isPresent());
+    assertFalse(Files.exists(own.resolve("scores-" + LISTS.get(0) + ".txt")));
+    Outcome resumed = runs().run(1, SILENT).get("one");
+    Outcome whole =
+        new TrainingRuns(folder.resolve("whole"), LISTS)
+            .add("one", recipe(1))
+            .run(1, SILENT)
+            .get("one");
+    assertArrayEquals(whole.losses(), resumed.losses());
   }
 
   @Test
