@@ -427,18 +427,30 @@ public interface Device extends AutoCloseable {
   /** y = the float32 numbers that x stands for. */
   void dequantize(Quantized x, Tensor y);
 
+  /** Bytes of workspace of {@link #sgdQuantized} for a parameter of so many elements. */
+  long sgdQuantizedWorkspace(long size, int block);
+
   /**
    * {@link #sgd} with a quantized momentum buffer, in one pass: the parameter moves along the new
    * buffer before that is quantized again.
    */
-  void sgdQuantized(SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer);
+  void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer, Tensor workspace);
+
+  /** Bytes of workspace of {@link #adamQuantized} for a parameter of so many elements. */
+  long adamQuantizedWorkspace(long size, int block);
 
   /**
    * {@link #adam} with quantized moments, which have the same block size, in one pass: the
    * parameter moves along the new moments before they are quantized again.
    */
   void adamQuantized(
-      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square);
+      AdamStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized mean,
+      Quantized square,
+      Tensor workspace);
 
   @Override
   void close();

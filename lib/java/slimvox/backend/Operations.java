@@ -568,7 +568,10 @@ public final class Operations {
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
     same(gradient, parameter);
     same(parameter, momentumBuffer.codes());
-    device.sgdQuantized(step, gradient, parameter, momentumBuffer);
+    with(
+        parameter.label(),
+        device.sgdQuantizedWorkspace(parameter.size(), momentumBuffer.block()),
+        w -> device.sgdQuantized(step, gradient, parameter, momentumBuffer, w));
   }
 
   public void adamQuantized(
@@ -577,7 +580,10 @@ public final class Operations {
     same(parameter, mean.codes());
     same(parameter, square.codes());
     check(mean.block() == square.block(), "adamQuantized", mean.absmax(), square.absmax());
-    device.adamQuantized(step, gradient, parameter, mean, square);
+    with(
+        parameter.label(),
+        device.adamQuantizedWorkspace(parameter.size(), mean.block()),
+        w -> device.adamQuantized(step, gradient, parameter, mean, square, w));
   }
 
   // ---- checks

@@ -8,24 +8,19 @@ import static slimvox.backend.cpu.Lanes.tail;
 import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 import slimvox.backend.CodeBook;
 import slimvox.backend.Quantized;
 import slimvox.backend.Tensor;
 
-/**
- * Quantizes and dequantizes {@link Quantized} numbers, piece by piece in the processor's first
- * cache.
- *
- * <p>A piece of at most {@value #PIECE} numbers is spread out into a float array of its thread.
- * Blocks up to that length are done in one pass; longer ones (a tensor-wise scale) in two, the
- * first of which finds absmax.
- */
+/** Quantizes and dequantizes {@link Quantized} numbers, block by block, where they lie. */
 final class BlockwiseCodes {
-  /** Numbers that are held as float32 at a time, a thread. */
-  static final int PIECE = 2048;
+  private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
+  private static final int RUN = 1 << 16; // numbers at a time, so that an int counts them
+  private static final int UNSURE = 256; // numbers encoded again if vectors are unsure of one
+  private static final int SIZE_BITS = 0x7fffffff;
 
   private final Parallel parallel;
   private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
@@ -34,65 +29,78 @@ final class BlockwiseCodes {
     this.parallel = parallel;
   }
 
-  /** The book with its table, made when first asked for. */
+  /** The book with its tables, made when first asked for. */
   NearestCode book(CodeBook book) {
     return books.computeIfAbsent(book, NearestCode::new);
   }
 
-  // ---- one piece
+  // ---- a run of blocks
 
-  /** x[i] = value of code i times scale. */
-  static void decode(NearestCode book, long codes, float scale, float[] x, int n) {
+  /** x[i] = value of code i times scales[i / block]. */
+  static void decode(NearestCode book, long codes, int n, long scales, int block, long x) {
     int i = 0;
-    if (book.vectors != null) {
-      book.vectors.decode(codes, scale, x, n);
+    if (book.vectors != null && (n <= block || isMultiple(block, CodeVectors.ROUND))) {
+      book.vectors.decode(codes, n, scales, shift(n, block), x);
       i = n / CodeVectors.ROUND * CodeVectors.ROUND;
     }
     float[] values = book.values;
-    for (; i < n; i++) x[i] = values[ALL.get(ValueLayout.JAVA_BYTE, codes + i) & 255] * scale;
-  }
-
-  /**
-   * codes[i] = code of x[i] / absmax.
-   *
-   * @param whole false for a block that is shorter than the others, see {@link Quantized}
-   */
-  static void encode(
-      NearestCode book,
-      float[] x,
-      int n,
-      float absmax,
-      boolean whole,
-      long codes,
-      CodeVectors.Room room) {
-    float scale = Math.max(absmax, Quantized.LEAST_SCALE);
-    float factor = 1 / scale;
-    int i = 0;
-    if (book.vectors != null && whole) {
-      book.vectors.encode(x, n, factor, codes, room);
-      i = n / CodeVectors.ROUND * CodeVectors.ROUND;
-    }
     for (; i < n; i++) {
-      int code = book.of(whole ? x[i] * factor : x[i] / scale);
-      ALL.set(ValueLayout.JAVA_BYTE, codes + i, (byte) code);
+      int code = ALL.get(ValueLayout.JAVA_BYTE, codes + i) & 255;
+      Lanes.set(x, i, values[code] * Lanes.get(scales, i / block));
     }
   }
 
-  private static float copyOfLargest(long from, float[] x, int n) {
-    FloatVector largest = FloatVector.zero(Lanes.FLOATS);
+  /** What the numbers of a whole block are multiplied with to become shares of absmax. */
+  static float factor(float absmax) {
+    return 1 / Math.max(absmax, Quantized.LEAST_SCALE);
+  }
+
+  /** codes[i] = code of x[i] factor, for a block that is not shorter than the others. */
+  static void encode(NearestCode book, long x, int n, float factor, long codes) {
+    for (int from = 0; from < n; from += UNSURE) {
+      encodeAll(book, x + 4L * from, Math.min(UNSURE, n - from), factor, codes + from);
+    }
+  }
+
+  private static void encodeAll(NearestCode book, long x, int n, float factor, long codes) {
+    int i = 0;
+    if (book.vectors != null && book.vectors.encode(x, n, factor, codes)) {
+      i = n / CodeVectors.LANES * CodeVectors.LANES;
+    }
+    for (; i < n; i++) set(codes + i, book.of(Lanes.get(x, i) * factor));
+  }
+
+  /** codes[i] = code of x[i] / absmax, for a last block that is shorter, see {@link Quantized}. */
+  static void encodeShort(NearestCode book, long x, int n, float absmax, long codes) {
+    float scale = Math.max(absmax, Quantized.LEAST_SCALE);
+    for (int i = 0; i < n; i++) set(codes + i, book.of(Lanes.get(x, i) / scale));
+  }
+
+  private static boolean isMultiple(int block, int of) {
+    return Integer.bitCount(block) == 1 && block >= of;
+  }
+
+  /** i >>> shift = i / block for i < n. */
+  private static int shift(int n, int block) {
+    return n <= block ? 31 : Integer.numberOfTrailingZeros(block);
+  }
+
+  private static void set(long address, int code) {
+    ALL.set(ValueLayout.JAVA_BYTE, address, (byte) code);
+  }
+
+  /** The largest size of the numbers at an address; NaN if there is one. */
+  static float largest(long x, int n) {
+    // Sizes are in the order of their bits, which are quicker to compare.
+    IntVector largest = IntVector.zero(INTS);
     int i = 0;
     for (; i <= n - LANES; i += LANES) {
-      FloatVector v = load(from + 4L * i);
-      v.intoArray(x, i);
-      largest = largest.max(v.abs());
+      largest = largest.max(load(x + 4L * i).reinterpretAsInts().and(SIZE_BITS));
     }
     if (i < n) {
-      VectorMask<Float> t = tail(i, n);
-      FloatVector v = load(from + 4L * i, t);
-      v.intoArray(x, i, t);
-      largest = largest.max(v.abs());
+      largest = largest.max(load(x + 4L * i, tail(i, n)).reinterpretAsInts().and(SIZE_BITS));
     }
-    return largest.reduceLanes(VectorOperators.MAX);
+    return Float.intBitsToFloat(largest.reduceLanes(VectorOperators.MAX));
   }
 
   // ---- whole tensors
@@ -108,22 +116,16 @@ final class BlockwiseCodes {
         y.blocks(),
         block,
         (part, from, to) -> {
-          float[] piece = new float[PIECE];
-          CodeVectors.Room room = new CodeVectors.Room();
           for (long b = from; b < to; b++) {
-            long end = Math.min(size, (b + 1) * block);
-            boolean whole = end == (b + 1) * block;
-            float largest = 0;
-            for (long at = b * block; at < end; at += PIECE) {
-              int n = (int) Math.min(PIECE, end - at);
-              largest = Math.max(largest, copyOfLargest(in + 4 * at, piece, n));
+            long start = b * block;
+            int n = (int) (Math.min(size, start + block) - start);
+            float largest = largest(in + 4 * start, n);
+            if (n == block) {
+              encode(book, in + 4 * start, n, factor(largest), codes + start);
+            } else {
+              encodeShort(book, in + 4 * start, n, largest, codes + start);
             }
-            Lanes.set(absmax, b, Quantized.storedScale(largest, whole));
-            for (long at = b * block; at < end; at += PIECE) {
-              int n = (int) Math.min(PIECE, end - at);
-              copyOfLargest(in + 4 * at, piece, n);
-              encode(book, piece, n, largest, whole, codes + at, room);
-            }
+            Lanes.set(absmax, b, Quantized.storedScale(largest, n == block));
           }
         });
   }
@@ -139,14 +141,12 @@ final class BlockwiseCodes {
         x.blocks(),
         block,
         (part, from, to) -> {
-          float[] piece = new float[PIECE];
-          for (long b = from; b < to; b++) {
-            long end = Math.min(size, (b + 1) * block);
-            for (long at = b * block; at < end; at += PIECE) {
-              int n = (int) Math.min(PIECE, end - at);
-              decode(book, codes + at, Lanes.get(absmax, b), piece, n);
-              for (int i = 0; i < n; i++) Lanes.set(out, at + i, piece[i]);
-            }
+          long start = from * block;
+          long end = Math.min(size, to * block);
+          int run = block >= RUN ? block : RUN / block * block;
+          for (long at = start; at < end; at += run) {
+            int n = (int) Math.min(run, end - at);
+            decode(book, codes + at, n, absmax + 4 * (at / block), block, out + 4 * at);
           }
         });
   }

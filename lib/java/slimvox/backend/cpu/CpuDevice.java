@@ -520,15 +520,30 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public long sgdQuantizedWorkspace(long size, int block) {
+    return quantizedOptimizers.workspace(1, size, block);
+  }
+
+  @Override
   public void sgdQuantized(
-      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
-    quantizedOptimizers.sgd(step, gradient, parameter, momentumBuffer);
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer, Tensor workspace) {
+    quantizedOptimizers.sgd(step, gradient, parameter, momentumBuffer, workspace);
+  }
+
+  @Override
+  public long adamQuantizedWorkspace(long size, int block) {
+    return quantizedOptimizers.workspace(2, size, block);
   }
 
   @Override
   public void adamQuantized(
-      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
-    quantizedOptimizers.adam(step, gradient, parameter, mean, square);
+      AdamStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized mean,
+      Quantized square,
+      Tensor workspace) {
+    quantizedOptimizers.adam(step, gradient, parameter, mean, square, workspace);
   }
 
   @Override

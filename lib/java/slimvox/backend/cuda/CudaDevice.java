@@ -548,14 +548,29 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public long sgdQuantizedWorkspace(long size, int block) {
+    return 0;
+  }
+
+  @Override
   public void sgdQuantized(
-      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer, Tensor workspace) {
     quantized.sgd(step, gradient, parameter, momentumBuffer);
   }
 
   @Override
+  public long adamQuantizedWorkspace(long size, int block) {
+    return 0;
+  }
+
+  @Override
   public void adamQuantized(
-      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
+      AdamStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized mean,
+      Quantized square,
+      Tensor workspace) {
     quantized.adam(step, gradient, parameter, mean, square);
   }
 

@@ -355,12 +355,31 @@ public final class DryDevice implements Device {
   public void dequantize(Quantized x, Tensor y) {}
 
   @Override
+  public long sgdQuantizedWorkspace(long size, int block) {
+    return sizes == null ? 0 : sizes.sgdQuantizedWorkspace(size, block);
+  }
+
+  @Override
   public void sgdQuantized(
-      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {}
+      SgdStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized momentumBuffer,
+      Tensor workspace) {}
+
+  @Override
+  public long adamQuantizedWorkspace(long size, int block) {
+    return sizes == null ? 0 : sizes.adamQuantizedWorkspace(size, block);
+  }
 
   @Override
   public void adamQuantized(
-      AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {}
+      AdamStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized mean,
+      Quantized square,
+      Tensor workspace) {}
 
   /** Leaves the device that gave the sizes open. */
   @Override

@@ -81,22 +81,25 @@ class NearestCodeTest {
   }
 
   private static void compareInVectors(CodeBook book, List<Float> floats) {
-    CodeVectors vectors = new NearestCode(book).vectors;
-    assertNotNull(vectors, book.toString());
-    CodeVectors.Room room = new CodeVectors.Room();
+    NearestCode nearest = new NearestCode(book);
+    assertNotNull(nearest.vectors, book.toString());
+    int run = 4096;
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment codes = arena.allocate(CodeVectors.ROUND, 64);
-      float[] x = new float[CodeVectors.ROUND];
-      for (int at = 0; at < floats.size(); at += x.length) {
-        for (int i = 0; i < x.length; i++) x[i] = floats.get(Math.min(at + i, floats.size() - 1));
-        vectors.encode(x, x.length, 1, codes.address(), room);
-        float[] back = new float[x.length];
-        vectors.decode(codes.address(), 3, back, x.length);
-        for (int i = 0; i < x.length; i++) {
-          int expected = book.nearest(x[i]);
+      MemorySegment codes = arena.allocate(run, 64);
+      MemorySegment x = arena.allocate(4L * run, 64);
+      MemorySegment three = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 3);
+      MemorySegment back = arena.allocate(4L * run, 64);
+      for (int at = 0; at < floats.size(); at += run) {
+        int n = Math.min(run, floats.size() - at);
+        for (int i = 0; i < n; i++) x.setAtIndex(ValueLayout.JAVA_FLOAT, i, floats.get(at + i));
+        BlockwiseCodes.encode(nearest, x.address(), n, 1, codes.address());
+        BlockwiseCodes.decode(nearest, codes.address(), n, three.address(), n, back.address());
+        for (int i = 0; i < n; i++) {
+          int expected = book.nearest(floats.get(at + i));
           int code = codes.get(ValueLayout.JAVA_BYTE, i) & 255;
-          if (expected != code) assertEquals(expected, code, book + " at " + x[i]);
-          if (back[i] != 3 * book.value(code)) assertEquals(3 * book.value(code), back[i]);
+          if (expected != code) assertEquals(expected, code, book + " at " + floats.get(at + i));
+          float value = back.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+          if (value != 3 * book.value(code)) assertEquals(3 * book.value(code), value);
         }
       }
     }
