@@ -335,7 +335,9 @@ public final class BinaryBenchmark {
     double[] ms = new double[forms.length];
     Arrays.fill(ms, Double.POSITIVE_INFINITY);
     long begin = System.nanoTime();
-    for (int round = 0; round < rounds || System.nanoTime() - begin < rounds * LEAST_NANOS; round++) {
+    for (int round = 0;
+        round < rounds || System.nanoTime() - begin < rounds * LEAST_NANOS;
+        round++) {
       for (int i = 0; i < forms.length * runs; i++) {
         long start = System.nanoTime();
         forms[i / runs].run();
