@@ -63,13 +63,13 @@ public final class BatchNorm2d implements Layer {
 
   /** The output for {@code x} plus {@code residual}, both borrowed; residual may be null. */
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
-    if (mode != Mode.RECOMPUTE) statistics(x, mode);
+    if (!mode.reusesStatistics()) statistics(x, mode);
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
     ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, y);
     if (mode.keeps()) {
       input = x.retain();
       output = relu && residual != null ? y.retain() : null;
-    } else if (mode != Mode.TRAIN_WITHOUT_KEEPING) {
+    } else if (!mode.keepsStatistics()) {
       releaseStatistics();
     }
     return y;

@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.NotFiniteException;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -93,17 +94,20 @@ public final class Conv2d implements Layer {
           "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
               .formatted(name, g.outShape(), sum));
     }
-    if (sign == 1) {
-      backend.ops().convolveAdd(g, x, weight.value(), sum);
-    } else {
-      try (Tensor scaled =
-          backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated")) {
-        backend.ops().fill(scaled, 0);
-        backend.ops().addScaled(sign, weight.value(), scaled);
-        backend.ops().convolveAdd(g, x, scaled, sum);
-      }
+    try (Tensor scaled = scaled(sign)) {
+      backend.ops().convolveAdd(g, x, scaled, sum);
+    } catch (NotFiniteException e) {
+      throw e.under(name + ".out");
     }
     if (mode.keeps()) input = x.retain();
+  }
+
+  private Tensor scaled(float sign) {
+    if (sign == 1) return weight.value().retain();
+    Tensor scaled = backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated");
+    backend.ops().fill(scaled, 0);
+    backend.ops().addScaled(sign, weight.value(), scaled);
+    return scaled;
   }
 
   @Override

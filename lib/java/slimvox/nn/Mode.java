@@ -16,6 +16,11 @@ public enum Mode {
    */
   RECOMPUTE,
   /**
+   * The forward of an unfinished step once more, only to look at its values: the statistics of the
+   * first are used again, nothing is kept, no state changes.
+   */
+  REPEAT,
+  /**
    * Estimates the running statistics anew for the weights of evaluation: batch statistics, running
    * statistics move, nothing is kept, nothing is learned. Differs from evaluation's function only
    * where a network is evaluated with other weights than it is trained with, as some binary ones.
@@ -27,6 +32,16 @@ public enum Mode {
   /** True if backward will follow this forward. */
   public boolean keeps() {
     return this == TRAIN || this == RECOMPUTE;
+  }
+
+  /** True if the batch statistics of an earlier forward are used. */
+  public boolean reusesStatistics() {
+    return this == RECOMPUTE || this == REPEAT;
+  }
+
+  /** True if batch statistics stay for what follows in the step. */
+  public boolean keepsStatistics() {
+    return this != CALIBRATE && this != EVALUATE;
   }
 
   /** True if running statistics and other state move; exactly once a step. */

@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.NotFiniteException;
 import slimvox.backend.Operations;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -64,10 +65,12 @@ final class SlicedBranch {
 
   /** sum += the output. */
   void addTo(Tensor sum, Tensor x, Mode mode) {
-    boolean batch = mode != Mode.EVALUATE;
+    boolean batch = mode != Mode.EVALUATE && !mode.reusesStatistics();
     Tensor p = before == null ? x.retain() : before.forward(x, mode);
-    firstNorm.openStatistics(mode);
-    if (depthwise != null) secondNorm.openStatistics(mode);
+    if (!mode.reusesStatistics()) {
+      firstNorm.openStatistics(mode);
+      if (depthwise != null) secondNorm.openStatistics(mode);
+    }
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
       Tensor b = first(p, from, n);
@@ -84,7 +87,7 @@ final class SlicedBranch {
       b.close();
     }
     p.close();
-    if (!batch) {
+    if (!mode.keepsStatistics()) {
       firstNorm.releaseStatistics();
       if (depthwise != null) secondNorm.releaseStatistics();
     }
@@ -215,6 +218,8 @@ final class SlicedBranch {
       } else {
         ops(b).convolveAdd(geometry(b, w, 1), b, w, y);
       }
+    } catch (NotFiniteException e) {
+      throw e.under(last.name() + ".out");
     }
   }
 

@@ -25,7 +25,7 @@ public class NonFiniteException extends RuntimeException {
     String layer = "projection (the classifier)";
     x.backend().ops().watch(true);
     try {
-      x.backend().unplanned(() -> network.forward(x, Mode.RECOMPUTE).close());
+      x.backend().unplanned(() -> network.forward(x, Mode.REPEAT).close());
     } catch (NotFiniteException e) {
       layer = e.label();
     } finally {

@@ -112,6 +112,20 @@ class BranchTest {
   }
 
   @Test
+  void statisticsOfAForwardWithoutBackwardAreReturned() {
+    try (Backend cpu = new Backend(CpuDevice.open(1));
+        Branch branch = branch(cpu, true, 1, 6, 24, 8);
+        Tensor x = cpu.allocate(Category.INPUT, "x", 2, 5, 7, 6);
+        Tensor y = cpu.allocate(Category.INPUT, "y", 2, 5, 7, 6)) {
+      branch.initialize(new SplittableRandom(11));
+      cpu.ops().fill(x, 1);
+      cpu.ops().fill(y, 0);
+      for (Mode mode : new Mode[] {Mode.CALIBRATE, Mode.EVALUATE}) branch.addTo(y, x, mode);
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.INPUT);
+    }
+  }
+
+  @Test
   void aSliceIsAllThatExistsOfTheInside() {
     long[] peaks = new long[2];
     int[] slices = {0, 4};
