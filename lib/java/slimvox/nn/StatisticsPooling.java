@@ -4,13 +4,15 @@ import slimvox.backend.Backend;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
+import slimvox.storage.InputException;
 
 /**
  * Temporal statistics pooling (TSTP): mean and deviation over frames of every channel and
  * frequency.
  *
  * <p>Input N x H x W x C, output N x 2D with D = C H: first the means, then sqrt(unbiased variance
- * + 1e-7); feature c H + h, WeSpeaker's order. Kept for backward: input and output.
+ * + 1e-7); feature c H + h, WeSpeaker's order. Kept for backward: input and output. A single frame
+ * has no unbiased variance, so it is refused.
  */
 public final class StatisticsPooling implements Layer {
   static final float FLOOR = 1e-7f;
@@ -28,6 +30,12 @@ public final class StatisticsPooling implements Layer {
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Shape s = x.shape();
+    if (s.get(2) < 2) {
+      throw new InputException(
+          name
+              + ": the utterances are too short: 1 frame is left of them, a deviation takes two;"
+              + " give more frames");
+    }
     Tensor out =
         backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), 2 * s.get(1) * s.get(3));
     backend.ops().statisticsPooling(x, FLOOR, out);
