@@ -58,6 +58,7 @@ final class BenchStepCommand extends Subcommand {
   @Override
   public Integer call() {
     ModelSpec spec = saving.apply(this, model.spec(this), step);
+    saving.requireReversible(this);
     float[] features = new float[step.featureCount(this, spec)];
     range("--steps", steps, 1, 1_000_000);
     range("--loss-every", lossEvery, 1, 10_000);

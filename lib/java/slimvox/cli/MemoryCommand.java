@@ -91,6 +91,7 @@ final class MemoryCommand extends Subcommand {
       compare(analysis, spec, limit);
       return 0;
     }
+    saving.requireReversible(this);
     MemoryFit fit = budget == null ? null : analysis.fit(spec, step.batch, limit);
     StepMemory memory = fit == null ? analysis.price(spec, step.batch) : fit.asked();
     if (timeline != null) TimelineFile.write(timeline, memory);

@@ -64,7 +64,8 @@ final class SavingOptions {
   @Option(
       names = "--lean",
       description =
-          "All of it: --slice 16 (where blocks allow it), --rebuild, --update in-backward.")
+          "All of it: --slice 16 unless you give another (where blocks allow it), --rebuild,"
+              + " --update in-backward.")
   boolean lean;
 
   /**
@@ -74,11 +75,32 @@ final class SavingOptions {
    */
   ModelSpec apply(Subcommand command, ModelSpec spec, StepOptions step) {
     command.range("--slice", slice, 0, 65536);
+    if (lean && isGiven(command, "--slice") && slice == 0) {
+      throw command.usage("--lean computes blocks in slices; leave out --slice 0");
+    }
+    if (lean && isGiven(command, "--update") && step.update != TrainingStep.Update.IN_BACKWARD) {
+      throw command.usage("--lean updates in backward; leave out --update " + step.update.key());
+    }
     ModelSpec reversed = spec.with(new Reversal(reversible, units, order));
     Saving saving = new Saving(recompute, slice, rebuild, streams);
     if (!lean) return reversed.with(saving);
     step.update = TrainingStep.Update.IN_BACKWARD;
     return reversed.with(Models.lean(reversed.with(saving)));
+  }
+
+  /** Refuses options of reversible blocks where there are none. */
+  void requireReversible(Subcommand command) {
+    if (reversible != Reversal.Kind.NONE) return;
+    for (String option : new String[] {"--units", "--order", "--streams"}) {
+      if (isGiven(command, option)) {
+        throw command.usage(
+            option + " concerns reversible blocks; add --reversible partial or full");
+      }
+    }
+  }
+
+  private static boolean isGiven(Subcommand command, String option) {
+    return command.spec.commandLine().getParseResult().hasMatchedOption(option);
   }
 
   /** Adds what was asked for to a result. */

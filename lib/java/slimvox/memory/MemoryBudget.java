@@ -42,8 +42,12 @@ public record MemoryBudget(long bytes) {
     return bytes == Long.MAX_VALUE ? "unlimited" : text(bytes);
   }
 
-  /** Bytes as budgets are written, {@code 11.00 GB}; less than 0.1 GB in MB, than 1 MB in kB. */
+  /**
+   * Bytes as budgets are written, {@code 11.00 GB}; less than 0.1 GB in MB, than 1 MB in kB, than 1
+   * kB in bytes.
+   */
   public static String text(long bytes) {
+    if (bytes < 1000) return bytes + " B";
     if (bytes >= 1e8) return String.format(Locale.ROOT, "%,.2f GB", bytes / 1e9);
     return bytes >= 1e6
         ? String.format(Locale.ROOT, "%.2f MB", bytes / 1e6)

@@ -74,29 +74,23 @@ public final class Models {
    */
   public static Network build(ModelSpec spec, Backend backend) {
     Architecture architecture = architecture(spec.name());
-    checkBinarization(spec);
-    Saving saving = spec.saving();
-    if (spec.reversal().kind() == Reversal.Kind.NONE
-        && (saving.slice() > 0 || saving.streams() == Saving.Streams.FIXED || saving.stored())) {
-      throw new InputException(
-          spec.name()
-              + ": slice and streams concern reversible blocks, which this network has not;"
-              + " set reversible to partial or full");
-    }
+    refuse(binarizationFault(spec));
+    refuse(savingFault(spec));
     return architecture.build(spec, backend);
   }
 
   /**
    * Everything that saves memory in such a network without changing its result but for rounding:
-   * normalizations are rebuilt, and reversible blocks computed in slices of 16 inner channels of
-   * the first stage (as many bytes in the others) unless they are bottlenecks, in which channels
-   * mix.
+   * normalizations are rebuilt, and reversible blocks computed in slices: as many inner channels as
+   * asked for or 16 of the first stage (as many bytes in the others), but none, unless asked for,
+   * of bottlenecks, in which channels mix.
    */
   public static Saving lean(ModelSpec spec) {
     boolean slices =
         spec.reversal().kind() != Reversal.Kind.NONE && architecture(spec.name()).slices();
     Saving s = spec.saving();
-    return new Saving(s.recompute(), slices ? 16 : 0, true, s.streams());
+    int slice = s.slice() == 0 && slices ? 16 : s.slice();
+    return new Saving(s.recompute(), slice, true, s.streams());
   }
 
   /**
@@ -124,9 +118,26 @@ public final class Models {
     return architecture;
   }
 
-  private static void checkBinarization(ModelSpec spec) {
-    String fault = binarizationFault(spec);
+  private static void refuse(String fault) {
     if (fault != null) throw new InputException(fault);
+  }
+
+  /** Why a network cannot save memory as asked for, whatever its blocks; null if it can. */
+  public static String savingFault(ModelSpec spec) {
+    Saving saving = spec.saving();
+    if (spec.reversal().kind() == Reversal.Kind.NONE
+        && (saving.slice() > 0 || saving.streams() == Saving.Streams.FIXED || saving.stored())) {
+      return spec.name()
+          + ": slice and streams concern reversible blocks, which this network has not;"
+          + " set reversible to partial or full";
+    }
+    if (spec.reversal().kind() == Reversal.Kind.FULL
+        && saving.recompute() == Saving.Recompute.CHECKPOINT) {
+      return spec.name()
+          + ": recompute: checkpoint concerns ordinary blocks, of which a fully reversible"
+          + " network has none; set recompute to none";
+    }
+    return null;
   }
 
   /** Why a network cannot be binarized as asked for; null if it can. */

@@ -106,10 +106,11 @@ final class RevNet {
               + ": type II needs strides 1, 2, 2, 2 on both axes, which this model has not;"
               + " choose type I (partial) or another model");
     }
-    if (reversal.units() != Units.C && spec.width() % 2 != 0) {
+    int state = reversal.kind() == Kind.FULL ? spec.width() : outer(0);
+    if (reversal.units() != Units.C && state % 2 != 0) {
       throw new InputException(
-          "%s: %d channels cannot be cut into two streams; choose an even width or units c"
-              .formatted(spec.name(), spec.width()));
+          "%s: %s0: %d channels cannot be cut into two streams; choose an even width or units c"
+              .formatted(spec.name(), vanilla.prefix(0), state));
     }
   }
 

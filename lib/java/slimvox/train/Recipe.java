@@ -53,6 +53,8 @@ public record Recipe(
       String key = model.binary().layers() == null ? "scheme" : "layers";
       throw new InvalidSetting("model.binary." + key, fault);
     }
+    String savingFault = Models.savingFault(model.spec());
+    if (savingFault != null) throw new InvalidSetting("model.reversible", savingFault);
     if (model.pooling().equals("tstp") && data.frames() < LEAST_FRAMES) {
       throw new InvalidSetting(
           "data.frames",

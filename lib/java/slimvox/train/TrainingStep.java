@@ -234,9 +234,11 @@ public final class TrainingStep implements AutoCloseable {
       }
     }
     long before = activationBytes();
+    long inputs = backend.ledger().bytes(Category.INPUT);
     Tensor embedding = network.forward(x, Mode.TRAIN);
     long kept = activationBytes() - before;
-    keptForBackward = kept - embedding.bytes() + x.bytes();
+    long filledUp = backend.ledger().bytes(Category.INPUT) - inputs;
+    keptForBackward = kept - embedding.bytes() + (filledUp > 0 ? filledUp : x.bytes());
     if (beside != null) {
       beside.run(); // the loss, next, is the first thing that is waited for
       beside = null;
@@ -316,7 +318,8 @@ public final class TrainingStep implements AutoCloseable {
 
   /**
    * Bytes that the network kept for backward in the last step: activations and batch statistics,
-   * and the features, which the first convolution needs; not the classifier's.
+   * and the features, which the first convolution needs (filled up, where it has them so); not the
+   * classifier's.
    */
   public long keptForBackwardBytes() {
     return keptForBackward;

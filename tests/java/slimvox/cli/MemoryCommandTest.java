@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
@@ -173,6 +174,35 @@ class MemoryCommandTest extends CommandLineTest {
         .isRefusedAsUsage("memory", "--compare goes through all ways", "leave out --reversible");
     run("memory", "--model=ResNet18", "--compare", "--lean")
         .isRefusedAsUsage("memory", "leave out --lean");
+  }
+
+  @Test
+  void optionsThatWouldHaveNoEffectAreRefused() {
+    Object[] reversible = {"memory", "--model=ResNet18", "--width=4", "--reversible=full"};
+    run("memory", "--model=ResNet18", "--units=a")
+        .isRefusedAsUsage("memory", "--units concerns reversible blocks; add --reversible");
+    run("memory", "--model=ResNet18", "--order=post").isRefusedAsUsage("memory", "--order");
+    run("bench", "step", "--model=ResNet18", "--streams=fixed")
+        .isRefusedAsUsage("bench step", "--streams concerns reversible blocks");
+    run("memory", "--model=ResNet18", "--width=4", "--compare", "--units=a").succeeds();
+    run(with(reversible, "--lean", "--update=after-backward"))
+        .isRefusedAsUsage("memory", "--lean updates in backward; leave out --update");
+    run(with(reversible, "--lean", "--slice=0"))
+        .isRefusedAsUsage("memory", "--lean computes blocks in slices; leave out --slice 0");
+    JsonNode four = run(with(reversible, "--lean", "--slice=4", "--json")).succeeds().json();
+    assertEquals(4, four.get("slice").asInt());
+    run("memory", "--model=ResNet18", "--lean", "--slice=4")
+        .failsWith("slice and streams concern reversible blocks");
+    run(with(reversible, "--recompute=checkpoint"))
+        .failsWith("recompute: checkpoint concerns ordinary blocks");
+    run("memory", "--model=ResNet18", "--frames=8")
+        .failsWith("pool: the utterances are too short: 1 frame is left of them");
+    run("memory", "--model=ResNet18", "--width=4", "--budget=1B")
+        .failsWith("out of the memory budget of 1 B: ResNet18 does not fit even with batch 1");
+  }
+
+  private static Object[] with(Object[] command, Object... more) {
+    return Stream.concat(Stream.of(command), Stream.of(more)).toArray();
   }
 
   @Test

@@ -32,7 +32,15 @@ class ModelMemoryTest {
     "ResNet101, 15892448",
     "ResNet152, 19814880",
     "ResNet221, 23792224",
-    "ResNet293, 28626016"
+    "ResNet293, 28626016",
+    "DF-ResNet56, 4703200",
+    "DF-ResNet110, 7186912",
+    "DF-ResNet179, 9851744",
+    "DF-ResNet233, 12335456",
+    "Gemini-DF-ResNet60, 4047840",
+    "Gemini-DF-ResNet114, 6531552",
+    "Gemini-DF-ResNet183, 9196384",
+    "Gemini-DF-ResNet237, 11680096"
   })
   void parameterCountsAreWeSpeakers(String name, long count) {
     try (Backend dry = new Backend(new DryDevice());
@@ -79,7 +87,10 @@ class ModelMemoryTest {
         "ResNet101",
         "ResNet152",
         "ResNet221",
-        "ResNet293"
+        "ResNet293",
+        "DF-ResNet56",
+        "DF-ResNet233",
+        "Gemini-DF-ResNet237"
       })
   void bytesKeptForBackwardArePyTorchs(String name) throws IOException {
     JsonNode reference = new ObjectMapper().readTree(DATA.resolve("memory.json").toFile());

@@ -249,7 +249,8 @@ class RevNetTest {
     refused(
         new ModelSpec("ResNet18", 3, 24, 6, ModelSpec.Pooling.TSTP)
             .with(new Reversal(Kind.FULL, Units.A, Order.PRE)),
-        "ResNet18: 3 channels cannot be cut into two streams; choose an even width or units c");
+        "ResNet18: layer1.0: 3 channels cannot be cut into two streams; choose an even width or"
+            + " units c");
     refused(
         small("Gemini-DF-ResNet60", Kind.FULL, Units.C, Order.PRE),
         "Gemini-DF-ResNet60: type II needs strides 1, 2, 2, 2 on both axes, which this model has"
@@ -266,6 +267,24 @@ class RevNetTest {
         ModelSpec.of("ResNet34").with(slices(4)),
         "ResNet34: slice and streams concern reversible blocks, which this network has not;"
             + " set reversible to partial or full");
+    refused(
+        small("ResNet34", Kind.FULL, Units.C, Order.PRE)
+            .with(new Saving(Saving.Recompute.CHECKPOINT, 0, false, Saving.Streams.FLOAT)),
+        "ResNet34: recompute: checkpoint concerns ordinary blocks, of which a fully reversible"
+            + " network has none; set recompute to none");
+    ModelSpec bottlenecks = small("ResNet50", Kind.PARTIAL, Units.C, Order.PRE);
+    refused(
+        bottlenecks.with(Models.lean(bottlenecks.with(slices(4)))),
+        "slice 4: layer1.1.f.conv2: cannot be sliced, its channels mix between the first and the"
+            + " last convolution");
+  }
+
+  @Test
+  void leanTakesTheSlicesThatWereAskedFor() {
+    ModelSpec spec = small("ResNet18", Kind.FULL, Units.C, Order.PRE);
+    assertEquals(16, Models.lean(spec).slice());
+    assertEquals(4, Models.lean(spec.with(slices(4))).slice());
+    assertEquals(0, Models.lean(small("ResNet50", Kind.FULL, Units.C, Order.PRE)).slice());
   }
 
   private void refused(ModelSpec spec, String message) {

@@ -143,7 +143,42 @@ class PlannedTrainingTest {
                     || (s.reversal().units() == Reversal.Units.A
                         && s.saving().slice() == 0
                         && !s.saving().stored()
-                        && s.saving().streams() == Saving.Streams.FLOAT));
+                        && s.saving().streams() == Saving.Streams.FLOAT))
+        .filter(s -> Models.savingFault(s) == null);
+  }
+
+  /** Reversible networks, plain, in slices, and normalizing behind convolutions. */
+  static Stream<ModelSpec> reversibleModels() {
+    Saving lean = new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FLOAT);
+    return Stream.of("ResNet18", "DF-ResNet56")
+        .map(name -> spec(name, ModelSpec.Pooling.TSTP))
+        .flatMap(
+            s ->
+                Stream.of(
+                    s.with(Reversal.of(Reversal.Kind.PARTIAL)),
+                    s.with(Reversal.of(Reversal.Kind.PARTIAL)).with(lean),
+                    s.with(Reversal.of(Reversal.Kind.FULL)).with(lean),
+                    s.with(
+                        new Reversal(Reversal.Kind.FULL, Reversal.Units.B, Reversal.Order.POST))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("reversibleModels")
+  void updatesInBackwardGiveReversibleNetworksTheSameBits(ModelSpec spec) {
+    List<float[]> after = new ArrayList<>();
+    List<float[]> within = new ArrayList<>();
+    for (boolean in : new boolean[] {true, false}) {
+      try (PlannedTraining training =
+          new PlannedTraining(cpu, in ? inBackward(spec, 32) : small(spec))) {
+        training.step().initialize(new SplittableRandom(1));
+        for (int i = 0; i < 2; i++) training.run(features(), new int[] {0, 1, 4}, 0.1, 0.01);
+        for (Parameter p : training.step().state().parameters().values()) {
+          (in ? within : after).add(cpu.ops().floats(p.value()));
+        }
+      }
+    }
+    for (int i = 0; i < after.size(); i++) assertArrayEquals(after.get(i), within.get(i));
+    cpu.ledger().checkOnly();
   }
 
   private static float[] features() {
@@ -364,6 +399,43 @@ class PlannedTrainingTest {
           assertThrows(
               NonFiniteException.class, () -> training.run(features(), new int[BATCH], 0.1, 0.01));
       assertTrue(e.getMessage().contains("first not finite at layer2.0.conv2.out"), e.getMessage());
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("reversibleModels")
+  void aLossThatIsNotFiniteNamesTheFirstLayerOfAReversibleNetwork(ModelSpec spec) {
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      Map<String, Parameter> parameters = training.step().state().parameters();
+      String layer =
+          parameters.keySet().stream()
+              .filter(n -> n.matches("(layer1|stages.0)[.][0-9]+[.]f[.]conv.*"))
+              .reduce((_, last) -> last)
+              .orElseThrow()
+              .replace(".weight", "");
+      Tensor weight = parameters.get(layer + ".weight").value();
+      float[] sound = cpu.ops().floats(weight);
+      float[] values = sound.clone();
+      values[3] = Float.POSITIVE_INFINITY;
+      cpu.ops().upload(values, weight);
+      var e =
+          assertThrows(
+              NonFiniteException.class, () -> training.run(features(), new int[BATCH], 0.1, 0.01));
+      assertTrue(e.getMessage().contains("first not finite at " + layer + ".out"), e.getMessage());
+      cpu.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
+    }
+  }
+
+  @Test
+  void featuresThatAreFilledUpCountAsKept() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP).with(Reversal.of(Reversal.Kind.FULL));
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      training.step().run(new float[BATCH * BINS * 17], new int[BATCH], 0.2, 0.001);
+      long seventeen = training.step().keptForBackwardBytes();
+      training.step().run(new float[BATCH * BINS * 24], new int[BATCH], 0.2, 0.001);
+      assertEquals(training.step().keptForBackwardBytes(), seventeen);
     }
   }
 }
