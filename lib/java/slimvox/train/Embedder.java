@@ -105,6 +105,7 @@ public final class Embedder implements AutoCloseable {
    * @param ids what to embed, each once
    * @param features of an id, mean normalized as in training
    * @param progress told after each batch
+   * @throws InputException if an utterance is too short, naming it
    * @throws InterruptedException if interrupted
    */
   public Embeddings embed(
@@ -135,7 +136,12 @@ public final class Embedder implements AutoCloseable {
       throws InterruptedException {
     if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");
     if (batch.isEmpty()) return;
-    List<float[]> embeddings = embed(List.copyOf(batch.values()));
+    List<float[]> embeddings;
+    try {
+      embeddings = embed(List.copyOf(batch.values()));
+    } catch (InputException e) {
+      throw new InputException(batch.keySet().iterator().next() + ": " + e.getMessage(), e);
+    }
     int i = 0;
     for (String id : batch.keySet()) found.put(id, embeddings.get(i++));
     batch.clear();

@@ -98,6 +98,19 @@ class EmbedCommandTest extends CommandLineTest {
   }
 
   @Test
+  void anUtteranceOfWhichASingleFrameIsLeftIsNamed() {
+    Safetensors known =
+        Safetensors.read(Path.of("tests/data/models/resnet_basic_1111.safetensors"));
+    SafetensorsWriter writer = Safetensors.writer();
+    writer.put("long", new long[] {9, BINS}, new float[9 * BINS]);
+    writer.put("short", new long[] {8, BINS}, new float[8 * BINS]);
+    Path file = folder.resolve("features.safetensors");
+    writer.write(file);
+    run("embed", weights(known), "--features", file, folder.resolve("out.safetensors"))
+        .failsWith("short: pool: the utterances are too short: 1 frame is left of them");
+  }
+
+  @Test
   void aRegisteredModelIsRecognizedByItsTensors() throws IOException {
     Path weights = folder.resolve("resnet18.safetensors");
     ModelSpec spec = new ModelSpec("ResNet18", 4, 40, 12, ModelSpec.Pooling.ASTP);
