@@ -31,7 +31,8 @@ import slimvox.storage.InputException;
  * inner channels: basic 3x3 s to e, 3x3 e to s; bottleneck 1x1 s to e, 3x3 e to e, 1x1 e to s;
  * inverted 1x1 s to e, 3x3 depthwise, 1x1 e to s; with batch normalization and ReLU between them.
  * The state has c channels, both streams together. A block becomes k functions (2, 4 and 1 for
- * {@link Units} A, B and C), and e keeps the weights, and so the multiply-adds, at the block's:
+ * {@link Units} A, B and C), and e keeps the weights, and so the multiply-adds, at the block's (a
+ * whole type II network has up to 12 % fewer, as nothing convolves where it samples down):
  *
  * <pre>
  *              weights of a function   e for a block of weights w
