@@ -4,6 +4,7 @@
 //   forward        y[n, h, w] = sum over taps of W[., ., kh, kw] x[n, h s - p + kh, w s - p + kw]
 //   backward data  dx[n, h, w] = sum over taps of W[., ., kh, kw]^T dy[n, (h + p - kh) / s, ...],
 //                  of those kh, kw for which the quotient is whole
+//   with add the result is added to what is there
 //
 // Rows of the product are pixels of the result, columns its channels, the summed axis runs over
 // taps and the source's channels. Both passes are the same gather: with result pixel (h, w) =
@@ -142,11 +143,11 @@ struct WeightSource {
       int outHeight, int outWidth, int step, int stepWide, int first, int firstWide, int channels, \
       int outChannels, int height, int width, int scale, int scaleWide, int offset,               \
       int offsetWide, int sign, int taps, int tapsWide, int kernelFirst, int kernelFirstWide,     \
-      int kernelStep, int kernelStepWide, int kernelWidth
+      int kernelStep, int kernelStepWide, int kernelWidth, int add
 #define GATHER_ARGUMENTS                                                                       \
   x, weight, y, pixels, rows, columns, outHeight, outWidth, step, stepWide, first, firstWide,  \
       channels, outChannels, height, width, scale, scaleWide, offset, offsetWide, sign, taps,  \
-      tapsWide, kernelFirst, kernelFirstWide, kernelStep, kernelStepWide, kernelWidth
+      tapsWide, kernelFirst, kernelFirstWide, kernelStep, kernelStepWide, kernelWidth, add
 
 template <class T>
 __device__ inline void gather(typename T::Shared& shared, GATHER_PARAMETERS) {
@@ -172,7 +173,7 @@ __device__ inline void gather(typename T::Shared& shared, GATHER_PARAMETERS) {
       int w = p % columns * stepWide + firstWide;
       pixel = ((long long)n * outHeight + h) * outWidth + w;
     }
-    tile.putRow(y + pixel * outChannels, u, n0, outChannels, false);
+    tile.putRow(y + pixel * outChannels, u, n0, outChannels, add != 0);
   }
 }
 

@@ -34,7 +34,8 @@ extern "C" __global__ void __launch_bounds__(256) depthwise(
     int strideWide,
     int offset,
     int offsetWide,
-    int flipped) {
+    int flipped,
+    int add) {
   int c = column();
   if (c >= channels) return;
   float weights[9];
@@ -54,13 +55,19 @@ extern "C" __global__ void __launch_bounds__(256) depthwise(
         sum = fmaf(from[((long long)(t / 3) * width + t % 3) * channels], weights[t], sum);
       }
     }
-    y[(long long)p * channels + c] = sum;
+    y[(long long)p * channels + c] = add ? y[(long long)p * channels + c] + sum : sum;
   }
 }
 
 // in and out: channels of one group.
 extern "C" __global__ void grouped_forward(
-    const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY) {
+    const float* x,
+    const float* weight,
+    float* y,
+    int pixels,
+    int rowsPerBlock,
+    GEOMETRY,
+    int add) {
   int o = column();
   if (o >= outChannels) return;
   int end = (int)endRow(rowsPerBlock, pixels);
@@ -83,7 +90,7 @@ extern "C" __global__ void grouped_forward(
         }
       }
     }
-    y[(long long)p * outChannels + o] = sum;
+    y[(long long)p * outChannels + o] = add ? y[(long long)p * outChannels + o] + sum : sum;
   }
 }
 

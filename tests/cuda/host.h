@@ -57,6 +57,23 @@ inline int atomicMax(int* at, int value) {
   return before;
 }
 
+// Rounded each for itself: the host's compiler would fuse what follows.
+inline float __fmul_rn(float a, float b) {
+  volatile float product = a * b;
+  return product;
+}
+
+inline float __fadd_rn(float a, float b) { return a + b; }
+
+inline float __fsub_rn(float a, float b) { return a - b; }
+
+inline double __dmul_rn(double a, double b) {
+  volatile double product = a * b;
+  return product;
+}
+
+inline double __dadd_rn(double a, double b) { return a + b; }
+
 inline int __popc(unsigned int x) { return __builtin_popcount(x); }
 
 // What lib/cuda/tensor.cuh has for a card. multiplyTf32 is called by all threads of a block.

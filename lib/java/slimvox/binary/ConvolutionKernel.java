@@ -1,8 +1,12 @@
 package slimvox.binary;
 
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Parallel;
+import slimvox.backend.cuda.CudaDevice;
+import slimvox.backend.cuda.PackedKernels;
 import slimvox.memory.Category;
 
 /**
@@ -24,11 +28,15 @@ final class ConvolutionKernel implements AutoCloseable {
   private final Epilogue epilogue;
   private final Tensor inputShift;
   private final boolean vectors;
+  private final PackedKernels card; // null on the processor
+  private final Tensor sizes; // of filters, on a card
+  private final PackedKernels.Layer onCard;
 
   /**
    * A convolution ready to run.
    *
-   * @param vectors whether bits are counted in vectors
+   * @param parallel the processor's; null on a card
+   * @param vectors whether the processor counts bits in vectors
    */
   ConvolutionKernel(Backend backend, Parallel parallel, PackedConvolution layer, boolean vectors) {
     this.parallel = parallel;
@@ -37,6 +45,29 @@ final class ConvolutionKernel implements AutoCloseable {
     weights = new KernelWeights(backend, layer, null);
     epilogue = new Epilogue(backend, layer);
     inputShift = layer.inputShift() == null ? null : shift(backend, layer);
+    card = backend.device() instanceof CudaDevice cuda ? cuda.packed() : null;
+    sizes = card != null && layer.form() == WeightForm.W1A32 ? sizes(backend) : null;
+    onCard =
+        card == null
+            ? null
+            : epilogue.onCard(
+                switch (layer.form()) {
+                  case W1A1 -> PackedKernels.Weights.SIGN_WORDS;
+                  case W1A32 -> PackedKernels.Weights.SIGNS;
+                  default -> PackedKernels.Weights.FLOATS;
+                },
+                shape(),
+                weights.tile(0),
+                sizes == null ? 0 : sizes.address());
+  }
+
+  private Tensor sizes(Backend backend) {
+    int[] values = weights.sizes();
+    String label = layer.name() + ".sizes";
+    Tensor sizes =
+        backend.allocate(Category.PARAMETER, label, DataType.INT32, Shape.of(values.length));
+    backend.ops().upload(values, sizes);
+    return sizes;
   }
 
   private static Tensor shift(Backend backend, PackedConvolution layer) {
@@ -62,9 +93,11 @@ final class ConvolutionKernel implements AutoCloseable {
     return inputShift == null ? 0 : inputShift.address();
   }
 
-  /** Bytes that each thread needs while the convolution runs. */
+  /** Bytes that each thread of the processor needs while the convolution runs. */
   long scratchBytes() {
-    return layer.form() == WeightForm.W1A32 ? KernelWeights.unpackedBytes(layer) : 0;
+    return card == null && layer.form() == WeightForm.W1A32
+        ? KernelWeights.unpackedBytes(layer)
+        : 0;
   }
 
   /**
@@ -76,6 +109,20 @@ final class ConvolutionKernel implements AutoCloseable {
   void run(Plane in, Epilogue.Target target, long scratch) {
     int height = layer.outLength(in.height());
     int width = layer.outLength(in.width());
+    if (card != null) {
+      card.convolve(
+          onCard,
+          in.address(),
+          in.width(),
+          in.elements(),
+          height,
+          width,
+          target.floats(),
+          target.shortcut(),
+          target.signs(),
+          target.signShift());
+      return;
+    }
     int size = takesSigns() ? COUNTED_PIXELS : SUMMED_PIXELS;
     long groups = PixelGroup.count(size, height, width);
     long[] taps = takesSigns() ? taps(in) : runs(in);
@@ -170,6 +217,7 @@ final class ConvolutionKernel implements AutoCloseable {
   public void close() {
     weights.close();
     epilogue.close();
+    if (sizes != null) sizes.close();
     if (inputShift != null) inputShift.close();
   }
 }

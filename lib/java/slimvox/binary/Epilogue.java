@@ -2,7 +2,7 @@ package slimvox.binary;
 
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
-import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cuda.PackedKernels;
 import slimvox.memory.Category;
 
 /**
@@ -30,7 +30,6 @@ final class Epilogue implements AutoCloseable {
   private final long slope;
   private final long before;
   private final long after;
-  private int used;
 
   Epilogue(Backend backend, PackedConvolution layer) {
     channels = layer.out();
@@ -39,23 +38,32 @@ final class Epilogue implements AutoCloseable {
     padded = CHANNELS * Plane.words(channels);
     int count = 1 + layer.rowCount();
     rows = backend.allocate(Category.PARAMETER, layer.name() + ".rows", count, padded);
-    backend.ops().fill(rows, 0);
+    Rows filled = new Rows(count);
     zeros = rows.address();
-    used = 1;
-    alpha = row(layer.form() == WeightForm.W1A1 ? layer.alpha() : null); // W1A32: in the weights
-    mean = row(layer.mean());
-    scale = row(layer.scale());
-    shift = row(layer.shift());
-    slope = row(layer.activation().slope());
-    before = row(layer.activation().before());
-    after = row(layer.activation().after());
+    alpha = filled.row(layer.form() == WeightForm.W1A1 ? layer.alpha() : null); // else in weights
+    mean = filled.row(layer.mean());
+    scale = filled.row(layer.scale());
+    shift = filled.row(layer.shift());
+    slope = filled.row(layer.activation().slope());
+    before = filled.row(layer.activation().before());
+    after = filled.row(layer.activation().after());
+    backend.ops().upload(filled.values, rows);
   }
 
-  private long row(float[] values) {
-    if (values == null) return zeros;
-    long row = rows.address() + 4L * padded * used++;
-    for (int c = 0; c < channels; c++) Lanes.set(row, c, values[c]);
-    return row;
+  /** The rows while they are filled; the first one stays 0. */
+  private final class Rows {
+    final float[] values;
+    private int used = 1;
+
+    Rows(int count) {
+      values = new float[count * padded];
+    }
+
+    long row(float[] row) {
+      if (row == null) return zeros;
+      System.arraycopy(row, 0, values, padded * used, channels);
+      return zeros + 4L * padded * used++;
+    }
   }
 
   /** Where the results go, and what is added; addresses of {@link Plane}s, 0 where not wanted. */
@@ -111,6 +119,29 @@ final class Epilogue implements AutoCloseable {
       long words = 4L * Plane.words(channels);
       TileSteps.signs(values, pixels, place, signShift + row, target.signs + 4L * tile, words);
     }
+  }
+
+  /** The convolution of these weights as a card takes it. */
+  PackedKernels.Layer onCard(
+      PackedKernels.Weights weightKind, LayerShape shape, long weights, long sizes) {
+    boolean columnsFirst = shape.columnsFirst();
+    return new PackedKernels.Layer(
+        weightKind,
+        weights,
+        sizes,
+        alpha,
+        mean,
+        scale,
+        shift,
+        slope,
+        before,
+        after,
+        kind.ordinal(),
+        channels,
+        shape.kernel(),
+        shape.stride(),
+        columnsFirst ? shape.kernel() * shape.kernel() : shape.kernel(),
+        filterSize);
   }
 
   /** From the start of a row to a tile's first channel. */

@@ -1,7 +1,11 @@
 package slimvox.binary;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -13,7 +17,10 @@ import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
+import slimvox.backend.cuda.CudaDevice;
+import slimvox.backend.cuda.PackedKernels;
 import slimvox.memory.Category;
+import slimvox.models.ModelSpec;
 
 /**
  * Runs the embedding layer: y[o] = scale[o] sum over i of w[o, i] x[i] + bias[o].
@@ -29,6 +36,8 @@ final class HeadKernel implements AutoCloseable {
       Lanes.LANES <= 8 ? ByteVector.SPECIES_64 : ByteVector.SPECIES_128;
   private static final int SIGN_BIT = 0x80000000;
   private static final IntVector LANE = IntVector.zero(INTS).addIndex(1);
+  private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   private final Parallel parallel;
@@ -39,7 +48,10 @@ final class HeadKernel implements AutoCloseable {
   private final int tiles;
   private final long tileBytes;
   private final Tensor weights;
+  private final PackedKernels card; // null on the processor
+  private final List<Tensor> onCard = new ArrayList<>(); // scale, bias, pooled, embedding
 
+  /** Lays the weights out; {@code parallel} is the processor's, null on a card. */
   HeadKernel(Backend backend, Parallel parallel, PackedHead head) {
     this.parallel = parallel;
     form = head.form();
@@ -54,35 +66,72 @@ final class HeadKernel implements AutoCloseable {
     weights =
         backend.allocate(
             Category.PARAMETER, PackedHead.NAME + ".weight", DataType.UINT8, Shape.of(bytes));
-    fill(head);
+    byte[] values = new byte[bytes];
+    fill(head, MemorySegment.ofArray(values));
+    backend.ops().upload(values, weights);
+    card = backend.device() instanceof CudaDevice cuda ? cuda.packed() : null;
+    if (card != null) {
+      onCard.add(tensor(backend, Category.PARAMETER, "scale", scale));
+      onCard.add(tensor(backend, Category.PARAMETER, "bias", bias));
+      onCard.add(tensor(backend, Category.ACTIVATION, "in", new float[in]));
+      onCard.add(tensor(backend, Category.ACTIVATION, "out", new float[bias.length]));
+    }
   }
 
-  private void fill(PackedHead head) {
-    Lanes.ALL.asSlice(weights.address(), weights.bytes()).fill((byte) 0);
+  private static Tensor tensor(Backend backend, Category category, String name, float[] values) {
+    Tensor x = backend.allocate(category, PackedHead.NAME + "." + name, values.length);
+    backend.ops().upload(values, x);
+    return x;
+  }
+
+  private void fill(PackedHead head, MemorySegment to) {
     int row = SignBits.rowBytes(head.in());
     for (int o = 0; o < head.out(); o++) {
-      long tile = weights.address() + o / TILE * tileBytes;
+      long tile = o / TILE * tileBytes;
       int place = o % TILE;
       for (int i = 0; i < head.in(); i++) {
         long n = (long) i * TILE + place;
         switch (head.form()) {
-          case FLOAT32 -> Lanes.set(tile, n, head.weights()[o * head.in() + i]);
-          case INT8 ->
-              Lanes.ALL.set(
-                  java.lang.foreign.ValueLayout.JAVA_BYTE,
-                  tile + n,
-                  head.codes()[o * head.in() + i]);
+          case FLOAT32 -> to.set(FLOAT, tile + 4 * n, head.weights()[o * head.in() + i]);
+          case INT8 -> to.set(ValueLayout.JAVA_BYTE, tile + n, head.codes()[o * head.in() + i]);
           default -> {
             int bit = SignBits.get(head.codes(), row, o, i);
-            Lanes.setInt(tile, i, Lanes.getInt(tile, i) | bit << place);
+            long word = tile + 4L * i;
+            to.set(INT, word, to.get(INT, word) | bit << place);
           }
         }
       }
     }
   }
 
+  /** The embedding of the last layer's output. */
+  float[] run(Plane x, ModelSpec.Pooling pooling) {
+    if (card == null) return run(PooledStatistics.of(x, pooling));
+    int groups = PooledStatistics.groups(x, pooling);
+    long pooled = onCard.get(2).address();
+    Tensor out = onCard.get(3);
+    card.statistics(
+        x.address(),
+        pooled,
+        groups,
+        x.height() / groups,
+        x.width(),
+        x.elements(),
+        PooledStatistics.FLOOR);
+    card.head(
+        pooled,
+        weights.address(),
+        onCard.get(0).address(),
+        onCard.get(1).address(),
+        out.address(),
+        in,
+        bias.length,
+        form.weightBits());
+    return out.backend().ops().floats(out);
+  }
+
   /** The embedding of what was pooled. */
-  float[] run(float[] x) {
+  private float[] run(float[] x) {
     float[] sums = new float[tiles * TILE];
     int vectors = sums.length / Lanes.LANES;
     parallel.run(
@@ -145,5 +194,6 @@ final class HeadKernel implements AutoCloseable {
   @Override
   public void close() {
     weights.close();
+    onCard.forEach(Tensor::close);
   }
 }

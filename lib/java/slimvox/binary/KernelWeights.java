@@ -53,6 +53,11 @@ final class KernelWeights implements AutoCloseable {
     backend.ops().upload(values, words);
   }
 
+  /** The sizes of the filters, as bits of floats, for all channels of all tiles. */
+  int[] sizes() {
+    return sizes;
+  }
+
   /** Number of tiles. */
   int tiles() {
     return Plane.words(shape.out());

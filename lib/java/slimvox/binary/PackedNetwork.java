@@ -8,24 +8,26 @@ import slimvox.backend.DataType;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
+import slimvox.backend.cuda.CudaDevice;
+import slimvox.backend.cuda.PackedKernels;
 import slimvox.memory.Category;
 import slimvox.models.ModelSpec;
 import slimvox.storage.InputException;
 
 /**
- * Inference with a {@link PackedModel} on the processor, one utterance at a time.
+ * Inference with a {@link PackedModel}, one utterance at a time, on the processor or on a card.
  *
  * <p>Weights stay bits. In memory are the packed weights, two float activations, two of signs, and
- * for W1A32 one tile of weights a thread; all of it is in the backend's ledger. Any number of
- * threads and any width of vectors give the same bits.
+ * for W1A32 on the processor one tile of weights a thread; all of it is in the backend's ledger.
+ * Any number of threads, any width of vectors and a card give the same bits.
  *
  * <p>Not thread-safe.
  */
 public final class PackedNetwork implements AutoCloseable {
   private final Backend backend;
-  private final Parallel parallel;
+  private final Parallel parallel; // null on a card
+  private final PackedKernels card; // null on the processor
   private final int bins;
   private final int embeddingSize;
   private final ModelSpec.Pooling pooling;
@@ -40,19 +42,27 @@ public final class PackedNetwork implements AutoCloseable {
   /**
    * Lays the weights out for the kernels; nothing of the model is kept.
    *
-   * @throws InputException if the backend is not the processor
+   * @throws InputException if the backend is neither a card nor the processor
    */
   public PackedNetwork(Backend backend, PackedModel model) {
     this(backend, model, PopcountKernel.vectorsPay());
   }
 
   PackedNetwork(Backend backend, PackedModel model, boolean vectors) {
-    if (!(backend.device() instanceof CpuDevice cpu)) {
-      throw new InputException(
-          "backend " + backend.name() + ": packed models run on the processor; use cpu");
-    }
     this.backend = backend;
-    this.parallel = cpu.parallel();
+    switch (backend.device()) {
+      case CpuDevice cpu -> {
+        parallel = cpu.parallel();
+        card = null;
+      }
+      case CudaDevice cuda -> {
+        parallel = null;
+        card = cuda.packed();
+      }
+      default ->
+          throw new InputException(
+              "backend " + backend.name() + ": packed models run on a card or the processor");
+    }
     bins = model.bins();
     embeddingSize = model.embeddingSize();
     pooling = model.pooling();
@@ -117,18 +127,32 @@ public final class PackedNetwork implements AutoCloseable {
               .formatted(features.frames(), fewestFrames()));
     }
     prepare(features.frames());
-    Plane in = schedule.features();
+    upload(features, schedule.features());
+    for (Schedule.Step step : schedule.steps()) run(step);
+    return head.run(schedule.output(), pooling);
+  }
+
+  private void upload(Features features, Plane to) {
+    int[] plane = new int[Math.toIntExact(to.bytes() / 4)];
     for (int bin = 0; bin < features.bins(); bin++) {
+      int row = (bin + 1) * (to.width() + 2) + 1;
       for (int frame = 0; frame < features.frames(); frame++) {
-        Lanes.set(in.pixel(bin, frame), 0, features.get(frame, bin));
+        plane[row + frame] = Float.floatToRawIntBits(features.get(frame, bin));
       }
     }
-    for (Schedule.Step step : schedule.steps()) run(step);
-    return head.run(PooledStatistics.of(schedule.output(), pooling));
+    try (Tensor x = buffers.getFirst().part(0, plane.length)) {
+      backend.ops().upload(plane, x);
+    }
   }
 
   void run(Schedule.Step step) {
-    step.clear().forEach(Plane::clearBorder);
+    for (Plane p : step.clear()) {
+      if (card == null) {
+        p.clearBorder();
+      } else {
+        card.clearBorder(p.address(), p.height(), p.width(), p.elements());
+      }
+    }
     step.kernel().run(step.in(), step.target(), scratch == null ? 0 : scratch.address());
   }
 

@@ -10,13 +10,17 @@ import slimvox.models.ModelSpec;
  * <p>First all means, then all deviations. Sums are in float64.
  */
 final class PooledStatistics {
-  private static final double FLOOR = 1e-7f;
+  static final double FLOOR = 1e-7f;
 
   private PooledStatistics() {}
 
+  /** Sets of rows that are pooled each for itself. */
+  static int groups(Plane x, ModelSpec.Pooling pooling) {
+    return pooling == ModelSpec.Pooling.GSP ? 1 : x.height();
+  }
+
   static float[] of(Plane x, ModelSpec.Pooling pooling) {
-    boolean global = pooling == ModelSpec.Pooling.GSP;
-    int groups = global ? 1 : x.height();
+    int groups = groups(x, pooling);
     int rows = x.height() / groups;
     int channels = x.elements();
     float[] out = new float[2 * channels * groups];

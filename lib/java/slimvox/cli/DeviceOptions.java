@@ -39,15 +39,6 @@ final class DeviceOptions {
     return Backends.open(backend, threads, tf32, budget(budget));
   }
 
-  /** Opens the processor, for what runs nowhere else. */
-  Backend openProcessor(Subcommand command) {
-    command.range("--threads", threads, 0, 4096);
-    if (backend.equals("cuda")) {
-      throw new InputException("--backend cuda: packed models run on the processor; use cpu");
-    }
-    return Backends.open("cpu", threads, tf32, budget(budget));
-  }
-
   /** The limit that an option {@code --budget} states; none if it is null. */
   static MemoryBudget budget(String text) {
     if (text == null) return MemoryBudget.UNLIMITED;

@@ -134,7 +134,7 @@ final class EmbedCommand extends Subcommand {
             packed.name(), packed.width(), packed.bins(), packed.embeddingSize(), packed.pooling());
     requireSame(own);
     Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
-    try (Backend backend = device.openProcessor(this);
+    try (Backend backend = device.open(this);
         PackedNetwork network = new PackedNetwork(backend, packed)) {
       Input input = input(corpus, own.bins());
       checkBins(input, own);

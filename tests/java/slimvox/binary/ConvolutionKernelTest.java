@@ -12,6 +12,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cpu.Parallel;
+import slimvox.backend.cuda.HostBackend;
 import slimvox.memory.MemoryBudget;
 
 /** The kernels against convolutions spelt out in loops, at sizes that fill nothing. */
@@ -65,6 +67,28 @@ class ConvolutionKernelTest {
     }
   }
 
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aCardGivesTheSameBits(Case c) {
+    PackedConvolution layer =
+        PackedFixture.convolution(c.form, c.in, c.out, c.kernel, c.stride, c.activation, 5);
+    Random random = new Random(6);
+    float[] x = PackedFixture.normal(random, c.height * c.width * c.in);
+    System.arraycopy(EDGES, 0, x, 0, Math.min(EDGES.length, x.length));
+    float[] shortcut =
+        PackedFixture.normal(random, layer.outLength(c.height) * layer.outLength(c.width) * c.out);
+    Run expected = run(layer, x, c.height, c.width, shortcut, 1, true);
+    for (boolean backwards : new boolean[] {false, true}) {
+      try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+          Backend card = HostBackend.open(backwards)) {
+        var parallel = ((CpuDevice) cpu.device()).parallel();
+        Run run = run(card, parallel, 1, layer, x, c.height, c.width, shortcut, true);
+        assertArrayEquals(expected.floats, run.floats);
+        assertArrayEquals(expected.signs, run.signs);
+      }
+    }
+  }
+
   @Test
   void thePaddingOfSignsIsPlusOne() {
     PackedConvolution layer =
@@ -111,24 +135,38 @@ class ConvolutionKernelTest {
       boolean vectors) {
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
       var parallel = ((CpuDevice) backend.device()).parallel();
-      try (PlaneMemory memory = new PlaneMemory(backend);
-          ConvolutionKernel kernel = new ConvolutionKernel(backend, parallel, layer, vectors)) {
-        Plane in = memory.plane(height, width, layer.in(), x);
-        if (kernel.takesSigns()) {
-          Plane signs = memory.plane(height, width, Plane.words(layer.in()), null);
-          SignKernel.run(parallel, in, kernel.inputShift(), signs);
-          in = signs;
-        }
-        int h = layer.outLength(height);
-        int w = layer.outLength(width);
-        Plane out = memory.plane(h, w, layer.out(), null);
-        Plane added = memory.plane(h, w, layer.out(), shortcut);
-        Plane signs = memory.plane(h, w, Plane.words(layer.out()), null);
-        long scratch = memory.bytes(threads * kernel.scratchBytes());
-        kernel.run(
-            in, new Epilogue.Target(out.address(), added.address(), signs.address(), 0), scratch);
-        return new Run(PlaneMemory.floats(out), PlaneMemory.ints(signs));
+      return run(backend, parallel, threads, layer, x, height, width, shortcut, vectors);
+    }
+  }
+
+  /** On any backend whose memory is the host's; the input's signs are taken by the processor. */
+  private static Run run(
+      Backend backend,
+      Parallel parallel,
+      int threads,
+      PackedConvolution layer,
+      float[] x,
+      int height,
+      int width,
+      float[] shortcut,
+      boolean vectors) {
+    try (PlaneMemory memory = new PlaneMemory(backend);
+        ConvolutionKernel kernel = new ConvolutionKernel(backend, parallel, layer, vectors)) {
+      Plane in = memory.plane(height, width, layer.in(), x);
+      if (kernel.takesSigns()) {
+        Plane signs = memory.plane(height, width, Plane.words(layer.in()), null);
+        SignKernel.run(parallel, in, kernel.inputShift(), signs);
+        in = signs;
       }
+      int h = layer.outLength(height);
+      int w = layer.outLength(width);
+      Plane out = memory.plane(h, w, layer.out(), null);
+      Plane added = memory.plane(h, w, layer.out(), shortcut);
+      Plane signs = memory.plane(h, w, Plane.words(layer.out()), null);
+      long scratch = memory.bytes(threads * kernel.scratchBytes());
+      kernel.run(
+          in, new Epilogue.Target(out.address(), added.address(), signs.address(), 0), scratch);
+      return new Run(PlaneMemory.floats(out), PlaneMemory.ints(signs));
     }
   }
 }

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.cuda.HostBackend;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
@@ -82,6 +83,27 @@ class PackedNetworkTest {
     for (float v : x) most = Math.max(most, Math.abs(v));
     assertTrue(most > 0);
     return most;
+  }
+
+  @ParameterizedTest
+  @MethodSource("specs")
+  void aCardGivesTheBitsOfTheProcessor(ModelSpec spec) {
+    if (spec.bins() > 20) return; // kernels are loops here: too large
+    try (Backend cpu = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        Backend card = HostBackend.open(spec.width() == 33);
+        var network = TrainedNetwork.of(spec, cpu, 3)) {
+      for (WeightForm head : List.of(WeightForm.FLOAT32, WeightForm.INT8, WeightForm.W1A32)) {
+        PackedModel model = Packer.pack(network, "test", head, Map.of());
+        try (PackedNetwork expected = new PackedNetwork(cpu, model);
+            PackedNetwork packed = new PackedNetwork(card, model)) {
+          for (int frames : new int[] {24, 31, 9}) { // buffers are used again
+            Features features = TrainedNetwork.features(new Random(frames), frames, spec.bins());
+            assertArrayEquals(expected.embed(features), packed.embed(features), head + " head");
+          }
+        }
+      }
+      card.ledger().checkOnly();
+    }
   }
 
   @Test

@@ -14,8 +14,8 @@ interface Convolutions {
   /** Scratch bytes of {@link #forward}. */
   long forwardWorkspace(Convolution g);
 
-  /** y = x * weight. */
-  void forward(Convolution g, long x, long weight, long y, long workspace);
+  /** y = (y +) x * weight. */
+  void forward(Convolution g, long x, long weight, long y, boolean add, long workspace);
 
   /** Scratch bytes of {@link #backwardData}. */
   long backwardDataWorkspace(Convolution g);

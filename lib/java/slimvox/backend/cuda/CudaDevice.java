@@ -40,6 +40,7 @@ public final class CudaDevice implements Device {
   private final MarginKernels angularMargin;
   private final OptimizerKernels optimizers;
   private final QuantizedKernels quantized;
+  private final PackedKernels packed;
   private boolean closed;
 
   /**
@@ -71,6 +72,12 @@ public final class CudaDevice implements Device {
     angularMargin = new MarginKernels(launcher);
     optimizers = new OptimizerKernels(launcher);
     quantized = new QuantizedKernels(launcher, memory);
+    packed = new PackedKernels(launcher);
+  }
+
+  /** Kernels for packed networks, beside the operations of a device. */
+  public PackedKernels packed() {
+    return packed;
   }
 
   @Override
@@ -250,7 +257,25 @@ public final class CudaDevice implements Device {
 
   @Override
   public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    convolutions.forward(geometry, x.address(), weight.address(), y.address(), address(workspace));
+    convolutions.forward(
+        geometry, x.address(), weight.address(), y.address(), false, address(workspace));
+  }
+
+  @Override
+  public boolean addsConvolutions() {
+    return true;
+  }
+
+  @Override
+  public long convolveAddWorkspace(Convolution geometry) {
+    return convolutions.forwardWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    convolutions.forward(
+        geometry, x.address(), weight.address(), y.address(), true, address(workspace));
   }
 
   @Override

@@ -164,15 +164,15 @@ final class CudnnConvolutions implements Convolutions {
   }
 
   @Override
-  public void forward(Convolution g, long x, long weight, long y, long workspace) {
+  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
     CudnnPlan plan = plan(g, Cudnn.Pass.FORWARD);
     if (plan != null) {
       long start = aligned(workspace);
       if (isReordered(g)) reorder(g, weight, start);
       long filter = isReordered(g) ? start : weight;
-      if (run(g, plan, x, filter, y, false, start + reorderedBytes(g))) return;
+      if (run(g, plan, x, filter, y, add, start + reorderedBytes(g))) return;
     }
-    own.forward(g, x, weight, y, workspace);
+    own.forward(g, x, weight, y, add, workspace);
   }
 
   @Override

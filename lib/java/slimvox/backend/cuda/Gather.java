@@ -72,9 +72,16 @@ record Gather(Axis high, Axis wide, int sign) {
    *
    * @param kind of the kernel: empty or {@code tf32_}
    * @param weight reordered for the pass
+   * @param add whether the result is added to what is there
    */
   void launch(
-      Launcher launcher, String kind, Convolution g, long source, long weight, long result) {
+      Launcher launcher,
+      String kind,
+      Convolution g,
+      long source,
+      long weight,
+      long result,
+      boolean add) {
     boolean forward = sign > 0;
     int channels = forward ? g.inChannels() : g.outChannels();
     int resultChannels = forward ? g.outChannels() : g.inChannels();
@@ -119,6 +126,7 @@ record Gather(Axis high, Axis wide, int sign) {
         wide.kernelFirst(),
         high.kernelStep(),
         wide.kernelStep(),
-        g.kernelWidth());
+        g.kernelWidth(),
+        add ? 1 : 0);
   }
 }

@@ -36,7 +36,8 @@ record KernelSource(String path, String text, List<String> kernels) {
           "matrix.cu",
           "convolution.cu",
           "convolution_weight.cu",
-          "grouped.cu");
+          "grouped.cu",
+          "packed.cu");
   private static final List<String> HEADERS = List.of("common.cuh", "tensor.cuh", "tile.cuh");
   private static final Pattern KERNEL =
       Pattern.compile(

@@ -1,5 +1,7 @@
 package slimvox.backend.cuda;
 
+import java.util.ArrayList;
+import java.util.List;
 import slimvox.backend.Convolution;
 
 /**
@@ -66,28 +68,20 @@ final class TiledConvolutions implements Convolutions {
   }
 
   @Override
-  public void forward(Convolution g, long x, long weight, long y, long workspace) {
+  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
     if (isProduct(g)) {
       products.multiply(
-          false,
-          true,
-          outPixels(g),
-          g.outChannels(),
-          g.inChannels(),
-          x,
-          weight,
-          y,
-          false,
-          workspace);
+          false, true, outPixels(g), g.outChannels(), g.inChannels(), x, weight, y, add, workspace);
     } else if (g.groups() > 1) {
       if (isDepthwise3x3(g)) {
-        depthwise(g, x, weight, y, false);
+        depthwise(g, x, weight, y, false, add);
       } else {
-        grouped("grouped_forward", g, x, weight, y, outPixels(g), g.outChannels());
+        RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
+        groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add ? 1 : 0);
       }
     } else {
       reorder(g, weight, workspace, false);
-      Gather.forward(g).launch(launcher, kind, g, x, workspace, y);
+      Gather.forward(g).launch(launcher, kind, g, x, workspace, y, add);
     }
   }
 
@@ -130,15 +124,16 @@ final class TiledConvolutions implements Convolutions {
           workspace);
     } else if (g.groups() > 1) {
       if (isDepthwise3x3(g) && g.strideHeight() == 1 && g.strideWidth() == 1) {
-        depthwise(g, dy, weight, dx, true);
+        depthwise(g, dy, weight, dx, true, false);
       } else {
-        grouped("grouped_backward_data", g, dy, weight, dx, inPixels(g), g.inChannels());
+        RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
+        groupedLaunch("grouped_backward_data", grid, g, dy, weight, dx, inPixels(g));
       }
     } else {
       reorder(g, weight, workspace, true);
       for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
         for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
-          Gather.backward(g, row, column).launch(launcher, kind, g, dy, workspace, dx);
+          Gather.backward(g, row, column).launch(launcher, kind, g, dy, workspace, dx, false);
         }
       }
     }
@@ -254,7 +249,8 @@ final class TiledConvolutions implements Convolutions {
         && g.kernelWidth() == 3;
   }
 
-  private void depthwise(Convolution g, long source, long weight, long to, boolean backward) {
+  private void depthwise(
+      Convolution g, long source, long weight, long to, boolean backward, boolean add) {
     int pixels = backward ? inPixels(g) : outPixels(g);
     RowGrid grid = RowGrid.of(pixels, g.outChannels(), ROWS_PER_THREAD);
     launcher.launch(
@@ -275,13 +271,8 @@ final class TiledConvolutions implements Convolutions {
         g.strideWidth(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
-        backward ? 1 : 0);
-  }
-
-  private void grouped(
-      String kernel, Convolution g, long source, long weight, long to, int pixels, int columns) {
-    RowGrid grid = RowGrid.of(pixels, columns, ROWS_PER_THREAD);
-    groupedLaunch(kernel, grid, g, source, weight, to, pixels);
+        backward ? 1 : 0,
+        add ? 1 : 0);
   }
 
   private void groupedWeight(Convolution g, long x, long dy, long workspace) {
@@ -293,29 +284,37 @@ final class TiledConvolutions implements Convolutions {
   }
 
   private void groupedLaunch(
-      String kernel, RowGrid grid, Convolution g, long a, long b, long c, int pixels) {
-    launcher.launch(
-        kernel,
-        grid.grid(),
-        0,
-        a,
-        b,
-        c,
-        pixels,
-        grid.rowsPerBlock(),
-        g.height(),
-        g.width(),
-        g.inChannels(),
-        g.outHeight(),
-        g.outWidth(),
-        g.outChannels(),
-        g.kernelHeight(),
-        g.kernelWidth(),
-        g.strideHeight(),
-        g.strideWidth(),
-        g.padHeight(),
-        g.padWidth(),
-        g.inChannels() / g.groups(),
-        g.outChannels() / g.groups());
+      String kernel,
+      RowGrid grid,
+      Convolution g,
+      long a,
+      long b,
+      long c,
+      int pixels,
+      Object... more) {
+    List<Object> arguments =
+        new ArrayList<>(
+            List.of(
+                a,
+                b,
+                c,
+                pixels,
+                grid.rowsPerBlock(),
+                g.height(),
+                g.width(),
+                g.inChannels(),
+                g.outHeight(),
+                g.outWidth(),
+                g.outChannels(),
+                g.kernelHeight(),
+                g.kernelWidth(),
+                g.strideHeight(),
+                g.strideWidth(),
+                g.padHeight(),
+                g.padWidth(),
+                g.inChannels() / g.groups(),
+                g.outChannels() / g.groups()));
+    arguments.addAll(List.of(more));
+    launcher.launch(kernel, grid.grid(), 0, arguments.toArray());
   }
 }

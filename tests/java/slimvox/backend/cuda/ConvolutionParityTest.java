@@ -71,11 +71,13 @@ class ConvolutionParityTest extends ParityFixture {
           Tensor dx = s.empty(g.inShape().toArray());
           Tensor dweight = s.empty(g.weightShape().toArray());
           Tensor more = s.tensor(w, g.weightShape().toArray());
+          Tensor sum = s.tensor(d, g.outShape().toArray());
           s.ops.convolve(g, in, weight, y);
+          s.ops.convolveAdd(g, in, weight, sum);
           s.ops.convolveBackwardData(g, dy, weight, dx);
           s.ops.convolveBackwardWeight(g, in, dy, dweight, false);
           s.ops.convolveBackwardWeight(g, in, dy, more, true);
-          return List.of(y, dx, dweight, more);
+          return List.of(y, sum, dx, dweight, more);
         });
   }
 }

@@ -56,7 +56,7 @@ class CudnnConvolutionsTest {
     }
 
     @Override
-    public void forward(Convolution g, long x, long weight, long y, long at) {
+    public void forward(Convolution g, long x, long weight, long y, boolean add, long at) {
       done.add("forward at " + at);
     }
 
@@ -190,7 +190,7 @@ class CudnnConvolutionsTest {
               "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
                   + " (a kernel of five)",
               c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
-          c.forward(square(1, 1), 1, 2, 3, 4);
+          c.forward(square(1, 1), 1, 2, 3, false, 4);
           c.backwardData(depthwise, 1, 2, 3, 5);
           c.backwardWeight(square(5, 1), 1, 2, 3, true, 6);
         });
@@ -210,8 +210,8 @@ class CudnnConvolutionsTest {
           assertNull(c.reason(oblong(), Pass.FORWARD));
           long bytes = c.forwardWorkspace(oblong());
           assertTrue(bytes > 300);
-          c.forward(oblong(), 1024, 2048, 4096, 8192);
-          c.forward(oblong(), 1024, 2048, 4096, 8192);
+          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
+          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
           assertEquals(bytes, c.forwardWorkspace(oblong()));
           assertEquals(
               "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
@@ -231,7 +231,8 @@ class CudnnConvolutionsTest {
           c.forwardWorkspace(USUAL);
           fake.fail(5000);
           DeviceException e =
-              assertThrows(DeviceException.class, () -> c.forward(USUAL, 1024, 2048, 4096, 8192));
+              assertThrows(
+                  DeviceException.class, () -> c.forward(USUAL, 1024, 2048, 4096, false, 8192));
           assertEquals(
               "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
                   + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"
