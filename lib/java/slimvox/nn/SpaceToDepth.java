@@ -50,6 +50,11 @@ public final class SpaceToDepth implements Layer, Reversible {
   }
 
   private Tensor deepen(Tensor x) {
+    if (x.shape().get(1) % 2 != 0 || x.shape().get(2) % 2 != 0) {
+      throw new IllegalArgumentException(
+          "%s: %d x %d pixels cannot be halved on both axes"
+              .formatted(name, x.shape().get(1), x.shape().get(2)));
+    }
     int[] lengths = Operations.spaceToDepthShape(x.shape()).toArray();
     Tensor y = backend.allocate(x.category(), name + ".deep", lengths);
     backend.ops().spaceToDepth(x, y);

@@ -309,7 +309,8 @@ class ReversibleTest {
     }
     try (SpaceToDepth layer = new SpaceToDepth(cpu, "down");
         Tensor odd = cpu.allocate(Category.INPUT, "x", 2, 4, 5, 6)) {
-      assertThrows(IllegalArgumentException.class, () -> layer.forward(odd, Mode.TRAIN));
+      var e = assertThrows(IllegalArgumentException.class, () -> layer.forward(odd, Mode.TRAIN));
+      assertEquals("down: 4 x 5 pixels cannot be halved on both axes", e.getMessage());
     }
     cpu.ledger().checkOnly();
   }
