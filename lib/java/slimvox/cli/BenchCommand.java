@@ -14,11 +14,13 @@ import slimvox.verify.MetricsBenchmark;
 @Command(
     name = "bench",
     description =
-        "Measure a training step, an optimizer, binary networks, the features or the metrics.",
-    synopsisSubcommandLabel = "(step|optimizer|binary|features|metrics)",
+        "Measure a training step, an optimizer, inference, binary networks, the features or the"
+            + " metrics.",
+    synopsisSubcommandLabel = "(step|optimizer|embed|binary|features|metrics)",
     subcommands = {
       BenchStepCommand.class,
       BenchOptimizerCommand.class,
+      BenchEmbedCommand.class,
       BenchBinaryCommand.class,
       BenchCommand.FeaturesBench.class,
       BenchCommand.MetricsBench.class
@@ -36,8 +38,8 @@ final class BenchCommand implements Runnable {
   public void run() {
     throw new ParameterException(
         spec.commandLine(),
-        "say what to measure: bench step, bench optimizer, bench binary, bench features or bench"
-            + " metrics");
+        "say what to measure: bench step, bench optimizer, bench embed, bench binary, bench"
+            + " features or bench metrics");
   }
 
   /** Log-mel features of noise. */
