@@ -75,6 +75,24 @@ public final class BatchNorm2d implements Layer {
     return y;
   }
 
+  @Override
+  public Tensor consume(Tensor x, Mode mode) {
+    return consume(x, null, mode);
+  }
+
+  /** The same with a residual, which is borrowed; evaluation overwrites {@code x}. */
+  Tensor consume(Tensor x, Tensor residual, Mode mode) {
+    if (mode != Mode.EVALUATE || !x.isSoleOwner()) {
+      try (x) {
+        return forward(x, residual, mode);
+      }
+    }
+    openStatistics(mode);
+    ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, x);
+    releaseStatistics();
+    return x;
+  }
+
   private void statistics(Tensor x, Mode mode) {
     openStatistics(mode);
     if (mode != Mode.EVALUATE) statistics(x, 0);

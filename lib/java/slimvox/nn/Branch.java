@@ -65,10 +65,7 @@ public final class Branch implements Layer {
     try (Tensor p = normalized(i, current, mode)) {
       y = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
     }
-    if (last == null) return y;
-    try (y) {
-      return last.forward(y, mode);
-    }
+    return last == null ? y : last.consume(y, mode);
   }
 
   @Override
@@ -105,13 +102,9 @@ public final class Branch implements Layer {
   /** The input of convolution {@code i}; {@code c} is taken over. */
   private Tensor normalized(int i, Tensor c, Mode mode) {
     if (norms.get(i) == null) return c;
-    Tensor p = norms.get(i).forward(c, mode);
-    if (rebuild && mode.keeps()) {
-      inputs[i] = c;
-    } else {
-      c.close();
-    }
-    return p;
+    if (!rebuild || !mode.keeps()) return norms.get(i).consume(c, mode);
+    inputs[i] = c;
+    return norms.get(i).forward(c, mode);
   }
 
   /** A convolution keeps its input, unless that is rebuilt. */

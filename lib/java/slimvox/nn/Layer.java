@@ -17,6 +17,15 @@ public interface Layer extends AutoCloseable {
   Tensor forward(Tensor x, Mode mode);
 
   /**
+   * Forward that takes {@code x} over: where it is needed no more, the output may take its place.
+   */
+  default Tensor consume(Tensor x, Mode mode) {
+    try (x) {
+      return forward(x, mode);
+    }
+  }
+
+  /**
    * Adds to the parameters' gradients and returns the input's gradient, or {@code null} if the
    * layer was built without one. Who adds to a parameter's gradient calls {@link
    * Parameter#gradientComplete} at the very end, when the values are not needed any more.

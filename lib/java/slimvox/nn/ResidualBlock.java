@@ -28,9 +28,9 @@ public final class ResidualBlock implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    try (Tensor residual = body.forward(x, mode);
-        Tensor skip = shortcut == null ? x.retain() : shortcut.forward(x, mode)) {
-      return last.forward(residual, skip, mode);
+    Tensor residual = body.forward(x, mode);
+    try (Tensor skip = shortcut == null ? x.retain() : shortcut.forward(x, mode)) {
+      return last.consume(residual, skip, mode);
     }
   }
 

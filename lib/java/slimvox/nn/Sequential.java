@@ -24,11 +24,7 @@ public final class Sequential implements Layer {
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor current = x.retain();
-    for (Layer layer : layers) {
-      Tensor next = layer.forward(current, mode);
-      current.close();
-      current = next;
-    }
+    for (Layer layer : layers) current = layer.consume(current, mode);
     return current;
   }
 
