@@ -22,8 +22,11 @@ final class PixelGroup {
   private final int width;
   private final int stride;
   private final int margin;
+  private final long step; // bytes from one window to the next
   private int h;
   private int w;
+  private long at; // the window of (h, w)
+  private long number; // of (h, w)
 
   /**
    * Groups of the output of a convolution.
@@ -41,6 +44,7 @@ final class PixelGroup {
     this.width = width;
     this.stride = stride;
     this.margin = kernel / 2;
+    this.step = stride * in.pixelBytes();
   }
 
   /** How many groups the image has. */
@@ -50,23 +54,30 @@ final class PixelGroup {
 
   /** Goes to a group; {@link #next} fills in its pixels. */
   void start(long group) {
-    h = (int) (group * size / width);
-    w = (int) (group * size % width);
+    row((int) (group * size / width), (int) (group * size % width));
+  }
+
+  private void row(int h, int w) {
+    this.h = h;
+    this.w = w;
+    at = in.pixel(h * stride - margin, w * stride - margin);
+    number = (h + 1L) * (width + 2) + w + 1;
   }
 
   /** Fills in the next group and returns how many pixels it has. */
   int next() {
     int count = 0;
     for (int i = 0; i < size; i++) {
-      window[i] = in.pixel(h * stride - margin, w * stride - margin);
-      place[i] = (h + 1L) * (width + 2) + w + 1;
-      if (h == height - 1 && w == width - 1) {
-        if (count == 0) count = i + 1;
-        continue;
-      }
-      if (++w == width) {
-        w = 0;
-        h++;
+      window[i] = at;
+      place[i] = number;
+      if (w + 1 < width) {
+        w++;
+        at += step;
+        number++;
+      } else if (h + 1 < height) {
+        row(h + 1, 0);
+      } else if (count == 0) {
+        count = i + 1;
       }
     }
     return count == 0 ? size : count;

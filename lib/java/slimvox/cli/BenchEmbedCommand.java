@@ -54,7 +54,8 @@ final class BenchEmbedCommand extends Subcommand {
   @Option(
       names = "--runs",
       paramLabel = "K",
-      description = "Runs that are measured, after three seconds to warm up. Default ${DEFAULT-VALUE}.")
+      description =
+          "Runs that are measured, after three seconds to warm up. Default ${DEFAULT-VALUE}.")
   private int runs = 20;
 
   @Override

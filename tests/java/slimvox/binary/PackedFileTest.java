@@ -1,5 +1,6 @@
 package slimvox.binary;
 
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -129,11 +130,34 @@ class PackedFileTest {
   void fileCutShortAnywhereIsRefused() throws IOException {
     Path file = written();
     byte[] whole = Files.readAllBytes(file);
-    for (int length : new int[] {0, 7, 100, whole.length / 2, whole.length - 1}) {
-      Path cut = folder.resolve("cut.packed");
-      Files.write(cut, Arrays.copyOf(whole, length));
-      refused(cut);
-    }
+    int header = (int) java.nio.ByteBuffer.wrap(whole).order(LITTLE_ENDIAN).getLong();
+    Map<Integer, String> why = new java.util.TreeMap<>();
+    why.put(0, "not a safetensors file: 0 bytes");
+    why.put(7, "not a safetensors file: 7 bytes");
+    why.put(
+        100,
+        "not a safetensors file, or cut short: header of %d bytes in a file of 100"
+            .formatted(header));
+    why.put((header + 8 + whole.length) / 2, "cut short: tensor ");
+    why.put(whole.length - 1, "cut short: tensor ");
+    why.forEach(
+        (length, message) -> {
+          Path cut = folder.resolve("cut.packed");
+          try {
+            Files.write(cut, Arrays.copyOf(whole, length));
+          } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+          }
+          assertTrue(refused(cut).startsWith(message), length + ": " + refused(cut));
+        });
+  }
+
+  @Test
+  void aFileOfSomethingElseIsRefused() throws IOException {
+    Path file = folder.resolve("text.packed");
+    Files.writeString(file, "this is no packed network, it is a line of text\n");
+    assertTrue(
+        refused(file).startsWith("not a safetensors file, or cut short: header of"), refused(file));
   }
 
   @Test

@@ -21,7 +21,7 @@ class SlimVoxTest extends CommandLineTest {
       assertTrue(help.contains("\n  " + command + " "), help);
       assertTrue(run(command, "--help").succeeds().out().contains("Usage: slimvox " + command));
     }
-    for (String what : List.of("step", "optimizer", "features", "metrics")) {
+    for (String what : List.of("step", "optimizer", "embed", "binary", "features", "metrics")) {
       assertTrue(run("bench", what, "--help").succeeds().out().contains("slimvox bench " + what));
     }
   }
@@ -131,6 +131,28 @@ class SlimVoxTest extends CommandLineTest {
       assertEquals(moments * (2500000 + 4 * blocks), json.get("state_bytes").asInt(), rule);
     }
     run("bench", "optimizer", "--parameters=0").isRefusedAsUsage("bench optimizer", "--parameters");
+  }
+
+  @Test
+  void benchEmbedCountsUtterancesPerSecond() {
+    JsonNode json =
+        run(
+                "bench",
+                "embed",
+                "--model=ResNet18",
+                "--width=4",
+                "--frames=50",
+                "--batch=3",
+                "--runs=5",
+                "--json")
+            .succeeds()
+            .json();
+    double median = json.get("median_ms").asDouble();
+    assertEquals(3000 / median, json.get("utterances_per_second").asDouble(), 1e-6);
+    assertEquals(1500 / median, json.get("real_time_factor").asDouble(), 1e-6);
+    assertTrue(json.get("best_ms").asDouble() <= median);
+    run("bench", "embed", "--model=ResNet18", "--batch=0")
+        .isRefusedAsUsage("bench embed", "--batch");
   }
 
   @Test
