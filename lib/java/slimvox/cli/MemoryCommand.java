@@ -8,8 +8,9 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import slimvox.backend.Backend;
-import slimvox.backend.Backends;
+import slimvox.backend.Device;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cuda.Cuda;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
@@ -26,7 +27,8 @@ import slimvox.train.StepMemory;
 final class MemoryCommand extends Subcommand {
   enum Workspace {
     NONE,
-    CPU
+    CPU,
+    CUDA
   }
 
   private static final List<String> SCHEME_OPTIONS =
@@ -62,8 +64,9 @@ final class MemoryCommand extends Subcommand {
       names = "--workspace",
       paramLabel = "OF",
       description =
-          "none, or cpu: count the scratch memory that oneDNN asks for on this machine too."
-              + " Default none.")
+          "cpu: count the scratch memory that oneDNN asks for on this machine too; cuda: that of"
+              + " cuBLAS and our kernels on a card, which need not be there; or none. Default"
+              + " none.")
   private Workspace workspace = Workspace.NONE;
 
   @Override
@@ -72,16 +75,22 @@ final class MemoryCommand extends Subcommand {
     step.featureCount(this, spec);
     if (timeline != null) TimelineFile.requireCsv(timeline);
     MemoryBudget limit = DeviceOptions.budget(budget);
-    if (workspace == Workspace.NONE) return run(spec, limit, null);
-    try (Backend cpu = Backends.open("cpu", 0, MemoryBudget.UNLIMITED)) {
-      return run(spec, limit, cpu);
+    try (Device device = workspaces()) {
+      return run(spec, limit, device);
     }
   }
 
-  private int run(ModelSpec spec, MemoryBudget limit, Backend workspaces) {
-    MemoryAnalysis analysis =
-        new MemoryAnalysis(
-            step::build, step.update, step.frames, workspaces == null ? null : workspaces.device());
+  /** The device whose workspaces are counted; null for none. */
+  private Device workspaces() {
+    return switch (workspace) {
+      case NONE -> null;
+      case CPU -> CpuDevice.open(0);
+      case CUDA -> Cuda.workspaces();
+    };
+  }
+
+  private int run(ModelSpec spec, MemoryBudget limit, Device workspaces) {
+    MemoryAnalysis analysis = new MemoryAnalysis(step::build, step.update, step.frames, workspaces);
     if (compare) {
       for (String option : SCHEME_OPTIONS) {
         if (this.spec.commandLine().getParseResult().hasMatchedOption(option)) {
@@ -140,8 +149,11 @@ final class MemoryCommand extends Subcommand {
 
   private String remark() {
     return workspace == Workspace.NONE
-        ? "The backend's own workspaces are not counted (--workspace cpu counts them).\n"
-        : "";
+        ? "The backend's own workspaces are not counted (--workspace cpu or cuda counts them).\n"
+        : workspace == Workspace.CUDA
+            ? "On a card cuDNN, where it is found, may need up to 16 MiB more, and the driver its"
+                + " context.\n"
+            : "";
   }
 
   private void report(ModelSpec spec, StepMemory memory, MemoryFit fit) {

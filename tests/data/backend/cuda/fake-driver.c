@@ -4,7 +4,8 @@
    only noted in the file that FAKE_LAUNCHES names.
 
    Compile-time: VERSION (12060), INIT (what cuInit returns), CARDS, MAJOR, MINOR.
-   Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel that ends in a sticky error). */
+   Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel whose first launch ends in a
+   sticky error, or its fifth: NAME:5). */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -231,12 +232,25 @@ static int run(Function *f, const int *grid, void **parameters) {
   sticky = 1;
   return OK;
 }
+static int faulty(const char *name) {
+  static int launches;
+  const char *fault = getenv("FAKE_FAULT");
+  if (!fault) return 0;
+  size_t length = strcspn(fault, ":");
+  if (strlen(name) != length || strncmp(fault, name, length)) return 0;
+  return ++launches == (fault[length] ? atoi(fault + length + 1) : 1);
+}
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
     unsigned bz, unsigned shared, void *stream, void **parameters, void **extra) {
   (void)stream; (void)extra;
   Function *f = function;
   int grid[] = {gx, gy, gz, bx, by, bz};
-  if (getenv("FAKE_KERNELS")) return run(f, grid, parameters);
+  int fault = faulty(f->name);
+  if (getenv("FAKE_KERNELS")) {
+    int status = run(f, grid, parameters);
+    if (fault) sticky = 1;
+    return status;
+  }
   const char *file = getenv("FAKE_LAUNCHES");
   if (file) {
     FILE *out = fopen(file, "a");
@@ -251,7 +265,6 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     fprintf(out, "\n");
     fclose(out);
   }
-  const char *fault = getenv("FAKE_FAULT");
-  if (fault && !strcmp(fault, f->name)) sticky = 1;
+  if (fault) sticky = 1;
   return OK;
 }

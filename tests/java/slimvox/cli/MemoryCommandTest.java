@@ -106,6 +106,19 @@ class MemoryCommandTest extends CommandLineTest {
   }
 
   @Test
+  void workspacesOfACardAreCountedWhereThereIsNone() {
+    Object[] command = {
+      "memory", "--model=ResNet18", "--width=4", "--batch=1", "--json", "--workspace=cuda"
+    };
+    JsonNode with = run(command).succeeds().json();
+    assertEquals("cuda", with.get("workspace_of").asText());
+    // cuBLAS has 4 MiB, aligned to 256 bytes; our kernels need less in so small a step.
+    assertEquals((4 << 20) + 256, with.at("/category_peaks/workspace").asLong());
+    String text = run("memory", "--model=ResNet18", "--workspace=cuda").succeeds().out();
+    assertTrue(text.contains("cuDNN, where it is found, may need up to 16 MiB more"), text);
+  }
+
+  @Test
   void aStepOverTheBudgetIsRefusedWithWhatWouldFit() {
     Run run = run("memory", "--model=ResNet34", "--batch=128", "--budget=1GB", "--json");
     run.failsWith(

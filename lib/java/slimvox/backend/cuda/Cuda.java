@@ -102,6 +102,14 @@ public final class Cuda {
         card::close);
   }
 
+  /**
+   * A device that only says how much workspace the operations of a card need, on any machine: with
+   * cuBLAS and our own convolutions. Tensors that are given to it cannot be computed with.
+   */
+  public static Device workspaces() {
+    return NoCard.device();
+  }
+
   /** What was found of cuDNN. */
   static CudnnFound cudnn() {
     return look().cudnn();

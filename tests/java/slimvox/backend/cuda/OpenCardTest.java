@@ -10,7 +10,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,16 +54,7 @@ class OpenCardTest {
 
   private Process start(Class<?> program, Map<String, String> environment, String... arguments)
       throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m", "-Xlog:disable"));
-    if (program == SlimVox.class) command.add("--add-modules=jdk.incubator.vector");
-    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-    command.add(program.getName());
-    command.addAll(List.of(arguments));
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-    builder.environment().put("SLIMVOX_CUDA_PATH", libraries.toString());
-    builder.environment().put("XDG_CACHE_HOME", cache.toString());
+    ProcessBuilder builder = FakeCard.program(program, libraries, cache, arguments);
     builder.environment().put("FAKE_LAUNCHES", launches.toString());
     builder.environment().put("FAKE_COMPILES", compiles.toString());
     builder.environment().putAll(environment);
@@ -114,8 +104,21 @@ class OpenCardTest {
   }
 
   @Test
-  void aTrainingStepRunsFromTheCommandLineToTheKernels() throws Exception {
-    step(Map.of());
+  void aTrainingStepRunsFromTheCommandLineToTheKernelsInTheBytesForetoldWithoutACard()
+      throws Exception {
+    JsonNode step = step(Map.of());
+    Process process =
+        start(
+            SlimVox.class,
+            Map.of(),
+            "memory --workspace=cuda --model=ResNet18 --width=8 --bins=24 --frames=40 --batch=2"
+                .concat(" --classes=20 --json")
+                .split(" "));
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    JsonNode foretold = new ObjectMapper().readTree(output.lines().toList().getLast());
+    assertEquals(foretold.get("category_peaks"), step.get("category_peaks"));
+    assertEquals(foretold.get("arena_bytes"), step.get("arena_bytes"));
   }
 
   @Test

@@ -1,0 +1,111 @@
+package slimvox.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.backend.cuda.Cuda;
+import slimvox.backend.cuda.FakeCard;
+
+/** Whole runs on a card that fails, played by stand-ins: what is said, and what is left. */
+class CardFaultsTest {
+  @TempDir private Path folder;
+  private FakeCard card;
+
+  @BeforeEach
+  void build() throws Exception {
+    card = new FakeCard(folder.resolve("card"));
+  }
+
+  private static List<String> checkpoints(Path out) {
+    return Checkpoint.list(out).stream().map(f -> f.getFileName().toString()).toList();
+  }
+
+  @Test
+  void aRunThatFailedGoesOnFromItsCheckpointAndWithASmallerBatchWhereTheCardIsFull()
+      throws Exception {
+    TrainerTest.corpus(folder);
+    Recipe recipe =
+        TrainerTest.recipe(
+            folder,
+            "run.backend=cuda",
+            "model.bins=16",
+            "data.frames=16",
+            "run.batch=8",
+            "run.length=4 steps",
+            "run.checkpointEvery=2 steps",
+            "run.validateEvery=0 steps");
+    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
+    Path out = folder.resolve("run");
+
+    // Each step has two of these, so this is in the third; it is found when losses are read.
+    FakeCard.Run failed =
+        card.slimvox(
+            Map.of("FAKE_FAULT", "largest_in_row:5"), "train", file.toString(), "--out=" + out);
+    assertEquals(2, failed.code(), failed.output());
+    assertTrue(
+        failed.output().contains("slimvox: the card failed: CUDA_ERROR_ILLEGAL_ADDRESS"),
+        failed.output());
+    assertTrue(
+        failed.output().contains("; the run cannot go on, resume it from its last checkpoint"),
+        failed.output());
+    assertEquals(List.of("checkpoint-0000002.safetensors"), checkpoints(out));
+
+    Map<String, String> full = Map.of("FAKE_BYTES", Long.toString(between(recipe, 2, 8)));
+    FakeCard.Run refused = card.slimvox(full, "train", "--resume", "--out=" + out);
+    assertEquals(2, refused.code(), refused.output());
+    String line = refused.output().lines().toList().getLast();
+    assertTrue(line.startsWith("slimvox: out of device memory: "), line);
+    assertTrue(line.contains("; the ledger holds parameter "), line);
+    assertTrue(line.contains(", optimizer_state "), line);
+    assertTrue(line.contains("; use a smaller batch or fewer frames, or a reversible model"), line);
+    assertTrue(line.endsWith("; what was saved can be resumed"), line);
+    assertEquals(List.of("checkpoint-0000002.safetensors"), checkpoints(out));
+
+    FakeCard.Run smaller =
+        card.slimvox(full, "train", "--resume", "--out=" + out, "--set", "run.batch=2");
+    assertEquals(0, smaller.code(), smaller.output());
+    assertEquals("checkpoint-0000004.safetensors", checkpoints(out).getLast());
+    List<String> log = Files.readAllLines(out.resolve("log.csv"));
+    assertEquals(5, log.size(), log.toString());
+    assertTrue(log.getLast().startsWith("4,"), log.toString());
+  }
+
+  /** Bytes of a card on which one batch fits and the other does not. */
+  private static long between(Recipe recipe, int fits, int doesNot) {
+    MemoryAnalysis analysis =
+        new MemoryAnalysis(
+            StepBuilder.of(recipe, 8),
+            recipe.optimizer().updateTime(),
+            recipe.data().frames(),
+            Cuda.workspaces());
+    long less = analysis.price(recipe.model().spec(), fits).neededBytes();
+    long more = analysis.price(recipe.model().spec(), doesNot).neededBytes();
+    return (less + more) / 2;
+  }
+
+  @Test
+  void whatSpeaksAgainstACardIsOneLine() throws Exception {
+    String[] step = {"bench", "step", "--backend=cuda", "--model=ResNet18"};
+    card.driver("MAJOR=6", "MINOR=1");
+    assertEquals(
+        new FakeCard.Run(
+            2,
+            "slimvox: backend cuda: the card is too old: Fake card 0 has compute capability 6.1,"
+                + " SlimVox needs 7.5 (RTX 20 series); or use backend cpu\n"),
+        card.slimvox(Map.of(), step));
+    card.driver("VERSION=11080");
+    assertEquals(
+        new FakeCard.Run(
+            2,
+            "slimvox: backend cuda: the NVIDIA driver is too old: it supports CUDA 11.8, SlimVox"
+                + " needs 12.0; install driver 525.60 or newer; or use backend cpu\n"),
+        card.slimvox(Map.of(), step));
+  }
+}
