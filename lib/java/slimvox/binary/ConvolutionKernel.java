@@ -14,7 +14,7 @@ import slimvox.memory.Category;
  * {@link PopcountKernel} or {@link MultiplyKernel}, and the {@link Epilogue} on them.
  *
  * <p>Tiles come first, pixels second, so that a tile of weights is unpacked once and stays in the
- * cache. Threads share tiles and pixels; which takes which does not change a bit of the result.
+ * cache. Which thread takes which does not change a bit of the result.
  */
 final class ConvolutionKernel implements AutoCloseable {
   /** Pixels of a group: a whole number of times as many as a kernel takes at once. */
@@ -123,35 +123,44 @@ final class ConvolutionKernel implements AutoCloseable {
           target.signShift());
       return;
     }
-    int size = takesSigns() ? COUNTED_PIXELS : SUMMED_PIXELS;
-    long groups = PixelGroup.count(size, height, width);
-    long[] taps = takesSigns() ? taps(in) : runs(in);
+    if (takesSigns()) {
+      count(in, height, width, target);
+    } else {
+      sum(in, height, width, target, scratch);
+    }
+  }
+
+  /**
+   * By counting signs. Threads share pixels: if they shared tiles, they would write their words of
+   * signs into the same cache lines.
+   */
+  private void count(Plane in, int height, int width, Epilogue.Target target) {
+    long[] taps = taps(in);
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
-    long work = (long) layer.filterSize() * size / (takesSigns() ? 32 : 1);
+    long work = (long) layer.filterSize() * COUNTED_PIXELS / 32 * weights.tiles();
     parallel.run(
-        weights.tiles() * groups,
+        PixelGroup.count(COUNTED_PIXELS, height, width),
         work,
         (part, from, to) -> {
-          PixelGroup group =
-              new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
-          long unpacked = scratch + part * scratchBytes();
-          if (takesSigns()) {
-            count(group, taps, groups, from, to, target);
-          } else {
-            sum(group, taps, groups, from, to, target, unpacked);
+          PixelGroup group = group(COUNTED_PIXELS, in, height, width);
+          for (int tile = 0; tile < weights.tiles(); tile++) {
+            count(group, taps, tile, from, to, target);
           }
         });
   }
 
-  /** Units {@code from} to {@code to}, each a tile of a group, by counting signs. */
+  private PixelGroup group(int size, Plane in, int height, int width) {
+    return new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
+  }
+
+  /** One tile of the groups {@code from} to {@code to}. */
   private void count(
-      PixelGroup group, long[] taps, long groups, long from, long to, Epilogue.Target target) {
+      PixelGroup group, long[] taps, int tile, long from, long to, Epilogue.Target target) {
     int[] counts = new int[COUNTED_PIXELS * PopcountKernel.CHANNELS];
-    for (long unit = from; unit < to; unit++) {
-      int tile = (int) (unit / groups);
-      if (unit == from || unit % groups == 0) group.start(unit % groups);
+    long tileWeights = weights.tile(tile);
+    group.start(from);
+    for (long g = from; g < to; g++) {
       int pixels = group.next();
-      long tileWeights = weights.tile(tile);
       for (int p = 0; p < pixels; p += PopcountKernel.PIXELS) {
         if (vectors) {
           PopcountKernel.count(p, group.window, taps, tileWeights, counts);
@@ -163,7 +172,20 @@ final class ConvolutionKernel implements AutoCloseable {
     }
   }
 
-  /** The same by multiplying. */
+  /** By multiplying. Threads share tiles, so that each is unpacked once, and pixels. */
+  private void sum(Plane in, int height, int width, Epilogue.Target target, long scratch) {
+    long[] starts = runs(in);
+    long groups = PixelGroup.count(SUMMED_PIXELS, height, width);
+    parallel.run(
+        weights.tiles() * groups,
+        (long) layer.filterSize() * SUMMED_PIXELS,
+        (part, from, to) -> {
+          PixelGroup group = group(SUMMED_PIXELS, in, height, width);
+          sum(group, starts, groups, from, to, target, scratch + part * scratchBytes());
+        });
+  }
+
+  /** Units {@code from} to {@code to}, each a tile of a group. */
   private void sum(
       PixelGroup group,
       long[] starts,
