@@ -37,7 +37,8 @@ class SeedResultsTest {
     assertArrayEquals(new String[] {"float", "binary"}, results.systems());
     Figure bars = results.bars("title");
     assertArrayEquals(new double[] {7, 6.25}, bars.series().getFirst().y());
-    assertArrayEquals(new double[] {0, 0, 0, 1, 1}, bars.series().getLast().x());
+    assertArrayEquals(
+        new double[] {0.28, 0.28, 0.28, 1.28, 1.28}, bars.series().getLast().x(), 1e-12);
     assertArrayEquals(new double[] {5, 7, 9, 6, 6.5}, bars.series().getLast().y());
   }
 
