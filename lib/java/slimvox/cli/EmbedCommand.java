@@ -126,7 +126,7 @@ final class EmbedCommand extends Subcommand {
     return 0;
   }
 
-  /** A packed model computes one utterance at a time, on the processor. */
+  /** A packed model computes one utterance at a time. */
   private int embedPacked() throws InterruptedException {
     PackedModel packed = PackedModel.read(modelFile);
     ModelSpec own =
