@@ -19,7 +19,10 @@ import slimvox.backend.Tensor;
 final class BlockwiseCodes {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
   private static final int RUN = 1 << 16; // numbers at a time, so that an int counts them
-  private static final int UNSURE = 256; // numbers encoded again if vectors are unsure of one
+
+  /** Numbers that are encoded again, one by one, if vectors are unsure of one of them. */
+  static final int UNSURE = 256;
+
   private static final int SIZE_BITS = 0x7fffffff;
 
   private final Parallel parallel;
@@ -67,7 +70,12 @@ final class BlockwiseCodes {
     if (book.vectors != null && book.vectors.encode(x, n, factor, codes)) {
       i = n / CodeVectors.LANES * CodeVectors.LANES;
     }
-    for (; i < n; i++) set(codes + i, book.of(Lanes.get(x, i) * factor));
+    encodeOneByOne(book, x, i, n, factor, codes);
+  }
+
+  /** The same by looking up each number from {@code from} to {@code to}. */
+  static void encodeOneByOne(NearestCode book, long x, int from, int to, float factor, long codes) {
+    for (int i = from; i < to; i++) set(codes + i, book.of(Lanes.get(x, i) * factor));
   }
 
   /** codes[i] = code of x[i] / absmax, for a last block that is shorter, see {@link Quantized}. */

@@ -34,8 +34,8 @@ import slimvox.backend.CodeBook;
  * holds what, added to the bits of y, makes the exponent the number of the piece: the fraction of y
  * carries into it exactly above the cut.
  *
- * <p>A bound belongs to the lower code, for a negative number the one of larger size: one unit in
- * the last place is added to a negative number's size.
+ * <p>A bound belongs to the lower code, for a negative number the one of larger size: the sign is
+ * the lowest bit of what finds the piece, so that a negative number counts as a little larger.
  */
 final class CodeVectors {
   /** Codes of one round; what is left over must be done otherwise. */
@@ -52,15 +52,17 @@ final class CodeVectors {
   static final int LANES = 16;
 
   private static final int OCTAVES = 32; // powers of two from 2^-31 to 1; smaller sizes as 2^-31
-  private static final int LOWEST = 96 << 23; // bits of 2^-31; its exponent is a multiple of 32
+  static final int LOWEST = 96 << 23; // bits of 2^-31; its exponent is a multiple of 32
   private static final int PIECES = 16;
 
   /** Added to less than 2^22 it leaves the whole part in the lowest bits, of negative sums too. */
   private static final float ROUNDER = 3 << 22;
 
-  private static final int ROUNDER_BITS = Float.floatToRawIntBits(ROUNDER);
+  static final int ROUNDER_BITS = Float.floatToRawIntBits(ROUNDER);
   private static final int SIZE_BITS = 0x7fffffff;
-  private static final int UNSURE = Float.floatToRawIntBits(0.5f - MARGIN);
+
+  /** Bits of how far a line may be from a whole number, at most, so that its code is sure. */
+  static final int UNSURE = Float.floatToRawIntBits(0.5f - MARGIN);
 
   /** Whether vectors of 512 bits are this processor's own. */
   static final boolean USABLE = Lanes.LANES == LANES;
@@ -269,33 +271,31 @@ final class CodeVectors {
    * @return false if one of them is unsure
    */
   boolean encode(long x, int n, float factor, long codes) {
-    return zero == 0 ? positive(x, n, factor, codes) : any(x, n, factor, codes);
+    return zero == 0 ? positive(x, n, factor, codes) : signed(x, n, factor, codes);
   }
 
-  private boolean any(long x, int n, float factor, long codes) {
-    IntVector carry0 = IntVector.fromArray(INTS, carry, 0);
-    IntVector carry1 = IntVector.fromArray(INTS, carry, LANES);
-    IntVector slopes = FloatVector.fromArray(FLOATS, slope, 0).reinterpretAsInts();
-    IntVector offsets = FloatVector.fromArray(FLOATS, offset, 0).reinterpretAsInts();
-    IntVector lasts = FloatVector.fromArray(FLOATS, last, 0).reinterpretAsInts();
-    FloatVector rounder = FloatVector.broadcast(FLOATS, ROUNDER + zero);
-    IntVector most = IntVector.zero(INTS); // bits of the largest distance from a code
+  private boolean signed(long x, int n, float factor, long codes) {
+    IntVector carry0 = carry(0);
+    IntVector carry1 = carry(1);
+    IntVector slopes = slopes();
+    IntVector offsets = offsets();
+    IntVector lasts = lasts();
+    FloatVector rounder = rounder();
+    IntVector most = IntVector.zero(INTS);
     for (int i = 0; i <= n - LANES; i += LANES) {
-      FloatVector v = FloatVector.fromMemorySegment(FLOATS, Lanes.ALL, x + 4L * i, ORDER);
-      IntVector bits = v.mul(factor).reinterpretAsInts();
+      IntVector bits = floats(x + 4L * i).mul(factor).reinterpretAsInts();
       IntVector key = bits.lanewise(VectorOperators.ROL, 1).max(2 * LOWEST);
       IntVector octave = key.lanewise(VectorOperators.LSHR, 24);
       IntVector piece =
           octave.selectFrom(carry0, carry1).add(key).lanewise(VectorOperators.LSHR, 24);
       FloatVector slope = piece.selectFrom(slopes).reinterpretAsFloats();
       FloatVector offset = piece.selectFrom(offsets).reinterpretAsFloats();
-      FloatVector line = bits.and(SIZE_BITS).reinterpretAsFloats().fma(slope, offset);
+      FloatVector size = bits.and(SIZE_BITS).reinterpretAsFloats().fma(slope, offset);
       // Positive floats are in the order of their bits, which are quicker to compare.
-      IntVector size = line.reinterpretAsInts().min(piece.selectFrom(lasts));
-      FloatVector signed = size.or(bits.and(~SIZE_BITS)).reinterpretAsFloats();
-      FloatVector rounded = signed.add(rounder);
-      IntVector off = signed.sub(rounded.sub(rounder)).reinterpretAsInts().and(SIZE_BITS);
-      most = most.max(off);
+      IntVector cut = size.reinterpretAsInts().min(piece.selectFrom(lasts));
+      FloatVector line = cut.or(bits.and(~SIZE_BITS)).reinterpretAsFloats();
+      FloatVector rounded = line.add(rounder);
+      most = most.max(line.sub(rounded.sub(rounder)).reinterpretAsInts().and(SIZE_BITS));
       // Below zero there is one code less than above it.
       IntVector code = rounded.reinterpretAsInts().max(ROUNDER_BITS);
       ((ByteVector) code.convertShape(VectorOperators.I2B, SIXTEEN, 0))
@@ -306,30 +306,68 @@ final class CodeVectors {
 
   /** The same for a book without negative numbers: they get the code of zero, 0. */
   private boolean positive(long x, int n, float factor, long codes) {
-    IntVector carry0 = IntVector.fromArray(INTS, carry, 0);
-    IntVector carry1 = IntVector.fromArray(INTS, carry, LANES);
-    IntVector slopes = FloatVector.fromArray(FLOATS, slope, 0).reinterpretAsInts();
-    IntVector offsets = FloatVector.fromArray(FLOATS, offset, 0).reinterpretAsInts();
-    IntVector lasts = FloatVector.fromArray(FLOATS, last, 0).reinterpretAsInts();
-    FloatVector rounder = FloatVector.broadcast(FLOATS, ROUNDER);
-    IntVector most = IntVector.zero(INTS); // bits of the largest distance from a code
+    IntVector carry0 = carry(0);
+    IntVector carry1 = carry(1);
+    IntVector slopes = slopes();
+    IntVector offsets = offsets();
+    IntVector lasts = lasts();
+    FloatVector rounder = rounder();
+    IntVector most = IntVector.zero(INTS);
     for (int i = 0; i <= n - LANES; i += LANES) {
-      FloatVector v = FloatVector.fromMemorySegment(FLOATS, Lanes.ALL, x + 4L * i, ORDER);
-      IntVector y = v.mul(factor).reinterpretAsInts().max(LOWEST);
+      IntVector y = floats(x + 4L * i).mul(factor).reinterpretAsInts().max(LOWEST);
       IntVector key = y.add(y);
       IntVector octave = key.lanewise(VectorOperators.LSHR, 24);
       IntVector piece =
           octave.selectFrom(carry0, carry1).add(key).lanewise(VectorOperators.LSHR, 24);
       FloatVector slope = piece.selectFrom(slopes).reinterpretAsFloats();
       FloatVector offset = piece.selectFrom(offsets).reinterpretAsFloats();
-      IntVector line = y.reinterpretAsFloats().fma(slope, offset).reinterpretAsInts();
-      FloatVector size = line.min(piece.selectFrom(lasts)).reinterpretAsFloats();
-      FloatVector rounded = size.add(rounder);
-      IntVector off = size.sub(rounded.sub(rounder)).reinterpretAsInts().and(SIZE_BITS);
-      most = most.max(off);
+      IntVector size = y.reinterpretAsFloats().fma(slope, offset).reinterpretAsInts();
+      FloatVector line = size.min(piece.selectFrom(lasts)).reinterpretAsFloats();
+      FloatVector rounded = line.add(rounder);
+      most = most.max(line.sub(rounded.sub(rounder)).reinterpretAsInts().and(SIZE_BITS));
       ((ByteVector) rounded.reinterpretAsInts().convertShape(VectorOperators.I2B, SIXTEEN, 0))
           .intoMemorySegment(Lanes.ALL, codes + i, ORDER);
     }
     return most.reduceLanes(VectorOperators.MAX) <= UNSURE;
+  }
+
+  // ---- the tables, for loops that do more than encode
+
+  /** Whether the book has negative numbers. */
+  boolean isSigned() {
+    return zero > 0;
+  }
+
+  /** Half 0 or 1 of what makes the exponent of a size, shifted left by one, the piece. */
+  IntVector carry(int half) {
+    return IntVector.fromArray(INTS, carry, LANES * half);
+  }
+
+  /** Bits of the slope of each piece. */
+  IntVector slopes() {
+    return bits(slope);
+  }
+
+  /** Bits of the offset of each piece. */
+  IntVector offsets() {
+    return bits(offset);
+  }
+
+  /** Bits of the last code of each piece, and a quarter. */
+  IntVector lasts() {
+    return bits(last);
+  }
+
+  private static IntVector bits(float[] table) {
+    return FloatVector.fromArray(FLOATS, table, 0).reinterpretAsInts();
+  }
+
+  /** Rounds a code to a whole number, counted from the first of the book, in its lowest bits. */
+  FloatVector rounder() {
+    return FloatVector.broadcast(FLOATS, ROUNDER + zero);
+  }
+
+  private static FloatVector floats(long address) {
+    return FloatVector.fromMemorySegment(FLOATS, Lanes.ALL, address, ORDER);
   }
 }

@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.AdamStep;
+import slimvox.backend.Backend;
 import slimvox.backend.CodeBook;
 import slimvox.backend.DataType;
 import slimvox.backend.Quantized;
@@ -19,6 +21,7 @@ import slimvox.backend.SgdStep;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
+import slimvox.memory.MemoryLedger;
 import slimvox.optim.DynamicTree;
 import slimvox.optim.LinearCode;
 import slimvox.storage.Safetensors;
@@ -234,6 +237,88 @@ class QuantizedTest extends KernelFixture {
       assertSame(b2, b, at);
       assertSame(m2, m, at);
       assertSame(v2, v, at);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"100003, 256", "100003, 2048", "200000, 4096"})
+  void anyNumberOfThreadsGivesTheSameBits(int size, int block) {
+    List<float[]> starts = List.of(normal(size), normal(size));
+    List<float[]> gradients = List.of(normal(size), normal(size), normal(size));
+    openBackend(1);
+    List<float[]> one = steps(starts, gradients, block);
+    for (int threads : new int[] {2, 3}) {
+      openBackend(threads);
+      List<float[]> more = steps(starts, gradients, block);
+      for (int i = 0; i < one.size(); i++) assertArrayEquals(one.get(i), more.get(i));
+    }
+  }
+
+  private void openBackend(int threads) {
+    backend.close();
+    backend = new Backend(CpuDevice.open(threads));
+    ops = backend.ops();
+  }
+
+  /** Parameters and state after a step for each gradient of SGD, and of Adam. */
+  private List<float[]> steps(List<float[]> starts, List<float[]> gradients, int block) {
+    int size = starts.get(0).length;
+    Tensor sgd = tensor(starts.get(0), size);
+    Tensor adam = tensor(starts.get(1), size);
+    Quantized b = quantized(size, DynamicTree.signed(), block);
+    Quantized m = quantized(size, DynamicTree.signed(), block);
+    Quantized v = quantized(size, DynamicTree.unsigned(), block);
+    for (int step = 1; step <= gradients.size(); step++) {
+      Tensor g = tensor(gradients.get(step - 1), size);
+      ops.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 1e-4f, true, step == 1), g, sgd, b);
+      ops.adamQuantized(new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.1, true, step), g, adam, m, v);
+    }
+    List<float[]> results = new ArrayList<>(List.of(ops.floats(sgd), ops.floats(adam)));
+    for (Quantized q : List.of(b, m, v)) {
+      Tensor full = tensor(size);
+      ops.dequantize(q, full);
+      results.add(ops.floats(full));
+    }
+    return results;
+  }
+
+  @Test
+  void aStepInPlaceOfFullStateTakesAFewKibibytesOfWorkspaceThatTheLedgerKnows() {
+    int size = 1 << 20;
+    Tensor p = tensor(normal(size), size);
+    Tensor g = tensor(normal(size), size);
+    Quantized m = quantized(size, DynamicTree.signed(), 256);
+    Quantized v = quantized(size, DynamicTree.unsigned(), 256);
+    backend.ledger().startTimeline();
+    ops.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 0, false, false), g, p, m);
+    ops.adamQuantized(new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1), g, p, m, v);
+    List<Long> bytes =
+        backend.ledger().stopTimeline().stream()
+            .filter(e -> e.category() == Category.WORKSPACE && e.allocation())
+            .map(MemoryLedger.Event::bytes)
+            .toList();
+    // 2048 numbers of each state on each of two threads.
+    assertEquals(List.of(2L * 8192, 2L * 2 * 8192), bytes);
+    assertEquals(0, backend.ledger().bytes(Category.WORKSPACE));
+  }
+
+  /** One not-a-number stays in its block and is not lost, on the fast path too. */
+  @Test
+  void whatIsNotFiniteMakesTheScaleOfItsBlockNotFinite() {
+    for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
+      int size = 1024;
+      float[] gradient = normal(size);
+      gradient[300] = bad;
+      Quantized m = quantized(size, DynamicTree.signed(), 256);
+      Quantized v = quantized(size, DynamicTree.unsigned(), 256);
+      AdamStep step = new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1);
+      ops.adamQuantized(step, tensor(gradient, size), tensor(normal(size), size), m, v);
+      for (Quantized q : List.of(m, v)) {
+        float[] absmax = ops.floats(q.absmax());
+        for (int b = 0; b < absmax.length; b++) {
+          assertEquals(b != 1, Float.isFinite(absmax[b]), q.absmax() + " " + b);
+        }
+      }
     }
   }
 
