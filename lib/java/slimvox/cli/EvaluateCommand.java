@@ -8,11 +8,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.verify.DetectionCost;
 import slimvox.verify.DetectionCurve;
+import slimvox.verify.PhraseResults;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
 
-/** EER and minDCF of a score file. */
+/** EER and minDCF of a score file, with {@code --words} of each phrase as well. */
 @Command(name = "evaluate", description = "Compute EER and minDCF of scores.", sortOptions = false)
 final class EvaluateCommand extends Subcommand {
   @Parameters(
@@ -39,6 +40,14 @@ final class EvaluateCommand extends Subcommand {
       description = "Write the DET curve: a picture (.png) or a table (.csv).")
   private Path det;
 
+  @Option(
+      names = "--words",
+      paramLabel = "UTT2WORD",
+      description =
+          "Lines 'utterance phrase': results of each phrase too. In each trial both recordings have"
+              + " to say the same.")
+  private Path words;
+
   @Override
   public Integer call() {
     if (det != null) DetFile.requireKnown(det);
@@ -46,9 +55,42 @@ final class EvaluateCommand extends Subcommand {
     Scores scored = Scores.read(scores, Trials.read(trials));
     DetectionCurve curve = scored.curve();
     Verification v = Verification.of(curve, cost, scored.trials().name(), scored.trials().sha256());
+    PhraseResults phrases =
+        words == null
+            ? null
+            : PhraseResults.of(scored, PhraseResults.readPhrases(words)::get, cost);
     if (det != null) DetFile.write(det, scores.getFileName().toString(), curve);
-    result(v.toString(), json(v));
+    Map<String, Object> values = json(v);
+    if (phrases == null) {
+      result(v.toString(), values);
+      return 0;
+    }
+    Map<String, Object> each = new LinkedHashMap<>();
+    for (var p : phrases.phrases()) each.put(p.phrase(), json(p.verification()));
+    values.put("phrases", each);
+    values.put("mean_phrase_eer_percent", phrases.meanEerPercent());
+    result(table(phrases), values);
     return 0;
+  }
+
+  private static String table(PhraseResults phrases) {
+    int width = 6;
+    for (var p : phrases.phrases()) width = Math.max(width, p.phrase().length());
+    String row = "%-" + width + "s  %10.2f  %8.3f  %7d  %10d%n";
+    StringBuilder table = new StringBuilder();
+    table.append(
+        ("%-" + width + "s  %10s  %8s  %7s  %10s%n")
+            .formatted("phrase", "EER (%)", "minDCF", "targets", "nontargets"));
+    for (var p : phrases.phrases()) {
+      Verification v = p.verification();
+      table.append(
+          row.formatted(p.phrase(), v.eerPercent(), v.minDcf(), v.targets(), v.nontargets()));
+    }
+    return table
+        .append("mean of the phrases' EERs: %.2f %%%n".formatted(phrases.meanEerPercent()))
+        .append("pooled: ")
+        .append(phrases.pooled())
+        .toString();
   }
 
   /** A verification result under the keys that scripts rely on. */

@@ -1,6 +1,8 @@
 package slimvox.verify;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -23,6 +25,32 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
 
   public PhraseResults {
     phrases = List.copyOf(phrases);
+  }
+
+  /**
+   * What utterances say: a file of lines {@code UTTERANCE PHRASE}, as a corpus' {@code utt2word}.
+   *
+   * @throws InputException if the file cannot be read, a line has no phrase, or an utterance is on
+   *     two lines
+   */
+  public static Map<String, String> readPhrases(Path file) {
+    Map<String, String> phrases = new HashMap<>();
+    FieldLines.read(
+        file,
+        (number, fields) -> {
+          if (fields.length < 2) {
+            throw new InputException(
+                "%s:%d: only one field (%s); a line is UTTERANCE PHRASE"
+                    .formatted(file, number, fields[0]));
+          }
+          String phrase = String.join(" ", List.of(fields).subList(1, fields.length));
+          if (phrases.put(fields[0], phrase) != null) {
+            throw new InputException(
+                "%s:%d: %s is on an earlier line already; remove one of them"
+                    .formatted(file, number, fields[0]));
+          }
+        });
+    return phrases;
   }
 
   /**

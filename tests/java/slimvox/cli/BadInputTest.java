@@ -183,6 +183,33 @@ class BadInputTest extends CommandLineTest {
   }
 
   @Test
+  void wordsThatDoNotMatchTheTrials() throws IOException {
+    Path trials = Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n0 d c\n1 d e\n");
+    Path scores = Files.writeString(folder.resolve("s"), "4 a b\n3 a c\n1 d c\n2 d e\n");
+    Path words = folder.resolve("utt2word");
+    Files.writeString(words, "a yes\nb yes\nc yes\nd\n");
+    run("evaluate", scores, trials, "--words", words)
+        .failsWith(words + ":4: only one field (d); a line is UTTERANCE PHRASE");
+    Files.writeString(words, "a yes\nb yes\na no\n");
+    run("evaluate", scores, trials, "--words", words)
+        .failsWith(words + ":3: a is on an earlier line already; remove one of them");
+    Files.writeString(words, "a yes\nb yes\nc yes\nd good morning\n");
+    run("evaluate", scores, trials, "--words", words)
+        .failsWith("trials:3: 'd' says 'good morning' and 'c' says 'yes'");
+    Files.writeString(trials, "1 a b\n0 a c\n0 d f\n1 d e\n");
+    Files.writeString(scores, "4 a b\n3 a c\n1 d f\n2 d e\n");
+    Files.writeString(words, "a y\nb y\nc y\nd good morning\ne good morning\n");
+    run("evaluate", scores, trials, "--words", words)
+        .failsWith("trials:3: what 'f' says is not known; add it to utt2word");
+    Files.writeString(words, Files.readString(words) + "f good morning\n");
+    // Both phrases are told apart without an error; one threshold for both makes one in two.
+    var json = run("evaluate", scores, trials, "--words", words, "--json").succeeds().json();
+    assertEquals(0, json.at("/phrases/good morning/eer_percent").asDouble());
+    assertEquals(0, json.get("mean_phrase_eer_percent").asDouble());
+    assertEquals(50, json.get("eer_percent").asDouble());
+  }
+
+  @Test
   void recipesWithFaults() throws IOException {
     Path out = folder.resolve("run");
     Path file = folder.resolve("bad.yaml");
