@@ -19,8 +19,20 @@ public record PackedBlock(
     PackedConvolution shortcut) {
   public PackedBlock {
     boolean reshapes = first.stride() != 1 || first.in() != first.out();
-    if (reshapes != (shortcut != null) || second.in() != first.out() || second.stride() != 1) {
+    if (reshapes != (shortcut != null)
+        || second.in() != first.out()
+        || second.out() != first.out()
+        || second.stride() != 1
+        || (shortcut != null && !bringsTo(first, shortcut))) {
       throw new IllegalArgumentException(name + ": convolutions that do not fit together");
     }
+  }
+
+  /** Whether a shortcut makes of the same float input a plane of the same shape. */
+  private static boolean bringsTo(PackedConvolution first, PackedConvolution shortcut) {
+    return shortcut.in() == first.in()
+        && shortcut.out() == first.out()
+        && shortcut.stride() == first.stride()
+        && shortcut.form() != WeightForm.W1A1;
   }
 }

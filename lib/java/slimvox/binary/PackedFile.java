@@ -152,6 +152,8 @@ final class PackedFile {
       PackedConvolution stem = convolutions.remove("conv1");
       if (stem == null) throw bad("no layer conv1");
       if (stem.in() != 1) throw bad("layer conv1 has " + stem.in() + " input channels, not 1");
+      if (stem.stride() != 1) throw bad("layer conv1 has stride " + stem.stride() + ", not 1");
+      if (stem.form() == WeightForm.W1A1) throw bad("layer conv1 takes signs, features have none");
       List<PackedBlock> blocks = blocks(convolutions);
       int bins = positive("bins", text("bins"));
       int channels = stem.out();
@@ -214,7 +216,9 @@ final class PackedFile {
       int in = positive(name, words[2]);
       int out = positive(name, words[3]);
       int kernel = positive(name, words[4]);
+      if (kernel > 3) throw bad(name + ": kernel " + kernel + ", 1 or 3 are possible");
       int stride = positive(name, words[5]);
+      if (stride > 2) throw bad(name + ": stride " + stride + ", 1 or 2 are possible");
       var kind = choice(name, ChannelActivation.Kind.class, words[6]);
       boolean exact = words.length == 8 || form != WeightForm.W1A32;
       String weight = name + ".weight";

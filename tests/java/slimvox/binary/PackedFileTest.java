@@ -237,6 +237,54 @@ class PackedFileTest {
         "damaged packed model: " + why + "; make it again with slimvox pack", refused(file));
   }
 
+  /** Read without them, such layers would be run beyond the ends of the planes. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "conv1 float32 1 12 3 1|conv1 float32 1 12 3 2|layer conv1 has stride 2, not 1",
+        "layer1.0.conv1 w1a32 12 12 3 1|layer1.0.conv1 w1a32 12 12 30000 1"
+            + "|layer1.0.conv1: kernel 30000, 1 or 3 are possible",
+        "layer2.0.conv1 w1a32 12 24 3 2|layer2.0.conv1 w1a32 12 24 3 1000"
+            + "|layer2.0.conv1: stride 1000, 1 or 2 are possible",
+        "layer2.0.shortcut.0 w1a32 12 24 1 2|layer2.0.shortcut.0 w1a32 12 24 1 1"
+            + "|layer2.0: convolutions that do not fit together",
+        "layer3.1.conv2 w1a32 48 48 3 1|layer3.1.conv2 w1a32 48 48 3 2"
+            + "|layer3.1: convolutions that do not fit together"
+      })
+  void layersThatDoNotFitTogetherAreNamed(String line, String other, String why) {
+    Path file =
+        changed(
+            (texts, _) -> {
+              String layers = texts.get("layers");
+              assertTrue(layers.contains(line), layers);
+              texts.put("layers", layers.replace(line, other));
+            },
+            null);
+    assertEquals(
+        "damaged packed model: " + why + "; make it again with slimvox pack", refused(file));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"W1A32, 24, 24, 2", "W1A32, 12, 36, 2", "W1A32, 12, 24, 1", "W1A1, 12, 24, 2"})
+  void shortcutsOfAnotherShapeOrOfSignsAreRefused(WeightForm form, int in, int out, int stride) {
+    var none = ChannelActivation.Kind.NONE;
+    var first = PackedFixture.convolution(WeightForm.W1A32, 12, 24, 3, 2, none, 1);
+    var second = PackedFixture.convolution(WeightForm.W1A32, 24, 24, 3, 1, none, 2);
+    var good = PackedFixture.convolution(WeightForm.W1A32, 12, 24, 1, 2, none, 3);
+    var bad = PackedFixture.convolution(form, in, out, 1, stride, none, 4);
+    var wide = PackedFixture.convolution(WeightForm.W1A32, 24, 36, 3, 1, none, 5);
+    assertEquals(good, new PackedBlock("b", false, first, second, good).shortcut());
+    for (PackedConvolution[] pair : new PackedConvolution[][] {{second, bad}, {wide, good}}) {
+      assertEquals(
+          "b: convolutions that do not fit together",
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> new PackedBlock("b", false, first, pair[0], pair[1]))
+              .getMessage());
+    }
+  }
+
   @Test
   void aMissingTensorIsNamed() {
     Path file = changed((_, _) -> {}, "layer2.0.conv2.scale");
