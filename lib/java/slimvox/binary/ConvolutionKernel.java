@@ -42,7 +42,7 @@ final class ConvolutionKernel implements AutoCloseable {
     this.parallel = parallel;
     this.layer = LayerShape.of(layer);
     this.vectors = vectors;
-    weights = new KernelWeights(backend, layer, null);
+    weights = new KernelWeights(backend, layer);
     epilogue = new Epilogue(backend, layer);
     inputShift = layer.inputShift() == null ? null : shift(backend, layer);
     card = backend.device() instanceof CudaDevice cuda ? cuda.packed() : null;

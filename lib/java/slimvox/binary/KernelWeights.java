@@ -34,8 +34,8 @@ final class KernelWeights implements AutoCloseable {
   private final Tensor words;
   private final int[] sizes; // of a filter's weights, as bits of floats
 
-  /** Lays the weights out; {@code inverted[o]} inverts the signs of filter o; may be null. */
-  KernelWeights(Backend backend, PackedConvolution layer, boolean[] inverted) {
+  /** Lays the weights out. */
+  KernelWeights(Backend backend, PackedConvolution layer) {
     this.shape = LayerShape.of(layer);
     sizes = new int[CHANNELS * tiles()];
     for (int o = 0; o < layer.out(); o++) {
@@ -43,7 +43,7 @@ final class KernelWeights implements AutoCloseable {
     }
     int[] values =
         switch (layer.form()) {
-          case W1A1 -> inputWords(layer, inverted);
+          case W1A1 -> inputWords(layer);
           case W1A32 -> outputWords(layer);
           default -> floats(layer);
         };
@@ -78,17 +78,16 @@ final class KernelWeights implements AutoCloseable {
     return 4L * CHANNELS * shape.filterSize();
   }
 
-  private static int[] inputWords(PackedConvolution layer, boolean[] inverted) {
+  private static int[] inputWords(PackedConvolution layer) {
     int taps = layer.kernel() * layer.kernel();
     int perTap = Plane.words(layer.in());
     int tiles = Plane.words(layer.out());
     int row = SignBits.rowBytes(layer.filterSize());
     int[] words = new int[tiles * taps * perTap * CHANNELS];
     for (int o = 0; o < layer.out(); o++) {
-      int flip = inverted != null && inverted[o] ? 1 : 0;
       for (int tap = 0; tap < taps; tap++) {
         for (int i = 0; i < layer.in(); i++) {
-          int bit = SignBits.get(layer.signs(), row, o, tap * layer.in() + i) ^ flip;
+          int bit = SignBits.get(layer.signs(), row, o, tap * layer.in() + i);
           int word = ((o / CHANNELS * taps + tap) * perTap + i / 32) * CHANNELS + o % CHANNELS;
           words[word] |= bit << i % 32;
         }
