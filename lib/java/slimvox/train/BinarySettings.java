@@ -64,7 +64,10 @@ public record BinarySettings(
       withoutEffect("gradient", gradient, scheme);
     }
     boolean signs = scheme.equals("w1a1") || scheme.equals("w32a1");
-    if (scheme.equals("w32a1")) withoutEffect("gradient", gradient, scheme);
+    if (scheme.equals("w32a1")) {
+      withoutEffect("shortcuts", shortcuts, scheme);
+      withoutEffect("gradient", gradient, scheme);
+    }
     if (!signs) {
       withoutEffect("shifts", shifts, scheme);
       if ("none".equals(activation)) {

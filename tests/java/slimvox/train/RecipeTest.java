@@ -282,6 +282,8 @@ class RecipeTest {
             + " rprelu, prelu or none",
         "model:@  binary: {scheme: paper, activation: none} | r.yaml: line 2:"
             + " model.binary.activation: none needs signs, scheme w1a1 or w32a1",
+        "model:@  binary: {scheme: w32a1, shortcuts: false} | r.yaml: line 2:"
+            + " model.binary.shortcuts: false has no effect with scheme w32a1",
         "model:@  binary: {scheme: w32a1, gradient: xnor} | r.yaml: line 2: model.binary.gradient:"
             + " xnor has no effect with scheme w32a1",
         "model:@  binary: {scheme: bwn, gradient: sign} | r.yaml: line 2: model.binary.gradient:"
