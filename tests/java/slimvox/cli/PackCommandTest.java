@@ -130,6 +130,16 @@ class PackCommandTest extends CommandLineTest {
   }
 
   @Test
+  void aCheckpointIsNotOverwritten() throws Exception {
+    Path checkpoint = checkpoint("bwn");
+    byte[] before = Files.readAllBytes(checkpoint);
+    Path again = folder.resolve("x/../" + checkpoint.getFileName());
+    run("pack", checkpoint, again)
+        .isRefusedAsUsage("pack", "OUT " + again + " is the checkpoint itself; give another file");
+    assertArrayEquals(before, Files.readAllBytes(checkpoint));
+  }
+
+  @Test
   void anUtteranceTooShortIsNamed() {
     Path packed = folder.resolve("net.packed");
     assertEquals(0, run("pack", checkpoint("bwn"), packed, "--head", "int8").code());
