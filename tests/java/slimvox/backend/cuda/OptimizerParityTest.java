@@ -9,6 +9,7 @@ import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
 import slimvox.optim.DynamicTree;
+import slimvox.optim.LinearCode;
 
 /** Optimizer steps with float32 state against the CPU. */
 class OptimizerParityTest extends ParityFixture {
@@ -90,7 +91,12 @@ class OptimizerParityTest extends ParityFixture {
       float[] x = normal(form[0]);
       if (form[0] > 600) Arrays.fill(x, 0, 512, 0); // blocks of zeros
       if (form[0] > 900) Arrays.fill(x, 768, form[0], 1e-40f);
-      for (CodeBook book : List.of(DynamicTree.signed(), DynamicTree.unsigned())) {
+      for (CodeBook book :
+          List.of(
+              DynamicTree.signed(),
+              DynamicTree.unsigned(),
+              LinearCode.signed(),
+              LinearCode.unsigned())) {
         compare(
             "codes " + form[0],
             0,
