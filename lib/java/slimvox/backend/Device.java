@@ -170,6 +170,40 @@ public interface Device extends AutoCloseable {
   /** y = x * weight (cross-correlation, no bias). */
   void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace);
 
+  /**
+   * Bytes of a weight in the layout that {@link #convolve} brings it into at each call; 0 where it
+   * reads the weight as it is, and then the five methods below are not called.
+   */
+  default long laidOutBytes(Convolution geometry) {
+    return 0;
+  }
+
+  /** Whether a weight laid out for one geometry serves the other. */
+  default boolean sameLayout(Convolution a, Convolution b) {
+    throw new UnsupportedOperationException(name() + " reads weights as they are");
+  }
+
+  /** Scratch bytes of {@link #layOut}. */
+  default long layOutWorkspace(Convolution geometry) {
+    throw new UnsupportedOperationException(name() + " reads weights as they are");
+  }
+
+  /** Brings a weight into the layout of the geometry, which has {@link #laidOutBytes}. */
+  default void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
+    throw new UnsupportedOperationException(name() + " reads weights as they are");
+  }
+
+  /** Scratch bytes of {@link #convolveLaidOut}. */
+  default long convolveLaidOutWorkspace(Convolution geometry) {
+    throw new UnsupportedOperationException(name() + " reads weights as they are");
+  }
+
+  /** {@link #convolve} with a weight that is laid out already: the same bits. */
+  default void convolveLaidOut(
+      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
+    throw new UnsupportedOperationException(name() + " reads weights as they are");
+  }
+
   /** Whether there is {@link #convolveAdd}; else a result is added in a pass of its own. */
   default boolean addsConvolutions() {
     return false;

@@ -188,6 +188,25 @@ public final class Operations {
     watched(y);
   }
 
+  /** Brings a weight into the layout of a geometry. */
+  public void layOut(Convolution g, Tensor weight, Tensor laidOut) {
+    shape(g.weightShape(), weight);
+    length(laidOut, DataType.FLOAT32, device.laidOutBytes(g) / 4);
+    with(laidOut.label(), device.layOutWorkspace(g), w -> device.layOut(g, weight, laidOut, w));
+  }
+
+  /** The convolution with a weight that {@link #layOut} laid out for the same layout. */
+  public void convolveLaidOut(Convolution g, Tensor x, Tensor laidOut, Tensor y) {
+    shape(g.inShape(), x);
+    length(laidOut, DataType.FLOAT32, device.laidOutBytes(g) / 4);
+    shape(g.outShape(), y);
+    with(
+        y.label(),
+        device.convolveLaidOutWorkspace(g),
+        w -> device.convolveLaidOut(g, x, laidOut, y, w));
+    watched(y);
+  }
+
   /** y += the convolution of x. */
   public void convolveAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
     shape(g.inShape(), x);

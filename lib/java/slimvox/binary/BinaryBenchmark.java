@@ -58,7 +58,7 @@ public final class BinaryBenchmark {
    * @param packedBytes of the packed file, W1A32
    * @param packedW1A1Bytes of the packed file, W1A1
    * @param layers in the order of the network
-   * @param float32Ms whole network, one utterance, trained form
+   * @param float32Ms whole network, one utterance, trained form, its weights laid out once
    * @param w1a32Ms the same packed
    * @param w1a1Ms the same packed
    */
@@ -304,6 +304,11 @@ public final class BinaryBenchmark {
   private ArenaPlan plan(Network network) {
     try (Backend dry = new Backend(new DryDevice(backend.device()));
         Network planned = network.on(dry)) {
+      network.freeze();
+      planned.freeze();
+      evaluate(planned, features());
+      network.prepare(planned.convolutions());
+      planned.prepare(planned.convolutions());
       dry.ledger().startTimeline();
       evaluate(planned, features());
       return ArenaPlan.of(dry.ledger().stopTimeline());

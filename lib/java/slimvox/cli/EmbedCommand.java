@@ -230,7 +230,7 @@ final class EmbedCommand extends Subcommand {
   private Embeddings embed(Network network, Input input) throws InterruptedException {
     int total = input.ids.size();
     Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
-    try (Embedder embedder = new Embedder(network);
+    try (Embedder embedder = Embedder.frozen(network);
         Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (int from = 0; from < total; from += CHUNK) {
         List<String> ids = input.ids.subList(from, Math.min(total, from + CHUNK));

@@ -1,11 +1,17 @@
 package slimvox.models;
 
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.List;
 import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
 import slimvox.backend.Tensor;
 import slimvox.nn.Layer;
 import slimvox.nn.Mode;
+import slimvox.nn.Parameter;
 import slimvox.nn.Sequential;
 import slimvox.nn.State;
 
@@ -50,6 +56,40 @@ public final class Network implements Layer {
   /** Parameters, running statistics and counters under WeSpeaker's names. */
   public State state() {
     return state;
+  }
+
+  /** Says that the parameters do not change until {@link #thaw}, see {@link Parameter#freeze}. */
+  public void freeze() {
+    parameters().forEach(Parameter::freeze);
+  }
+
+  /** Says that the parameters may change again. */
+  public void thaw() {
+    parameters().forEach(Parameter::thaw);
+  }
+
+  /** The convolution of each parameter in the latest evaluation since {@link #freeze}, or null. */
+  public List<Convolution> convolutions() {
+    List<Convolution> latest = new ArrayList<>();
+    for (Parameter p : parameters()) latest.add(p.laidOut().latest());
+    return latest;
+  }
+
+  /**
+   * Lays weights out for an evaluation to come.
+   *
+   * @param convolutions of a frozen network of the same kind, also a dry one
+   */
+  public void prepare(List<Convolution> convolutions) {
+    Iterator<Parameter> each = parameters().iterator();
+    for (Convolution g : convolutions) {
+      Parameter parameter = each.next();
+      if (g != null) parameter.laidOut().prepare(g);
+    }
+  }
+
+  private Collection<Parameter> parameters() {
+    return state.parameters().values();
   }
 
   @Override

@@ -81,7 +81,11 @@ public final class Conv2d implements Layer {
   public Tensor forward(Tensor x, Mode mode) {
     Convolution g = geometry(x.shape());
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
-    backend.ops().convolve(g, x, weight.value(), y);
+    if (mode == Mode.EVALUATE && weight.laidOut() != null) {
+      weight.laidOut().convolve(g, x, y);
+    } else {
+      backend.ops().convolve(g, x, weight.value(), y);
+    }
     if (mode.keeps()) input = x.retain();
     return y;
   }

@@ -12,6 +12,7 @@ public final class Parameter implements AutoCloseable {
   private final Tensor value;
   private Tensor gradient;
   private Consumer<Parameter> completion;
+  private LaidOutWeight laidOut;
 
   /**
    * A parameter whose values are not set yet.
@@ -76,8 +77,28 @@ public final class Parameter implements AutoCloseable {
     gradient = null;
   }
 
+  /**
+   * Says that the value will not change until {@link #thaw}: a convolution may lay it out once. Its
+   * bytes are then kept twice.
+   */
+  public void freeze() {
+    if (laidOut == null) laidOut = new LaidOutWeight(backend, value);
+  }
+
+  /** Says that the value may change again. */
+  public void thaw() {
+    if (laidOut != null) laidOut.close();
+    laidOut = null;
+  }
+
+  /** The value as a convolution reads it; null if it is not frozen. */
+  public LaidOutWeight laidOut() {
+    return laidOut;
+  }
+
   @Override
   public void close() {
+    thaw();
     dropGradient();
     value.close();
   }

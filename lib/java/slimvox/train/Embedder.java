@@ -10,6 +10,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
 import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
 import slimvox.data.Batch;
@@ -36,26 +37,48 @@ public final class Embedder implements AutoCloseable {
 
   private record Form(int batch, int frames) {}
 
+  /** The memory of a form and, for a frozen network, its convolutions. */
+  private record Plan(ArenaPlan arena, List<Convolution> convolutions) {}
+
   private final Network network;
   private final Backend backend;
   private final Backend dryBackend;
   private final Network dryNetwork;
+  private final boolean frozen;
 
   /** Plans of the latest forms: a large corpus has thousands of lengths. */
-  private final Map<Form, ArenaPlan> plans =
+  private final Map<Form, Plan> plans =
       new LinkedHashMap<>(16, 0.75f, true) {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Form, ArenaPlan> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Form, Plan> eldest) {
           return size() > MOST_PLANS;
         }
       };
 
   /** An embedder that uses {@code network}'s parameters as they are at each call. */
   public Embedder(Network network) {
+    this(network, false);
+  }
+
+  /**
+   * A faster embedder of a network that nobody else changes or runs until it is closed: weights of
+   * convolutions are laid out once as the device reads them. The embeddings are the same bits, and
+   * those weights take their bytes twice.
+   */
+  public static Embedder frozen(Network network) {
+    return new Embedder(network, true);
+  }
+
+  private Embedder(Network network, boolean frozen) {
     this.network = network;
+    this.frozen = frozen;
     this.backend = network.backend();
     this.dryBackend = new Backend(new DryDevice(backend.device()));
     this.dryNetwork = network.on(dryBackend);
+    if (frozen) {
+      network.freeze();
+      dryNetwork.freeze();
+    }
   }
 
   /** Dimension of the embeddings. */
@@ -89,8 +112,10 @@ public final class Embedder implements AutoCloseable {
       }
       Batch.transpose(features, values, i * bins * frames);
     }
-    ArenaPlan plan = plans.computeIfAbsent(new Form(batch.size(), frames), this::plan);
-    float[] out = backend.step(plan, () -> run(network, values, batch.size(), frames));
+    Plan plan = plans.computeIfAbsent(new Form(batch.size(), frames), this::plan);
+    // Before the step: what is laid out outlasts it, so it has no place in its plan.
+    if (frozen) network.prepare(plan.convolutions);
+    float[] out = backend.step(plan.arena, () -> run(network, values, batch.size(), frames));
     List<float[]> embeddings = new ArrayList<>();
     int size = dimension();
     for (int i = 0; i < batch.size(); i++) {
@@ -147,13 +172,18 @@ public final class Embedder implements AutoCloseable {
     batch.clear();
   }
 
-  private ArenaPlan plan(Form form) {
+  private Plan plan(Form form) {
+    float[] values = new float[form.batch * network.spec().bins() * form.frames];
+    List<Convolution> convolutions = null;
+    if (frozen) {
+      run(dryNetwork, values, form.batch, form.frames); // says which convolutions there are
+      convolutions = dryNetwork.convolutions();
+      dryNetwork.prepare(convolutions);
+    }
     MemoryLedger ledger = dryBackend.ledger();
     ledger.startTimeline();
-    int bins = network.spec().bins();
-    float[] values = new float[form.batch * bins * form.frames];
     run(dryNetwork, values, form.batch, form.frames);
-    return ArenaPlan.of(ledger.stopTimeline());
+    return new Plan(ArenaPlan.of(ledger.stopTimeline()), convolutions);
   }
 
   private static float[] run(Network network, float[] values, int batch, int frames) {
@@ -170,6 +200,7 @@ public final class Embedder implements AutoCloseable {
   /** Leaves the network open. */
   @Override
   public void close() {
+    if (frozen) network.thaw();
     dryNetwork.close();
     dryBackend.close();
   }

@@ -98,8 +98,42 @@ final class ConvolutionPass implements Operation {
     }
     long chosen = workspace + weightOffset;
     long scratchpad = workspace + scratchpadOffset;
-    reorder.run(stream, scratchpad, plain, chosen);
-    convolution.run(stream, scratchpad, input, chosen, output);
+    layOut(stream, plain, chosen, scratchpad);
+    runLaidOut(stream, input, chosen, output, scratchpad);
+  }
+
+  // ---- the same in two steps; not for mirrored weights
+
+  /** Bytes of a weight in the library's layout. */
+  long laidOutBytes() {
+    return convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS);
+  }
+
+  /** Whether a weight laid out for one serves the other. */
+  boolean sameLayout(ConvolutionPass other) {
+    return Dnnl.equal(
+        convolution.layoutOf(dnnl.DNNL_ARG_WEIGHTS),
+        other.convolution.layoutOf(dnnl.DNNL_ARG_WEIGHTS));
+  }
+
+  /** Scratch memory of {@link #layOut}. */
+  long layOutWorkspaceBytes() {
+    return Operation.align(reorder.scratchpadBytes());
+  }
+
+  /** Copies a weight into the library's layout. */
+  void layOut(long stream, long weight, long laidOut, long workspace) {
+    reorder.run(stream, workspace, weight, laidOut);
+  }
+
+  /** Scratch memory of {@link #runLaidOut}. */
+  long runLaidOutWorkspaceBytes() {
+    return Operation.align(convolution.scratchpadBytes());
+  }
+
+  /** Runs with a weight that is in the library's layout already. */
+  void runLaidOut(long stream, long input, long laidOut, long output, long workspace) {
+    convolution.run(stream, workspace, input, laidOut, output);
   }
 
   @Override

@@ -235,6 +235,37 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public long laidOutBytes(Convolution geometry) {
+    return oneDnn.laidOutBytes(geometry);
+  }
+
+  @Override
+  public boolean sameLayout(Convolution a, Convolution b) {
+    return oneDnn.sameLayout(a, b);
+  }
+
+  @Override
+  public long layOutWorkspace(Convolution geometry) {
+    return oneDnn.layOutWorkspace(geometry);
+  }
+
+  @Override
+  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
+    oneDnn.layOut(geometry, weight, laidOut, workspace);
+  }
+
+  @Override
+  public long convolveLaidOutWorkspace(Convolution geometry) {
+    return oneDnn.convolveLaidOutWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveLaidOut(
+      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
+    oneDnn.convolveLaidOut(geometry, x, laidOut, y, workspace);
+  }
+
+  @Override
   public boolean addsConvolutions() {
     return true;
   }

@@ -128,6 +128,38 @@ public final class OneDnn implements AutoCloseable {
     forward(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
   }
 
+  /** See {@link slimvox.backend.Device#laidOutBytes}. */
+  public long laidOutBytes(Convolution geometry) {
+    return forward(geometry).laidOutBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#sameLayout}. */
+  public boolean sameLayout(Convolution a, Convolution b) {
+    return forward(a).sameLayout(forward(b));
+  }
+
+  /** See {@link slimvox.backend.Device#layOutWorkspace}. */
+  public long layOutWorkspace(Convolution geometry) {
+    return forward(geometry).layOutWorkspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#layOut}. */
+  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
+    forward(geometry).layOut(stream, weight.address(), laidOut.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#convolveLaidOutWorkspace}. */
+  public long convolveLaidOutWorkspace(Convolution geometry) {
+    return forward(geometry).runLaidOutWorkspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveLaidOut}. */
+  public void convolveLaidOut(
+      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
+    forward(geometry)
+        .runLaidOut(stream, x.address(), laidOut.address(), y.address(), address(workspace));
+  }
+
   /** See {@link slimvox.backend.Device#convolveAddWorkspace}. */
   public long convolveAddWorkspace(Convolution geometry) {
     return adding(geometry).workspaceBytes();

@@ -151,6 +151,35 @@ public final class DryDevice implements Device {
   }
 
   @Override
+  public long laidOutBytes(Convolution geometry) {
+    return sizes == null ? 0 : sizes.laidOutBytes(geometry);
+  }
+
+  @Override
+  public boolean sameLayout(Convolution a, Convolution b) {
+    return sizes.sameLayout(a, b);
+  }
+
+  @Override
+  public long layOutWorkspace(Convolution geometry) {
+    return sizes.layOutWorkspace(geometry);
+  }
+
+  @Override
+  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {}
+
+  @Override
+  public long convolveLaidOutWorkspace(Convolution geometry) {
+    return sizes.convolveLaidOutWorkspace(geometry);
+  }
+
+  @Override
+  public void convolveLaidOut(
+      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
+    multiplyAdds += geometry.multiplyAdds();
+  }
+
+  @Override
   public long convolveBackwardDataWorkspace(Convolution geometry) {
     return sizes == null ? 0 : sizes.convolveBackwardDataWorkspace(geometry);
   }

@@ -43,6 +43,7 @@ class OneDnnTest {
       Tensor dx = memory.tensor(g.inShape().toArray());
       Tensor dw = memory.tensor(g.weightShape().toArray());
       library.convolve(g, tx, tw, y, memory.workspace(library.convolveWorkspace(g)));
+      checkLaidOut(memory, library, g, tx, tw, GuardedMemory.values(y));
       library.convolveBackwardData(
           g, tdy, tw, dx, memory.workspace(library.convolveBackwardDataWorkspace(g)));
       Tensor workspace = memory.workspace(library.convolveBackwardWeightWorkspace(g));
@@ -55,6 +56,17 @@ class OneDnnTest {
       return new Results(
           GuardedMemory.values(y), GuardedMemory.values(dx), once, GuardedMemory.values(dw));
     }
+  }
+
+  /** The same bits with a weight laid out before. */
+  private static void checkLaidOut(
+      GuardedMemory memory, OneDnn library, Convolution g, Tensor x, Tensor weight, float[] y) {
+    Tensor laidOut = memory.tensor(Math.toIntExact(library.laidOutBytes(g) / 4));
+    library.layOut(g, weight, laidOut, memory.workspace(library.layOutWorkspace(g)));
+    Tensor again = memory.tensor(g.outShape().toArray());
+    Tensor workspace = memory.workspace(library.convolveLaidOutWorkspace(g));
+    library.convolveLaidOut(g, x, laidOut, again, workspace);
+    assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
   }
 
   static List<String> knownAnswers() {

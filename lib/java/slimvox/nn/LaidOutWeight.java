@@ -1,0 +1,70 @@
+package slimvox.nn;
+
+import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
+import slimvox.backend.Device;
+import slimvox.backend.Tensor;
+import slimvox.memory.Category;
+
+/**
+ * The weight of a convolution that is not trained any more, kept a second time in the layout that
+ * the device reads, so that it is brought into it once and not at each call.
+ *
+ * <p>That layout depends on the convolution's geometry: the latest that {@link #prepare} was told
+ * is served, others get the weight as it is. The results are the same bits either way.
+ */
+public final class LaidOutWeight implements AutoCloseable {
+  private final Backend backend;
+  private final Tensor weight;
+  private Convolution latest;
+  private Convolution geometry; // whose layout it has
+  private Tensor laidOut; // null: the device reads the weight as it is
+
+  LaidOutWeight(Backend backend, Tensor weight) {
+    this.backend = backend;
+    this.weight = weight;
+  }
+
+  /** The latest convolution; null if there was none. */
+  public Convolution latest() {
+    return latest;
+  }
+
+  /** Lays the weight out for a geometry, unless it is. */
+  public void prepare(Convolution g) {
+    if (isFor(g)) return;
+    Device device = backend.device();
+    long bytes = device.laidOutBytes(g);
+    if (laidOut == null || laidOut.bytes() != bytes) {
+      close();
+      if (bytes == 0) return;
+      int length = Math.toIntExact(bytes / 4);
+      laidOut = backend.allocate(Category.PARAMETER, weight.label() + ".laid_out", length);
+      geometry = null;
+    }
+    if (geometry == null || !device.sameLayout(geometry, g)) {
+      backend.ops().layOut(g, weight, laidOut);
+    }
+    geometry = g;
+  }
+
+  private boolean isFor(Convolution g) {
+    return laidOut != null && g.equals(geometry);
+  }
+
+  void convolve(Convolution g, Tensor x, Tensor y) {
+    latest = g;
+    if (isFor(g)) {
+      backend.ops().convolveLaidOut(g, x, laidOut, y);
+    } else {
+      backend.ops().convolve(g, x, weight, y);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (laidOut != null) laidOut.close();
+    laidOut = null;
+    geometry = null;
+  }
+}
