@@ -147,9 +147,11 @@ class TrainCommandTest extends CommandLineTest {
   void ctrlCStopsAProcessWithExitCode130() throws Exception {
     Assumptions.assumeTrue(
         System.getProperty("os.name").equals("Linux"), "signals are sent with Linux' kill");
+    // A build in the background of a script has Ctrl-C ignored, and hands that down.
+    List<String> command = new ArrayList<>(List.of("env", "--default-signal=INT"));
     Path out = folder.resolve("signalled");
     Path printed = folder.resolve("signalled.txt");
-    List<String> command = new ArrayList<>(slimvoxProcess());
+    command.addAll(slimvoxProcess());
     command.addAll(List.of("train", recipe.toString(), "--out", out.toString(), "--json"));
     command.addAll(List.of("--set", "run.length=1000000 steps", "run.validateEvery=0 steps"));
     Process process =
