@@ -130,7 +130,8 @@ class EmbedderTest {
   void laidOutWeightsCountAgainstTheBudget() {
     long parameters;
     try (Backend dry = new Backend(new DryDevice());
-        Network unused = network("ResNet18", dry)) {
+        Network network = network("ResNet18", dry)) {
+      assertEquals("ResNet18", network.spec().name());
       parameters = dry.ledger().totalBytes();
     }
     try (Backend backend = Backends.open("cpu", 1, new MemoryBudget(parameters + 10_000));
