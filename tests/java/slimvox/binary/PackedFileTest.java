@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.Tensor;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
@@ -91,6 +92,48 @@ class PackedFileTest {
     assertTrue(summary.binaryRatio() >= 30, "ratio " + summary.binaryRatio());
     assertEquals(0, summary.multiplyAdds(WeightForm.W1A1));
     assertTrue(summary.multiplyAdds(WeightForm.W1A32) > 4.4e9);
+  }
+
+  /** Layer by layer: after, the tensors of the file; before, those of the network. */
+  @ParameterizedTest
+  @CsvSource({"BWN, RELU, FLOAT32", "BWN, PRELU, INT8", "W1A1, RPRELU, W1A32", "W1A1, NONE, INT8"})
+  void theSummaryCountsTheBytesThatAreThere(
+      BinaryScheme scheme, Binarization.Activation activation, WeightForm head) {
+    ModelSpec spec = SMALL.with(Binarization.of(scheme).with(activation));
+    PackedModel model = pack(spec, head);
+    Path path = folder.resolve("net.packed");
+    model.write(path);
+    Safetensors file = Safetensors.read(path);
+    PackSummary summary = PackSummary.of(model, 200);
+    long signs = 0;
+    long filters = 0;
+    for (PackSummary.Layer layer : summary.layers()) {
+      long bytes =
+          file.names().stream()
+              .filter(n -> n.startsWith(layer.name() + "."))
+              .mapToLong(n -> file.segment(n).byteSize())
+              .sum();
+      assertEquals(bytes, layer.bytesAfter(), layer.name());
+      if (!layer.form().isBinary() || layer.name().equals(PackedHead.NAME)) continue;
+      signs += file.segment(layer.name() + ".weight").byteSize();
+      filters += file.shape(layer.name() + ".weight")[0];
+    }
+    long all = file.names().stream().mapToLong(n -> file.segment(n).byteSize()).sum();
+    assertEquals(all, summary.bytesAfter());
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Models.build(spec, backend)) {
+      var state = network.state();
+      long before = 4 * state.parameterCount();
+      for (Tensor buffer : state.buffers().values()) before += 4 * buffer.size();
+      assertEquals(before, summary.bytesBefore());
+      long weights = 0;
+      for (String name : state.parameters().keySet()) {
+        if (!spec.binarization().takes(name.replace(".weight", ""))) continue;
+        Tensor weight = state.parameters().get(name).value();
+        if (weight.shape().rank() == 4) weights += weight.size();
+      }
+      assertEquals(4.0 * weights / (signs + 4 * filters), summary.binaryRatio(), 1e-9);
+    }
   }
 
   @ParameterizedTest
