@@ -46,8 +46,8 @@ public interface StepBuilder {
     return new AamSoftmax(backend, model.embeddingSize(), classes, loss.scale(), loss.easyMargin());
   }
 
-  private static Optimizer optimizer(
-      OptimizerSettings o, Backend backend, List<Parameter> parameters) {
+  /** The optimizer of a recipe, for parameters. */
+  static Optimizer optimizer(OptimizerSettings o, Backend backend, List<Parameter> parameters) {
     if (o.name().equals("sgd")) {
       return new Sgd(
           backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state().format());

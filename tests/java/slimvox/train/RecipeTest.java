@@ -20,6 +20,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.LearningRate;
+import slimvox.optim.StateFormat;
 import slimvox.storage.InputException;
 
 class RecipeTest {
@@ -225,6 +226,16 @@ class RecipeTest {
     assertEquals(0, eight.with("optimizer.name=adam").optimizer().state().exemptBelow(), "kept");
     assertNull(eight.with("optimizer.state.scale=tensor").optimizer().state().block());
     assertEquals(adamw, eight.with("optimizer.state.bits=32"));
+    assertEquals(
+        new StateFormat(8, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 2048, 0),
+        eight
+            .with("optimizer.state.map=linear", "optimizer.state.block=2048")
+            .optimizer()
+            .state()
+            .format());
+    assertEquals(
+        new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.TENSOR, 256, 0),
+        eight.with("optimizer.state.scale=tensor").optimizer().state().format());
     Recipe constant = adamw.with("optimizer.learningRate.schedule=constant");
     assertNull(constant.optimizer().learningRate().last());
     assertEquals(0.003, constant.optimizer().learningRate().schedule(10, 100).at(99), "constant");

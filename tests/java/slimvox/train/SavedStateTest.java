@@ -1,5 +1,6 @@
 package slimvox.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,13 +11,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.data.FeatureSource;
+import slimvox.optim.QuantizationError;
+import slimvox.optim.StateTensor;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -131,6 +136,49 @@ class SavedStateTest {
         "optimizer state changes from 8-bit (dynamic map, blocks of 2048, exempt below 4,096"
             + " elements) to 32-bit: the rounded numbers are taken over, nothing more is lost",
         noteOfResume(recipe(), out));
+  }
+
+  private static Map<String, float[]> state(Recipe recipe, Path out) throws Exception {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    try (Trainer trainer = Trainer.resume(recipe, out, FeatureSource.Progress.NONE)) {
+      for (StateTensor s : trainer.training().step().optimizer().state()) {
+        values.put(s.name(), s.values());
+      }
+    }
+    return values;
+  }
+
+  @Test
+  void numbersOfTheStateAreTakenOverIntoAnotherFormat() throws Exception {
+    Path out = folder.resolve("numbers");
+    Recipe full = recipe("run.length=4 steps");
+    run(full, out, SILENT);
+    Map<String, float[]> exact = state(full, out);
+    Map<String, float[]> rounded = state(full.with("optimizer.state.bits=8"), out);
+    assertEquals(exact.keySet(), rounded.keySet());
+    int quantized = 0;
+    for (String name : exact.keySet()) {
+      if (exact.get(name).length < 4096) {
+        assertArrayEquals(exact.get(name), rounded.get(name), name);
+      } else {
+        QuantizationError e = QuantizationError.of(name, exact.get(name), rounded.get(name));
+        assertTrue(e.mean() > 0 && e.mean() < 0.06, e.toString());
+        quantized++;
+      }
+    }
+    assertTrue(quantized > 4, quantized + " tensors");
+
+    Path eightBits = folder.resolve("numbers-8");
+    Recipe eight = full.with("optimizer.state.bits=8");
+    run(eight, eightBits, SILENT);
+    Map<String, float[]> codes = state(eight, eightBits);
+    Map<String, float[]> back = state(full, eightBits);
+    for (String name : codes.keySet()) assertArrayEquals(codes.get(name), back.get(name), name);
+    Map<String, float[]> longer = state(eight.with("optimizer.state.block=2048"), eightBits);
+    for (String name : codes.keySet()) {
+      QuantizationError e = QuantizationError.of(name, codes.get(name), longer.get(name));
+      assertTrue(e.mean() < 0.06, e.toString());
+    }
   }
 
   /** Copies a checkpoint with one tensor left out and another in its place. */
