@@ -11,8 +11,8 @@ import slimvox.backend.cpu.Lanes;
  * multiply-adds whatever the width of vectors, so that every processor gives the same bits.
  */
 final class MultiplyKernel {
-  /** Pixels at once; with more the compiler may give up before the end of the method. */
-  static final int PIXELS = 6;
+  /** Pixels at once; with ten the compiler gives up before the end of the method. */
+  static final int PIXELS = 8;
 
   private static final int VECTOR = 4 * Lanes.LANES;
   private static final int CHANNELS = PopcountKernel.CHANNELS;
@@ -27,7 +27,7 @@ final class MultiplyKernel {
    * @param starts offset in bytes of each run of elements from there
    * @param run elements of a run, which lie side by side
    * @param weights (starts x run) x 32 floats
-   * @param sums pixels x 32 floats; those of six pixels are written
+   * @param sums pixels x 32 floats; those of eight pixels are written
    */
   static void sum(int from, long[] window, long[] starts, int run, long weights, float[] sums) {
     for (int o = 0; o < CHANNELS; o += 2 * Lanes.LANES) {
@@ -44,6 +44,8 @@ final class MultiplyKernel {
     long x3 = window[from + 3];
     long x4 = window[from + 4];
     long x5 = window[from + 5];
+    long x6 = window[from + 6];
+    long x7 = window[from + 7];
     FloatVector a0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector b0 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a1 = FloatVector.zero(Lanes.FLOATS);
@@ -56,6 +58,10 @@ final class MultiplyKernel {
     FloatVector b4 = FloatVector.zero(Lanes.FLOATS);
     FloatVector a5 = FloatVector.zero(Lanes.FLOATS);
     FloatVector b5 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a6 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b6 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector a7 = FloatVector.zero(Lanes.FLOATS);
+    FloatVector b7 = FloatVector.zero(Lanes.FLOATS);
     long w = weights;
     for (long start : starts) {
       // Counted by an int, and addresses made of it: so the compiler moves their checks out.
@@ -81,6 +87,12 @@ final class MultiplyKernel {
         FloatVector v5 = broadcast(x5 + x);
         a5 = v5.fma(w0, a5);
         b5 = v5.fma(w1, b5);
+        FloatVector v6 = broadcast(x6 + x);
+        a6 = v6.fma(w0, a6);
+        b6 = v6.fma(w1, b6);
+        FloatVector v7 = broadcast(x7 + x);
+        a7 = v7.fma(w0, a7);
+        b7 = v7.fma(w1, b7);
       }
       w += 4L * CHANNELS * run;
     }
@@ -96,6 +108,10 @@ final class MultiplyKernel {
     b4.intoArray(sums, first + 4 * CHANNELS + Lanes.LANES);
     a5.intoArray(sums, first + 5 * CHANNELS);
     b5.intoArray(sums, first + 5 * CHANNELS + Lanes.LANES);
+    a6.intoArray(sums, first + 6 * CHANNELS);
+    b6.intoArray(sums, first + 6 * CHANNELS + Lanes.LANES);
+    a7.intoArray(sums, first + 7 * CHANNELS);
+    b7.intoArray(sums, first + 7 * CHANNELS + Lanes.LANES);
   }
 
   private static FloatVector broadcast(long address) {
