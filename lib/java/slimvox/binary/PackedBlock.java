@@ -26,6 +26,14 @@ public record PackedBlock(
         || (shortcut != null && !bringsTo(first, shortcut))) {
       throw new IllegalArgumentException(name + ": convolutions that do not fit together");
     }
+    if (ofSigns != (takesSigns(first) || takesSigns(second))) {
+      throw new IllegalArgumentException(
+          name + ": a block is one of signs if one of its convolutions takes signs, else not");
+    }
+  }
+
+  private static boolean takesSigns(PackedConvolution convolution) {
+    return convolution.form() == WeightForm.W1A1;
   }
 
   /** Whether a shortcut makes of the same float input a plane of the same shape. */
@@ -33,6 +41,6 @@ public record PackedBlock(
     return shortcut.in() == first.in()
         && shortcut.out() == first.out()
         && shortcut.stride() == first.stride()
-        && shortcut.form() != WeightForm.W1A1;
+        && !takesSigns(shortcut);
   }
 }

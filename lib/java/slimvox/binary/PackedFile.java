@@ -203,6 +203,9 @@ final class PackedFile {
         }
       }
       if (!rest.isEmpty()) throw bad("layer " + rest.keySet().iterator().next() + " is unknown");
+      for (String name : ofSigns) {
+        if (!name.isEmpty() && !names.contains(name)) throw bad("no block " + name + " of signs");
+      }
       return blocks;
     }
 
@@ -260,7 +263,8 @@ final class PackedFile {
       String bias = PackedHead.NAME + ".bias";
       String weight = PackedHead.NAME + ".weight";
       if (!file.has(bias)) throw bad("no tensor " + bias);
-      int out = file.shape(bias).length == 1 ? (int) file.shape(bias)[0] : 0;
+      if (file.shape(bias).length != 1) throw bad("tensor " + bias + " is not a row of values");
+      int out = positive(bias, Long.toString(file.shape(bias)[0]));
       return new PackedHead(
           form,
           in,

@@ -134,6 +134,9 @@ class PackedFileTest {
       }
       assertEquals(4.0 * weights / (signs + 4 * filters), summary.binaryRatio(), 1e-9);
     }
+    long products = 0;
+    for (WeightForm form : WeightForm.values()) products += summary.multiplyAdds(form);
+    assertEquals(Models.multiplyAdds(spec, 200), products);
   }
 
   @ParameterizedTest
@@ -271,6 +274,9 @@ class PackedFileTest {
         "pooling|mean|pooling: 'mean' is unknown",
         "bins|0|bins: '0' is no size",
         "head|w1a1|head w1a1 is not possible",
+        "sign_blocks|layer9.0|no block layer9.0 of signs",
+        "sign_blocks|layer2.0|layer2.0: a block is one of signs if one of its convolutions takes"
+            + " signs, else not",
         "layers|conv1 float32 1 12 3 1|layer line 'conv1 float32 1 12 3 1' is not NAME FORM IN OUT"
             + " KERNEL STRIDE ACTIVATION"
       })
@@ -326,6 +332,20 @@ class PackedFileTest {
                   () -> new PackedBlock("b", false, first, pair[0], pair[1]))
               .getMessage());
     }
+  }
+
+  @Test
+  void anEmbeddingLayerWithoutValuesIsNamed() {
+    Path file =
+        changed((_, to) -> to.put("seg_1.bias", new long[] {0}, new float[0]), "seg_1.bias");
+    assertEquals(
+        "damaged packed model: seg_1.bias: '0' is no size; make it again with slimvox pack",
+        refused(file));
+    file = changed((_, to) -> to.put("seg_1.bias", new long[] {8, 3}, new float[24]), "seg_1.bias");
+    assertEquals(
+        "damaged packed model: tensor seg_1.bias is not a row of values; make it again with slimvox"
+            + " pack",
+        refused(file));
   }
 
   @Test
