@@ -106,8 +106,11 @@ final class EmbedCommand extends Subcommand {
     if (speakerMeans && featureFile != null) {
       throw usage("--speaker-means needs a corpus: features have no speakers");
     }
-    if (PackedModel.isPacked(modelFile)) return embedPacked();
     Path out = places.getLast();
+    apart(out, "the model", modelFile);
+    apart(out, "the file of features", featureFile);
+    apart(out, "the trial list", trials);
+    if (PackedModel.isPacked(modelFile)) return embedPacked();
     try (Backend backend = device.open(this)) {
       Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
       FeatureFile features = featureFile == null ? null : FeatureFile.open(featureFile);

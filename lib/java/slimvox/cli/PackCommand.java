@@ -80,9 +80,7 @@ final class PackCommand extends Subcommand {
   @Override
   public Integer call() {
     range("--threads", threads, 0, 4096);
-    if (checkpoint.toAbsolutePath().normalize().equals(out.toAbsolutePath().normalize())) {
-      throw usage("OUT " + out + " is the checkpoint itself; give another file");
-    }
+    apart(out, "the checkpoint", checkpoint);
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
         Network network = Checkpoint.network(checkpoint, backend)) {
       Map<String, String> origin = new LinkedHashMap<>();

@@ -59,6 +59,10 @@ final class ScoreCommand extends Subcommand {
   @Override
   public Integer call() {
     if (top != null && cohort == null) throw usage("--top has no effect without --asnorm");
+    apart(out, "the trial list", trials);
+    apart(out, "the file of embeddings", embeddings);
+    apart(out, "the file of --mean-of", meanOf);
+    apart(out, "the cohort", cohort);
     Trials list = Trials.read(trials);
     Embeddings vectors = EmbeddingFile.read(embeddings);
     CosineScoring cosine =

@@ -1,11 +1,15 @@
 package slimvox.cli;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import slimvox.storage.InputException;
 
 /** The options and the output that all commands share. */
 abstract class Subcommand implements Callable<Integer> {
@@ -44,6 +48,24 @@ abstract class Subcommand implements Callable<Integer> {
   /** A mistake in how the command was called. */
   ParameterException usage(String message) {
     return new ParameterException(spec.commandLine(), message);
+  }
+
+  /**
+   * Checks that a result is not written over what it is made of.
+   *
+   * @param what the input is, for the message; nothing is checked where {@code input} is null
+   * @throws ParameterException if both are the same file
+   */
+  void apart(Path out, String what, Path input) {
+    if (input == null) return;
+    Path to = out.toAbsolutePath().normalize();
+    Path from = input.toAbsolutePath().normalize();
+    try {
+      if (!Files.exists(to) || !Files.exists(from) || !Files.isSameFile(to, from)) return;
+    } catch (IOException e) {
+      throw new InputException(out + ": cannot be looked at: " + e.getMessage(), e);
+    }
+    throw usage("OUT " + out + " is " + what + " itself; give another file");
   }
 
   /**

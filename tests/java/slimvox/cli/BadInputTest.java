@@ -164,6 +164,30 @@ class BadInputTest extends CommandLineTest {
   }
 
   @Test
+  void whatIsReadIsNotWrittenOver() throws IOException {
+    Path model = Files.copy(checkpoint, folder.resolve("model.safetensors"));
+    Path link = Files.createSymbolicLink(folder.resolve("link.safetensors"), model);
+    byte[] before = Files.readAllBytes(model);
+    run("embed", model, corpus, link)
+        .isRefusedAsUsage("embed", "OUT " + link + " is the model itself; give another file");
+    Path features = Files.copy(checkpoint, folder.resolve("f.safetensors"));
+    run("embed", model, "--features", features, features)
+        .isRefusedAsUsage("embed", "OUT " + features + " is the file of features itself");
+    Path trials = Files.writeString(folder.resolve("trials"), "1 s0-u0 s0-u1\n");
+    run("embed", model, corpus, trials, "--trials", trials)
+        .isRefusedAsUsage("embed", "OUT " + trials + " is the trial list itself");
+    run("score", model, trials, trials)
+        .isRefusedAsUsage("score", "OUT " + trials + " is the trial list itself");
+    run("score", model, trials, model)
+        .isRefusedAsUsage("score", "OUT " + model + " is the file of embeddings itself");
+    run("score", trials, trials, model, "--asnorm", link)
+        .isRefusedAsUsage("score", "OUT " + model + " is the cohort itself");
+    assertArrayEquals(before, Files.readAllBytes(model));
+    assertArrayEquals(before, Files.readAllBytes(features));
+    assertEquals("1 s0-u0 s0-u1\n", Files.readString(trials));
+  }
+
+  @Test
   void scoresAndTrialsThatDoNotMatch() throws IOException {
     Path trials = Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n0 b c\n");
     Path scores = folder.resolve("scores");

@@ -119,6 +119,33 @@ class PackCommandTest extends CommandLineTest {
   }
 
   @Test
+  void aPackedNetworkThatIsAnotherFunctionIsNotWritten() {
+    Path good = checkpoint("bwn");
+    Safetensors file = Safetensors.read(good);
+    SafetensorsWriter writer = Safetensors.writer();
+    for (String name : file.names()) {
+      if (file.dtype(name).equals("I64")) {
+        writer.put(name, file.shape(name), file.longs(name));
+        continue;
+      }
+      float[] values = file.floats(name);
+      if (name.equals("layer2.1.bn1.weight")) values[3] = Float.NaN;
+      writer.put(name, file.shape(name), values);
+    }
+    file.metadata().forEach(writer::metadata);
+    Path bad = folder.resolve("checkpoint-bad.safetensors");
+    writer.write(bad);
+    Path out = folder.resolve("net.packed");
+    Run run = run("pack", bad, out, "--threads=1");
+    assertEquals(2, run.code(), run.err());
+    assertTrue(
+        run.err()
+            .contains(bad + ": the packed network is not the trained one: embeddings differ by"),
+        run.err());
+    assertTrue(Files.notExists(out));
+  }
+
+  @Test
   void aFloatCheckpointIsRefused() {
     Path checkpoint = checkpoint("none");
     Run run = run("pack", checkpoint, folder.resolve("net.packed"));
