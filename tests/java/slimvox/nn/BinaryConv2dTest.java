@@ -169,9 +169,9 @@ class BinaryConv2dTest {
     cpu.ledger().checkOnly();
   }
 
-  @Test
-  void outputsOfSignsAreTheScaleTimesWholeNumbersToTheBit() {
-    String conv = "conv3x3_s1";
+  @ParameterizedTest
+  @ValueSource(strings = {"conv3x3_s1", "conv3x3_s2", "conv1x1_s1"})
+  void outputsOfSignsAreTheScaleTimesWholeNumbersToTheBit(String conv) {
     try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.W1A1, BinaryGradient.STE);
         Tensor x = image(conv + ".input");
         Tensor y = layer.forward(x, Mode.EVALUATE);
@@ -227,6 +227,35 @@ class BinaryConv2dTest {
       }
     }
     assertArrayEquals(gradients[0], gradients[1]);
+    cpu.ledger().checkOnly();
+  }
+
+  @ParameterizedTest
+  @EnumSource(BinaryScheme.class)
+  void gradientsOfTwoPassesAddUp(BinaryScheme scheme) {
+    String conv = "conv3x3_s1";
+    boolean signs = scheme.binaryActivations();
+    try (BinaryConv2d layer =
+            new BinaryConv2d(cpu, conv, 7, 6, 3, 1, scheme, BinaryGradient.EXACT, signs);
+        Tensor x = image(conv + ".input")) {
+      layer.initialize(new SplittableRandom(1));
+      Parameter[] learned =
+          signs
+              ? new Parameter[] {layer.weight(), layer.shift()}
+              : new Parameter[] {layer.weight()};
+      float[][] once = new float[learned.length][];
+      for (int pass = 1; pass <= 2; pass++) {
+        layer.forward(x, Mode.TRAIN).close();
+        layer.backward(image(conv + ".grad_out")).close();
+        for (int p = 0; p < learned.length; p++) {
+          float[] gradient = cpu.ops().floats(learned[p].gradient());
+          if (pass == 1) once[p] = gradient;
+          double[] expected = new double[gradient.length];
+          for (int i = 0; i < expected.length; i++) expected[i] = (double) pass * once[p][i];
+          assertClose(learned[p].name(), expected, gradient);
+        }
+      }
+    }
     cpu.ledger().checkOnly();
   }
 
