@@ -167,12 +167,12 @@ __device__ inline void normalize(
     int rowsPerBlock) {
   int c = V * column();
   if (c >= channels) return;
-  float m[V], scale[V], shift[V], inverse[V];
-  load<V>(mean + c, m);
-  load<V>(gamma + c, scale);
-  load<V>(inverseDeviation + c, inverse);
-  load<V>(beta + c, shift);
-  for (int j = 0; j < V; j++) scale[j] *= inverse[j];
+  float m[V], scale[V], shift[V];
+  for (int j = 0; j < V; j++) {  // one by one: a slice of channels may begin anywhere
+    m[j] = mean[c + j];
+    scale[j] = gamma[c + j] * inverseDeviation[c + j];
+    shift[j] = beta[c + j];
+  }
   long long end = endRow(rowsPerBlock, rows);
   for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) {
     long long at = r * channels + c;
@@ -331,9 +331,9 @@ __device__ inline void gradient(
   int c = V * column();
   if (c >= channels) return;
   float m[V], a[V], b[V], k[V], shift[V];
-  load<V>(mean + c, m);
-  if (beta) load<V>(beta + c, shift);
   for (int j = 0; j < V; j++) {
+    m[j] = mean[c + j];
+    if (beta) shift[j] = beta[c + j];
     a[j] = coefficients[c + j];
     b[j] = coefficients[channels + c + j];
     k[j] = coefficients[2 * channels + c + j];

@@ -32,3 +32,9 @@ extern "C" __global__ void barrier_for_some(float* x) {
 extern "C" __global__ void too_far(float* x) {
   x[threadIdx.x + 1] = 1;
 }
+
+// Reads four floats at once from where no four begin.
+extern "C" __global__ void misaligned(float* x) {
+  float4 v = *reinterpret_cast<const float4*>(x + 1);
+  x[0] = v.x;
+}

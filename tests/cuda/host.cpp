@@ -2,8 +2,9 @@
 //
 // Each thread of a block is a fiber. A fiber runs until it ends or meets a barrier; when all have
 // met it, they go on. Fibers switch with _setjmp and _longjmp, which take some nanoseconds. What is
-// checked: argument types, that all threads meet the same barriers, and, by running the threads of
-// a block in either order, that a kernel does not depend on it.
+// checked: argument types, that all threads meet the same barriers, that vectors of floats lie where
+// a card can read them, and, by running the threads of a block in either order, that a kernel does
+// not depend on it.
 #include "host.h"
 
 #include <setjmp.h>
@@ -39,6 +40,7 @@ jmp_buf scheduler;
 Entry kernel;
 const Arguments* arguments;
 bool barriers;  // has a block met one?
+const void* misaligned;
 
 std::map<std::string, Entry>& kernels() {
   static std::map<std::string, Entry> all;
@@ -100,6 +102,9 @@ bool runBlock(int threads, bool backwards) {
 
 void __syncthreads() { pause(WAITING); }
 
+// What the compiler calls where -fsanitize=alignment finds an address that a card would refuse.
+extern "C" void __ubsan_handle_type_mismatch_v1(void*, void* address) { misaligned = address; }
+
 // Every thread lays its part of a and b down where the PTX manual says (m16n8k8, tf32), and when
 // all have, takes what its part of c needs. The barriers are the block's: all its warps multiply
 // equally often.
@@ -145,6 +150,7 @@ extern "C" int run_kernel(
   blockDim = {(unsigned)grid[3], (unsigned)grid[4], (unsigned)grid[5]};
   int threads = grid[3] * grid[4] * grid[5];
   barriers = false;
+  misaligned = 0;
   for (unsigned z = 0; z < gridDim.z; z++) {
     for (unsigned y = 0; y < gridDim.y; y++) {
       for (unsigned x = 0; x < gridDim.x; x++) {
@@ -157,5 +163,7 @@ extern "C" int run_kernel(
       }
     }
   }
-  return 0;
+  if (misaligned == 0) return 0;
+  snprintf(error, 256, "address %p is not aligned", misaligned);
+  return 1;
 }

@@ -49,10 +49,13 @@ final class KernelCompiler {
     return version;
   }
 
-  /** The options that decide the code. */
+  /**
+   * The options that decide the code. Products and sums are fused where the source says so and
+   * nowhere else: the same bits from every version of the compiler, and the processor's.
+   */
   List<String> options() {
     String architecture = (known ? "sm_" : "compute_") + capability;
-    return List.of("--gpu-architecture=" + architecture, "--std=c++17");
+    return List.of("--gpu-architecture=" + architecture, "--std=c++17", "--fmad=false");
   }
 
   /** Everything that decides the code of a source. */

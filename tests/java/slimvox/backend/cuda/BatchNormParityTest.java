@@ -70,6 +70,34 @@ class BatchNormParityTest extends ParityFixture {
   }
 
   @Test
+  void aSliceOfChannelsMayBeginAnywhere() {
+    int rows = 50;
+    int first = 5;
+    int channels = 4;
+    float[] x = normal((long) rows * channels);
+    float[] all = uniform(first + channels, 0.5, 2);
+    compare(
+        "slice of channels",
+        2 * ofSums(rows),
+        s -> {
+          Tensor in = s.tensor(x, rows, channels);
+          Tensor dy = s.tensor(x, rows, channels);
+          Tensor y = s.empty(rows, channels);
+          Tensor dgamma = s.tensor(all, first + channels);
+          Tensor dbeta = s.tensor(all, first + channels);
+          Tensor whole = s.tensor(all, first + channels);
+          try (Tensor part = whole.part(first, channels);
+              Tensor dg = dgamma.part(first, channels);
+              Tensor db = dbeta.part(first, channels)) {
+            s.ops.batchNormalize(in, part, part, part, part, null, true, y);
+            s.ops.batchNormalizeBackward(
+                in, null, dy, part, part, part, part, dg, db, false, null, dy);
+          }
+          return List.of(y, dy, dgamma, dbeta);
+        });
+  }
+
+  @Test
   void backwardOfEveryForm() {
     for (int rows : MANY_ROWS) {
       for (int channels : CHANNELS) {

@@ -37,6 +37,8 @@ final class HostKernels {
       List.of(
           "-std=c++17",
           "-O2",
+          "-ffp-contract=off", // as --fmad=false
+          "-fsanitize=alignment",
           "-march=native",
           "-fPIC",
           "-shared",

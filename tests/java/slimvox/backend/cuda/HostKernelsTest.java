@@ -69,6 +69,15 @@ class HostKernelsTest {
   }
 
   @Test
+  void vectorsThatNoCardCanReadAreFound() {
+    HostDevice host = new HostDevice(false);
+    long x = host.allocate(4 * 64);
+    var e = assertThrows(AssertionError.class, () -> host.launch("misaligned", ONE_BLOCK, 0, x));
+    assertEquals("misaligned: address 0x%x is not aligned".formatted(x + 4), e.getMessage());
+    host.free(x);
+  }
+
+  @Test
   void argumentsThatDoNotFitAreRefused() {
     HostDevice host = new HostDevice(false);
     var e = assertThrows(AssertionError.class, () -> host.launch("relu", ONE_BLOCK, 0, 0L, 0L, 64));

@@ -72,7 +72,11 @@ class NvrtcTest {
               names.address());
       assertEquals(0, made);
       List<String> options =
-          List.of("--gpu-architecture=sm_" + architecture, "--std=c++17", "--ptxas-options=-v");
+          List.of(
+              "--gpu-architecture=sm_" + architecture,
+              "--std=c++17",
+              "--fmad=false",
+              "--ptxas-options=-v");
       long program = handle.get(JAVA_LONG, 0);
       int status = compile.call(program, options.size(), strings(arena, options).address());
       MemorySegment size = arena.allocate(JAVA_LONG);
