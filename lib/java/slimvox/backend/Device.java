@@ -35,6 +35,18 @@ public interface Device extends AutoCloseable {
     return Map.of();
   }
 
+  /** Notes from now on how long each kernel takes; nothing where there are none. */
+  default void timeKernels() {}
+
+  /**
+   * Waits for the kernels since {@link #timeKernels} and ends what it began.
+   *
+   * @return how long each took, the longest first; empty where there are none
+   */
+  default List<KernelTime> kernelTimes() {
+    return List.of();
+  }
+
   // ---- memory
 
   /** Reserves bytes, aligned to {@code ArenaPlan.ALIGNMENT}; contents undefined. */

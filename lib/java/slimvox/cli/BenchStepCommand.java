@@ -52,6 +52,13 @@ final class BenchStepCommand extends Subcommand {
       description = "Also check that the dry backend foretold every event of the ledger.")
   private boolean compareDry;
 
+  @Option(
+      names = "--kernels",
+      description =
+          "Also time the kernels of one more step, each by itself, and say what they are for. Needs"
+              + " a card.")
+  private boolean kernels;
+
   /** One measured step; times in milliseconds. */
   private record Times(double forward, double backward, double optimizer, double whole) {}
 
@@ -69,6 +76,9 @@ final class BenchStepCommand extends Subcommand {
       labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
     }
     try (Backend backend = device.open(this)) {
+      if (kernels && !backend.name().equals("cuda")) {
+        throw usage("--kernels needs a card; this is backend " + backend.name());
+      }
       long before = ResidentMemory.now();
       try (PlannedTraining training =
           new PlannedTraining(backend, backend.ledger().budget(), b -> step.build(spec, b))) {
@@ -151,7 +161,22 @@ final class BenchStepCommand extends Subcommand {
     if (compareDry) {
       values.put("dry_events", compareWithDry(backend, training, features, labels));
     }
-    result(text(values, memory, backend), values);
+    String table = "";
+    if (kernels) {
+      KernelTable measured = kernelTimes(backend, training, features, labels);
+      measured.put(values);
+      table = measured.text();
+    }
+    result(text(values, memory, backend) + table, values);
+  }
+
+  private static KernelTable kernelTimes(
+      Backend backend, PlannedTraining training, float[] features, int[] labels) {
+    backend.device().timeKernels();
+    training.queue(features, labels, 0.2, LEARNING_RATE);
+    KernelTable table = new KernelTable(backend.device().kernelTimes());
+    training.results();
+    return table;
   }
 
   /** Runs one more step and compares the ledger's events with those of the dry run. */

@@ -28,7 +28,8 @@ final class MemoryCommand extends Subcommand {
   enum Workspace {
     NONE,
     CPU,
-    CUDA
+    CUDA,
+    CUDNN
   }
 
   private static final List<String> SCHEME_OPTIONS =
@@ -65,8 +66,8 @@ final class MemoryCommand extends Subcommand {
       paramLabel = "OF",
       description =
           "cpu: count the scratch memory that oneDNN asks for on this machine too; cuda: that of"
-              + " cuBLAS and our kernels on a card, which need not be there; or none. Default"
-              + " none.")
+              + " cuBLAS and our kernels on a card, which need not be there; cudnn: on a card with"
+              + " cuDNN, the most that it is allowed for each convolution; or none. Default none.")
   private Workspace workspace = Workspace.NONE;
 
   @Override
@@ -86,6 +87,7 @@ final class MemoryCommand extends Subcommand {
       case NONE -> null;
       case CPU -> CpuDevice.open(0);
       case CUDA -> Cuda.workspaces();
+      case CUDNN -> Cuda.mostWorkspaces();
     };
   }
 
@@ -148,12 +150,18 @@ final class MemoryCommand extends Subcommand {
   }
 
   private String remark() {
-    return workspace == Workspace.NONE
-        ? "The backend's own workspaces are not counted (--workspace cpu or cuda counts them).\n"
-        : workspace == Workspace.CUDA
-            ? "On a card cuDNN, where it is found, may need up to 16 MiB more, and the driver its"
-                + " context.\n"
-            : "";
+    return switch (workspace) {
+      case NONE ->
+          "The backend's own workspaces are not counted (--workspace cpu, cuda or cudnn counts"
+              + " them).\n";
+      case CPU -> "";
+      case CUDA ->
+          "Without cuDNN: where it is found on a card, its workspaces come on top (--workspace"
+              + " cudnn has the most that they may be). The driver's context is not counted.\n";
+      case CUDNN ->
+          "With the most that cuDNN is allowed for a convolution (SLIMVOX_CUDNN); what it takes is"
+              + " known on the card. The driver's context is not counted.\n";
+    };
   }
 
   private void report(ModelSpec spec, StepMemory memory, MemoryFit fit) {

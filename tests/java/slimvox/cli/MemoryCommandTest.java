@@ -115,7 +115,20 @@ class MemoryCommandTest extends CommandLineTest {
     // cuBLAS has 4 MiB, aligned to 256 bytes; our kernels need less in so small a step.
     assertEquals((4 << 20) + 256, with.at("/category_peaks/workspace").asLong());
     String text = run("memory", "--model=ResNet18", "--workspace=cuda").succeeds().out();
-    assertTrue(text.contains("cuDNN, where it is found, may need up to 16 MiB more"), text);
+    assertTrue(text.contains("Without cuDNN: where it is found on a card, its workspaces"), text);
+  }
+
+  @Test
+  void theMostThatCudnnMayNeedIsCountedOnRequest() {
+    Object[] command = {
+      "memory", "--model=ResNet18", "--width=4", "--batch=1", "--json", "--workspace=cudnn"
+    };
+    JsonNode with = run(command).succeeds().json();
+    assertEquals("cudnn", with.get("workspace_of").asText());
+    // 16 MiB, and the largest weight in cuDNN's order (32 x 32 x 3 x 3 of four bytes), aligned.
+    assertEquals((16 << 20) + 36864 + 256, with.at("/category_peaks/workspace").asLong());
+    String text = run("memory", "--model=ResNet18", "--workspace=cudnn").succeeds().out();
+    assertTrue(text.contains("With the most that cuDNN is allowed for a convolution"), text);
   }
 
   @Test

@@ -22,6 +22,9 @@ final class CublasProducts implements MatrixProducts, AutoCloseable {
   /** What every product needs; a constant, so that who reads it does not load JCuda. */
   static final long BYTES = WORKSPACE + ALIGNMENT;
 
+  /** What a launch is called in messages. */
+  static final String LAUNCH = "of cuBLAS";
+
   private static final Pointer ONE = Pointer.to(new float[] {1});
   private static final Pointer ZERO = Pointer.to(new float[] {0});
 
@@ -92,7 +95,7 @@ final class CublasProducts implements MatrixProducts, AutoCloseable {
             CudaContext.pointer(c),
             n),
         "cublasSgemm of %d x %d x %d".formatted(m, n, k));
-    context.launched("of cuBLAS");
+    context.launched(LAUNCH);
   }
 
   private static int operation(boolean transpose) {

@@ -98,8 +98,7 @@ public final class Cuda {
         card.launcher(),
         products,
         card.convolutions(new TiledConvolutions(card.launcher(), products, tf32)),
-        card::driverMemory,
-        card::close);
+        card);
   }
 
   /**
@@ -107,7 +106,15 @@ public final class Cuda {
    * cuBLAS and our own convolutions. Tensors that are given to it cannot be computed with.
    */
   public static Device workspaces() {
-    return NoCard.device();
+    return NoCard.device(0);
+  }
+
+  /**
+   * The same with cuDNN for convolutions: each pass that it may do has as much workspace as it is
+   * allowed (16 MiB, or what {@code SLIMVOX_CUDNN} says), which no card exceeds.
+   */
+  public static Device mostWorkspaces() {
+    return NoCard.device(CudnnFound.limit(Surroundings.real()));
   }
 
   /** What was found of cuDNN. */

@@ -2,6 +2,7 @@ package slimvox.backend.cuda;
 
 import static jcuda.driver.CUstream_flags.CU_STREAM_NON_BLOCKING;
 
+import java.util.List;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
@@ -9,6 +10,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import slimvox.backend.DeviceException;
+import slimvox.backend.KernelTime;
 
 /**
  * One card as this process uses it: its primary context, the stream that computes, and what has
@@ -34,6 +36,7 @@ final class CudaContext implements CardStream, AutoCloseable {
   private String firstKernel; // launched since the stream was last waited for
   private String lastKernel;
   private DeviceException failure;
+  private KernelTimes times; // null: nobody wants to know
 
   /** Makes the context of a card. */
   CudaContext(Driver.Card card) {
@@ -79,7 +82,22 @@ final class CudaContext implements CardStream, AutoCloseable {
   public void launched(String kernel) {
     if (firstKernel == null) firstKernel = kernel;
     lastKernel = kernel;
+    if (times != null) times.mark(kernel);
     if (synchronous) synchronize("kernel " + kernel);
+  }
+
+  /** Notes from now on how long kernels take. */
+  void timeKernels() {
+    enter();
+    times = new KernelTimes(this);
+  }
+
+  /** What was noted; nothing is noted any more. */
+  List<KernelTime> kernelTimes() {
+    enter();
+    KernelTimes noted = times;
+    times = null;
+    return noted == null ? List.of() : noted.read();
   }
 
   /** Waits until everything launched has run. */
@@ -146,12 +164,25 @@ final class CudaContext implements CardStream, AutoCloseable {
     return new CUdeviceptr().withByteOffset(address);
   }
 
-  @Override
-  public void close() {
+  /**
+   * Waits for everything on the card, in the thread that is about to close what lies in the
+   * context: libraries are given back where they were made, and nothing still reads what is freed.
+   */
+  void settle() {
     // After an error every call fails; the driver frees everything when the process ends.
     JCudaDriver.cuCtxSetCurrent(context);
+    JCudaDriver.cuCtxSynchronize();
+    current = Thread.currentThread();
+  }
+
+  /**
+   * Gives the stream back. The context stays until the process ends: cuBLAS and cuDNN keep state in
+   * it that is theirs, and a card that is opened again finds it.
+   */
+  @Override
+  public void close() {
+    JCudaDriver.cuCtxSetCurrent(context);
     JCudaDriver.cuStreamDestroy(stream);
-    JCudaDriver.cuDevicePrimaryCtxRelease(device);
     current = null;
   }
 }

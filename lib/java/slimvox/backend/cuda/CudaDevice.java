@@ -3,12 +3,12 @@ package slimvox.backend.cuda;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Supplier;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.KernelTime;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
@@ -30,8 +30,7 @@ public final class CudaDevice implements Device {
   private final DeviceMemory memory;
   private final MatrixProducts products;
   private final Convolutions convolutions;
-  private final Supplier<Map<String, Long>> driverMemory;
-  private final Runnable onClose;
+  private final Hardware hardware;
   private final ElementwiseKernels elementwise;
   private final BatchNormKernels batchNorm;
   private final BinaryKernels signs;
@@ -47,8 +46,7 @@ public final class CudaDevice implements Device {
    * A card.
    *
    * @param description one line about card and libraries
-   * @param driverMemory see {@link Device#driverMemory}
-   * @param onClose gives back what the parts hold: blocks, modules, handles, the context
+   * @param hardware what the parts run on; closed with the device
    */
   CudaDevice(
       String description,
@@ -56,14 +54,12 @@ public final class CudaDevice implements Device {
       Launcher launcher,
       MatrixProducts products,
       Convolutions convolutions,
-      Supplier<Map<String, Long>> driverMemory,
-      Runnable onClose) {
+      Hardware hardware) {
     this.description = description;
     this.memory = memory;
     this.products = products;
     this.convolutions = convolutions;
-    this.driverMemory = driverMemory;
-    this.onClose = onClose;
+    this.hardware = hardware;
     elementwise = new ElementwiseKernels(launcher, memory);
     batchNorm = new BatchNormKernels(launcher);
     signs = new BinaryKernels(launcher);
@@ -92,7 +88,17 @@ public final class CudaDevice implements Device {
 
   @Override
   public Map<String, Long> driverMemory() {
-    return driverMemory.get();
+    return hardware.driverMemory();
+  }
+
+  @Override
+  public void timeKernels() {
+    hardware.timeKernels();
+  }
+
+  @Override
+  public List<KernelTime> kernelTimes() {
+    return hardware.kernelTimes();
   }
 
   private static long address(Tensor workspace) {
@@ -605,6 +611,6 @@ public final class CudaDevice implements Device {
     closed = true;
     elementwise.close();
     quantized.close();
-    onClose.run();
+    hardware.close();
   }
 }

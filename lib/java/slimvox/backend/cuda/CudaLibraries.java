@@ -49,7 +49,12 @@ final class CudaLibraries {
     if (!has(Library.DRIVER)) return; // without one the rest is of no use and not worth loading
     locate(Library.NVRTC);
     locate(Library.CUBLAS);
-    locate(Library.CUDNN);
+    Path cudnn = CudnnFound.file(around);
+    if (cudnn == null) {
+      locate(Library.CUDNN);
+    } else {
+      found.put(Library.CUDNN, new Found(Library.CUDNN, cudnn, "SLIMVOX_CUDNN"));
+    }
     locate(Library.MANAGEMENT);
     beside(Library.NVRTC, Library.NVRTC_BUILTINS);
     beside(Library.CUBLAS, Library.CUBLAS_LT);

@@ -22,6 +22,9 @@ import slimvox.backend.Convolution;
  * only: cuDNN's heuristics measure nothing.
  */
 final class Cudnn implements AutoCloseable {
+  /** What a launch is called in messages. */
+  static final String LAUNCH = "of cuDNN";
+
   private static final int FLOAT = 0; // CUDNN_DATA_FLOAT; all of these: cudnn_graph.h, cudnn_ops.h
   private static final int NHWC = 1;
   private static final int CROSS_CORRELATION = 1;
@@ -281,7 +284,7 @@ final class Cudnn implements AutoCloseable {
         factors.address() + (accumulate ? JAVA_FLOAT.byteSize() : 0),
         plan.result(),
         result);
-    stream.launched("of cuDNN");
+    stream.launched(LAUNCH);
   }
 
   @Override

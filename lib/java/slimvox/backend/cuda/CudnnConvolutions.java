@@ -44,18 +44,36 @@ final class CudnnConvolutions implements Convolutions {
   private Choice choose(Key key) {
     Convolution g = key.geometry;
     long ownBytes = ownWorkspace(g, key.pass);
-    if (TiledConvolutions.isProduct(g)) return new Choice(null, ownBytes, "a matrix product");
-    if (g.groups() > 1 && g.inChannels() == g.groups()) {
-      return new Choice(null, ownBytes, "a depthwise convolution");
-    }
+    String reason = leftToOwn(g);
+    if (reason != null) return new Choice(null, ownBytes, reason);
     try {
       CudnnPlan plan = cudnn.plan(g, key.pass);
-      long bytes = reorderedBytes(g) + plan.workspace();
-      if (bytes > 0) bytes += ALIGNMENT; // the block may begin between two multiples of it
-      return new Choice(plan, Math.max(ownBytes, bytes), null);
+      return new Choice(plan, Math.max(ownBytes, bytes(g, plan.workspace())), null);
     } catch (CudnnFailure e) {
       return new Choice(null, ownBytes, e.getMessage());
     }
+  }
+
+  /** Why a convolution is not cuDNN's; null if it may be. */
+  private static String leftToOwn(Convolution g) {
+    if (TiledConvolutions.isProduct(g)) return "a matrix product";
+    return g.groups() > 1 && g.inChannels() == g.groups() ? "a depthwise convolution" : null;
+  }
+
+  /** What a pass needs with so much workspace for cuDNN itself. */
+  private static long bytes(Convolution g, long workspace) {
+    long bytes = reorderedBytes(g) + workspace;
+    return bytes > 0 ? bytes + ALIGNMENT : 0; // the block may begin between two multiples of it
+  }
+
+  /**
+   * The most that a pass of a convolution can need on any card.
+   *
+   * @param own bytes of our own kernels
+   * @param limit the most that cuDNN itself may be given
+   */
+  static long most(Convolution g, long own, long limit) {
+    return leftToOwn(g) == null ? Math.max(own, bytes(g, limit)) : own;
   }
 
   private long ownWorkspace(Convolution g, Cudnn.Pass pass) {

@@ -71,6 +71,20 @@ record KernelSource(String path, String text, List<String> kernels) {
     return new KernelSource(path, text, List.copyOf(kernels));
   }
 
+  /** What its kernels are for, as tables of times call it. */
+  String family() {
+    String file = path.substring(path.lastIndexOf('/') + 1).replace(".cu", "");
+    return switch (file) {
+      case "convolution", "convolution_weight", "grouped" -> "convolution";
+      case "matrix" -> "matrix products";
+      case "batchnorm" -> "batch norm";
+      case "optimizer", "quantized" -> "optimizer";
+      case "margin" -> "loss";
+      case "rearrange" -> "rearrangement";
+      default -> file;
+    };
+  }
+
   private static String text(String file) {
     try (InputStream in = KernelSource.class.getResourceAsStream("/cuda/" + file)) {
       if (in == null) throw new IllegalStateException("the jar has no kernels in cuda/" + file);

@@ -1,26 +1,64 @@
 package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
-import java.util.Map;
+import slimvox.backend.Convolution;
 
 /**
  * What a card's operations need of workspace, where there is none: nothing can be computed.
  *
- * <p>Products are cuBLAS's and convolutions our own, as with the packages that are recommended;
- * cuDNN chooses its algorithms on the card and is not foretold.
+ * <p>Products are cuBLAS's and convolutions our own, as with the packages that are recommended.
+ * cuDNN chooses its algorithms on the card; of it only the most that it may need is foretold.
  */
 final class NoCard implements DeviceMemory, Launcher, MatrixProducts {
-  /** A device that answers how large workspaces are. */
-  static CudaDevice device() {
+  /**
+   * A device that answers how large workspaces are.
+   *
+   * @param cudnn the most bytes that cuDNN may need for a convolution; 0 without it
+   */
+  static CudaDevice device(long cudnn) {
     NoCard none = new NoCard();
+    Convolutions own = new TiledConvolutions(none, none, false);
     return new CudaDevice(
         "no card, only what it would need",
         none,
         none,
         none,
-        new TiledConvolutions(none, none, false),
-        Map::of,
-        () -> {});
+        cudnn == 0 ? own : new MostOfCudnn(own, cudnn),
+        new Hardware() {});
+  }
+
+  /** Each pass with the largest workspace that cuDNN is allowed. */
+  private record MostOfCudnn(Convolutions own, long limit) implements Convolutions {
+    @Override
+    public long forwardWorkspace(Convolution g) {
+      return CudnnConvolutions.most(g, own.forwardWorkspace(g), limit);
+    }
+
+    @Override
+    public long backwardDataWorkspace(Convolution g) {
+      return CudnnConvolutions.most(g, own.backwardDataWorkspace(g), limit);
+    }
+
+    @Override
+    public long backwardWeightWorkspace(Convolution g) {
+      return CudnnConvolutions.most(g, own.backwardWeightWorkspace(g), limit);
+    }
+
+    @Override
+    public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
+      throw refusal();
+    }
+
+    @Override
+    public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+      throw refusal();
+    }
+
+    @Override
+    public void backwardWeight(
+        Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+      throw refusal();
+    }
   }
 
   private static UnsupportedOperationException refusal() {

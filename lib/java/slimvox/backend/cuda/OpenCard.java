@@ -3,12 +3,13 @@ package slimvox.backend.cuda;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import slimvox.backend.KernelTime;
 
 /**
  * A card that is ready to compute: context, memory, kernels, matrix products and convolutions,
  * closed in the right order.
  */
-final class OpenCard implements AutoCloseable {
+final class OpenCard implements Hardware {
   private final CudaContext context;
   private final CardMemory memory;
   private final NvrtcLauncher launcher;
@@ -116,7 +117,8 @@ final class OpenCard implements AutoCloseable {
    * all processes where it cannot tell them apart); {@code driver}, its count now; {@code card},
    * all processes; {@code total}, the card's memory.
    */
-  Map<String, Long> driverMemory() {
+  @Override
+  public Map<String, Long> driverMemory() {
     long[] bytes = context.memory();
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("blocks", memory.allocated());
@@ -129,6 +131,16 @@ final class OpenCard implements AutoCloseable {
   }
 
   @Override
+  public void timeKernels() {
+    context.timeKernels();
+  }
+
+  @Override
+  public List<KernelTime> kernelTimes() {
+    return context.kernelTimes();
+  }
+
+  @Override
   public void close() {
     if (closed) return;
     closed = true;
@@ -137,6 +149,7 @@ final class OpenCard implements AutoCloseable {
 
   private void close(
       CardMemory memory, NvrtcLauncher launcher, CublasProducts cublas, Cudnn cudnn) {
+    context.settle();
     if (cudnn != null) cudnn.close();
     if (cublas != null) cublas.close();
     if (launcher != null) launcher.close();

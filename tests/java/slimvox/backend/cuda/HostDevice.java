@@ -68,8 +68,14 @@ final class HostDevice implements DeviceMemory, Launcher {
   }
 
   private CudaDevice device(MatrixProducts products, Convolutions convolutions, Runnable onClose) {
-    return new CudaDevice(
-        "kernels on the host", this, this, products, convolutions, Map::of, onClose);
+    Hardware hardware =
+        new Hardware() {
+          @Override
+          public void close() {
+            onClose.run();
+          }
+        };
+    return new CudaDevice("kernels on the host", this, this, products, convolutions, hardware);
   }
 
   /** What stands for a stream where everything is done when the call returns. */

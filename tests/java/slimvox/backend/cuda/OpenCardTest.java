@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -84,8 +85,19 @@ class OpenCardTest {
     all.put("FAKE_KERNELS", HostKernels.library().toString());
     all.put("FAKE_BYTES", "2000000000");
     String[] step = {
-      "bench", "step", "--backend=cuda", "--model=ResNet18", "--width=8", "--bins=24",
-      "--frames=40", "--batch=2", "--classes=20", "--steps=1", "--compare-dry", "--json"
+      "bench",
+      "step",
+      "--backend=cuda",
+      "--model=ResNet18",
+      "--width=8",
+      "--bins=24",
+      "--frames=40",
+      "--batch=2",
+      "--classes=20",
+      "--steps=1",
+      "--compare-dry",
+      "--kernels",
+      "--json"
     };
     Process process = start(SlimVox.class, all, step);
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -100,23 +112,42 @@ class OpenCardTest {
         driver.get("blocks").asLong() + driver.get("context").asLong());
     assertEquals(0, json.get("driver_unexplained_percent").asDouble());
     assertTrue(json.get("dry_events").asInt() > 100, output);
+    // The stand-in says of each kernel that it took a millisecond.
+    int launches = 0;
+    for (JsonNode kernel : json.get("kernels")) {
+      launches += kernel.get("launches").asInt();
+      assertEquals(kernel.get("launches").asDouble(), kernel.get("ms").asDouble());
+    }
+    assertTrue(launches > 200, output);
+    assertEquals(launches, json.get("kernel_ms").asDouble());
+    Set<String> families = new HashSet<>();
+    json.get("kernel_shares_percent").fieldNames().forEachRemaining(families::add);
+    assertTrue(
+        families.containsAll(
+            List.of("convolution", "batch norm", "matrix products", "loss", "optimizer")),
+        output);
     return json;
+  }
+
+  /** What is said of the same step without a card. */
+  private JsonNode foretold(String workspace) throws Exception {
+    Process process =
+        start(
+            SlimVox.class,
+            Map.of(),
+            "memory --model=ResNet18 --width=8 --bins=24 --frames=40 --batch=2 --classes=20 --json"
+                .concat(" --workspace=" + workspace)
+                .split(" "));
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return new ObjectMapper().readTree(output.lines().toList().getLast());
   }
 
   @Test
   void aTrainingStepRunsFromTheCommandLineToTheKernelsInTheBytesForetoldWithoutACard()
       throws Exception {
     JsonNode step = step(Map.of());
-    Process process =
-        start(
-            SlimVox.class,
-            Map.of(),
-            "memory --workspace=cuda --model=ResNet18 --width=8 --bins=24 --frames=40 --batch=2"
-                .concat(" --classes=20 --json")
-                .split(" "));
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    JsonNode foretold = new ObjectMapper().readTree(output.lines().toList().getLast());
+    JsonNode foretold = foretold("cuda");
     assertEquals(foretold.get("category_peaks"), step.get("category_peaks"));
     assertEquals(foretold.get("arena_bytes"), step.get("arena_bytes"));
   }
@@ -128,7 +159,9 @@ class OpenCardTest {
     Map<String, String> with = new HashMap<>();
     with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
     with.put("FAKE_CUDNN", calls.toString());
-    step(with);
+    long arena = step(with).get("arena_bytes").asLong();
+    long most = foretold("cudnn").get("arena_bytes").asLong();
+    assertTrue(arena <= most, arena + " of " + most);
     // ResNet18 has 20 convolutions, three of them of 1 x 1 with stride 2; the first has no dx.
     Map<String, Long> passes =
         Files.readAllLines(calls).stream()
@@ -165,9 +198,19 @@ class OpenCardTest {
     with.put("SLIMVOX_CUDNN", "yes");
     assertEquals(
         List.of(
-            "InputException: SLIMVOX_CUDNN is 'yes'; set it to off, on or the most bytes of a"
-                + " workspace, as in 64MiB"),
+            "InputException: SLIMVOX_CUDNN is 'yes'; set it to off, on, the library's file or the"
+                + " most bytes of a workspace, as in 64MiB"),
         run(with, "describe"));
+
+    with.put("SLIMVOX_CUDNN", cudnn.toString());
+    with.put("SLIMVOX_CUDA_PATH", libraries.toString());
+    output = run(with, "describe");
+    assertTrue(output.contains(cudnn + " (SLIMVOX_CUDNN), version 9.10.2"), output.toString());
+    with.put("SLIMVOX_CUDNN", "/nowhere/libcudnn.so.9");
+    assertEquals(
+        List.of("InputException: SLIMVOX_CUDNN is '/nowhere/libcudnn.so.9'; there is no such file"),
+        run(with, "describe"));
+    with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
 
     with.remove("SLIMVOX_CUDNN");
     FakeLibraries.cudnn(cudnn.getParent(), "CREATE=1001");
@@ -199,9 +242,9 @@ class OpenCardTest {
     assumeTrue(Files.isDirectory(nvrtc), "no NVRTC: run tests/nvrtc (24 MB)");
     assertEquals(
         List.of(
-            "12.6 [--gpu-architecture=sm_86, --std=c++17] all: true cubin",
-            "12.6 [--gpu-architecture=sm_89, --std=c++17] all: true cubin",
-            "12.6 [--gpu-architecture=compute_90, --std=c++17] all: true PTX",
+            "12.6 [--gpu-architecture=sm_86, --std=c++17, --fmad=false] all: true cubin",
+            "12.6 [--gpu-architecture=sm_89, --std=c++17, --fmad=false] all: true cubin",
+            "12.6 [--gpu-architecture=compute_90, --std=c++17, --fmad=false] all: true PTX",
             "DeviceException: a kernel does not compile with NVRTC 12.6 --gpu-architecture=sm_75:"
                 + " lib/cuda/bad.cu(2): error: identifier \"x\" is undefined"),
         run(Map.of("SLIMVOX_CUDA_PATH", nvrtc + ":" + libraries), "compile"));

@@ -1,0 +1,28 @@
+package slimvox.backend.cuda;
+
+import java.util.List;
+import java.util.Map;
+import slimvox.backend.KernelTime;
+
+/**
+ * What a {@link CudaDevice} runs on, beside memory and launches: {@link OpenCard}, or nothing to
+ * speak of.
+ */
+interface Hardware extends AutoCloseable {
+  /** See {@link slimvox.backend.Device#driverMemory}. */
+  default Map<String, Long> driverMemory() {
+    return Map.of();
+  }
+
+  /** See {@link slimvox.backend.Device#timeKernels}. */
+  default void timeKernels() {}
+
+  /** See {@link slimvox.backend.Device#kernelTimes}. */
+  default List<KernelTime> kernelTimes() {
+    return List.of();
+  }
+
+  /** Gives back blocks, modules, handles and streams. */
+  @Override
+  default void close() {}
+}
