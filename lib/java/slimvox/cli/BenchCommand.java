@@ -1,6 +1,7 @@
 package slimvox.cli;
 
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -73,9 +74,13 @@ final class BenchCommand implements Runnable {
       values.put("real_time_factor", r.realTimeFactor());
       values.put("real_time_factor_per_thread", r.realTimeFactorPerThread());
       result(
-          "%.0f times real time (%.0f a thread): %.1f ms for %.0f s of speech"
-              .formatted(
-                  r.realTimeFactor(), r.realTimeFactorPerThread(), r.medianMs(), r.seconds()),
+          String.format(
+              Locale.ROOT,
+              "%.0f times real time (%.0f a thread): %.1f ms for %.0f s of speech",
+              r.realTimeFactor(),
+              r.realTimeFactorPerThread(),
+              r.medianMs(),
+              r.seconds()),
           values);
       return 0;
     }

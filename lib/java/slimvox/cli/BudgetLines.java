@@ -33,7 +33,7 @@ final class BudgetLines {
         fit.budget(),
         fit.fits() ? "fits" : "does not fit",
         MemoryBudget.text(fit.asked().neededBytes()),
-        fit.largestBatch() == 0 ? "none" : "%,d".formatted(fit.largestBatch()),
+        fit.largestBatch() == 0 ? "none" : String.format(Locale.ROOT, "%,d", fit.largestBatch()),
         family,
         fit.asked().batch(),
         fit.deepestModel() == null ? "none" : fit.deepestModel(),

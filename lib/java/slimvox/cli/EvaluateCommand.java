@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -84,10 +85,19 @@ final class EvaluateCommand extends Subcommand {
     for (var p : phrases.phrases()) {
       Verification v = p.verification();
       table.append(
-          row.formatted(p.phrase(), v.eerPercent(), v.minDcf(), v.targets(), v.nontargets()));
+          String.format(
+              Locale.ROOT,
+              row,
+              p.phrase(),
+              v.eerPercent(),
+              v.minDcf(),
+              v.targets(),
+              v.nontargets()));
     }
     return table
-        .append("mean of the phrases' EERs: %.2f %%%n".formatted(phrases.meanEerPercent()))
+        .append(
+            String.format(
+                Locale.ROOT, "mean of the phrases' EERs: %.2f %%%n", phrases.meanEerPercent()))
         .append("pooled: ")
         .append(phrases.pooled())
         .toString();

@@ -82,7 +82,8 @@ final class FeaturesCommand extends Subcommand {
       if (check) note(report.toString().stripTrailing());
       int more = report.bad() - 1;
       throw new InputException(
-          report.firstBad().getFirst() + (more == 0 ? "" : " (and %,d more)".formatted(more)));
+          report.firstBad().getFirst()
+              + (more == 0 ? "" : String.format(Locale.ROOT, " (and %,d more)", more)));
     }
     if (check) {
       result(report.toString(), json(report));

@@ -146,7 +146,9 @@ final class MemoryCommand extends Subcommand {
         step.batch,
         step.frames,
         step.optimizer.name().toLowerCase(Locale.ROOT),
-        step.classes == 0 ? "no classifier" : "%,d classes".formatted(step.classes));
+        step.classes == 0
+            ? "no classifier"
+            : String.format(Locale.ROOT, "%,d classes", step.classes));
   }
 
   private String remark() {

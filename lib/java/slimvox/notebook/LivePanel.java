@@ -122,7 +122,7 @@ public final class LivePanel implements AutoCloseable {
 
   private String progress(long now) {
     double elapsed = (now - startMs) / 1000.0;
-    String text = "step %,d of %,d, %s".formatted(done, total, duration(elapsed));
+    String text = String.format(Locale.ROOT, "step %,d of %,d, %s", done, total, duration(elapsed));
     if (done >= total) return text;
     if (closed) return text + ", stopped";
     return done == 0

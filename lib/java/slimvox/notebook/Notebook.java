@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -49,14 +50,15 @@ public final class Notebook {
         "lib/target/slimvox-all.jar was built after this kernel had started; restart the kernel");
     Size size = size();
     String text =
-        "SlimVox %s | Java %s | %d processors, Java heap up to %,d MiB | size: %s%s"
-            .formatted(
-                version(),
-                Runtime.version(),
-                Runtime.getRuntime().availableProcessors(),
-                Runtime.getRuntime().maxMemory() >> 20,
-                size,
-                DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
+        String.format(
+            Locale.ROOT,
+            "SlimVox %s | Java %s | %d processors, Java heap up to %,d MiB | size: %s%s",
+            version(),
+            Runtime.version(),
+            Runtime.getRuntime().availableProcessors(),
+            Runtime.getRuntime().maxMemory() >> 20,
+            size,
+            DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
     text += "\n" + backends();
     PLOTLY_SHOWN.set(true);
     String html = Tables.escape(text).replace("\n", "<br>");

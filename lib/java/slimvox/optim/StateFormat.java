@@ -1,5 +1,6 @@
 package slimvox.optim;
 
+import java.util.Locale;
 import slimvox.backend.CodeBook;
 
 /**
@@ -85,10 +86,11 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
   @Override
   public String toString() {
     if (bits == 32) return "32-bit";
-    return "8-bit (%s map, %s, exempt below %,d elements)"
-        .formatted(
-            map == Map.DYNAMIC ? "dynamic" : "linear",
-            scale == Scale.TENSOR ? "one scale a tensor" : "blocks of " + block,
-            exemptBelow);
+    return String.format(
+        Locale.ROOT,
+        "8-bit (%s map, %s, exempt below %,d elements)",
+        map == Map.DYNAMIC ? "dynamic" : "linear",
+        scale == Scale.TENSOR ? "one scale a tensor" : "blocks of " + block,
+        exemptBelow);
   }
 }

@@ -67,8 +67,15 @@ final class SavedState {
       if (!file.dtype(name + ".absmax").equals("F32")
           || !Arrays.equals(file.shape(name + ".absmax"), new long[] {blocks})) {
         throw new InputException(
-            "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d need %,d"
-                    .formatted(file.file(), name, size, format.blockOf(size), blocks)
+            String.format(
+                    Locale.ROOT,
+                    "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d"
+                        + " need %,d",
+                    file.file(),
+                    name,
+                    size,
+                    format.blockOf(size),
+                    blocks)
                 + " scales of type F32, not %s of type %s"
                     .formatted(
                         Arrays.toString(file.shape(name + ".absmax")),

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
@@ -231,6 +232,15 @@ class BadInputTest extends CommandLineTest {
     assertEquals(0, json.at("/phrases/good morning/eer_percent").asDouble());
     assertEquals(0, json.get("mean_phrase_eer_percent").asDouble());
     assertEquals(50, json.get("eer_percent").asDouble());
+    Locale before = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.GERMANY);
+      String table = run("evaluate", scores, trials, "--words", words).succeeds().out();
+      assertTrue(table.contains("mean of the phrases' EERs: 0.00 %"), table);
+      assertTrue(table.lines().anyMatch(l -> l.matches("y +0[.]00 +0[.]000 +1 +1")), table);
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @Test

@@ -11,6 +11,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.lang.management.ManagementFactory;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import slimvox.memory.ArenaPlan;
 
@@ -66,8 +67,11 @@ final class HostMemory {
     }
     if (raw.address() == 0) {
       throw new OutOfMemoryError(
-          "the system has no %d bytes (%.1f GB) outside the Java heap"
-              .formatted(bytes, bytes / 1e9));
+          String.format(
+              Locale.ROOT,
+              "the system has no %d bytes (%.1f GB) outside the Java heap",
+              bytes,
+              bytes / 1e9));
     }
     long address = (raw.address() + alignment - 1) / alignment * alignment;
     if (huge && madvise != null) {
@@ -96,8 +100,11 @@ final class HostMemory {
             instanceof com.sun.management.OperatingSystemMXBean system
         && bytes > system.getTotalMemorySize() + system.getTotalSwapSpaceSize()) {
       throw new OutOfMemoryError(
-          "%.1f GB are needed outside the Java heap, this machine has %.1f GB"
-              .formatted(bytes / 1e9, system.getTotalMemorySize() / 1e9));
+          String.format(
+              Locale.ROOT,
+              "%.1f GB are needed outside the Java heap, this machine has %.1f GB",
+              bytes / 1e9,
+              system.getTotalMemorySize() / 1e9));
     }
   }
 
