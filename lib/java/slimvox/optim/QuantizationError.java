@@ -1,6 +1,7 @@
 package slimvox.optim;
 
 import slimvox.backend.CodeBook;
+import slimvox.backend.Quantized;
 
 /**
  * What one tensor of state loses when it is held in codes of 8 bits.
@@ -66,16 +67,22 @@ public record QuantizationError(String name, long count, double mean, double max
     return largest;
   }
 
-  /** What comes back of numbers when they are quantized in blocks; computed one by one. */
+  /**
+   * What comes back of numbers when they are quantized in blocks: the bits of {@link Quantized},
+   * computed one by one.
+   */
   public static float[] roundTrip(float[] exact, CodeBook book, int block) {
     float[] back = new float[exact.length];
     for (int start = 0; start < exact.length; start += block) {
       int end = Math.min(exact.length, start + block);
       float absmax = 0;
       for (int i = start; i < end; i++) absmax = Math.max(absmax, Math.abs(exact[i]));
-      if (absmax == 0) continue;
+      boolean whole = end - start == block;
+      float divisor = Math.max(absmax, Quantized.LEAST_SCALE);
+      float scale = Quantized.storedScale(absmax, whole);
       for (int i = start; i < end; i++) {
-        back[i] = book.value(book.nearest(exact[i] / absmax)) * absmax;
+        float share = whole ? exact[i] * (1 / divisor) : exact[i] / divisor;
+        back[i] = book.value(book.nearest(share)) * scale;
       }
     }
     return back;

@@ -178,6 +178,10 @@ public record OptimizerSettings(
       if (nesterov && momentum == 0) {
         throw new InvalidSetting("optimizer.nesterov", "true needs a momentum above 0");
       }
+      if (momentum == 0 && state.bits() == 8) {
+        throw new InvalidSetting(
+            "optimizer.state.bits", "8 has no effect with momentum 0, which needs no state");
+      }
     } else {
       absent("momentum", momentum, name);
       absent("nesterov", nesterov, name);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -155,6 +156,31 @@ class OptimizerTest {
   }
 
   @Test
+  void whatAFormatWouldLoseIsWhatItLosesToTheBit() {
+    List<Parameter> parameters = parameters();
+    StateFormat format =
+        new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 16, 0);
+    try (Optimizer full = optimizer(true, parameters, StateFormat.FLOAT32);
+        Optimizer eight = optimizer(true, parameters, format)) {
+      steps(full, 3);
+      for (int i = 0; i < full.state().size(); i++) {
+        StateTensor exact = full.state().get(i);
+        float[] values = exact.values();
+        for (int k = 0; k < Math.min(16, values.length); k++)
+          values[k] *= 1e-38f; // a block of subnormal numbers
+        exact.set(values);
+        eight.state().get(i).set(values);
+        float[] back = eight.state().get(i).values();
+        assertArrayEquals(
+            back,
+            QuantizationError.roundTrip(values, format.book(exact.isSigned()), 16),
+            exact.name());
+        assertEquals(QuantizationError.of(exact.name(), values, back), exact.error(format));
+      }
+    }
+  }
+
+  @Test
   void errorsAreRelativeToTheNumbersThemselves() {
     QuantizationError e =
         QuantizationError.of("x", new float[] {0, 2, -4, 8}, new float[] {0, 3, -4, 0});
@@ -167,6 +193,19 @@ class OptimizerTest {
     assertEquals(1, QuantizationError.worst(LinearCode.unsigned(), 1e-3, 1));
     assertEquals(
         2.5, QuantizationError.largestDifference(new float[] {1, -2}, new float[] {0, 0.5f}));
+  }
+
+  @Test
+  void formatsReadTheSameEverywhere() {
+    Locale before = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.GERMANY);
+      assertEquals(
+          "8-bit (dynamic map, blocks of 256, exempt below 4,096 elements)",
+          StateFormat.EIGHT_BIT.toString());
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @Test

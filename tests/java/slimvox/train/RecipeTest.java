@@ -340,6 +340,8 @@ class RecipeTest {
             + " sgd, adam, adamw",
         "optimizer:@  update: later | r.yaml: line 2: optimizer.update: later is not possible;"
             + " allowed is after-backward, in-backward",
+        "optimizer:@  momentum: 0@  state: {bits: 8} | r.yaml: line 3: optimizer.state.bits: 8 has"
+            + " no effect with momentum 0, which needs no state",
         "optimizer:@  state: {bits: 16} | r.yaml: line 2: optimizer.state.bits: 16 is not possible;"
             + " allowed is 32, 8",
         "optimizer:@  state: {bits: 8, block: 0} | r.yaml: line 2: optimizer.state.block: 0 is not"
