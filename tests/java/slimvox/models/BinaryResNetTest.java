@@ -93,6 +93,22 @@ class BinaryResNetTest {
         "so that the second of two steps can start from the first");
   }
 
+  /** A ReLU before signs would make them all +1; elsewhere a float block keeps its own. */
+  @Test
+  void withoutActivationsAReLUStandsWhereNoSignFollows() {
+    Binarization binary =
+        Binarization.of(BinaryScheme.W1A1)
+            .with(Activation.NONE)
+            .withLayers(List.of("layer3", "layer4.1.conv2"));
+    assertTrue(binary.endsWithReLU(false, "layer1.1"));
+    assertFalse(binary.endsWithReLU(false, "layer3.0"));
+    assertFalse(binary.endsWithReLU(true, "layer3.1"));
+    assertTrue(binary.endsWithReLU(true, "layer4.0"));
+    assertFalse(binary.endsWithReLU(false, "layer4.1"));
+    assertFalse(binary.endsWithReLU(true, null), "what is pooled");
+    assertTrue(binary.endsWithReLU(false, null));
+  }
+
   @Test
   void onlyTheLayersAskedForAreBinary() {
     Binarization binary =

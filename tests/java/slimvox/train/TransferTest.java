@@ -20,6 +20,7 @@ import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.backend.Tensor;
 import slimvox.data.FeatureSource;
+import slimvox.data.Utterance;
 import slimvox.memory.Category;
 import slimvox.nn.Parameter;
 import slimvox.storage.InputException;
@@ -120,6 +121,33 @@ class TransferTest {
   }
 
   @Test
+  void onlyWhatSaysTheWordIsTrainedOn() throws Exception {
+    Path kaldi = Files.createDirectories(folder.resolve("kaldi"));
+    List<String> recordings = new ArrayList<>();
+    List<String> speakers = new ArrayList<>();
+    List<String> words = new ArrayList<>();
+    for (int speaker = 0; speaker < 3; speaker++) {
+      for (int u = 0; u < 4; u++) {
+        String id = "s%d-u%d".formatted(speaker, u);
+        recordings.add(id + " " + folder.resolve("corpus/corpus%d/u%d.wav".formatted(speaker, u)));
+        speakers.add(id + " s" + speaker);
+        words.add(id + (u % 2 == 0 ? " open" : " stop"));
+      }
+    }
+    Files.write(kaldi.resolve("wav.scp"), recordings);
+    Files.write(kaldi.resolve("utt2spk"), speakers);
+    Files.write(kaldi.resolve("utt2word"), words);
+    Recipe all = recipe("data.trainCorpus=" + kaldi);
+    try (Trainer trainer = Trainer.of(all);
+        Trainer onWord = Trainer.of(all.with("data.trainWords=[open]"))) {
+      assertEquals(12, trainer.data().train().utterances().size());
+      List<Utterance> said = onWord.data().train().utterances();
+      assertEquals(6, said.size());
+      for (Utterance u : said) assertEquals("open", u.word().orElseThrow());
+    }
+  }
+
+  @Test
   void twoStepsGoFromBinaryActivationsToBinaryWeights() throws Exception {
     Path first = run("step1", recipe("transfer.from=" + real, "model.binary.scheme=w32a1"));
     Path second = run("step2", recipe("transfer.from=" + first, "model.binary.scheme=w1a1"));
@@ -169,6 +197,9 @@ class TransferTest {
     try (Trainer trainer = Trainer.of(alone)) {
       trainer.run(listener);
     }
+    try (Trainer trainer = Trainer.of(alone.with("transfer.teacher=" + real))) {
+      trainer.run(listener);
+    }
     Recipe taught = alone.with("transfer.teacher=" + real, "transfer.weight=3");
     try (Trainer trainer = Trainer.of(taught)) {
       trainer.run(listener);
@@ -185,7 +216,8 @@ class TransferTest {
                       file.floats(name), p.value().backend().ops().floats(p.value()), name));
     }
     double added = losses.get(1) - losses.get(0);
-    assertTrue(added > 0 && added < 6, "3 (1 - cosine) is " + added);
+    assertTrue(added > 0 && added < 2, "1 - cosine is " + added);
+    assertEquals(3 * added, losses.get(2) - losses.get(0), 1e-5, "transfer.weight is 3");
   }
 
   @Test
