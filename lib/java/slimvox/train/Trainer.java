@@ -60,6 +60,7 @@ public final class Trainer implements AutoCloseable {
   private long lastSaved = -1;
   private String note;
   private Verification verification;
+  private RunLock lock;
 
   /** A run that leaves nothing on disk. */
   public static Trainer of(Recipe recipe) throws InterruptedException {
@@ -75,27 +76,36 @@ public final class Trainer implements AutoCloseable {
    */
   public static Trainer start(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
+    requireEmpty(folder);
+    Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
+    try {
+      Files.createDirectories(folder);
+      trainer.lock = RunLock.take(folder);
+      requireEmpty(folder); // another process may have been faster
+      AtomicFile.write(folder.resolve("recipe.yaml"), recipe.toYaml());
+      return trainer;
+    } catch (IOException e) {
+      trainer.close();
+      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
+    } catch (RuntimeException | InterruptedException e) {
+      trainer.close();
+      throw e;
+    }
+  }
+
+  private static void requireEmpty(Path folder) {
     if (Files.exists(folder.resolve("recipe.yaml")) || Checkpoint.latest(folder).isPresent()) {
       throw new InputException(
           folder + ": holds a run already; go on with it (--resume) or give another folder");
     }
-    Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
-    try {
-      Files.createDirectories(folder);
-      AtomicFile.write(folder.resolve("recipe.yaml"), recipe.toYaml());
-    } catch (IOException e) {
-      trainer.close();
-      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
-    }
-    return trainer;
   }
 
   /**
    * A run that goes on from the latest checkpoint of its folder, or from the start if there is
    * none.
    *
-   * @throws InputException if the folder holds no run or one of another recipe, or the checkpoint
-   *     is damaged
+   * @throws InputException if the folder holds no run or one of another recipe, somebody else
+   *     trains there, or the checkpoint is damaged
    */
   public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
@@ -105,8 +115,16 @@ public final class Trainer implements AutoCloseable {
           folder + ": holds no run to resume; leave out --resume to start one");
     }
     if (Checkpoint.latest(folder).isEmpty()) Checkpoint.requireSame(own, Recipe.read(own), recipe);
-    AtomicFile.removeLeftovers(folder);
-    Trainer trainer = new Trainer(recipe, folder, progress);
+    RunLock lock = RunLock.take(folder);
+    Trainer trainer;
+    try {
+      AtomicFile.removeLeftovers(folder);
+      trainer = new Trainer(recipe, folder, progress);
+    } catch (RuntimeException | InterruptedException | Error e) {
+      lock.close();
+      throw e;
+    }
+    trainer.lock = lock;
     Optional<Path> latest = Checkpoint.latest(folder);
     if (latest.isEmpty()) return trainer.startFrom();
     try {
@@ -457,6 +475,7 @@ public final class Trainer implements AutoCloseable {
       training.close();
       backend.close();
     } finally {
+      if (lock != null) lock.close();
       inUse.unlock();
     }
   }

@@ -235,6 +235,25 @@ class TrainerTest {
   }
 
   @Test
+  void aFolderIsLockedAsLongAsItsTrainerIsOpen() throws Exception {
+    Path out = folder.resolve("locked");
+    try (Trainer _ = start(recipe(), out)) {
+      assertThrows(InputException.class, () -> RunLock.take(out, 0));
+    }
+    try (Trainer _ = resume(recipe(), out)) {
+      assertThrows(InputException.class, () -> RunLock.take(out, 0));
+    }
+    Path corpus = folder.resolve("corpus");
+    Files.move(corpus, folder.resolve("moved"));
+    try {
+      assertThrows(InputException.class, () -> resume(recipe(), out));
+    } finally {
+      Files.move(folder.resolve("moved"), corpus);
+    }
+    RunLock.take(out, 0).close();
+  }
+
+  @Test
   void aValidationThatWasInterruptedIsMadeUpForWhenTheRunGoesOn() throws Exception {
     Path whole = folder.resolve("validated");
     try (Trainer trainer = start(recipe(), whole)) {
