@@ -23,6 +23,7 @@ import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
+import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.train.Checkpoint;
@@ -110,6 +111,7 @@ final class EmbedCommand extends Subcommand {
     apart(out, "the model", modelFile);
     apart(out, "the file of features", featureFile);
     apart(out, "the trial list", trials);
+    AtomicFile.requireWritable(out);
     if (PackedModel.isPacked(modelFile)) return embedPacked();
     try (Backend backend = device.open(this)) {
       Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;

@@ -7,6 +7,7 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.storage.AtomicFile;
 import slimvox.verify.DetectionCost;
 import slimvox.verify.DetectionCurve;
 import slimvox.verify.PhraseResults;
@@ -51,7 +52,13 @@ final class EvaluateCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    if (det != null) DetFile.requireKnown(det);
+    if (det != null) {
+      DetFile.requireKnown(det);
+      apart(det, "the file of scores", scores);
+      apart(det, "the trial list", trials);
+      apart(det, "the file of words", words);
+      AtomicFile.requireWritable(det);
+    }
     DetectionCost cost = DetectionCost.of(pTarget);
     Scores scored = Scores.read(scores, Trials.read(trials));
     DetectionCurve curve = scored.curve();

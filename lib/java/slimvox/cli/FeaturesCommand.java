@@ -17,6 +17,7 @@ import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
+import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -76,6 +77,7 @@ final class FeaturesCommand extends Subcommand {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }
     if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
+    if (out != null && isFile()) AtomicFile.requireWritable(out);
     Corpus corpus = Corpus.open(corpusFolder).requireFiles();
     CorpusReport report = validate(corpus);
     if (report.bad() > 0) {
@@ -103,8 +105,12 @@ final class FeaturesCommand extends Subcommand {
     }
   }
 
+  private boolean isFile() {
+    return out.toString().endsWith(".safetensors");
+  }
+
   private void write(Corpus corpus, CorpusReport report) throws InterruptedException {
-    boolean file = out.toString().endsWith(".safetensors");
+    boolean file = isFile();
     if (file && !speeds.equals(List.of(1.0))) {
       throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
     }

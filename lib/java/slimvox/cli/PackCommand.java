@@ -23,6 +23,7 @@ import slimvox.binary.Packer;
 import slimvox.binary.WeightForm;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
+import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
 import slimvox.train.Embedder;
@@ -81,6 +82,7 @@ final class PackCommand extends Subcommand {
   public Integer call() {
     range("--threads", threads, 0, 4096);
     apart(out, "the checkpoint", checkpoint);
+    AtomicFile.requireWritable(out);
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
         Network network = Checkpoint.network(checkpoint, backend)) {
       Map<String, String> origin = new LinkedHashMap<>();

@@ -7,6 +7,7 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.storage.AtomicFile;
 import slimvox.verify.AdaptiveSNorm;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
@@ -63,6 +64,7 @@ final class ScoreCommand extends Subcommand {
     apart(out, "the file of embeddings", embeddings);
     apart(out, "the file of --mean-of", meanOf);
     apart(out, "the cohort", cohort);
+    AtomicFile.requireWritable(out);
     Trials list = Trials.read(trials);
     Embeddings vectors = EmbeddingFile.read(embeddings);
     CosineScoring cosine =

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -55,11 +56,36 @@ public final class AtomicFile {
     write(file, bytes.length, out -> out.write(bytes));
   }
 
-  static void write(Path file, long bytes, Content content, Opener opener) {
+  /**
+   * Checks that a file can be written, before hours are spent on its content; leaves nothing.
+   *
+   * @throws InputException if it cannot be written: one line with the file and the reason
+   */
+  public static void requireWritable(Path file) {
+    Path target = requireNoOtherThing(file);
+    Path folder = target.getParent();
+    while (folder.getParent() != null && !Files.exists(folder)) folder = folder.getParent();
+    Path probe = sibling(folder.resolve(target.getFileName()));
+    try {
+      if (!Files.isDirectory(folder)) throw new FileAlreadyExistsException(folder.toString());
+      Files.createFile(probe);
+    } catch (IOException e) {
+      throw failure(file, target, -1, e);
+    } finally {
+      remove(probe);
+    }
+  }
+
+  private static Path requireNoOtherThing(Path file) {
     Path target = file.toAbsolutePath();
     if (Files.exists(target) && !Files.isRegularFile(target)) {
       throw new InputException(file + ": cannot be written, it is not a regular file");
     }
+    return target;
+  }
+
+  static void write(Path file, long bytes, Content content, Opener opener) {
+    Path target = requireNoOtherThing(file);
     Path temporary = null;
     try {
       // A link keeps pointing to the file it points to; the file behind it is replaced.
@@ -150,7 +176,7 @@ public final class AtomicFile {
     return SafetensorsHeader.oneLine(
         switch (e) {
           case java.nio.file.AccessDeniedException _ -> "permission denied";
-          case java.nio.file.FileAlreadyExistsException x -> x.getFile() + " is not a folder";
+          case FileAlreadyExistsException x -> x.getFile() + " is not a folder";
           case java.nio.file.NoSuchFileException x -> "no such file: " + x.getFile();
           default -> e.getMessage();
         });

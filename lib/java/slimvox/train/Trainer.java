@@ -77,6 +77,7 @@ public final class Trainer implements AutoCloseable {
   public static Trainer start(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
     requireEmpty(folder);
+    AtomicFile.requireWritable(folder.resolve("recipe.yaml"));
     Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
     try {
       Files.createDirectories(folder);

@@ -165,6 +165,21 @@ class BadInputTest extends CommandLineTest {
   }
 
   @Test
+  void anOutputThatCannotBeWrittenIsToldBeforeAnythingIsComputed() throws IOException {
+    Files.delete(sound("u2.wav")); // would be told otherwise
+    Path nowhere = Files.writeString(folder.resolve("file"), "x").resolve("out.safetensors");
+    String why = nowhere + ": cannot be written (" + folder.resolve("file") + " is not a folder)";
+    run("features", corpus, nowhere).failsWith(why);
+    run("embed", checkpoint, corpus, nowhere).failsWith(why);
+    run("score", checkpoint, recipe, nowhere).failsWith(why);
+    run("pack", checkpoint, nowhere).failsWith(why);
+    run("train", recipe, "--out", folder.resolve("file")).failsWith("file is not a folder)");
+    Path other = Files.createDirectory(folder.resolve("folder.safetensors"));
+    run("embed", checkpoint, corpus, other).failsWith(other + ": cannot be written, it is not a");
+    assertEquals("x", Files.readString(folder.resolve("file")));
+  }
+
+  @Test
   void whatIsReadIsNotWrittenOver() throws IOException {
     Path model = Files.copy(checkpoint, folder.resolve("model.safetensors"));
     Path link = Files.createSymbolicLink(folder.resolve("link.safetensors"), model);
@@ -183,6 +198,10 @@ class BadInputTest extends CommandLineTest {
         .isRefusedAsUsage("score", "OUT " + model + " is the file of embeddings itself");
     run("score", trials, trials, model, "--asnorm", link)
         .isRefusedAsUsage("score", "OUT " + model + " is the cohort itself");
+    Path scores = Files.copy(trials, folder.resolve("scores.csv"));
+    run("evaluate", scores, trials, "--det", scores)
+        .isRefusedAsUsage("evaluate", "OUT " + scores + " is the file of scores itself");
+    assertEquals("1 s0-u0 s0-u1\n", Files.readString(scores));
     assertArrayEquals(before, Files.readAllBytes(model));
     assertArrayEquals(before, Files.readAllBytes(features));
     assertEquals("1 s0-u0 s0-u1\n", Files.readString(trials));

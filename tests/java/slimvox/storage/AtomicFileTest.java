@@ -8,6 +8,8 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -108,6 +110,25 @@ class AtomicFileTest {
     assertEquals(
         below + ": cannot be written (" + file + " is not a folder)",
         assertThrows(InputException.class, () -> AtomicFile.write(below, "x")).getMessage());
+  }
+
+  @Test
+  void whetherAFileCanBeWrittenIsToldWithoutATrace() throws IOException {
+    AtomicFile.requireWritable(folder.resolve("a/b/new.txt"));
+    Path file = Files.writeString(folder.resolve("file"), "x");
+    AtomicFile.requireWritable(file);
+    assertEquals(1, files());
+    assertEquals("x", Files.readString(file));
+    Map<Path, String> bad = new LinkedHashMap<>();
+    bad.put(folder, ", it is not a regular file");
+    bad.put(file.resolve("y"), " (" + file + " is not a folder)");
+    bad.put(file.resolve("y/z"), " (" + file + " is not a folder)");
+    bad.forEach(
+        (path, why) ->
+            assertEquals(
+                path + ": cannot be written" + why,
+                assertThrows(InputException.class, () -> AtomicFile.requireWritable(path))
+                    .getMessage()));
   }
 
   @Test
