@@ -64,6 +64,18 @@ final class Ticks {
         }
       }
     }
+    return ticks.size() < 2 ? narrow(low, high, atMost) : ticks;
+  }
+
+  /** A logarithmic axis with less than two round digits: round numbers between its ends. */
+  private static List<Tick> narrow(double low, double high, int atMost) {
+    double first = Math.pow(10, low);
+    double last = Math.pow(10, high);
+    double step = step(last - first, Math.max(2, Math.min(atMost, 5)));
+    List<Tick> ticks = new ArrayList<>();
+    for (long i = (long) Math.ceil(first / step - 1e-9); i * step <= last + 1e-9 * step; i++) {
+      ticks.add(new Tick(Math.log10(i * step), number(i * step)));
+    }
     return ticks;
   }
 

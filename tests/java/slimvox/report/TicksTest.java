@@ -23,6 +23,10 @@ class TicksTest {
     Axis axis = Axis.log("");
     assertEquals(List.of("1", "10", "100", "1,000"), labels(axis, 0, 3, 6));
     assertEquals(List.of("10", "20", "50", "100", "200"), labels(axis, 1, 2.4, 6));
+    assertEquals(
+        List.of("3.1e-7", "3.2e-7", "3.3e-7"),
+        labels(axis, Math.log10(3.05e-7), Math.log10(3.39e-7), 6),
+        "an axis too short for round digits has ticks all the same");
   }
 
   @Test
