@@ -76,6 +76,34 @@ class LauncherIT extends CommandLineTest {
     assertEquals("cpu", run.succeeds().json().get("backend").asText());
   }
 
+  @Test
+  void theProgramInTheReadmeRuns() throws Exception {
+    String readme = Files.readString(Path.of("README.md"));
+    int from = readme.indexOf("```java\n") + 8;
+    String program = readme.substring(from, readme.indexOf("```", from));
+    assertTrue(readme.contains("-cp lib/target/slimvox-all.jar First.java`"));
+    Path source =
+        Files.writeString(
+            folder.resolve("First.java"),
+            program.replace("20 steps\"", "2 steps\", \"model.width=4\", \"run.batch=4\""));
+    Path out = folder.resolve("out");
+    int code =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--add-modules=jdk.incubator.vector",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                "lib/target/slimvox-all.jar",
+                source.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(out.toFile())
+            .start()
+            .waitFor();
+    String printed = Files.readString(out);
+    assertEquals(0, code, printed);
+    assertTrue(printed.contains("EER ") && printed.contains(" bytes at the peak"), printed);
+  }
+
   @ParameterizedTest
   @CsvSource({"ResNet34, none, 300", "ResNet34, full, 80", "DF-ResNet56, full, 60"})
   void theProcessGrowsByThePeakOfTheLedgerATenthAndAConstant(
