@@ -107,6 +107,8 @@ class SlimVoxTest extends CommandLineTest {
   void benchStepRefusesWhatIsNotThere() {
     run("bench", "step", "--model=ResNet18", "--backend=cuda").failsWith("backend cuda");
     run("bench", "step", "--model=ResNet18", "--backend=gpu").failsWith("no backend 'gpu'");
+    run("bench", "step", "--model=ResNet18", "--backend=cpu", "--kernels")
+        .isRefusedAsUsage("bench step", "--kernels needs a card; this is backend cpu");
     run("bench", "step").isRefusedAsUsage("bench step", "--model is needed");
   }
 

@@ -45,7 +45,8 @@ final class KernelTimes {
       CUevent before = marks.get(i - 1).event;
       Mark mark = marks.get(i);
       context.check(JCudaDriver.cuEventElapsedTime(ms, before, mark.event), "cuEventElapsedTime");
-      KernelTime one = new KernelTime(family(mark.kernel), mark.kernel, 1, ms[0]);
+      String name = mark.kernel.replaceFirst("^of ", ""); // a library's
+      KernelTime one = new KernelTime(family(mark.kernel), name, 1, ms[0]);
       all.merge(mark.kernel, one, KernelTimes::sum);
     }
     marks.forEach(m -> JCudaDriver.cuEventDestroy(m.event));
