@@ -33,7 +33,8 @@ final class MemoryCommand extends Subcommand {
   }
 
   private static final List<String> SCHEME_OPTIONS =
-      List.of("--reversible", "--recompute", "--slice", "--rebuild", "--lean", "--timeline");
+      List.of(
+          "--reversible", "--recompute", "--slice", "--rebuild", "--keep", "--lean", "--timeline");
 
   @Mixin private ModelOptions model;
   @Mixin private StepOptions step;

@@ -62,6 +62,15 @@ final class SavingOptions {
   boolean rebuild;
 
   @Option(
+      names = "--keep",
+      paramLabel = "N",
+      description =
+          "Outputs of inner convolutions of reversible blocks that are kept instead of computed"
+              + " again, narrow ones first: as many as need no more bytes than N streams. Default"
+              + " 0.")
+  int keep;
+
+  @Option(
       names = "--lean",
       description =
           "All of it: --slice 16 unless you give another (where blocks allow it), --rebuild,"
@@ -75,6 +84,7 @@ final class SavingOptions {
    */
   ModelSpec apply(Subcommand command, ModelSpec spec, StepOptions step) {
     command.range("--slice", slice, 0, 65536);
+    command.range("--keep", keep, 0, 65536);
     if (lean && isGiven(command, "--slice") && slice == 0) {
       throw command.usage("--lean computes blocks in slices; leave out --slice 0");
     }
@@ -82,7 +92,7 @@ final class SavingOptions {
       throw command.usage("--lean updates in backward; leave out --update " + step.update.key());
     }
     ModelSpec reversed = spec.with(new Reversal(reversible, units, order));
-    Saving saving = new Saving(recompute, slice, rebuild, streams);
+    Saving saving = new Saving(recompute, slice, rebuild, streams).withKeep(keep);
     if (!lean) return reversed.with(saving);
     step.update = TrainingStep.Update.IN_BACKWARD;
     return reversed.with(Models.lean(reversed.with(saving)));
@@ -91,7 +101,7 @@ final class SavingOptions {
   /** Refuses options of reversible blocks where there are none. */
   void requireReversible(Subcommand command) {
     if (reversible != Reversal.Kind.NONE) return;
-    for (String option : new String[] {"--units", "--order", "--streams"}) {
+    for (String option : new String[] {"--units", "--order", "--streams", "--keep"}) {
       if (isGiven(command, option)) {
         throw command.usage(
             option + " concerns reversible blocks; add --reversible partial or full");
@@ -113,5 +123,6 @@ final class SavingOptions {
     values.put("recompute", Reversal.key(saving.recompute()));
     values.put("slice", saving.slice());
     values.put("rebuild", saving.rebuild());
+    values.put("keep", saving.keep());
   }
 }

@@ -90,7 +90,7 @@ public final class Models {
         spec.reversal().kind() != Reversal.Kind.NONE && architecture(spec.name()).slices();
     Saving s = spec.saving();
     int slice = s.slice() == 0 && slices ? 16 : s.slice();
-    return new Saving(s.recompute(), slice, true, s.streams());
+    return new Saving(s.recompute(), slice, true, s.streams()).withKeep(s.keep());
   }
 
   /**
@@ -126,9 +126,12 @@ public final class Models {
   public static String savingFault(ModelSpec spec) {
     Saving saving = spec.saving();
     if (spec.reversal().kind() == Reversal.Kind.NONE
-        && (saving.slice() > 0 || saving.streams() == Saving.Streams.FIXED || saving.stored())) {
+        && (saving.slice() > 0
+            || saving.streams() == Saving.Streams.FIXED
+            || saving.stored()
+            || saving.keep() > 0)) {
       return spec.name()
-          + ": slice and streams concern reversible blocks, which this network has not;"
+          + ": slice, streams and keep concern reversible blocks, which this network has not;"
           + " set reversible to partial or full";
     }
     if (spec.reversal().kind() == Reversal.Kind.FULL

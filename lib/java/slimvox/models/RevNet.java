@@ -58,6 +58,9 @@ import slimvox.storage.InputException;
  * of a quarter of the stem's width (8 of 32, which processors like) if one comes within 2.5 %, else
  * of an eighth, a sixteenth or a thirty-second. The stem is computed again in backward rather than
  * kept.
+ *
+ * <p>What the convolutions inside F and G give shrinks from stage to stage in type II, where e
+ * stays while the pixels become fewer; {@link Saving#keep} of it is kept, from the last stage on.
  */
 final class RevNet {
   /** The kind of a vanilla network's blocks. */
@@ -156,6 +159,10 @@ final class RevNet {
     return Math.max(step(), (int) Math.round(e / step()) * step());
   }
 
+  private int inner(int stage, int lastInner) {
+    return stage == 3 ? lastInner : inner(stage);
+  }
+
   private int step() {
     return Math.max(1, spec.width() / 8);
   }
@@ -203,6 +210,32 @@ final class RevNet {
     };
   }
 
+  /**
+   * How many functions of each stage keep what their inner convolutions give: those that need least
+   * for it first. A stage has a quarter of the pixels of the one before it.
+   */
+  private int[] keeping(int lastInner) {
+    int[] functions = new int[4];
+    long left = (long) spec.saving().keep() * stream(0) << 6;
+    while (true) {
+      int narrowest = -1;
+      long bytes = 0;
+      for (int stage = 0; stage < 4; stage++) {
+        long here = (long) keptChannels(inner(stage, lastInner)) << 6 - 2 * stage;
+        if (functions[stage] == functions(stage) || narrowest >= 0 && here > bytes) continue;
+        narrowest = stage;
+        bytes = here;
+      }
+      if (narrowest < 0 || bytes > left) return functions;
+      functions[narrowest]++;
+      left -= bytes;
+    }
+  }
+
+  private int keptChannels(int inner) {
+    return vanilla.family() == Family.BASIC ? inner : 2 * inner;
+  }
+
   // ---- layers
 
   private Sequential layers(Backend backend, int lastInner) {
@@ -211,17 +244,18 @@ final class RevNet {
     if (full) layers.add(new ZeroPadding(backend, "padding", 8));
     layers.add(new Checkpointed(new Sequential(vanilla.stem(spec, backend))));
     List<Reversible> trunk = new ArrayList<>();
+    int[] keeping = keeping(lastInner);
     for (int stage = 0; stage < 4; stage++) {
-      int e = stage == 3 ? lastInner : inner(stage);
+      int e = inner(stage, lastInner);
       if (full) {
         if (stage > 0) trunk.add(new SpaceToDepth(backend, "down" + stage));
-        trunk.addAll(couplings(backend, stage, 0, e, "trunk"));
+        trunk.addAll(couplings(backend, stage, 0, e, keeping[stage], "trunk"));
         continue;
       }
       layers.addAll(vanilla.transition(spec, backend, stage));
       String name = vanilla.prefix(stage) + "reversible";
       List<Reversible> stages =
-          couplings(backend, stage, vanilla.blocksInTransition(stage), e, name);
+          couplings(backend, stage, vanilla.blocksInTransition(stage), e, keeping[stage], name);
       if (!stages.isEmpty()) layers.add(sequence(name, stages));
     }
     int channels = outer(3);
@@ -251,19 +285,21 @@ final class RevNet {
   }
 
   private List<Reversible> couplings(
-      Backend backend, int stage, int firstIndex, int inner, String sequence) {
+      Backend backend, int stage, int firstIndex, int inner, int keeping, String sequence) {
     List<Reversible> couplings = new ArrayList<>();
     int functions = functions(stage);
+    int first = functions - keeping; // backward frees what the last ones kept first
     for (int i = 0; i < functions; i += 2) {
       String name = vanilla.prefix(stage) + (firstIndex + i / 2);
-      Layer f = function(backend, name + ".f.", stage, inner);
-      Layer g = i + 1 < functions ? function(backend, name + ".g.", stage, inner) : null;
+      Layer f = function(backend, name + ".f.", stage, inner, i >= first);
+      Layer g =
+          i + 1 < functions ? function(backend, name + ".g.", stage, inner, i + 1 >= first) : null;
       couplings.add(new AdditiveCoupling(f, g, grid(sequence)));
     }
     return couplings;
   }
 
-  private Branch function(Backend backend, String name, int stage, int e) {
+  private Branch function(Backend backend, String name, int stage, int e, boolean keep) {
     int s = stream(stage);
     List<Conv2d> convolutions = new ArrayList<>();
     switch (vanilla.family()) {
@@ -293,7 +329,8 @@ final class RevNet {
     Saving saving = spec.saving();
     try {
       // A quarter of the pixels: four times as many channels are as many bytes.
-      return new Branch(norms, convolutions, last, saving.rebuild(), saving.slice() << 2 * stage);
+      int slice = keep ? 0 : saving.slice() << 2 * stage;
+      return new Branch(norms, convolutions, last, saving.rebuild(), slice, keep);
     } catch (IllegalArgumentException refused) {
       throw new InputException("slice " + saving.slice() + ": " + refused.getMessage(), refused);
     }

@@ -13,9 +13,11 @@ import slimvox.nn.Layer;
  * @param streams how a reversible network's streams are held
  * @param stored reversible blocks are not rebuilt but keep what backward needs, as ordinary ones
  *     do: what the inverse's rounding is measured against
+ * @param keep outputs of inner convolutions of reversible blocks that are kept instead of computed
+ *     again, narrow ones first: as many as need no more bytes than so many streams; 0: none
  */
 public record Saving(
-    Recompute recompute, int slice, boolean rebuild, Streams streams, boolean stored) {
+    Recompute recompute, int slice, boolean rebuild, Streams streams, boolean stored, int keep) {
   /** What is kept of an ordinary block. */
   public enum Recompute {
     /** All that backward needs. */
@@ -37,12 +39,17 @@ public record Saving(
 
   /** Reversible blocks are rebuilt. */
   public Saving(Recompute recompute, int slice, boolean rebuild, Streams streams) {
-    this(recompute, slice, rebuild, streams, false);
+    this(recompute, slice, rebuild, streams, false, 0);
+  }
+
+  /** The same with other outputs kept. */
+  public Saving withKeep(int keep) {
+    return new Saving(recompute, slice, rebuild, streams, stored, keep);
   }
 
   /** The same, but reversible blocks keep what backward needs, as ordinary ones do. */
   public Saving withStored() {
-    return new Saving(recompute, 0, rebuild, streams, true);
+    return new Saving(recompute, 0, rebuild, streams, true, 0);
   }
 
   /** An ordinary block, which is kept or computed again. */
@@ -52,5 +59,6 @@ public record Saving(
 
   public Saving {
     if (slice < 0) throw new IllegalArgumentException("slice must be at least 0, not " + slice);
+    if (keep < 0) throw new IllegalArgumentException("keep must be at least 0, not " + keep);
   }
 }

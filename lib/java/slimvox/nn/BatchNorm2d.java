@@ -126,6 +126,12 @@ public final class BatchNorm2d implements Layer {
     }
   }
 
+  /** What a forward in {@link Mode#RECOMPUTE} leaves for backward; its output is not computed. */
+  void resume(Tensor x) {
+    input = x.retain();
+    output = null;
+  }
+
   /** The output of the last forward once more, from its input; only without a residual. */
   Tensor rebuild(Tensor x) {
     return rebuild(x, 0);

@@ -12,7 +12,8 @@ import slimvox.backend.Tensor;
  * <p>Each convolution reads act(BN(c)) of the output c of the one before it; a normalization before
  * the first convolution (pre-activation) and one behind the last (post-activation) are optional.
  *
- * <p>Two ways to need less memory, with the same result to float rounding:
+ * <p>Two ways to need less memory and one to need less time, with the same result to float
+ * rounding:
  *
  * <ul>
  *   <li>{@code rebuild}: only what convolutions give is kept for backward, and act(BN(c)) is
@@ -22,9 +23,12 @@ import slimvox.backend.Tensor;
  *       mix (normalization, ReLU and a depthwise convolution work on each alone), so a slice of
  *       them can be computed, added to the output, differentiated and dropped before the next one.
  *       One pass does both, since no normalization follows the last convolution.
+ *   <li>{@code keep}: where the branch is computed again before backward, what all convolutions but
+ *       the last give is kept from forward; only the last one runs again. Worth it where these
+ *       outputs are much narrower than the branch's input.
  * </ul>
  *
- * <p>Both use the batch statistics of forward.
+ * <p>All use the batch statistics of forward.
  */
 public final class Branch implements Layer {
   private final List<BatchNorm2d> norms;
@@ -32,6 +36,8 @@ public final class Branch implements Layer {
   private final BatchNorm2d last;
   private final boolean rebuild;
   private final SlicedBranch sliced;
+  private final boolean keep;
+  private final Tensor[] kept; // outputs of convolutions, from forward to recomputing
   private final Tensor[] inputs; // of the normalizations, where they are rebuilt
 
   /**
@@ -41,6 +47,8 @@ public final class Branch implements Layer {
    * @param last the normalization at the end, or null
    * @param rebuild keep the outputs of convolutions only
    * @param slice inner channels at a time when the branch is computed again; 0: all
+   * @param keep keep the outputs of all convolutions but the last for computing the branch again;
+   *     not with slices
    * @throws IllegalArgumentException if the branch cannot be sliced, naming its first convolution
    */
   public Branch(
@@ -48,13 +56,27 @@ public final class Branch implements Layer {
       List<Conv2d> convolutions,
       BatchNorm2d last,
       boolean rebuild,
-      int slice) {
+      int slice,
+      boolean keep) {
+    if (keep && slice > 0) throw new IllegalArgumentException("what is kept is not sliced");
     this.norms = new ArrayList<>(norms); // List.copyOf refuses null
     this.convolutions = List.copyOf(convolutions);
     this.last = last;
     this.rebuild = rebuild;
     this.sliced = slice == 0 ? null : new SlicedBranch(this.norms, this.convolutions, last, slice);
+    this.keep = keep;
+    this.kept = new Tensor[norms.size()];
     this.inputs = new Tensor[norms.size()];
+  }
+
+  /** A branch that is computed again, if at all, from its input alone. */
+  public Branch(
+      List<BatchNorm2d> norms,
+      List<Conv2d> convolutions,
+      BatchNorm2d last,
+      boolean rebuild,
+      int slice) {
+    this(norms, convolutions, last, rebuild, slice, false);
   }
 
   @Override
@@ -92,11 +114,31 @@ public final class Branch implements Layer {
   private Tensor beforeLast(Tensor x, Mode mode) {
     Tensor current = x.retain();
     for (int i = 0; i < convolutions.size() - 1; i++) {
+      if (mode == Mode.RECOMPUTE && kept[i] != null) {
+        current = resume(i, current);
+        continue;
+      }
       try (Tensor p = normalized(i, current, mode)) {
         current = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
       }
+      if (keep && mode == Mode.TRAIN_WITHOUT_KEEPING) kept[i] = current.retain();
     }
     return current;
+  }
+
+  /** The kept output of convolution {@code i}; {@code c}, which it was made of, is taken over. */
+  private Tensor resume(int i, Tensor c) {
+    Tensor y = kept[i];
+    kept[i] = null;
+    if (norms.get(i) != null) {
+      norms.get(i).resume(c);
+      inputs[i] = c; // what the convolution read is needed for its gradient only: rebuilt then
+      return y;
+    }
+    try (c) {
+      convolutions.get(i).resume(c);
+    }
+    return y;
   }
 
   /** The input of convolution {@code i}; {@code c} is taken over. */
@@ -118,20 +160,17 @@ public final class Branch implements Layer {
     for (int i = convolutions.size() - 1; i >= 0; i--) {
       BatchNorm2d norm = norms.get(i);
       Conv2d convolution = convolutions.get(i);
-      if (norm == null) {
+      if (inputs[i] == null) {
         current = convolution.backward(current);
-        continue;
-      }
-      if (rebuild) {
+      } else {
         try (Tensor normalized = norm.rebuild(inputs[i])) {
           inputs[i].close();
+          inputs[i] = null;
           convolution.backwardWeight(normalized, current);
         }
         current = convolution.backwardData(current);
-      } else {
-        current = convolution.backward(current);
       }
-      current = norm.backward(current);
+      if (norm != null) current = norm.backward(current);
     }
     return current;
   }

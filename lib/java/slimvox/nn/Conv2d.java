@@ -106,6 +106,11 @@ public final class Conv2d implements Layer {
     if (mode.keeps()) input = x.retain();
   }
 
+  /** What a forward in {@link Mode#RECOMPUTE} leaves for backward; its output is not computed. */
+  void resume(Tensor x) {
+    input = x.retain();
+  }
+
   private Tensor scaled(float sign) {
     if (sign == 1) return weight.value().retain();
     Tensor scaled = backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated");

@@ -95,6 +95,7 @@ public enum MemoryScheme {
     }
     if (wanted.slice() != is.slice()) settings.add("model.slice=" + wanted.slice());
     if (wanted.rebuild() != is.rebuild()) settings.add("model.rebuild=" + wanted.rebuild());
+    if (wanted.keep() != is.keep()) settings.add("model.keep=" + wanted.keep());
     if (isLean()) settings.add("optimizer.update=" + TrainingStep.Update.IN_BACKWARD.key());
     return settings;
   }

@@ -34,6 +34,8 @@ import slimvox.models.Saving;
  *     stage, four times as many in each following one; 0: all. Default 0
  * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
  *     from them. Default false
+ * @param keep outputs of inner convolutions of reversible blocks that are kept instead of computed
+ *     again, narrow ones first: as many as need no more bytes than so many streams. Default 0
  * @param binary which convolutions are binary
  */
 public record ModelSettings(
@@ -49,6 +51,7 @@ public record ModelSettings(
     String recompute,
     int slice,
     boolean rebuild,
+    int keep,
     BinarySettings binary) {
   public ModelSettings {
     InvalidSetting.oneOf("model.name", name, Models.names());
@@ -65,6 +68,7 @@ public record ModelSettings(
     InvalidSetting.oneOf("model.streams", streams, keys(Saving.Streams.values()));
     InvalidSetting.oneOf("model.recompute", recompute, keys(Saving.Recompute.values()));
     InvalidSetting.range("model.slice", slice, 0, 65536);
+    InvalidSetting.range("model.keep", keep, 0, 65536);
     if (binary == null) binary = BinarySettings.NONE;
   }
 
@@ -89,10 +93,11 @@ public record ModelSettings(
             Reversal.Units.valueOf(constant(units)),
             Reversal.Order.valueOf(constant(order))),
         new Saving(
-            Saving.Recompute.valueOf(constant(recompute)),
-            slice,
-            rebuild,
-            Saving.Streams.valueOf(constant(streams))),
+                Saving.Recompute.valueOf(constant(recompute)),
+                slice,
+                rebuild,
+                Saving.Streams.valueOf(constant(streams)))
+            .withKeep(keep),
         binary.binarization());
   }
 }

@@ -68,7 +68,20 @@ public record Recipe(
     return new Recipe(
         42,
         new ModelSettings(
-            "ResNet34", 32, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false, null),
+            "ResNet34",
+            32,
+            256,
+            "tstp",
+            80,
+            "none",
+            "c",
+            "pre",
+            "float",
+            "none",
+            0,
+            false,
+            0,
+            null),
         new DataSettings(
             null,
             List.of(),

@@ -218,7 +218,7 @@ class MemoryCommandTest extends CommandLineTest {
     JsonNode four = run(with(reversible, "--lean", "--slice=4", "--json")).succeeds().json();
     assertEquals(4, four.get("slice").asInt());
     run("memory", "--model=ResNet18", "--lean", "--slice=4")
-        .failsWith("slice and streams concern reversible blocks");
+        .failsWith("slice, streams and keep concern reversible blocks");
     run(with(reversible, "--recompute=checkpoint"))
         .failsWith("recompute: checkpoint concerns ordinary blocks");
     run("memory", "--model=ResNet18", "--frames=8")

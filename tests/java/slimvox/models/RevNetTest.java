@@ -200,6 +200,51 @@ class RevNetTest {
   }
 
   @ParameterizedTest
+  @MethodSource("sliceable")
+  void whatIsKeptChangesNoBitOfGradientsInFixedPoint(ModelSpec spec) {
+    Saving fixed = new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED);
+    for (Order order : Order.values()) {
+      Reversal r = new Reversal(spec.reversal().kind(), spec.reversal().units(), order);
+      ModelSpec model = spec.with(r);
+      Map<String, float[]> again = step(model.with(fixed), 24);
+      boolean slices = order == Order.PRE;
+      for (Saving saving :
+          List.of(fixed, new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FIXED))) {
+        Map<String, float[]> kept = step(model.with(saving.withKeep(2)), 24);
+        for (String name : again.keySet()) {
+          assertArrayEquals(again.get(name), kept.get(name), r + " " + name);
+        }
+      }
+      if (!slices) continue;
+      Map<String, float[]> lean = step(model.with(slices(3)), 24);
+      Map<String, float[]> both = step(model.with(slices(3).withKeep(1)), 24);
+      assertTrue(distance(both, lean) < TURNED_OVER, r + ": " + distance(both, lean));
+    }
+  }
+
+  @Test
+  void asMuchIsKeptAsWasAskedForWhateverTheDepth() {
+    long stream = 2 * 80 * 200 * 32 * 4L;
+    for (String name : List.of("ResNet34", "DF-ResNet56", "DF-ResNet233")) {
+      ModelSpec spec = ModelSpec.of(name).with(Reversal.of(Kind.FULL));
+      long nothing = kept(spec, Category.ACTIVATION);
+      long kept = kept(spec.with(Saving.NONE.withKeep(1)), Category.ACTIVATION) - nothing;
+      // A sixteenth of a stream for each of six functions in stage 2, next are quarters; DF-ResNets
+      // have two inner convolutions of 128 channels: an eighth of a stream each in the last stage.
+      assertEquals(
+          name.equals("ResNet34") ? stream * (3 * 24 + 6 * 4 * 32 + 2 * 16 * 32) / 2048 : kept,
+          kept);
+      assertTrue(kept <= stream, name + " keeps " + kept);
+      assertTrue(kept > stream / 2, name + " keeps " + kept);
+    }
+    ModelSpec all = ModelSpec.of("ResNet34").with(Reversal.of(Kind.FULL));
+    assertEquals(
+        stream * (3 * 24 + 6 * 4 * 32 + 4 * 16 * 32 + 3 * 64 * 32) / 2048,
+        kept(all.with(Saving.NONE.withKeep(100)), Category.ACTIVATION)
+            - kept(all, Category.ACTIVATION));
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"ResNet18", "ResNet50", "DF-ResNet56"})
   void rebuiltNormalizationsAndCheckpointsGiveTheSameBits(String name) {
     ModelSpec vanilla = new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP);
@@ -265,7 +310,7 @@ class RevNetTest {
             + " pre-activation order can");
     refused(
         ModelSpec.of("ResNet34").with(slices(4)),
-        "ResNet34: slice and streams concern reversible blocks, which this network has not;"
+        "ResNet34: slice, streams and keep concern reversible blocks, which this network has not;"
             + " set reversible to partial or full");
     refused(
         small("ResNet34", Kind.FULL, Units.C, Order.PRE)

@@ -118,6 +118,8 @@ class PlannedTrainingTest {
             new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT),
             new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FLOAT),
             new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED),
+            none.withKeep(2),
+            new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FIXED).withKeep(1),
             none.withStored());
     return Stream.of("ResNet18", "ResNet50", "DF-ResNet56")
         .flatMap(
@@ -143,6 +145,7 @@ class PlannedTrainingTest {
                     || (s.reversal().units() == Reversal.Units.A
                         && s.saving().slice() == 0
                         && !s.saving().stored()
+                        && s.saving().keep() == 0
                         && s.saving().streams() == Saving.Streams.FLOAT))
         .filter(s -> Models.savingFault(s) == null);
   }

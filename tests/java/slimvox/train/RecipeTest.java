@@ -60,6 +60,7 @@ class RecipeTest {
           recompute: none
           slice: 0
           rebuild: false
+          keep: 0
           binary:
             scheme: none
             layers: null
@@ -141,7 +142,7 @@ class RecipeTest {
     Recipe recipe = Recipe.shipped("quick-start");
     assertEquals(
         new ModelSettings(
-            "ResNet18", 8, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false, null),
+            "ResNet18", 8, 256, "tstp", 80, "none", "c", "pre", "float", "none", 0, false, 0, null),
         recipe.model());
     assertEquals(
         new ModelSpec("ResNet18", 8, 80, 256, ModelSpec.Pooling.TSTP), recipe.model().spec());
@@ -592,6 +593,6 @@ class RecipeTest {
         keys++;
       }
     }
-    assertEquals(70, keys);
+    assertEquals(71, keys);
   }
 }
