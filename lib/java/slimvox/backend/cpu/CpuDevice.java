@@ -40,7 +40,7 @@ public final class CpuDevice implements Device {
 
   private CpuDevice(int threads) {
     oneDnn = OneDnn.open(threads);
-    parallel = new Parallel(oneDnn.gomp(), threads);
+    parallel = oneDnn.parallel();
     memory = new HostMemory(parallel);
     elementwise = new Elementwise(parallel);
     batchNorm = new BatchNorm(parallel);
@@ -582,7 +582,6 @@ public final class CpuDevice implements Device {
     if (closed) return;
     closed = true;
     memory.freeAll();
-    parallel.close();
     oneDnn.close();
   }
 }

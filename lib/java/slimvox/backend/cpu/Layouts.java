@@ -14,6 +14,13 @@ final class Layouts implements AutoCloseable {
     return descriptor;
   }
 
+  /** A float32 tensor by its lengths and its strides in elements. */
+  long strided(long[] lengths, long... strides) {
+    long descriptor = Dnnl.strided(lengths, strides);
+    descriptors.add(descriptor);
+    return descriptor;
+  }
+
   /** A tensor of another type. */
   long typed(int type, int tag, long... lengths) {
     long descriptor = Dnnl.descriptor(type, tag, lengths);

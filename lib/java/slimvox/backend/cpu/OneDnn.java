@@ -38,6 +38,7 @@ public final class OneDnn implements AutoCloseable {
   private final SymbolLookup gomp;
   private final NativeFunction setThreads;
   private final int threads;
+  private final Parallel parallel;
   private final long engine;
   private final long stream;
   private final long attributes;
@@ -47,6 +48,7 @@ public final class OneDnn implements AutoCloseable {
   private OneDnn(NativeLibraries libraries, int threads) {
     this.gomp = libraries.gomp();
     this.threads = threads;
+    parallel = new Parallel(gomp, threads);
     setThreads = NativeFunction.find(gomp, "omp_set_num_threads", 1);
     engine = Dnnl.engine();
     stream = Dnnl.stream(engine);
@@ -72,6 +74,11 @@ public final class OneDnn implements AutoCloseable {
   /** Number of OpenMP threads. */
   public int threads() {
     return threads;
+  }
+
+  /** The library's threads, for kernels of our own. */
+  Parallel parallel() {
+    return parallel;
   }
 
   /** The OpenMP runtime that oneDNN runs on, for kernels that are to share its threads. */
@@ -225,7 +232,7 @@ public final class OneDnn implements AutoCloseable {
     return kept(
         new BackwardWeight(geometry),
         WeightGradientPass.class,
-        () -> new WeightGradientPass(this, geometry));
+        () -> WeightGradientPass.of(this, geometry));
   }
 
   // ----
@@ -287,5 +294,6 @@ public final class OneDnn implements AutoCloseable {
     Dnnl.destroy("primitive_attr", addingAttributes);
     Dnnl.destroy("stream", stream);
     Dnnl.destroy("engine", engine);
+    parallel.close();
   }
 }

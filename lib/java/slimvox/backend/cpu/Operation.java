@@ -2,7 +2,7 @@ package slimvox.backend.cpu;
 
 import java.util.List;
 
-/** What oneDNN does for one geometry: one or more primitives and the workspace they share. */
+/** What is done for one geometry: one or more primitives of oneDNN and the workspace they share. */
 sealed interface Operation permits ConvolutionPass, WeightGradientPass, MatrixProduct {
   /** Bytes of scratch memory that a run needs, aligned to 64. */
   long workspaceBytes();
