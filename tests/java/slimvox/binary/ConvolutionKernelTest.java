@@ -28,7 +28,19 @@ class ConvolutionKernelTest {
       int stride,
       int height,
       int width,
-      ChannelActivation.Kind activation) {}
+      ChannelActivation.Kind activation) {
+    Inputs inputs() {
+      PackedConvolution layer =
+          PackedFixture.convolution(form, in, out, kernel, stride, activation, 5);
+      Random random = new Random(6);
+      float[] x = PackedFixture.normal(random, height * width * in);
+      System.arraycopy(EDGES, 0, x, 0, Math.min(EDGES.length, x.length));
+      int pixels = layer.outLength(height) * layer.outLength(width);
+      return new Inputs(layer, x, PackedFixture.normal(random, pixels * out));
+    }
+  }
+
+  private record Inputs(PackedConvolution layer, float[] x, float[] shortcut) {}
 
   static List<Case> cases() {
     List<Case> cases = new ArrayList<>();
@@ -50,17 +62,11 @@ class ConvolutionKernelTest {
   @ParameterizedTest
   @MethodSource("cases")
   void outputIsThatOfPlainLoops(Case c) {
-    PackedConvolution layer =
-        PackedFixture.convolution(c.form, c.in, c.out, c.kernel, c.stride, c.activation, 5);
-    Random random = new Random(6);
-    float[] x = PackedFixture.normal(random, c.height * c.width * c.in);
-    System.arraycopy(EDGES, 0, x, 0, Math.min(EDGES.length, x.length));
-    float[] shortcut =
-        PackedFixture.normal(random, layer.outLength(c.height) * layer.outLength(c.width) * c.out);
-    float[] expected = PlainConvolution.run(layer, x, c.height, c.width, shortcut);
+    Inputs in = c.inputs();
+    float[] expected = PlainConvolution.run(in.layer, in.x, c.height, c.width, in.shortcut);
     for (int threads : new int[] {1, 2}) {
       for (boolean vectors : new boolean[] {true, false}) {
-        Run run = run(layer, x, c.height, c.width, shortcut, threads, vectors);
+        Run run = run(in.layer, in.x, c.height, c.width, in.shortcut, threads, vectors);
         assertArrayEquals(expected, run.floats, "threads " + threads + ", vectors " + vectors);
         assertArrayEquals(PackedFixture.signs(expected, c.out, null), run.signs);
       }
@@ -70,19 +76,13 @@ class ConvolutionKernelTest {
   @ParameterizedTest
   @MethodSource("cases")
   void aCardGivesTheSameBits(Case c) {
-    PackedConvolution layer =
-        PackedFixture.convolution(c.form, c.in, c.out, c.kernel, c.stride, c.activation, 5);
-    Random random = new Random(6);
-    float[] x = PackedFixture.normal(random, c.height * c.width * c.in);
-    System.arraycopy(EDGES, 0, x, 0, Math.min(EDGES.length, x.length));
-    float[] shortcut =
-        PackedFixture.normal(random, layer.outLength(c.height) * layer.outLength(c.width) * c.out);
-    Run expected = run(layer, x, c.height, c.width, shortcut, 1, true);
+    Inputs in = c.inputs();
+    Run expected = run(in.layer, in.x, c.height, c.width, in.shortcut, 1, true);
     for (boolean backwards : new boolean[] {false, true}) {
       try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
           Backend card = HostBackend.open(backwards)) {
         var parallel = ((CpuDevice) cpu.device()).parallel();
-        Run run = run(card, parallel, 1, layer, x, c.height, c.width, shortcut, true);
+        Run run = run(card, parallel, 1, in.layer, in.x, c.height, c.width, in.shortcut, true);
         assertArrayEquals(expected.floats, run.floats);
         assertArrayEquals(expected.signs, run.signs);
       }
