@@ -162,6 +162,22 @@ public final class Backend implements AutoCloseable {
   }
 
   /**
+   * Builds something that owns tensors, such as a network; if that fails, the tensors allocated
+   * until then are released, which nobody owns: a smaller one may fit in their place.
+   *
+   * @return what {@code build} returns
+   */
+  public <T> T owning(Supplier<T> build) {
+    long mark = ledger.mark();
+    try {
+      return build.get();
+    } catch (RuntimeException | Error e) {
+      ledger.freeSince(mark).forEach(this::returnBlock);
+      throw e;
+    }
+  }
+
+  /**
    * Runs something that the plan of the running step does not foresee, such as the search for a
    * layer that gave NaN; its buffers are blocks of their own.
    */

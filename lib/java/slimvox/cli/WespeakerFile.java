@@ -45,17 +45,15 @@ final class WespeakerFile {
    */
   Network network(ModelOptions given, int featureBins, Backend backend) {
     ModelSpec spec = spec(given, featureBins);
-    Network network =
-        given.name != null || Models.names().contains(spec.name())
-            ? Models.build(spec, backend)
-            : new ResNet(blocks(), bottleneck()).build(spec, backend);
-    try {
-      Weights.load(file, "", network.state(), name -> name.startsWith("projection."));
-      return network;
-    } catch (RuntimeException e) {
-      network.close();
-      throw e;
-    }
+    return backend.owning(
+        () -> {
+          Network network =
+              given.name != null || Models.names().contains(spec.name())
+                  ? Models.build(spec, backend)
+                  : new ResNet(blocks(), bottleneck()).build(spec, backend);
+          Weights.load(file, "", network.state(), name -> name.startsWith("projection."));
+          return network;
+        });
   }
 
   private ModelSpec spec(ModelOptions given, int featureBins) {

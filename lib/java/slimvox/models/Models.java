@@ -68,7 +68,8 @@ public final class Models {
   }
 
   /**
-   * Builds a network; parameters are not initialized.
+   * Builds a network; parameters are not initialized. If that fails, for example for want of
+   * memory, nothing of it is left in the ledger.
    *
    * @throws InputException if the name is unknown
    */
@@ -76,7 +77,7 @@ public final class Models {
     Architecture architecture = architecture(spec.name());
     refuse(binarizationFault(spec));
     refuse(savingFault(spec));
-    return architecture.build(spec, backend);
+    return backend.owning(() -> architecture.build(spec, backend));
   }
 
   /**

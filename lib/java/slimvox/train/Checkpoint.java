@@ -248,13 +248,11 @@ public final class Checkpoint {
    */
   public static Network network(Path path, Backend backend) {
     Safetensors file = open(path);
-    Network network = Models.build(recipe(file).model().spec(), backend);
-    try {
-      Weights.load(file, "", network.state(), Checkpoint::isNotOfNetwork);
-      return network;
-    } catch (RuntimeException e) {
-      network.close();
-      throw e;
-    }
+    return backend.owning(
+        () -> {
+          Network network = Models.build(recipe(file).model().spec(), backend);
+          Weights.load(file, "", network.state(), Checkpoint::isNotOfNetwork);
+          return network;
+        });
   }
 }
