@@ -2,9 +2,11 @@ package slimvox.data;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import slimvox.storage.InputException;
 
 /**
  * Keeps the features of a small corpus in memory, each computed when it is first asked for.
@@ -21,6 +23,28 @@ public final class FeatureMemory implements FeatureSource {
   /** Keeps what the source gives. */
   public FeatureMemory(FeatureSource source) {
     this.source = source;
+  }
+
+  /**
+   * Checks, before hours are spent on them, that features can be kept on the Java heap.
+   *
+   * @param bytes of {@link FeatureReader#bytes}
+   * @param what they are, for the message
+   * @param remedy what to do; a heap that is large enough is named after it
+   * @throws InputException if they take more than nine tenths of the largest heap
+   */
+  public static void requireHeap(long bytes, String what, String remedy) {
+    long heap = Runtime.getRuntime().maxMemory();
+    if (bytes <= heap / 10 * 9) return;
+    throw new InputException(
+        String.format(
+            Locale.ROOT,
+            "%s take about %,d MiB in memory, the Java heap has %,d MiB; %s (SLIMVOX_XMX=%dg)",
+            what,
+            bytes >> 20,
+            heap >> 20,
+            remedy,
+            (bytes >> 30) * 5 / 4 + 2));
   }
 
   /**

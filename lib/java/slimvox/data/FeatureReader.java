@@ -24,6 +24,8 @@ public final class FeatureReader implements FeatureSource {
   /** Changes when the same recording gives other features, so that caches are made again. */
   static final int VERSION = 1;
 
+  private static final int MOST_PROBED = 1000;
+
   private final FbankOptions options;
   private final List<Double> speeds;
   private final int bins;
@@ -86,6 +88,32 @@ public final class FeatureReader implements FeatureSource {
   @Override
   public List<Double> speeds() {
     return speeds;
+  }
+
+  /**
+   * Bytes that features of utterances take at all speeds, float32: frames x bins x 4.
+   *
+   * <p>Lengths are those that the headers of at most {@value #MOST_PROBED} of them give, evenly
+   * spaced; a recording whose header cannot be read counts nothing, it is named when it is read.
+   */
+  public long bytes(List<Utterance> utterances) {
+    int step = utterances.size() / MOST_PROBED + 1;
+    double frames = 0;
+    int probed = 0;
+    for (int i = 0; i < utterances.size(); i += step, probed++) frames += frames(utterances.get(i));
+    return probed == 0 ? 0 : Math.round(frames / probed * utterances.size() * 4 * bins);
+  }
+
+  private double frames(Utterance utterance) {
+    try {
+      if (utterance.source() instanceof Utterance.Ark ark) return KaldiArk.size(ark)[0];
+      double samples = AudioFiles.probe(utterance.file()).durationSeconds() * options.sampleRate();
+      double frames = 0;
+      for (double speed : speeds) frames += samples / speed / options.frameShift();
+      return frames;
+    } catch (InputException e) {
+      return 0;
+    }
   }
 
   /** What the features at a speed depend on beside the recording, for names of cache files. */

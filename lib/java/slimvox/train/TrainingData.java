@@ -17,6 +17,7 @@ import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.FeatureSource;
 import slimvox.data.TrialRule;
+import slimvox.data.Utterance;
 import slimvox.data.WholeUtterances;
 import slimvox.storage.InputException;
 import slimvox.verify.Trials;
@@ -73,10 +74,10 @@ public final class TrainingData {
     FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
+    FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
+    requireHeap(FeatureReader.of(train, options, speeds), validationReader, data);
     trainFeatures = features(train, options, speeds, data, progress);
-    FeatureSource validationFeatures =
-        new FeatureMemory(FeatureReader.of(validation, options, List.of(1.0)));
-    wholeUtterances = new WholeUtterances(validation, validationFeatures, true);
+    wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
     BatchSettings settings =
         BatchSettings.of(recipe.run().batch(), data.frames(), recipe.seed())
             .joining(data.joinUtterances());
@@ -88,6 +89,27 @@ public final class TrainingData {
           "%s: its features have %d values a frame, model.bins is %d; set model.bins=%2$d"
               .formatted(data.trainFolder(), trainFeatures.bins(), recipe.model().bins()));
     }
+  }
+
+  /** Features of the trials are kept in memory, those to train with where there is no cache. */
+  private void requireHeap(
+      FeatureReader reader, FeatureReader validationReader, DataSettings data) {
+    long bytes = 0;
+    if (trials != null) {
+      List<Utterance> parts =
+          trials.utterances().stream()
+              .flatMap(id -> validation.parts(id).stream())
+              .distinct()
+              .toList();
+      bytes += validationReader.bytes(parts);
+      FeatureMemory.requireHeap(
+          bytes, "the features of " + trials.name(), "take a shorter list or a larger heap");
+    }
+    if (data.cacheFolder() != null) return;
+    FeatureMemory.requireHeap(
+        bytes + reader.bytes(train.utterances()),
+        "the features of " + train.name() + " and the trials",
+        "set data.cacheFolder, which keeps the former on disk, or a larger heap");
   }
 
   private static List<String> speakers(Corpus corpus, DataSettings data) {

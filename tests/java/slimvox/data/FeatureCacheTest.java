@@ -56,6 +56,27 @@ class FeatureCacheTest {
   }
 
   @Test
+  void bytesAreEstimatedBeforeAnythingIsComputed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 3);
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0, 0.9);
+    long exact = new FeatureMemory(reader).load(corpus, 1, FeatureSource.Progress.NONE).bytes();
+    assertEquals(exact, reader.bytes(corpus.utterances()), exact * 0.1);
+    assertEquals(0, reader.bytes(List.of()));
+    List<Utterance> many = Collections.nCopies(1_000_000, corpus.utterance("s0-1"));
+    assertEquals(exact / 6 * 1e6, reader.bytes(many), exact / 6 * 1e5);
+    String message =
+        assertThrows(
+                InputException.class,
+                () -> FeatureMemory.requireHeap(1L << 50, "features of x", "set data.cacheFolder"))
+            .getMessage();
+    assertTrue(
+        message.startsWith("features of x take about 1,073,741,824 MiB in memory, the Java heap"),
+        message);
+    assertTrue(message.contains("; set data.cacheFolder (SLIMVOX_XMX="), message);
+    FeatureMemory.requireHeap(1 << 20, "features of x", "");
+  }
+
+  @Test
   void whatIsThereIsNotComputedAgain() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 4, 2);
     assertEquals(8, build(corpus, 1.0).computed());
