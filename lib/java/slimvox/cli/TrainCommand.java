@@ -114,6 +114,8 @@ final class TrainCommand extends Subcommand {
     if (name == null) {
       Path own = out.resolve("recipe.yaml");
       if (!Files.isRegularFile(own)) {
+        var latest = Checkpoint.latest(out); // carries the recipe, too
+        if (latest.isPresent()) return Checkpoint.recipe(latest.get()).with(with);
         throw new InputException(
             out + ": holds no run to resume; name a recipe, without --resume, to start one");
       }
@@ -157,7 +159,8 @@ final class TrainCommand extends Subcommand {
 
   /** A run that had ended already: its network is measured again. */
   private static Verification validate(Trainer trainer) throws InterruptedException {
-    if (trainer.data().trials() == null) return null;
+    boolean never = trainer.recipe().run().validateEvery().amount() == 0;
+    if (never || trainer.data().trials() == null) return null;
     return Verification.of(trainer.score((_, _) -> {}));
   }
 

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -32,7 +33,8 @@ import slimvox.storage.Sha256;
  * checksums, so that a killed run leaves whole files, and a damaged file is refused.
  */
 public final class Checkpoint {
-  private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)\\.safetensors");
+  /** With the digits of any script, which earlier versions wrote in some locales. */
+  private static final Pattern NAME = Pattern.compile("checkpoint-(\\p{Nd}{1,18})\\.safetensors");
 
   /** What binary networks have beyond float ones: thresholds of signs, slopes of activations. */
   private static final Pattern OWN_TO_BINARY =
@@ -58,7 +60,7 @@ public final class Checkpoint {
 
   /** Where the checkpoint after {@code step} steps lies. */
   public static Path file(Path folder, long step) {
-    return folder.resolve("checkpoint-%07d.safetensors".formatted(step));
+    return folder.resolve(String.format(Locale.ROOT, "checkpoint-%07d.safetensors", step));
   }
 
   /** The checkpoints of a folder, the latest last. */
@@ -66,7 +68,7 @@ public final class Checkpoint {
     if (!Files.isDirectory(folder)) return List.of();
     try (Stream<Path> files = Files.list(folder)) {
       return files
-          .filter(f -> NAME.matcher(f.getFileName().toString()).matches())
+          .filter(f -> NAME.matcher(f.getFileName().toString()).matches() && !Files.isDirectory(f))
           .sorted(Comparator.comparingLong(Checkpoint::step))
           .toList();
     } catch (IOException e) {
@@ -100,7 +102,7 @@ public final class Checkpoint {
     if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
     Path file = file(folder, steps);
     writer.write(file);
-    List<Path> all = list(folder);
+    List<Path> all = list(folder).stream().filter(f -> step(f) <= steps).toList();
     for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
       try {
         Files.deleteIfExists(old);
@@ -226,7 +228,8 @@ public final class Checkpoint {
 
   private static Safetensors open(Path path) {
     Safetensors file = Safetensors.read(path);
-    if (!file.metadata().containsKey("recipe") || !file.metadata().containsKey("steps")) {
+    if (!file.metadata().containsKey("recipe")
+        || !file.metadata().getOrDefault("steps", "").matches("\\d{1,10}")) {
       throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
     }
     return file;

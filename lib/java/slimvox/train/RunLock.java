@@ -1,14 +1,20 @@
 package slimvox.train;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.ClosedByInterruptException;
+import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.time.Instant;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 
@@ -16,9 +22,10 @@ import slimvox.storage.InputException;
  * Keeps everyone else out of a run's folder: a job that is started again while its first process
  * still saves would otherwise cut that one's log off and overwrite its checkpoints.
  *
- * <p>The operating system holds the lock and drops it with the process, however that ends; a file
- * {@value #NAME} that a killed run left is not in the way. File systems that know no locks (some
- * network folders) go without.
+ * <p>The operating system holds the lock and drops it with the process, however that ends; POSIX
+ * also drops it as soon as the process closes another descriptor of the file, and some network
+ * folders know no locks. So the file {@value #NAME} also names its process while that trains. It is
+ * never removed, since a process that had opened it before would lock a file without a name.
  */
 final class RunLock implements AutoCloseable {
   static final String NAME = ".running";
@@ -26,12 +33,22 @@ final class RunLock implements AutoCloseable {
   /** How long a stopped run of the same process, in a notebook, may take to end. */
   private static final long PATIENCE_MILLIS = 30_000;
 
-  private final Path file;
-  private final FileChannel channel;
+  /** The start of a process, which tells two of one number apart, is known to a few seconds. */
+  private static final long SAME_START_MILLIS = 10_000;
 
-  private RunLock(Path file, FileChannel channel) {
-    this.file = file;
-    this.channel = channel;
+  /** What this process has locked, by device and inode; it must not be opened once more. */
+  private static final Set<Object> HELD = new HashSet<>();
+
+  private static final Pattern SIGNATURE = Pattern.compile("(\\d{1,18}) (\\d{1,18})");
+
+  private final Path folder;
+  private final Path file;
+  private Object key;
+  private RandomAccessFile opened;
+
+  private RunLock(Path folder) {
+    this.folder = folder;
+    this.file = folder.resolve(NAME);
   }
 
   /**
@@ -45,85 +62,165 @@ final class RunLock implements AutoCloseable {
   }
 
   static RunLock take(Path folder, long patienceMillis) throws InterruptedException {
-    Path file = folder.resolve(NAME);
+    RunLock lock = new RunLock(folder);
     long end = System.nanoTime() + patienceMillis * 1_000_000;
     while (true) {
       try {
-        RunLock lock = tryToTake(file);
-        if (lock != null) return lock;
-        throw new InputException(folder + ": another process trains here" + holder(file));
+        if (Thread.interrupted()) throw new InterruptedException();
+        lock.lock();
+        return lock;
       } catch (OverlappingFileLockException e) {
-        if (System.nanoTime() > end) {
-          throw new InputException(
-              folder + ": another trainer of this process is open here; close it first", e);
-        }
+        if (System.nanoTime() > end) throw lock.sameProcess(e);
         Thread.sleep(20);
-      } catch (ClosedByInterruptException e) {
-        Thread.interrupted(); // the exception says it
-        throw new InterruptedException();
-      } catch (IOException e) {
-        AtomicFile.requireWritable(file); // knows the reasons
-        throw new InputException(file + ": cannot be written (" + e.getMessage() + ")", e);
       }
     }
   }
 
-  /** Returns null if another process has the lock. */
-  private static RunLock tryToTake(Path file) throws IOException {
-    FileChannel channel =
-        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-    RunLock lock = null;
-    try {
-      if (locks(channel)) {
-        sign(channel);
-        lock = new RunLock(file, channel);
-      }
-      return lock;
-    } finally {
-      if (lock == null) channel.close();
-    }
+  private InputException sameProcess(OverlappingFileLockException e) {
+    return new InputException(
+        folder + ": another trainer of this process is open here; close it first", e);
   }
 
-  /** Writes who holds the lock, for the message to others. */
-  private static void sign(FileChannel channel) throws IOException {
+  private void lock() {
     try {
-      String process = Long.toString(ProcessHandle.current().pid());
-      channel.truncate(0);
-      channel.write(ByteBuffer.wrap(process.getBytes(StandardCharsets.UTF_8)));
-    } catch (ClosedByInterruptException e) {
-      throw e;
+      tryToLock();
     } catch (IOException e) {
-      // A full disk: what has to be written there next says so.
+      AtomicFile.requireWritable(file); // knows the reasons
+      throw new InputException(file + ": cannot be written (" + e.getMessage() + ")", e);
     }
   }
 
-  private static boolean locks(FileChannel channel) throws IOException {
+  private void tryToLock() throws IOException {
+    synchronized (HELD) {
+      try {
+        Files.createFile(file);
+      } catch (FileAlreadyExistsException e) {
+        // Of a run that has ended, or goes on.
+      }
+      Object found = key(file);
+      if (HELD.contains(found)) throw new OverlappingFileLockException();
+      RandomAccessFile file = new RandomAccessFile(this.file.toFile(), "rw");
+      try {
+        boolean free = locks(file.getChannel());
+        String holder = read(file);
+        if (!free || isOfAnother(holder)) throw another(holder);
+        sign(file, signature(ProcessHandle.current()));
+        HELD.add(found);
+        key = found;
+        opened = file;
+      } finally {
+        if (opened != file) file.close();
+      }
+    }
+  }
+
+  private static Object key(Path file) throws IOException {
+    Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    return key != null ? key : file.toRealPath();
+  }
+
+  private static boolean locks(FileChannel channel) {
     try {
       return channel.tryLock() != null;
-    } catch (ClosedByInterruptException e) {
-      throw e;
     } catch (IOException e) {
       return true; // no locks here
     }
   }
 
-  private static String holder(Path file) {
-    String what = "; wait until it has ended or give another folder";
+  private static String read(RandomAccessFile file) {
     try {
-      String process = Files.readString(file).strip();
-      return (process.matches("\\d+") ? " (process " + process + ")" : "") + what;
+      byte[] start = new byte[64];
+      int length = file.read(start);
+      return new String(start, 0, Math.max(0, length), StandardCharsets.UTF_8).strip();
     } catch (IOException e) {
-      return what;
+      return ""; // some systems do not let others read what is locked
     }
   }
 
-  /** Lets others in; leaves no file. */
+  /** Writes who holds the lock. */
+  private static void sign(RandomAccessFile file, String text) {
+    try {
+      file.setLength(0);
+      file.seek(0);
+      file.write(text.getBytes(StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      // A full disk: what has to be written there next says so.
+    }
+  }
+
+  private static String signature(ProcessHandle process) {
+    return process.pid()
+        + " "
+        + process.info().startInstant().map(Instant::toEpochMilli).orElse(0L);
+  }
+
+  /** Whether a process that still runs has signed; one that was killed has no command any more. */
+  private static boolean isOfAnother(String signature) {
+    Matcher m = SIGNATURE.matcher(signature);
+    if (!m.matches()) return false;
+    long process = Long.parseLong(m.group(1));
+    long started = Long.parseLong(m.group(2));
+    return process != ProcessHandle.current().pid()
+        && ProcessHandle.of(process)
+            .map(ProcessHandle::info)
+            .filter(info -> info.command().isPresent())
+            .flatMap(ProcessHandle.Info::startInstant)
+            .filter(start -> Math.abs(start.toEpochMilli() - started) < SAME_START_MILLIS)
+            .isPresent();
+  }
+
+  private InputException another(String signature) {
+    Matcher m = SIGNATURE.matcher(signature);
+    return new InputException(
+        folder
+            + ": another process trains here"
+            + (m.matches() ? " (process " + m.group(1) + ")" : "")
+            + "; wait until it has ended or give another folder");
+  }
+
+  /**
+   * Takes the lock again if its file, perhaps with the whole folder, was removed or moved away.
+   *
+   * @return whether it was
+   * @throws InputException if somebody else trains or has trained there since
+   */
+  boolean renew() {
+    try {
+      if (key(file).equals(key)) return false;
+      // Some network folders number their files anew.
+      String holder = Files.readString(file).strip();
+      if (holder.equals(signature(ProcessHandle.current()))) return false;
+      throw new InputException(
+          folder + ": was replaced by the folder of another run; nothing more is saved there");
+    } catch (NoSuchFileException e) {
+      close();
+    } catch (IOException e) {
+      throw new InputException(file + ": cannot be read (" + e.getMessage() + ")", e);
+    }
+    try {
+      Files.createDirectories(folder);
+      lock();
+      return true;
+    } catch (OverlappingFileLockException e) {
+      throw sameProcess(e);
+    } catch (IOException e) {
+      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
+    }
+  }
+
+  /** Lets others in. */
   @Override
   public void close() {
-    try (channel) {
-      Files.deleteIfExists(file);
-    } catch (IOException e) {
-      // The lock goes with the channel; the file is in nobody's way.
+    synchronized (HELD) {
+      if (opened == null) return;
+      try (RandomAccessFile file = opened) {
+        sign(file, "");
+      } catch (IOException e) {
+        // The lock goes with the process at the latest.
+      } finally {
+        HELD.remove(key);
+        opened = null;
+      }
     }
   }
 }

@@ -1,14 +1,14 @@
 package slimvox.train;
 
-import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVPrinter;
@@ -23,6 +23,9 @@ import slimvox.verify.Verification;
  * there twice.
  */
 final class RunLog implements AutoCloseable {
+  static final String STEPS = "log.csv";
+  static final String VALIDATIONS = "validation.csv";
+
   private static final String[] STEP_COLUMNS = {
     "step",
     "epoch",
@@ -40,86 +43,156 @@ final class RunLog implements AutoCloseable {
     "step", "eer_percent", "min_dcf", "p_target", "trials", "trial_list", "sha256"
   };
 
-  private final Path folder;
-  private final CSVPrinter steps;
-  private final CSVPrinter validations;
-  private final long lastValidation;
+  /** Null for a log that is not kept. */
+  private final Table steps;
 
-  private RunLog(Path folder, CSVPrinter steps, CSVPrinter validations, long lastValidation) {
-    this.folder = folder;
+  private final Table validations;
+
+  private RunLog(Table steps, Table validations) {
     this.steps = steps;
     this.validations = validations;
-    this.lastValidation = lastValidation;
   }
 
   /**
    * Opens the log to go on after {@code step} steps.
    *
    * @param folder null for a log that is not kept
+   * @throws InputException if a file is not a log of runs, which stays as it is
    */
   static RunLog open(Path folder, long step) {
-    if (folder == null) return new RunLog(null, null, null, 0);
-    Path steps = folder.resolve("log.csv");
-    Path validations = folder.resolve("validation.csv");
-    keep(steps, STEP_COLUMNS, step);
-    long lastValidation = keep(validations, VALIDATION_COLUMNS, step);
-    return new RunLog(folder, printer(steps), printer(validations), lastValidation);
+    if (folder == null) return new RunLog(null, null);
+    return new RunLog(
+        new Table(folder.resolve(STEPS), STEP_COLUMNS, step),
+        new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, step));
   }
 
   /**
-   * Leaves a header and the lines up to {@code step} in a file.
+   * Reads {@code log.csv}, a whole line at a time; half a line at the end, of a killed run, is left
+   * out.
    *
-   * @return the step of the last line, 0 if there is none
+   * @throws InputException naming the line that is not of such a file
    */
-  private static long keep(Path file, String[] columns, long step) {
+  static void steps(Path folder, Consumer<CSVRecord> line) {
+    read(folder.resolve(STEPS), STEP_COLUMNS, line);
+  }
+
+  private static void read(Path file, String[] columns, Consumer<CSVRecord> consumer) {
+    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader(columns).get();
+    long number = 1;
     try {
-      StringWriter kept = new StringWriter();
-      long last = 0;
-      try (CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT)) {
-        out.printRecord((Object[]) columns);
-        if (Files.exists(file) && step > 0) last = copy(file, step, out);
+      String text = Files.readString(file);
+      text = text.substring(0, text.lastIndexOf('\n') + 1);
+      try (CSVParser lines = CSVParser.parse(text, format)) {
+        long last = 0;
+        for (CSVRecord line : lines) {
+          if (number > 1) {
+            last = checked(line, columns, last);
+            consumer.accept(line);
+          } else if (!List.of(columns).equals(line.toList())) {
+            throw new IllegalArgumentException();
+          }
+          number = lines.getCurrentLineNumber() + 1;
+        }
       }
-      AtomicFile.write(file, kept.toString());
-      return last;
+    } catch (UncheckedIOException | IllegalArgumentException e) {
+      throw new InputException(
+          "%s, line %d: not a line that a run writes there; repair it, or move the file away"
+              .formatted(file, number),
+          e);
     } catch (IOException e) {
       throw new InputException(file + ": cannot be read: " + e.getMessage(), e);
     }
   }
 
-  /** A killed run may have left half a line at the end; it is after the checkpoint. */
-  private static long copy(Path file, long step, CSVPrinter out) throws IOException {
-    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get();
-    long last = 0;
-    try (CSVParser lines = CSVParser.parse(file, StandardCharsets.UTF_8, format)) {
-      for (CSVRecord line : lines) {
-        if (!line.isConsistent() || Long.parseLong(line.get("step")) > step) break;
-        out.printRecord(line);
-        last = Long.parseLong(line.get("step"));
-      }
-    } catch (UncheckedIOException e) {
-      // The half line ends within a quoted field.
+  /** Returns the step of a line; the numbers stand before the texts. */
+  private static long checked(CSVRecord line, String[] columns, long last) {
+    if (!line.isConsistent()) throw new IllegalArgumentException();
+    for (int i = 0; i < columns.length && !columns[i].equals("trial_list"); i++) {
+      Double.parseDouble(line.get(i));
     }
-    return last;
+    long step = Long.parseLong(line.get("step"));
+    if (step <= last) throw new IllegalArgumentException();
+    return step;
   }
 
-  private static CSVPrinter printer(Path file) {
-    try {
-      BufferedWriter writer = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
-      return new CSVPrinter(writer, CSVFormat.DEFAULT);
-    } catch (IOException e) {
-      throw new InputException(file + ": cannot be written: " + e.getMessage(), e);
+  /** One file; its lines are written whole, so that others can read it meanwhile. */
+  private static final class Table {
+    private final Path file;
+    private final String[] columns;
+    private CSVPrinter printer;
+    private long last;
+
+    Table(Path file, String[] columns, long step) {
+      this.file = file;
+      this.columns = columns;
+      open(step);
+    }
+
+    /** Leaves a header and the lines up to {@code step} in the file. */
+    private void open(long step) {
+      try {
+        StringWriter kept = new StringWriter();
+        try (CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT)) {
+          out.printRecord((Object[]) columns);
+          if (Files.exists(file)) read(file, columns, line -> copy(line, step, out));
+        }
+        AtomicFile.write(file, kept.toString());
+        printer =
+            new CSVPrinter(
+                Files.newBufferedWriter(file, StandardOpenOption.APPEND), CSVFormat.DEFAULT);
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    private void copy(CSVRecord line, long step, CSVPrinter out) {
+      long own = Long.parseLong(line.get("step"));
+      if (own > step) return;
+      last = own;
+      try {
+        out.printRecord(line);
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    void print(Object... values) {
+      try {
+        printer.printRecord(values);
+        printer.flush();
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    /** Makes the file anew if somebody removed it. */
+    void keep() {
+      if (Files.exists(file)) return;
+      close();
+      open(0);
+    }
+
+    void close() {
+      try {
+        printer.close();
+      } catch (IOException e) {
+        throw failure(e);
+      }
+    }
+
+    private InputException failure(IOException e) {
+      return new InputException(file + ": cannot be written: " + e.getMessage(), e);
     }
   }
 
   /** Whether the validation after {@code step} steps is in the log of the run that is resumed. */
   boolean isValidated(long step) {
-    return step > 0 && lastValidation == step;
+    return step > 0 && validations != null && validations.last == step;
   }
 
   void step(Listener.Step s) {
-    if (folder == null) return;
-    print(
-        steps,
+    if (steps == null) return;
+    steps.print(
         s.step(),
         s.epoch(),
         number(s.result().loss()),
@@ -134,9 +207,8 @@ final class RunLog implements AutoCloseable {
   }
 
   void validation(long step, Verification v) {
-    if (folder == null) return;
-    print(
-        validations,
+    if (steps == null) return;
+    validations.print(
         step,
         number(v.eerPercent()),
         number(v.minDcf()),
@@ -150,32 +222,17 @@ final class RunLog implements AutoCloseable {
     return String.format(Locale.ROOT, "%.6g", value);
   }
 
-  private void print(CSVPrinter printer, Object... values) {
-    try {
-      printer.printRecord(values);
-    } catch (IOException e) {
-      throw new InputException(folder + ": the log cannot be written: " + e.getMessage(), e);
-    }
-  }
-
-  void flush() {
-    if (folder == null) return;
-    try {
-      steps.flush();
-      validations.flush();
-    } catch (IOException e) {
-      throw new InputException(folder + ": the log cannot be written: " + e.getMessage(), e);
-    }
+  /** Makes sure that what was told is in the folder. */
+  void keep() {
+    if (steps == null) return;
+    steps.keep();
+    validations.keep();
   }
 
   @Override
   public void close() {
-    if (folder == null) return;
-    try {
-      steps.close();
-      validations.close();
-    } catch (IOException e) {
-      throw new InputException(folder + ": the log cannot be written: " + e.getMessage(), e);
-    }
+    if (steps == null) return;
+    steps.close();
+    validations.close();
   }
 }

@@ -76,14 +76,14 @@ public final class Trainer implements AutoCloseable {
    */
   public static Trainer start(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
-    requireEmpty(folder);
-    AtomicFile.requireWritable(folder.resolve("recipe.yaml"));
+    RunFolder.requireEmpty(folder);
+    AtomicFile.requireWritable(RunFolder.recipe(folder));
     Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
     try {
       Files.createDirectories(folder);
       trainer.lock = RunLock.take(folder);
-      requireEmpty(folder); // another process may have been faster
-      AtomicFile.write(folder.resolve("recipe.yaml"), recipe.toYaml());
+      RunFolder.requireEmpty(folder); // another process may have been faster
+      AtomicFile.write(RunFolder.recipe(folder), recipe.toYaml());
       return trainer;
     } catch (IOException e) {
       trainer.close();
@@ -91,13 +91,6 @@ public final class Trainer implements AutoCloseable {
     } catch (RuntimeException | InterruptedException e) {
       trainer.close();
       throw e;
-    }
-  }
-
-  private static void requireEmpty(Path folder) {
-    if (Files.exists(folder.resolve("recipe.yaml")) || Checkpoint.latest(folder).isPresent()) {
-      throw new InputException(
-          folder + ": holds a run already; go on with it (--resume) or give another folder");
     }
   }
 
@@ -110,8 +103,8 @@ public final class Trainer implements AutoCloseable {
    */
   public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
-    Path own = folder.resolve("recipe.yaml");
-    if (!Files.exists(own)) {
+    Path own = RunFolder.recipe(folder);
+    if (!Files.exists(own) && Checkpoint.latest(folder).isEmpty()) {
       throw new InputException(
           folder + ": holds no run to resume; leave out --resume to start one");
     }
@@ -257,6 +250,7 @@ public final class Trainer implements AutoCloseable {
     inUse.lock();
     try {
       checkOpen();
+      if (folder != null) RunFolder.keep(folder, lock, recipe, listener);
       try (RunLog log = RunLog.open(folder, step())) {
         return run(listener, log);
       }
@@ -326,7 +320,6 @@ public final class Trainer implements AutoCloseable {
             waited / 1e9,
             verification,
             backend.ledger().report());
-    log.flush();
     listener.finished(end);
     return end;
   }
@@ -422,8 +415,15 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** Cosine scores of the validation trials with the network as it is now. */
+  /**
+   * Cosine scores of the validation trials with the network as it is now.
+   *
+   * @throws InputException if the recipe names no trials
+   */
   public Scores score(FeatureSource.Progress progress) throws InterruptedException {
+    if (data.trials() == null) {
+      throw new InvalidSetting("data.trials", "is not set; name the trials to score");
+    }
     return score(data.trials(), progress);
   }
 
@@ -452,7 +452,8 @@ public final class Trainer implements AutoCloseable {
 
   private void save(RunLog log, Listener listener) {
     if (folder == null || lastSaved == step()) return;
-    log.flush();
+    RunFolder.keep(folder, lock, recipe, listener);
+    log.keep();
     Path file =
         Checkpoint.save(
             folder,

@@ -1,7 +1,5 @@
 package slimvox.train;
 
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,14 +11,11 @@ import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.apache.commons.csv.CSVFormat;
-import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
 import slimvox.nn.BinaryScheme;
 import slimvox.storage.AtomicFile;
-import slimvox.storage.InputException;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
@@ -220,7 +215,8 @@ public final class TrainingRuns {
       Trials trials = trials(recipe, list);
       for (String kind : kinds) scores.put(list + kind, Scores.read(file(own, list, kind), trials));
     }
-    List<CSVRecord> steps = steps(own.resolve("log.csv"));
+    List<CSVRecord> steps = new ArrayList<>();
+    RunLog.steps(own, steps::add);
     double milliseconds =
         steps.stream().mapToDouble(step -> Double.parseDouble(step.get("step_ms"))).sum();
     double[] losses =
@@ -272,16 +268,7 @@ public final class TrainingRuns {
           trainer.score(trials, quiet).write(file(own, list, kind), Scores.Format.WESPEAKER);
         }
       }
-    }
-    AtomicFile.removeLeftovers(own);
-  }
-
-  private static List<CSVRecord> steps(Path log) {
-    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader().setSkipHeaderRecord(true).get();
-    try (CSVParser lines = CSVParser.parse(log, StandardCharsets.UTF_8, format)) {
-      return lines.getRecords();
-    } catch (IOException e) {
-      throw new InputException(log + ": cannot be read: " + e.getMessage(), e);
+      AtomicFile.removeLeftovers(own); // as long as nobody else writes here
     }
   }
 }

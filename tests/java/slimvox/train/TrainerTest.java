@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -251,6 +252,73 @@ class TrainerTest {
       Files.move(folder.resolve("moved"), corpus);
     }
     RunLock.take(out, 0).close();
+  }
+
+  @Test
+  void aFolderThatIsRemovedDuringTheRunIsMadeAnewAndCanBeResumed() throws Exception {
+    Path whole = folder.resolve("not-removed");
+    try (Trainer trainer = start(recipe(), whole)) {
+      trainer.run(SILENT);
+    }
+    Path out = folder.resolve("removed");
+    Path moved = folder.resolve("moved-away");
+    List<String> notes = new ArrayList<>();
+    try (Trainer trainer = start(recipe(), out)) {
+      trainer.run(
+          new Listener() {
+            @Override
+            public void stepped(Step step) {
+              if (step.step() == 6) move(out, moved);
+              if (step.step() == 10) Thread.currentThread().interrupt();
+            }
+
+            @Override
+            public void noted(String note) {
+              notes.add(note);
+            }
+          });
+      Thread.interrupted();
+      assertThrows(InputException.class, () -> RunLock.take(out, 0));
+    }
+    assertEquals(
+        List.of(
+            out.resolve("recipe.yaml")
+                + ": was removed during the run; it, and what follows, is written anew"),
+        notes);
+    for (Path half : List.of(out, moved)) {
+      try (Trainer trainer = resume(recipe(), half)) {
+        assertEquals(half == out ? 10 : 4, trainer.step());
+        trainer.run(SILENT);
+      }
+      sameBits(Checkpoint.file(whole, 12), Checkpoint.file(half, 12));
+    }
+    assertEquals(
+        Files.readAllLines(whole.resolve("validation.csv")),
+        Files.readAllLines(moved.resolve("validation.csv")));
+  }
+
+  private static void move(Path from, Path to) {
+    try {
+      Files.move(from, to);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aRunInWhoseFolderAnotherWasStartedDoesNotWriteThere() throws Exception {
+    Path out = folder.resolve("taken-over");
+    try (Trainer trainer = start(recipe(), out)) {
+      move(out, folder.resolve("was-taken-over"));
+      start(recipe("seed=5"), out).close();
+      var e = assertThrows(InputException.class, () -> trainer.run(SILENT));
+      assertEquals(
+          out + ": was replaced by the folder of another run; nothing more is saved there",
+          e.getMessage());
+    }
+    assertFalse(Files.exists(out.resolve("log.csv")));
+    assertTrue(Checkpoint.list(out).isEmpty());
+    assertEquals(recipe("seed=5"), Recipe.read(out.resolve("recipe.yaml")));
   }
 
   @Test

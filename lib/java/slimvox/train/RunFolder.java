@@ -1,0 +1,50 @@
+package slimvox.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
+
+/** What has to be true of a run's folder before and while somebody trains there. */
+final class RunFolder {
+  private RunFolder() {}
+
+  static Path recipe(Path folder) {
+    return folder.resolve("recipe.yaml");
+  }
+
+  /**
+   * Looks whether a run can start here.
+   *
+   * @throws InputException if the folder holds a run, or a file that one would write over
+   */
+  static void requireEmpty(Path folder) {
+    if (Files.exists(recipe(folder)) || Checkpoint.latest(folder).isPresent()) {
+      throw new InputException(
+          folder + ": holds a run already; go on with it (--resume) or give another folder");
+    }
+    for (String name : List.of(RunLog.STEPS, RunLog.VALIDATIONS)) {
+      if (Files.exists(folder.resolve(name))) {
+        throw new InputException(
+            folder.resolve(name) + ": is of something else; move it away or give another folder");
+      }
+    }
+  }
+
+  /**
+   * Makes a folder anew that was removed or moved away while the run went on.
+   *
+   * @throws InputException if it holds something else now
+   */
+  static void keep(Path folder, RunLock lock, Recipe recipe, Listener listener) {
+    boolean removed = lock.renew();
+    Path own = recipe(folder);
+    if (!Files.exists(own)) {
+      AtomicFile.write(own, recipe.toYaml());
+      listener.noted(own + ": was removed during the run; it, and what follows, is written anew");
+    } else if (removed) {
+      Checkpoint.requireSame(own, Recipe.read(own), recipe);
+    }
+  }
+}
