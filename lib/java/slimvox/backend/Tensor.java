@@ -101,6 +101,16 @@ public final class Tensor implements AutoCloseable {
     return owners == 1 && (base == null || base.isSoleOwner());
   }
 
+  /** A tensor that may be overwritten in place of this one: itself, or a copy if it is shared. */
+  public Tensor exclusive() {
+    if (isSoleOwner()) return this;
+    try (this) {
+      Tensor copy = backend.allocate(category, label, type, shape);
+      backend.ops().copy(this, copy);
+      return copy;
+    }
+  }
+
   /**
    * The same buffer under another shape. The view is one more owner of the buffer.
    *

@@ -202,8 +202,9 @@ public final class BatchNorm2d implements Layer {
   }
 
   /**
-   * Backward of {@link #forward(Tensor, Tensor, Mode)} with a residual: afterwards {@code dy} holds
-   * the residual's gradient and stays the caller's; the gradient of x is returned.
+   * Backward of {@link #forward(Tensor, Tensor, Mode)} with a residual: afterwards {@code dy},
+   * which nobody else may own, holds the residual's gradient and stays the caller's; the gradient
+   * of x is returned.
    */
   public Tensor backwardThroughSum(Tensor dy) {
     Tensor dx = backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");

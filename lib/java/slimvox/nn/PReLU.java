@@ -58,15 +58,20 @@ public final class PReLU implements Layer {
   public Tensor backward(Tensor dy) {
     if (bias != null) sumRows(dy, bias);
     boolean accumulate = slope.hasGradient();
-    ops.preluBackward(input, shiftValue(), slope.value(), dy, dy, slope.gradient(), accumulate);
+    Tensor dx =
+        dy.isSoleOwner()
+            ? dy
+            : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    ops.preluBackward(input, shiftValue(), slope.value(), dy, dx, slope.gradient(), accumulate);
     input.close();
+    if (dx != dy) dy.close();
     slope.gradientComplete();
     if (shift != null) {
-      sumRows(dy, shift);
+      sumRows(dx, shift);
       shift.gradientComplete();
       bias.gradientComplete();
     }
-    return dy;
+    return dx;
   }
 
   private void sumRows(Tensor dy, Parameter parameter) {

@@ -36,8 +36,9 @@ public final class ResidualBlock implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    Tensor dx = body.backward(last.backwardThroughSum(dy));
-    try (Tensor skip = shortcut == null ? dy : shortcut.backward(dy)) {
+    Tensor dsum = dy.exclusive();
+    Tensor dx = body.backward(last.backwardThroughSum(dsum));
+    try (Tensor skip = shortcut == null ? dsum : shortcut.backward(dsum)) {
       skip.backend().ops().addScaled(1, skip, dx);
     }
     return dx;

@@ -81,20 +81,12 @@ public final class Streams implements AutoCloseable {
 
   /** The first stream, as a copy if a layer keeps it: it may be written to. */
   Tensor ownFirst() {
-    if (!first.isSoleOwner()) replaceFirst(copy(first));
-    return first;
+    return first = first.exclusive();
   }
 
   /** The second stream, as a copy if a layer keeps it: it may be written to. */
   Tensor ownSecond() {
-    if (!second.isSoleOwner()) replaceSecond(copy(second));
-    return second;
-  }
-
-  private static Tensor copy(Tensor x) {
-    Tensor y = x.backend().allocateLike(x, x.category(), x.label());
-    x.backend().ops().copy(x, y);
-    return y;
+    return second = second.exclusive();
   }
 
   /** Puts another tensor in place of the first one, which is released. */

@@ -54,6 +54,13 @@ class GradientTest {
     cases.add(new Case("ASTP", image, b -> new AttentiveStatisticsPooling(b, "p", 35, 4)));
     cases.add(
         new Case(
+            "reversible, couplings that end with PReLU",
+            image,
+            b ->
+                new ReversibleSequence(
+                    "s", ReversibleSequence.Form.TWINS, List.of(coupling(b)), null, false)));
+    cases.add(
+        new Case(
             "residual block, identity shortcut",
             image,
             b ->
@@ -75,6 +82,12 @@ class GradientTest {
                     new Sequential(
                         new Conv2d(b, "s0", 5, 8, 1, 2), new BatchNorm2d(b, "s1", 8, false)))));
     return cases;
+  }
+
+  private static AdditiveCoupling coupling(Backend b) {
+    return new AdditiveCoupling(
+        new Sequential(new Conv2d(b, "f", 5, 5, 3, 1), new PReLU(b, "pf", 5, false)),
+        new Sequential(new Conv2d(b, "g", 5, 5, 3, 1), new PReLU(b, "pg", 5, true)));
   }
 
   private static final float STEP = 1.5e-4f;
