@@ -178,17 +178,12 @@ public final class Backend implements AutoCloseable {
   }
 
   /**
-   * Runs something that the plan of the running step does not foresee, such as the search for a
-   * layer that gave NaN; its buffers are blocks of their own.
+   * Begins the plan of the running step, if there is one, again: a part of the step can be repeated
+   * in its memory, such as the search for a layer that gave NaN. What the step holds is let go
+   * before.
    */
-  public void unplanned(Runnable work) {
-    ArenaPlan running = plan;
-    plan = null;
-    try {
-      work.run();
-    } finally {
-      plan = running;
-    }
+  public void restart() {
+    next = 0;
   }
 
   /** Makes the block for planned steps at least this large; done by {@link #step} when needed. */

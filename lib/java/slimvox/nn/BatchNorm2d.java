@@ -13,7 +13,8 @@ import slimvox.memory.Category;
  * <p>y = act(gamma (x - mean) / sqrt(variance + 1e-5) + beta + residual), for each channel; act is
  * ReLU if asked for, residual is optional. In training mean and (biased) variance are the batch's,
  * and running = 0.9 running + 0.1 batch (variance unbiased), as in PyTorch; in evaluation they are
- * the running ones.
+ * the running ones. PyTorch moves the running ones in forward, this in backward: a step whose loss
+ * is refused leaves them as they were.
  *
  * <p>Kept for backward: the input, the output if there is a ReLU behind a residual (its sign is the
  * mask; without residual the sign is computed from the input again), and mean and inverse
@@ -37,6 +38,7 @@ public final class BatchNorm2d implements Layer {
 
   private Tensor mean;
   private Tensor inverseDeviation;
+  private long rows; // that the statistics are of
   private Tensor input;
   private Tensor output;
 
@@ -108,7 +110,6 @@ public final class BatchNorm2d implements Layer {
       return;
     }
     mean = backend.allocate(Category.STATISTIC, name + ".mean", channels);
-    batchesTracked++;
   }
 
   /**
@@ -117,12 +118,9 @@ public final class BatchNorm2d implements Layer {
   void statistics(Tensor x, int first) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
-        Tensor i = inverseDeviation.part(first, n);
-        Tensor movingMean = runningMean.part(first, n);
-        Tensor movingVariance = runningVariance.part(first, n)) {
+        Tensor i = inverseDeviation.part(first, n)) {
       ops.batchStatistics(x, EPSILON, m, i);
-      long rows = x.shape().rows();
-      ops.updateRunningStatistics(m, i, EPSILON, rows, MOMENTUM, movingMean, movingVariance);
+      rows = x.shape().rows();
     }
   }
 
@@ -184,7 +182,16 @@ public final class BatchNorm2d implements Layer {
     beta.gradientComplete();
   }
 
+  /**
+   * Lets the statistics go, at the end of backward or where none follows; those of a batch move the
+   * running ones.
+   */
   void releaseStatistics() {
+    if (mean != runningMean) {
+      ops.updateRunningStatistics(
+          mean, inverseDeviation, EPSILON, rows, MOMENTUM, runningMean, runningVariance);
+      batchesTracked++;
+    }
     mean.close();
     inverseDeviation.close();
   }

@@ -1,37 +1,14 @@
 package slimvox.train;
 
-import slimvox.backend.NotFiniteException;
-import slimvox.backend.Tensor;
-import slimvox.models.Network;
-import slimvox.nn.Mode;
-
 /** Training met NaN or infinity; the message names the first layer where it appeared. */
 public class NonFiniteException extends RuntimeException {
-  private static final String UNCHANGED = "parameters were not changed";
-
-  NonFiniteException(String message) {
-    this(message, UNCHANGED);
-  }
-
   private NonFiniteException(String message, String changed) {
     super(message + "; " + changed + ". Lower the learning rate or look at the features");
   }
 
-  /** Runs the network again, layer by layer, to find where it starts. */
-  static NonFiniteException inForward(Network network, Tensor x, double loss) {
-    if (!x.backend().ops().isFinite(x)) {
-      return new NonFiniteException("the features of a batch are not finite");
-    }
-    String layer = "projection (the classifier)";
-    x.backend().ops().watch(true);
-    try {
-      x.backend().unplanned(() -> network.forward(x, Mode.REPEAT).close());
-    } catch (NotFiniteException e) {
-      layer = e.label();
-    } finally {
-      x.backend().ops().watch(false);
-    }
-    return new NonFiniteException("the loss is " + loss + ", first not finite at " + layer);
+  /** Seen before backward. */
+  static NonFiniteException inForward(String what) {
+    return new NonFiniteException(what, "parameters and running statistics were not changed");
   }
 
   /** Something that was not finite some steps ago, when parameters have moved since. */
@@ -47,7 +24,7 @@ public class NonFiniteException extends RuntimeException {
     return new NonFiniteException(
         "the gradient of " + parameter + " is not finite",
         update == TrainingStep.Update.AFTER_BACKWARD
-            ? UNCHANGED
+            ? "parameters were not changed, running statistics have taken the batch in"
             : "it was not changed, but those behind it were (update in-backward)");
   }
 }

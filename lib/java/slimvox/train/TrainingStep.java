@@ -4,9 +4,11 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
+import slimvox.backend.NotFiniteException;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
@@ -114,7 +116,7 @@ public final class TrainingStep implements AutoCloseable {
     if (classifier != null) classifier.describe(state);
     this.parameters = new ArrayList<>(state.parameters().values());
     for (Parameter p : parameters) places.put(p, places.size());
-    this.optimizer = optimizer.of(backend, parameters);
+    this.optimizer = backend.owning(() -> optimizer.of(backend, parameters));
     this.update = update;
     if (update == Update.IN_BACKWARD) {
       for (Parameter p : parameters) p.onGradientComplete(this::update);
@@ -163,8 +165,9 @@ public final class TrainingStep implements AutoCloseable {
    * @param features batch x bins x frames
    * @param labels one speaker index an utterance
    * @param margin of the angular softmax, radians
-   * @throws NonFiniteException naming the first layer concerned, before any parameter has changed;
-   *     see {@link Update#IN_BACKWARD} for the exception
+   * @throws NonFiniteException naming the first layer concerned, before any parameter has changed
+   *     and, where the loss is not finite, before running statistics have; see {@link
+   *     Update#IN_BACKWARD} for the exception
    */
   public Result run(float[] features, int[] labels, double margin, double learningRate) {
     int batch = labels.length;
@@ -174,12 +177,69 @@ public final class TrainingStep implements AutoCloseable {
           features.length + " features are not " + batch + " x " + bins + " x frames");
     }
     int frames = features.length / batch / bins;
-    try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
-        Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
-      backend.ops().upload(features, x);
-      backend.ops().upload(labels, y);
-      return run(x, y, labels, margin, learningRate);
+    try {
+      return attempt(
+          batch,
+          frames,
+          (x, y) -> {
+            backend.ops().upload(features, x);
+            backend.ops().upload(labels, y);
+            return run(x, y, labels, margin, learningRate);
+          });
+    } catch (LossNotFinite e) {
+      backend.restart();
+      return attempt(
+          batch,
+          frames,
+          (x, _) -> {
+            backend.ops().upload(features, x);
+            throw NonFiniteException.inForward(search(x, e.loss));
+          });
     }
+  }
+
+  /** Does something with the inputs of a step; if it fails, nothing is left of it. */
+  private Result attempt(int batch, int frames, BiFunction<Tensor, Tensor, Result> work) {
+    int bins = network.spec().bins();
+    try {
+      return backend.owning(
+          () -> {
+            try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
+                Tensor y =
+                    backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
+              return work.apply(x, y);
+            }
+          });
+    } catch (RuntimeException | Error e) {
+      abandon();
+      throw e;
+    }
+  }
+
+  private static final class LossNotFinite extends RuntimeException {
+    private final double loss;
+
+    LossNotFinite(double loss) {
+      this.loss = loss;
+    }
+  }
+
+  /** Forward once more, looking at each layer, to find where a loss stops being finite. */
+  private String search(Tensor x, double loss) {
+    if (!backend.ops().isFinite(x)) return "the features of a batch are not finite";
+    String layer = "projection (the classifier)";
+    String whose = "the teacher's ";
+    backend.ops().watch(true);
+    try {
+      askTeacher(x);
+      whose = "";
+      network.forward(x, Mode.TRAIN);
+    } catch (NotFiniteException e) {
+      layer = whose + e.label();
+    } finally {
+      backend.ops().watch(false);
+    }
+    return "the loss is " + loss + ", first not finite at " + layer;
   }
 
   /**
@@ -206,11 +266,7 @@ public final class TrainingStep implements AutoCloseable {
    * have to exist, so any size can be asked for.
    */
   void rehearse(int batch, int frames) {
-    int bins = network.spec().bins();
-    try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
-        Tensor y = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
-      run(x, y, new int[batch], 0, 0);
-    }
+    attempt(batch, frames, (x, y) -> run(x, y, new int[batch], 0, 0));
   }
 
   private Result run(Tensor x, Tensor labels, int[] wanted, double margin, double learningRate) {
@@ -227,12 +283,7 @@ public final class TrainingStep implements AutoCloseable {
 
   private Result step(Tensor x, Tensor labels, double margin, double learningRate) {
     long start = System.nanoTime();
-    if (teacher != null) {
-      // First, while nothing is kept yet.
-      try (Tensor wanted = teacher.forward(x, Mode.EVALUATE)) {
-        distillation.target(wanted);
-      }
-    }
+    askTeacher(x); // first, while nothing is kept yet
     long before = activationBytes();
     long inputs = backend.ledger().bytes(Category.INPUT);
     Tensor embedding = network.forward(x, Mode.TRAIN);
@@ -263,6 +314,13 @@ public final class TrainingStep implements AutoCloseable {
         end - backward);
   }
 
+  private void askTeacher(Tensor x) {
+    if (teacher == null) return;
+    try (Tensor wanted = teacher.forward(x, Mode.EVALUATE)) {
+      distillation.target(wanted);
+    }
+  }
+
   /** What the classifier gave, and its loss with that of the teacher. */
   private record Loss(AamSoftmax.Result classified, double sum) {
     static final Loss UNREAD = new Loss(new AamSoftmax.Result(0, 0, 0), 0);
@@ -278,7 +336,7 @@ public final class TrainingStep implements AutoCloseable {
     AamSoftmax.Result classified = classifier.forward(embedding, labels, margin);
     double sum = classified.loss();
     if (distillation != null) sum += distillation.forward(embedding);
-    if (!Double.isFinite(sum)) throw NonFiniteException.inForward(network, x, sum);
+    if (!Double.isFinite(sum)) throw new LossNotFinite(sum);
     return new Loss(classified, sum);
   }
 
