@@ -51,7 +51,7 @@ public final class PlannedTraining implements AutoCloseable {
     this.backend = backend;
     this.dryBackend = new Backend(new DryDevice(backend.device()), new MemoryLedger(budget));
     this.dryStep = build.apply(dryBackend);
-    this.step = build.apply(backend);
+    this.step = backend.owning(() -> build.apply(backend));
   }
 
   /** The step itself. */
@@ -62,8 +62,12 @@ public final class PlannedTraining implements AutoCloseable {
   /** The events of one step of this shape, from a dry run. */
   public List<MemoryLedger.Event> timeline(int batch, int frames) {
     dryBackend.ledger().startTimeline();
-    dryStep.rehearse(batch, frames);
-    List<MemoryLedger.Event> events = dryBackend.ledger().stopTimeline();
+    List<MemoryLedger.Event> events;
+    try {
+      dryStep.rehearse(batch, frames);
+    } finally {
+      events = dryBackend.ledger().stopTimeline();
+    }
     if (dryUnread != null) dryStep.readResults(); // room for the next
     return events;
   }
@@ -75,7 +79,12 @@ public final class PlannedTraining implements AutoCloseable {
    */
   public ArenaPlan plan(int batch, int frames) {
     return plans.computeIfAbsent(
-        new Form(batch, frames), f -> ArenaPlan.of(timeline(f.batch, f.frames)));
+        new Form(batch, frames),
+        f -> {
+          ArenaPlan plan = ArenaPlan.of(timeline(f.batch, f.frames));
+          dryBackend.ledger().requireRoom(Category.ACTIVATION, "block of the step", plan.bytes());
+          return plan;
+        });
   }
 
   /** One step in planned memory, waited for; see {@link TrainingStep#run}. */
@@ -97,8 +106,8 @@ public final class PlannedTraining implements AutoCloseable {
     plans.clear();
     if (steps == 1) return;
     List<String> names = List.copyOf(step.state().parameters().keySet());
-    unread = new UnreadSteps(backend, steps, batch, names);
-    dryUnread = new UnreadSteps(dryBackend, steps, batch, names);
+    dryUnread = dryBackend.owning(() -> new UnreadSteps(dryBackend, steps, batch, names));
+    unread = backend.owning(() -> new UnreadSteps(backend, steps, batch, names));
     step.leaveResults(unread);
     dryStep.leaveResults(dryUnread);
   }
@@ -137,8 +146,8 @@ public final class PlannedTraining implements AutoCloseable {
   public void prepareStaging(int features) {
     if (!backend.device().stages() || (staging != null && staging.size() >= features)) return;
     closeStaging();
-    staging = backend.allocate(Category.WORKSPACE, "features.next", features);
     dryStaging = dryBackend.allocate(Category.WORKSPACE, "features.next", features);
+    staging = backend.allocate(Category.WORKSPACE, "features.next", features);
   }
 
   /**
@@ -152,18 +161,17 @@ public final class PlannedTraining implements AutoCloseable {
   }
 
   private void closeStaging() {
-    if (staging == null) return;
-    staging.close();
-    dryStaging.close();
+    if (staging != null) staging.close();
+    if (dryStaging != null) dryStaging.close();
     staging = null;
+    dryStaging = null;
   }
 
   private void closeUnread() {
-    if (unread == null) return;
     step.leaveResults(null);
     dryStep.leaveResults(null);
-    unread.close();
-    dryUnread.close();
+    if (unread != null) unread.close();
+    if (dryUnread != null) dryUnread.close();
     unread = null;
     dryUnread = null;
   }

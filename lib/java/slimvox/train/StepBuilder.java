@@ -27,18 +27,20 @@ public interface StepBuilder {
         transfer.teacher() == null
             ? null
             : Checkpoint.teacherSpec(transfer.teacherFile(), recipe.model().spec());
-    return (model, update, backend) -> {
-      TrainingStep step =
-          new TrainingStep(
-              Models.build(model, backend),
-              classes == 0 ? null : classifier(recipe.loss(), backend, model, classes),
-              (b, parameters) -> optimizer(recipe.optimizer(), b, parameters),
-              update);
-      if (teacher != null) {
-        step.learnFrom(Models.build(teacher, backend), transfer.teacherWeight());
-      }
-      return step;
-    };
+    return (model, update, backend) ->
+        backend.owning(
+            () -> {
+              TrainingStep step =
+                  new TrainingStep(
+                      Models.build(model, backend),
+                      classes == 0 ? null : classifier(recipe.loss(), backend, model, classes),
+                      (b, parameters) -> optimizer(recipe.optimizer(), b, parameters),
+                      update);
+              if (teacher != null) {
+                step.learnFrom(Models.build(teacher, backend), transfer.teacherWeight());
+              }
+              return step;
+            });
   }
 
   private static AamSoftmax classifier(

@@ -374,6 +374,55 @@ class PlannedTrainingTest {
   }
 
   @Test
+  void afterARefusedPlanASmallerOneIsPricedAsByAFreshObject() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    long needed;
+    long block;
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      block = training.plan(2, FRAMES).bytes();
+      needed = cpu.ledger().totalBytes() + block;
+    }
+    for (int readEvery : new int[] {1, 3}) {
+      MemoryBudget budget = new MemoryBudget(needed + (readEvery == 1 ? 0 : 4000));
+      try (PlannedTraining training = new PlannedTraining(cpu, budget, small(spec))) {
+        training.readEvery(readEvery, 2);
+        for (int batch : new int[] {4, 64, 3}) {
+          assertThrows(OutOfBudgetException.class, () -> training.plan(batch, FRAMES));
+          assertEquals(block, training.plan(2, FRAMES).bytes());
+        }
+      }
+      MemoryBudget tooSmall = new MemoryBudget(needed - 1);
+      try (PlannedTraining training = new PlannedTraining(cpu, tooSmall, small(spec))) {
+        assertThrows(OutOfBudgetException.class, () -> training.plan(2, FRAMES));
+      }
+    }
+  }
+
+  /** Network, classifier, optimizer and the room for results, at every size that is too small. */
+  @Test
+  void whatCannotBeBuiltLeavesNothingInTheLedger() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    long stays;
+    try (PlannedTraining _ = new PlannedTraining(cpu, small(spec))) {
+      stays = cpu.ledger().totalBytes();
+    }
+    for (long bytes = 1; bytes < stays; bytes += stays / 20) {
+      try (Backend tight =
+          new Backend(CpuDevice.open(1), new MemoryLedger(new MemoryBudget(bytes)))) {
+        assertThrows(
+            OutOfBudgetException.class, () -> new PlannedTraining(tight, small(spec)).close());
+        assertEquals(0, tight.ledger().liveBuffers(), bytes + " bytes");
+      }
+    }
+    try (Backend tight =
+            new Backend(CpuDevice.open(1), new MemoryLedger(new MemoryBudget(stays + 100)));
+        PlannedTraining training = new PlannedTraining(tight, small(spec))) {
+      assertThrows(OutOfBudgetException.class, () -> training.readEvery(1000, BATCH));
+      assertEquals(stays, tight.ledger().totalBytes());
+    }
+  }
+
+  @Test
   void aStepThatFailsLeavesNoMemoryBehindAndTheNextOneWorks() {
     ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
     try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
