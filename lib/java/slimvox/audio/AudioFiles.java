@@ -14,11 +14,12 @@ import java.util.Locale;
 import slimvox.storage.InputException;
 
 /**
- * Reads audio files: WAV with 16-bit PCM or 32-bit float samples, and FLAC.
+ * Reads audio files: WAV (PCM, float, A-law, mu-law, RF64 too) and FLAC.
  *
  * <p>The format is told by the file's first bytes, not by its name. Only mono files of the expected
- * sample rate become waveforms: mixing down or resampling behind the user's back would change
- * features without a word, so the error says how to convert the file.
+ * sample rate become waveforms, others only where {@link ReadSettings} ask for it: mixing down or
+ * resampling behind the user's back would change features without a word, so the error says how to
+ * convert the file.
  *
  * <p>Every fault of a file is an {@link InputException} whose message is one line that starts with
  * its path.
@@ -34,19 +35,40 @@ public final class AudioFiles {
     return read(path, SAMPLE_RATE);
   }
 
+  /** Reads a mono file of some sample rate, {@link ReadSettings#DEFAULT otherwise as usual}. */
+  public static Waveform read(Path path, int expectedSampleRate) {
+    return read(path, expectedSampleRate, ReadSettings.DEFAULT);
+  }
+
   /**
    * Reads a mono file.
    *
-   * @param expectedSampleRate samples per second the file must have
+   * @param expectedSampleRate samples per second the file must have, or is resampled to
    * @throws InputException if the file is missing, empty, cut short, damaged, not WAV or FLAC, of
-   *     an unsupported encoding, not mono, or of another sample rate
+   *     an unsupported encoding, not mono, of another sample rate, longer than allowed, or larger
+   *     than the memory
    */
-  public static Waveform read(Path path, int expectedSampleRate) {
+  public static Waveform read(Path path, int expectedSampleRate, ReadSettings settings) {
     try (var file = AudioFile.open(path)) {
-      requireUsable(path, file.info(), expectedSampleRate);
-      return new Waveform(file.samples(), expectedSampleRate);
+      int sampleRate = file.info().sampleRate();
+      requireUsable(path, file.info(), expectedSampleRate, settings);
+      float[] samples = file.samples(settings);
+      return new Waveform(
+          sampleRate == expectedSampleRate
+              ? samples
+              : Resampler.between(sampleRate, expectedSampleRate).apply(samples),
+          expectedSampleRate);
     } catch (IOException e) {
       throw unreadable(path, e);
+    } catch (OutOfMemoryError e) {
+      throw new InputException(
+          String.format(
+              Locale.ROOT,
+              "%s: does not fit into the Java heap of %d MiB; split it, take fewer threads, or a"
+                  + " larger heap: SLIMVOX_XMX=8g",
+              path,
+              Runtime.getRuntime().maxMemory() >> 20),
+          e);
     }
   }
 
@@ -67,20 +89,31 @@ public final class AudioFiles {
     }
   }
 
-  /**
-   * Reads the header only and refuses what {@link #read(Path, int)} would refuse because of it.
-   *
-   * @param expectedSampleRate samples per second the file must have
-   * @throws InputException as {@link #probe(Path)}, and if the file is not mono, has no samples or
-   *     another sample rate
-   */
+  /** The same, but refuses what {@link #read(Path, int)} would refuse because of it. */
   public static AudioInfo probe(Path path, int expectedSampleRate) {
-    AudioInfo info = probe(path);
-    requireUsable(path, info, expectedSampleRate);
-    return info;
+    return probe(path, expectedSampleRate, ReadSettings.DEFAULT);
   }
 
-  private static void requireUsable(Path path, AudioInfo info, int expectedSampleRate) {
+  /**
+   * Reads the header only and refuses what {@link #read(Path, int, ReadSettings)} would refuse
+   * because of it.
+   *
+   * @param expectedSampleRate samples per second the file must have, or is resampled to
+   * @return what is read: its sample rate is the expected one, its length that after resampling
+   * @throws InputException as {@link #probe(Path)}, and if the file is not mono, has no samples,
+   *     another sample rate or is longer than allowed
+   */
+  public static AudioInfo probe(Path path, int expectedSampleRate, ReadSettings settings) {
+    AudioInfo info = probe(path);
+    requireUsable(path, info, expectedSampleRate, settings);
+    if (info.sampleRate() == expectedSampleRate) return info;
+    long frames =
+        Resampler.between(info.sampleRate(), expectedSampleRate).outputSamples(info.frames());
+    return new AudioInfo(info.format(), info.encoding(), expectedSampleRate, 1, frames);
+  }
+
+  private static void requireUsable(
+      Path path, AudioInfo info, int expectedSampleRate, ReadSettings settings) {
     if (info.channels() != 1) {
       throw fault(
           path,
@@ -88,17 +121,33 @@ public final class AudioFiles {
           info.channels(),
           conversion(path, "-ac 1"));
     }
-    if (info.sampleRate() != expectedSampleRate) {
+    if (info.sampleRate() != expectedSampleRate
+        && !(settings.resample() && Resampler.isPossible(info.sampleRate(), expectedSampleRate))) {
       throw fault(
           path,
-          "%d Hz where %d Hz is expected; %s",
+          "%d Hz where %d Hz is expected; %s%s",
           info.sampleRate(),
           expectedSampleRate,
-          conversion(path, "-ar " + expectedSampleRate));
+          conversion(path, "-ar " + expectedSampleRate),
+          settings.resample() ? "" : "; or set data.resample=true (--resample)");
     }
     if (info.frames() == 0 && info.format().equals("WAV")) {
       throw fault(path, "a WAV header without samples; leave the file out");
     }
+    if (info.frames() > settings.mostSamples(info.sampleRate())) {
+      throw tooLong(path, info, settings);
+    }
+  }
+
+  /** The error for a recording that is longer than the settings allow. */
+  static InputException tooLong(Path path, AudioInfo info, ReadSettings settings) {
+    double perMinute = 60.0 * info.sampleRate();
+    return fault(
+        path,
+        "%.2f minutes or more, at most %.2f are allowed; split it, or raise data.longestMinutes"
+            + " (--longest)",
+        Math.max(info.frames(), settings.mostSamples(info.sampleRate())) / perMinute,
+        settings.mostSamples(info.sampleRate()) / perMinute);
   }
 
   private static InputException unreadable(Path path, IOException e) {
@@ -132,8 +181,12 @@ public final class AudioFiles {
   interface AudioFile extends AutoCloseable {
     AudioInfo info();
 
-    /** All samples of a mono file, full scale [-1, 1]. */
-    float[] samples() throws IOException;
+    /**
+     * All samples of a mono file, full scale [-1, 1].
+     *
+     * @throws InputException if they turn out to be more than the settings allow
+     */
+    float[] samples(ReadSettings settings) throws IOException;
 
     @Override
     void close() throws IOException;
@@ -152,22 +205,43 @@ public final class AudioFiles {
     }
 
     private static AudioFile open(Path path, RandomAccessFile file) throws IOException {
-      ByteBuffer start = readUpTo(file, 0, 12);
-      if (start.limit() == 0) {
+      long at = afterTags(file);
+      ByteBuffer start = readUpTo(file, at, 36);
+      if (file.length() == 0) {
         throw fault(path, "empty (0 bytes); copy or convert it again");
       }
       String text = new String(start.array(), 0, start.limit(), StandardCharsets.ISO_8859_1);
-      if (text.startsWith("RIFF") && (start.limit() < 12 || text.startsWith("WAVE", 8))) {
+      boolean riff = text.startsWith("RIFF") || text.startsWith("RF64") || text.startsWith("BW64");
+      if (riff && at == 0 && (start.limit() < 12 || text.startsWith("WAVE", 8))) {
         return new WavFile(path, file);
       }
       if (text.startsWith("fLaC")) {
-        return new FlacFile(path, file);
+        return new FlacFile(path, file, at);
       }
+      int shown = Math.min(12, start.limit());
       throw fault(
           path,
           "not a WAV or FLAC file (%s); %s",
-          guess(text, HexFormat.ofDelimiter(" ").formatHex(start.array(), 0, start.limit())),
+          at > 0
+              ? guess("ID3", "")
+              : guess(text, HexFormat.ofDelimiter(" ").formatHex(start.array(), 0, shown)),
           conversion(path, ""));
+    }
+
+    /** The byte after ID3v2 tags, which some programs put before a FLAC stream. */
+    private static long afterTags(RandomAccessFile file) throws IOException {
+      long position = 0;
+      while (true) {
+        ByteBuffer tag = readUpTo(file, position, 10);
+        if (tag.limit() < 10 || tag.getInt(0) >>> 8 != 0x494433) { // "ID3"
+          return position;
+        }
+        int length = 0; // seven bits a byte
+        for (int i = 6; i < 10; i++) {
+          length = length << 7 | tag.get(i) & 0x7f;
+        }
+        position += length + ((tag.get(5) & 0x10) == 0 ? 10 : 20); // a footer repeats the header
+      }
     }
 
     private static String guess(String start, String hex) {
@@ -178,13 +252,19 @@ public final class AudioFiles {
         return "it looks like MP4/M4A";
       }
       if (start.startsWith("OggS")) {
-        return "it looks like Ogg";
+        return start.startsWith("FLAC", 29) ? "it is FLAC within Ogg" : "it looks like Ogg";
       }
       if (start.startsWith("NIST_1A")) {
         return "it looks like NIST SPHERE";
       }
-      if (start.startsWith("RF64") || start.startsWith("RIFX")) {
-        return "it is " + start.substring(0, 4);
+      if (start.startsWith("RIFX")) {
+        return "it is RIFX";
+      }
+      if (start.startsWith("riff\u002e\u0091\u00cf\u0011")) {
+        return "it is Wave64";
+      }
+      if (start.startsWith("AIF", 8)) {
+        return "it is AIFF";
       }
       return "it starts with the bytes " + hex;
     }

@@ -2,57 +2,64 @@ package slimvox.audio;
 
 import static slimvox.audio.AudioFiles.fault;
 import static slimvox.audio.AudioFiles.readUpTo;
+import static slimvox.audio.AudioFiles.tooLong;
 
-import java.io.ByteArrayInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.StreamCorruptedException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import org.jflac.FLACDecoder;
-import org.jflac.FrameListener;
-import org.jflac.frame.Frame;
-import org.jflac.metadata.Metadata;
-import slimvox.storage.InputException;
 
 /**
  * A FLAC file: metadata blocks, the first of which is STREAMINFO, then frames (RFC 9639).
  *
- * <p>jflac decodes the frames. It silences frames with a wrong checksum and skips what it cannot
- * read; here each of these is an error, and so is a file with fewer samples than its header says or
- * with another MD5 sum. Metadata other than STREAMINFO is stepped over and never shown to jflac.
+ * <p>Every kind of frame of one channel is decoded: 4 to 32 bits, constant, verbatim, fixed and
+ * linear prediction, both Rice codes. An error is a frame with a wrong checksum, and a file with
+ * fewer samples than its header says or with another MD5 sum. Other metadata is stepped over.
  */
 final class FlacFile implements AudioFiles.AudioFile {
   private static final int STREAMINFO_BYTES = 34;
 
-  /** "fLaC", a block header and STREAMINFO: what jflac gets to see before the frames. */
+  /** "fLaC", a block header and STREAMINFO. */
   private static final int PREFIX_BYTES = 4 + 4 + STREAMINFO_BYTES;
 
-  /** jflac counts bits in an int. */
-  private static final int MAX_BYTES = 255 << 20;
+  private static final int MOST_IN_A_FRAME = 65536;
+
+  /** Bits per sample by a frame's code; 0 is the header's, -1 is reserved. */
+  private static final int[] FRAME_BITS = {0, 8, 12, -1, 16, 20, 24, 32};
+
+  /** Weights of the fixed predictors by their order, oldest sample first. */
+  private static final int[][] FIXED = {{}, {1}, {-1, 2}, {1, -3, 3}, {-1, 4, -6, 4}};
 
   private final Path path;
   private final RandomAccessFile file;
   private final AudioInfo info;
   private final int bits;
-  private final byte[] streamInfo;
+  private final byte[] expectedSum;
   private final long framesStart;
 
-  FlacFile(Path path, RandomAccessFile file) throws IOException {
+  /**
+   * Reads the metadata.
+   *
+   * @param start byte of "fLaC"
+   */
+  FlacFile(Path path, RandomAccessFile file, long start) throws IOException {
     this.path = path;
     this.file = file;
-    ByteBuffer start = readUpTo(file, 0, PREFIX_BYTES);
-    if (start.limit() < PREFIX_BYTES) {
-      throw fault(path, "cut short at byte %d, inside the header; copy it again", start.limit());
+    ByteBuffer prefix = readUpTo(file, start, PREFIX_BYTES);
+    if (prefix.limit() < PREFIX_BYTES) {
+      throw fault(path, "cut short at byte %d, inside the header; copy it again", file.length());
     }
-    if ((start.get(4) & 0x7f) != 0 || (start.getInt(4) & 0xffffff) != STREAMINFO_BYTES) {
-      throw fault(path, "damaged header: no STREAMINFO block at byte 4; copy it again");
+    if ((prefix.get(4) & 0x7f) != 0 || (prefix.getInt(4) & 0xffffff) != STREAMINFO_BYTES) {
+      throw fault(path, "damaged header: no STREAMINFO block at byte %d; copy it again", start + 4);
     }
-    streamInfo = Arrays.copyOfRange(start.array(), 8, PREFIX_BYTES);
+    expectedSum = Arrays.copyOfRange(prefix.array(), PREFIX_BYTES - 16, PREFIX_BYTES);
     // 20 bits sample rate, 3 bits channels - 1, 5 bits bits per sample - 1, 36 bits samples
-    long packed = start.getLong(18);
+    long packed = prefix.getLong(18);
     int sampleRate = (int) (packed >>> 44);
     int channels = (int) (packed >>> 41 & 7) + 1;
     bits = (int) (packed >>> 36 & 31) + 1;
@@ -61,11 +68,10 @@ final class FlacFile implements AudioFiles.AudioFile {
           path, "damaged header: %d Hz, %d bits per sample; copy it again", sampleRate, bits);
     }
     info = new AudioInfo("FLAC", bits + "-bit FLAC", sampleRate, channels, packed & 0xfffffffffL);
-    framesStart = skipMetadata();
+    framesStart = skipMetadata(start + 4);
   }
 
-  private long skipMetadata() throws IOException {
-    long position = 4;
+  private long skipMetadata(long position) throws IOException {
     while (true) {
       ByteBuffer header = readUpTo(file, position, 4);
       if (header.limit() < 4) {
@@ -89,94 +95,167 @@ final class FlacFile implements AudioFiles.AudioFile {
   }
 
   @Override
-  public float[] samples() throws IOException {
-    long size = file.length();
-    if (size > MAX_BYTES) {
-      throw fault(path, "%d bytes, over 255 MiB (hours of speech); split it", size);
+  public float[] samples(ReadSettings settings) throws IOException {
+    long promised = info.frames();
+    int most = settings.mostSamples(info.sampleRate());
+    var in = new FlacBits(file, framesStart);
+    MessageDigest md5 = Arrays.equals(expectedSum, new byte[16]) ? null : md5();
+    var block = new int[MOST_IN_A_FRAME];
+    float scale = 1f / (1L << bits - 1);
+    // A damaged header may promise anything: room as for little compression, more when it is used.
+    long likely = Math.min(most, 4 * (file.length() - framesStart) + MOST_IN_A_FRAME);
+    var samples = new float[(int) Math.min(promised > 0 ? promised : likely, likely)];
+    int decoded = 0;
+    while (promised == 0 ? !in.atEnd() : decoded < promised) {
+      int length = frame(in, block, decoded);
+      if (promised > 0 && decoded + length > promised) {
+        throw fault(
+            path, "damaged: more than the %d samples in its header; copy it again", promised);
+      }
+      if (decoded + length > most) {
+        throw tooLong(path, info, settings);
+      }
+      if (decoded + length > samples.length) {
+        int room = Math.min(2 * samples.length, promised > 0 ? (int) promised : most);
+        samples = Arrays.copyOf(samples, Math.max(room, decoded + length));
+      }
+      for (int i = 0; i < length; i++) {
+        samples[decoded + i] = block[i] * scale;
+      }
+      if (md5 != null) update(md5, block, length);
+      decoded += length;
     }
-    ByteBuffer frames = readUpTo(file, framesStart, (int) (size - framesStart));
-    var stream = ByteBuffer.allocate(PREFIX_BYTES + frames.limit());
-    stream.put(new byte[] {'f', 'L', 'a', 'C'}).putInt(0x80 << 24 | STREAMINFO_BYTES);
-    stream.put(streamInfo).put(frames);
-    var decoder = new FLACDecoder(new ByteArrayInputStream(stream.array()));
-    try {
-      return decode(decoder, stream.limit());
-    } catch (InputException e) {
-      throw e;
-    } catch (RuntimeException | IOException e) {
-      // jflac trusts lengths inside a frame before it has seen the frame's checksum.
-      throw damaged(decoder, "frame cannot be decoded");
+    if (md5 != null && !Arrays.equals(expectedSum, md5.digest())) {
+      throw fault(path, "its samples do not have the MD5 sum in its header; copy it again");
     }
+    return decoded == samples.length ? samples : Arrays.copyOf(samples, decoded);
   }
 
-  private float[] decode(FLACDecoder decoder, int length) throws IOException {
-    decoder.addFrameListener(
-        new FrameListener() {
-          @Override
-          public void processMetadata(Metadata metadata) {}
-
-          @Override
-          public void processFrame(Frame frame) {}
-
-          @Override
-          public void processError(String message) {
-            // At the end of the file the number of samples tells what is missing.
-            if (!message.contains("EOFException")) {
-              throw damaged(decoder, message);
-            }
-          }
-        });
-    decoder.readStreamInfo();
-    var samples = new float[(int) Math.min(info.frames(), 16L * length)];
-    MessageDigest md5 = md5();
-    int decoded = 0;
-    int end = 0;
-    while (info.frames() == 0 || decoded < info.frames()) {
-      Frame frame = decoder.readNextFrame();
-      if (frame == null) {
-        break;
+  /** Decodes a frame and returns its number of samples. */
+  private int frame(FlacBits in, int[] out, int decoded) throws IOException {
+    long start = in.position();
+    try {
+      return frame(in, out);
+    } catch (EOFException e) {
+      if (info.frames() == 0) {
+        throw fault(path, "cut short at byte %d, inside a frame; copy it again", file.length());
       }
-      if (frame.header.channels != 1 || frame.header.bitsPerSample != bits) {
-        throw damaged(decoder, "frame and header disagree");
-      }
-      int block = frame.header.blockSize;
-      if (decoded + block > samples.length) {
-        samples = Arrays.copyOf(samples, Math.max(2 * samples.length, decoded + block));
-      }
-      int[] values = decoder.getChannelData()[0].getOutput();
-      float scale = 1f / (1L << bits - 1);
-      for (int i = 0; i < block; i++) {
-        samples[decoded + i] = values[i] * scale;
-      }
-      update(md5, values, block);
-      decoded += block;
-      end = decoder.getBitInputStream().getTotalBytesRead();
-    }
-    if (info.frames() == 0 && end < length) {
-      throw fault(path, "cut short at byte %d, inside a frame; copy it again", file.length());
-    }
-    if (info.frames() > 0 && decoded != info.frames()) {
       throw fault(
           path,
           "cut short at byte %d: %d samples of the %d that its header promises; copy it again",
           file.length(),
           decoded,
           info.frames());
+    } catch (StreamCorruptedException e) {
+      throw fault(path, "damaged near byte %d (%s); copy it again", start, e.getMessage());
     }
-    byte[] expected = Arrays.copyOfRange(streamInfo, 18, 34);
-    boolean hasSum = !Arrays.equals(expected, new byte[16]);
-    if (hasSum && !Arrays.equals(expected, md5.digest())) {
-      throw fault(path, "its samples do not have the MD5 sum in its header; copy it again");
-    }
-    return decoded == samples.length ? samples : Arrays.copyOf(samples, decoded);
   }
 
-  private InputException damaged(FLACDecoder decoder, String reason) {
-    return fault(
-        path,
-        "damaged near byte %d (%s); copy it again",
-        decoder.getTotalBytesRead() - PREFIX_BYTES + framesStart,
-        reason);
+  private int frame(FlacBits in, int[] out) throws IOException {
+    in.startFrame();
+    require(in.take(15) == 0x7ffc, "no frame starts here");
+    in.take(1); // whether the number below counts frames or samples
+    int sizeCode = in.take(4);
+    int rateCode = in.take(4);
+    int channels = in.take(4);
+    int bitsCode = in.take(3);
+    in.take(1);
+    int lead = in.take(8); // as in UTF-8: its ones in front count the bytes
+    for (int more = Integer.numberOfLeadingZeros(~lead << 24) - 1; more > 0; more--) {
+      in.take(8);
+    }
+    int length =
+        switch (sizeCode) {
+          case 0 -> 0;
+          case 1 -> 192;
+          case 2, 3, 4, 5 -> 576 << sizeCode - 2;
+          case 6 -> in.take(8) + 1;
+          case 7 -> in.take(16) + 1;
+          default -> 256 << sizeCode - 8;
+        };
+    if (rateCode >= 12) in.take(rateCode == 12 ? 8 : 16);
+    in.take(8); // CRC-8 of the header; the frame's CRC-16 covers it as well
+    require(length > 0 && rateCode < 15 && FRAME_BITS[bitsCode] >= 0, "a reserved code");
+    require(
+        channels == 0 && (bitsCode == 0 || FRAME_BITS[bitsCode] == bits),
+        "frame and header disagree");
+    channel(in, out, length);
+    require(in.endsFrame(), "wrong checksum");
+    return length;
+  }
+
+  private void channel(FlacBits in, int[] out, int length) throws IOException {
+    require(in.take(1) == 0, "a reserved code");
+    int type = in.take(6);
+    int wasted = in.take(1) == 0 ? 0 : in.takeUnary() + 1;
+    int width = bits - wasted;
+    require(width > 0, "no bits per sample");
+    if (type == 0) {
+      Arrays.fill(out, 0, length, in.takeSigned(width));
+    } else if (type == 1) {
+      takeSigned(in, out, 0, length, width);
+    } else {
+      boolean fixed = type >= 8 && type < 8 + FIXED.length;
+      require(fixed || type >= 32, "a reserved code");
+      int order = fixed ? type - 8 : type - 31;
+      require(order <= length, "a frame shorter than its predictor");
+      takeSigned(in, out, 0, order, width);
+      int[] weights = fixed ? FIXED[order] : new int[order];
+      int shift = 0;
+      if (!fixed) {
+        int precision = in.take(4) + 1;
+        shift = in.takeSigned(5);
+        require(precision < 16 && shift >= 0, "a reserved code");
+        for (int i = order - 1; i >= 0; i--) {
+          weights[i] = in.takeSigned(precision);
+        }
+      }
+      residual(in, out, length, order);
+      predict(out, length, weights, shift);
+    }
+    for (int i = 0; wasted > 0 && i < length; i++) {
+      out[i] <<= wasted;
+    }
+  }
+
+  private static void takeSigned(FlacBits in, int[] out, int from, int to, int width)
+      throws IOException {
+    for (int i = from; i < to; i++) {
+      out[i] = in.takeSigned(width);
+    }
+  }
+
+  /** What prediction left, in 2^n parts, each with a Rice code of its own or with plain numbers. */
+  private static void residual(FlacBits in, int[] out, int length, int order) throws IOException {
+    int method = in.take(2);
+    int partsLog = in.take(4);
+    require(method < 2, "a reserved code");
+    int part = length >> partsLog;
+    require(part << partsLog == length && part >= order, "parts that do not fit the frame");
+    int plain = method == 0 ? 15 : 31;
+    for (int at = order, end = part; end <= length; at = end, end += part) {
+      int code = in.take(4 + method);
+      if (code == plain) {
+        takeSigned(in, out, at, end, in.take(5));
+      } else {
+        in.takeRice(out, at, end, code);
+      }
+    }
+  }
+
+  /** Adds to each sample (sum of weight x earlier sample) / 2^shift. */
+  private static void predict(int[] out, int length, int[] weights, int shift) {
+    for (int i = weights.length; i < length; i++) {
+      long sum = 0;
+      for (int j = 0, first = i - weights.length; j < weights.length; j++) {
+        sum += (long) weights[j] * out[first + j];
+      }
+      out[i] += (int) (sum >> shift);
+    }
+  }
+
+  private static void require(boolean condition, String otherwise) throws IOException {
+    if (!condition) throw new StreamCorruptedException(otherwise);
   }
 
   /** The header's sum is over the samples as little-endian integers of whole bytes. */

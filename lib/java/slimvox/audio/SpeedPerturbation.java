@@ -1,9 +1,5 @@
 package slimvox.audio;
 
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorSpecies;
-import slimvox.vector.StableVectors;
-
 /**
  * Plays a waveform faster or slower, pitch and tempo together, as sox's {@code speed} effect.
  *
@@ -18,21 +14,9 @@ import slimvox.vector.StableVectors;
 public final class SpeedPerturbation {
   private static final int ZERO_CROSSINGS = 32;
   private static final double ROLLOFF = 0.99;
-  private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
 
-  /** speed = step / phases in lowest terms: so many input samples for so many output samples. */
-  private final int step;
-
-  private final int phases;
-
-  /** Input samples used on either side of an output sample. */
-  private final int reach;
-
-  /** Filter length, a multiple of the vector length; weights beyond 2 x reach are 0. */
-  private final int taps;
-
-  /** Filter of each phase: phases x taps. */
-  private final float[] weights;
+  /** Null at speed 1. */
+  private final Resampler resampler;
 
   /**
    * Prepares the filters of a speed.
@@ -45,61 +29,32 @@ public final class SpeedPerturbation {
       throw new IllegalArgumentException(
           "speed " + speed + " is not between 0.5 and 2 in whole hundredths");
     }
-    int divisor = greatestCommonDivisor(hundredths, 100);
-    step = hundredths / divisor;
-    phases = 100 / divisor;
-    double cutoff = ROLLOFF * Math.min(1, (double) phases / step);
-    reach = (int) Math.ceil(ZERO_CROSSINGS / cutoff);
-    taps = (2 * reach + SPECIES.length() - 1) / SPECIES.length() * SPECIES.length();
-    weights = new float[phases * taps];
-    for (int phase = 0; phase < phases; phase++) {
-      double fraction = (double) (phase * step % phases) / phases;
-      for (int tap = 0; tap < 2 * reach; tap++) {
-        weights[phase * taps + tap] = (float) filter(cutoff, tap - reach + 1 - fraction);
-      }
-    }
+    int divisor = Resampler.greatestCommonDivisor(hundredths, 100);
+    resampler =
+        hundredths == 100
+            ? null
+            : new Resampler(
+                hundredths / divisor,
+                100 / divisor,
+                ZERO_CROSSINGS,
+                ROLLOFF,
+                SpeedPerturbation::hann);
   }
 
-  private static int greatestCommonDivisor(int a, int b) {
-    return b == 0 ? a : greatestCommonDivisor(b, a % b);
-  }
-
-  private static double filter(double cutoff, double distance) {
-    double x = cutoff * distance;
-    if (Math.abs(x) >= ZERO_CROSSINGS) {
-      return 0;
-    }
-    double sinc = x == 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-    double taper = Math.cos(Math.PI * x / (2 * ZERO_CROSSINGS));
-    return cutoff * sinc * taper * taper;
+  private static double hann(double value, double x) {
+    double taper = Math.cos(Math.PI * x / 2);
+    return value * taper * taper;
   }
 
   /** Samples that so many samples become. */
   public int outputSamples(int samples) {
-    return Math.toIntExact(((long) samples * phases + step - 1) / step);
+    return resampler == null ? samples : Math.toIntExact(resampler.outputSamples(samples));
   }
 
   /** The waveform at the new speed; the same object at speed 1. */
   public Waveform apply(Waveform waveform) {
-    if (step == phases) {
-      return waveform;
-    }
-    float[] samples = waveform.samples();
-    // zeros around the recording spare the inner loop the edges
-    var padded = new float[samples.length + reach - 1 + taps];
-    System.arraycopy(samples, 0, padded, reach - 1, samples.length);
-    var out = new float[outputSamples(samples.length)];
-    for (int n = 0; n < out.length; n++) {
-      int start = (int) ((long) n * step / phases);
-      int filter = n % phases * taps;
-      var sums = FloatVector.zero(SPECIES);
-      for (int tap = 0; tap < taps; tap += SPECIES.length()) {
-        sums =
-            FloatVector.fromArray(SPECIES, padded, start + tap)
-                .fma(FloatVector.fromArray(SPECIES, weights, filter + tap), sums);
-      }
-      out[n] = StableVectors.sum(sums);
-    }
-    return new Waveform(out, waveform.sampleRate());
+    return resampler == null
+        ? waveform
+        : new Waveform(resampler.apply(waveform.samples()), waveform.sampleRate());
   }
 }

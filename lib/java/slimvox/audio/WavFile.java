@@ -10,36 +10,51 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 
 /**
- * A RIFF/WAVE file: a "fmt " chunk, then other chunks in any order, then a "data" chunk.
+ * A WAV file: RIFF chunks, of which "fmt " and "data" matter; or RF64 and BW64, whose lengths of 64
+ * bits are in a chunk "ds64".
  *
- * <p>Chunks of odd length are followed by a padding byte. The plain format tags and
- * WAVE_FORMAT_EXTENSIBLE, whose sub-format starts with the same tags, are understood.
+ * <p>Read are PCM of 8 bits (unsigned) to 32, float of 32 and 64, A-law and mu-law (ITU-T G.711),
+ * and the same as WAVE_FORMAT_EXTENSIBLE; full scale is 2^(bits - 1), for the laws 2^15. Where the
+ * length of the samples was never written (0, or beyond the file and near 2^32), as by a recorder
+ * that was switched off or to a pipe, they go to the end of the file.
  */
 final class WavFile implements AudioFiles.AudioFile {
   private static final int PCM = 1;
   private static final int FLOAT = 3;
+  private static final int A_LAW = 6;
+  private static final int MU_LAW = 7;
   private static final int EXTENSIBLE = 0xfffe;
+
+  /** What follows the tag in an extensible header's GUID. */
+  private static final byte[] GUID_END = {
+    0, 0, 0, 0, 0x10, 0, (byte) 0x80, 0, 0, (byte) 0xaa, 0, 0x38, (byte) 0x9b, 0x71
+  };
 
   /** From this declared length on, the writer (to a pipe) did not know the length. */
   private static final long UNKNOWN_LENGTH = 0x7ffff000L;
 
+  private static final int BLOCK_FRAMES = 8192;
+
   private final Path path;
   private final RandomAccessFile file;
+  private final long size;
   private final AudioInfo info;
-  private final boolean isFloat;
+  private final int tag;
+  private final int sampleBytes;
   private final long dataStart;
-  private final int dataBytes;
 
   WavFile(Path path, RandomAccessFile file) throws IOException {
     this.path = path;
     this.file = file;
-    long size = file.length();
+    size = file.length();
     ByteBuffer format = null;
+    ByteBuffer lengths = null;
     long position = 12;
     while (true) {
-      ByteBuffer header = readUpTo(file, position, 8).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer header = little(position, 8);
       if (header.limit() < 8) {
         throw fault(
             path,
@@ -50,9 +65,10 @@ final class WavFile implements AudioFiles.AudioFile {
       String id = new String(header.array(), 0, 4, StandardCharsets.ISO_8859_1);
       long length = Integer.toUnsignedLong(header.getInt(4));
       long content = position + 8;
-      if (id.equals("fmt ")) {
-        format = readUpTo(file, content, (int) Math.min(length, 40));
-        format.order(ByteOrder.LITTLE_ENDIAN);
+      if (id.equals("ds64")) {
+        lengths = little(content, 16);
+      } else if (id.equals("fmt ")) {
+        format = little(content, (int) Math.min(length, 40));
         if (format.limit() < 16) {
           throw fault(path, "\"fmt \" chunk at byte %d is too short; %s", position, again());
         }
@@ -60,59 +76,52 @@ final class WavFile implements AudioFiles.AudioFile {
         if (format == null) {
           throw fault(path, "\"data\" before \"fmt \" at byte %d; %s", position, again());
         }
-        requireComplete(length, content, size);
+        boolean isLong = length == 0xffffffffL && lengths != null && lengths.limit() == 16;
         dataStart = content;
-        dataBytes = (int) length;
-        break;
+        tag = tag(format);
+        sampleBytes = (Short.toUnsignedInt(format.getShort(14)) + 7) / 8;
+        info = info(format, isLong ? lengths.getLong(8) : length);
+        return;
       }
-      position = content + length + (length & 1);
+      position = content + length;
+      // Some writers leave out the byte that fills up an odd chunk.
+      if (length % 2 == 1 && !isChunk(position)) position++;
     }
-    isFloat = tag(format) == FLOAT;
-    info = info(format);
+  }
+
+  private ByteBuffer little(long position, int length) throws IOException {
+    return readUpTo(file, position, length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private String again() {
     return conversion(path, "");
   }
 
-  private void requireComplete(long length, long content, long size) {
-    if (content + length > size) {
-      if (length >= UNKNOWN_LENGTH) {
-        throw fault(
-            path,
-            "no length in the \"data\" header at byte %d (written to a pipe); %s",
-            content - 8,
-            again());
-      }
-      throw fault(
-          path,
-          "cut short at byte %d: its header promises samples up to byte %d; "
-              + "copy or convert it again",
-          size,
-          content + length);
-    }
-    if (length > Integer.MAX_VALUE - 8) {
-      throw fault(path, "%d bytes of samples, over 2 GiB; split it", length);
-    }
-  }
-
   private static int tag(ByteBuffer format) {
     int tag = Short.toUnsignedInt(format.getShort(0));
-    return tag == EXTENSIBLE && format.limit() >= 26
+    boolean extensible = tag == EXTENSIBLE && format.limit() == 40;
+    return extensible && Arrays.equals(format.array(), 26, 40, GUID_END, 0, 14)
         ? Short.toUnsignedInt(format.getShort(24))
         : tag;
   }
 
-  private AudioInfo info(ByteBuffer format) {
-    int tag = tag(format);
+  private AudioInfo info(ByteBuffer format, long length) throws IOException {
     int channels = Short.toUnsignedInt(format.getShort(2));
     int sampleRate = format.getInt(4);
+    int blockBytes = Short.toUnsignedInt(format.getShort(12));
     int bits = Short.toUnsignedInt(format.getShort(14));
-    if (!(tag == PCM && bits == 16) && !(tag == FLOAT && bits == 32)) {
+    boolean known =
+        switch (tag) {
+          case PCM -> bits >= 8 && bits <= 32;
+          case FLOAT -> bits == 32 || bits == 64;
+          case A_LAW, MU_LAW -> bits == 8;
+          default -> false;
+        };
+    if (!known) {
       throw fault(
           path,
-          "%s; only 16-bit PCM and 32-bit float WAV are read; %s",
-          encoding(tag, bits),
+          "%s; PCM of 8 to 32 bits, float, A-law and mu-law are read; %s",
+          encoding(bits),
           again());
     }
     if (channels == 0 || sampleRate <= 0) {
@@ -123,25 +132,86 @@ final class WavFile implements AudioFiles.AudioFile {
           Integer.toUnsignedLong(sampleRate),
           again());
     }
-    int frameBytes = channels * bits / 8;
-    if (dataBytes % frameBytes != 0) {
+    int frameBytes = channels * sampleBytes;
+    if (blockBytes > frameBytes) {
+      throw fault(
+          path,
+          "%d bytes for %d samples of %d bits: which of them count is not clear; %s",
+          blockBytes,
+          channels,
+          bits,
+          again());
+    }
+    return new AudioInfo(
+        "WAV", encoding(bits), sampleRate, channels, dataBytes(length, frameBytes) / frameBytes);
+  }
+
+  /** Bytes of samples: what the header says where that can be true. */
+  private long dataBytes(long length, int frameBytes) throws IOException {
+    long left = size - dataStart;
+    if (length == 0 && left >= frameBytes && !isChunk(dataStart)
+        || length < 0
+        || length >= UNKNOWN_LENGTH && length > left) {
+      return left / frameBytes * frameBytes;
+    }
+    long end = dataStart + length;
+    if (length > left) {
+      throw fault(
+          path,
+          "cut short at byte %d: its header promises samples up to byte %d; "
+              + "copy or convert it again",
+          size,
+          end);
+    }
+    if (length % frameBytes != 0) {
       throw fault(
           path,
           "its samples end at byte %d in the middle of a frame of %d bytes; "
               + "copy or convert it again",
-          dataStart + dataBytes,
+          end,
           frameBytes);
     }
-    return new AudioInfo("WAV", encoding(tag, bits), sampleRate, channels, dataBytes / frameBytes);
+    if (!isTail(end) && !(length % 2 == 1 && isTail(end + 1))) {
+      throw fault(
+          path,
+          "its header ends the samples at byte %d, but %d bytes follow that are no chunk; if they"
+              + " are sound, convert it: ffmpeg -ignore_length 1 -i %s -c:a pcm_s16le OUT.wav; if"
+              + " not, the same without -ignore_length 1",
+          end,
+          size - end,
+          path.getFileName());
+    }
+    return length;
   }
 
-  private static String encoding(int tag, int bits) {
+  /** Whether a chunk that fits into the file starts at a byte. */
+  private boolean isChunk(long position) throws IOException {
+    ByteBuffer header = little(position, 8);
+    if (header.limit() < 8) return false;
+    for (int i = 0; i < 4; i++) {
+      if (header.get(i) < ' ' || header.get(i) > '~') return false;
+    }
+    return position + 8 + Integer.toUnsignedLong(header.getInt(4)) <= size;
+  }
+
+  /** Whether what follows the samples is no sound: little, chunks, an ID3v1 tag, or all zero. */
+  private boolean isTail(long position) throws IOException {
+    ByteBuffer start = little(position, 10);
+    if (start.limit() < 10 || isChunk(position)) return true;
+    if (start.getInt(0) << 8 == 0x47415400) return true; // "TAG"
+    for (long at = position; at < size; at += 1 << 16) {
+      ByteBuffer block = readUpTo(file, at, 1 << 16);
+      if (block.mismatch(ByteBuffer.allocate(block.limit())) >= 0) return false;
+    }
+    return true;
+  }
+
+  private String encoding(int bits) {
     return switch (tag) {
       case PCM -> bits + "-bit PCM";
       case FLOAT -> bits + "-bit float";
       case 2 -> "Microsoft ADPCM";
-      case 6 -> "A-law";
-      case 7 -> "mu-law";
+      case A_LAW, MU_LAW -> (bits == 8 ? "" : bits + "-bit ") + (tag == A_LAW ? "A-law" : "mu-law");
       case 0x11 -> "IMA ADPCM";
       case 0x31 -> "GSM 6.10";
       case 0x55 -> "MP3 in WAV";
@@ -155,27 +225,53 @@ final class WavFile implements AudioFiles.AudioFile {
   }
 
   @Override
-  public float[] samples() throws IOException {
-    ByteBuffer data = readUpTo(file, dataStart, dataBytes);
-    if (data.limit() < dataBytes) {
-      throw fault(path, "became shorter while it was read; copy it again");
-    }
+  public float[] samples(ReadSettings settings) throws IOException {
     var samples = new float[(int) info.frames()];
-    if (isFloat) {
-      data.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(samples);
-      for (int i = 0; i < samples.length; i++) {
+    for (int done = 0; done < samples.length; ) {
+      int count = Math.min(BLOCK_FRAMES, samples.length - done);
+      ByteBuffer block = little(dataStart + (long) done * sampleBytes, count * sampleBytes);
+      if (block.limit() < count * sampleBytes) {
+        throw fault(path, "became shorter while it was read; copy it again");
+      }
+      for (int i = done; i < done + count; i++) {
+        samples[i] = next(block);
         if (!Float.isFinite(samples[i])) {
-          throw fault(
-              path, "sample %d at byte %d is %s; %s", i, dataStart + 4L * i, samples[i], again());
+          long at = dataStart + (long) i * sampleBytes;
+          throw fault(path, "sample %d at byte %d is %s; %s", i, at, samples[i], again());
         }
       }
-    } else {
-      var words = data.order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
-      for (int i = 0; i < samples.length; i++) {
-        samples[i] = words.get(i) * 0x1p-15f;
-      }
+      done += count;
     }
     return samples;
+  }
+
+  private float next(ByteBuffer in) {
+    return switch (tag) {
+      case FLOAT -> sampleBytes == 4 ? in.getFloat() : (float) in.getDouble();
+      case A_LAW -> aLaw(in.get()) * 0x1p-15f;
+      case MU_LAW -> muLaw(in.get()) * 0x1p-15f;
+      default ->
+          switch (sampleBytes) {
+            case 1 -> ((in.get() & 0xff) - 128) * 0x1p-7f;
+            case 2 -> in.getShort() * 0x1p-15f;
+            case 3 -> (in.get() & 0xff | in.getShort() << 8) * 0x1p-23f;
+            default -> in.getInt() * 0x1p-31f;
+          };
+    };
+  }
+
+  /** 13 bits, times 8: even bits inverted, sign, exponent of 3 bits, mantissa of 4. */
+  static int aLaw(int code) {
+    int exponent = (code ^ 0x55) >> 4 & 7;
+    int value = ((code ^ 0x55) & 15) << 4 | 8;
+    if (exponent > 0) value = (value | 0x100) << exponent - 1;
+    return (code & 0x80) == 0 ? -value : value;
+  }
+
+  /** 14 bits, times 4: all bits inverted, sign, exponent of 3 bits, mantissa of 4. */
+  static int muLaw(int code) {
+    int value = (((~code & 15) << 3 | 0x84) << (~code >> 4 & 7)) - 0x84;
+    return (code & 0x80) == 0 ? -value : value;
   }
 
   @Override

@@ -6,13 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.HexFormat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.storage.InputException;
 
 class AudioFilesTest {
-  private static final Waveform WORD = new Reference().waveform("wav0");
+  private static final Waveform WORD = AudioFiles.read(Reference.DATA.resolve("word.flac"));
   private static final String AGAIN = "convert it: ffmpeg -i a.wav -ac 1 -ar 16000";
 
   @TempDir Path folder;
@@ -81,21 +82,15 @@ class AudioFilesTest {
     assertArrayEquals(new float[] {unit, 2 * unit, -1}, AudioFiles.read(file).samples());
   }
 
-  @ParameterizedTest
-  @CsvSource({"1, 16, 16-bit PCM", "3, 32, 32-bit float"})
-  void extensibleHeadersAreUnderstood(int tag, int bits, String encoding) throws IOException {
-    Path file =
-        write(riff(chunk("fmt ", extensible(tag, bits)), chunk("data", new byte[8 * bits / 8])));
-    assertArrayEquals(new float[8], AudioFiles.read(file).samples());
-    assertEquals(encoding, AudioFiles.probe(file).encoding());
-  }
-
   @Test
-  void flacHoldsTheSameSamplesAsTheReference() {
+  void flacHoldsTheSamplesThatWereWritten() throws Exception {
     Path file = Reference.DATA.resolve("word.flac");
-    assertArrayEquals(WORD.samples(), AudioFiles.read(file).samples());
     assertEquals(
         new AudioInfo("FLAC", "16-bit FLAC", 16000, 1, 16000), AudioFiles.probe(file, 16000));
+    var words = ByteBuffer.allocate(32000).order(ByteOrder.LITTLE_ENDIAN);
+    for (float sample : WORD.samples()) words.putShort((short) (sample * 32768));
+    byte[] sum = MessageDigest.getInstance("SHA-256").digest(words.array());
+    assertEquals("c199371306b0b765", HexFormat.of().formatHex(sum, 0, 8));
   }
 
   @Test
@@ -192,15 +187,6 @@ class AudioFilesTest {
   }
 
   @Test
-  void hugeFlacIsRefusedBeforeItIsRead() throws IOException {
-    Path file = write(Files.readAllBytes(Reference.DATA.resolve("word.flac")));
-    try (var sparse = new RandomAccessFile(file.toFile(), "rw")) {
-      sparse.setLength(1L << 32);
-    }
-    assertFault(file, "4294967296 bytes, over 255 MiB (hours of speech); split it");
-  }
-
-  @Test
   void missingFileIsNamed() {
     assertFault(folder.resolve("a.wav"), "no such file; check the path and the corpus's list");
   }
@@ -242,18 +228,17 @@ class AudioFilesTest {
     assertFault(
         file,
         "8000 Hz where 16000 Hz is expected; "
-            + "convert it: ffmpeg -i a.wav -ar 16000 -c:a pcm_s16le OUT.wav");
+            + "convert it: ffmpeg -i a.wav -ar 16000 -c:a pcm_s16le OUT.wav; "
+            + "or set data.resample=true (--resample)");
     assertEquals(4, AudioFiles.read(file, 8000).samples().length);
   }
 
   @ParameterizedTest
   @CsvSource({
-    "1, 8, 8-bit PCM",
-    "1, 24, 24-bit PCM",
-    "1, 32, 32-bit PCM",
-    "3, 64, 64-bit float",
-    "6, 8, A-law",
-    "7, 8, mu-law",
+    "1, 4, 4-bit PCM",
+    "1, 40, 40-bit PCM",
+    "3, 16, 16-bit float",
+    "6, 16, 16-bit A-law",
     "2, 4, Microsoft ADPCM",
     "17, 4, IMA ADPCM",
     "49, 0, GSM 6.10",
@@ -265,7 +250,7 @@ class AudioFilesTest {
     assertFault(
         file,
         found
-            + "; only 16-bit PCM and 32-bit float WAV are read; "
+            + "; PCM of 8 to 32 bits, float, A-law and mu-law are read; "
             + AGAIN
             + " -c:a pcm_s16le OUT.wav");
   }
@@ -276,7 +261,9 @@ class AudioFilesTest {
     "xxxxftypM4Ax, it looks like MP4/M4A",
     "OggSxxxxxxxx, it looks like Ogg",
     "NIST_1Axxxxx, it looks like NIST SPHERE",
-    "RF64xxxxWAVE, it is RF64",
+    "RIFXxxxxWAVE, it is RIFX",
+    "FORMxxxxAIFF, it is AIFF",
+    "FORMxxxxAIFC, it is AIFF",
     "PK, it starts with the bytes 50 4b",
     "RIFFxxxxAVI , it starts with the bytes 52 49 46 46 78 78 78 78 41 56 49"
   })
@@ -288,17 +275,6 @@ class AudioFilesTest {
     }
     assertFault(
         file, "not a WAV or FLAC file (" + guess + "); " + AGAIN + " -c:a pcm_s16le OUT.wav");
-  }
-
-  @Test
-  void headerOfAPipeIsRefused() throws IOException {
-    byte[] bytes = riff(chunk("fmt ", format(1, 1, 16000, 16)), chunk("data", new byte[8]));
-    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putInt(40, -1);
-    assertFault(
-        write(bytes),
-        "no length in the \"data\" header at byte 36 (written to a pipe); "
-            + AGAIN
-            + " -c:a pcm_s16le OUT.wav");
   }
 
   @Test
@@ -346,7 +322,7 @@ class AudioFilesTest {
     Files.write(file, Arrays.copyOf(Files.readAllBytes(file), length));
   }
 
-  private static byte[] riff(byte[]... chunks) {
+  static byte[] riff(byte[]... chunks) {
     int length = Arrays.stream(chunks).mapToInt(c -> c.length).sum();
     var out = ByteBuffer.allocate(12 + length).order(ByteOrder.LITTLE_ENDIAN);
     out.put("RIFF".getBytes(StandardCharsets.US_ASCII)).putInt(4 + length);
@@ -357,26 +333,18 @@ class AudioFilesTest {
     return out.array();
   }
 
-  private static byte[] chunk(String id, byte[] content) {
+  static byte[] chunk(String id, byte[] content) {
     var out = ByteBuffer.allocate(8 + content.length + content.length % 2);
     out.order(ByteOrder.LITTLE_ENDIAN);
     out.put(id.getBytes(StandardCharsets.US_ASCII)).putInt(content.length).put(content);
     return out.array();
   }
 
-  private static byte[] format(int tag, int channels, int sampleRate, int bits) {
+  static byte[] format(int tag, int channels, int sampleRate, int bits) {
     var out = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
     out.putShort((short) tag).putShort((short) channels).putInt(sampleRate);
     out.putInt(sampleRate * channels * bits / 8);
     out.putShort((short) (channels * bits / 8)).putShort((short) bits);
-    return out.array();
-  }
-
-  private static byte[] extensible(int tag, int bits) {
-    var out = ByteBuffer.allocate(40).order(ByteOrder.LITTLE_ENDIAN);
-    out.put(format(0xfffe, 1, 16000, bits)).putShort((short) 22).putShort((short) bits);
-    out.putInt(4).putShort((short) tag).putInt(0x00100000);
-    out.put(new byte[] {(byte) 0x80, 0, 0, (byte) 0xaa, 0, 0x38, (byte) 0x9b, 0x71});
     return out.array();
   }
 }

@@ -1,0 +1,130 @@
+package slimvox.audio;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+import slimvox.vector.StableVectors;
+
+/**
+ * Changes the number of samples by a rational factor with a polyphase windowed sinc.
+ *
+ * <p>y[n] = sum over k of x[k] h(n step / phases - k), h(d) = c sinc(c d) w(c d / Z) for |c d| < Z,
+ * with d in input samples, Z zero crossings, a taper w and the cutoff c as a fraction of half the
+ * input's rate: {@code rolloff} times that half rate of input and output which is lower. n samples
+ * become ceil(n phases / step); before and after the recording there are zeros.
+ *
+ * <p>{@link #between} has Z = 64, rolloff 0.95 and the Blackman-Harris window. Of the lower half
+ * rate, what lies below 0.9 passes within 0.01 dB and what lies above it is lower by 90 dB or more:
+ * from 48 to 16 kHz, 7.2 kHz pass and 8 kHz are stopped. (soxr's high quality passes 0.913;
+ * torchaudio's default has Z = 6 and a rolloff of 0.99.)
+ */
+public final class Resampler {
+  private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+
+  /** The most filter weights, 16 MiB; rates without a common divisor have long tables. */
+  private static final int MOST_WEIGHTS = 1 << 22;
+
+  private static final Map<Long, Resampler> BY_RATES = new ConcurrentHashMap<>();
+
+  /** The taper of a filter. */
+  interface Window {
+    /** A value times the taper at 0 <= |x| <= 1, x = 0 in the middle. */
+    double taper(double value, double x);
+  }
+
+  /** So many input samples for so many output samples, in lowest terms. */
+  private final int step;
+
+  private final int phases;
+
+  /** Input samples used on either side of an output sample. */
+  private final int reach;
+
+  /** Filter length, a multiple of the vector length; weights beyond 2 x reach are 0. */
+  private final int taps;
+
+  /** Filter of each phase: phases x taps. */
+  private final float[] weights;
+
+  Resampler(int step, int phases, int zeroCrossings, double rolloff, Window window) {
+    this.step = step;
+    this.phases = phases;
+    double cutoff = rolloff * Math.min(1, (double) phases / step);
+    reach = (int) Math.ceil(zeroCrossings / cutoff);
+    taps = (2 * reach + SPECIES.length() - 1) / SPECIES.length() * SPECIES.length();
+    weights = new float[Math.multiplyExact(phases, taps)];
+    for (int phase = 0; phase < phases; phase++) {
+      double fraction = (double) ((long) phase * step % phases) / phases;
+      for (int tap = 0; tap < 2 * reach; tap++) {
+        double x = cutoff * (tap - reach + 1 - fraction);
+        if (Math.abs(x) < zeroCrossings) {
+          double sinc = x == 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+          weights[phase * taps + tap] = (float) window.taper(cutoff * sinc, x / zeroCrossings);
+        }
+      }
+    }
+  }
+
+  /** Whether the filters between two rates take no more than 16 MiB. */
+  static boolean isPossible(int fromRate, int toRate) {
+    int larger = Math.max(fromRate, toRate) / greatestCommonDivisor(fromRate, toRate);
+    return larger <= MOST_WEIGHTS / 136; // 2 x 64 / 0.95 weights, rounded up to a vector
+  }
+
+  /**
+   * The resampler from one sample rate to another; made once and kept.
+   *
+   * @throws IllegalArgumentException if the filters would take more than 16 MiB: the rates have no
+   *     large common divisor
+   */
+  public static Resampler between(int fromRate, int toRate) {
+    int divisor = greatestCommonDivisor(fromRate, toRate);
+    int step = fromRate / divisor;
+    int phases = toRate / divisor;
+    if (!isPossible(fromRate, toRate)) {
+      throw new IllegalArgumentException(fromRate + " Hz to " + toRate + " Hz");
+    }
+    return BY_RATES.computeIfAbsent(
+        (long) step << 32 | phases,
+        _ -> new Resampler(step, phases, 64, 0.95, Resampler::blackmanHarris));
+  }
+
+  static int greatestCommonDivisor(int a, int b) {
+    return b == 0 ? a : greatestCommonDivisor(b, a % b);
+  }
+
+  private static double blackmanHarris(double value, double x) {
+    double angle = Math.PI * x;
+    return value
+        * (0.35875
+            + 0.48829 * Math.cos(angle)
+            + 0.14128 * Math.cos(2 * angle)
+            + 0.01168 * Math.cos(3 * angle));
+  }
+
+  /** Samples that so many samples become. */
+  public long outputSamples(long samples) {
+    return (samples * phases + step - 1) / step;
+  }
+
+  /** The resampled samples. */
+  public float[] apply(float[] samples) {
+    // zeros around the recording spare the inner loop the edges
+    var padded = new float[Math.addExact(samples.length, reach - 1 + taps)];
+    System.arraycopy(samples, 0, padded, reach - 1, samples.length);
+    var out = new float[Math.toIntExact(outputSamples(samples.length))];
+    for (int n = 0; n < out.length; n++) {
+      int start = (int) ((long) n * step / phases);
+      int filter = n % phases * taps;
+      var sums = FloatVector.zero(SPECIES);
+      for (int tap = 0; tap < taps; tap += SPECIES.length()) {
+        sums =
+            FloatVector.fromArray(SPECIES, padded, start + tap)
+                .fma(FloatVector.fromArray(SPECIES, weights, filter + tap), sums);
+      }
+      out[n] = StableVectors.sum(sums);
+    }
+    return out;
+  }
+}
