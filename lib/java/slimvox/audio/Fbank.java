@@ -33,7 +33,11 @@ public final class Fbank {
   private final MelFilters filters;
   private final BatchedRealFft fft;
 
-  /** Prepares window, filters and transform. */
+  /**
+   * Prepares window, filters and transform.
+   *
+   * @throws InputException if a filter would hold no bin of the spectrum
+   */
   public Fbank(FbankOptions options) {
     this.options = options;
     window = options.window().values(options.frameLength());

@@ -1,13 +1,17 @@
 package slimvox.audio;
 
 import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import slimvox.storage.InputException;
 
 /**
  * Kaldi's triangular mel filters, nonzero weights only.
  *
  * <p>mel(f) = 1127 ln(1 + f / 700). Filter b of B rises from mel(low) + b d to 1 at + d and falls
  * to 0 at + 2 d, with d = (mel(high) - mel(low)) / (B + 1); it is linear in mel, not in Hz, and its
- * area is not normalised. The bin at half the sample rate has no weight, as in Kaldi.
+ * area is not normalised. The bin at half the sample rate has no weight, as in Kaldi; and as there,
+ * so many filters that one of them holds no bin are refused: it would be constant.
  */
 final class MelFilters {
   /** First spectrum bin of each filter. */
@@ -47,6 +51,40 @@ final class MelFilters {
     }
     offset[bins] = used;
     weights = Arrays.copyOf(all, used);
+    requireFilled(options);
+  }
+
+  private void requireFilled(FbankOptions options) {
+    int[] empty =
+        IntStream.range(0, first.length).filter(b -> offset[b] == offset[b + 1]).toArray();
+    if (empty.length == 0) return;
+    int most = 1;
+    while (isFilled(options, most + 1)) most++;
+    String shown = Arrays.toString(Arrays.copyOf(empty, Math.min(empty.length, 5)));
+    throw new InputException(
+        String.format(
+            Locale.ROOT,
+            "%d mel filters: %d of them hold no bin of a spectrum of %d points at %d Hz (%s%s, from"
+                + " 0) and would be constant; up to %d filters fit (model.bins, --bins)",
+            first.length,
+            empty.length,
+            options.fftLength(),
+            options.sampleRate(),
+            shown.substring(1, shown.length() - 1),
+            empty.length > 5 ? ", ..." : "",
+            most));
+  }
+
+  /** Whether each of so many filters holds a bin. */
+  private static boolean isFilled(FbankOptions options, int bins) {
+    double low = mel(options.lowHz());
+    double step = (mel(options.highHz()) - low) / (bins + 1);
+    double binHz = (double) options.sampleRate() / options.fftLength();
+    for (int b = 0, k = 0; b < bins; b++) {
+      while (mel(binHz * k) <= low + b * step) k++;
+      if (k >= options.fftLength() / 2 || mel(binHz * k) >= low + (b + 2) * step) return false;
+    }
+    return true;
   }
 
   private static double mel(double hz) {

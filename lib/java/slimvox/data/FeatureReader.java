@@ -29,14 +29,14 @@ public final class FeatureReader implements FeatureSource {
   private final FbankOptions options;
   private final List<Double> speeds;
   private final int bins;
-  private final Fbank fbank;
+  private final Fbank fbank; // null where features are ready
   private final List<SpeedPerturbation> perturbations;
 
-  private FeatureReader(FbankOptions options, List<Double> speeds, int bins) {
+  private FeatureReader(FbankOptions options, List<Double> speeds, int bins, Fbank fbank) {
     this.options = options;
     this.speeds = speeds;
     this.bins = bins;
-    this.fbank = new Fbank(options);
+    this.fbank = fbank;
     this.perturbations = speeds.stream().map(SpeedPerturbation::new).toList();
   }
 
@@ -76,8 +76,9 @@ public final class FeatureReader implements FeatureSource {
                 + "; use speed 1.0 only");
       }
       bins = KaldiArk.size(ark)[1];
+      return new FeatureReader(options, List.copyOf(speeds), bins, null);
     }
-    return new FeatureReader(options, List.copyOf(speeds), bins);
+    return new FeatureReader(options, List.copyOf(speeds), bins, new Fbank(options));
   }
 
   @Override
