@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import slimvox.report.Figure;
 import slimvox.report.Tables;
+import slimvox.storage.Printable;
 
 /**
  * A panel that follows a long computation in place: a progress bar, some numbers and a few small
@@ -117,7 +118,7 @@ public final class LivePanel implements AutoCloseable {
   private String text(long now) {
     StringBuilder line = new StringBuilder(title).append(": ").append(progress(now));
     metrics.forEach((name, value) -> line.append(" | ").append(name).append(' ').append(value));
-    return line.toString();
+    return Printable.line(line.toString());
   }
 
   private String progress(long now) {

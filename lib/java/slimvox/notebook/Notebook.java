@@ -15,6 +15,7 @@ import slimvox.backend.Backends;
 import slimvox.report.Figure;
 import slimvox.report.PlotlyPage;
 import slimvox.report.Tables;
+import slimvox.storage.Printable;
 import tech.tablesaw.api.Table;
 
 /**
@@ -119,7 +120,8 @@ public final class Notebook {
 
   /** Shows a table; see {@link Tables} for how cells are written. */
   public static void show(Table table) {
-    String name = table.name() == null || table.name().isBlank() ? "" : table.name() + "\n";
+    String name =
+        table.name() == null || table.name().isBlank() ? "" : Printable.line(table.name()) + "\n";
     DISPLAY.show(bundle(name + Tables.text(table), "text/html", Tables.html(table)));
   }
 
@@ -130,7 +132,7 @@ public final class Notebook {
   public static void show(Figure figure) {
     String id = "figure-" + UUID.randomUUID();
     String script = PLOTLY_SHOWN.compareAndSet(false, true) ? PlotlyPage.script() : "";
-    String title = "figure: " + figure.title();
+    String title = "figure: " + Printable.line(figure.title());
     if (DISPLAY.kernel().isEmpty()) {
       DISPLAY.show(Map.of("text/plain", title));
       return;

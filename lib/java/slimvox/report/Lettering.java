@@ -8,6 +8,7 @@ import java.awt.RenderingHints;
 import java.awt.geom.AffineTransform;
 import java.util.Arrays;
 import java.util.List;
+import slimvox.storage.Printable;
 
 /**
  * The text of a picture. On a machine without any font, where Java cannot draw text at all,
@@ -71,14 +72,14 @@ final class Lettering {
   }
 
   int width(String text) {
-    return plain == null ? 7 * text.length() : metrics().stringWidth(text);
+    return plain == null ? 7 * text.length() : metrics().stringWidth(Printable.line(text));
   }
 
   void title(String text, double x, double y) {
     if (bold == null) return;
     g.setFont(bold);
     g.setColor(Palette.INK);
-    g.drawString(text, (float) x, (float) y);
+    g.drawString(Printable.line(text), (float) x, (float) y);
   }
 
   void text(String text, double x, double y, Anchor anchor, Color color) {
@@ -91,7 +92,7 @@ final class Lettering {
         };
     g.setFont(plain);
     g.setColor(color);
-    g.drawString(text, (float) left, (float) y);
+    g.drawString(Printable.line(text), (float) left, (float) y);
   }
 
   /** Draws a text that reads upwards, its middle at (x, y). */

@@ -9,6 +9,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
 import slimvox.report.Series.Kind;
+import slimvox.storage.Printable;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.columns.Column;
@@ -84,7 +85,8 @@ public final class PlotlyPage {
             .asJavascript(id)
             .replaceFirst("(?s)^\\s*<script>", "")
             .replaceFirst("(?s)</script>\\s*$", "")
-            .replaceAll("(?m)^\\s*\n", "");
+            .replaceAll("(?m)^\\s*\n", "")
+            .replace("\\\\u", "\\u"); // Tablesaw doubles the backslashes of arrays
     // What Tablesaw's wrapper has no setting for goes into the text it makes.
     code =
         code.replaceFirst(
@@ -118,6 +120,27 @@ public final class PlotlyPage {
         .formatted(id, figure.width(), figure.height(), id, code.strip());
   }
 
+  /**
+   * A text as it stands in a script between quotes, the same for Tablesaw's templates, the page and
+   * JavaScript: all three take letters, digits, blanks and <code>&#92;u003c</code> as they are. To
+   * Plotly, which knows some HTML, it is plain text as well.
+   */
+  private static String literal(String text) {
+    String plain =
+        Printable.line(text).replace("&", "&#38;").replace("<", "&#60;").replace(">", "&#62;");
+    StringBuilder literal = new StringBuilder();
+    for (char c : plain.toCharArray()) {
+      boolean safe = Character.isLetterOrDigit(c) || " .,()%+-_".indexOf(c) >= 0;
+      if (safe) literal.append(c);
+      else literal.append("\\u%04x".formatted((int) c));
+    }
+    return literal.toString();
+  }
+
+  private static String[] literals(List<String> texts) {
+    return texts.stream().map(PlotlyPage::literal).toArray(String[]::new);
+  }
+
   /** Takes the numbers of the arrays of this name out of quotes; what is none becomes null. */
   private static String numbers(String code, String arrays) {
     return Pattern.compile("(?m)^" + arrays + ": \\[.*\\],$")
@@ -136,7 +159,7 @@ public final class PlotlyPage {
   private static Layout layout(Figure figure) {
     int legend = figure.series().size() > 1 && figure.series().size() <= ONE_ROW ? 30 : 0;
     return Layout.builder()
-        .title(figure.title())
+        .title(literal(figure.title()))
         .width(figure.width())
         .height(figure.height())
         .margin(Margin.builder().top(60 + legend).left(75).right(25).bottom(60).build())
@@ -151,7 +174,7 @@ public final class PlotlyPage {
   private static tech.tablesaw.plotly.components.Axis axis(Axis axis, boolean grid, boolean names) {
     AxisBuilder builder =
         tech.tablesaw.plotly.components.Axis.builder()
-            .title(axis.label())
+            .title(literal(axis.label()))
             .showGrid(grid || axis.scale() != Axis.Scale.LINEAR)
             .gridColor(Palette.hex(Palette.GRID))
             .showLine(true)
@@ -170,7 +193,7 @@ public final class PlotlyPage {
               : Arrays.stream(axis.ticks()).map(axis::place).toArray();
       builder.tickSettings(
           TickSettings.builder()
-              .arrayTicks(places, axis.tickLabels())
+              .arrayTicks(places, literals(List.of(axis.tickLabels())))
               .tickMode(TickSettings.TickMode.ARRAY)
               .build());
     }
@@ -193,8 +216,8 @@ public final class PlotlyPage {
     String hex = Palette.hex(color);
     Kind kind = series.kind();
     if (kind == Kind.BAR) {
-      return BarTrace.builder(figure.categories().toArray(), series.y())
-          .name(series.name())
+      return BarTrace.builder(literals(figure.categories()), series.y())
+          .name(literal(series.name()))
           .marker(Marker.builder().color(hex).build())
           .build();
     }
@@ -205,7 +228,7 @@ public final class PlotlyPage {
     }
     DoubleColumn ys = DoubleColumn.create("y", placed(figure.y(), y));
     ScatterTrace.ScatterBuilder builder =
-        ScatterTrace.builder(across(figure, series), ys).name(series.name());
+        ScatterTrace.builder(across(figure, series), ys).name(literal(series.name()));
     if (kind == Kind.SCATTER) {
       builder.mode(ScatterTrace.Mode.MARKERS).marker(Marker.builder().color(hex).size(7).build());
     } else {
@@ -233,7 +256,7 @@ public final class PlotlyPage {
   /** The horizontal values of a series; a level runs from end to end of what the others cover. */
   private static Column<?> across(Figure figure, Series series) {
     if (!figure.categories().isEmpty()) {
-      List<String> names = figure.categories();
+      List<String> names = List.of(literals(figure.categories()));
       return StringColumn.create(
           "x",
           series.kind() == Kind.LEVEL

@@ -2,6 +2,7 @@ package slimvox.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.storage.Printable;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.NumericColumn;
 import tech.tablesaw.api.Table;
@@ -21,7 +22,7 @@ public final class Tables {
   /** The table as lines of text for a fixed-width font; the columns are aligned. */
   public static String text(Table table) {
     List<String[]> rows = new ArrayList<>();
-    rows.add(table.columnNames().toArray(String[]::new));
+    rows.add(table.columnNames().stream().map(Printable::line).toArray(String[]::new));
     for (int row = 0; row < table.rowCount(); row++) rows.add(cells(table, row));
     int[] widths = new int[table.columnCount()];
     for (String[] row : rows) {
@@ -62,12 +63,14 @@ public final class Tables {
     return html.append("</tbody></table>\n").toString();
   }
 
-  /** Replaces the characters that mean something in HTML. */
+  /** Replaces the characters that mean something in HTML, and makes others {@link Printable}. */
   public static String escape(String text) {
-    return text.replace("&", "&amp;")
+    return Printable.text(text)
+        .replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
-        .replace("\"", "&quot;");
+        .replace("\"", "&quot;")
+        .replace("'", "&#39;");
   }
 
   private static String[] cells(Table table, int row) {
@@ -81,7 +84,7 @@ public final class Tables {
     if (column instanceof DoubleColumn doubles && !hasFormatter(doubles.emptyCopy())) {
       return Ticks.number(doubles.getDouble(row));
     }
-    return column.getString(row);
+    return Printable.line(column.getString(row));
   }
 
   /** The formatter of a column cannot be asked for, so its work is compared with the default's. */

@@ -10,6 +10,8 @@ import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 
@@ -80,13 +82,51 @@ class FigureTest {
             .level("level", 0.25);
     String html = figure.html("f");
     for (Series s : figure.series()) assertTrue(html.contains("name: '" + s.name() + "'"), html);
-    assertTrue(html.contains("title: 'It&#39;s &quot;all&quot; &lt;here&gt;'"), html);
+    assertTrue(html.contains("title: 'It\\u0027s \\u0022all\\u0022 \\u0026\\u0023"), html);
     BufferedImage image = picture(figure);
     for (int i = 0; i < figure.series().size(); i++) {
       int rgb = Palette.series(i).getRGB();
       int series = i;
       assertTrue(pixels(image, rgb) > 20, () -> "series " + series + " is not in the picture");
     }
+  }
+
+  @Test
+  void namesFromFilesStayTextInTheScript() throws IOException {
+    String[] names = {
+      "x</script><script>alert(1)</script>",
+      "a\\",
+      "a\nb",
+      "'\"<&>",
+      "a\u2028b",
+      "${x}",
+      "<!--",
+      "1"
+    };
+    String plain =
+        Figure.of("t").x("x").y("y").bars("n", new String[] {"1"}, new double[1]).html("f");
+    for (String name : names) {
+      Figure figure =
+          Figure.of(name)
+              .x(name)
+              .y(Axis.linear(name).ticks(new double[] {1}, new String[] {name}))
+              .bars(name, new String[] {name}, new double[] {1})
+              .level(name, 1);
+      String html = figure.html("f");
+      assertEquals(plain.split("<", -1).length, html.split("<", -1).length, html);
+      // Between quotes there is only what every part of the page takes as it is.
+      Matcher quoted = Pattern.compile("'[^']*'|\"[^\"]*\"").matcher(script(html));
+      while (quoted.find()) {
+        String literal = quoted.group().substring(1, quoted.group().length() - 1);
+        assertTrue(literal.matches("([-\\w .,()%+#]|\\\\u[0-9a-f]{4})*"), literal);
+      }
+      assertTrue(!script(html).replaceAll("'[^']*'|\"[^\"]*\"", "").contains("\\"), html);
+      assertTrue(figure.png(1).length > 0);
+    }
+  }
+
+  private static String script(String html) {
+    return html.substring(html.indexOf("<script>"), html.indexOf("</script>"));
   }
 
   @Test

@@ -41,4 +41,24 @@ class TablesTest {
     assertTrue(html.contains("text-align:left\">small</td>"), html);
     assertTrue(html.contains("Two nets</caption>"), html);
   }
+
+  @Test
+  void namesFromFilesGiveNoOrders() {
+    Table table =
+        Table.create(
+            "<b>'t'", StringColumn.create("a\nb", "x\ny", "\u001b]0;t\u0007", "\u202e<i>"));
+    assertEquals(
+        """
+        a\\nb
+        ----------------
+        x\\ny
+        \\u001b]0;t\\u0007
+        \\u202e<i>
+        """,
+        Tables.text(table));
+    String html = Tables.html(table);
+    assertTrue(html.contains("&lt;b&gt;&#39;t&#39;</caption>"), html);
+    assertTrue(html.contains(">\\u202e&lt;i&gt;</td>"), html);
+    assertTrue(html.contains(">\\u001b]0;t\\u0007</td>"), html);
+  }
 }
