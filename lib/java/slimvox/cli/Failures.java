@@ -1,5 +1,6 @@
 package slimvox.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
@@ -16,6 +17,9 @@ final class Failures {
 
   /** A mistake within SlimVox. */
   static final int INTERNAL = 1;
+
+  /** Whoever read the results has stopped; as for a program that the signal for it ends. */
+  static final int UNREAD = 141;
 
   /** Stopped by Ctrl-C. */
   static final int INTERRUPTED = 130;
@@ -58,6 +62,15 @@ final class Failures {
               + "; please report it with what --debug shows");
     }
     return expected || e instanceof OutOfMemoryError ? INPUT : INTERNAL;
+  }
+
+  /** The results could not be written, whatever became of the command. */
+  static int output(IOException e, CommandLine command, int code) {
+    if ("Broken pipe".equals(e.getMessage())) return code == 0 ? UNREAD : code;
+    command
+        .getErr()
+        .println("slimvox: standard output: cannot be written (" + oneLine(e.getMessage()) + ")");
+    return code == 0 ? INPUT : code;
   }
 
   private static boolean isExpected(Throwable e) {

@@ -1,6 +1,11 @@
 package slimvox.cli;
 
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
+import java.io.Writer;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -14,7 +19,8 @@ import picocli.CommandLine.Spec;
  *
  * <p>Results go to the standard output; with {@code --json} its last line is one JSON object.
  * Whatever goes wrong is one line on the standard error output. The exit code is 0, or 2 when
- * something the user gave cannot be used, 130 after Ctrl-C, 1 for a mistake within SlimVox.
+ * something the user gave cannot be used or the results cannot be written, 130 after Ctrl-C, 141
+ * where nobody reads the results any more, 1 for a mistake within SlimVox.
  */
 @Command(
     name = "slimvox",
@@ -73,8 +79,12 @@ public final class SlimVox implements Runnable {
   /** Runs one command and ends the JVM with its exit code. */
   public static void main(String[] args) {
     StandardError.restore();
-    PrintWriter out = new PrintWriter(System.out, true);
-    PrintWriter err = new PrintWriter(System.err, true);
+    Locale.setDefault(Locale.ROOT); // libraries, too, write digits that programs can read
+    Writer out =
+        new OutputStreamWriter(new FileOutputStream(FileDescriptor.out), System.out.charset());
+    Writer err =
+        new OutputStreamWriter(new FileOutputStream(FileDescriptor.err), System.err.charset());
+    System.setOut(System.err); // what a library prints is no result
     System.exit(execute(out, err, args));
   }
 
@@ -83,20 +93,23 @@ public final class SlimVox implements Runnable {
    *
    * @return its exit code
    */
-  static int execute(PrintWriter out, PrintWriter err, String... args) {
+  static int execute(Writer out, Writer err, String... args) {
+    Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
-    line.setOut(out);
-    line.setErr(err);
+    line.setOut(new PrintWriter(results, true));
+    line.setErr(new PrintWriter(new Output(err), true));
     line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler((e, command, _) -> Failures.report(e, command));
+    int code;
     try {
-      return line.execute(args);
+      code = line.execute(args);
     } catch (Error e) { // picocli catches exceptions only
-      return Failures.report(e, line);
-    } finally {
-      out.flush();
-      err.flush();
+      code = Failures.report(e, line.getParseResult().asCommandLineList().getLast());
     }
+    line.getOut().flush();
+    if (results.failure() != null) code = Failures.output(results.failure(), line, code);
+    line.getErr().flush();
+    return code;
   }
 }
