@@ -79,3 +79,13 @@ jvm_flags() {
   sed -n 's|.*<slimvox\.jvm>\(.*\)</slimvox\.jvm>.*|\1|p' "$1/pom.xml"
   echo "${SLIMVOX_JVM_OPTS:-}"
 }
+
+# utf8_names: names of files are UTF-8 to Java. Where the locale is C, POSIX or not installed, as in
+# containers and batch jobs, it could open ASCII names only; it takes them from the locale alone.
+utf8_names() {
+  local name
+  case $(locale charmap 2>/dev/null) in ANSI_X3*|US-ASCII|"") ;; *) return ;; esac
+  for name in C.UTF-8 en_US.UTF-8; do
+    [ "$(env LC_ALL=$name locale charmap 2>/dev/null)" != UTF-8 ] || { export LC_ALL=$name; return; }
+  done
+}

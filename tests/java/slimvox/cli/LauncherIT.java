@@ -31,6 +31,73 @@ class LauncherIT extends CommandLineTest {
     return new Run(code, Files.readString(out), Files.readString(err));
   }
 
+  /** Runs a shell script in which {@code $sv} is the launcher. */
+  private Run shell(String script) throws IOException, InterruptedException {
+    Path out = folder.resolve("out");
+    Path err = folder.resolve("err");
+    Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n");
+    Files.writeString(folder.resolve("scores"), "0.9 a b\n0.1 a c\n");
+    ProcessBuilder builder =
+        new ProcessBuilder("bash", "-c", script)
+            .directory(folder.toFile())
+            .redirectOutput(out.toFile())
+            .redirectError(err.toFile());
+    builder.environment().keySet().removeAll(List.of("SLIMVOX_JVM_OPTS", "SLIMVOX_XMX"));
+    builder.environment().put("SLIMVOX_JAVA_HOME", System.getProperty("java.home"));
+    builder.environment().put("sv", Path.of("lib/bin/slimvox").toAbsolutePath().toString());
+    int code = builder.start().waitFor();
+    return new Run(code, Files.readString(out), Files.readString(err));
+  }
+
+  @Test
+  void namesBeyondAsciiAreReadInTheCLocale() throws Exception {
+    shell("mkdir jos\u00e9; cp scores trials jos\u00e9; LC_ALL=C $sv evaluate jos\u00e9/*")
+        .succeeds();
+    shell("LC_ALL=POSIX $sv evaluate jos\u00e9/n\u00f6 trials").failsWith("jos\u00e9/n\u00f6:");
+  }
+
+  @Test
+  void whatCannotBeWrittenIsNoSuccess() throws Exception {
+    shell("$sv evaluate scores trials --json >/dev/full").failsWith("No space left on device");
+    shell("$sv --help >/dev/full").failsWith("No space left on device");
+    shell("$sv evaluate scores trials >&-").failsWith("standard output is closed");
+    shell("$sv evaluate scores trials 2>&- <&-").succeeds();
+    Run pipe = shell("set -o pipefail; $sv evaluate scores trials | true");
+    assertEquals("", pipe.err());
+    assertEquals(Failures.UNREAD, pipe.code());
+  }
+
+  @Test
+  void whatTheJvmSaysOfItsOptionsIsShown() throws Exception {
+    for (String variable : List.of("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "SLIMVOX_JVM_OPTS")) {
+      shell(variable + "=-XX:+NoSuchFlag $sv evaluate scores trials").failsWith("NoSuchFlag");
+      shell(variable + "=-XX:+UseG1GC $sv evaluate scores trials").succeeds();
+    }
+    shell("SLIMVOX_XMX=much $sv memory").failsWith("-Xmxmuch");
+  }
+
+  @Test
+  void theArchiveOfClassesIsAConvenience() throws Exception {
+    // A checkout of its own: links to everything but the archive.
+    shell(
+            """
+            mkdir -p lib/target; cp -r "${sv%/*}" lib; cp "${sv%/lib*}/pom.xml" .
+            cp "${sv%/bin*}/target/slimvox-all.jar" lib/target\
+            """)
+        .succeeds();
+    String run = "; env -u HOME ./lib/bin/slimvox evaluate scores trials --json";
+    Run full = shell("(ulimit -f 1000" + run + ")").succeeds();
+    assertEquals(1, full.out().lines().count());
+    assertEquals("", shell("ls lib/target | grep jsa || true").out());
+    shell("true" + run + " >1 & true" + run + " >2; wait; cmp 1 2").succeeds();
+    assertEquals(1, shell("ls lib/target | grep jsa").out().lines().count());
+    String flip = "printf '\\377\\376\\375' | dd of=%s bs=1 seek=%d conv=notrunc status=none";
+    for (int at : new int[] {0, 700, 100_000, 2_000_000}) {
+      shell(flip.formatted("lib/target/*.jsa", at) + run).succeeds();
+    }
+    shell("truncate -s 100000 lib/target/*.jsa" + run).succeeds();
+  }
+
   @Test
   void aFailureIsOneLineWithoutTheJvmsWarning() throws Exception {
     launch("score", "no.safetensors", "no-trials", "no-scores").failsWith("no-trials");

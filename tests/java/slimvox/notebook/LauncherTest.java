@@ -96,4 +96,17 @@ class LauncherTest {
             + "' && mvn -q package -DskipTests\n",
         run.output());
   }
+
+  @Test
+  void namesBeyondAsciiCanBeReadInEveryLocale() {
+    String any = "utf8_names; locale charmap";
+    for (String locale : new String[] {"C", "POSIX", "xx_XX", "C.UTF-8"}) {
+      // bash itself warns of a locale that is not installed
+      assertTrue(bash(Map.of("LC_ALL", locale), any).output().endsWith("UTF-8\n"), locale);
+    }
+    String unset = "unset LC_ALL LC_CTYPE LANG; ";
+    assertEquals("UTF-8\n", bash(Map.of(), unset + any).output());
+    assertEquals(
+        "C.UTF-8", bash(Map.of("LC_ALL", "C"), "utf8_names; echo $LC_ALL").output().strip());
+  }
 }
