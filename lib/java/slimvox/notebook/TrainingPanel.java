@@ -1,6 +1,7 @@
 package slimvox.notebook;
 
 import java.util.Locale;
+import java.util.function.BiFunction;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryReport;
 import slimvox.report.Bytes;
@@ -18,6 +19,7 @@ import slimvox.verify.Verification;
 public final class TrainingPanel implements Listener {
   private static final double SMOOTHING = 0.05;
 
+  private final BiFunction<String, Long, LivePanel> panels;
   private LivePanel panel;
   private double loss = Double.NaN;
   private double accuracy;
@@ -25,13 +27,29 @@ public final class TrainingPanel implements Listener {
   private double waiting;
   private double utterancesPerSecond;
   private long firstStep;
+  private long step;
+
+  public TrainingPanel() {
+    this(LivePanel::new);
+  }
+
+  /** A panel in a live one of this title and number of steps. */
+  TrainingPanel(BiFunction<String, Long, LivePanel> panels) {
+    this.panels = panels;
+  }
 
   @Override
   public void started(Start start) {
     firstStep = start.firstStep();
-    panel = new LivePanel("Training " + start.recipe().model().name(), start.steps());
+    panel = panels.apply("Training " + start.recipe().model().name(), start.steps());
     panel.metric("speakers x speeds", Integer.toString(start.classes()));
-    panel.step(start.firstStep());
+    draw(start.firstStep());
+  }
+
+  @Override
+  public void noted(String note) {
+    panel.metric("note", note);
+    panel.step(step);
   }
 
   @Override
@@ -57,7 +75,12 @@ public final class TrainingPanel implements Listener {
     if ((step.step() - firstStep) % Math.max(1, step.steps() / 1000) == 0) {
       panel.point("loss", "training", step.step(), loss);
     }
-    panel.step(step.step());
+    draw(step.step());
+  }
+
+  private void draw(long step) {
+    this.step = step;
+    panel.step(step);
   }
 
   private void memory(MemoryReport memory) {
@@ -79,13 +102,14 @@ public final class TrainingPanel implements Listener {
   @Override
   public void validating(int done, int total) {
     panel.metric("validation", done < total ? done + " of " + total + " utterances" : "done");
+    panel.step(step);
   }
 
   @Override
   public void validated(long step, Verification verification) {
     panel.metric("EER", format("%.2f %%", verification.eerPercent()));
     panel.point("EER (%)", "validation", step, verification.eerPercent());
-    panel.step(step);
+    draw(step);
   }
 
   @Override

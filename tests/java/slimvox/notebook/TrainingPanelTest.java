@@ -1,11 +1,15 @@
 package slimvox.notebook;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
@@ -44,12 +48,54 @@ class TrainingPanelTest {
     }
   }
 
+  @Test
+  void aLongValidationIsSeenWhileItGoesOn() {
+    List<String> drawn = new ArrayList<>();
+    Display display =
+        new Display() {
+          @Override
+          public void show(Map<String, String> data) {
+            drawn.add(data.get("text/plain"));
+          }
+
+          @Override
+          public void show(String id, Map<String, String> data) {
+            show(data);
+          }
+
+          @Override
+          public void update(String id, Map<String, String> data) {
+            show(data);
+          }
+
+          @Override
+          public String kernel() {
+            return "test";
+          }
+        };
+    AtomicLong clockMs = new AtomicLong();
+    TrainingPanel panel =
+        new TrainingPanel((title, steps) -> new LivePanel(title, steps, display, clockMs::get));
+    panel.started(start(1));
+    for (int done = 0; done <= 400; done++) {
+      clockMs.addAndGet(10);
+      panel.validating(done, 400);
+    }
+    assertEquals(1 + 8, drawn.size());
+    assertTrue(drawn.get(4).contains("step 1 of 2"), drawn.get(4));
+    assertTrue(drawn.get(4).contains("| validation 199 of 400 utterances"), drawn.get(4));
+  }
+
+  private static Listener.Start start(long first) {
+    ArenaPlan plan = ArenaPlan.of(List.of());
+    return new Listener.Start(Recipe.defaults(), 10, 5, 2, first, 2, plan, "test");
+  }
+
   private static void follow() {
     MemoryLedger ledger = new MemoryLedger();
     ledger.freed(ledger.allocated(Category.ACTIVATION, "a", 2 << 20));
-    ArenaPlan plan = ArenaPlan.of(List.of());
     TrainingPanel panel = new TrainingPanel();
-    panel.started(new Listener.Start(Recipe.defaults(), 10, 5, 2, 0, 2, plan, "test"));
+    panel.started(start(0));
     for (int i = 1; i <= 2; i++) {
       TrainingStep.Result result =
           new TrainingStep.Result(5 - i, 0.5, 0.75, 500_000_000, 900_000_000, 100_000_000);
