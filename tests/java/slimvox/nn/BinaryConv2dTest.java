@@ -39,11 +39,23 @@ class BinaryConv2dTest {
 
   private static BinaryConv2d layer(
       Backend backend, String conv, BinaryScheme scheme, BinaryGradient gradient) {
-    int kernel = conv.startsWith("conv3x3") ? 3 : 1;
-    int stride = conv.endsWith("s2") ? 2 : 1;
-    var layer = new BinaryConv2d(backend, conv, 7, 6, kernel, stride, scheme, gradient, false);
+    return layer(backend, conv, scheme, gradient, false);
+  }
+
+  private static BinaryConv2d layer(
+      Backend backend, String conv, BinaryScheme scheme, BinaryGradient gradient, boolean shift) {
+    long[] w = FILE.shape(conv + ".weight"); // O x I x kH x kW
+    int in = (int) w[1];
+    int out = (int) w[0];
+    int kernel = (int) w[2];
+    var layer =
+        new BinaryConv2d(backend, conv, in, out, kernel, stride(conv), scheme, gradient, shift);
     backend.ops().upload(FILE.floats(conv + ".weight"), layer.weight().value());
     return layer;
+  }
+
+  private static int stride(String conv) {
+    return conv.endsWith("s2") ? 2 : 1;
   }
 
   /** B x C x H x W as the file has it, to N x H x W x C. */
@@ -117,15 +129,9 @@ class BinaryConv2dTest {
   @ValueSource(strings = {"conv3x3_s1", "conv3x3_s2", "conv1x1_s1"})
   void thePapersVariantTrainsOnRealOutputsWithTheGradientsOfTheBinaryWeights(String conv) {
     String name = "f64.w1a32." + conv;
+    long[] w = FILE.shape(conv + ".weight");
     try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.PAPER, BinaryGradient.XNOR);
-        Conv2d real =
-            new Conv2d(
-                cpu,
-                "real",
-                7,
-                6,
-                conv.startsWith("conv3x3") ? 3 : 1,
-                conv.endsWith("s2") ? 2 : 1);
+        Conv2d real = new Conv2d(cpu, "real", (int) w[1], (int) w[0], (int) w[2], stride(conv));
         Tensor x = image(conv + ".input")) {
       State.of(real)
           .parameters()
@@ -175,7 +181,8 @@ class BinaryConv2dTest {
     try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.W1A1, BinaryGradient.STE);
         Tensor x = image(conv + ".input");
         Tensor y = layer.forward(x, Mode.EVALUATE);
-        Tensor alpha = cpu.allocate(Category.ACTIVATION, "alpha", 6);
+        Tensor alpha =
+            cpu.allocate(Category.ACTIVATION, "alpha", (int) FILE.shape(conv + ".weight")[0]);
         Tensor binary = cpu.allocateLike(layer.weight().value(), Category.ACTIVATION, "binary")) {
       cpu.ops().binarizeFilters(layer.weight().value(), true, alpha, binary);
       float[] scales = cpu.ops().floats(alpha);
@@ -185,7 +192,7 @@ class BinaryConv2dTest {
       expected = channelsLast(expected, FILE.shape("w1a1." + conv + ".one.acc"));
       float[] actual = cpu.ops().floats(y);
       for (int i = 0; i < actual.length; i++) {
-        assertEquals(scales[i % 6] * (float) expected[i], actual[i]);
+        assertEquals(scales[i % scales.length] * (float) expected[i], actual[i]);
       }
     }
   }
@@ -235,8 +242,7 @@ class BinaryConv2dTest {
   void gradientsOfTwoPassesAddUp(BinaryScheme scheme) {
     String conv = "conv3x3_s1";
     boolean signs = scheme.binaryActivations();
-    try (BinaryConv2d layer =
-            new BinaryConv2d(cpu, conv, 7, 6, 3, 1, scheme, BinaryGradient.EXACT, signs);
+    try (BinaryConv2d layer = layer(cpu, conv, scheme, BinaryGradient.EXACT, signs);
         Tensor x = image(conv + ".input")) {
       layer.initialize(new SplittableRandom(1));
       Parameter[] learned =

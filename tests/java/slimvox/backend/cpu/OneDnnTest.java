@@ -121,18 +121,21 @@ class OneDnnTest {
   void knownAnswersOfALinearLayer() {
     Safetensors answers = Safetensors.read(Path.of("tests/data/backend/conv.safetensors"));
     try (GuardedMemory memory = new GuardedMemory()) {
-      Tensor x = memory.tensor(answers.floats("linear.input"), 4, 24);
-      Tensor w = memory.tensor(answers.floats("linear.param.weight"), 7, 24);
-      Tensor dy = memory.tensor(answers.floats("linear.grad_out"), 4, 7);
+      int n = (int) answers.shape("linear.input")[0];
+      int in = (int) answers.shape("linear.param.weight")[1];
+      int out = (int) answers.shape("linear.param.weight")[0];
+      Tensor x = memory.tensor(answers.floats("linear.input"), n, in);
+      Tensor w = memory.tensor(answers.floats("linear.param.weight"), out, in);
+      Tensor dy = memory.tensor(answers.floats("linear.grad_out"), n, out);
       float[] bias = answers.floats("linear.param.bias");
-      float[] rows = new float[4 * 7];
-      for (int i = 0; i < rows.length; i++) rows[i] = bias[i % 7];
-      Tensor y = memory.tensor(rows, 4, 7);
-      Tensor dx = memory.tensor(4, 24);
-      Tensor dw = memory.tensor(7, 24);
-      multiply(memory, false, true, 4, 7, 24, x, w, y, true);
-      multiply(memory, false, false, 4, 24, 7, dy, w, dx, false);
-      multiply(memory, true, false, 7, 24, 4, dy, x, dw, false);
+      float[] rows = new float[n * out];
+      for (int i = 0; i < rows.length; i++) rows[i] = bias[i % out];
+      Tensor y = memory.tensor(rows, n, out);
+      Tensor dx = memory.tensor(n, in);
+      Tensor dw = memory.tensor(out, in);
+      multiply(memory, false, true, n, out, in, x, w, y, true);
+      multiply(memory, false, false, n, in, out, dy, w, dx, false);
+      multiply(memory, true, false, out, in, n, dy, x, dw, false);
       assertClose(answers.doubles("f64.linear.out"), GuardedMemory.values(y), 1e-5, "y");
       assertClose(answers.doubles("f64.linear.grad.input"), GuardedMemory.values(dx), 1e-5, "dx");
       assertClose(answers.doubles("f64.linear.grad.weight"), GuardedMemory.values(dw), 1e-5, "dw");

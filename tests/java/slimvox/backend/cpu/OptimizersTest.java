@@ -26,10 +26,12 @@ class OptimizersTest extends KernelFixture {
   void sgdFollowsPyTorch(
       String name, float rate, float momentum, float dampening, float decay, boolean nesterov) {
     Safetensors file = knownAnswers("optim32.safetensors");
-    Tensor p = tensor(file.floats("param0"), 300);
-    Tensor b = momentum == 0 ? null : tensor(300); // NaN: the first step must not read it
+    float[] start = file.floats("param0");
+    int size = start.length;
+    Tensor p = tensor(start, size);
+    Tensor b = momentum == 0 ? null : tensor(size); // NaN: the first step must not read it
     for (int step = 1; step <= 20; step++) {
-      Tensor g = tensor(file.floats("grad" + step), 300);
+      Tensor g = tensor(file.floats("grad" + step), size);
       ops.sgd(new SgdStep(rate, momentum, dampening, decay, nesterov, step == 1), g, p, b);
       String at = name + ".step" + step;
       if (!file.has(at + ".param")) continue;
@@ -55,11 +57,13 @@ class OptimizersTest extends KernelFixture {
       double decay,
       boolean decoupled) {
     Safetensors file = knownAnswers("optim32.safetensors");
-    Tensor p = tensor(file.floats("param0"), 300);
-    Tensor m = tensor(new float[300], 300);
-    Tensor v = tensor(new float[300], 300);
+    float[] start = file.floats("param0");
+    int size = start.length;
+    Tensor p = tensor(start, size);
+    Tensor m = tensor(new float[size], size);
+    Tensor v = tensor(new float[size], size);
     for (int step = 1; step <= 20; step++) {
-      Tensor g = tensor(file.floats("grad" + step), 300);
+      Tensor g = tensor(file.floats("grad" + step), size);
       ops.adam(new AdamStep(rate, beta1, beta2, epsilon, decay, decoupled, step), g, p, m, v);
       String at = name + ".step" + step;
       if (!file.has(at + ".param")) continue;
