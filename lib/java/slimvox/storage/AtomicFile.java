@@ -4,6 +4,7 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -12,6 +13,8 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -24,6 +27,9 @@ import java.util.concurrent.ThreadLocalRandom;
  */
 public final class AtomicFile {
   private static final String TEMPORARY_SUFFIX = ".slimvox-tmp";
+
+  /** Temporary files of this process: its own locks say nothing to it. */
+  private static final Set<Path> OPEN = ConcurrentHashMap.newKeySet();
 
   private AtomicFile() {}
 
@@ -92,14 +98,12 @@ public final class AtomicFile {
       if (Files.isSymbolicLink(target) && Files.exists(target)) target = target.toRealPath();
       Files.createDirectories(target.getParent());
       temporary = sibling(target);
-      Files.createFile(temporary);
-      try (FileOutputStream out = opener.open(temporary)) {
+      try (FileOutputStream out = openLocked(temporary, opener)) {
         content.writeTo(out);
         out.getFD().sync();
       }
       Files.move(
           temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-      temporary = null;
       syncFolder(target.getParent());
     } catch (IOException e) {
       remove(temporary);
@@ -109,16 +113,43 @@ public final class AtomicFile {
     }
   }
 
+  /** The lock, until the stream is closed, says to {@link #removeLeftovers} that it is in use. */
+  private static FileOutputStream openLocked(Path temporary, Opener opener) throws IOException {
+    OPEN.add(temporary);
+    while (true) {
+      Files.createFile(temporary);
+      FileOutputStream out = opener.open(temporary);
+      try {
+        // A clean-up that came between these lines has the lock, or has removed the file.
+        if (out.getChannel().tryLock() != null && Files.exists(temporary)) return out;
+      } catch (IOException | OverlappingFileLockException e) {
+        return out; // a file system without locks
+      }
+      out.close();
+      Files.deleteIfExists(temporary);
+    }
+  }
+
   /**
-   * Removes the temporary files that killed processes left in a folder.
-   *
-   * <p>Only for folders in which nobody else writes at the moment.
+   * Removes the temporary files that killed processes left in a folder; those that are being
+   * written, by any process, are locked and stay.
    */
   public static void removeLeftovers(Path folder) {
     try (var files = Files.newDirectoryStream(folder, ".*" + TEMPORARY_SUFFIX)) {
-      for (Path file : files) remove(file);
+      for (Path file : files) {
+        // To open a file of this process would end its lock.
+        if (!OPEN.contains(file.toAbsolutePath()) && isLeftover(file)) remove(file);
+      }
     } catch (IOException e) {
       throw new InputException(folder + ": cannot be listed (" + reason(e) + ")", e);
+    }
+  }
+
+  private static boolean isLeftover(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      return channel.tryLock() != null;
+    } catch (IOException | OverlappingFileLockException e) {
+      return false; // without locks, or in a folder that cannot be written
     }
   }
 
@@ -129,6 +160,7 @@ public final class AtomicFile {
 
   private static void remove(Path temporary) {
     if (temporary == null) return;
+    OPEN.remove(temporary);
     try {
       Files.deleteIfExists(temporary);
     } catch (IOException e) {

@@ -148,4 +148,35 @@ class AtomicFileTest {
     assertEquals(1, files());
     assertEquals("whole", Files.readString(folder.resolve("checkpoint")));
   }
+
+  @Test
+  void filesThatAreBeingWrittenAreNoLeftovers() throws IOException, InterruptedException {
+    Path file = folder.resolve("own");
+    AtomicFile.write(
+        file,
+        -1,
+        out -> {
+          AtomicFile.removeLeftovers(folder);
+          assertEquals(1, files());
+        });
+    assertTrue(Files.exists(file));
+    Path other = folder.resolve(".theirs.0a1b2c3d.slimvox-tmp");
+    Path program = Path.of("tests/java/slimvox/storage/LockedFileProgram.java");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                program.toString(),
+                other.toString())
+            .redirectErrorStream(true)
+            .start();
+    try {
+      assertEquals('+', process.getInputStream().read());
+      AtomicFile.removeLeftovers(folder);
+      assertEquals(2, files());
+    } finally {
+      process.destroyForcibly().waitFor(); // at any instant: the lock ends with the process
+    }
+    AtomicFile.removeLeftovers(folder);
+    assertEquals(1, files());
+  }
 }
