@@ -38,15 +38,36 @@ public final class Safetensors {
   private final Path file;
   private final SafetensorsHeader header;
   private final MemorySegment data;
+  private final Map<String, String> checksums;
 
-  private Safetensors(Path file, SafetensorsHeader header, MemorySegment data) {
+  private Safetensors(
+      Path file, SafetensorsHeader header, MemorySegment data, Map<String, String> checksums) {
     this.file = file;
     this.header = header;
     this.data = data;
+    this.checksums = checksums;
   }
 
   /** Opens a file, checks its header and, where the file has them, its checksums. */
   public static Safetensors read(Path file) {
+    Safetensors opened = open(file);
+    for (String name : opened.header.tensors().keySet()) opened.verify(name);
+    return opened;
+  }
+
+  /**
+   * Checks the checksum of a tensor, where the file has one: for a file that was opened by {@link
+   * #open}.
+   *
+   * @return this
+   */
+  public Safetensors verify(String name) {
+    Checksums.verify(file, entry(name), data, checksums);
+    return this;
+  }
+
+  /** The same as {@link #read}, but no tensor's data is looked at: {@link #verify} does that. */
+  public static Safetensors open(Path file) {
     if (Files.isDirectory(file)) {
       throw new InputException(file + ": is a folder, a safetensors file is needed");
     }
@@ -57,8 +78,7 @@ public final class Safetensors {
       MemorySegment data =
           channel.map(FileChannel.MapMode.READ_ONLY, start, size - start, Arena.ofAuto());
       SafetensorsHeader parsed = SafetensorsHeader.parse(file, header, size - start);
-      Checksums.verify(file, header, parsed, data);
-      return new Safetensors(file, parsed, data);
+      return new Safetensors(file, parsed, data, Checksums.ofTensors(file, header, parsed));
     } catch (NoSuchFileException e) {
       throw new InputException(file + ": no such file", e);
     } catch (AccessDeniedException e) {
