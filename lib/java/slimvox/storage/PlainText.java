@@ -1,0 +1,83 @@
+package slimvox.storage;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+
+/**
+ * What a name or number in a text file may not hold: characters that nobody sees, and that make two
+ * names of one (a no-break space, a zero-width space), and control characters.
+ */
+public final class PlainText {
+  /** Letters and signs by their kind, blank all the same: fillers, a joiner, Braille's blank. */
+  private static final String BLANK = "\u034f\u115f\u1160\u2800\u3164\uffa0";
+
+  private static final int ZERO_WIDTH_NON_JOINER = 0x200c;
+  private static final int ZERO_WIDTH_JOINER = 0x200d;
+
+  private PlainText() {}
+
+  /**
+   * Checks the text of a line; spaces and tabs may be in it.
+   *
+   * @param place file and line, for the message
+   * @return the text
+   * @throws InputException naming the first character that cannot be seen
+   */
+  public static String requireVisible(String text, String place) {
+    String hidden = hidden(text);
+    if (hidden == null) return text;
+    String what = hidden.equals("U+0000 (NULL)") ? ", as text in UTF-16 does" : "";
+    throw new InputException(
+        place + ": holds the invisible character " + hidden + what + "; take it out");
+  }
+
+  /**
+   * The first character that cannot be seen, for example {@code U+00A0 (NO-BREAK SPACE)}; null if
+   * there is none. The joiners that Persian, Indic and other scripts need within words are none.
+   */
+  public static String hidden(String text) {
+    for (int i = 0, c; i < text.length(); i += Character.charCount(c)) {
+      c = text.codePointAt(i);
+      if (c >= ' ' && c < 0x7f || c == '\t' || !isHidden(c)) continue;
+      boolean joiner = c == ZERO_WIDTH_NON_JOINER || c == ZERO_WIDTH_JOINER;
+      if (joiner && i > 0 && isSeen(text.codePointBefore(i)) && i + 1 < text.length()) {
+        if (isSeen(text.codePointAt(i + 1))) continue;
+      }
+      return String.format("U+%04X (%s)", c, Character.getName(c));
+    }
+    return null;
+  }
+
+  private static boolean isSeen(int c) {
+    return c > ' ' && !isHidden(c);
+  }
+
+  private static boolean isHidden(int c) {
+    return switch (Character.getType(c)) {
+      case Character.CONTROL,
+          Character.FORMAT,
+          Character.SPACE_SEPARATOR,
+          Character.LINE_SEPARATOR,
+          Character.PARAGRAPH_SEPARATOR ->
+          c != ' ';
+      default -> BLANK.indexOf(c) >= 0;
+    };
+  }
+
+  /** Why a file whose bytes are no UTF-8 cannot be read, for messages. */
+  public static String notUtf8(Path file) {
+    try (InputStream bytes = Files.newInputStream(file)) {
+      byte[] mark = bytes.readNBytes(2);
+      if (Arrays.equals(mark, new byte[] {(byte) 0xff, (byte) 0xfe})
+          || Arrays.equals(mark, new byte[] {(byte) 0xfe, (byte) 0xff})) {
+        return "text in UTF-16; save it as UTF-8";
+      }
+    } catch (IOException e) {
+      // The first failure is the one to report.
+    }
+    return "not a text file in UTF-8";
+  }
+}
