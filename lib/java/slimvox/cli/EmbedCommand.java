@@ -20,6 +20,7 @@ import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
+import slimvox.data.RecordingException;
 import slimvox.data.WholeUtterances;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
@@ -38,7 +39,8 @@ import slimvox.verify.Trials;
       "Turn utterances into embeddings: a safetensors file, one vector an utterance.",
       "MODEL is a checkpoint of SlimVox or a packed model ('slimvox pack'), which know their"
           + " network, or a safetensors file with WeSpeaker's parameter names, whose network"
-          + " follows from its tensors; --model and the options after it then say what it must be."
+          + " follows from its tensors; --model and the options after it then say what it must be.",
+      "Recordings that cannot be used are left out and named; the exit code is then 3."
     },
     customSynopsis = {
       "slimvox embed MODEL CORPUS OUT.safetensors [options]",
@@ -91,11 +93,19 @@ final class EmbedCommand extends Subcommand {
 
   @Mixin private DeviceOptions device;
 
+  private final LeftOut leftOut = new LeftOut();
+
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
 
   @Override
   public Integer call() throws InterruptedException {
+    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."))) {
+      return embed();
+    }
+  }
+
+  private int embed() throws InterruptedException {
     model.requirePositive(this);
     if (model.name != null) ModelOptions.requireKnown(model.name);
     if (places.size() != (featureFile == null ? 2 : 1)) {
@@ -123,12 +133,9 @@ final class EmbedCommand extends Subcommand {
                 ? of(corpus, network.spec().bins())
                 : new Input(features.ids(), id -> features.features(id, !noCmn), bins);
         checkBins(input, network.spec());
-        Embeddings embeddings = embed(network, chosen(input));
-        if (speakerMeans) embeddings = embeddings.speakerMeans(speakers(corpus));
-        write(out, embeddings, network.spec());
+        return write(embed(network, chosen(input)), corpus, network.spec());
       }
     }
-    return 0;
   }
 
   /** A packed model computes one utterance at a time. */
@@ -143,11 +150,8 @@ final class EmbedCommand extends Subcommand {
         PackedNetwork network = new PackedNetwork(backend, packed)) {
       Input input = input(corpus, own.bins());
       checkBins(input, own);
-      Embeddings embeddings = embed(network, chosen(input));
-      if (speakerMeans) embeddings = embeddings.speakerMeans(speakers(corpus));
-      write(places.getLast(), embeddings, own);
+      return write(embed(network, chosen(input)), corpus, own);
     }
-    return 0;
   }
 
   private Input input(Corpus corpus, int bins) {
@@ -158,20 +162,38 @@ final class EmbedCommand extends Subcommand {
 
   private Embeddings embed(PackedNetwork network, Input input) throws InterruptedException {
     int total = input.ids.size();
+    int fewest = network.fewestFrames();
     Embeddings embeddings = new Embeddings(network.embeddingSize());
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (String id : input.ids) {
         if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");
-        try {
-          embeddings.add(id, network.embed(input.features.apply(id)));
-        } catch (InputException e) {
-          String message = e.getMessage();
-          throw message.contains(id) ? e : new InputException(id + ": " + message, e);
-        }
-        progress.at(embeddings.size(), total);
+        Features features = usable(input, id, fewest);
+        if (features != null) embeddings.add(id, network.embed(features));
+        progress.at(embeddings.size() + leftOut.ids().size(), total);
       }
     }
     return embeddings;
+  }
+
+  /** The features of an utterance; null if they cannot be used: then it is left out. */
+  private Features usable(Input input, String id, int fewestFrames) {
+    try {
+      Features features = input.features.apply(id);
+      if (features.frames() >= fewestFrames) return features;
+      String reason = "%s: utterance %s is too short, %d frames, and the network needs %d";
+      throw new RecordingException(
+          id, reason.formatted(source(), id, features.frames(), fewestFrames), null);
+    } catch (RecordingException e) {
+      leftOut.add(id, e);
+    } catch (OutOfMemoryError e) {
+      leftOut.add(id, RecordingException.outOfMemory(id, source(), e));
+    }
+    return null;
+  }
+
+  /** Where what is embedded comes from. */
+  private Path source() {
+    return featureFile == null ? places.getFirst() : featureFile;
   }
 
   private void requireSame(ModelSpec own) {
@@ -200,6 +222,7 @@ final class EmbedCommand extends Subcommand {
   private Input of(Corpus corpus, int bins) {
     FeatureReader reader =
         FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), List.of(1.0));
+    corpus.notes().forEach(this::note);
     WholeUtterances whole = new WholeUtterances(corpus, reader, !noCmn);
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
@@ -211,11 +234,7 @@ final class EmbedCommand extends Subcommand {
     if (input.bins == spec.bins()) return;
     throw new InputException(
         "%s: its features have %d bins, the model in %s was made for %d"
-            .formatted(
-                featureFile == null ? places.getFirst() : featureFile,
-                input.bins,
-                modelFile,
-                spec.bins()));
+            .formatted(source(), input.bins, modelFile, spec.bins()));
   }
 
   private Input chosen(Input all) {
@@ -224,9 +243,7 @@ final class EmbedCommand extends Subcommand {
     LinkedHashSet<String> known = new LinkedHashSet<>(all.ids);
     for (String id : list.utterances()) {
       if (!known.contains(id)) {
-        throw new InputException(
-            "%s: utterance %s is not in %s"
-                .formatted(trials, id, featureFile == null ? places.getFirst() : featureFile));
+        throw new InputException("%s: utterance %s is not in %s".formatted(trials, id, source()));
       }
     }
     return new Input(list.utterances(), all.features, all.bins);
@@ -237,11 +254,13 @@ final class EmbedCommand extends Subcommand {
     Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
     try (Embedder embedder = Embedder.frozen(network);
         Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
+      int fewest = embedder.fewestFrames();
       for (int from = 0; from < total; from += CHUNK) {
         List<String> ids = input.ids.subList(from, Math.min(total, from + CHUNK));
         int done = from;
         Embeddings some =
-            embedder.embed(ids, input.features, (n, _) -> progress.at(done + n, total));
+            embedder.embed(
+                ids, id -> usable(input, id, fewest), (n, _) -> progress.at(done + n, total));
         for (String id : some.utterances()) embeddings.add(id, some.get(id));
       }
     }
@@ -254,7 +273,11 @@ final class EmbedCommand extends Subcommand {
     return speakers;
   }
 
-  private void write(Path out, Embeddings embeddings, ModelSpec spec) {
+  private int write(Embeddings embedded, Corpus corpus, ModelSpec spec) {
+    int total = embedded.size() + leftOut.ids().size();
+    leftOut.requireFewerThan(total);
+    Path out = places.getLast();
+    Embeddings embeddings = speakerMeans ? embedded.speakerMeans(speakers(corpus)) : embedded;
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(!noCmn));
@@ -268,6 +291,7 @@ final class EmbedCommand extends Subcommand {
     values.put("pooling", spec.pooling().key());
     values.put("cmn", !noCmn);
     values.put("out", out.toString());
+    leftOut.describe(this, values);
     result(
         String.format(
             Locale.ROOT,
@@ -278,5 +302,6 @@ final class EmbedCommand extends Subcommand {
             spec.width(),
             out),
         values);
+    return leftOut.report(this, total);
   }
 }

@@ -15,6 +15,9 @@ final class Failures {
   /** Something the user gave cannot be used. */
   static final int INPUT = 2;
 
+  /** The result is written, without recordings that cannot be used. */
+  static final int INCOMPLETE = 3;
+
   /** A mistake within SlimVox. */
   static final int INTERNAL = 1;
 

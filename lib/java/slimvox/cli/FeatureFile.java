@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
+import slimvox.data.RecordingException;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
@@ -21,7 +22,7 @@ final class FeatureFile {
   /**
    * Opens a file.
    *
-   * @throws InputException if a tensor is not frames x bins with the bins of the first, or empty
+   * @throws InputException if a tensor is not frames x bins with the bins of the first
    */
   static FeatureFile open(Path path) {
     Safetensors file = Safetensors.read(path);
@@ -33,9 +34,6 @@ final class FeatureFile {
         throw new InputException(
             "%s: tensor %s is %s, features are frames x bins"
                 .formatted(path, id, Arrays.toString(shape)));
-      }
-      if (shape[0] < 1) {
-        throw new InputException(path + ": utterance " + id + " has no frame; leave it out");
       }
       if (bins < 0) bins = (int) shape[1];
       if (shape[1] != bins) {
@@ -55,10 +53,19 @@ final class FeatureFile {
     return file.names();
   }
 
-  /** The features of an utterance, in an array of their own. */
+  /**
+   * The features of an utterance, in an array of their own.
+   *
+   * @throws RecordingException if it has no frame, or a value is NaN or infinite
+   */
   Features features(String id, boolean meanNormalization) {
     float[] values = file.floats(id);
+    if (values.length == 0) {
+      String reason = file.file() + ": utterance " + id + " has no frame; leave it out";
+      throw new RecordingException(id, reason, null);
+    }
     Features features = new Features(values, values.length / bins, bins);
+    RecordingException.requireFinite(features, id, file.file());
     return meanNormalization ? MeanNormalization.apply(features) : features;
   }
 }

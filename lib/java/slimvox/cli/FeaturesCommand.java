@@ -28,7 +28,8 @@ import slimvox.storage.SafetensorsWriter;
     description = {
       "Compute log-mel features of a corpus (a Kaldi folder, or a folder of speaker folders).",
       "OUT is a file if it ends in .safetensors: one tensor an utterance, frames x bins. Else it is"
-          + " a folder: the cache that recipes name as data.cacheFolder."
+          + " a folder: the cache that recipes name as data.cacheFolder.",
+      "Recordings that cannot be used are left out and named; the exit code is then 3."
     },
     sortOptions = false)
 final class FeaturesCommand extends Subcommand {
@@ -69,8 +70,21 @@ final class FeaturesCommand extends Subcommand {
       description = "Threads that compute; 0: all cores. Default 0.")
   private int threads = 0;
 
+  private final LeftOut leftOut = new LeftOut();
+
   @Override
   public Integer call() throws InterruptedException {
+    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."))) {
+      return features();
+    } catch (InterruptedException e) {
+      if (out == null || isFile()) throw e;
+      String kept = "slimvox: stopped before the end; what was finished is kept in " + out;
+      spec.commandLine().getErr().println(kept);
+      return Failures.INTERRUPTED;
+    }
+  }
+
+  private int features() throws InterruptedException {
     range("--bins", bins, 1, 4096);
     range("--threads", threads, 0, 4096);
     if (check == (out != null)) {
@@ -78,22 +92,23 @@ final class FeaturesCommand extends Subcommand {
     }
     if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
     if (out != null && isFile()) AtomicFile.requireWritable(out);
-    Corpus corpus = Corpus.open(corpusFolder).requireFiles();
-    CorpusReport report = validate(corpus);
-    if (report.bad() > 0) {
-      if (check) note(report.toString().stripTrailing());
-      int more = report.bad() - 1;
-      throw new InputException(
-          report.firstBad().getFirst()
-              + (more == 0 ? "" : String.format(Locale.ROOT, " (and %,d more)", more)));
-    }
-    if (check) {
+    Corpus corpus = Corpus.open(corpusFolder);
+    if (check) return check(validate(corpus));
+    CorpusReport report = validate(corpus.requireFiles());
+    note(report.toString().stripTrailing());
+    return write(corpus, report);
+  }
+
+  private int check(CorpusReport report) {
+    if (report.bad() == 0) {
       result(report.toString(), json(report));
       return 0;
     }
     note(report.toString().stripTrailing());
-    write(corpus, report);
-    return 0;
+    int more = report.bad() - 1;
+    throw new InputException(
+        report.firstBad().getFirst()
+            + (more == 0 ? "" : String.format(Locale.ROOT, " (and %,d more)", more)));
   }
 
   private CorpusReport validate(Corpus corpus) throws InterruptedException {
@@ -109,7 +124,7 @@ final class FeaturesCommand extends Subcommand {
     return out.toString().endsWith(".safetensors");
   }
 
-  private void write(Corpus corpus, CorpusReport report) throws InterruptedException {
+  private int write(Corpus corpus, CorpusReport report) throws InterruptedException {
     boolean file = isFile();
     if (file && !speeds.equals(List.of(1.0))) {
       throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
@@ -120,30 +135,46 @@ final class FeaturesCommand extends Subcommand {
     }
     FeatureReader reader =
         FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), speeds);
-    int total = corpus.utterances().size() * speeds.size();
+    int utterances = corpus.utterances().size();
+    int total = utterances * speeds.size();
     int computed;
     try (Progress progress = Progress.of(this, "features", " utterances", 0, total)) {
       if (file) {
-        writeFile(corpus, new FeatureMemory(reader).load(corpus, threads, progress));
-        computed = total;
+        long bytes = 2 * reader.bytes(corpus.utterances()); // computed, and as they are written
+        FeatureMemory.requireHeap(bytes, "features", "write a cache folder, or take a larger heap");
+        FeatureMemory memory =
+            new FeatureMemory(reader).load(corpus, threads, progress, leftOut::add);
+        leftOut.requireFewerThan(utterances);
+        writeFile(corpus.without(leftOut.ids()), memory);
+        computed = utterances - leftOut.ids().size();
       } else {
-        computed = new FeatureCache(out, reader, corpus).build(threads, progress).computed();
+        FeatureCache cache =
+            new FeatureCache(out, reader, corpus).build(threads, progress, leftOut::add);
+        computed = cache.computed();
+        leftOut.requireFewerThan(utterances);
+        if (!leftOut.ids().isEmpty()) {
+          // As the corpus will be once they are taken out of it.
+          Corpus rest = corpus.without(leftOut.ids());
+          computed += new FeatureCache(out, reader, rest).build(threads, progress).computed();
+        }
       }
     }
     Map<String, Object> values = json(report);
     values.put("bins", reader.bins());
     values.put("computed", computed);
     values.put("out", out.toString());
+    leftOut.describe(this, values);
     result(
         String.format(
             Locale.ROOT,
             "%,d utterances x %d speeds, %d bins in %s (%,d computed now)",
-            corpus.utterances().size(),
+            utterances - leftOut.ids().size(),
             speeds.size(),
             reader.bins(),
             out,
             computed),
         values);
+    return leftOut.report(this, utterances);
   }
 
   private void writeFile(Corpus corpus, FeatureMemory features) {
@@ -169,6 +200,13 @@ final class FeaturesCommand extends Subcommand {
     values.put("hours", report.hours());
     values.put("bad", report.bad());
     values.put("first_bad", report.firstBad());
+    values.put("too_short", report.tooShort());
+    values.put("first_too_short", report.firstTooShort());
+    values.put("notes", report.notes());
+    if (report.bins() > 0) {
+      values.put("bins", report.bins());
+      values.put("frame_shift_seconds", report.frameShiftSeconds());
+    }
     return values;
   }
 }

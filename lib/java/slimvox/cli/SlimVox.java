@@ -19,8 +19,9 @@ import picocli.CommandLine.Spec;
  *
  * <p>Results go to the standard output; with {@code --json} its last line is one JSON object.
  * Whatever goes wrong is one line on the standard error output. The exit code is 0, or 2 when
- * something the user gave cannot be used or the results cannot be written, 130 after Ctrl-C, 141
- * where nobody reads the results any more, 1 for a mistake within SlimVox.
+ * something the user gave cannot be used or the results cannot be written, 3 when they are written
+ * without recordings that cannot be used, 130 after Ctrl-C, 141 where nobody reads them any more, 1
+ * for a mistake within SlimVox.
  */
 @Command(
     name = "slimvox",

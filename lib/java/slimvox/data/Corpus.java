@@ -2,6 +2,8 @@ package slimvox.data;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -19,7 +21,9 @@ import java.util.TreeSet;
 import slimvox.audio.AudioFiles;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
+import slimvox.storage.PlainText;
 import slimvox.storage.Sha256;
+import slimvox.storage.UtteranceNames;
 
 /**
  * Utterances of known speakers, in a fixed order.
@@ -38,13 +42,15 @@ public final class Corpus {
   private final Map<String, List<Utterance>> bySpeaker;
   private final Map<String, Integer> labels;
   private final Map<String, List<Utterance>> joined;
+  private final List<String> notes;
 
   /** Sorts what it is given; ids must be unique and joined utterances made of the utterances. */
   Corpus(
       Path folder,
       String name,
       Collection<Utterance> utterances,
-      Map<String, List<Utterance>> joined) {
+      Map<String, List<Utterance>> joined,
+      List<String> notes) {
     this.folder = folder;
     this.name = name;
     Map<String, Utterance> sorted = new TreeMap<>();
@@ -61,6 +67,7 @@ public final class Corpus {
     this.labels = new HashMap<>();
     for (String speaker : this.speakers) labels.put(speaker, labels.size());
     this.joined = Collections.unmodifiableMap(new TreeMap<>(joined));
+    this.notes = List.copyOf(notes);
   }
 
   /**
@@ -68,7 +75,8 @@ public final class Corpus {
    * folder for each speaker with WAV and FLAC files anywhere below.
    *
    * <p>Kaldi: {@code wav.scp} (or, where there is none, {@code feats.scp}) and {@code utt2spk}; if
-   * there, {@code utt2word} (utterance, word) and {@code joined2utt} (joined utterance,
+   * there, {@code segments} (utterance, recording, start and end in seconds; wav.scp then names
+   * recordings), {@code utt2word} (utterance, word) and {@code joined2utt} (joined utterance,
    * utterances). Relative paths are relative to the folder. Speaker folders: the id is the path
    * below the folder without its ending, with {@code -} for each {@code /}. Sound files are not
    * opened yet: {@link #requireFiles} and {@link CorpusReport} look at them.
@@ -82,16 +90,38 @@ public final class Corpus {
           folder
               + (Files.exists(folder) ? ": is a file" : ": no such folder")
               + "; name a corpus"
-              + " folder (wav.scp and utt2spk, or one folder for each speaker)");
+              + " folder (wav.scp or feats.scp with utt2spk, or one folder for each speaker)");
     }
-    if (Files.exists(folder.resolve("wav.scp"))) return KaldiFolder.read(folder, "wav.scp");
-    if (Files.exists(folder.resolve("feats.scp"))) return openFeatures(folder);
-    return SpeakerFolders.read(folder);
+    if (Files.exists(folder.resolve("wav.scp"), LinkOption.NOFOLLOW_LINKS)) {
+      return KaldiFolder.read(folder, "wav.scp").requireDistinctSpeakers();
+    }
+    if (Files.exists(folder.resolve("feats.scp"), LinkOption.NOFOLLOW_LINKS)) {
+      return openFeatures(folder);
+    }
+    return SpeakerFolders.read(folder).requireDistinctSpeakers();
+  }
+
+  private Corpus requireDistinctSpeakers() {
+    Map<String, String> seen = new HashMap<>();
+    for (String speaker : speakers) {
+      if (seen.put(UtteranceNames.normal(speaker), speaker) == null) continue;
+      throw new InputException(
+          folder
+              + ": two speakers are called "
+              + speaker
+              + ", which differ in how accents are encoded; write them alike");
+    }
+    return this;
   }
 
   /** Opens a Kaldi folder by {@code feats.scp}, also where there is a {@code wav.scp}. */
   public static Corpus openFeatures(Path folder) {
-    return KaldiFolder.read(folder, "feats.scp");
+    return KaldiFolder.read(folder, "feats.scp").requireDistinctSpeakers();
+  }
+
+  /** What of the folder is not used, one line each: a link that leads back, for example. */
+  public List<String> notes() {
+    return notes;
   }
 
   /** The folder it was read from. */
@@ -185,7 +215,24 @@ public final class Corpus {
         folder,
         newName,
         utterances.stream().filter(u -> wanted.contains(u.speaker())).toList(),
-        parts);
+        parts,
+        notes);
+  }
+
+  /** The corpus without some of its utterances, and without the joined ones they are parts of. */
+  public Corpus without(Collection<String> ids) {
+    Set<String> bad = new HashSet<>(ids);
+    return only(name, utterances.stream().filter(u -> !bad.contains(u.id())).toList());
+  }
+
+  private Corpus only(String newName, List<Utterance> chosen) {
+    Set<Utterance> kept = new HashSet<>(chosen);
+    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
+    joined.forEach(
+        (id, list) -> {
+          if (kept.containsAll(list)) parts.put(id, list);
+        });
+    return new Corpus(folder, newName, chosen, parts, notes);
   }
 
   /**
@@ -211,13 +258,7 @@ public final class Corpus {
       if (wanted.contains(word)) chosen.add(utterance);
     }
     for (String word : words) if (!known.contains(word)) throw unknown("word", word, known);
-    Set<Utterance> kept = new HashSet<>(chosen);
-    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
-    joined.forEach(
-        (id, list) -> {
-          if (kept.containsAll(list)) parts.put(id, list);
-        });
-    return new Corpus(folder, name + ", saying " + String.join(" ", words), chosen, parts);
+    return only(name + ", saying " + String.join(" ", words), chosen);
   }
 
   /**
@@ -227,7 +268,7 @@ public final class Corpus {
    *     speaker that the corpus does not have
    */
   public Corpus split(String split) {
-    Path file = folder.resolve(split + ".speakers");
+    Path file = below(folder, split, ".speakers");
     List<String> chosen = new ArrayList<>();
     if (!Files.isRegularFile(file)) {
       throw new InputException(
@@ -245,17 +286,31 @@ public final class Corpus {
   }
 
   /**
-   * The file {@code trials/NAME.txt} of the folder.
+   * The file {@code trials/NAME.txt} of the folder, or {@code trials/NAME}.
    *
    * @throws InputException if it is not there; it lists those there are
    */
   public Path trialList(String list) {
-    Path file = folder.resolve("trials").resolve(list + ".txt");
+    Path file = below(folder.resolve("trials"), list, ".txt");
     if (Files.isRegularFile(file)) return file;
+    Path plain = file.resolveSibling(list);
+    if (Files.isRegularFile(plain)) return plain;
     throw new InputException(
         file
             + ": no such file"
             + CorpusFiles.alternatives(folder.resolve("trials"), ".txt", "trial lists"));
+  }
+
+  /** A file of the corpus: its name cannot lead elsewhere. */
+  private static Path below(Path folder, String name, String ending) {
+    try {
+      Path file = folder.resolve(name + ending);
+      if (folder.equals(file.getParent()) && !name.isEmpty()) return file;
+    } catch (InvalidPathException e) {
+      // as one that leads elsewhere
+    }
+    throw new InputException(
+        folder + ": '" + name + "' is not the name of a file in it; give a name without folders");
   }
 
   /**
@@ -312,10 +367,12 @@ public final class Corpus {
       if (missing++ == 0) first = utterance;
     }
     if (first == null) return this;
+    String hidden = PlainText.hidden(first.file().toString());
     throw new InputException(
         first.file()
             + ": no such file (utterance "
             + first.id()
+            + (hidden == null ? "" : "; the name holds " + hidden)
             + (missing == 1 ? ")" : ", and " + (missing - 1) + " more are missing)")
             + "; correct "
             + folder

@@ -1,8 +1,8 @@
 package slimvox.data;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -12,12 +12,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
+import slimvox.storage.PlainText;
 
-/** Reads the text files of a corpus: one record a line, first field, white space, the rest. */
+/**
+ * Reads the text files of a corpus: UTF-8, one record a line, first field, spaces or tabs, the
+ * rest.
+ *
+ * <p>A byte-order mark is dropped. Characters that cannot be seen are refused: they make two
+ * speakers of one. Paths alone may hold them, for there are files so named.
+ */
 final class CorpusFiles {
   private CorpusFiles() {}
 
-  /** A line that is not blank, without white space at its ends. */
+  /** A line that is not blank, without spaces and tabs at its ends. */
   record Line(Path file, int number, String text) {
     /** File and line number, as error messages begin. */
     String place() {
@@ -26,28 +33,48 @@ final class CorpusFiles {
   }
 
   /** A line's first field and the rest. */
-  record Entry(Line line, String key, String value) {}
+  record Entry(Line line, String key, String value) {
+    /** The rest, field by field. */
+    String[] values() {
+      return value.split("[ \t]+");
+    }
+  }
 
   /** The lines of a file, blank ones left out. */
   static List<Line> lines(Path file) {
-    List<String> all;
-    try {
-      all = Files.readAllLines(file, StandardCharsets.UTF_8);
+    List<Line> lines = new ArrayList<>();
+    for (Line line : raw(file)) {
+      PlainText.requireVisible(line.text(), line.place());
+      lines.add(line);
+    }
+    return lines;
+  }
+
+  private static List<Line> raw(Path file) {
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      throw new InputException(file + ": not a file; put a text file there");
+    }
+    List<Line> lines = new ArrayList<>();
+    try (BufferedReader reader = Files.newBufferedReader(file)) {
+      int number = 0;
+      for (String text; (text = reader.readLine()) != null; ) {
+        number++;
+        if (number == 1 && text.startsWith("\uFEFF")) text = text.substring(1);
+        text = text.replaceAll("^[ \t]+|[ \t]+$", "");
+        if (!text.isEmpty()) lines.add(new Line(file, number, text));
+      }
+      return lines;
     } catch (NoSuchFileException e) {
       throw new InputException(file + ": no such file", e);
     } catch (AccessDeniedException e) {
       throw new InputException(file + ": may not be read (permission denied)", e);
     } catch (CharacterCodingException e) {
-      throw new InputException(file + ": not a text file in UTF-8", e);
+      throw new InputException(file + ": " + PlainText.notUtf8(file), e);
     } catch (IOException e) {
       throw new InputException(file + ": cannot be read (" + e.getMessage() + ")", e);
+    } catch (OutOfMemoryError e) {
+      throw new InputException(file + ": too large for the Java heap; is it a text file?", e);
     }
-    List<Line> lines = new ArrayList<>();
-    for (int i = 0; i < all.size(); i++) {
-      String text = all.get(i).strip();
-      if (!text.isEmpty()) lines.add(new Line(file, i + 1, text));
-    }
-    return lines;
   }
 
   /**
@@ -57,12 +84,15 @@ final class CorpusFiles {
    */
   static Map<String, Entry> entries(Path file, String form) {
     Map<String, Entry> entries = new LinkedHashMap<>();
-    for (Line line : lines(file)) {
-      String[] fields = line.text().split("\\s+", 2);
+    boolean paths = form.endsWith("PATH");
+    for (Line line : raw(file)) {
+      String[] fields = line.text().split("[ \t]+", 2);
+      PlainText.requireVisible(fields[0], line.place());
       if (fields.length < 2) {
         throw new InputException(
             line.place() + ": only one field (" + fields[0] + "); a line is " + form);
       }
+      PlainText.requireVisible(paths ? ends(fields[1]) : fields[1], line.place());
       Entry earlier = entries.putIfAbsent(fields[0], new Entry(line, fields[0], fields[1]));
       if (earlier != null) {
         throw new InputException(
@@ -77,14 +107,27 @@ final class CorpusFiles {
     return entries;
   }
 
+  /** First and last character. */
+  private static String ends(String text) {
+    return Character.toString(text.codePointAt(0))
+        + Character.toString(text.codePointBefore(text.length()));
+  }
+
+  /** The locale's encoding of file names, and how to have another one where it has few letters. */
+  static String nameEncoding() {
+    String encoding = System.getProperty("sun.jnu.encoding", "UTF-8");
+    return encoding.equals("UTF-8") ? encoding : encoding + ", the locale's (set LC_ALL=C.UTF-8)";
+  }
+
   /** The end of a message on a missing file: what there is instead. */
   static String alternatives(Path folder, String ending, String kind) {
     List<String> names = new ArrayList<>();
     if (Files.isDirectory(folder)) {
-      try (var files = Files.newDirectoryStream(folder, "*" + ending)) {
+      try (var files = Files.newDirectoryStream(folder, Files::isRegularFile)) {
         for (Path file : files) {
           String name = file.getFileName().toString();
-          names.add(name.substring(0, name.length() - ending.length()));
+          if (name.endsWith(ending)) names.add(name.substring(0, name.length() - ending.length()));
+          else if (ending.equals(".txt")) names.add(name);
         }
       } catch (IOException e) {
         throw new InputException(folder + ": cannot be listed (" + e.getMessage() + ")", e);

@@ -10,9 +10,13 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import slimvox.audio.Features;
+import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -23,9 +27,11 @@ import slimvox.storage.Sha256;
  *
  * <p>One safetensors file (frames x bins for each utterance) holds a speaker at a speed. Its name
  * is a hash of the feature settings, the speed, and each recording's id, path below the corpus,
- * size and time of change; so folds and subsets of a corpus share files, other settings get files
- * of their own, and a changed recording is computed again. Files are written in one atomic step and
- * carry checksums: a killed run leaves whole files only, and a damaged file is computed again.
+ * segment, size and times of change (also the one that a copying program cannot set); so folds and
+ * subsets of a corpus share files, other settings get files of their own, and a changed recording
+ * is computed again. Files are written in one atomic step and carry checksums, which are looked at
+ * when an utterance is first used: a killed run leaves whole files only, a damaged file is computed
+ * again, and a large cache opens at once. Several processes may fill a folder at the same time.
  */
 public final class FeatureCache implements FeatureSource {
   private final Path folder;
@@ -33,6 +39,7 @@ public final class FeatureCache implements FeatureSource {
   private final Corpus corpus;
   private final Map<String, Shards> shards = new HashMap<>();
   private final AtomicInteger computed = new AtomicInteger();
+  private volatile Consumer<RecordingException> bad = FeatureWork::refuse;
 
   /**
    * A cache in a folder, which many corpora and settings may share; it is made when needed.
@@ -47,7 +54,7 @@ public final class FeatureCache implements FeatureSource {
   }
 
   /**
-   * Computes what is missing, changed or damaged.
+   * Computes what is missing or changed, and removes what killed processes left half written.
    *
    * @param progress told after each speaker, in utterances
    * @return this
@@ -55,17 +62,37 @@ public final class FeatureCache implements FeatureSource {
    * @throws InterruptedException if interrupted; finished speakers are kept
    */
   public FeatureCache build(int threads, Progress progress) throws InterruptedException {
+    return build(threads, progress, FeatureWork::refuse);
+  }
+
+  /**
+   * The same, without the speakers that have utterances that cannot be used.
+   *
+   * @param bad told of each of these utterances, from any thread
+   */
+  public FeatureCache build(int threads, Progress progress, Consumer<RecordingException> bad)
+      throws InterruptedException {
+    this.bad = bad;
+    if (Files.isDirectory(folder)) AtomicFile.removeLeftovers(folder);
     int total = corpus.utterances().size();
     AtomicInteger done = new AtomicInteger();
     List<Runnable> pieces = new ArrayList<>();
     for (String speaker : corpus.speakers()) {
       pieces.add(
           () -> {
-            shards.get(speaker).open();
+            try {
+              shards.get(speaker).open();
+            } catch (IncompleteException e) {
+              // bad has been told
+            }
             progress.at(done.addAndGet(corpus.utterances(speaker).size()), total);
           });
     }
-    FeatureWork.run(pieces, threads);
+    try {
+      FeatureWork.run(pieces, threads);
+    } finally {
+      this.bad = FeatureWork::refuse;
+    }
     return this;
   }
 
@@ -90,9 +117,7 @@ public final class FeatureCache implements FeatureSource {
               + ", which has no such utterance "
               + utterance.id());
     }
-    Safetensors file = files.open()[speed];
-    long[] shape = file.shape(utterance.id());
-    return new FeatureView(file.segment(utterance.id()), (int) shape[0], (int) shape[1]);
+    return files.features(utterance.id(), speed);
   }
 
   /** Features computed since this object was made, utterances times speeds; 0 if all were there. */
@@ -100,17 +125,33 @@ public final class FeatureCache implements FeatureSource {
     return computed.get();
   }
 
+  /** A speaker's file cannot be made, and why has been told. */
+  private static final class IncompleteException extends RuntimeException {}
+
+  /** A file, and the utterances of it whose checksums were right. */
+  private record Shard(Safetensors file, FeatureView.Mapped mapped, Set<String> verified) {
+    static Shard open(Path path) {
+      Safetensors file = Safetensors.open(path);
+      try {
+        var mapped = new FeatureView.Mapped(path, Files.size(path));
+        return new Shard(file, mapped, ConcurrentHashMap.newKeySet());
+      } catch (IOException e) {
+        throw new InputException(path + ": cannot be read (" + e.getMessage() + ")", e);
+      }
+    }
+  }
+
   /** The files of one speaker, one for each speed. */
   private final class Shards {
     private final String speaker;
-    private volatile Safetensors[] opened;
+    private volatile Shard[] opened;
 
     Shards(String speaker) {
       this.speaker = speaker;
     }
 
-    Safetensors[] open() {
-      Safetensors[] files = opened;
+    Shard[] open() {
+      Shard[] files = opened;
       if (files != null) return files;
       synchronized (this) {
         if (opened == null) opened = openOrBuild();
@@ -118,47 +159,94 @@ public final class FeatureCache implements FeatureSource {
       }
     }
 
-    private Safetensors[] openOrBuild() {
-      Safetensors[] files = new Safetensors[reader.speeds().size()];
-      Path[] paths = new Path[files.length];
-      for (int speed = 0; speed < files.length; speed++) {
-        paths[speed] = folder.resolve(key(speed) + ".safetensors");
-        files[speed] = existing(paths[speed]);
+    FeatureView features(String id, int speed) {
+      Shard shard = open()[speed];
+      if (!shard.verified.contains(id)) {
+        try {
+          shard.file.verify(id);
+        } catch (InputException damaged) {
+          shard = rebuilt(shard, speed);
+          shard.file.verify(id);
+        }
+        shard.verified.add(id);
       }
+      long[] shape = shard.file.shape(id);
+      return new FeatureView(shard.file.segment(id), (int) shape[0], (int) shape[1], shard.mapped);
+    }
+
+    /** All that a damaged file holds is elsewhere too. */
+    private synchronized Shard rebuilt(Shard damaged, int speed) {
+      if (opened[speed] == damaged) {
+        Shard[] files = opened.clone();
+        build(new int[] {speed}, files);
+        opened = files;
+      }
+      return opened[speed];
+    }
+
+    private Shard[] openOrBuild() {
+      Shard[] files = new Shard[reader.speeds().size()];
+      for (int speed = 0; speed < files.length; speed++) files[speed] = existing(path(speed));
       int[] missing = IntStream.range(0, files.length).filter(i -> files[i] == null).toArray();
-      if (missing.length == 0) return files;
+      if (missing.length > 0) build(missing, files);
+      return files;
+    }
+
+    private void build(int[] missing, Shard[] files) {
       SafetensorsWriter[] writers = new SafetensorsWriter[missing.length];
+      Path[] paths = new Path[missing.length];
       for (int i = 0; i < missing.length; i++) {
+        paths[i] = path(missing[i]); // before the recordings are read: they may change meanwhile
+        AtomicFile.requireWritable(paths[i]);
         writers[i] =
             Safetensors.writer()
                 .metadata("slimvox.speaker", speaker)
                 .metadata("slimvox.settings", reader.settings(missing[i]));
       }
+      boolean complete = true;
       for (Utterance utterance : corpus.utterances(speaker)) {
-        List<Features> atSpeeds = reader.compute(utterance, missing);
+        requireNoInterrupt();
+        List<Features> atSpeeds;
+        try {
+          atSpeeds = reader.compute(utterance, missing);
+        } catch (RecordingException e) {
+          bad.accept(e);
+          complete = false;
+          continue;
+        }
         for (int i = 0; i < missing.length; i++) {
           Features features = atSpeeds.get(i);
           long[] shape = {features.frames(), features.bins()};
           writers[i].put(utterance.id(), shape, features.values());
-          computed.incrementAndGet();
         }
       }
+      if (!complete) throw new IncompleteException();
+      computed.addAndGet(missing.length * corpus.utterances(speaker).size());
       for (int i = 0; i < missing.length; i++) {
-        writers[i].write(paths[missing[i]]);
-        files[missing[i]] = Safetensors.read(paths[missing[i]]);
+        writers[i].write(paths[i]);
+        files[missing[i]] = Shard.open(paths[i]);
       }
-      return files;
     }
 
-    /** The file if it is whole; a damaged one is computed again, all it holds is elsewhere too. */
-    private Safetensors existing(Path path) {
+    private Path path(int speed) {
+      return folder.resolve(key(speed) + ".safetensors");
+    }
+
+    /** The file if its header is whole; null: it has to be computed. */
+    private Shard existing(Path path) {
       if (!Files.exists(path)) return null;
       try {
-        Safetensors file = Safetensors.read(path);
-        return complete(file) ? file : null;
+        Shard shard = Shard.open(path);
+        return complete(shard.file) ? shard : null;
       } catch (InputException damaged) {
+        requireNoInterrupt(); // it closes the file that is being opened: that is no damage
         return null;
       }
+    }
+
+    private void requireNoInterrupt() {
+      if (!Thread.currentThread().isInterrupted()) return;
+      throw new InputException(folder + ": features were not finished, the thread was interrupted");
     }
 
     private boolean complete(Safetensors file) {
@@ -184,12 +272,25 @@ public final class FeatureCache implements FeatureSource {
       Path file = source.file();
       Path root = corpus.folder();
       Path below = file.startsWith(root) ? root.relativize(file) : file;
-      long offset = source instanceof Utterance.Ark ark ? ark.offset() : 0;
+      String part =
+          switch (source) {
+            case Utterance.Ark ark -> "" + ark.offset();
+            case Utterance.Sound sound -> sound.start() + "\t" + sound.end();
+          };
       try {
-        long changed = Files.getLastModifiedTime(file).toMillis();
-        return below + "\t" + offset + "\t" + Files.size(file) + "\t" + changed;
+        return below + "\t" + part + "\t" + Files.size(file) + "\t" + changed(file);
       } catch (IOException e) {
         throw new InputException(file + ": no such file, or it may not be read", e);
+      }
+    }
+
+    /** When the content was changed, and the status: a copy keeps the former, not the latter. */
+    private static String changed(Path file) throws IOException {
+      String modified = Files.getLastModifiedTime(file).toString();
+      try {
+        return modified + "\t" + Files.getAttribute(file, "unix:ctime");
+      } catch (UnsupportedOperationException | IllegalArgumentException e) {
+        return modified; // a system without
       }
     }
   }

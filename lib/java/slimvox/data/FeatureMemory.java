@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import slimvox.storage.InputException;
 
 /**
@@ -56,14 +57,29 @@ public final class FeatureMemory implements FeatureSource {
    */
   public FeatureMemory load(Corpus corpus, int threads, Progress progress)
       throws InterruptedException {
+    return load(corpus, threads, progress, FeatureWork::refuse);
+  }
+
+  /**
+   * The same, without utterances that cannot be used.
+   *
+   * @param bad told of each of them, from any thread
+   */
+  public FeatureMemory load(
+      Corpus corpus, int threads, Progress progress, Consumer<RecordingException> bad)
+      throws InterruptedException {
     int total = corpus.utterances().size();
     AtomicInteger done = new AtomicInteger();
     List<Runnable> pieces = new ArrayList<>();
     for (Utterance utterance : corpus.utterances()) {
       pieces.add(
           () -> {
-            List<FeatureView> views = source.allSpeeds(utterance);
-            for (int i = 0; i < views.size(); i++) keep(new Key(utterance, i), views.get(i));
+            try {
+              List<FeatureView> views = source.allSpeeds(utterance);
+              for (int i = 0; i < views.size(); i++) keep(new Key(utterance, i), views.get(i));
+            } catch (RecordingException e) {
+              bad.accept(e);
+            }
             progress.at(done.incrementAndGet(), total);
           });
     }

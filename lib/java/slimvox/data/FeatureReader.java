@@ -1,6 +1,5 @@
 package slimvox.data;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -30,6 +29,7 @@ public final class FeatureReader implements FeatureSource {
   private final List<Double> speeds;
   private final int bins;
   private final Fbank fbank; // null where features are ready
+  private final SoundReader sounds;
   private final List<SpeedPerturbation> perturbations;
 
   private FeatureReader(FbankOptions options, List<Double> speeds, int bins, Fbank fbank) {
@@ -37,6 +37,7 @@ public final class FeatureReader implements FeatureSource {
     this.speeds = speeds;
     this.bins = bins;
     this.fbank = fbank;
+    this.sounds = new SoundReader(options.sampleRate());
     this.perturbations = speeds.stream().map(SpeedPerturbation::new).toList();
   }
 
@@ -44,7 +45,7 @@ public final class FeatureReader implements FeatureSource {
    * A reader for the utterances of a corpus.
    *
    * @param options settings of the features; not used where the corpus has features already ({@code
-   *     feats.scp}), which then have as many bins as its first utterance
+   *     feats.scp}), which then have as many bins as its first usable utterance
    * @param speeds 1.0 first; WeSpeaker's are 1.0, 0.9, 1.1. A recording at speed s is 1 / s as long
    *     and its frequencies are multiplied by s
    * @throws InputException if a file is missing, the corpus is empty, or features are to be played
@@ -67,7 +68,7 @@ public final class FeatureReader implements FeatureSource {
     }
     corpus.requireFiles();
     int bins = options.bins();
-    if (corpus.utterances().getFirst().source() instanceof Utterance.Ark ark) {
+    if (corpus.utterances().getFirst().source() instanceof Utterance.Ark) {
       if (speeds.size() > 1) {
         throw new InputException(
             corpus.folder()
@@ -75,7 +76,7 @@ public final class FeatureReader implements FeatureSource {
                 + speeds
                 + "; use speed 1.0 only");
       }
-      bins = KaldiArk.size(ark)[1];
+      bins = KaldiArk.bins(corpus.utterances());
       return new FeatureReader(options, List.copyOf(speeds), bins, null);
     }
     return new FeatureReader(options, List.copyOf(speeds), bins, new Fbank(options));
@@ -108,7 +109,9 @@ public final class FeatureReader implements FeatureSource {
   private double frames(Utterance utterance) {
     try {
       if (utterance.source() instanceof Utterance.Ark ark) return KaldiArk.size(ark)[0];
-      double samples = AudioFiles.probe(utterance.file()).durationSeconds() * options.sampleRate();
+      Utterance.Sound sound = (Utterance.Sound) utterance.source();
+      double whole = AudioFiles.probe(sound.file()).durationSeconds();
+      double samples = (Math.min(sound.end(), whole) - sound.start()) * options.sampleRate();
       double frames = 0;
       for (double speed : speeds) frames += samples / speed / options.frameShift();
       return frames;
@@ -135,13 +138,30 @@ public final class FeatureReader implements FeatureSource {
 
   /** Features at some speeds; the recording is read once, which takes longer than its features. */
   List<Features> compute(Utterance utterance, int[] chosen) {
-    if (utterance.source() instanceof Utterance.Ark ark) return List.of(readArk(utterance, ark));
-    Path file = utterance.file();
-    Waveform sound = AudioFiles.read(file, options.sampleRate());
+    String id = utterance.id();
+    try {
+      List<Features> features =
+          switch (utterance.source()) {
+            case Utterance.Ark ark -> List.of(readArk(utterance, ark));
+            case Utterance.Sound sound -> fbank(utterance, sounds.read(sound), chosen);
+          };
+      for (Features f : features) RecordingException.requireFinite(f, id, utterance.file());
+      return features;
+    } catch (RecordingException e) {
+      throw e;
+    } catch (InputException e) {
+      throw new RecordingException(id, e.getMessage(), e);
+    } catch (OutOfMemoryError e) {
+      throw RecordingException.outOfMemory(id, utterance.file(), e);
+    }
+  }
+
+  private List<Features> fbank(Utterance utterance, Waveform sound, int[] chosen) {
     List<Features> features = new ArrayList<>();
     for (int speed : chosen) {
       Waveform played = perturbations.get(speed).apply(sound);
-      features.add(fbank.compute(played, file.toString(), noise(utterance, speeds.get(speed))));
+      String file = utterance.file().toString();
+      features.add(fbank.compute(played, file, noise(utterance, speeds.get(speed))));
     }
     return features;
   }

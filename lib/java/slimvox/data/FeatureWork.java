@@ -6,14 +6,19 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import slimvox.storage.InputException;
 
 /** Runs independent pieces of work on some threads until all are done or one fails. */
 final class FeatureWork {
+  private static final int PATIENCE_SECONDS = 60; // for a recording and the file it belongs to
+
   private FeatureWork() {}
 
   /**
    * Runs all pieces.
+   *
+   * <p>It returns when no piece runs any more, so that none is cut off by the end of the process.
    *
    * @throws InputException of the first piece that failed so; the others are stopped
    * @throws InterruptedException if the caller is interrupted; all pieces are stopped
@@ -29,7 +34,23 @@ final class FeatureWork {
       throw rethrown(e.getCause());
     } finally {
       pool.shutdownNow();
+      awaitEnd(pool);
     }
+  }
+
+  private static void awaitEnd(ExecutorService pool) {
+    boolean interrupted = Thread.interrupted();
+    try {
+      pool.awaitTermination(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      interrupted = true; // asked a second time: at once
+    }
+    if (interrupted) Thread.currentThread().interrupt();
+  }
+
+  /** Takes no bad recording. */
+  static void refuse(RecordingException bad) {
+    throw bad;
   }
 
   /** A daemon thread, which never keeps the process alive. */
@@ -41,7 +62,17 @@ final class FeatureWork {
 
   /** The failure of another thread, to be thrown in this one, with the other one's as its cause. */
   static RuntimeException rethrown(Throwable cause) {
+    if (cause instanceof RecordingException e) {
+      return new RecordingException(e.utterance(), e.getMessage(), e);
+    }
     if (cause instanceof InputException) return new InputException(cause.getMessage(), cause);
+    if (cause instanceof OutOfMemoryError e) {
+      return new InputException(
+          "features do not fit the Java heap of %d MiB (%s); give more (SLIMVOX_XMX=8g), use fewer"
+                  .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage())
+              + " threads, or keep them in a cache folder",
+          cause);
+    }
     return new IllegalStateException("while features were prepared: " + cause, cause);
   }
 }

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import slimvox.audio.Features;
 import slimvox.storage.InputException;
 
@@ -59,6 +60,23 @@ final class KaldiArk {
     } catch (IOException e) {
       throw unreadable(place, e);
     }
+  }
+
+  /**
+   * Columns of the first matrix that can be read.
+   *
+   * @throws InputException of the first, if none can
+   */
+  static int bins(List<Utterance> utterances) {
+    InputException first = null;
+    for (Utterance utterance : utterances) {
+      try {
+        return size((Utterance.Ark) utterance.source())[1];
+      } catch (InputException e) {
+        if (first == null) first = e;
+      }
+    }
+    throw first;
   }
 
   private static RandomAccessFile open(Path file) throws IOException {

@@ -2,12 +2,15 @@ package slimvox.data;
 
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import slimvox.storage.InputException;
@@ -16,48 +19,107 @@ import slimvox.storage.InputException;
  * Reads a Kaldi data folder: {@code wav.scp} or {@code feats.scp}, {@code utt2spk}, and our {@code
  * utt2word} and {@code joined2utt}.
  *
+ * <p>Where {@code segments} is beside {@code wav.scp}, that names recordings, and a line {@code
+ * UTTERANCE RECORDING START END} cuts an utterance out of one, in seconds; END -1 is the
+ * recording's end. Segments may overlap. With {@code feats.scp} it has been used already.
+ *
  * <p>Source of the format: kaldi-asr.org/doc/data_prep.html. Commands (lines that end in {@code |})
  * and row ranges ({@code file.ark:10[0:5]}) are refused, not run and not ignored.
  */
 final class KaldiFolder {
   private static final Pattern ARK_PLACE = Pattern.compile("(.*?)(?::(\\d{1,18}))?");
 
+  private static final Pattern SECONDS =
+      Pattern.compile("(\\d{1,9}\\.?\\d*|\\.\\d+)([eE][-+]?\\d)?");
+  private static final String SEGMENT = "UTTERANCE RECORDING START END";
+
   private KaldiFolder() {}
 
   static Corpus read(Path folder, String scp) {
-    var sources = CorpusFiles.entries(folder.resolve(scp), "UTTERANCE PATH");
-    if (sources.isEmpty()) {
-      throw new InputException(folder.resolve(scp) + ": empty; a line is UTTERANCE PATH");
+    var recordings = CorpusFiles.entries(folder.resolve(scp), "UTTERANCE PATH");
+    Path segments = folder.resolve("segments");
+    boolean cut = scp.equals("wav.scp") && Files.exists(segments, LinkOption.NOFOLLOW_LINKS);
+    var listed = cut ? CorpusFiles.entries(segments, SEGMENT) : recordings;
+    String list = cut ? "segments" : scp;
+    if (listed.isEmpty()) {
+      throw new InputException(
+          folder.resolve(list) + ": empty; a line is " + (cut ? SEGMENT : "UTTERANCE PATH"));
     }
     Path utt2spk = folder.resolve("utt2spk");
     if (!Files.exists(utt2spk)) {
       throw new InputException(
-          utt2spk + ": no such file; beside " + scp + " it gives each utterance's speaker");
+          utt2spk + ": no such file; beside " + list + " it gives each utterance's speaker");
     }
     var speakers = CorpusFiles.entries(utt2spk, "UTTERANCE SPEAKER");
-    requireKnown(speakers, sources, scp);
+    requireKnown(speakers, listed, list);
     Path utt2word = folder.resolve("utt2word");
     Map<String, CorpusFiles.Entry> words =
         Files.exists(utt2word) ? CorpusFiles.entries(utt2word, "UTTERANCE WORD") : Map.of();
-    requireKnown(words, sources, scp);
+    requireKnown(words, listed, list);
 
+    Set<String> used = new HashSet<>();
     Map<String, Utterance> utterances = new LinkedHashMap<>();
-    for (CorpusFiles.Entry entry : sources.values()) {
+    for (CorpusFiles.Entry entry : listed.values()) {
       String id = entry.key();
       CorpusFiles.Entry speaker = speakers.get(id);
       if (speaker == null) {
         throw new InputException(
             entry.line().place() + ": utterance " + id + " has no speaker in utt2spk");
       }
-      if (speaker.value().split("\\s+").length > 1) {
+      if (speaker.values().length > 1) {
         throw new InputException(
             speaker.line().place() + ": more than two fields; a line is UTTERANCE SPEAKER");
       }
       Optional<String> word = Optional.ofNullable(words.get(id)).map(CorpusFiles.Entry::value);
-      Utterance.Source source = scp.equals("wav.scp") ? sound(folder, entry) : ark(folder, entry);
+      Utterance.Source source =
+          cut
+              ? segment(folder, entry, recordings, used)
+              : scp.equals("wav.scp") ? sound(folder, entry) : ark(folder, entry);
       utterances.put(id, new Utterance(id, speaker.value(), word, source));
     }
-    return new Corpus(folder, nameOf(folder), utterances.values(), joined(folder, utterances));
+    List<String> notes = new ArrayList<>();
+    if (cut && used.size() < recordings.size()) {
+      String first = recordings.keySet().stream().filter(r -> !used.contains(r)).findFirst().get();
+      notes.add(
+          "%s: %d of %d recordings are not used, no segment is of %s"
+              .formatted(segments, recordings.size() - used.size(), recordings.size(), first));
+    }
+    var joined = joined(folder, utterances);
+    return new Corpus(folder, nameOf(folder), utterances.values(), joined, notes);
+  }
+
+  private static Utterance.Source segment(
+      Path folder,
+      CorpusFiles.Entry entry,
+      Map<String, CorpusFiles.Entry> recordings,
+      Set<String> used) {
+    String[] fields = entry.values();
+    String place = entry.line().place();
+    if (fields.length != 3) {
+      throw new InputException(
+          place + ": " + (fields.length + 1) + " fields; a line is " + SEGMENT + " (seconds)");
+    }
+    CorpusFiles.Entry recording = recordings.get(fields[0]);
+    if (recording == null) {
+      throw new InputException(place + ": recording " + fields[0] + " is not in wav.scp");
+    }
+    used.add(fields[0]);
+    double start = seconds(place, fields[1]);
+    double end =
+        fields[2].matches("-1(\\.0*)?") ? Utterance.Sound.WHOLE : seconds(place, fields[2]);
+    if (start >= end) {
+      throw new InputException(
+          place + ": the segment from " + fields[1] + " to " + fields[2] + " is empty; correct it");
+    }
+    return new Utterance.Sound(path(folder, recording, recording.value()), start, end);
+  }
+
+  private static double seconds(String place, String text) {
+    if (!SECONDS.matcher(text).matches()) {
+      throw new InputException(
+          place + ": " + text + " is not a time in seconds; a line is " + SEGMENT);
+    }
+    return Double.parseDouble(text);
   }
 
   /** The last part of the folder's path. */
@@ -67,11 +129,11 @@ final class KaldiFolder {
   }
 
   private static void requireKnown(
-      Map<String, CorpusFiles.Entry> entries, Map<String, CorpusFiles.Entry> sources, String scp) {
+      Map<String, CorpusFiles.Entry> entries, Map<String, CorpusFiles.Entry> listed, String list) {
     for (CorpusFiles.Entry entry : entries.values()) {
-      if (!sources.containsKey(entry.key())) {
+      if (!listed.containsKey(entry.key())) {
         throw new InputException(
-            entry.line().place() + ": utterance " + entry.key() + " is not in " + scp);
+            entry.line().place() + ": utterance " + entry.key() + " is not in " + list);
       }
     }
   }
@@ -110,7 +172,9 @@ final class KaldiFolder {
     try {
       return folder.resolve(text).normalize();
     } catch (InvalidPathException e) {
-      throw new InputException(entry.line().place() + ": " + text + " is not a path", e);
+      throw new InputException(
+          entry.line().place() + ": " + text + " is not a path in " + CorpusFiles.nameEncoding(),
+          e);
     }
   }
 
@@ -125,7 +189,7 @@ final class KaldiFolder {
             entry.line().place() + ": " + entry.key() + " is the id of an utterance too");
       }
       List<Utterance> parts = new ArrayList<>();
-      for (String id : entry.value().split("\\s+")) {
+      for (String id : entry.values()) {
         Utterance part = utterances.get(id);
         if (part == null) {
           throw new InputException(entry.line().place() + ": no utterance " + id);

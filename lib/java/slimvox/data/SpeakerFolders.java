@@ -1,16 +1,24 @@
 package slimvox.data;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Pattern;
 import slimvox.storage.InputException;
+import slimvox.storage.PlainText;
 
 /** Reads a folder that has one folder for each speaker, with WAV and FLAC files anywhere below. */
 final class SpeakerFolders {
@@ -19,12 +27,18 @@ final class SpeakerFolders {
   private SpeakerFolders() {}
 
   static Corpus read(Path folder) {
-    List<Path> files;
-    try (var walk = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
-      files = walk.filter(SpeakerFolders::isSound).sorted().toList();
-    } catch (IOException | java.io.UncheckedIOException e) {
+    List<Path> files = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
+    try {
+      Files.walkFileTree(
+          folder,
+          Set.of(FileVisitOption.FOLLOW_LINKS),
+          Integer.MAX_VALUE,
+          visitor(folder, files, notes));
+    } catch (IOException e) {
       throw new InputException(folder + ": cannot be listed (" + e.getMessage() + ")", e);
     }
+    files.sort(null);
     Map<String, Utterance> utterances = new LinkedHashMap<>();
     for (Path file : files) {
       Path below = folder.relativize(file);
@@ -35,9 +49,16 @@ final class SpeakerFolders {
       }
       String path = below.toString().replace(file.getFileSystem().getSeparator(), "/");
       String id = ENDING.matcher(path).replaceFirst("").replace('/', '-');
-      if (id.chars().anyMatch(Character::isWhitespace)) {
+      if (path.indexOf('\uFFFD') >= 0) {
         throw new InputException(
-            file + ": white space in the name, which trial lists cannot have; rename it");
+            file + ": its name is no text in " + CorpusFiles.nameEncoding() + "; rename it");
+      }
+      String hidden = PlainText.hidden(id);
+      if (hidden != null || id.indexOf(' ') >= 0 || id.indexOf('\t') >= 0) {
+        throw new InputException(
+            file
+                + (hidden == null ? ": white space" : ": " + hidden)
+                + " in the name, which trial lists cannot have; rename it");
       }
       String speaker = below.getName(0).toString();
       Utterance utterance = new Utterance(id, speaker, Optional.empty(), new Utterance.Sound(file));
@@ -53,14 +74,48 @@ final class SpeakerFolders {
               + ": no corpus; it has neither wav.scp nor feats.scp, nor folders of speakers with"
               + " .wav or .flac files");
     }
-    return new Corpus(folder, KaldiFolder.nameOf(folder), utterances.values(), Map.of());
+    return new Corpus(folder, KaldiFolder.nameOf(folder), utterances.values(), Map.of(), notes);
+  }
+
+  private static SimpleFileVisitor<Path> visitor(
+      Path folder, List<Path> files, List<String> notes) {
+    return new SimpleFileVisitor<>() {
+      @Override
+      public FileVisitResult preVisitDirectory(Path below, BasicFileAttributes attributes)
+          throws IOException {
+        boolean back =
+            Files.isSymbolicLink(below)
+                && below.getParent().toRealPath().startsWith(below.toRealPath());
+        return back && !below.equals(folder) ? leftOut(below) : FileVisitResult.CONTINUE;
+      }
+
+      /** Else all that is beside the corpus would be its speaker's. */
+      private FileVisitResult leftOut(Path link) {
+        notes.add(link + ": a link that leads back to a folder above it, left out");
+        return FileVisitResult.SKIP_SUBTREE;
+      }
+
+      @Override
+      public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+        // A link that leads nowhere is a recording that is missing, as one of wav.scp would be.
+        boolean sound = attributes.isRegularFile() || attributes.isSymbolicLink();
+        if (sound && isSound(file)) files.add(file);
+        else if (attributes.isSymbolicLink()) notes.add(file + ": a link that leads nowhere");
+        return FileVisitResult.CONTINUE;
+      }
+
+      @Override
+      public FileVisitResult visitFileFailed(Path file, IOException e) {
+        if (e instanceof FileSystemLoopException) return leftOut(file);
+        String why = e instanceof AccessDeniedException ? "permission denied" : e.getMessage();
+        throw new InputException(file + ": cannot be listed (" + why + ")", e);
+      }
+    };
   }
 
   /** Hidden files (macOS leaves {@code ._x.wav} behind) are not sounds. */
   private static boolean isSound(Path file) {
     String name = file.getFileName() == null ? "" : file.getFileName().toString();
-    return !name.startsWith(".")
-        && ENDING.matcher(name.toLowerCase(Locale.ROOT)).find()
-        && Files.isRegularFile(file);
+    return !name.startsWith(".") && ENDING.matcher(name.toLowerCase(Locale.ROOT)).find();
   }
 }

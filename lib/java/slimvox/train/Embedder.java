@@ -95,6 +95,19 @@ public final class Embedder implements AutoCloseable {
     return embed(List.of(features)).getFirst();
   }
 
+  /** Fewest frames of an utterance: so many that two are left for a pooled deviation. */
+  public int fewestFrames() {
+    for (int frames = 1; ; frames++) {
+      try (Backend dry = new Backend(new DryDevice(backend.device()));
+          Network copy = network.on(dry)) {
+        run(copy, new float[network.spec().bins() * frames], 1, frames);
+        return frames;
+      } catch (InputException e) {
+        if (frames == MOST_FRAMES) throw e;
+      }
+    }
+  }
+
   /** The embeddings of utterances of equal length. */
   public List<float[]> embed(List<Features> batch) {
     int frames = batch.getFirst().frames();
@@ -128,7 +141,7 @@ public final class Embedder implements AutoCloseable {
    * The embeddings of many utterances.
    *
    * @param ids what to embed, each once
-   * @param features of an id, mean normalized as in training
+   * @param features of an id, mean normalized as in training; null leaves it out
    * @param progress told after each batch
    * @throws InputException if an utterance is too short, naming it
    * @throws InterruptedException if interrupted
@@ -141,6 +154,7 @@ public final class Embedder implements AutoCloseable {
     int total = ids.size();
     for (String id : ids) {
       Features f = features.apply(id);
+      if (f == null) continue;
       Map<String, Features> same = waiting.computeIfAbsent(f.frames(), _ -> new LinkedHashMap<>());
       same.put(id, f);
       if ((same.size() + 1) * f.frames() > MOST_FRAMES) {
@@ -153,7 +167,7 @@ public final class Embedder implements AutoCloseable {
       progress.at(found.size(), total);
     }
     Embeddings embeddings = new Embeddings(dimension());
-    for (String id : ids) embeddings.add(id, found.get(id));
+    for (String id : ids) if (found.containsKey(id)) embeddings.add(id, found.get(id));
     return embeddings;
   }
 

@@ -52,23 +52,63 @@ class BadInputTest extends CommandLineTest {
     recipe = recipe(folder.resolve("recipe.yaml"), corpus, "null");
   }
 
-  /** The corpus cannot be used by train, features and embed; what they wrote before stays. */
+  /** Training refuses the recording, with nothing left; features and embed leave it out. */
   private void isRefused(String... parts) throws IOException {
     Path out = folder.resolve("run");
     run("train", recipe, "--out", out).failsWith(parts);
     assertFalse(Files.exists(out), "nothing is left of a run that never started");
-
-    Path features = Files.writeString(folder.resolve("f.safetensors"), "earlier");
-    run("features", corpus, features, "--quiet").failsWith(parts);
-    assertEquals("earlier", Files.readString(features));
     run("features", "--check", corpus, "--quiet").failsWith(parts);
 
-    Path embeddings = Files.writeString(folder.resolve("e.safetensors"), "earlier");
-    run("embed", checkpoint, corpus, embeddings, "--threads=1").failsWith(parts);
-    assertEquals("earlier", Files.readString(embeddings));
+    Path features = folder.resolve("f.safetensors");
+    Run run = run("features", corpus, features, "--quiet", "--json");
+    leavesOut(run, 1, 8, parts);
+    assertEquals(7, Safetensors.read(features).names().size());
+    leavesOut(run("features", corpus, folder.resolve("cache"), "--quiet", "--json"), 1, 8, parts);
+    Path embeddings = folder.resolve("e.safetensors");
+    run = run("embed", checkpoint, corpus, embeddings, "--threads=1", "--quiet", "--json");
+    leavesOut(run, 1, 8, parts);
+    assertEquals(7, Safetensors.read(embeddings).names().size());
     try (Stream<Path> files = Files.list(folder)) {
-      assertEquals(4, files.count(), "no temporary file is left");
+      assertEquals(5, files.count(), "no temporary file is left");
     }
+  }
+
+  private static void leavesOut(Run run, int count, int total, String... parts) {
+    assertEquals(3, run.code(), run::toString);
+    assertEquals(1, run.err().lines().count(), run.err());
+    String start = "slimvox: left out %d of %d utterances, the others are written: s1-u2: ";
+    assertTrue(run.err().startsWith(start.formatted(count, total)), run.err());
+    for (String part : parts) assertTrue(run.err().contains(part), run.err());
+    assertEquals(count, run.json().get("left_out").asInt());
+    assertTrue(run.json().get("first_left_out").get(0).asText().startsWith("s1-u2: "));
+  }
+
+  @Test
+  void whereNothingCanBeUsedAnEarlierResultStays() throws IOException {
+    try (Stream<Path> files = Files.walk(corpus)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) Files.writeString(file, "bad");
+    }
+    Path features = Files.writeString(folder.resolve("f.safetensors"), "earlier");
+    run("features", corpus, features, "--quiet").failsWith("no utterance can be used: s0-u0: ");
+    run("features", corpus, folder.resolve("cache"), "--quiet").failsWith("s0-u0", "(and 7 more)");
+    Path embeddings = Files.writeString(folder.resolve("e.safetensors"), "earlier");
+    run("embed", checkpoint, corpus, embeddings, "--threads=1")
+        .failsWith("no utterance can be used: s0-u0: ", "(and 7 more)");
+    assertEquals("earlier", Files.readString(features));
+    assertEquals("earlier", Files.readString(embeddings));
+  }
+
+  @Test
+  void aRecordingTooShortForAnEmbeddingIsLeftOut() throws IOException {
+    WavWriter.writePcm16(sound("u2.wav"), new Waveform(new float[400], 16000));
+    Path embeddings = folder.resolve("e.safetensors");
+    Run run = run("embed", checkpoint, corpus, embeddings, "--threads=1", "--json");
+    leavesOut(run, 1, 8, "is too short, 1 frames, and the network needs 9");
+    Run means = run("embed", checkpoint, corpus, embeddings, "--threads=1", "--speaker-means");
+    assertEquals(3, means.code());
+    assertEquals(2, Safetensors.read(embeddings).names().size());
+    String check = run("features", "--check", corpus, "--quiet").succeeds().out();
+    assertTrue(check.contains("  s1-u2: " + sound("u2.wav") + ": frames 1"), check);
   }
 
   private Path sound(String name) {

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -106,8 +107,12 @@ class EmbedCommandTest extends CommandLineTest {
     writer.put("short", new long[] {8, BINS}, new float[8 * BINS]);
     Path file = folder.resolve("features.safetensors");
     writer.write(file);
-    run("embed", weights(known), "--features", file, folder.resolve("out.safetensors"))
-        .failsWith("short: pool: the utterances are too short: 1 frame is left of them");
+    Path out = folder.resolve("out.safetensors");
+    Run run = run("embed", weights(known), "--features", file, out, "--json");
+    assertEquals(3, run.code());
+    assertTrue(run.err().contains("utterance short is too short, 8 frames"), run.err());
+    assertEquals(1, run.json().get("left_out").asInt());
+    assertEquals(List.of("long"), Safetensors.read(out).names());
   }
 
   @Test

@@ -54,7 +54,7 @@ class BatchesTest {
                 "s" + s + "-" + u, "s" + s, Optional.empty(), new Utterance.Sound(Path.of("x"))));
       }
     }
-    return new Corpus(Path.of("here"), "numbered", all, Map.of());
+    return new Corpus(Path.of("here"), "numbered", all, Map.of(), List.of());
   }
 
   private static Batches batches(Corpus corpus, int frames, BatchSettings settings) {
@@ -174,7 +174,8 @@ class BatchesTest {
                 corpus(2, 9).utterances().get(9),
                 corpus(2, 9).utterances().get(10),
                 corpus(2, 9).utterances().get(11)),
-            Map.of());
+            Map.of(),
+            List.of());
     Batches batches =
         batches(uneven, 10, raw(4, 5).in(BatchSettings.Order.BALANCED).withBatchesPerEpoch(10));
     int[] seen = new int[2];

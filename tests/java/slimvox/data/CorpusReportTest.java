@@ -1,8 +1,11 @@
 package slimvox.data;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
+import slimvox.storage.InputException;
 
 class CorpusReportTest {
   @TempDir Path folder;
@@ -89,7 +93,7 @@ class CorpusReportTest {
   }
 
   @Test
-  void featuresCountTenMillisecondsAFrame() throws Exception {
+  void featuresCountTenMillisecondsAFrameOrWhatTheCorpusSays() throws Exception {
     Path ark = Path.of("tests/data/data/features.ark").toAbsolutePath();
     Files.writeString(folder.resolve("feats.scp"), "a " + ark + ":6\nb " + ark + ":9\n");
     Files.writeString(folder.resolve("utt2spk"), "a x\nb y\n");
@@ -97,5 +101,69 @@ class CorpusReportTest {
     assertEquals(new CorpusReport.Length("a", 0.12), report.longest());
     assertEquals(1, report.bad());
     assertTrue(report.firstBad().getFirst().startsWith("b: " + ark + ", byte 9: no binary"));
+    String bins = "\nfeatures    " + report.bins() + " values a frame: model.bins=" + report.bins();
+    assertTrue(report.bins() > 0 && report.toString().contains(bins), report.toString());
+    assertTrue(report.toString().contains("\nframes      10.0 ms apart"), report.toString());
+    Files.writeString(folder.resolve("frame_shift"), "0.0125\n");
+    assertEquals(0.15, Corpus.open(folder).validate().longest().seconds(), 1e-12);
+    Files.writeString(folder.resolve("frame_shift"), "ten\n");
+    assertTrue(
+        assertThrows(InputException.class, () -> Corpus.open(folder).validate())
+            .getMessage()
+            .endsWith("frame_shift: seconds between frames are needed, for example 0.01"));
+  }
+
+  @Test
+  void notFiniteFeaturesAreBadAndNamed() throws Exception {
+    for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      ByteBuffer ark = ByteBuffer.allocate(15 + 24).order(ByteOrder.LITTLE_ENDIAN);
+      ark.put("\0BFM ".getBytes()).put((byte) 4).putInt(3).put((byte) 4).putInt(2);
+      for (float value : new float[] {1, 2, 3, wrong, 5, 6}) ark.putFloat(value);
+      Files.write(folder.resolve("f.ark"), ark.array());
+      Files.writeString(folder.resolve("feats.scp"), "u2 f.ark:0\n");
+      Files.writeString(folder.resolve("utt2spk"), "u2 x\n");
+      String reason =
+          "%s: the features of utterance u2 are %s in frame 1, bin 1; make them again or leave it out"
+              .formatted(folder.resolve("f.ark"), wrong);
+      Corpus corpus = Corpus.open(folder);
+      assertEquals(List.of("u2: " + reason), corpus.validate().firstBad());
+      FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
+      assertEquals(
+          reason,
+          assertThrows(RecordingException.class, () -> reader.features(corpus.utterance("u2"), 0))
+              .getMessage());
+    }
+  }
+
+  @Test
+  void recordingsTooShortForAnEmbeddingAreNamed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 1, 3);
+    WavWriter.writePcm16(corpus.utterance("s0-1").file(), new Waveform(new float[1679], 16000));
+    WavWriter.writePcm16(corpus.utterance("s0-2").file(), new Waveform(new float[1680], 16000));
+    CorpusReport report = corpus.validate();
+    assertEquals(1, report.tooShort());
+    String line = "s0-1: " + corpus.utterance("s0-1").file() + ": frames 8";
+    assertEquals(List.of(line), report.firstTooShort());
+    assertTrue(
+        report
+            .toString()
+            .contains(
+                "\ntoo short   1 with fewer than 9 frames, too short for an embedding\n  " + line),
+        report.toString());
+  }
+
+  @Test
+  void hoursAreRounded() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 1, 1);
+    StringBuilder scp = new StringBuilder();
+    StringBuilder utt2spk = new StringBuilder();
+    WavWriter.writePcm16(folder.resolve("x.wav"), new Waveform(new float[9600], 16000));
+    for (int i = 0; i < 60; i++) {
+      scp.append("u%d x.wav\n".formatted(i));
+      utt2spk.append("u%d s\n".formatted(i));
+    }
+    Files.writeString(folder.resolve("wav.scp"), scp);
+    Files.writeString(folder.resolve("utt2spk"), utt2spk);
+    assertEquals(0.01, Corpus.open(corpus.folder()).validate().hours());
   }
 }

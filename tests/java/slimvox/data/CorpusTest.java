@@ -196,8 +196,8 @@ class CorpusTest {
     Path nowhere = at("nowhere");
     assertEquals(
         nowhere
-            + ": no such folder; name a corpus folder (wav.scp and utt2spk, or one folder for each"
-            + " speaker)",
+            + ": no such folder; name a corpus folder (wav.scp or feats.scp with utt2spk, or one"
+            + " folder for each speaker)",
         assertThrows(InputException.class, () -> Corpus.open(nowhere)).getMessage());
   }
 
@@ -250,7 +250,7 @@ class CorpusTest {
     write("wav.scp", "\n");
     assertEquals(at("wav.scp") + ": empty; a line is UTTERANCE PATH", message());
     Files.write(at("wav.scp"), new byte[] {(byte) 0xff, (byte) 0xfe, 'a'});
-    assertEquals(at("wav.scp") + ": not a text file in UTF-8", message());
+    assertEquals(at("wav.scp") + ": text in UTF-16; save it as UTF-8", message());
   }
 
   @Test

@@ -5,14 +5,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.AudioFiles;
+import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
+import slimvox.audio.Waveform;
 import slimvox.storage.InputException;
 
 class FeatureCacheTest {
@@ -124,20 +133,139 @@ class FeatureCacheTest {
     Files.write(files.get(1), cut);
     Files.delete(files.get(2));
     FeatureCache again = build(corpus, 1.0);
-    assertEquals(6, again.computed());
+    assertEquals(4, again.computed(), "sums are looked at when an utterance is used");
     for (int i = 0; i < expected.size(); i++) {
       assertArrayEquals(
           expected.get(i), again.features(corpus.utterances().get(i), 0).toFeatures().values());
     }
+    assertEquals(6, again.computed());
     assertEquals(0, build(corpus, 1.0).computed());
   }
 
   @Test
-  void leftoversOfAKilledRunDoNoHarm() throws Exception {
+  void fileCutShortUnderARunIsComputedAgainOrNamed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    float[] expected =
+        SyntheticCorpus.reader(corpus, 1.0)
+            .features(corpus.utterance("s0-0"), 0)
+            .toFeatures()
+            .values();
+    FeatureCache cache = build(corpus, 1.0);
+    FeatureView used = cache.features(corpus.utterance("s1-0"), 0);
+    float[] into = new float[used.frames() * used.bins()];
+    for (int i = 0; i < 20_000; i++) used.copy(0, 1, into, 0); // compiled, as in training
+    for (Path file : files()) {
+      try (RandomAccessFile cut = new RandomAccessFile(file.toFile(), "rw")) {
+        cut.setLength(100);
+      }
+    }
+    assertTrue(
+        assertThrows(InputException.class, () -> used.copy(0, used.frames(), into, 0))
+            .getMessage()
+            .contains(".safetensors: became shorter while it was read; start again"));
+    assertArrayEquals(expected, cache.features(corpus.utterance("s0-0"), 0).toFeatures().values());
+    assertEquals(6, cache.computed(), "one speaker twice");
+    assertEquals(2, build(corpus, 1.0).computed(), "the other one at the next start");
+  }
+
+  @Test
+  void replacedRecordingOfTheSameSizeAndTimeIsComputedAgain() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 1);
+    Path sound = corpus.utterance("s1-0").file();
+    FileTime time = FileTime.fromMillis(1_600_000_000_000L);
+    Files.setLastModifiedTime(sound, time);
+    build(corpus, 1.0);
+    Thread.sleep(20); // clocks of file systems tick every few milliseconds
+    Files.copy(corpus.utterance("s0-0").file(), sound, StandardCopyOption.REPLACE_EXISTING);
+    Files.setLastModifiedTime(sound, time);
+    assertEquals(1, build(corpus, 1.0).computed());
+  }
+
+  @Test
+  void interruptIsNoDamage() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    build(corpus, 1.0);
+    FeatureCache warm = new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus);
+    Thread.currentThread().interrupt();
+    assertThrows(InputException.class, () -> warm.features(corpus.utterance("s0-0"), 0));
+    assertTrue(Thread.interrupted());
+    assertEquals(20, warm.features(corpus.utterance("s0-0"), 0).bins());
+    assertEquals(0, warm.computed());
+  }
+
+  @Test
+  void segmentsOfARecordingAreCutAsKaldiDoes() throws Exception {
+    Corpus whole = SyntheticCorpus.write(folder, 1, 1); // 4,800 samples
+    Files.writeString(
+        folder.resolve("segments"),
+        "a s0-0 0 0.1\nb s0-0 0.05 -1\nc s0-0 0.1 0.7\nd s0-0 0.1 0.9\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb x\nc y\nd z\n");
+    Corpus corpus = Corpus.open(folder);
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
+    Waveform sound = AudioFiles.read(whole.utterance("s0-0").file());
+    int[][] ranges = {{0, 1600}, {800, 4800}, {1600, 4800}};
+    for (int i = 0; i < 3; i++) {
+      Waveform part =
+          new Waveform(Arrays.copyOfRange(sound.samples(), ranges[i][0], ranges[i][1]), 16000);
+      assertArrayEquals(
+          new Fbank(FbankOptions.wespeaker().withBins(20)).compute(part, "x").values(),
+          reader.features(corpus.utterances().get(i), 0).toFeatures().values());
+    }
+    assertEquals(
+        whole.utterance("s0-0").file()
+            + ": has 0.30 s, the segment is from 0.10 s to 0.90 s; correct segments (utterance d)",
+        assertThrows(RecordingException.class, () -> reader.features(corpus.utterance("d"), 0))
+            .getMessage());
+    assertEquals(
+        (10 + 25 + 20) * 80L,
+        reader.bytes(corpus.without(List.of("d")).utterances()),
+        80,
+        "bytes by the segments' lengths");
+    build(corpus.without(List.of("d")), 1.0);
+    Files.writeString(
+        folder.resolve("segments"), "a s0-0 0 0.1\nb s0-0 0.05 0.3\nc s0-0 0.2 0.3\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb x\nc y\n");
+    assertEquals(3, build(Corpus.open(folder), 1.0).computed(), "other times, other features");
+    CorpusReport report = corpus.validate();
+    assertEquals(List.of(3, 1), List.of(report.utterances() - report.bad(), report.bad()));
+    assertTrue(report.firstBad().getFirst().startsWith("d: "), report.toString());
+  }
+
+  @Test
+  void badRecordingsAreLeftOutWhereThatIsAskedFor() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 3);
+    for (String id : List.of("s1-0", "s1-2")) Files.write(corpus.utterance(id).file(), new byte[9]);
+    Set<String> bad = new TreeSet<>();
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
+    FeatureCache cache = new FeatureCache(cache(), reader, corpus);
+    cache.build(1, FeatureSource.Progress.NONE, e -> bad.add(e.utterance()));
+    assertEquals(Set.of("s1-0", "s1-2"), bad);
+    assertEquals(3, cache.computed());
+    assertEquals(1, build(corpus.without(bad), 1.0).computed());
+    bad.clear();
+    FeatureMemory memory = new FeatureMemory(reader);
+    memory.load(corpus, 2, FeatureSource.Progress.NONE, e -> bad.add(e.utterance()));
+    assertEquals(Set.of("s1-0", "s1-2"), bad);
+  }
+
+  @Test
+  void cacheThatCannotBeWrittenIsToldBeforeRecordingsAreRead() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 1, 1);
+    Files.write(corpus.utterance("s0-0").file(), new byte[9]); // would be told otherwise
+    Path file = Files.writeString(folder.resolve("cache"), "a file");
+    assertTrue(
+        assertThrows(InputException.class, () -> build(corpus, 1.0))
+            .getMessage()
+            .endsWith(": cannot be written (" + file + " is not a folder)"));
+  }
+
+  @Test
+  void leftoversOfAKilledRunAreRemoved() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
     Files.createDirectories(cache());
     Files.write(cache().resolve(".x.safetensors.01234567.slimvox-tmp"), new byte[100]);
     assertEquals(4, build(corpus, 1.0).computed());
+    assertEquals(2, files().size());
     assertEquals(0, build(corpus, 1.0).computed());
   }
 
