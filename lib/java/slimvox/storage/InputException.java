@@ -4,14 +4,25 @@ package slimvox.storage;
  * Something the user gave cannot be used: a file, a setting, a list.
  *
  * <p>The message is one line that names the file, the place in it and what to do. The command line
- * prints just that line and exits with 2; a notebook shows it as the cell's error.
+ * prints just that line and exits with 2; a notebook shows it as the cell's error. What a name in
+ * it would do to the line is made visible, and the middle of a very long one is left out.
  */
 public class InputException extends RuntimeException {
+  private static final int MOST_CHARACTERS = 2000;
+
   public InputException(String message) {
-    super(message);
+    super(line(message));
   }
 
   public InputException(String message, Throwable cause) {
-    super(message, cause);
+    super(line(message), cause);
+  }
+
+  private static String line(String message) {
+    String line = Printable.line(message);
+    int length = line.length();
+    if (length <= MOST_CHARACTERS) return line;
+    int half = MOST_CHARACTERS / 2 - 3;
+    return line.substring(0, half) + " ... " + line.substring(length - half);
   }
 }
