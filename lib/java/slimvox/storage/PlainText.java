@@ -29,9 +29,9 @@ public final class PlainText {
   public static String requireVisible(String text, String place) {
     String hidden = hidden(text);
     if (hidden == null) return text;
-    String what = hidden.equals("U+0000 (NULL)") ? ", as text in UTF-16 does" : "";
-    throw new InputException(
-        place + ": holds the invisible character " + hidden + what + "; take it out");
+    String remedy =
+        hidden.equals("U+0000 (NULL)") ? "text in UTF-8 is needed, not UTF-16" : "take it out";
+    throw new InputException(place + ": holds the invisible character " + hidden + "; " + remedy);
   }
 
   /**
@@ -78,6 +78,6 @@ public final class PlainText {
     } catch (IOException e) {
       // The first failure is the one to report.
     }
-    return "not a text file in UTF-8";
+    return "not UTF-8 text";
   }
 }

@@ -22,6 +22,7 @@ import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
+import slimvox.storage.PlainText;
 import slimvox.storage.Sha256;
 
 /**
@@ -29,7 +30,7 @@ import slimvox.storage.Sha256;
  *
  * <p>Fields are separated by spaces or tabs, in any number. Blank lines are allowed at the end
  * only, so that entry {@code i} is always line {@code i + 1}. Text is UTF-8; a byte-order mark is
- * dropped.
+ * dropped, other characters that cannot be seen are refused.
  *
  * <p>Commons CSV reads a line of three fields and looks up two names in 0.8 microseconds; cutting
  * lines by hand takes 0.57, too little less for a parser of our own.
@@ -87,6 +88,7 @@ final class FieldLines {
           } else if (blankLine != 0) {
             throw new InputException(file + ":" + blankLine + ": blank line; take it out");
           } else {
+            for (String field : fields) PlainText.requireVisible(field, file + ":" + number);
             line.accept(number, fields);
           }
         }
@@ -152,7 +154,9 @@ final class FieldLines {
       // The decoder runs ahead of the lines by up to a buffer, so the line is a lower bound.
       return new InputException(
           file
-              + ": not UTF-8 text (found after line "
+              + ": "
+              + PlainText.notUtf8(file)
+              + " (found after line "
               + linesRead
               + "); give a text file of blank-separated fields",
           e);

@@ -92,7 +92,7 @@ class CorpusFilesTest {
     assertTrue(message().startsWith(folder.resolve("utt2spk").toString()), message());
     assertTrue(message().contains("UTF-16"), message());
     Files.write(folder.resolve("utt2spk"), "u1 \u00e9\n".getBytes(StandardCharsets.ISO_8859_1));
-    assertEquals(folder.resolve("utt2spk") + ": not a text file in UTF-8", message());
+    assertEquals(folder.resolve("utt2spk") + ": not UTF-8 text", message());
   }
 
   @Test

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,7 +23,10 @@ class TrialsTest {
   }
 
   private String refusal(String text) throws IOException {
-    Path file = file(text);
+    return refusalOf(file(text));
+  }
+
+  private String refusalOf(Path file) {
     String message = assertThrows(InputException.class, () -> Trials.read(file)).getMessage();
     assertFalse(message.contains("\n"), message);
     return message.replace(folder + "/", "");
@@ -143,9 +147,18 @@ class TrialsTest {
     assertTrue(message.matches(".*trials.txt: not UTF-8 text .*; give a text file of .*"), message);
     String wave = refusal("RIFF\u0000\u0001WAVEfmt \u0002\u0003\n");
     assertEquals(
-        "trials.txt:1: 'RIFF??WAVEfmt ??' is not a trial;"
-            + " expected `<1|0> enrol test` or `enrol test target|nontarget`",
+        "trials.txt:1: holds the invisible character U+0000 (NULL);"
+            + " text in UTF-8 is needed, not UTF-16",
         wave);
+    Files.write(binary, "1 a b\n".getBytes(StandardCharsets.UTF_16));
+    assertTrue(refusalOf(binary).startsWith("trials.txt: text in UTF-16; save it as UTF-8"));
+    Files.write(binary, "1 a b\n".getBytes(StandardCharsets.UTF_16LE));
+    assertTrue(refusalOf(binary).contains("not UTF-16"));
+    for (String blank : List.of("\u00a0", "\u200b", "\u3000")) {
+      String name = "U+%04X".formatted((int) blank.charAt(0));
+      assertTrue(refusal("1 a b\n1 a" + blank + " b\n").startsWith("trials.txt:2: "), name);
+      assertTrue(refusal("1" + blank + "a b\n").contains(name), name);
+    }
     Path missing = folder.resolve("missing.txt");
     assertEquals(
         missing + ": cannot be read: no such file; check the path",
