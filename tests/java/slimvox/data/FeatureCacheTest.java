@@ -343,4 +343,41 @@ class FeatureCacheTest {
               .getMessage());
     }
   }
+
+  @Test
+  void fullHeapIsALineThatSaysSo() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
+    FeatureSource full =
+        new FeatureSource() {
+          @Override
+          public int bins() {
+            return reader.bins();
+          }
+
+          @Override
+          public List<Double> speeds() {
+            return reader.speeds();
+          }
+
+          @Override
+          public FeatureView features(Utterance utterance, int speed) {
+            throw new OutOfMemoryError("Java heap space");
+          }
+        };
+    FeatureMemory memory = new FeatureMemory(full);
+    String message =
+        assertThrows(
+                InputException.class, () -> memory.load(corpus, 2, FeatureSource.Progress.NONE))
+            .getMessage();
+    assertTrue(message.startsWith("features do not fit the Java heap of "), message);
+    assertTrue(message.contains("SLIMVOX_XMX"), message);
+    assertEquals(
+        "x.flac: does not fit the Java heap of "
+            + (Runtime.getRuntime().maxMemory() >> 20)
+            + " MiB beside what is in it; give more (SLIMVOX_XMX=8g), use fewer threads, or leave"
+            + " it out (utterance u)",
+        RecordingException.outOfMemory("u", Path.of("x.flac"), new OutOfMemoryError())
+            .getMessage());
+  }
 }
