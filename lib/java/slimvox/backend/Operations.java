@@ -9,7 +9,8 @@ import slimvox.memory.Category;
  * here, once for all devices, and with workspaces taken from and returned to the ledger.
  *
  * <p>What each operation computes is said in {@link Device}; what it writes is its last tensor
- * arguments. A wrong shape is a programming error: {@link IllegalArgumentException}.
+ * arguments. Tensors are float32 where nothing else is said. A wrong shape or type is a programming
+ * error: {@link IllegalArgumentException}.
  */
 public final class Operations {
   private final Backend backend;
@@ -75,12 +76,15 @@ public final class Operations {
 
   // ---- elementwise
 
+  /** x = value, whatever its type. */
   public void fill(Tensor x, float value) {
     device.fill(x, value);
   }
 
+  /** y = x, of any type. */
   public void copy(Tensor x, Tensor y) {
-    same(x, y);
+    length(y, x.type(), x.size());
+    expect(x.shape(), y);
     device.copy(x, y);
   }
 
@@ -114,8 +118,7 @@ public final class Operations {
   }
 
   public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
-    same(y, dy);
-    same(y, dx);
+    same(y, dy, dx);
     device.reluBackward(y, dy, dx);
   }
 
@@ -125,22 +128,24 @@ public final class Operations {
   }
 
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
-    same(y, dy);
-    same(y, dx);
+    same(y, dy, dx);
     device.tanhBackward(y, dy, dx);
   }
 
   public boolean isFinite(Tensor x) {
+    float32(x);
     return device.isFinite(x);
   }
 
   /** The place of the first of these tensors with an element that is not finite; -1 if none. */
   public int firstNotFinite(List<Tensor> tensors) {
+    tensors.forEach(Operations::float32);
     return device.firstNotFinite(tensors);
   }
 
   /** flag = 1 if x has an element that is not finite, else as it was. */
   public void markNotFinite(Tensor x, Tensor flag) {
+    float32(x);
     length(flag, DataType.INT32, 1);
     device.markNotFinite(x, flag);
   }
@@ -181,9 +186,7 @@ public final class Operations {
   // ---- convolution
 
   public void convolve(Convolution g, Tensor x, Tensor weight, Tensor y) {
-    shape(g.inShape(), x);
-    shape(g.weightShape(), weight);
-    shape(g.outShape(), y);
+    convolved(g, x, weight, y);
     with(y.label(), device.convolveWorkspace(g), w -> device.convolve(g, x, weight, y, w));
     watched(y);
   }
@@ -209,9 +212,7 @@ public final class Operations {
 
   /** y += the convolution of x. */
   public void convolveAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
-    shape(g.inShape(), x);
-    shape(g.weightShape(), weight);
-    shape(g.outShape(), y);
+    convolved(g, x, weight, y);
     if (device.addsConvolutions()) {
       with(y.label(), device.convolveAddWorkspace(g), w -> device.convolveAdd(g, x, weight, y, w));
     } else {
@@ -224,9 +225,7 @@ public final class Operations {
   }
 
   public void convolveBackwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx) {
-    shape(g.outShape(), dy);
-    shape(g.weightShape(), weight);
-    shape(g.inShape(), dx);
+    convolved(g, dx, weight, dy);
     with(
         dx.label(),
         device.convolveBackwardDataWorkspace(g),
@@ -235,13 +234,17 @@ public final class Operations {
 
   public void convolveBackwardWeight(
       Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate) {
-    shape(g.inShape(), x);
-    shape(g.outShape(), dy);
-    shape(g.weightShape(), dweight);
+    convolved(g, x, dweight, dy);
     with(
         dweight.label(),
         device.convolveBackwardWeightWorkspace(g),
         w -> device.convolveBackwardWeight(g, x, dy, dweight, accumulate, w));
+  }
+
+  private static void convolved(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    shape(g.inShape(), x);
+    shape(g.weightShape(), weight);
+    shape(g.outShape(), y);
   }
 
   // ---- batch normalization
@@ -262,9 +265,7 @@ public final class Operations {
       float momentum,
       Tensor runningMean,
       Tensor runningVariance) {
-    same(mean, inverseDeviation);
-    same(mean, runningMean);
-    same(mean, runningVariance);
+    same(mean, inverseDeviation, runningMean, runningVariance);
     device.updateRunningStatistics(
         mean, inverseDeviation, epsilon, rows, momentum, runningMean, runningVariance);
   }
@@ -284,8 +285,7 @@ public final class Operations {
       boolean relu,
       Tensor y) {
     channels(x, mean, inverseDeviation, gamma, beta);
-    same(x, y);
-    if (residual != null) same(x, residual);
+    same(x, residual, y);
     device.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
     watched(y);
   }
@@ -303,18 +303,10 @@ public final class Operations {
       boolean accumulate,
       Tensor dresidual,
       Tensor dx) {
-    channels(x, mean, inverseDeviation, gamma, dgamma, dbeta);
-    if (beta != null) {
-      channels(x, beta);
-      check(y == null && dresidual == null, "batchNormalizeBackward with y and beta", x, beta);
-    }
-    if (y != null) same(x, y);
-    same(x, dy);
-    same(x, dx);
-    if (dresidual != null) {
-      same(x, dresidual);
-      check(dx != dy && dx != dresidual, "batchNormalizeBackward in place", dx, dresidual);
-    }
+    channels(x, mean, inverseDeviation, gamma, beta, dgamma, dbeta);
+    same(x, y, dy, dresidual, dx);
+    check(beta == null || (y == null && dresidual == null), "y beside beta", x, beta);
+    check(dresidual == null || (dx != dy && dx != dresidual), "in place", dx, dresidual);
     with(
         dx.label(),
         device.batchNormalizeBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),
@@ -349,11 +341,13 @@ public final class Operations {
 
   public void spaceToDepth(Tensor x, Tensor y) {
     shape(spaceToDepthShape(x.shape()), y);
+    float32(x);
     device.spaceToDepth(x, y);
   }
 
   public void depthToSpace(Tensor y, Tensor x) {
     shape(spaceToDepthShape(x.shape()), y);
+    float32(x);
     device.depthToSpace(y, x);
   }
 
@@ -367,7 +361,7 @@ public final class Operations {
       throw new IllegalArgumentException(
           "space to depth needs even numbers of frequency rows and frames, not " + x);
     }
-    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, 4 * x.get(3));
+    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, Math.multiplyExact(4, x.get(3)));
   }
 
   private static void part(Tensor whole, int first, Tensor part) {
@@ -397,17 +391,19 @@ public final class Operations {
 
   public void framesFirst(Tensor x, Tensor y) {
     shape(framesFirstShape(x.shape()), y);
+    float32(x);
     device.framesFirst(x, y);
   }
 
   public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
     shape(framesFirstShape(dx.shape()), dy);
+    float32(dx);
     device.framesFirstBackward(dy, dx, accumulate);
   }
 
   /** N x W x (C H), the shape of {@link #framesFirst} for an input N x H x W x C. */
   public static Shape framesFirstShape(Shape x) {
-    return Shape.of(x.get(0), x.get(2), x.get(1) * x.get(3));
+    return Shape.of(x.get(0), x.get(2), Math.multiplyExact(x.get(1), x.get(3)));
   }
 
   public void softmaxOverFrames(Tensor x, Tensor y) {
@@ -416,8 +412,7 @@ public final class Operations {
   }
 
   public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
-    same(y, dy);
-    same(y, dx);
+    same(y, dy, dx);
     device.softmaxOverFramesBackward(y, dy, dx);
   }
 
@@ -430,10 +425,8 @@ public final class Operations {
 
   public void weightedStatisticsBackward(
       Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
-    same(x, alpha);
+    same(x, alpha, dx, dalpha);
     same(out, dout);
-    same(x, dx);
-    same(x, dalpha);
     shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
     device.weightedStatisticsBackward(x, alpha, out, floor, dout, dx, dalpha);
   }
@@ -447,8 +440,7 @@ public final class Operations {
   }
 
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
-    same(y, dy);
-    same(y, dx);
+    same(y, dy, dx);
     check(inverseNorm.size() == y.shape().rows(), "normalizeRowsBackward", y, inverseNorm);
     device.normalizeRowsBackward(y, inverseNorm, dy, dx);
   }
@@ -468,8 +460,7 @@ public final class Operations {
   public void marginLogitsBackward(
       Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
     labels(cosine, labels);
-    same(cosine, dlogits);
-    same(cosine, dcosine);
+    same(cosine, dlogits, dcosine);
     device.marginLogitsBackward(cosine, labels, margin, dlogits, dcosine);
   }
 
@@ -521,8 +512,7 @@ public final class Operations {
   }
 
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
-    channels(x, slope);
-    if (shift != null) channels(x, shift);
+    channels(x, slope, shift);
     same(x, y);
     device.prelu(x, shift, slope, y);
   }
@@ -535,10 +525,8 @@ public final class Operations {
       Tensor dx,
       Tensor dslope,
       boolean accumulate) {
-    channels(x, slope, dslope);
-    if (shift != null) channels(x, shift);
-    same(x, dy);
-    same(x, dx);
+    channels(x, slope, shift, dslope);
+    same(x, dy, dx);
     with(
         dslope.label(),
         device.preluBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),
@@ -555,38 +543,35 @@ public final class Operations {
     int border = (y.shape().get(1) - s.get(1)) / 2;
     check(border >= 0, "a border around", x, y);
     shape(Shape.of(s.get(0), s.get(1) + 2 * border, s.get(2) + 2 * border, s.get(3)), y);
-    if (shift != null) channels(x, shift);
+    channels(x, shift);
   }
 
   // ---- optimizers
 
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
-    same(gradient, parameter);
-    if (momentumBuffer != null) same(parameter, momentumBuffer);
+    same(gradient, parameter, momentumBuffer);
     device.sgd(step, gradient, parameter, momentumBuffer);
   }
 
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
-    same(gradient, parameter);
-    same(parameter, mean);
-    same(parameter, square);
+    same(gradient, parameter, mean, square);
     device.adam(step, gradient, parameter, mean, square);
   }
 
   public void quantize(Tensor x, Quantized y) {
-    same(x, y.codes());
+    coded(x, y);
     device.quantize(x, y);
   }
 
   public void dequantize(Quantized x, Tensor y) {
-    same(x.codes(), y);
+    coded(y, x);
     device.dequantize(x, y);
   }
 
   public void sgdQuantized(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentumBuffer) {
     same(gradient, parameter);
-    same(parameter, momentumBuffer.codes());
+    coded(parameter, momentumBuffer);
     with(
         parameter.label(),
         device.sgdQuantizedWorkspace(parameter.size(), momentumBuffer.block()),
@@ -596,8 +581,7 @@ public final class Operations {
   public void adamQuantized(
       AdamStep step, Tensor gradient, Tensor parameter, Quantized mean, Quantized square) {
     same(gradient, parameter);
-    same(parameter, mean.codes());
-    same(parameter, square.codes());
+    coded(parameter, mean, square);
     check(mean.block() == square.block(), "adamQuantized", mean.absmax(), square.absmax());
     with(
         parameter.label(),
@@ -608,13 +592,9 @@ public final class Operations {
   // ---- checks
 
   private void with(String label, long workspaceBytes, Consumer<Tensor> operation) {
-    if (workspaceBytes == 0) {
-      operation.accept(null);
-      return;
-    }
-    Shape shape = Shape.of(Math.toIntExact((workspaceBytes + 3) / 4));
+    int length = Math.toIntExact((workspaceBytes + 3) / 4);
     try (Tensor workspace =
-        backend.allocate(Category.WORKSPACE, label + ".workspace", DataType.FLOAT32, shape)) {
+        length == 0 ? null : backend.allocate(Category.WORKSPACE, label + ".workspace", length)) {
       operation.accept(workspace);
     }
   }
@@ -632,33 +612,51 @@ public final class Operations {
     }
   }
 
+  /** Null stands for a tensor that may be left out, here and below. */
+  private static void float32(Tensor x) {
+    if (x != null) length(x, DataType.FLOAT32, x.size());
+  }
+
   private static void shape(Shape expected, Tensor x) {
+    float32(x);
+    expect(expected, x);
+  }
+
+  private static void expect(Shape expected, Tensor x) {
     if (!x.shape().equals(expected)) {
       throw new IllegalArgumentException(x + " should have the shape " + expected);
     }
   }
 
-  private static void same(Tensor x, Tensor y) {
-    if (!x.shape().equals(y.shape())) {
-      throw new IllegalArgumentException(x + " and " + y + " should have the same shape");
-    }
+  private static void same(Tensor x, Tensor... others) {
+    float32(x);
+    for (Tensor y : others) if (y != null) shape(x.shape(), y);
+  }
+
+  private static void coded(Tensor x, Quantized... codes) {
+    float32(x);
+    for (Quantized q : codes) expect(x.shape(), q.codes()); // whose types it has checked
   }
 
   private static void channels(Tensor x, Tensor... vectors) {
-    for (Tensor v : vectors) check(v.size() == x.shape().get(-1), "one value per channel", x, v);
+    int c = x.shape().get(-1);
+    for (Tensor v : vectors) check(v == null || v.size() == c, "one value per channel", x, v);
   }
 
   private static void labels(Tensor x, Tensor labels) {
-    check(labels.type() == DataType.INT32, "labels are int32", x, labels);
-    check(labels.size() == x.shape().rows(), "one label per row", x, labels);
+    float32(x);
+    length(labels, DataType.INT32, x.shape().rows());
   }
 
   private static void pooled(Tensor x, Tensor out) {
     Shape s = x.shape();
-    shape(Shape.of(s.get(0), 2 * s.get(1) * s.get(3)), out);
+    float32(x);
+    shape(Shape.of(s.get(0), Math.multiplyExact(2 * s.get(1), s.get(3))), out);
   }
 
   private static void check(boolean ok, String what, Tensor a, Tensor b) {
+    float32(a);
+    float32(b);
     if (!ok) throw new IllegalArgumentException(what + ": " + a + " and " + b + " do not fit");
   }
 }

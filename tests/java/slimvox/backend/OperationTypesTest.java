@@ -1,0 +1,285 @@
+package slimvox.backend;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
+import slimvox.optim.DynamicTree;
+
+/**
+ * Every public operation with every tensor of every wrong type: refused before a device sees it.
+ *
+ * <p>A new operation needs a line in {@link #calls()}: {@link #everyTensorOfEveryOperationIsHere}
+ * fails without. Nothing is computed, on a dry device that asks the CPU for its sizes.
+ */
+class OperationTypesTest {
+  private static CpuDevice cpu;
+  private static Backend dry;
+
+  @BeforeAll
+  static void open() {
+    cpu = CpuDevice.open(1);
+    dry = new Backend(new DryDevice(cpu));
+  }
+
+  @AfterAll
+  static void close() {
+    cpu.close();
+  }
+
+  /** The arguments of one call that is right; a tensor that may be null is there in some call. */
+  record Call(String operation, Object... arguments) {
+    @Override
+    public String toString() {
+      return operation;
+    }
+  }
+
+  private static Tensor floats(int... lengths) {
+    return tensor(DataType.FLOAT32, lengths);
+  }
+
+  private static Tensor tensor(DataType type, int... lengths) {
+    return dry.allocate(Category.ACTIVATION, "x", type, Shape.of(lengths));
+  }
+
+  private static Quantized quantized() {
+    return new Quantized(tensor(DataType.UINT8, 300), floats(2), DynamicTree.signed(), 256);
+  }
+
+  static List<Call> calls() {
+    Convolution g = new Convolution(2, 8, 10, 16, 32, 3, 3, 1, 1, 1, 1, 1);
+    Tensor in = floats(2, 8, 10, 16);
+    Tensor in2 = floats(2, 8, 10, 16);
+    Tensor in3 = floats(2, 8, 10, 16);
+    Tensor in4 = floats(2, 8, 10, 16);
+    Tensor out = floats(2, 8, 10, 32);
+    Tensor weight = floats(32, 16, 3, 3);
+    Tensor laidOut = floats(Math.toIntExact(cpu.laidOutBytes(g) / 4));
+    Tensor c = floats(16);
+    Tensor deep = floats(2, 4, 5, 64);
+    Tensor pooled = floats(2, 256);
+    Tensor frames = floats(2, 10, 128);
+    Tensor rows = floats(320);
+    Tensor matrix = floats(6, 4);
+    Tensor labels = tensor(DataType.INT32, 6);
+    Tensor six = floats(6);
+    Tensor filters = floats(32);
+    Tensor bordered = floats(2, 10, 12, 16);
+    Tensor p = floats(300);
+    AngularMargin margin = new AngularMargin(0.2f, 32, false);
+    BinaryGradient gradient = BinaryGradient.values()[0];
+    SgdStep sgd = new SgdStep(0.1f, 0.9f, 0, 0, true, false);
+    AdamStep adam = new AdamStep(0.1, 0.9, 0.999, 1e-8, 0, true, 1);
+    return List.of(
+        new Call("upload", new float[6], six),
+        new Call("upload", new int[6], labels),
+        new Call("upload", new byte[6], tensor(DataType.UINT8, 6)),
+        new Call("floats", six),
+        new Call("ints", labels),
+        new Call("bytes", tensor(DataType.UINT8, 6)),
+        new Call("fill", labels, 1f),
+        new Call("copy", in, in2),
+        new Call("copy", labels, tensor(DataType.INT32, 6)),
+        new Call("addScaled", 1f, in, in2),
+        new Call("addRounded", 1f, in, 0.5f, in2),
+        new Call("gatherLargest", floats(1)),
+        new Call("relu", in, in2),
+        new Call("reluBackward", in, in2, in3),
+        new Call("tanh", in, in2),
+        new Call("tanhBackward", in, in2, in3),
+        new Call("isFinite", in),
+        new Call("firstNotFinite", List.of(in, in2)),
+        new Call("markNotFinite", in, tensor(DataType.INT32, 1)),
+        new Call("matmul", false, false, matrix, floats(4, 5), floats(6, 5), false),
+        new Call("addToRows", c, in),
+        new Call("sumRows", in, c, false),
+        new Call("convolve", g, in, weight, out),
+        new Call("layOut", g, weight, laidOut),
+        new Call("convolveLaidOut", g, in, laidOut, out),
+        new Call("convolveAdd", g, in, weight, out),
+        new Call("convolveBackwardData", g, out, weight, in),
+        new Call("convolveBackwardWeight", g, in, out, weight, false),
+        new Call("batchStatistics", in, 1e-5f, c, c),
+        new Call("updateRunningStatistics", c, c, 1e-5f, 160L, 0.1f, c, c),
+        new Call("inverseDeviation", c, 1e-5f, c),
+        new Call("batchNormalize", in, c, c, c, c, in2, true, in3),
+        new Call("batchNormalizeBackward", in, in2, in3, c, c, c, null, c, c, false, null, in3),
+        new Call("batchNormalizeBackward", in, null, in3, c, c, c, c, c, c, false, null, in3),
+        new Call("batchNormalizeBackward", in, in2, in3, c, c, c, null, c, c, false, in3, in4),
+        new Call("takeChannels", in, 3, floats(2, 8, 10, 5)),
+        new Call("putChannels", floats(2, 8, 10, 5), 3, in),
+        new Call("spaceToDepth", in, deep),
+        new Call("depthToSpace", deep, in),
+        new Call("statisticsPooling", in, 1e-7f, pooled),
+        new Call("statisticsPoolingBackward", in, pooled, floats(2, 256), in2),
+        new Call("framesFirst", in, frames),
+        new Call("framesFirstBackward", frames, in, false),
+        new Call("softmaxOverFrames", frames, frames),
+        new Call("softmaxOverFramesBackward", frames, frames, frames),
+        new Call("weightedStatistics", frames, frames, 1e-7f, pooled),
+        new Call(
+            "weightedStatisticsBackward", frames, frames, pooled, 1e-7f, pooled, frames, frames),
+        new Call("normalizeRows", matrix, matrix, six),
+        new Call("normalizeRowsBackward", matrix, six, matrix, matrix),
+        new Call("dotRows", matrix, matrix, six),
+        new Call("marginLogits", matrix, labels, margin, matrix),
+        new Call("marginLogitsBackward", matrix, labels, margin, matrix, matrix),
+        new Call("softmaxCrossEntropy", matrix, labels, six, matrix),
+        new Call("largestInRow", matrix, labels),
+        new Call("binarizeFilters", weight, true, filters, weight),
+        new Call("binarizeFiltersBackward", weight, filters, gradient, weight, weight, false),
+        new Call("signActivation", in, c, bordered),
+        new Call("signActivation", in, null, bordered),
+        new Call("signActivationBackward", in, c, bordered, in2),
+        new Call("scaleRows", c, in),
+        new Call("prelu", in, c, c, in2),
+        new Call("prelu", in, null, c, in2),
+        new Call("preluBackward", in, c, c, in2, in2, c, false),
+        new Call("sgd", sgd, p, p, p),
+        new Call("sgd", sgd, p, p, null),
+        new Call("adam", adam, p, p, p, p),
+        new Call("quantize", p, quantized()),
+        new Call("dequantize", quantized(), p),
+        new Call("sgdQuantized", sgd, p, p, quantized()),
+        new Call("adamQuantized", adam, p, p, quantized(), quantized()));
+  }
+
+  /** The public methods that take something with a tensor in it. */
+  private static List<Method> operations() {
+    return Arrays.stream(Operations.class.getDeclaredMethods())
+        .filter(m -> Modifier.isPublic(m.getModifiers()))
+        .filter(m -> Arrays.stream(m.getParameterTypes()).anyMatch(OperationTypesTest::holds))
+        .toList();
+  }
+
+  private static boolean holds(Class<?> type) {
+    return type == Tensor.class || type == Quantized.class || type == List.class;
+  }
+
+  private static Method of(Call call) {
+    List<Method> found =
+        operations().stream()
+            .filter(m -> m.getName().equals(call.operation))
+            .filter(
+                m ->
+                    !m.getName().equals("upload")
+                        || m.getParameterTypes()[0].isInstance(call.arguments[0]))
+            .toList();
+    assertEquals(1, found.size(), call.operation);
+    return found.getFirst();
+  }
+
+  @Test
+  void everyTensorOfEveryOperationIsHere() {
+    List<Call> calls = calls();
+    for (Method m : operations()) {
+      for (int i = 0; i < m.getParameterCount(); i++) {
+        int place = i;
+        boolean there = calls.stream().anyMatch(c -> of(c).equals(m) && c.arguments[place] != null);
+        assertTrue(there, m + ": argument " + i + " is in no call");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("calls")
+  void everyWrongTypeIsRefused(Call call) throws Exception {
+    Method operation = of(call);
+    operation.invoke(dry.ops(), call.arguments);
+    for (int i = 0; i < call.arguments.length; i++) {
+      if (!holds(operation.getParameterTypes()[i])) continue;
+      for (Object wrong : wrong(call.arguments[i])) {
+        Object[] arguments = call.arguments.clone();
+        arguments[i] = wrong;
+        if (call.operation.equals("fill")) {
+          operation.invoke(dry.ops(), arguments); // takes any type
+          continue;
+        }
+        var e =
+            assertThrows(
+                InvocationTargetException.class,
+                () -> operation.invoke(dry.ops(), arguments),
+                operation + " takes " + wrong + " as argument " + i);
+        var refused = assertInstanceOf(IllegalArgumentException.class, e.getCause());
+        assertTrue(refused.getMessage().contains(wrongTensor(wrong).type().name()), e + "");
+      }
+    }
+    dry.ops().gatherLargest(null);
+  }
+
+  /** Also all tensors of one wrong type: then they agree with each other. */
+  @ParameterizedTest
+  @MethodSource("calls")
+  void theSameWrongTypeEverywhereIsRefused(Call call) {
+    if (List.of("fill", "copy").contains(call.operation)) return;
+    for (DataType type : DataType.values()) {
+      Object[] arguments = call.arguments.clone();
+      boolean changed = false;
+      for (int i = 0; i < arguments.length; i++) {
+        if (!(arguments[i] instanceof Tensor t)) continue;
+        arguments[i] = tensor(type, t.shape().toArray());
+        changed |= t.type() != type;
+      }
+      if (!changed) continue;
+      var e =
+          assertThrows(
+              InvocationTargetException.class, () -> of(call).invoke(dry.ops(), arguments));
+      assertInstanceOf(IllegalArgumentException.class, e.getCause());
+    }
+  }
+
+  private static List<Object> wrong(Object argument) {
+    List<Object> wrong = new ArrayList<>();
+    if (argument instanceof Tensor t) {
+      for (DataType type : DataType.values()) {
+        if (type != t.type()) wrong.add(tensor(type, t.shape().toArray()));
+      }
+    } else if (argument instanceof List<?> list) {
+      for (Object t : wrong(list.getLast())) wrong.add(List.of(list.getFirst(), t));
+    }
+    return wrong; // none for Quantized, which cannot be made of wrong types
+  }
+
+  private static Tensor wrongTensor(Object wrong) {
+    return (Tensor) (wrong instanceof List<?> list ? list.getLast() : wrong);
+  }
+
+  @Test
+  void quantizedNumbersCannotBeMadeOfWrongTypes() {
+    for (DataType codes : DataType.values()) {
+      for (DataType scales : DataType.values()) {
+        if (codes == DataType.UINT8 && scales == DataType.FLOAT32) continue;
+        Tensor c = tensor(codes, 300);
+        Tensor s = tensor(scales, 2);
+        assertThrows(
+            IllegalArgumentException.class, () -> new Quantized(c, s, DynamicTree.signed(), 256));
+      }
+    }
+  }
+
+  @Test
+  void bytesAreNotReadAsFloats() {
+    try (Backend b = new Backend(CpuDevice.open(1));
+        Tensor x = b.allocate(Category.ACTIVATION, "x", DataType.UINT8, Shape.of(8));
+        Tensor y = b.allocate(Category.ACTIVATION, "y", 8)) {
+      var e = assertThrows(IllegalArgumentException.class, () -> b.ops().addScaled(1, x, y));
+      assertEquals("x [8] holds 8 elements of UINT8, not 8 of FLOAT32", e.getMessage());
+    }
+  }
+}
