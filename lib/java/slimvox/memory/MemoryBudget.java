@@ -1,5 +1,6 @@
 package slimvox.memory;
 
+import java.math.BigDecimal;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -13,23 +14,31 @@ public record MemoryBudget(long bytes) {
   /** No limit. */
   public static final MemoryBudget UNLIMITED = new MemoryBudget(Long.MAX_VALUE);
 
-  private static final Pattern SIZE = Pattern.compile("([0-9]+(?:\\.[0-9]+)?)\\s*([kMGT]?i?B)");
+  private static final Pattern SIZE =
+      Pattern.compile(
+          "\\h*([0-9]*\\.?[0-9]+)\\h*(?:([KMGT])(I?)B?|B)\\h*", Pattern.CASE_INSENSITIVE);
 
   /**
-   * Reads {@code 11GB} (10^9 bytes each), {@code 512MiB} (2^20 bytes each) or {@code 1000B}.
+   * Reads {@code 11GB} (10^9 bytes each), {@code 512MiB} (2^20 bytes each) or {@code 1000B}, from k
+   * to T, in upper or lower case; {@code 11G} is 11GB. Part of a byte is left out.
    *
-   * @throws IllegalArgumentException if the text is neither
+   * @throws IllegalArgumentException if the text is no size, one too large for a number of bytes,
+   *     or a bare number
    */
   public static MemoryBudget parse(String text) {
-    Matcher m = SIZE.matcher(text.strip());
+    Matcher m = SIZE.matcher(text);
     if (!m.matches()) {
       throw new IllegalArgumentException(
           "'" + text + "' is not a size: write a number and B, kB, MB, GB, MiB or GiB, as in 11GB");
     }
-    String unit = m.group(2);
-    int power = "BkMGT".indexOf(unit.charAt(0));
-    double base = unit.contains("i") ? 1024 : 1000;
-    return new MemoryBudget((long) (Double.parseDouble(m.group(1)) * Math.pow(base, power)));
+    int power = m.group(2) == null ? 0 : "KMGT".indexOf(m.group(2).toUpperCase(Locale.ROOT)) + 1;
+    BigDecimal base = BigDecimal.valueOf(power == 0 || m.group(3).isEmpty() ? 1000 : 1024);
+    BigDecimal bytes = new BigDecimal(m.group(1)).multiply(base.pow(power));
+    if (bytes.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) >= 0) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is more than a number of bytes can be; leave the limit out for none");
+    }
+    return new MemoryBudget(bytes.longValue());
   }
 
   /** What is left of the budget when something outside the ledger takes this many bytes of it. */

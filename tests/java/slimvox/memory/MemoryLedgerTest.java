@@ -75,14 +75,6 @@ class MemoryLedgerTest {
   }
 
   @Test
-  void budgetsAreReadInDecimalAndBinaryUnits() {
-    assertEquals(11_000_000_000L, MemoryBudget.parse("11GB").bytes());
-    assertEquals(1536L << 20, MemoryBudget.parse("1.5 GiB").bytes());
-    assertEquals(1000, MemoryBudget.parse("1000B").bytes());
-    assertThrows(IllegalArgumentException.class, () -> MemoryBudget.parse("eleven"));
-  }
-
-  @Test
   void resetPeakStartsFromWhatIsInUse() {
     long id = ledger.allocated(Category.ACTIVATION, "a", 100);
     ledger.allocated(Category.PARAMETER, "p", 10);
