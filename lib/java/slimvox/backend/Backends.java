@@ -65,7 +65,8 @@ public final class Backends {
    *
    * @param name {@code cuda} (an NVIDIA card); {@code cpu}; {@code dry} (no arithmetic, shapes and
    *     ledger only); {@code best} or {@code auto} for the fastest of this machine, whose {@link
-   *     Backend#description()} says why it is not a card
+   *     Backend#description()} says why it is not a card, also where there is one that is busy or
+   *     fails to open
    * @param threads how many threads the CPU may use; 0 for one per core
    * @param tf32 whether matrix products and convolutions on a card may round their factors to 10
    *     bits of mantissa; other devices never do
@@ -90,9 +91,9 @@ public final class Backends {
     String reason = found.description();
     if (found.usable()) {
       try {
-        return cuda(tf32, budget);
-      } catch (InputException e) {
-        reason = e.getMessage();
+        return card(tf32, budget);
+      } catch (RuntimeException | LinkageError e) { // whatever it is, the CPU can do the work
+        reason = e.getMessage() == null ? e.toString() : e.getMessage();
       }
     }
     MemoryLedger ledger = new MemoryLedger(budget);
@@ -100,12 +101,15 @@ public final class Backends {
   }
 
   private static Backend cuda(boolean tf32, MemoryBudget budget) {
-    Device device;
     try {
-      device = Cuda.open(tf32);
-    } catch (UnsupportedOperationException e) {
+      return card(tf32, budget);
+    } catch (UnsupportedOperationException | DeviceException | LinkageError e) {
       throw new InputException("backend cuda: " + e.getMessage() + "; or use backend cpu", e);
     }
+  }
+
+  private static Backend card(boolean tf32, MemoryBudget budget) {
+    Device device = Cuda.open(tf32);
     long context = device.driverMemory().getOrDefault("context", 0L);
     return new Backend(device, new MemoryLedger(budget.without(context)));
   }

@@ -5,7 +5,7 @@
 
    Compile-time: VERSION (12060), INIT (what cuInit returns), CARDS, MAJOR, MINOR.
    Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel whose first launch ends in a
-   sticky error, or its fifth: NAME:5). */
+   sticky error, or its fifth: NAME:5), FAKE_BUSY (there is no context to be had). */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -68,6 +68,7 @@ int cuDeviceGetPCIBusId(char *id, int length, int device) {
 }
 int cuGetErrorName(int code, const char **name) {
   *name = code == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY"
+      : code == 46 ? "CUDA_ERROR_DEVICE_UNAVAILABLE"
       : code == 100 ? "CUDA_ERROR_NO_DEVICE"
       : code == INVALID_IMAGE ? "CUDA_ERROR_INVALID_IMAGE"
       : code == NOT_FOUND ? "CUDA_ERROR_NOT_FOUND"
@@ -80,7 +81,11 @@ int cuGetErrorString(int code, const char **text) {
   return OK;
 }
 
-int cuDevicePrimaryCtxRetain(void **context, int device) { (void)device; *context = &used; return OK; }
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+  (void)device;
+  *context = &used;
+  return getenv("FAKE_BUSY") ? 46 : OK; /* CUDA_ERROR_DEVICE_UNAVAILABLE */
+}
 int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return OK; }
 int cuCtxSetCurrent(void *context) { (void)context; return OK; }
 int cuCtxGetCurrent(void **context) { *context = &used; return OK; }

@@ -10,6 +10,8 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.FakeCard;
 
@@ -107,5 +109,45 @@ class CardFaultsTest {
             "slimvox: backend cuda: the NVIDIA driver is too old: it supports CUDA 11.8, SlimVox"
                 + " needs 12.0; install driver 525.60 or newer; or use backend cpu\n"),
         card.slimvox(Map.of(), step));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "FAKE_BUSY, yes, the card cannot be opened: CUDA_ERROR_DEVICE_UNAVAILABLE",
+    "FAKE_ERROR, __global__, error:"
+  })
+  void aCardThatIsBusyOrWhoseKernelsDoNotCompileLeavesTheWorkToTheCpu(
+      String variable, String value, String reason) throws Exception {
+    TrainerTest.corpus(folder);
+    Recipe recipe =
+        TrainerTest.recipe(
+            folder,
+            "run.backend=best",
+            "model.bins=16",
+            "data.frames=16",
+            "run.batch=2",
+            "run.length=1 steps",
+            "run.validateEvery=0 steps",
+            "run.memoryBudget=1GB");
+    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
+    Map<String, String> broken = Map.of(variable, value);
+    FakeCard.Run run =
+        card.slimvox(broken, "train", file.toString(), "--out=" + folder.resolve("run"));
+    assertEquals(0, run.code(), run.output());
+    assertTrue(run.output().contains("; CUDA is not used: "), run.output());
+    assertTrue(run.output().contains(reason), run.output());
+
+    run =
+        card.slimvox(
+            broken,
+            "train",
+            file.toString(),
+            "--out=" + folder.resolve("other"),
+            "--set",
+            "run.backend=cuda");
+    assertEquals(2, run.code(), run.output());
+    String line = run.output().lines().toList().getLast();
+    assertTrue(line.startsWith("slimvox: backend cuda: "), line);
+    assertTrue(line.contains(reason) && line.endsWith("; or use backend cpu"), line);
   }
 }

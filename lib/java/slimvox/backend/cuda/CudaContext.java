@@ -41,11 +41,18 @@ final class CudaContext implements CardStream, AutoCloseable {
   /** Makes the context of a card. */
   CudaContext(Driver.Card card) {
     this.card = card;
-    check(JCudaDriver.cuInit(0), "cuInit");
-    check(JCudaDriver.cuDeviceGet(device, card.ordinal()), "cuDeviceGet");
-    check(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain");
+    open(JCudaDriver.cuInit(0), "cuInit");
+    open(JCudaDriver.cuDeviceGet(device, card.ordinal()), "cuDeviceGet");
+    open(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain");
     enter();
-    check(JCudaDriver.cuStreamCreate(stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    open(JCudaDriver.cuStreamCreate(stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  }
+
+  private static void open(int status, String what) {
+    if (status == CUresult.CUDA_SUCCESS) return;
+    throw new DeviceException(
+        "the card cannot be opened: %s at %s; another process may have taken it"
+            .formatted(name(status), what));
   }
 
   Driver.Card card() {
