@@ -154,6 +154,8 @@ public final class Backend implements AutoCloseable {
       T result = step.get();
       ledger.checkNoneSince(mark);
       return result;
+    } catch (OutOfDeviceMemoryException e) { // of an operation; a block's has the ledger already
+      throw e.with(ledger.report(), blockBytes);
     } finally {
       // After an exception or an interrupt the layers' kept tensors are still entered.
       ledger.freeSince(mark).forEach(this::returnBlock);

@@ -27,11 +27,12 @@ public final class OutOfDeviceMemoryException extends DeviceException {
   }
 
   /**
-   * The same with the ledger's contents.
+   * The same with the ledger's contents; itself if it has them.
    *
    * @param plannedBytes of the block that steps share, which was asked for or is in use; 0 if none
    */
   OutOfDeviceMemoryException with(MemoryReport ledger, long plannedBytes) {
+    if (getCause() != null) return this;
     String categories =
         ledger.now().entrySet().stream()
             .filter(e -> e.getValue() > 0)

@@ -9,6 +9,8 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.dnnl.global.dnnl;
 
 /**
@@ -57,6 +59,8 @@ final class Dnnl {
           .downcallHandle(
               NativeLibraries.load().oneDnn().findOrThrow("dnnl_post_ops_append_sum"),
               FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT));
+
+  private static final Map<String, NativeFunction> DESTROY = new ConcurrentHashMap<>(); // by kind
 
   private Dnnl() {}
 
@@ -254,6 +258,7 @@ final class Dnnl {
 
   /** Generates the code. */
   static long primitive(long primitiveDescriptor) {
+    SystemMemory.requireRoomForCode();
     return PRIMITIVE.create(primitiveDescriptor);
   }
 
@@ -264,7 +269,7 @@ final class Dnnl {
 
   /** Ends an object, {@code dnnl_KIND_destroy}. */
   static void destroy(String kind, long object) {
-    function("dnnl_" + kind + "_destroy", 1).run(object);
+    DESTROY.computeIfAbsent(kind, k -> function("dnnl_" + k + "_destroy", 1)).run(object);
   }
 
   private static long array(Arena arena, long... values) {

@@ -9,10 +9,9 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.lang.management.ManagementFactory;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
+import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.memory.ArenaPlan;
 
 /**
@@ -25,7 +24,7 @@ import slimvox.memory.ArenaPlan;
  */
 final class HostMemory {
   private static final long HUGE_PAGE = 2L << 20;
-  private static final long WORTH_ASKING = 1L << 30; // the system's size takes a while to find out
+  private static final long WORTH_ASKING = 16L << 20; // to ask is not free, either
   private static final int MADV_HUGEPAGE = 14; // sys/mman.h of Linux
 
   private final Parallel parallel;
@@ -53,10 +52,10 @@ final class HostMemory {
   /**
    * A block aligned to {@link ArenaPlan#ALIGNMENT}, all zeros.
    *
-   * @throws OutOfMemoryError if the system has not so much; the message says how much
+   * @throws OutOfDeviceMemoryException if the system has not so much; the message says how much
    */
   synchronized long allocate(long bytes) {
-    refuseMoreThanThereIs(bytes);
+    if (bytes >= WORTH_ASKING) SystemMemory.require(bytes);
     boolean huge = bytes >= 2 * HUGE_PAGE;
     long alignment = huge ? HUGE_PAGE : ArenaPlan.ALIGNMENT;
     MemorySegment raw;
@@ -66,12 +65,7 @@ final class HostMemory {
       throw new AssertionError(e); // malloc throws nothing
     }
     if (raw.address() == 0) {
-      throw new OutOfMemoryError(
-          String.format(
-              Locale.ROOT,
-              "the system has no %d bytes (%.1f GB) outside the Java heap",
-              bytes,
-              bytes / 1e9));
+      throw SystemMemory.outOfMemory("the system has no %d bytes for a block".formatted(bytes));
     }
     long address = (raw.address() + alignment - 1) / alignment * alignment;
     if (huge && madvise != null) {
@@ -89,23 +83,6 @@ final class HostMemory {
         bytes, 1, (part, from, to) -> Lanes.ALL.asSlice(address + from, to - from).fill((byte) 0));
     blocks.put(address, raw);
     return address;
-  }
-
-  /**
-   * Linux promises memory that it does not have, and kills without a word who then writes to it.
-   */
-  private static void refuseMoreThanThereIs(long bytes) {
-    if (bytes < WORTH_ASKING) return;
-    if (ManagementFactory.getOperatingSystemMXBean()
-            instanceof com.sun.management.OperatingSystemMXBean system
-        && bytes > system.getTotalMemorySize() + system.getTotalSwapSpaceSize()) {
-      throw new OutOfMemoryError(
-          String.format(
-              Locale.ROOT,
-              "%.1f GB are needed outside the Java heap, this machine has %.1f GB",
-              bytes / 1e9,
-              system.getTotalMemorySize() / 1e9));
-    }
   }
 
   /** Returns a block. */

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
+import org.bytedeco.dnnl.global.dnnl;
 
 /**
  * A C function all of whose arguments are pointers or integers, each passed as a {@code long}.
@@ -50,10 +51,12 @@ record NativeFunction(String name, int arity, MethodHandle handle) {
   /**
    * Calls a function that returns a status.
    *
-   * @throws IllegalStateException if it is not 0, success
+   * @throws slimvox.backend.OutOfDeviceMemoryException if the library ran out of memory
+   * @throws IllegalStateException if it is not 0, success, for another reason
    */
   void run(long... arguments) {
     int status = (int) call(arguments);
+    if (status == dnnl.dnnl_out_of_memory) throw SystemMemory.outOfMemory(name + " got none");
     if (status != 0) throw new IllegalStateException(name + " returned status " + status);
   }
 

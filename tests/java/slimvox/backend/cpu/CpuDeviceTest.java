@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.memory.ArenaPlan;
 import slimvox.storage.InputException;
 
@@ -77,12 +78,13 @@ class CpuDeviceTest {
   @Test
   void impossibleBlockSaysHowMuchWasAsked() {
     try (CpuDevice device = CpuDevice.open(1)) {
-      OutOfMemoryError e =
-          assertThrows(OutOfMemoryError.class, () -> device.allocateBlock(1L << 60));
+      OutOfDeviceMemoryException e =
+          assertThrows(OutOfDeviceMemoryException.class, () -> device.allocateBlock(1L << 60));
       // Never asked of the system, which promises more than it has.
       assertTrue(
           e.getMessage()
-              .startsWith("1152921504.6 GB are needed outside the Java heap, this machine has "),
+              .startsWith(
+                  "out of memory: 1152921504.6 GB are needed outside the Java heap, this machine"),
           e.getMessage());
     }
   }
