@@ -10,6 +10,7 @@ import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
+import slimvox.nn.BatchNorm2d;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.storage.InputException;
@@ -22,7 +23,6 @@ import slimvox.storage.InputException;
  * scale because its weights are all 0 or not finite, are errors that name it.
  */
 public final class Packer {
-  private static final float EPSILON = 1e-5f; // of BatchNorm2d
 
   private final Network network;
   private final String source;
@@ -207,7 +207,7 @@ public final class Packer {
     float[] variance = floats(buffer(name + ".running_var"));
     float[] scale = new float[channels];
     for (int c = 0; c < channels; c++) {
-      float inverse = (float) (1 / Math.sqrt((double) variance[c] + EPSILON));
+      float inverse = (float) (1 / Math.sqrt((double) variance[c] + BatchNorm2d.EPSILON));
       scale[c] = gamma[c] * inverse;
     }
     return new Norm(

@@ -23,7 +23,9 @@ import slimvox.memory.Category;
  * <p>Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
  */
 public final class BatchNorm2d implements Layer {
-  private static final float EPSILON = 1e-5f;
+  /** Added to the variance before the root is taken. */
+  public static final float EPSILON = 1e-5f;
+
   private static final float MOMENTUM = 0.1f;
 
   private final Backend backend;
