@@ -55,7 +55,7 @@ public interface Layer extends AutoCloseable {
     return backward(dy);
   }
 
-  /** Lists parameters and other state in the order of WeSpeaker's state dict. */
+  /** Lists parameters and other state in the order of {@link State}. */
   default void describe(State state) {}
 
   /** Draws the initial parameters, the same for the same generator state. */

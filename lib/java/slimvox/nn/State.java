@@ -10,8 +10,12 @@ import java.util.function.LongSupplier;
 import slimvox.backend.Tensor;
 
 /**
- * Everything a network has to remember, by name, in the order of WeSpeaker's state dict: learned
- * parameters, buffers (running statistics) and counters.
+ * Everything a network has to remember, by name, in the order of its layers: learned parameters,
+ * buffers (running statistics) and counters.
+ *
+ * <p>Of ResNets that is the order of WeSpeaker's state dict. WeSpeaker's Gemini DF-ResNet lists the
+ * layers before all stages first, here each stands before the blocks of its stage; files are read
+ * by name, so that the order is of no consequence.
  */
 public final class State {
   /** A whole number such as {@code num_batches_tracked}. */
