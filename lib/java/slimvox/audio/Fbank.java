@@ -103,7 +103,7 @@ public final class Fbank {
               options.frameLength()));
     }
     int bins = options.bins();
-    var values = new float[Math.multiplyExact(frames, bins)];
+    var values = new float[Features.length(frames, bins)];
     int half = options.fftLength() / 2;
     var rows = new float[LANES * options.frameLength()];
     var even = new float[half * LANES];

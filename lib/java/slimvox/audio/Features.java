@@ -1,6 +1,7 @@
 package slimvox.audio;
 
 import java.util.Objects;
+import slimvox.storage.InputException;
 
 /**
  * Feature vectors of one utterance, one row a frame.
@@ -19,6 +20,19 @@ public record Features(float[] values, int frames, int bins) {
       throw new IllegalArgumentException(
           frames + " frames x " + bins + " bins do not make " + values.length + " values");
     }
+  }
+
+  /**
+   * The length of an array of frames x bins.
+   *
+   * @throws InputException if there is no such array
+   */
+  public static int length(long frames, int bins) {
+    long length = frames * bins;
+    if (length <= Integer.MAX_VALUE - 8) return (int) length;
+    throw new InputException(
+        "%d frames x %d bins are more than a Java array holds; use shorter utterances"
+            .formatted(frames, bins));
   }
 
   /** The value of one bin in one frame. */

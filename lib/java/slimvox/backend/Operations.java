@@ -155,11 +155,11 @@ public final class Operations {
   /** c (+)= op(a) op(b); the sizes are taken from c (m x n) and from a (k). */
   public void matmul(
       boolean transposeA, boolean transposeB, Tensor a, Tensor b, Tensor c, boolean accumulate) {
-    int m = Math.toIntExact(c.shape().rows());
+    int m = Shape.axis(c.shape().rows());
     int n = c.shape().get(-1);
     long rowsA = a.shape().rows();
     int columnsA = a.shape().get(-1);
-    int k = transposeA ? Math.toIntExact(rowsA) : columnsA;
+    int k = transposeA ? Shape.axis(rowsA) : columnsA;
     check((transposeA ? columnsA : rowsA) == m, "matmul", a, c);
     check((transposeB ? b.shape().get(-1) : b.shape().rows()) == k, "matmul", a, b);
     check((transposeB ? b.shape().rows() : b.shape().get(-1)) == n, "matmul", b, c);
@@ -361,7 +361,7 @@ public final class Operations {
       throw new IllegalArgumentException(
           "space to depth needs even numbers of frequency rows and frames, not " + x);
     }
-    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, Math.multiplyExact(4, x.get(3)));
+    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, Shape.axis(4L * x.get(3)));
   }
 
   private static void part(Tensor whole, int first, Tensor part) {
@@ -403,7 +403,7 @@ public final class Operations {
 
   /** N x W x (C H), the shape of {@link #framesFirst} for an input N x H x W x C. */
   public static Shape framesFirstShape(Shape x) {
-    return Shape.of(x.get(0), x.get(2), Math.multiplyExact(x.get(1), x.get(3)));
+    return Shape.of(x.get(0), x.get(2), Shape.axis((long) x.get(1) * x.get(3)));
   }
 
   public void softmaxOverFrames(Tensor x, Tensor y) {
@@ -418,7 +418,7 @@ public final class Operations {
 
   public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
     same(x, alpha);
-    shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
+    shape(Shape.of(x.shape().get(0), Shape.axis(2L * x.shape().get(2))), out);
     device.weightedStatistics(x, alpha, floor, out);
     watched(out);
   }
@@ -427,7 +427,7 @@ public final class Operations {
       Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
     same(x, alpha, dx, dalpha);
     same(out, dout);
-    shape(Shape.of(x.shape().get(0), 2 * x.shape().get(2)), out);
+    shape(Shape.of(x.shape().get(0), Shape.axis(2L * x.shape().get(2))), out);
     device.weightedStatisticsBackward(x, alpha, out, floor, dout, dx, dalpha);
   }
 
@@ -592,7 +592,7 @@ public final class Operations {
   // ---- checks
 
   private void with(String label, long workspaceBytes, Consumer<Tensor> operation) {
-    int length = Math.toIntExact((workspaceBytes + 3) / 4);
+    int length = Shape.axis((workspaceBytes + 3) / 4);
     try (Tensor workspace =
         length == 0 ? null : backend.allocate(Category.WORKSPACE, label + ".workspace", length)) {
       operation.accept(workspace);
@@ -601,7 +601,7 @@ public final class Operations {
 
   private static int hostLength(Tensor x, DataType type) {
     length(x, type, x.size());
-    return Math.toIntExact(x.size());
+    return Shape.axis(x.size());
   }
 
   private static void length(Tensor x, DataType type, long length) {
@@ -651,7 +651,7 @@ public final class Operations {
   private static void pooled(Tensor x, Tensor out) {
     Shape s = x.shape();
     float32(x);
-    shape(Shape.of(s.get(0), Math.multiplyExact(2 * s.get(1), s.get(3))), out);
+    shape(Shape.of(s.get(0), Shape.axis(2L * s.get(1) * s.get(3))), out);
   }
 
   private static void check(boolean ok, String what, Tensor a, Tensor b) {

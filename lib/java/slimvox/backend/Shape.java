@@ -1,11 +1,14 @@
 package slimvox.backend;
 
 import java.util.Arrays;
+import slimvox.storage.InputException;
 
 /**
  * The lengths of a tensor's axes, slowest first. Activations are N, H (frequency), W (frames), C.
  */
 public final class Shape {
+  private static final long MOST = 1L << 53; // so that bytes, and sums of them, can be counted
+
   private final int[] lengths;
 
   private Shape(int[] lengths) {
@@ -16,14 +19,32 @@ public final class Shape {
    * A shape.
    *
    * @throws IllegalArgumentException if a length is not positive
+   * @throws InputException if there are more elements than 2^53
    */
   public static Shape of(int... lengths) {
+    long size = 1;
     for (int length : lengths) {
       if (length <= 0) {
         throw new IllegalArgumentException("impossible shape " + Arrays.toString(lengths));
       }
+      if (size > MOST / length) throw tooLarge("a tensor of " + Arrays.toString(lengths));
+      size *= length;
     }
     return new Shape(lengths.clone());
+  }
+
+  /**
+   * The length of an axis that is a product, such as of channels and frequency rows.
+   *
+   * @throws InputException if it is more than an int
+   */
+  public static int axis(long length) {
+    if (length > Integer.MAX_VALUE) throw tooLarge("an axis of length " + length);
+    return (int) length;
+  }
+
+  private static InputException tooLarge(String what) {
+    return new InputException(what + " is too large; use a smaller batch, fewer frames or bins");
   }
 
   /** Number of axes. */

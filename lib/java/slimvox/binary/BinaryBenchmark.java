@@ -159,7 +159,7 @@ public final class BinaryBenchmark {
 
   private Features features() {
     Random random = new Random(2);
-    float[] values = new float[frames * spec.bins()];
+    float[] values = new float[Features.length(frames, spec.bins())];
     for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
     return new Features(values, frames, spec.bins());
   }

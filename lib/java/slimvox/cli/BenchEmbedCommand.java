@@ -79,7 +79,7 @@ final class BenchEmbedCommand extends Subcommand {
     List<Features> utterances = new ArrayList<>();
     Random random = new Random(2);
     for (int n = 0; n < batch; n++) {
-      float[] values = new float[frames * spec.bins()];
+      float[] values = new float[Features.length(frames, spec.bins())];
       for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
       utterances.add(new Features(values, frames, spec.bins()));
     }

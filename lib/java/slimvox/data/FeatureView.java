@@ -72,7 +72,7 @@ public record FeatureView(MemorySegment values, int frames, int bins, Mapped fil
 
   /** All frames, in an array of their own. */
   public Features toFeatures() {
-    float[] copy = new float[frames * bins];
+    float[] copy = new float[Features.length(frames, bins)];
     copy(0, frames, copy, 0);
     return new Features(copy, frames, bins);
   }

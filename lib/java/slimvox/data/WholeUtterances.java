@@ -39,15 +39,15 @@ public final class WholeUtterances {
   public Features features(String id) {
     List<FeatureView> parts =
         corpus.parts(id).stream().map(part -> source.features(part, 0)).toList();
-    int frames = parts.stream().mapToInt(FeatureView::frames).sum();
+    long frames = parts.stream().mapToLong(FeatureView::frames).sum();
     int bins = source.bins();
-    float[] values = new float[frames * bins];
+    float[] values = new float[Features.length(frames, bins)];
     int at = 0;
     for (FeatureView part : parts) {
       part.copy(0, part.frames(), values, at);
       at += part.frames() * bins;
     }
-    Features features = new Features(values, frames, bins);
+    Features features = new Features(values, (int) frames, bins);
     return meanNormalization ? MeanNormalization.apply(features) : features;
   }
 

@@ -3,6 +3,7 @@ package slimvox.models;
 import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Backend;
+import slimvox.backend.Shape;
 import slimvox.nn.AttentiveStatisticsPooling;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Branch;
@@ -180,7 +181,10 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
 
   /** How many values pooling takes a mean and a deviation of. */
   static int pooledFeatures(ModelSpec spec, int channels, int bins) {
-    return spec.pooling() == ModelSpec.Pooling.GSP ? channels : channels * bins;
+    // Twice as many are pooled.
+    return spec.pooling() == ModelSpec.Pooling.GSP
+        ? channels
+        : Shape.axis(2L * channels * bins) / 2;
   }
 
   static Layer pooling(Backend backend, ModelSpec spec, int features) {

@@ -49,7 +49,8 @@ public final class AttentiveStatisticsPooling implements Layer {
     ops.tanh(h, h);
     Tensor a = linear2.forward(h, mode);
     ops.softmaxOverFrames(a, a);
-    Tensor out = backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), 2 * s.get(2));
+    Tensor out =
+        backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), Shape.axis(2L * s.get(2)));
     ops.weightedStatistics(f, a, StatisticsPooling.FLOOR, out);
     if (mode.keeps()) {
       inputShape = x.shape();

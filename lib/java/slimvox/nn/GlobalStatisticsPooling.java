@@ -25,7 +25,7 @@ public final class GlobalStatisticsPooling implements Layer {
     Shape s = x.shape();
     if (mode.keeps()) shape = s;
     // All positions as the frames of one frequency.
-    try (Tensor positions = x.view(s.get(0), 1, s.get(1) * s.get(2), s.get(3))) {
+    try (Tensor positions = x.view(s.get(0), 1, Shape.axis((long) s.get(1) * s.get(2)), s.get(3))) {
       return overPositions.forward(positions, mode);
     }
   }

@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import java.util.random.RandomGenerator;
+import slimvox.backend.Shape;
 
 /** Distributions of initial parameters. */
 public final class Initial {
@@ -21,7 +22,7 @@ public final class Initial {
   }
 
   private static void fill(Parameter parameter, double bound, RandomGenerator random) {
-    float[] values = new float[Math.toIntExact(parameter.value().size())];
+    float[] values = new float[Shape.axis(parameter.value().size())];
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) ((2 * random.nextDouble() - 1) * bound);
     }

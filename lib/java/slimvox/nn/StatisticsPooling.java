@@ -37,7 +37,8 @@ public final class StatisticsPooling implements Layer {
               + " give more frames");
     }
     Tensor out =
-        backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), 2 * s.get(1) * s.get(3));
+        backend.allocate(
+            Category.ACTIVATION, name + ".out", s.get(0), Shape.axis(2L * s.get(1) * s.get(3)));
     backend.ops().statisticsPooling(x, FLOOR, out);
     if (mode.keeps()) {
       input = x.retain();

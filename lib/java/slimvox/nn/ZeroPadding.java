@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import slimvox.backend.Backend;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -32,8 +33,8 @@ public final class ZeroPadding implements Layer {
     backend.ops().fill(y, 0);
     try (Tensor wide = backend.allocate(Category.INPUT, name + ".wide", s[0], s[1], width);
         Tensor rows = x.view(s[0], s[1], s[2]);
-        Tensor all = y.view(s[0], height * width);
-        Tensor part = wide.view(s[0], s[1] * width)) {
+        Tensor all = y.view(s[0], Shape.axis((long) height * width));
+        Tensor part = wide.view(s[0], Shape.axis((long) s[1] * width))) {
       backend.ops().fill(wide, 0);
       backend.ops().putChannels(rows, 0, wide); // the frames are the last axis here
       backend.ops().putChannels(part, 0, all);

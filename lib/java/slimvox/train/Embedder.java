@@ -112,7 +112,7 @@ public final class Embedder implements AutoCloseable {
   public List<float[]> embed(List<Features> batch) {
     int frames = batch.getFirst().frames();
     int bins = network.spec().bins();
-    float[] values = new float[Math.multiplyExact(batch.size() * bins, frames)];
+    float[] values = new float[Features.length((long) batch.size() * frames, bins)];
     for (int i = 0; i < batch.size(); i++) {
       Features features = batch.get(i);
       if (features.bins() != bins) {
@@ -187,7 +187,8 @@ public final class Embedder implements AutoCloseable {
   }
 
   private Plan plan(Form form) {
-    float[] values = new float[form.batch * network.spec().bins() * form.frames];
+    float[] values =
+        new float[Features.length((long) form.batch * form.frames, network.spec().bins())];
     List<Convolution> convolutions = null;
     if (frozen) {
       run(dryNetwork, values, form.batch, form.frames); // says which convolutions there are

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
@@ -64,7 +65,7 @@ public final class StepGradients {
     try (TrainingStep step = new TrainingStep(network, classifier, recorder, update)) {
       SplittableRandom random = new SplittableRandom(input.seed);
       step.initialize(random);
-      float[] features = new float[input.batch * spec.bins() * input.frames];
+      float[] features = new float[Features.length((long) input.batch * input.frames, spec.bins())];
       for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
       int[] labels = new int[input.batch];
       for (int i = 0; i < labels.length; i++) labels[i] = i % input.classes;

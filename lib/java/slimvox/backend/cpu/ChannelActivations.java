@@ -43,7 +43,7 @@ final class ChannelActivations {
     int channels = s.get(3);
     int border = (y.shape().get(1) - s.get(1)) / 2;
     long paddedRow = (long) y.shape().get(2) * channels;
-    int count = s.get(2) * channels;
+    int count = Shape.axis((long) s.get(2) * channels);
     long edge = (long) border * channels;
     RowCycle cycle = RowCycle.of(channels, count);
     int height = s.get(1);
@@ -100,7 +100,7 @@ final class ChannelActivations {
     int channels = s.get(3);
     int border = (dy.shape().get(1) - s.get(1)) / 2;
     long paddedRow = (long) dy.shape().get(2) * channels;
-    int count = s.get(2) * channels;
+    int count = Shape.axis((long) s.get(2) * channels);
     RowCycle cycle = RowCycle.of(channels, count);
     int height = s.get(1);
     int paddedHeight = dy.shape().get(1);

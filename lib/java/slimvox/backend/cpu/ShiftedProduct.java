@@ -3,6 +3,7 @@ package slimvox.backend.cpu;
 import java.util.List;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.Shape;
 
 /**
  * A convolution from many channels to few, or such a one's gradient, as a product and a sum over
@@ -31,7 +32,7 @@ final class ShiftedProduct implements ConvolutionPass {
     taps = Taps.of(g, narrowOutput, narrowOutput ? 1 : -1);
     images = taps.inCache(g.batch(), g.height() * g.width());
     int columns = taps.columns();
-    int pixels = images * g.height() * g.width();
+    int pixels = Shape.axis((long) images * g.height() * g.width());
     try (Layouts layouts = new Layouts()) {
       long[] lengths = {g.outChannels(), g.inChannels(), g.kernelHeight(), g.kernelWidth()};
       long row = (long) g.kernelWidth() * taps.narrow();
