@@ -87,7 +87,35 @@ public final class AtomicFile {
     if (Files.exists(target) && !Files.isRegularFile(target)) {
       throw new InputException(file + ": cannot be written, it is not a regular file");
     }
+    if (isOpenFile(target)) {
+      throw new InputException(
+          file
+              + ": cannot be written, it is what a program has open, and would be replaced; give"
+              + " the name of a file");
+    }
     return target;
+  }
+
+  /**
+   * Whether a name leads to an open file, link by link: /dev/stdout, /dev/fd/1, /proc/self/fd/1.
+   */
+  private static boolean isOpenFile(Path file) {
+    try {
+      Path at = file;
+      for (int links = 0; links < 40; links++) {
+        Path parent = at.getParent();
+        if (parent == null || !Files.exists(parent)) return false;
+        Path folder = parent.toRealPath();
+        if (folder.endsWith("fd") && (folder.startsWith("/proc") || folder.startsWith("/dev"))) {
+          return true;
+        }
+        if (!Files.isSymbolicLink(at)) return false;
+        at = folder.resolve(Files.readSymbolicLink(at));
+      }
+    } catch (IOException e) {
+      // what is wrong with it shows when it is written
+    }
+    return false;
   }
 
   static void write(Path file, long bytes, Content content, Opener opener) {

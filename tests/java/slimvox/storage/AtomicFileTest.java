@@ -6,12 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class AtomicFileTest {
@@ -138,6 +141,49 @@ class AtomicFileTest {
     AtomicFile.write(link, "new");
     assertTrue(Files.isSymbolicLink(link));
     assertEquals("new", Files.readString(file));
+  }
+
+  /** /dev/stdout leads over such links to the file that the shell opened; it must stay in place. */
+  @Test
+  void whatIsOpenIsNotReplaced() throws IOException {
+    Path open = Path.of("/proc/self/fd");
+    Assumptions.assumeTrue(Files.isDirectory(open), "no /proc/self/fd on this system");
+    Path file = Files.writeString(folder.resolve("log.txt"), "a line of last month\n");
+    try (FileOutputStream out = new FileOutputStream(file.toFile(), true)) {
+      Path descriptor;
+      try (var all = Files.list(open)) {
+        descriptor = all.filter(f -> Files.exists(f) && isSame(f, file)).findFirst().orElseThrow();
+      }
+      Path link = Files.createSymbolicLink(folder.resolve("link"), descriptor);
+      Path further = Files.createSymbolicLink(folder.resolve("further"), Path.of("link"));
+      Path fd = Path.of("/dev/fd").resolve(descriptor.getFileName());
+      for (Path name : List.of(descriptor, fd, link, further)) {
+        if (!Files.exists(name)) continue; // no /dev/fd
+        for (Executable write :
+            List.<Executable>of(
+                () -> AtomicFile.write(name, "scores"), () -> AtomicFile.requireWritable(name))) {
+          assertEquals(
+              name
+                  + ": cannot be written, it is what a program has open, and would be replaced;"
+                  + " give the name of a file",
+              assertThrows(InputException.class, write).getMessage());
+        }
+      }
+      out.write("and more\n".getBytes(StandardCharsets.UTF_8));
+    }
+    assertEquals("a line of last month\nand more\n", Files.readString(file));
+    Path sink = Path.of("/dev/null");
+    assertEquals(
+        sink + ": cannot be written, it is not a regular file",
+        assertThrows(InputException.class, () -> AtomicFile.write(sink, "x")).getMessage());
+  }
+
+  private static boolean isSame(Path a, Path b) {
+    try {
+      return Files.isSameFile(a, b);
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   @Test
