@@ -27,6 +27,8 @@ import slimvox.models.Network;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
+import slimvox.storage.UtteranceNames;
 import slimvox.train.Checkpoint;
 import slimvox.train.Embedder;
 import slimvox.verify.Embeddings;
@@ -133,7 +135,7 @@ final class EmbedCommand extends Subcommand {
                 ? of(corpus, network.spec().bins())
                 : new Input(features.ids(), id -> features.features(id, !noCmn), bins);
         checkBins(input, network.spec());
-        return write(embed(network, chosen(input)), corpus, network.spec());
+        return write(embed(network, chosen(input, network.spec().embeddingSize())), corpus, network.spec());
       }
     }
   }
@@ -150,7 +152,7 @@ final class EmbedCommand extends Subcommand {
         PackedNetwork network = new PackedNetwork(backend, packed)) {
       Input input = input(corpus, own.bins());
       checkBins(input, own);
-      return write(embed(network, chosen(input)), corpus, own);
+      return write(embed(network, chosen(input, own.embeddingSize())), corpus, own);
     }
   }
 
@@ -237,16 +239,28 @@ final class EmbedCommand extends Subcommand {
             .formatted(source(), input.bins, modelFile, spec.bins()));
   }
 
-  private Input chosen(Input all) {
-    if (trials == null) return all;
-    Trials list = Trials.read(trials);
-    LinkedHashSet<String> known = new LinkedHashSet<>(all.ids);
-    for (String id : list.utterances()) {
-      if (!known.contains(id)) {
-        throw new InputException("%s: utterance %s is not in %s".formatted(trials, id, source()));
-      }
+  /** What is to be embedded, which one file can hold. */
+  private Input chosen(Input all, int embeddingSize) {
+    Input chosen = trials == null ? all : ofTrials(all);
+    if (!speakerMeans) {
+      SafetensorsWriter.requireRoom(places.getLast(), chosen.ids, embeddingSize);
     }
-    return new Input(list.utterances(), all.features, all.bins);
+    return chosen;
+  }
+
+  private Input ofTrials(Input all) {
+    Trials list = Trials.read(trials);
+    UtteranceNames names = new UtteranceNames(all.ids);
+    LinkedHashSet<String> ids = new LinkedHashSet<>();
+    for (String utterance : list.utterances()) {
+      String id = names.find(trials.toString(), utterance);
+      if (id == null) {
+        throw new InputException(
+            "%s: utterance %s is not in %s".formatted(trials, utterance, source()));
+      }
+      ids.add(id);
+    }
+    return new Input(List.copyOf(ids), all.features, all.bins);
   }
 
   private Embeddings embed(Network network, Input input) throws InterruptedException {

@@ -18,6 +18,7 @@ final class EmbeddingFile {
    */
   static Embeddings read(Path path) {
     Safetensors file = Safetensors.read(path);
+    if (file.metadata().containsKey("cmn")) file.requireChecksums(); // made by 'slimvox embed'
     Embeddings embeddings = null;
     for (String id : file.names()) {
       long[] shape = file.shape(id);

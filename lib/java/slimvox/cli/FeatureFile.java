@@ -26,6 +26,7 @@ final class FeatureFile {
    */
   static FeatureFile open(Path path) {
     Safetensors file = Safetensors.read(path);
+    if (file.metadata().containsKey("features")) file.requireChecksums(); // 'slimvox features'
     if (file.names().isEmpty()) throw new InputException(path + ": holds no features");
     int bins = -1;
     for (String id : file.names()) {

@@ -94,6 +94,7 @@ final class FeaturesCommand extends Subcommand {
     if (out != null && isFile()) AtomicFile.requireWritable(out);
     Corpus corpus = Corpus.open(corpusFolder);
     if (check) return check(validate(corpus));
+    if (isFile()) SafetensorsWriter.requireRoom(out, ids(corpus), 1, bins);
     CorpusReport report = validate(corpus.requireFiles());
     note(report.toString().stripTrailing());
     return write(corpus, report);
@@ -181,11 +182,15 @@ final class FeaturesCommand extends Subcommand {
     SafetensorsWriter writer = Safetensors.writer();
     writer.metadata("features", "log-mel of 25 ms every 10 ms" + (cmn ? ", mean subtracted" : ""));
     WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
+    whole.forEach(ids(corpus), (id, f) -> put(writer, id, f));
+    writer.write(out);
+  }
+
+  private static List<String> ids(Corpus corpus) {
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
     ids.addAll(corpus.joined().keySet());
-    whole.forEach(ids, (id, f) -> put(writer, id, f));
-    writer.write(out);
+    return ids;
   }
 
   private static void put(SafetensorsWriter writer, String id, Features f) {

@@ -1,9 +1,11 @@
 package slimvox.storage;
 
-import java.util.Arrays;
-import java.util.List;
-
-/** An element type of the safetensors format, by the name it has in the header. */
+/**
+ * An element type of the safetensors format, by the name it has in the header.
+ *
+ * <p>The format has others, some of less than a byte, and will get more: tensors of these have a
+ * place in a file, but no values here.
+ */
 enum Dtype {
   F64(8),
   I64(8),
@@ -32,9 +34,5 @@ enum Dtype {
   static Dtype named(String name) {
     for (Dtype dtype : values()) if (dtype.name().equals(name)) return dtype;
     return null;
-  }
-
-  static List<String> names() {
-    return Arrays.stream(values()).map(Enum::name).toList();
   }
 }

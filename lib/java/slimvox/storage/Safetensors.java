@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
+import java.util.function.LongUnaryOperator;
 
 /**
  * A safetensors file, open for reading.
@@ -27,13 +28,13 @@ import java.util.function.LongToDoubleFunction;
  * collected. A file that is replaced meanwhile by {@link AtomicFile} goes on being read as it was.
  *
  * <p>Files written by {@link SafetensorsWriter} carry checksums, and {@link #read} refuses one in
- * which any byte has changed. Files of other programs are read without. Bad input of any kind is an
- * {@link InputException}.
+ * which any byte has changed, or that looks like one of them but has none. Files of other programs
+ * are read without. Bad input of any kind is an {@link InputException}.
  *
  * <p>Source: github.com/huggingface/safetensors, README, section Format.
  */
 public final class Safetensors {
-  private static final long MAX_HEADER_BYTES = 100_000_000; // the limit of the reference library
+  static final long MAX_HEADER_BYTES = 100_000_000; // the limit of the reference library
 
   private final Path file;
   private final SafetensorsHeader header;
@@ -129,6 +130,18 @@ public final class Safetensors {
     return file;
   }
 
+  /**
+   * Checks that the file carries checksums: of a kind that only SlimVox writes, one without them is
+   * damaged or was changed by another program.
+   *
+   * @return this
+   * @throws InputException if it has none
+   */
+  public Safetensors requireChecksums() {
+    if (header.metadata().containsKey(Checksums.CHECKSUM_KEY)) return this;
+    throw Checksums.missing(file);
+  }
+
   /** The texts of the header's {@code __metadata__}, SlimVox's own checksums left out. */
   public Map<String, String> metadata() {
     Map<String, String> metadata = new LinkedHashMap<>(header.metadata());
@@ -154,7 +167,7 @@ public final class Safetensors {
 
   /** The element type as the header names it: {@code F32}, {@code I64}, ... */
   public String dtype(String name) {
-    return entry(name).dtype().name();
+    return entry(name).type();
   }
 
   /** The bytes of a tensor where they lie: mapped, read-only, little-endian, perhaps unaligned. */
@@ -166,11 +179,11 @@ public final class Safetensors {
   /** The elements of an F32, F64 (rounded), F16 or BF16 tensor. */
   public float[] floats(String name) {
     SafetensorsHeader.Entry entry = entry(name);
+    LongToDoubleFunction element = real(entry);
     float[] values = new float[arrayLength(entry)];
     if (entry.dtype() == Dtype.F32) {
       MemorySegment.copy(data, F32, entry.begin(), values, 0, values.length);
     } else {
-      LongToDoubleFunction element = real(entry);
       for (int i = 0; i < values.length; i++) values[i] = (float) element.applyAsDouble(i);
     }
     return values;
@@ -179,8 +192,8 @@ public final class Safetensors {
   /** The elements of an F64, F32, F16 or BF16 tensor. */
   public double[] doubles(String name) {
     SafetensorsHeader.Entry entry = entry(name);
-    double[] values = new double[arrayLength(entry)];
     LongToDoubleFunction element = real(entry);
+    double[] values = new double[arrayLength(entry)];
     for (int i = 0; i < values.length; i++) values[i] = element.applyAsDouble(i);
     return values;
   }
@@ -188,21 +201,20 @@ public final class Safetensors {
   /** The elements of an I64, I32, I16, I8, U32, U16, U8 or BOOL tensor. */
   public long[] longs(String name) {
     SafetensorsHeader.Entry entry = entry(name);
+    long begin = entry.begin();
+    LongUnaryOperator element =
+        switch (entry.dtype()) {
+          case I64 -> i -> data.get(I64, begin + 8 * i);
+          case I32 -> i -> data.get(I32, begin + 4 * i);
+          case U32 -> i -> Integer.toUnsignedLong(data.get(I32, begin + 4 * i));
+          case I16 -> i -> data.get(I16, begin + 2 * i);
+          case U16 -> i -> Short.toUnsignedLong(data.get(I16, begin + 2 * i));
+          case I8 -> i -> data.get(ValueLayout.JAVA_BYTE, begin + i);
+          case U8, BOOL -> i -> Byte.toUnsignedLong(data.get(ValueLayout.JAVA_BYTE, begin + i));
+          case null, default -> throw wrongType(entry, "whole numbers");
+        };
     long[] values = new long[arrayLength(entry)];
-    long at = entry.begin();
-    for (int i = 0; i < values.length; i++, at += entry.dtype().bytes) {
-      values[i] =
-          switch (entry.dtype()) {
-            case I64 -> data.get(I64, at);
-            case I32 -> data.get(I32, at);
-            case U32 -> Integer.toUnsignedLong(data.get(I32, at));
-            case I16 -> data.get(I16, at);
-            case U16 -> Short.toUnsignedLong(data.get(I16, at));
-            case I8 -> data.get(ValueLayout.JAVA_BYTE, at);
-            case U8, BOOL -> Byte.toUnsignedLong(data.get(ValueLayout.JAVA_BYTE, at));
-            default -> throw wrongType(entry, "whole numbers");
-          };
-    }
+    for (int i = 0; i < values.length; i++) values[i] = element.applyAsLong(i);
     return values;
   }
 
@@ -215,7 +227,7 @@ public final class Safetensors {
         MemorySegment.copy(data, ValueLayout.JAVA_BYTE, entry.begin(), values, 0, values.length);
         yield values;
       }
-      default -> throw wrongType(entry, "bytes");
+      case null, default -> throw wrongType(entry, "bytes");
     };
   }
 
@@ -238,7 +250,7 @@ public final class Safetensors {
       case F64 -> i -> data.get(F64, begin + 8 * i);
       case F16 -> i -> Float.float16ToFloat(data.get(I16, begin + 2 * i));
       case BF16 -> i -> Float.intBitsToFloat(data.get(I16, begin + 2 * i) << 16);
-      default -> throw wrongType(entry, "real numbers");
+      case null, default -> throw wrongType(entry, "real numbers");
     };
   }
 
@@ -249,7 +261,7 @@ public final class Safetensors {
     throw new InputException(
         file
             + ": has no tensor "
-            + name
+            + SafetensorsHeader.oneLine(name)
             + (near.isEmpty() ? "; it holds none" : "; the nearest names are " + join(near)));
   }
 
@@ -258,20 +270,26 @@ public final class Safetensors {
   }
 
   private int arrayLength(SafetensorsHeader.Entry entry) {
-    if (entry.elements() > Integer.MAX_VALUE - 8) {
+    long elements = (entry.end() - entry.begin()) / entry.dtype().bytes;
+    if (elements > Integer.MAX_VALUE - 8) {
       throw new InputException(
           file
               + ": tensor "
-              + entry.name()
+              + SafetensorsHeader.oneLine(entry.name())
               + " has "
-              + entry.elements()
+              + elements
               + " elements, more than a Java array holds");
     }
-    return (int) entry.elements();
+    return (int) elements;
   }
 
   private InputException wrongType(SafetensorsHeader.Entry entry, String wanted) {
     return new InputException(
-        file + ": tensor " + entry.name() + " is " + entry.dtype() + ", " + wanted + " are needed");
+        "%s: tensor %s is %s, %s are needed"
+            .formatted(
+                file,
+                SafetensorsHeader.oneLine(entry.name()),
+                SafetensorsHeader.oneLine(entry.type()),
+                wanted));
   }
 }

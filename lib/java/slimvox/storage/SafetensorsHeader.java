@@ -35,14 +35,12 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
   /**
    * Where one tensor lies.
    *
+   * @param type the element type as the header names it
+   * @param dtype the element type; null for one whose values cannot be read here
    * @param begin first byte, counted from the end of the header
    * @param end one past the last byte
    */
-  record Entry(String name, Dtype dtype, long[] shape, long begin, long end) {
-    long elements() {
-      return (end - begin) / dtype.bytes;
-    }
-  }
+  record Entry(String name, String type, Dtype dtype, long[] shape, long begin, long end) {}
 
   /**
    * Reads and checks a header.
@@ -104,16 +102,6 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
     JsonNode type = node.get("dtype");
     if (type == null || !type.isTextual()) throw bad(file, tensor + " has no dtype");
     Dtype dtype = Dtype.named(type.textValue());
-    if (dtype == null) {
-      throw bad(
-          file,
-          tensor
-              + " has the unknown type "
-              + oneLine(type.textValue())
-              + " (known: "
-              + String.join(", ", Dtype.names())
-              + ")");
-    }
     long[] shape = longs(file, tensor, "shape", node.get("shape"));
     long[] offsets = longs(file, tensor, "data_offsets", node.get("data_offsets"));
     if (offsets.length != 2 || offsets[0] > offsets[1]) {
@@ -121,12 +109,12 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
     }
     long bytes;
     try {
-      bytes = dtype.bytes;
+      bytes = dtype == null ? 1 : dtype.bytes; // an element may also take a part of a byte
       for (long size : shape) bytes = Math.multiplyExact(bytes, size);
     } catch (ArithmeticException e) {
       throw bad(file, tensor + " has a shape with more bytes than a file can hold");
     }
-    if (bytes != offsets[1] - offsets[0]) {
+    if (dtype != null && bytes != offsets[1] - offsets[0]) {
       throw bad(
           file,
           tensor
@@ -136,7 +124,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
               + (offsets[1] - offsets[0])
               + " bytes of data");
     }
-    return new Entry(name, dtype, shape, offsets[0], offsets[1]);
+    return new Entry(name, type.textValue(), dtype, shape, offsets[0], offsets[1]);
   }
 
   private static long[] longs(Path file, String tensor, String key, JsonNode node) {

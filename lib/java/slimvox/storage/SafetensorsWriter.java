@@ -2,6 +2,7 @@ package slimvox.storage;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -11,6 +12,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,6 +29,9 @@ import java.util.zip.CRC32C;
  */
 public final class SafetensorsWriter {
   private static final int CHUNK_BYTES = 1 << 20;
+  private static final int CHECKSUM_BYTES = 9; // a blank and eight digits
+  private static final String ENTRY =
+      "\"\":{\"dtype\":\"F32\",\"shape\":,\"data_offsets\":[,]}"; // without the comma before
 
   private record Part(String name, Dtype dtype, long[] shape, MemorySegment values) {}
 
@@ -99,15 +105,52 @@ public final class SafetensorsWriter {
   }
 
   /**
+   * Checks that one file can hold F32 tensors of these names, before their values are computed.
+   *
+   * @param leastShape a shape that none is smaller than
+   * @throws InputException if their header is over the format's limit
+   */
+  public static void requireRoom(Path file, Collection<String> names, long... leastShape) {
+    requireRoom(file, names.size(), headerBytes(names, leastShape));
+  }
+
+  static long headerBytes(Collection<String> names, long... leastShape) {
+    String shape = Arrays.toString(leastShape).replace(" ", "");
+    long bytes = 4;
+    for (long size : leastShape) bytes *= size;
+    long header = 0;
+    long offset = 0;
+    for (String name : names) {
+      header += ENTRY.length() + JsonStringEncoder.getInstance().quoteAsUTF8(name).length;
+      header += shape.length() + digits(offset) + digits(offset + bytes) + 1 + CHECKSUM_BYTES;
+      offset += bytes;
+    }
+    return header;
+  }
+
+  private static int digits(long number) {
+    return Long.toString(number).length();
+  }
+
+  private static void requireRoom(Path file, int tensors, long header) {
+    if (header <= Safetensors.MAX_HEADER_BYTES) return;
+    throw new InputException(
+        ("%s: the names of %d tensors take a header of %d bytes, the safetensors format allows %d;"
+                + " give shorter ids, or put fewer of them into a file")
+            .formatted(file, tensors, header, Safetensors.MAX_HEADER_BYTES));
+  }
+
+  /**
    * Writes the file; an earlier one of this name is replaced only when the new one is complete.
    *
-   * @throws InputException if it cannot be written, for example on a full disk; see {@link
-   *     AtomicFile}
+   * @throws InputException if it cannot be written, for example on a full disk, see {@link
+   *     AtomicFile}; or if nothing could read it, its header being over the format's limit
    */
   public void write(Path file) {
     List<Part> ordered = new ArrayList<>(parts.values());
     ordered.sort(Comparator.comparingInt((Part part) -> -part.dtype().bytes));
     byte[] header = header(ordered);
+    requireRoom(file, ordered.size(), header.length);
     long bytes = 8L + header.length;
     for (Part part : ordered) bytes += part.values().byteSize();
     AtomicFile.write(

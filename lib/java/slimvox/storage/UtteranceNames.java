@@ -24,6 +24,7 @@ public final class UtteranceNames {
       Pattern.compile("(?i)\\.(wav|flac|m4a|mp3|ogg|opus|sph|aac)$");
 
   private final Set<String> ids;
+  private final Map<String, String> found = new HashMap<>();
   private Map<String, List<String>> byKey; // made when a name is no id itself
 
   /** Names of these ids. */
@@ -39,25 +40,34 @@ public final class UtteranceNames {
    */
   public synchronized String find(String place, String name) {
     if (ids.contains(name)) return name;
+    String known = found.get(name);
+    if (known == null) {
+      known = otherForm(place, name);
+      if (known != null) found.put(name, known);
+    }
+    return known;
+  }
+
+  private String otherForm(String place, String name) {
     if (byKey == null) {
       byKey = new HashMap<>();
       for (String id : ids) byKey.computeIfAbsent(key(id), _ -> new ArrayList<>(1)).add(id);
     }
-    List<String> found = byKey.get(key(name));
-    if (found == null) return null;
-    if (found.size() > 1) {
-      List<String> same = found.stream().filter(id -> normal(id).equals(normal(name))).toList();
-      if (!same.isEmpty()) found = same;
+    List<String> alike = byKey.get(key(name));
+    if (alike == null) return null;
+    if (alike.size() > 1) {
+      List<String> same = alike.stream().filter(id -> normal(id).equals(normal(name))).toList();
+      if (!same.isEmpty()) alike = same;
     }
-    if (found.size() == 1) return found.getFirst();
+    if (alike.size() == 1) return alike.getFirst();
     throw new InputException(
         "%s: utterance '%s' can be '%s' or '%s'%s; write it as one of them"
             .formatted(
                 place,
                 name,
-                found.get(0),
-                found.get(1),
-                normal(found.get(0)).equals(normal(found.get(1)))
+                alike.get(0),
+                alike.get(1),
+                normal(alike.get(0)).equals(normal(alike.get(1)))
                     ? ", which differ in how accents are encoded"
                     : ""));
   }

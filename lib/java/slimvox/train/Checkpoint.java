@@ -182,6 +182,7 @@ public final class Checkpoint {
    */
   static void start(Path path, TrainingStep step, Inputs inputs) {
     Safetensors file = Safetensors.read(path);
+    if (file.metadata().containsKey("recipe")) file.requireChecksums();
     int classes = step.state().parameters().get("projection.weight").value().shape().get(0);
     boolean sameSpeakers =
         inputs.corpus().equals(file.metadata().get(CORPUS))
@@ -232,7 +233,7 @@ public final class Checkpoint {
         || !file.metadata().getOrDefault("steps", "").matches("\\d{1,10}")) {
       throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
     }
-    return file;
+    return file.requireChecksums();
   }
 
   private static Recipe recipe(Safetensors file) {
