@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
 import slimvox.models.ModelSpec;
@@ -23,12 +24,31 @@ import slimvox.storage.Safetensors;
  * layerS.I}, bottlenecks from {@code conv3}, the embedding's size E and the frequencies left at the
  * pooling from {@code seg_1.weight} (E x 2 channels frequencies). Three halvings, each rounded up,
  * lead from the bins to these frequencies, so that up to eight numbers of bins fit one file.
+ *
+ * <p>All names may have a prefix ({@code module.} of PyTorch's DataParallel). The classifier and
+ * what belongs to training alone are not looked at; counters of batches may be real numbers, as in
+ * averaged models, or missing.
  */
 final class WespeakerFile {
+  private static final Pattern OF_TRAINING =
+      Pattern.compile(
+          "(module\\.)?(projection|optimizer|(\\w+_)?scheduler)\\..*|epoch|(global_)?steps?");
+  private static final String COUNTER = ".num_batches_tracked";
+  private static final int MOST_FREQUENCIES = 4096;
+
   private final Safetensors file;
+  private final String prefix;
 
   private WespeakerFile(Safetensors file) {
     this.file = file;
+    String last = "seg_1.weight";
+    prefix =
+        file.names().stream()
+            .filter(name -> name.endsWith(last))
+            .map(name -> name.substring(0, name.length() - last.length()))
+            .filter(start -> file.has(start + "conv1.weight"))
+            .findFirst()
+            .orElse("");
   }
 
   /** Opens a file. */
@@ -45,15 +65,38 @@ final class WespeakerFile {
    */
   Network network(ModelOptions given, int featureBins, Backend backend) {
     ModelSpec spec = spec(given, featureBins);
+    for (String name : file.names()) {
+      if (!name.startsWith(prefix) && !isOfTraining(name)) {
+        throw new InputException(
+            "%s: tensor %s is unknown to a WeSpeaker ResNet named %s...; take it out"
+                .formatted(file.file(), name, prefix));
+      }
+    }
+    try (Backend dry = new Backend(new DryDevice())) {
+      network(spec, given, dry).close(); // before memory is taken that a wrong file asks for
+    }
+    return network(spec, given, backend);
+  }
+
+  private Network network(ModelSpec spec, ModelOptions given, Backend backend) {
     return backend.owning(
         () -> {
           Network network =
               given.name != null || Models.names().contains(spec.name())
                   ? Models.build(spec, backend)
                   : new ResNet(blocks(), bottleneck()).build(spec, backend);
-          Weights.load(file, "", network.state(), name -> name.startsWith("projection."));
+          Weights.load(
+              file,
+              prefix,
+              network.state(),
+              name -> name.endsWith(COUNTER),
+              WespeakerFile::isOfTraining);
           return network;
         });
+  }
+
+  private static boolean isOfTraining(String name) {
+    return OF_TRAINING.matcher(name).matches();
   }
 
   private ModelSpec spec(ModelOptions given, int featureBins) {
@@ -61,12 +104,14 @@ final class WespeakerFile {
     long[] last = shape("seg_1.weight", 2);
     int channels = 8 * width * (bottleneck() ? 4 : 1);
     long frequencies = last[1] / (2L * channels);
-    if (frequencies < 1 || last[1] != frequencies * 2 * channels) {
+    if (frequencies < 1
+        || frequencies > MOST_FREQUENCIES
+        || last[1] != frequencies * 2 * channels) {
       throw new InputException(
           "%s: seg_1.weight has %d inputs, which %d channels do not divide; not a WeSpeaker ResNet"
               .formatted(file.file(), last[1], 2 * channels));
     }
-    boolean attentive = file.names().stream().anyMatch(name -> name.startsWith("pool."));
+    boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
     ModelSpec found =
         new ModelSpec(
             given.name == null ? "ResNet" + blocks() : given.name,
@@ -92,15 +137,20 @@ final class WespeakerFile {
 
   /** The same under the registered name, where a registered model has just these tensors. */
   private ModelSpec named(ModelSpec found) {
-    Set<String> names = new HashSet<>(file.names());
-    names.removeIf(name -> name.startsWith("projection."));
+    Set<String> names = new HashSet<>();
+    for (String name : file.names()) {
+      if (name.startsWith(prefix)) names.add(name.substring(prefix.length()));
+    }
+    names.removeIf(name -> isOfTraining(name) || name.endsWith(COUNTER));
     try (Backend dry = new Backend(new DryDevice())) {
       for (String name : Models.names()) {
         ModelSpec candidate =
             new ModelSpec(
                 name, found.width(), found.bins(), found.embeddingSize(), found.pooling());
         try (Network network = Models.build(candidate, dry)) {
-          if (names.equals(new HashSet<>(network.state().names()))) return candidate;
+          Set<String> own = new HashSet<>(network.state().names());
+          own.removeIf(n -> n.endsWith(COUNTER));
+          if (names.equals(own)) return candidate;
         }
       }
     }
@@ -108,14 +158,14 @@ final class WespeakerFile {
   }
 
   private boolean bottleneck() {
-    return file.has("layer1.0.conv3.weight");
+    return file.has(prefix + "layer1.0.conv3.weight");
   }
 
   private List<Integer> blocks() {
     List<Integer> blocks = new ArrayList<>();
     for (int stage = 1; stage <= 4; stage++) {
       int count = 0;
-      while (file.has("layer" + stage + "." + count + ".conv1.weight")) count++;
+      while (file.has(prefix + "layer" + stage + "." + count + ".conv1.weight")) count++;
       if (count == 0) {
         throw new InputException(
             "%s: no tensor layer%d.0.conv1.weight, so this is no WeSpeaker ResNet"
@@ -127,14 +177,14 @@ final class WespeakerFile {
   }
 
   private long[] shape(String name, int dimensions) {
-    if (!file.has(name)) {
+    if (!file.has(prefix + name)) {
       throw new InputException(
           file.file()
               + ": no tensor "
               + name
               + ", so this is neither a SlimVox checkpoint nor a WeSpeaker ResNet");
     }
-    long[] shape = file.shape(name);
+    long[] shape = file.shape(prefix + name);
     if (shape.length != dimensions || shape[0] < 1 || shape[0] > 65536) {
       throw new InputException(file.file() + ": tensor " + name + " has an unexpected shape");
     }

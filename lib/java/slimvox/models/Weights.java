@@ -60,7 +60,7 @@ public final class Weights {
       } else if (b != null) {
         upload(file, prefix + name, b);
       } else {
-        state.counters().get(name).set().accept(file.longs(prefix + name)[0]);
+        state.counters().get(name).set().accept(count(file, prefix + name));
       }
     }
   }
@@ -97,7 +97,11 @@ public final class Weights {
     for (String name : names) {
       Parameter p = state.parameters().get(name);
       Tensor x = p != null ? p.value() : state.buffers().get(name);
-      if (x != null) shape(file, prefix + name, x);
+      if (x != null) {
+        shape(file, prefix + name, x);
+      } else {
+        count(file, prefix + name);
+      }
     }
   }
 
@@ -123,6 +127,23 @@ public final class Weights {
     } else {
       x.backend().ops().upload(file.floats(name), x);
     }
+  }
+
+  /**
+   * The value of a counter. Averaging of models makes a real number of it, which half precision may
+   * not hold; it takes no part in evaluation.
+   */
+  private static long count(Safetensors file, String name) {
+    boolean real = file.dtype(name).startsWith("F") || file.dtype(name).equals("BF16");
+    double[] reals = real ? file.doubles(name) : new double[0];
+    long[] wholes = real ? new long[reals.length] : file.longs(name);
+    for (int i = 0; i < reals.length; i++) {
+      wholes[i] = Double.isFinite(reals[i]) ? Math.round(reals[i]) : 0;
+    }
+    if (wholes.length == 1) return wholes[0];
+    throw new InputException(
+        "%s: tensor %s has %d values, a counter has one"
+            .formatted(file.file(), name, wholes.length));
   }
 
   /** Adds the state to a file. */
