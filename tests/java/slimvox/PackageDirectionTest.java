@@ -28,7 +28,7 @@ class PackageDirectionTest {
           Map.entry("optim", List.of("nn", "backend", "memory")),
           Map.entry("audio", List.of("vector")),
           Map.entry("data", List.of("audio")),
-          Map.entry("verify", List.of()),
+          Map.entry("verify", List.of("vector")),
           Map.entry("binary", List.of("models", "nn", "backend", "memory", "vector", "audio")),
           Map.entry(
               "train",

@@ -8,6 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.storage.AtomicFile;
+import slimvox.storage.UtteranceNames;
 import slimvox.verify.DetectionCost;
 import slimvox.verify.DetectionCurve;
 import slimvox.verify.PhraseResults;
@@ -62,11 +63,8 @@ final class EvaluateCommand extends Subcommand {
     DetectionCost cost = DetectionCost.of(pTarget);
     Scores scored = Scores.read(scores, Trials.read(trials));
     DetectionCurve curve = scored.curve();
-    Verification v = Verification.of(curve, cost, scored.trials().name(), scored.trials().sha256());
-    PhraseResults phrases =
-        words == null
-            ? null
-            : PhraseResults.of(scored, PhraseResults.readPhrases(words)::get, cost);
+    Verification v = Verification.of(curve, scored, cost);
+    PhraseResults phrases = words == null ? null : phrases(scored, cost);
     if (det != null) DetFile.write(det, scores.getFileName().toString(), curve);
     Map<String, Object> values = json(v);
     if (phrases == null) {
@@ -79,6 +77,12 @@ final class EvaluateCommand extends Subcommand {
     values.put("mean_phrase_eer_percent", phrases.meanEerPercent());
     result(table(phrases), values);
     return 0;
+  }
+
+  private PhraseResults phrases(Scores scored, DetectionCost cost) {
+    Map<String, String> said = PhraseResults.readPhrases(words);
+    UtteranceNames names = new UtteranceNames(said.keySet());
+    return PhraseResults.of(scored, u -> said.get(names.find(words.toString(), u)), cost);
   }
 
   private static String table(PhraseResults phrases) {
@@ -125,6 +129,7 @@ final class EvaluateCommand extends Subcommand {
     values.put("min_dcf_threshold", v.minDcfThreshold());
     values.put("trial_list", v.trialList());
     values.put("trial_list_sha256", v.sha256());
+    if (v.scoring() != null) values.put("scoring", v.scoring());
     return values;
   }
 }

@@ -107,7 +107,8 @@ public final class TrainingPanel implements Listener {
 
   @Override
   public void validated(long step, Verification verification) {
-    panel.metric("EER", format("%.2f %%", verification.eerPercent()));
+    String scoring = verification.scoring() == null ? "" : " (" + verification.scoring() + ")";
+    panel.metric("EER", format("%.2f %%", verification.eerPercent()) + scoring);
     panel.point("EER (%)", "validation", step, verification.eerPercent());
     draw(step);
   }

@@ -16,6 +16,7 @@ import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
 import slimvox.nn.BinaryScheme;
 import slimvox.storage.AtomicFile;
+import slimvox.verify.CosineScoring;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
@@ -213,7 +214,10 @@ public final class TrainingRuns {
     Map<String, Scores> scores = new LinkedHashMap<>();
     for (String list : names()) {
       Trials trials = trials(recipe, list);
-      for (String kind : kinds) scores.put(list + kind, Scores.read(file(own, list, kind), trials));
+      for (String kind : kinds) {
+        Scores read = Scores.read(file(own, list, kind), trials);
+        scores.put(list + kind, read.scoredBy(CosineScoring.plain().toString()));
+      }
     }
     List<CSVRecord> steps = new ArrayList<>();
     RunLog.steps(own, steps::add);

@@ -1,11 +1,12 @@
 package slimvox.verify;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.storage.InputException;
+import slimvox.vector.StableVectors;
 
 /**
  * Adaptive symmetric score normalisation (AS-norm): measures a score by what each side scores
@@ -23,6 +24,9 @@ import slimvox.storage.InputException;
  */
 public final class AdaptiveSNorm {
   private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
+
+  /** A hundred times the rounding of a cosine in float32; of speakers it is 0.01 to 0.1. */
+  private static final double LEAST_DEVIATION = 1e-5;
 
   private final CosineScoring scoring;
   private final float[][] cohort;
@@ -51,7 +55,7 @@ public final class AdaptiveSNorm {
    * Scores every trial of a list and normalises.
    *
    * @throws InputException as {@link CosineScoring#score}, or if an utterance is equally near to
-   *     all N cohort members, so that sigma is zero
+   *     all N cohort members, so that sigma is zero or the rounding of the cosines
    */
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = scoring.unitVectors(trials, embeddings);
@@ -65,12 +69,12 @@ public final class AdaptiveSNorm {
     IntStream.range(0, units.length)
         .parallel()
         .forEach(u -> statistics(u, units[u], trials, mu, sigma));
-    float[] values = new float[trials.size()];
+    double[] values = new double[trials.size()];
     for (int i = 0; i < values.length; i++) {
       int e = trials.enrolNumber(i);
       int t = trials.testNumber(i);
       double s = CosineScoring.dot(units[e], units[t]);
-      values[i] = (float) (0.5 * ((s - mu[e]) / sigma[e] + (s - mu[t]) / sigma[t]));
+      values[i] = 0.5 * ((s - mu[e]) / sigma[e] + (s - mu[t]) / sigma[t]);
     }
     return new Scores(toString(), trials, values);
   }
@@ -87,13 +91,18 @@ public final class AdaptiveSNorm {
     for (int c = from; c < cosines.length; c++) {
       squares += (cosines[c] - mean) * (cosines[c] - mean);
     }
-    if (cosines[from] == cosines[cosines.length - 1]) {
-      throw new InputException(
-          "utterance '%s' is equally near to its %d nearest cohort members; take a larger cohort"
-              .formatted(trials.utterances().get(number), top));
-    }
     mu[number] = mean;
     sigma[number] = Math.sqrt(squares / top);
+    if (sigma[number] < LEAST_DEVIATION) {
+      throw new InputException(
+          String.format(
+              Locale.ROOT,
+              "utterance '%s' is equally near to its %d nearest cohort members (deviation %.1e,"
+                  + " rounding of a cosine 1e-07); take a larger cohort, of different speakers",
+              trials.utterances().get(number),
+              top,
+              sigma[number]));
+    }
   }
 
   /** In float32, unlike the score itself: an error of 1e-7 vanishes in the mean over N. */
@@ -109,7 +118,7 @@ public final class AdaptiveSNorm {
           FloatVector.fromArray(LANES, a, i + lanes)
               .fma(FloatVector.fromArray(LANES, b, i + lanes), odd);
     }
-    float sum = even.add(odd).reduceLanes(VectorOperators.ADD);
+    float sum = StableVectors.sum(even.add(odd));
     for (; i < n; i++) sum += a[i] * b[i];
     return sum;
   }

@@ -10,8 +10,7 @@ import slimvox.storage.InputException;
  * <p>{@code s(e, t) = (e - m) . (t - m) / (|e - m| |t - m|)}, with m zero or the mean embedding of
  * the training data. Subtracting it is what WeSpeaker does (the mean over VoxCeleb2 dev),
  * 3D-Speaker does not. Every embedding is centred and brought to length 1 once; a trial is then one
- * dot product, accumulated in float64. WeSpeaker writes five decimals, which creates ties; scores
- * here keep float32.
+ * dot product in float64. WeSpeaker writes five decimals, which creates ties.
  */
 public final class CosineScoring {
   private static final int CHUNK = 4096;
@@ -40,7 +39,7 @@ public final class CosineScoring {
    */
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = unitVectors(trials, embeddings);
-    float[] values = new float[trials.size()];
+    double[] values = new double[trials.size()];
     int chunks = (values.length + CHUNK - 1) / CHUNK;
     IntStream.range(0, chunks)
         .parallel()
@@ -48,7 +47,7 @@ public final class CosineScoring {
             chunk -> {
               int to = Math.min(values.length, (chunk + 1) * CHUNK);
               for (int i = chunk * CHUNK; i < to; i++) {
-                values[i] = (float) dot(units[trials.enrolNumber(i)], units[trials.testNumber(i)]);
+                values[i] = dot(units[trials.enrolNumber(i)], units[trials.testNumber(i)]);
               }
             });
     return new Scores(toString(), trials, values);
@@ -56,12 +55,12 @@ public final class CosineScoring {
 
   /** Unit vectors of a list's utterances, by their number in the list. */
   float[][] unitVectors(Trials trials, Embeddings embeddings) {
-    List<String> names = trials.utterances();
+    String[] names = new String[trials.utterances().size()];
     for (int i = 0; i < trials.size(); i++) {
-      requireEmbedding(trials, i, trials.enrol(i), embeddings);
-      requireEmbedding(trials, i, trials.test(i), embeddings);
+      find(trials, i, trials.enrolNumber(i), embeddings, names);
+      find(trials, i, trials.testNumber(i), embeddings, names);
     }
-    return embeddings.unitVectors(names, mean);
+    return embeddings.unitVectors(List.of(names), mean);
   }
 
   /** Unit vectors of all embeddings, in their order. */
@@ -69,12 +68,16 @@ public final class CosineScoring {
     return embeddings.unitVectors(embeddings.utterances(), mean);
   }
 
-  private static void requireEmbedding(
-      Trials trials, int trial, String utterance, Embeddings embeddings) {
-    if (embeddings.contains(utterance)) return;
+  private static void find(
+      Trials trials, int trial, int number, Embeddings embeddings, String[] names) {
+    if (names[number] != null) return;
+    String place = trials.name() + ":" + (trial + 1);
+    String utterance = trials.utterances().get(number);
+    names[number] = embeddings.find(place, utterance);
+    if (names[number] != null) return;
     throw new InputException(
-        "%s:%d: utterance '%s' is not among the %d embedded ones; embed it, or take the trial out"
-            .formatted(trials.name(), trial + 1, utterance, embeddings.size()));
+        "%s: utterance '%s' is not among the %d embedded ones; embed it, or take the trial out"
+            .formatted(place, utterance, embeddings.size()));
   }
 
   /** Four sums side by side: floating-point addition may not be reordered by the compiler. */

@@ -95,11 +95,11 @@ public final class DetectionCurve {
   /**
    * The curve of bare numbers.
    *
-   * @param scores higher means more likely the same speaker
+   * @param scores higher means more likely the same speaker; kept, not copied
    * @param isTarget label by index; called from several threads
    * @throws InputException if a score is NaN, or there are no targets or no nontargets
    */
-  public static DetectionCurve of(float[] scores, IntPredicate isTarget) {
+  public static DetectionCurve of(double[] scores, IntPredicate isTarget) {
     int targets = 0;
     for (int i = 0; i < scores.length; i++) if (isTarget.test(i)) targets++;
     refuseOneKind("", targets, scores.length - targets);
@@ -184,7 +184,10 @@ public final class DetectionCurve {
     double above = firstAccepted(place);
     double below = firstAccepted(placeBefore);
     if (above == Double.POSITIVE_INFINITY) above = order.score(place);
-    return new EqualErrorRate(rate, above + back * (below - above));
+    double threshold = above + back * (below - above);
+    if (!Double.isFinite(threshold))
+      threshold = (1 - back) * above + back * below; // 1e308 - -1e308
+    return new EqualErrorRate(rate, threshold);
   }
 
   /** Score of the first trial accepted when all up to {@code place} are rejected. */

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
+import slimvox.storage.UtteranceNames;
 
 /**
  * Speaker embeddings by name of utterance (or of speaker), all of one dimension, in the order they
@@ -18,6 +19,7 @@ public final class Embeddings {
   private final List<String> utterances = new ArrayList<>();
   private final List<float[]> vectors = new ArrayList<>();
   private final Map<String, Integer> numbers = new HashMap<>();
+  private UtteranceNames names; // made when first needed
 
   /** Empty, for vectors of this dimension. */
   public Embeddings(int dimension) {
@@ -50,6 +52,7 @@ public final class Embeddings {
     }
     utterances.add(utterance);
     vectors.add(vector);
+    names = null;
   }
 
   /** Number of values of each vector. */
@@ -70,6 +73,18 @@ public final class Embeddings {
   /** Whether this utterance has an embedding. */
   public boolean contains(String utterance) {
     return numbers.containsKey(utterance);
+  }
+
+  /**
+   * The utterance that another file calls by this name; null where there is none.
+   *
+   * @param place where the name stands, for the message
+   * @throws InputException if two can be meant
+   */
+  String find(String place, String name) {
+    if (contains(name)) return name;
+    if (names == null) names = new UtteranceNames(numbers.keySet());
+    return names.find(place, name);
   }
 
   /**

@@ -55,13 +55,13 @@ public final class MetricsBenchmark {
    * @param runs how often, 1 or more
    */
   public static Result run(int trials, int runs) {
-    float[] scores = new float[trials];
+    double[] scores = new double[trials];
     BitSet targets = new BitSet(trials);
     SplittableRandom random = new SplittableRandom(1);
     for (int i = 0; i < trials; i++) {
       boolean target = random.nextInt(30) == 0;
       if (target) targets.set(i);
-      scores[i] = (float) (random.nextGaussian() * 0.12 + (target ? 0.6 : 0.1));
+      scores[i] = random.nextGaussian() * 0.12 + (target ? 0.6 : 0.1);
     }
     double first = 0;
     double fastest = Double.POSITIVE_INFINITY;
@@ -72,7 +72,7 @@ public final class MetricsBenchmark {
       long before = heapBytes(false);
       long start = System.nanoTime();
       DetectionCurve curve = DetectionCurve.of(scores, targets::get);
-      result = Verification.of(curve, DetectionCost.VOXSRC, "made up", "none");
+      result = Verification.of(curve, DetectionCost.VOXSRC, "made up", "none", null);
       double seconds = (System.nanoTime() - start) / 1e9;
       peak = Math.max(peak, heapBytes(true) - before);
       if (run == 0) first = seconds;

@@ -76,8 +76,7 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
     byPhrase.forEach(
         (phrase, numbers) ->
             phrases.add(new Phrase(phrase, verification(scores, phrase, numbers, cost))));
-    Verification pooled = Verification.of(scores.curve(), cost, trials.name(), trials.sha256());
-    return new PhraseResults(pooled, phrases);
+    return new PhraseResults(Verification.of(scores, cost), phrases);
   }
 
   private static String phrase(Trials trials, int i, Function<String, String> phraseOf) {
@@ -102,15 +101,13 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
       Scores scores, String phrase, List<Integer> numbers, DetectionCost cost) {
     Trials all = scores.trials();
     Trials.Builder trials = Trials.builder(all.name() + ", phrase " + phrase);
-    float[] values = new float[numbers.size()];
+    double[] values = new double[numbers.size()];
     for (int k = 0; k < values.length; k++) {
       int i = numbers.get(k);
       trials.add(all.enrol(i), all.test(i), all.isTarget(i));
       values[k] = scores.get(i);
     }
-    Trials own = trials.build();
-    DetectionCurve curve = new Scores(scores.source(), own, values).curve();
-    return Verification.of(curve, cost, own.name(), own.sha256());
+    return Verification.of(new Scores(scores, trials.build(), values), cost);
   }
 
   /** The mean of the phrases' EERs, in percent: each phrase has its own threshold. */

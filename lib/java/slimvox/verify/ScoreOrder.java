@@ -7,59 +7,74 @@ import slimvox.storage.InputException;
 /**
  * Scores sorted upwards, equal ones in file order, each with its label and trial number.
  *
- * <p>A trial is one {@code long}: the score as 32 bits whose unsigned order is that of the float,
- * then 31 bits of trial number, then the label. A stable radix sort by the upper half, eleven bits
- * a pass, leaves ties in file order. It takes two arrays of eight bytes a trial (592 MB for 37
- * million) and about the same time on every machine; {@code Arrays.parallelSort} on the same array
- * is as fast where the JDK sorts with AVX-512 and three to six times slower where it does not.
+ * <p>A trial is one {@code long}: half of its score, as 32 bits whose unsigned order is that of the
+ * number, then 31 bits of trial number, then the label. A stable radix sort, eleven bits a pass,
+ * goes over the lower halves of all scores and then over the upper ones, and leaves ties in file
+ * order. It takes two arrays of eight bytes a trial (592 MB for 37 million) and about the same time
+ * on every machine; {@code Arrays.parallelSort} on the same array is as fast where the JDK sorts
+ * with AVX-512 and three to six times slower where it does not.
  */
 final class ScoreOrder {
   private static final int DIGIT_BITS = 11;
   private static final int DIGITS = 1 << DIGIT_BITS;
   private static final int PASSES = 3;
   private static final int CHUNKS = Math.min(16, Runtime.getRuntime().availableProcessors());
-  private static final int SIGN = 0x80000000;
+  private static final long TRIAL = 0xFFFFFFFFL;
+  private static final long TIED = 1L << 32;
 
-  private final long[] sorted;
+  private final double[] scores;
+  private final long[] sorted; // in the end: TIED with the next place or not, trial, label
 
-  private ScoreOrder(long[] sorted) {
+  private ScoreOrder(double[] scores, long[] sorted) {
+    this.scores = scores;
     this.sorted = sorted;
   }
 
   /**
-   * Sorts.
+   * Sorts. The array is kept, not copied.
    *
    * @throws InputException if a score is NaN, which has no place in an order
    */
-  static ScoreOrder of(float[] scores, IntPredicate isTarget) {
+  static ScoreOrder of(double[] scores, IntPredicate isTarget) {
     int n = scores.length;
     long[] packed = new long[n];
     inChunks(
         n,
         (_, from, to) -> {
           for (int i = from; i < to; i++) {
-            long label = isTarget.test(i) ? 1 : 0;
-            packed[i] = (long) key(scores[i], i) << 32 | (long) i << 1 | label;
+            packed[i] = key(scores, i) << 32 | (long) i << 1 | (isTarget.test(i) ? 1 : 0);
           }
         });
-    return new ScoreOrder(sort(packed));
+    long[] spare = new long[n];
+    long[] low = sort(packed, spare);
+    inChunks(
+        n,
+        (_, from, to) -> {
+          for (int i = from; i < to; i++) {
+            low[i] = key(scores, trial(low[i])) & ~TRIAL | low[i] & TRIAL;
+          }
+        });
+    ScoreOrder order = new ScoreOrder(scores, sort(low, low == packed ? spare : packed));
+    inChunks(n, (_, from, to) -> order.markTies(from, to));
+    return order;
   }
 
-  /** Bits of a float with the order of the float when read as an unsigned integer. */
-  private static int key(float score, int trial) {
-    if (Float.isNaN(score)) {
+  /** Bits of a score with its order when read as an unsigned integer. */
+  private static long key(double[] scores, int trial) {
+    if (Double.isNaN(scores[trial])) {
       throw new InputException(
           "score " + (trial + 1) + " is NaN; look for NaN in the embeddings or the score file");
     }
-    int bits = Float.floatToRawIntBits(score + 0f); // -0 becomes 0, with which it is tied
-    return bits < 0 ? ~bits : bits ^ SIGN;
+    long bits = Double.doubleToRawLongBits(scores[trial] + 0.0); // -0 becomes 0: they are tied
+    return bits < 0 ? ~bits : bits ^ Long.MIN_VALUE;
   }
 
-  private static long[] sort(long[] packed) {
+  /** Sorts by the upper half; returns the array that holds the result, one of the two. */
+  private static long[] sort(long[] packed, long[] spare) {
     long[] from = packed;
-    long[] to = new long[packed.length];
+    long[] to = spare;
     for (int pass = 0; pass < PASSES; pass++) {
-      distribute(from, to, pass);
+      if (!distribute(from, to, pass)) continue;
       long[] swap = from;
       from = to;
       to = swap;
@@ -67,20 +82,23 @@ final class ScoreOrder {
     return from;
   }
 
-  /** One pass: in order of one digit, otherwise in the order they were. */
-  private static void distribute(long[] from, long[] to, int pass) {
+  /** One pass: in order of one digit, otherwise as it was. False if nothing was to be done. */
+  private static boolean distribute(long[] from, long[] to, int pass) {
     // Chunks share no counter, and a chunk's trials of a digit go behind those of earlier chunks.
     int[][] places = new int[CHUNKS][DIGITS];
     inChunks(from.length, (chunk, start, end) -> count(from, start, end, pass, places[chunk]));
     int sum = 0;
     for (int d = 0; d < DIGITS; d++) {
+      int before = sum;
       for (int[] ofChunk : places) {
         int count = ofChunk[d];
         ofChunk[d] = sum;
         sum += count;
       }
+      if (sum - before == from.length) return false; // all have this digit
     }
     inChunks(from.length, (chunk, start, end) -> move(from, to, start, end, pass, places[chunk]));
+    return true;
   }
 
   private static void count(long[] from, int start, int end, int pass, int[] counts) {
@@ -89,6 +107,13 @@ final class ScoreOrder {
 
   private static void move(long[] from, long[] to, int start, int end, int pass, int[] places) {
     for (int i = start; i < end; i++) to[places[digit(from[i], pass)]++] = from[i];
+  }
+
+  private void markTies(int from, int to) {
+    for (int place = from; place < to; place++) {
+      boolean tied = place + 1 < size() && score(place) == score(place + 1);
+      sorted[place] = sorted[place] & TRIAL | (tied ? TIED : 0);
+    }
   }
 
   private interface Chunk {
@@ -122,17 +147,20 @@ final class ScoreOrder {
 
   /** The trial's number in the list, by place in the order. */
   int trial(int place) {
-    return (int) sorted[place] >>> 1;
+    return trial(sorted[place]);
+  }
+
+  private static int trial(long packed) {
+    return (int) packed >>> 1;
   }
 
   /** The score by place in the order. */
-  float score(int place) {
-    int key = (int) (sorted[place] >>> 32);
-    return Float.intBitsToFloat(key < 0 ? key ^ SIGN : ~key);
+  double score(int place) {
+    return scores[trial(place)] + 0.0; // 0 for -0
   }
 
   /** Whether the next place holds the same score. */
   boolean tiedWithNext(int place) {
-    return place + 1 < sorted.length && (sorted[place] ^ sorted[place + 1]) >>> 32 == 0;
+    return sorted[place] >= TIED;
   }
 }

@@ -3,13 +3,15 @@ package slimvox.verify;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.Locale;
+import java.util.regex.Pattern;
 import slimvox.storage.InputException;
 
 /**
  * One score for every trial of a list; higher means more likely the same speaker.
  *
- * <p>Scores are float32: the score files of the field have three to six decimals, which float32
- * tells apart. Files are joined with the trial list by pair, never by line order.
+ * <p>Scores are float64, as calibration and PLDA tools write them: rounded to float32, large ones
+ * would be tied. Files are joined with the trial list by pair, never by line order.
  */
 public final class Scores {
   /** How a score file is written; a file's own format is found from its first line. */
@@ -23,23 +25,33 @@ public final class Scores {
   }
 
   private final String source;
+  private final String scoring; // null: not known
   private final Trials trials;
-  private final float[] values;
+  private final double[] values;
 
   /**
    * Scores in the order of the trials. The array is kept, not copied.
    *
-   * @param source what made them, for messages: a file or a scoring rule
+   * @param scoring the rule that made them, for messages and results
    * @throws InputException if the counts differ or a score is not finite
    */
-  public Scores(String source, Trials trials, float[] values) {
+  public Scores(String scoring, Trials trials, double[] values) {
+    this(scoring, scoring, trials, values);
+  }
+
+  /** The same of other trials: those with these numbers. */
+  Scores(Scores whole, Trials trials, double[] values) {
+    this(whole.source, whole.scoring, trials, values);
+  }
+
+  private Scores(String source, String scoring, Trials trials, double[] values) {
     if (values.length != trials.size()) {
       throw new InputException(
           "%s: %d scores for the %d trials of %s; score the same list"
               .formatted(source, values.length, trials.size(), trials.name()));
     }
     for (int i = 0; i < values.length; i++) {
-      if (!Float.isFinite(values[i])) {
+      if (!Double.isFinite(values[i])) {
         throw new InputException(
             "%s: the score of trial '%s %s' (%s:%d) is %s; look for NaN in the embeddings"
                 .formatted(
@@ -47,6 +59,7 @@ public final class Scores {
       }
     }
     this.source = source;
+    this.scoring = scoring;
     this.trials = trials;
     this.values = values;
   }
@@ -55,21 +68,26 @@ public final class Scores {
    * Reads a score file in either format and joins it with a trial list.
    *
    * @throws InputException naming file and line for a line that is not a score, a score that is not
-   *     a finite number, an unknown utterance or pair, a label that contradicts the list, a trial
-   *     scored twice or not at all
+   *     a finite number or that float64 cannot hold, an unknown utterance or pair, a label that
+   *     contradicts the list, a trial scored twice or not at all
    */
   public static Scores read(Path file, Trials trials) {
     Reading reading = new Reading(file, trials);
     FieldLines.read(file, reading::line);
     reading.refuseMissing();
-    return new Scores(file.toString(), trials, reading.values);
+    return new Scores(file.toString(), null, trials, reading.values);
+  }
+
+  /** The same scores with the rule that made them, which a file does not tell. */
+  public Scores scoredBy(String rule) {
+    return new Scores(source, rule, trials, values);
   }
 
   /** The join while a file is being read. */
   private static final class Reading {
     private final Path file;
     private final Trials trials;
-    private final float[] values;
+    private final double[] values;
     private final BitSet scored;
     private Format format;
     private int next; // the trial a file in list order would score next
@@ -77,7 +95,7 @@ public final class Scores {
     private Reading(Path file, Trials trials) {
       this.file = file;
       this.trials = trials;
-      values = new float[trials.size()];
+      values = new double[trials.size()];
       scored = new BitSet(trials.size());
     }
 
@@ -96,15 +114,22 @@ public final class Scores {
       String a = voxsrc ? f[1] : f[0];
       String b = voxsrc ? f[2] : f[1];
       String score = voxsrc ? f[0] : f[2];
-      float value = number(score);
-      if (!Float.isFinite(value)) {
+      double value = number(score);
+      if (Double.isNaN(value)) {
         throw new InputException(
             at
                 + "score "
                 + FieldLines.shown(score)
                 + " is not a finite number; look for NaN in the embeddings, or mend the line");
       }
-      int trial = trial(at, a, b);
+      if (Double.isInfinite(value) || value == 0 && !ZERO.matcher(score).matches()) {
+        throw new InputException(
+            at
+                + "score "
+                + FieldLines.shown(score)
+                + " is more than float64 can hold; take the logarithms of likelihoods");
+      }
+      int trial = trial(at, listed(number, a), listed(number, b));
       if (f.length == 4) checkLabel(at, f[3], trial);
       values[trial] = value;
       scored.set(trial);
@@ -125,6 +150,13 @@ public final class Scores {
           at
               + FieldLines.shown(String.join(" ", f))
               + " is not a score; expected `score enrol test` or `enrol test score [label]`");
+    }
+
+    /** The utterance as the list has it. */
+    private String listed(int number, String utterance) {
+      if (trials.contains(utterance)) return utterance;
+      String found = trials.names().find(file + ":" + number, utterance);
+      return found == null ? utterance : found;
     }
 
     private int trial(String at, String a, String b) {
@@ -193,24 +225,28 @@ public final class Scores {
     }
   }
 
+  private static final Pattern NUMBER =
+      Pattern.compile("[+-]?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?");
+  private static final Pattern ZERO = Pattern.compile("[+-]?[0.]+([eE].*)?");
+
   /** NaN for what is not a number; Java's own suffixes (1f, 2d) and hexadecimal are not numbers. */
-  private static float number(String text) {
-    int last = text.charAt(text.length() - 1);
-    if (last != '.' && (last < '0' || last > '9') || text.indexOf('x') >= 0) return Float.NaN;
-    try {
-      return Float.parseFloat(text);
-    } catch (NumberFormatException e) {
-      return Float.NaN;
-    }
+  private static double number(String text) {
+    return NUMBER.matcher(text).matches() ? Double.parseDouble(text) : Double.NaN;
   }
 
   private static boolean isNumber(String text) {
-    return !Float.isNaN(number(text)) || text.toLowerCase().matches("[+-]?(nan|inf|infinity)");
+    return !Double.isNaN(number(text))
+        || text.toLowerCase(Locale.ROOT).matches("[+-]?(nan|inf|infinity)");
   }
 
-  /** What made the scores: a file or a scoring rule. */
+  /** Where the scores came from: a file or a scoring rule. */
   public String source() {
     return source;
+  }
+
+  /** The rule that made the scores; null if it is not known, as of a file. */
+  public String scoring() {
+    return scoring;
   }
 
   /** The trial list. */
@@ -224,12 +260,12 @@ public final class Scores {
   }
 
   /** The score of a trial. */
-  public float get(int trial) {
+  public double get(int trial) {
     return values[trial];
   }
 
   /** All scores, in the order of the trials: the array itself, not a copy. */
-  public float[] values() {
+  public double[] values() {
     return values;
   }
 
@@ -240,7 +276,7 @@ public final class Scores {
 
   /**
    * Writes the scores through a temporary file, with the fewest digits that read back as the same
-   * float.
+   * double.
    *
    * @throws InputException if the file cannot be written
    */
@@ -264,8 +300,8 @@ public final class Scores {
   }
 
   /** Shortest decimal without an exponent, which not every tool reads. */
-  private static String decimal(float value) {
-    String text = Float.toString(value);
+  private static String decimal(double value) {
+    String text = Double.toString(value);
     return text.indexOf('E') < 0 ? text : new BigDecimal(text).toPlainString();
   }
 }

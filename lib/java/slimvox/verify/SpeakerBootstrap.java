@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import slimvox.storage.InputException;
+import slimvox.storage.UtteranceNames;
 
 /**
  * How far an EER may be trusted: a confidence interval by resampling speakers.
@@ -73,10 +74,12 @@ public final class SpeakerBootstrap {
     eer = curve.equalErrorRate().rate();
     order = curve.order();
     int[] speakerByUtterance = new int[trials.utterances().size()];
+    UtteranceNames known = new UtteranceNames(speakerOf.keySet());
     Map<String, Integer> numbers = new HashMap<>();
     for (int u = 0; u < speakerByUtterance.length; u++) {
       String utterance = trials.utterances().get(u);
-      String speaker = speakerOf.get(utterance);
+      String id = known.find(trials.name(), utterance);
+      String speaker = id == null ? null : speakerOf.get(id);
       if (speaker == null) {
         throw new InputException(
             "%s: utterance '%s' has no speaker; add it to utt2spk"

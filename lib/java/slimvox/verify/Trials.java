@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
+import slimvox.storage.UtteranceNames;
 
 /**
  * A trial list: pairs of utterances, each labelled target (same speaker) or nontarget.
@@ -36,6 +37,7 @@ public final class Trials {
   private final String sha256;
   private final List<String> utterances;
   private final Map<String, Integer> numbers;
+  private final UtteranceNames names;
   private final int[] enrol;
   private final int[] test;
   private final BitSet target;
@@ -47,6 +49,7 @@ public final class Trials {
     // Copies: the builder may go on to a longer list.
     utterances = List.copyOf(built.utterances);
     numbers = new HashMap<>(built.numbers);
+    names = new UtteranceNames(numbers.keySet());
     enrol = Arrays.copyOf(built.enrol, built.size);
     test = Arrays.copyOf(built.test, built.size);
     target = (BitSet) built.target.clone();
@@ -245,6 +248,11 @@ public final class Trials {
   /** Whether some trial has this utterance on either side. */
   public boolean contains(String utterance) {
     return numbers.containsKey(utterance);
+  }
+
+  /** Finds utterances by the names that other files have for them. */
+  UtteranceNames names() {
+    return names;
   }
 
   /**

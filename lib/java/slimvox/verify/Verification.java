@@ -19,6 +19,7 @@ import slimvox.verify.DetectionCurve.Ties;
  * @param nontargets number of nontarget trials
  * @param trialList name of the trial list
  * @param sha256 hash of the trial list, in hexadecimal
+ * @param scoring rule that made the scores; null if it is not known, as of a score file
  */
 public record Verification(
     double eerPercent,
@@ -31,7 +32,8 @@ public record Verification(
     int targets,
     int nontargets,
     String trialList,
-    String sha256) {
+    String sha256,
+    String scoring) {
 
   /** Measures with p_target 0.05 and unit costs. */
   public static Verification of(Scores scores) {
@@ -44,12 +46,17 @@ public record Verification(
    * @throws slimvox.storage.InputException if the list has no targets or no nontargets
    */
   public static Verification of(Scores scores, DetectionCost cost) {
-    return of(scores.curve(), cost, scores.trials().name(), scores.trials().sha256());
+    return of(scores.curve(), scores, cost);
   }
 
-  /** Measures a curve that is at hand. */
-  public static Verification of(
-      DetectionCurve curve, DetectionCost cost, String trialList, String sha256) {
+  /** Measures a curve of these scores that is at hand. */
+  public static Verification of(DetectionCurve curve, Scores scores, DetectionCost cost) {
+    Trials trials = scores.trials();
+    return of(curve, cost, trials.name(), trials.sha256(), scores.scoring());
+  }
+
+  static Verification of(
+      DetectionCurve curve, DetectionCost cost, String trialList, String sha256, String scoring) {
     EqualErrorRate eer = curve.equalErrorRate();
     MinDcf dcf = curve.minDcf(cost);
     return new Verification(
@@ -63,7 +70,8 @@ public record Verification(
         curve.targets(),
         curve.nontargets(),
         trialList,
-        sha256);
+        sha256,
+        scoring);
   }
 
   /** Number of trials. */
@@ -76,12 +84,13 @@ public record Verification(
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "EER %.3f %% (WeSpeaker's: %.3f %%), minDCF(p_target %s) %.4f,"
+        "EER %.3f %% (WeSpeaker's: %.3f %%), minDCF(p_target %s) %.4f%s,"
             + " %,d targets + %,d nontargets of %s (sha256 %s)",
         eerPercent,
         eerWespeakerPercent,
         pTarget,
         minDcf,
+        scoring == null ? "" : " by " + scoring,
         targets,
         nontargets,
         trialList,

@@ -25,7 +25,7 @@ class RunsPanelTest {
 
   private static TrainingRuns.Outcome outcome(String name) {
     Trials trials = Trials.builder("list").add("a", "b", true).add("a", "c", false).build();
-    Scores scores = new Scores("test", trials, new float[] {1, 0});
+    Scores scores = new Scores("test", trials, new double[] {1, 0});
     return new TrainingRuns.Outcome(
         name, Recipe.defaults(), new double[0], 0, Map.of("trials", scores), Path.of("x"));
   }

@@ -43,7 +43,7 @@ class TrainingPanelTest {
             "data wait 25.0 %",
             "activation 2.00 MiB",
             "peak 2.00 MiB",
-            "EER 7.50 %")) {
+            "EER 7.50 % (cosine)")) {
       assertTrue(text.contains(part), part + " is missing in: " + text);
     }
   }
@@ -103,7 +103,8 @@ class TrainingPanelTest {
           new Listener.Step(i, 2, 1, result, 0.001, 0.1, 12, 500_000_000, ledger.report()));
     }
     Verification verification =
-        new Verification(7.5, 7.5, 0, 0.5, 0.5, 0, 0.05, 10, 20, "list", "0123456789abcdef");
+        new Verification(
+            7.5, 7.5, 0, 0.5, 0.5, 0, 0.05, 10, 20, "list", "0123456789abcdef", "cosine");
     panel.validated(2, verification);
     panel.finished(new Listener.End(2, false, 4, 1, verification, ledger.report()));
   }

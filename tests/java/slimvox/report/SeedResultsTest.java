@@ -11,7 +11,18 @@ import tech.tablesaw.api.Table;
 class SeedResultsTest {
   private static Verification eer(double percent) {
     return new Verification(
-        percent, percent, 0, percent / 20, percent / 20, 0, 0.05, 10, 90, "list", "0123456789abcd");
+        percent,
+        percent,
+        0,
+        percent / 20,
+        percent / 20,
+        0,
+        0.05,
+        10,
+        90,
+        "list",
+        "0123456789abcd",
+        null);
   }
 
   private static SeedResults results() {

@@ -30,15 +30,15 @@ class DetectionCurveTest {
 
   private static DetectionCurve curve(JsonNode list) {
     int n = list.get("scores").size();
-    float[] scores = new float[n];
-    for (int i = 0; i < n; i++) scores[i] = (float) list.get("scores").get(i).asDouble();
+    double[] scores = new double[n];
+    for (int i = 0; i < n; i++) scores[i] = list.get("scores").get(i).asDouble();
     return DetectionCurve.of(scores, i -> list.get("labels").get(i).asInt() == 1);
   }
 
   private static DetectionCurve curve(double[] targets, double[] nontargets) {
-    float[] scores = new float[targets.length + nontargets.length];
+    double[] scores = new double[targets.length + nontargets.length];
     for (int i = 0; i < scores.length; i++) {
-      scores[i] = (float) (i < targets.length ? targets[i] : nontargets[i - targets.length]);
+      scores[i] = i < targets.length ? targets[i] : nontargets[i - targets.length];
     }
     return DetectionCurve.of(scores, i -> i < targets.length);
   }
@@ -93,7 +93,7 @@ class DetectionCurveTest {
 
   @Test
   void orderInsideATieMovesTheFileOrderCostOnly() {
-    float[] scores = {0.6f, 0.6f, 0.6f, 0.9f, 0.4f, 0.5f, 0.2f, 0.1f, 0.1f};
+    double[] scores = {0.6, 0.6, 0.6, 0.9, 0.4, 0.5, 0.2, 0.1, 0.1};
     DetectionCost cost = DetectionCost.VOXSRC;
     for (int nontarget : new int[] {0, 1, 2}) {
       DetectionCurve curve =
@@ -106,7 +106,7 @@ class DetectionCurveTest {
 
   @Test
   void minusZeroAndZeroAreTied() {
-    float[] scores = {-0f, 0f, 0f, -0f};
+    double[] scores = {-0.0, 0, 0, -0.0};
     DetectionCurve curve = DetectionCurve.of(scores, i -> i < 2);
     assertEquals(0.5, curve.equalErrorRate().rate(), 1e-12);
     assertEquals(1, curve.minDcf(DetectionCost.of(0.5), Ties.MERGED).value(), 1e-12);
@@ -156,10 +156,10 @@ class DetectionCurveTest {
     Random random = new Random(7);
     for (int round = 0; round < 200; round++) {
       int n = 2 + random.nextInt(60);
-      float[] scores = new float[n];
+      double[] scores = new double[n];
       BitSet targets = new BitSet();
       for (int i = 0; i < n; i++) {
-        scores[i] = (random.nextInt(25) - 12) * (round % 2 == 0 ? 0.5f : 1e-30f);
+        scores[i] = (random.nextInt(25) - 12) * (round % 2 == 0 ? 0.5 : 1e-30);
         if (random.nextBoolean()) targets.set(i);
       }
       targets.set(0);
@@ -167,7 +167,7 @@ class DetectionCurveTest {
       DetectionCurve curve = DetectionCurve.of(scores, targets::get);
       DetectionCost cost = DetectionCost.of(0.1);
       double least = cost.normalised(1, 0);
-      for (float threshold : scores) {
+      for (double threshold : scores) {
         least =
             Math.min(
                 least,
@@ -178,7 +178,7 @@ class DetectionCurveTest {
       assertEquals(least, curve.minDcf(cost, Ties.MERGED).value(), 1e-12);
       double eer = curve.equalErrorRate().rate();
       // No threshold has both errors below the EER, nor both above it.
-      for (float threshold : scores) {
+      for (double threshold : scores) {
         double miss = rate(scores, targets, threshold, true);
         double falseAlarm = rate(scores, targets, threshold, false);
         assertFalse(miss < eer - 1e-12 && falseAlarm < eer - 1e-12);
@@ -187,7 +187,7 @@ class DetectionCurveTest {
     }
   }
 
-  private static double rate(float[] scores, BitSet targets, float threshold, boolean miss) {
+  private static double rate(double[] scores, BitSet targets, double threshold, boolean miss) {
     int of = 0;
     int wrong = 0;
     for (int i = 0; i < scores.length; i++) {
@@ -199,19 +199,26 @@ class DetectionCurveTest {
   }
 
   @Test
-  void orderIsThatOfFloatsAndStable() {
+  void orderIsThatOfDoublesAndStable() {
     Random random = new Random(3);
-    float[] scores = new float[5000];
+    double[] scores = new double[5000];
     for (int i = 0; i < scores.length; i++) {
-      scores[i] = Float.intBitsToFloat(random.nextInt());
-      if (Float.isNaN(scores[i])) scores[i] = random.nextInt(3) - 1;
+      scores[i] =
+          switch (i % 4) {
+            case 0 -> Double.longBitsToDouble(random.nextLong());
+            case 1 -> Float.intBitsToFloat(random.nextInt());
+            case 2 -> 1 + random.nextInt(20) * 0x1p-52; // alike but for the last bits
+            default -> random.nextInt(5) - 2;
+          };
+      if (Double.isNaN(scores[i])) scores[i] = random.nextInt(3) - 1;
     }
-    scores[17] = Float.POSITIVE_INFINITY;
-    scores[18] = Float.NEGATIVE_INFINITY;
+    scores[17] = Double.POSITIVE_INFINITY;
+    scores[18] = Double.NEGATIVE_INFINITY;
+    scores[19] = -0.0;
     ScoreOrder order = ScoreOrder.of(scores, i -> i % 3 == 0);
     for (int place = 0; place < order.size(); place++) {
       int trial = order.trial(place);
-      assertEquals(scores[trial] + 0f, order.score(place));
+      assertEquals(scores[trial] + 0, order.score(place));
       assertEquals(trial % 3 == 0 ? 1 : 0, order.label(place));
       if (place == 0) continue;
       boolean tied = order.tiedWithNext(place - 1);
@@ -221,13 +228,42 @@ class DetectionCurveTest {
     }
   }
 
+  /** Rounded to float32 all of them are tied, and the EER is 50 %. */
+  @Test
+  void scoresThatFloatsCannotTellApartAreNotTied() {
+    for (double offset : new double[] {-123456.789, 1, 1e15}) {
+      double step = Math.ulp(offset);
+      double[] targets = new double[20];
+      double[] nontargets = new double[20];
+      for (int i = 0; i < 20; i++) {
+        nontargets[i] = offset + i * step;
+        targets[i] = offset + (20 + i) * step;
+      }
+      DetectionCurve curve = curve(targets, nontargets);
+      assertEquals(0, curve.equalErrorRate().rate());
+      assertEquals(0, curve.equalErrorRate(Ties.FILE_ORDER).rate());
+      assertEquals(0, curve.minDcf(DetectionCost.VOXSRC).value());
+      assertEquals(0, curve.minDcf(DetectionCost.VOXSRC, Ties.MERGED).value());
+      assertEquals(offset + 20 * step, curve.equalErrorRate().threshold(), step);
+    }
+  }
+
+  @Test
+  void thresholdBetweenTheLargestScoresIsANumber() {
+    double largest = Double.MAX_VALUE;
+    DetectionCurve curve =
+        curve(new double[] {largest, -largest}, new double[] {largest, -largest});
+    assertEquals(0.5, curve.equalErrorRate().rate());
+    assertTrue(Double.isFinite(curve.equalErrorRate().threshold()));
+  }
+
   @Test
   void detCurveIsThinnedAndStraightForNormalScores() {
     Random random = new Random(1);
     int n = 200_000;
-    float[] scores = new float[n];
+    double[] scores = new double[n];
     for (int i = 0; i < n; i++) {
-      scores[i] = (float) (random.nextGaussian() + (i % 4 == 0 ? 3 : 0));
+      scores[i] = random.nextGaussian() + (i % 4 == 0 ? 3 : 0);
     }
     DetectionCurve curve = DetectionCurve.of(scores, i -> i % 4 == 0);
     List<DetPoint> points = curve.detPoints(300);
@@ -267,7 +303,7 @@ class DetectionCurveTest {
 
   @Test
   void nanAndListsOfOneKindAreRefused() {
-    float[] scores = {0.5f, Float.NaN, 0.1f};
+    double[] scores = {0.5, Double.NaN, 0.1};
     assertEquals(
         "score 2 is NaN; look for NaN in the embeddings or the score file",
         message(() -> DetectionCurve.of(scores, i -> i == 0)));
@@ -276,7 +312,7 @@ class DetectionCurveTest {
         message(() -> DetectionCurve.of(scores, i -> true)));
     assertEquals(
         "0 target and 0 nontarget trials; EER and minDCF need both kinds, check the labels",
-        message(() -> DetectionCurve.of(new float[0], i -> true)));
+        message(() -> DetectionCurve.of(new double[0], i -> true)));
   }
 
   @Test

@@ -35,7 +35,7 @@ class PhraseResultsTest {
             "b-yes-0 a-yes-1",
             "b-no-0 a-no-1");
     // Each phrase is told apart without error, but all scores of "no" are higher by 5.
-    float[] scores = {2, 7, 1, 6, 2, 7, 1, 6};
+    double[] scores = {2, 7, 1, 6, 2, 7, 1, 6};
     PhraseResults results = PhraseResults.of(new Scores("test", trials, scores), WORD);
     assertEquals(List.of("no", "yes"), results.phrases().stream().map(p -> p.phrase()).toList());
     for (PhraseResults.Phrase p : results.phrases()) {
@@ -60,7 +60,7 @@ class PhraseResultsTest {
   }
 
   private static String refusal(String... pairs) {
-    Scores scores = new Scores("test", trials(pairs), new float[pairs.length]);
+    Scores scores = new Scores("test", trials(pairs), new double[pairs.length]);
     return assertThrows(InputException.class, () -> PhraseResults.of(scores, WORD)).getMessage();
   }
 }

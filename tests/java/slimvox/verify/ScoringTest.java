@@ -216,6 +216,25 @@ class ScoringTest {
   }
 
   @Test
+  void listsMayNameFilesAndEmbeddingsIds() {
+    Embeddings embeddings = new Embeddings(2);
+    embeddings.add("id1-x-1", new float[] {1, 0});
+    embeddings.add("jose\u0301-y-1", new float[] {1, 1});
+    Trials list =
+        Trials.builder("veri_test.txt")
+            .add("id1/x/1.wav", "jos\u00e9/y/1.wav", false)
+            .add("./id1/x/1.wav", "id1\\x\\1.wav", true)
+            .build();
+    Scores scores = CosineScoring.plain().score(list, embeddings);
+    assertEquals(Math.sqrt(0.5), scores.get(0), 1e-7);
+    assertEquals(1, scores.get(1), 1e-7);
+    embeddings.add("id1/x/1", new float[] {0, 1});
+    assertTrue(
+        message(() -> CosineScoring.plain().score(list, embeddings))
+            .startsWith("veri_test.txt:1: utterance 'id1/x/1.wav' can be 'id1"));
+  }
+
+  @Test
   void unusableCohortsAreRefused() {
     Embeddings cohort = new Embeddings(2);
     for (int i = 0; i < 3; i++) cohort.add("c" + i, new float[] {1, 1});
@@ -231,8 +250,18 @@ class ScoringTest {
     sides.add("a", new float[] {1, 2});
     Trials trial = Trials.builder("list").add("a", "a", true).build();
     assertEquals(
-        "utterance 'a' is equally near to its 3 nearest cohort members; take a larger cohort",
+        "utterance 'a' is equally near to its 3 nearest cohort members (deviation 0.0e+00, rounding"
+            + " of a cosine 1e-07); take a larger cohort, of different speakers",
         message(() -> new AdaptiveSNorm(plain, cohort, 3).score(trial, sides)));
+    Random random = new Random(5);
+    for (double apart : new double[] {1e-7, 1e-6, 5e-6}) { // copies but for rounding
+      Embeddings copies = new Embeddings(2);
+      for (int i = 0; i < 5; i++) {
+        copies.add("c" + i, new float[] {1, (float) (1 + apart * random.nextGaussian())});
+      }
+      String message = message(() -> new AdaptiveSNorm(plain, copies, 5).score(trial, sides));
+      assertTrue(message.startsWith("utterance 'a' is equally near to its 5 nearest"), message);
+    }
     Embeddings other = new Embeddings(3);
     other.add("a", new float[] {1, 2, 3});
     assertEquals(

@@ -18,7 +18,7 @@ class SpeakerBootstrapTest {
   private Scores scores(int speakerCount, int utterances) {
     Random random = new Random(4);
     Trials.Builder builder = Trials.builder("list");
-    float[] values = new float[speakerCount * utterances * speakerCount * utterances];
+    double[] values = new double[speakerCount * utterances * speakerCount * utterances];
     double[] offset = random.doubles(speakerCount).toArray();
     int n = 0;
     for (int a = 0; a < speakerCount * utterances; a++) {
@@ -26,8 +26,7 @@ class SpeakerBootstrapTest {
       for (int b = 0; b < a; b++) {
         boolean target = a / utterances == b / utterances;
         builder.add("u" + a, "u" + b, target);
-        values[n++] =
-            (float) (random.nextGaussian() + (target ? 1 + 2 * offset[a / utterances] : 0));
+        values[n++] = random.nextGaussian() + (target ? 1 + 2 * offset[a / utterances] : 0);
       }
     }
     return new Scores("made", builder.build(), Arrays.copyOf(values, n));
@@ -47,7 +46,7 @@ class SpeakerBootstrapTest {
     Scores scores = scores(4, 4);
     int[] times = {2, 0, 1, 3};
     Trials list = scores.trials();
-    float[] copies = new float[list.size() * 9];
+    double[] copies = new double[list.size() * 9];
     boolean[] labels = new boolean[copies.length];
     int n = 0;
     for (int i = 0; i < list.size(); i++) {
