@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.Fuzz;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
@@ -196,6 +197,18 @@ class PackedFileTest {
           }
           assertTrue(refused(cut).startsWith(message), length + ": " + refused(cut));
         });
+  }
+
+  /** What is read is written again, which gives the same bytes. */
+  @Test
+  void damageIsNoticed() throws IOException {
+    Path again = folder.resolve("again.packed");
+    Fuzz.Reader reader =
+        f -> {
+          PackedModel.read(f).write(again);
+          return java.nio.ByteBuffer.wrap(Files.readAllBytes(again));
+        };
+    assertTrue(Fuzz.of(written()).sealed(200, reader) > 140);
   }
 
   @Test

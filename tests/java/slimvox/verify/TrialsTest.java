@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.Fuzz;
 import slimvox.storage.InputException;
 
 class TrialsTest {
@@ -188,6 +189,14 @@ class TrialsTest {
         assertTrue(e.getMessage().startsWith(file.toString()), e.getMessage());
         assertFalse(e.getMessage().matches("(?s).*\\p{Cntrl}.*"), e.getMessage());
       }
+    }
+  }
+
+  @Test
+  void damagedListsAreReadOrRefused() throws IOException {
+    for (String text :
+        new String[] {"1 a/1.wav a/2.wav\n0 a/1.wav b/1.wav\n", "a b target\na c nontarget\n"}) {
+      assertTrue(Fuzz.of(file(text)).rounds(2000, f -> Trials.read(f).size()) > 500);
     }
   }
 
