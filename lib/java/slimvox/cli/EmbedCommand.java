@@ -135,7 +135,8 @@ final class EmbedCommand extends Subcommand {
                 ? of(corpus, network.spec().bins())
                 : new Input(features.ids(), id -> features.features(id, !noCmn), bins);
         checkBins(input, network.spec());
-        return write(embed(network, chosen(input, network.spec().embeddingSize())), corpus, network.spec());
+        return write(
+            embed(network, chosen(input, network.spec().embeddingSize())), corpus, network.spec());
       }
     }
   }
