@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.DoubleNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 import com.fasterxml.jackson.databind.type.LogicalType;
@@ -16,7 +18,9 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import java.io.IOException;
+import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
+import java.lang.reflect.Type;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -27,6 +31,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
+import org.yaml.snakeyaml.error.MarkedYAMLException;
 import org.yaml.snakeyaml.error.YAMLException;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
@@ -54,11 +60,11 @@ final class RecipeReader {
                   c.setCoercion(CoercionInputShape.String, CoercionAction.Fail)
                       .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
                       .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
-          // Text stays allowed for numbers: YAML 1.1 takes 5e-5, without a point, for a text.
           .withCoercionConfig(
               LogicalType.Float,
               c ->
-                  c.setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
+                  c.setCoercion(CoercionInputShape.String, CoercionAction.Fail)
+                      .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
                       .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
           .withCoercionConfig(
               LogicalType.Boolean,
@@ -69,7 +75,14 @@ final class RecipeReader {
           .build();
 
   /** Every key and its type, sections included, in the order of the records. */
-  private static final Map<String, Class<?>> KEYS = keys(Recipe.class, "", new LinkedHashMap<>());
+  private static final Map<String, Type> KEYS = keys(Recipe.class, "", new LinkedHashMap<>());
+
+  /** No leading zeros, which are octal in YAML 1.1, no hexadecimal and no sexagesimal numbers. */
+  private static final Pattern WHOLE = Pattern.compile("[-+]?(0|[1-9][0-9]*(_[0-9]+)*)");
+
+  /** YAML 1.1 takes 5e-5, without a point, for a text. */
+  private static final Pattern NUMBER =
+      Pattern.compile("(" + WHOLE + "(\\.[0-9]*)?|[-+]?\\.[0-9]+)([eE][-+]?[0-9]+)?");
 
   private final String name;
   private final ObjectNode settings;
@@ -93,6 +106,7 @@ final class RecipeReader {
       }
       byte[] bytes = Files.readAllBytes(file);
       String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      if (text.startsWith("\uFEFF")) text = text.substring(1); // some editors begin so
       return parse(text, file.toString());
     } catch (NoSuchFileException e) {
       throw new InputException(file + ": no such file", e);
@@ -118,6 +132,11 @@ final class RecipeReader {
       }
       return new RecipeReader(name, settings, places);
     } catch (JsonProcessingException e) {
+      if (e.getCause() instanceof MarkedYAMLException yaml && yaml.getProblem().contains("TAB")) {
+        int line = yaml.getProblemMark().getLine() + 1;
+        throw new InputException(
+            name + ": line " + line + ": not valid YAML (a tab; indent with blanks)", e);
+      }
       String place = e.getLocation() == null ? "" : "line " + e.getLocation().getLineNr() + ": ";
       throw new InputException(
           name + ": " + place + "not valid YAML (" + firstLine(e.getOriginalMessage()) + ")", e);
@@ -136,16 +155,61 @@ final class RecipeReader {
       String place = name + ": line " + line(parser);
       places.put(key, place);
       checkKnown(key, place);
-      JsonToken token = parser.nextToken();
-      if (parser.isCurrentAlias()) {
-        throw new InputException(place + ": " + key + ": aliases are not read; write the value");
-      }
-      boolean section = token == JsonToken.START_OBJECT && isSection(KEYS.get(key));
+      boolean section = parser.nextToken() == JsonToken.START_OBJECT && isSection(KEYS.get(key));
+      requirePlain(parser, place + ": " + key);
       object.set(
           key.substring(prefix.length()),
-          section ? object(parser, name, key + ".", places) : parser.readValueAsTree());
+          section
+              ? object(parser, name, key + ".", places)
+              : value(parser, KEYS.get(key), place + ": " + key));
     }
     return object;
+  }
+
+  /** Reads a value as its setting means it: in YAML 1.1 no is false, and 010 is 8. */
+  private static JsonNode value(YAMLParser parser, Type type, String place) throws IOException {
+    requirePlain(parser, place);
+    JsonToken token = parser.currentToken();
+    if (token == JsonToken.START_ARRAY) {
+      Type element =
+          type instanceof ParameterizedType list ? list.getActualTypeArguments()[0] : type;
+      ArrayNode array = YAML.createArrayNode();
+      while (parser.nextToken() != JsonToken.END_ARRAY) {
+        JsonNode value = value(parser, element, place);
+        boolean isWord = value.isNull() && element == String.class && parser.getTextLength() > 1;
+        array.add(isWord ? TextNode.valueOf(parser.getText()) : value); // null, but not ~
+      }
+      return array;
+    }
+    if (!token.isScalarValue()) return parser.readValueAsTree();
+    if (token == JsonToken.VALUE_NULL) return YAML.nullNode();
+    String text = parser.getText();
+    if (type == String.class) return TextNode.valueOf(text);
+    boolean isNumber = (isFloat(type) ? NUMBER : WHOLE).matcher(text).matches();
+    if (isFloat(type) && isNumber) {
+      return DoubleNode.valueOf(Double.parseDouble(text.replace("_", "")));
+    }
+    if (token.isNumeric() && !NUMBER.matcher(text).matches()) return TextNode.valueOf(text);
+    JsonNode value = parser.readValueAsTree();
+    boolean meant = token.isNumeric() ? isNumber : token.isBoolean() && isBoolean(type);
+    return meant || value.asText().equals(text) ? value : TextNode.valueOf(text);
+  }
+
+  private static void requirePlain(YAMLParser parser, String place) throws IOException {
+    if (parser.isCurrentAlias()) {
+      throw new InputException(place + ": aliases are not read; write the value");
+    }
+    if (parser.getTypeId() != null) {
+      throw new InputException(place + ": tags (!) are not read; write the value");
+    }
+  }
+
+  private static boolean isBoolean(Type type) {
+    return type == boolean.class || type == Boolean.class;
+  }
+
+  private static boolean isFloat(Type type) {
+    return type == double.class || type == Double.class;
   }
 
   private static int line(YAMLParser parser) {
@@ -198,10 +262,11 @@ final class RecipeReader {
     if (isSection(KEYS.get(key))) {
       throw new InputException(place + ": " + key + " is a section; set the keys below it");
     }
-    try {
-      JsonNode node =
-          YAML.reader().with(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).readTree(text);
-      return node == null || node.isMissingNode() ? TextNode.valueOf("") : node;
+    try (YAMLParser parser = YAML.getFactory().createParser(text)) {
+      if (parser.nextToken() == null) return TextNode.valueOf("");
+      JsonNode node = value(parser, KEYS.get(key), place + ": " + key);
+      if (parser.nextToken() == null) return node;
+      throw new InputException(place + ": more than one value");
     } catch (IOException | YAMLException e) {
       throw new InputException(
           place + ": the value is not valid YAML (" + firstLine(e.getMessage()) + ")", e);
@@ -217,8 +282,8 @@ final class RecipeReader {
       Map<String, JsonNode> values, ObjectNode settings) {
     JsonNode rule = values.get("optimizer.name");
     if (rule != null && settings.get("optimizer") instanceof ObjectNode optimizer) {
-      String old = optimizer.path("name").asText("sgd");
-      if (old.equals("sgd") != rule.asText().equals("sgd")) {
+      String old = optimizer.path("name").asText("sgd"); // null is the default, too
+      if (old.equals("sgd") != rule.asText("sgd").equals("sgd")) {
         optimizer.remove(OptimizerSettings.OF_ONE_RULE);
         if (optimizer.get("learningRate") instanceof ObjectNode rate) rate.remove("initial");
       }
@@ -303,11 +368,11 @@ final class RecipeReader {
         e);
   }
 
-  private static String wanted(Class<?> type) {
+  private static String wanted(Type type) {
     if (type == int.class || type == Integer.class || type == long.class) return "a whole number";
-    if (type == double.class || type == Double.class) return "a number";
-    if (type == boolean.class || type == Boolean.class) return "true or false";
-    if (type == List.class) return "a list, as in [0.9, 1.0]";
+    if (isFloat(type)) return "a number";
+    if (isBoolean(type)) return "true or false";
+    if (type instanceof ParameterizedType) return "a list, as in [0.9, 1.0]";
     if (type == Span.class) return "steps, epochs or %, as in 500 steps, 6 epochs or 40 %";
     return isSection(type) ? "the settings below it" : "a text";
   }
@@ -341,12 +406,11 @@ final class RecipeReader {
     }
   }
 
-  private static Map<String, Class<?>> keys(
-      Class<?> type, String prefix, Map<String, Class<?>> keys) {
+  private static Map<String, Type> keys(Class<?> type, String prefix, Map<String, Type> keys) {
     for (RecordComponent component : type.getRecordComponents()) {
       JsonProperty renamed = component.getAccessor().getAnnotation(JsonProperty.class);
       String key = prefix + (renamed == null ? component.getName() : renamed.value());
-      keys.put(key, component.getType());
+      keys.put(key, component.getGenericType());
       if (isSection(component.getType())) {
         keys(component.getType(), key + ".", keys);
       }
@@ -354,8 +418,8 @@ final class RecipeReader {
     return keys;
   }
 
-  private static boolean isSection(Class<?> type) {
-    return type.isRecord() && type != Span.class;
+  private static boolean isSection(Type type) {
+    return type instanceof Class<?> c && c.isRecord() && c != Span.class;
   }
 
   private static String firstLine(String text) {
