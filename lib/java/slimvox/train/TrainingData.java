@@ -75,8 +75,11 @@ public final class TrainingData {
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
     FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
-    requireHeap(FeatureReader.of(train, options, speeds), validationReader, data);
-    trainFeatures = features(train, options, speeds, data, progress);
+    FeatureReader reader = FeatureReader.of(train, options, speeds);
+    requireBins(data.trainFolder(), reader, recipe);
+    if (trials != null) requireBins(data.validationFolder(), validationReader, recipe);
+    requireHeap(reader, validationReader, data);
+    trainFeatures = features(train, reader, data, progress);
     wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
     BatchSettings settings =
         BatchSettings.of(recipe.run().batch(), data.frames(), recipe.seed())
@@ -84,11 +87,13 @@ public final class TrainingData {
     DataSettings.SpecAugment masks = data.specAugment();
     if (masks.probability() > 0) settings = settings.with(masks.masks());
     batches = new Batches(train, trainFeatures, settings);
-    if (trainFeatures.bins() != recipe.model().bins()) {
-      throw new InputException(
-          "%s: its features have %d values a frame, model.bins is %d; set model.bins=%2$d"
-              .formatted(data.trainFolder(), trainFeatures.bins(), recipe.model().bins()));
-    }
+  }
+
+  private static void requireBins(Path folder, FeatureReader reader, Recipe recipe) {
+    if (reader.bins() == recipe.model().bins()) return;
+    throw new InputException(
+        "%s: its features have %d values a frame, model.bins is %d; set model.bins=%2$d"
+            .formatted(folder, reader.bins(), recipe.model().bins()));
   }
 
   /** Features of the trials are kept in memory, those to train with where there is no cache. */
@@ -124,13 +129,8 @@ public final class TrainingData {
   }
 
   private static FeatureSource features(
-      Corpus corpus,
-      FbankOptions options,
-      List<Double> speeds,
-      DataSettings data,
-      FeatureSource.Progress progress)
+      Corpus corpus, FeatureReader reader, DataSettings data, FeatureSource.Progress progress)
       throws InterruptedException {
-    FeatureReader reader = FeatureReader.of(corpus, options, speeds);
     int threads = Runtime.getRuntime().availableProcessors();
     return data.cacheFolder() == null
         ? new FeatureMemory(reader).load(corpus, threads, progress)
@@ -155,7 +155,12 @@ public final class TrainingData {
       return builder.build();
     }
     Path file = Path.of(data.trials());
-    return Trials.read(Files.isRegularFile(file) ? file : validation.trialList(data.trials()));
+    if (Files.isRegularFile(file)) return Trials.read(file);
+    try {
+      return Trials.read(validation.trialList(data.trials()));
+    } catch (InputException e) {
+      throw new InputException("data.trials: " + e.getMessage(), e);
+    }
   }
 
   private static TrialRule rule(String kind) {
