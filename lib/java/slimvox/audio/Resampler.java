@@ -85,6 +85,7 @@ public final class Resampler {
     if (!isPossible(fromRate, toRate)) {
       throw new IllegalArgumentException(fromRate + " Hz to " + toRate + " Hz");
     }
+    if (BY_RATES.size() > 16) BY_RATES.clear(); // a corpus has few rates
     return BY_RATES.computeIfAbsent(
         (long) step << 32 | phases,
         _ -> new Resampler(step, phases, 64, 0.95, Resampler::blackmanHarris));

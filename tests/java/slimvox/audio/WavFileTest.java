@@ -37,7 +37,7 @@ class WavFileTest {
   @TempDir Path folder;
 
   /** Bytes and the values that libsndfile gives for them. */
-  private enum Known {
+  enum Known {
     PCM_8(
         PCM, 8, "8-bit PCM", bytes(0, 127, 128, 129, 255), -1, -1f / 128, 0, 1f / 128, 127f / 128),
     PCM_12(PCM, 12, "12-bit PCM", bytes(0xf0, 0x7f, 0, 0x80), 2047f / 2048, -1),
@@ -125,7 +125,7 @@ class WavFileTest {
     }
   }
 
-  private static byte[] bytes(int... values) {
+  static byte[] bytes(int... values) {
     var bytes = new byte[values.length];
     for (int i = 0; i < values.length; i++) bytes[i] = (byte) values[i];
     return bytes;
@@ -186,14 +186,19 @@ class WavFileTest {
   void lengthsOf64BitsAreUnderstood(String form) throws IOException {
     Known k = Known.PCM_16;
     for (long length : new long[] {k.data.length, 0, -1, 1L << 40}) {
-      var sizes = ByteBuffer.allocate(28).order(ByteOrder.LITTLE_ENDIAN);
-      sizes.putLong(100).putLong(length).putLong(3);
-      byte[] all =
-          riff(chunk("ds64", sizes.array()), chunk("fmt ", k.header()), chunk("data", k.data));
-      System.arraycopy(form.getBytes(StandardCharsets.US_ASCII), 0, all, 0, 4);
-      ByteBuffer.wrap(all).putInt(4, -1).putInt(all.length - k.data.length - 4, -1);
+      byte[] all = rf64(form, k, length);
       assertReads(k.expected, all, form + " " + length);
     }
+  }
+
+  static byte[] rf64(String form, Known k, long length) {
+    var sizes = ByteBuffer.allocate(28).order(ByteOrder.LITTLE_ENDIAN);
+    sizes.putLong(100).putLong(length).putLong(3);
+    byte[] all =
+        riff(chunk("ds64", sizes.array()), chunk("fmt ", k.header()), chunk("data", k.data));
+    System.arraycopy(form.getBytes(StandardCharsets.US_ASCII), 0, all, 0, 4);
+    ByteBuffer.wrap(all).putInt(4, -1).putInt(all.length - k.data.length - 4, -1);
+    return all;
   }
 
   /** Recorders that were switched off and programs that write to a pipe leave these lengths. */
