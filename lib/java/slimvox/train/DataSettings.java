@@ -1,8 +1,10 @@
 package slimvox.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import slimvox.audio.ReadSettings;
 
 /**
  * Section {@code data} of a {@link Recipe}: speech to train and to validate with.
@@ -30,6 +32,9 @@ import java.util.List;
  *     cut out, for corpora of single words. Default 1
  * @param cacheFolder where computed features are kept between runs. Default null: in memory only
  * @param loaderThreads threads that prepare batches in the background. Default 1
+ * @param resample whether recordings of another sample rate than 16 kHz are resampled; if not they
+ *     are refused. Default false
+ * @param longestMinutes longest recording; a longer one is refused. Default null: 120
  */
 public record DataSettings(
     String trainCorpus,
@@ -44,7 +49,10 @@ public record DataSettings(
     SpecAugment specAugment,
     int joinUtterances,
     String cacheFolder,
-    int loaderThreads) {
+    int loaderThreads,
+    // Not written where they are the default: earlier recipes keep their hashes.
+    @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean resample,
+    @JsonInclude(JsonInclude.Include.NON_NULL) Double longestMinutes) {
 
   /**
    * One time mask and one frequency mask of random width (Park et al. 2019, arXiv 1904.08779, as in
@@ -109,6 +117,15 @@ public record DataSettings(
     InvalidSetting.range("data.joinUtterances", joinUtterances, 1, 1000);
     InvalidSetting.range("data.loaderThreads", loaderThreads, 1, 1024);
     InvalidSetting.range("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);
+    if (longestMinutes != null) {
+      InvalidSetting.range("data.longestMinutes", longestMinutes, 0.001, 100_000);
+    }
+  }
+
+  /** How recordings are read. */
+  public ReadSettings reading() {
+    return new ReadSettings(
+        resample, longestMinutes == null ? ReadSettings.LONGEST_MINUTES : longestMinutes);
   }
 
   /**

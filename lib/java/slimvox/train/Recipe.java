@@ -95,7 +95,9 @@ public record Recipe(
             new DataSettings.SpecAugment(0, 10, 8),
             1,
             null,
-            1),
+            1,
+            false,
+            null),
         new LossSettings(
             32,
             new LossSettings.Margin(0, 0.2, Span.percent(40), Span.percent(70), "exponential"),
@@ -175,7 +177,10 @@ public record Recipe(
     return RecipeReader.of(this).with(settings).recipe();
   }
 
-  /** All settings as YAML, defaults included: the same recipe gives the same text. */
+  /**
+   * All settings as YAML, defaults included: the same recipe gives the same text. Settings that
+   * came later are left out where they are the default, so that hashes stay.
+   */
   public String toYaml() {
     return RecipeReader.toYaml(this);
   }
