@@ -91,6 +91,8 @@ final class EmbedCommand extends Subcommand {
       description = "Write the mean embedding of each speaker of the corpus: a cohort for AS-norm.")
   private boolean speakerMeans;
 
+  @Mixin private SoundOptions sound;
+
   @Mixin private ModelOptions model;
 
   @Mixin private DeviceOptions device;
@@ -119,6 +121,9 @@ final class EmbedCommand extends Subcommand {
     if (speakerMeans && featureFile != null) {
       throw usage("--speaker-means needs a corpus: features have no speakers");
     }
+    if (sound.areGiven() && featureFile != null) {
+      throw usage("--resample and --longest are for recordings; leave them out with --features");
+    }
     Path out = places.getLast();
     apart(out, "the model", modelFile);
     apart(out, "the file of features", featureFile);
@@ -126,7 +131,7 @@ final class EmbedCommand extends Subcommand {
     AtomicFile.requireWritable(out);
     if (PackedModel.isPacked(modelFile)) return embedPacked();
     try (Backend backend = device.open(this)) {
-      Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
+      Corpus corpus = featureFile == null ? openCorpus() : null;
       FeatureFile features = featureFile == null ? null : FeatureFile.open(featureFile);
       int bins = features == null ? 0 : features.bins();
       try (Network network = open(backend, bins)) {
@@ -148,13 +153,17 @@ final class EmbedCommand extends Subcommand {
         new ModelSpec(
             packed.name(), packed.width(), packed.bins(), packed.embeddingSize(), packed.pooling());
     requireSame(own);
-    Corpus corpus = featureFile == null ? Corpus.open(places.getFirst()) : null;
+    Corpus corpus = featureFile == null ? openCorpus() : null;
     try (Backend backend = device.open(this);
         PackedNetwork network = new PackedNetwork(backend, packed)) {
       Input input = input(corpus, own.bins());
       checkBins(input, own);
       return write(embed(network, chosen(input, own.embeddingSize())), corpus, own);
     }
+  }
+
+  private Corpus openCorpus() {
+    return Corpus.open(places.getFirst()).reading(sound.settings(this));
   }
 
   private Input input(Corpus corpus, int bins) {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
@@ -70,6 +71,8 @@ final class FeaturesCommand extends Subcommand {
       description = "Threads that compute; 0: all cores. Default 0.")
   private int threads = 0;
 
+  @Mixin private SoundOptions sound;
+
   private final LeftOut leftOut = new LeftOut();
 
   @Override
@@ -92,7 +95,7 @@ final class FeaturesCommand extends Subcommand {
     }
     if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
     if (out != null && isFile()) AtomicFile.requireWritable(out);
-    Corpus corpus = Corpus.open(corpusFolder);
+    Corpus corpus = Corpus.open(corpusFolder).reading(sound.settings(this));
     if (check) return check(validate(corpus));
     if (isFile()) SafetensorsWriter.requireRoom(out, ids(corpus), 1, bins);
     CorpusReport report = validate(corpus.requireFiles());

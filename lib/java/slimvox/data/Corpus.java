@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import slimvox.audio.AudioFiles;
+import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 import slimvox.storage.PlainText;
@@ -43,6 +44,16 @@ public final class Corpus {
   private final Map<String, Integer> labels;
   private final Map<String, List<Utterance>> joined;
   private final List<String> notes;
+  private final ReadSettings reading;
+
+  Corpus(
+      Path folder,
+      String name,
+      Collection<Utterance> utterances,
+      Map<String, List<Utterance>> joined,
+      List<String> notes) {
+    this(folder, name, utterances, joined, notes, ReadSettings.DEFAULT);
+  }
 
   /** Sorts what it is given; ids must be unique and joined utterances made of the utterances. */
   Corpus(
@@ -50,7 +61,8 @@ public final class Corpus {
       String name,
       Collection<Utterance> utterances,
       Map<String, List<Utterance>> joined,
-      List<String> notes) {
+      List<String> notes,
+      ReadSettings reading) {
     this.folder = folder;
     this.name = name;
     Map<String, Utterance> sorted = new TreeMap<>();
@@ -68,6 +80,7 @@ public final class Corpus {
     for (String speaker : this.speakers) labels.put(speaker, labels.size());
     this.joined = Collections.unmodifiableMap(new TreeMap<>(joined));
     this.notes = List.copyOf(notes);
+    this.reading = reading;
   }
 
   /**
@@ -122,6 +135,16 @@ public final class Corpus {
   /** What of the folder is not used, one line each: a link that leads back, for example. */
   public List<String> notes() {
     return notes;
+  }
+
+  /** The same corpus, whose recordings are read with other settings. */
+  public Corpus reading(ReadSettings settings) {
+    return new Corpus(folder, name, utterances, joined, notes, settings);
+  }
+
+  /** How its recordings are read: {@link ReadSettings#DEFAULT} where nothing else was said. */
+  public ReadSettings reading() {
+    return reading;
   }
 
   /** The folder it was read from. */
@@ -216,7 +239,8 @@ public final class Corpus {
         newName,
         utterances.stream().filter(u -> wanted.contains(u.speaker())).toList(),
         parts,
-        notes);
+        notes,
+        reading);
   }
 
   /** The corpus without some of its utterances, and without the joined ones they are parts of. */
@@ -232,7 +256,7 @@ public final class Corpus {
         (id, list) -> {
           if (kept.containsAll(list)) parts.put(id, list);
         });
-    return new Corpus(folder, newName, chosen, parts, notes);
+    return new Corpus(folder, newName, chosen, parts, notes, reading);
   }
 
   /**

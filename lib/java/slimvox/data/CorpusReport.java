@@ -8,7 +8,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import slimvox.audio.AudioFiles;
 import slimvox.audio.AudioInfo;
 import slimvox.storage.InputException;
 
@@ -87,7 +86,7 @@ public record CorpusReport(
     }
     int firstBins = bins;
     double frameShift = bins == 0 ? 0 : frameShift(corpus.folder());
-    SoundReader sounds = new SoundReader(sampleRate);
+    SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
     AtomicInteger done = new AtomicInteger();
     List<Runnable> pieces = new ArrayList<>();
     for (int i = 0; i < all.size(); i++) {
@@ -136,7 +135,7 @@ public record CorpusReport(
 
   private static Size size(
       Utterance.Sound sound, int sampleRate, boolean decode, SoundReader sounds) {
-    AudioInfo info = AudioFiles.probe(sound.file(), sampleRate);
+    AudioInfo info = sounds.probe(sound);
     // A FLAC header may leave the length open.
     long samples;
     if (decode || info.frames() == 0) {

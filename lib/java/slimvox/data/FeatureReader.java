@@ -8,6 +8,7 @@ import slimvox.audio.AudioFiles;
 import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.ReadSettings;
 import slimvox.audio.SpeedPerturbation;
 import slimvox.audio.Waveform;
 import slimvox.storage.InputException;
@@ -30,14 +31,17 @@ public final class FeatureReader implements FeatureSource {
   private final int bins;
   private final Fbank fbank; // null where features are ready
   private final SoundReader sounds;
+  private final boolean resampled;
   private final List<SpeedPerturbation> perturbations;
 
-  private FeatureReader(FbankOptions options, List<Double> speeds, int bins, Fbank fbank) {
+  private FeatureReader(
+      FbankOptions options, List<Double> speeds, int bins, Fbank fbank, ReadSettings reading) {
     this.options = options;
     this.speeds = speeds;
     this.bins = bins;
     this.fbank = fbank;
-    this.sounds = new SoundReader(options.sampleRate());
+    this.sounds = new SoundReader(options.sampleRate(), reading);
+    this.resampled = reading.resample();
     this.perturbations = speeds.stream().map(SpeedPerturbation::new).toList();
   }
 
@@ -49,7 +53,7 @@ public final class FeatureReader implements FeatureSource {
    * @param speeds 1.0 first; WeSpeaker's are 1.0, 0.9, 1.1. A recording at speed s is 1 / s as long
    *     and its frequencies are multiplied by s
    * @throws InputException if a file is missing, the corpus is empty, or features are to be played
-   *     at another speed
+   *     at another speed or resampled
    */
   public static FeatureReader of(Corpus corpus, FbankOptions options, List<Double> speeds) {
     if (speeds.isEmpty() || speeds.getFirst() != 1.0) {
@@ -76,10 +80,15 @@ public final class FeatureReader implements FeatureSource {
                 + speeds
                 + "; use speed 1.0 only");
       }
+      if (corpus.reading().resample()) {
+        throw new InputException(
+            corpus.folder() + ": has features, no sound to resample; set data.resample=false");
+      }
       bins = KaldiArk.bins(corpus.utterances());
-      return new FeatureReader(options, List.copyOf(speeds), bins, null);
+      return new FeatureReader(options, List.copyOf(speeds), bins, null, corpus.reading());
     }
-    return new FeatureReader(options, List.copyOf(speeds), bins, new Fbank(options));
+    return new FeatureReader(
+        options, List.copyOf(speeds), bins, new Fbank(options), corpus.reading());
   }
 
   @Override
@@ -122,7 +131,13 @@ public final class FeatureReader implements FeatureSource {
 
   /** What the features at a speed depend on beside the recording, for names of cache files. */
   String settings(int speed) {
-    return "slimvox features " + VERSION + ", " + options + ", speed " + speeds.get(speed);
+    return "slimvox features "
+        + VERSION
+        + ", "
+        + options
+        + ", speed "
+        + speeds.get(speed)
+        + (resampled ? ", resampled" : "");
   }
 
   @Override

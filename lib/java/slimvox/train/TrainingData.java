@@ -54,7 +54,7 @@ public final class TrainingData {
   TrainingData(Recipe recipe, FeatureSource.Progress progress, IntConsumer check)
       throws InterruptedException {
     DataSettings data = recipe.data();
-    Corpus all = Corpus.open(data.trainFolder()).requireFiles();
+    Corpus all = Corpus.open(data.trainFolder()).reading(data.reading()).requireFiles();
     Corpus said;
     if (data.folds() > 0) {
       Corpus.Fold fold = all.fold(data.fold(), data.folds());
@@ -65,7 +65,7 @@ public final class TrainingData {
       validation =
           data.validationCorpus() == null
               ? all
-              : Corpus.open(data.validationFolder()).requireFiles();
+              : Corpus.open(data.validationFolder()).reading(data.reading()).requireFiles();
     }
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
     trials = trials(data, validation);

@@ -16,6 +16,8 @@ import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
 import slimvox.storage.Safetensors;
 
 class FeaturesCommandTest extends CommandLineTest {
@@ -77,5 +79,22 @@ class FeaturesCommandTest extends CommandLineTest {
         .isRefusedAsUsage("features", "--cmn is for a .safetensors file");
     run("features", corpus, folder.resolve("f.safetensors"), "--speeds=1.0,0.9")
         .isRefusedAsUsage("features", "--speeds is for a cache folder");
+  }
+
+  @Test
+  void recordingsOfOtherRatesAndLengthsAreReadWhereItIsAskedFor() throws IOException {
+    Path corpus = corpus(folder.resolve("corpus"), 2, 1);
+    WavWriter.writePcm16(corpus.resolve("s0/u0.wav"), new Waveform(new float[8000], 8000));
+    run("features", "--check", corpus).failsWith("8000 Hz where 16000 Hz", "(--resample)");
+    run("features", "--check", corpus, "--resample").succeeds();
+    run("features", "--check", corpus, "--resample", "--longest=0.01")
+        .failsWith("0.02 minutes or more", "(--longest)");
+    run("features", "--check", corpus, "--longest=0")
+        .isRefusedAsUsage("features", "--longest 0.0 is not possible");
+    Path out = folder.resolve("f.safetensors");
+    run("features", corpus, out, "--resample", "--threads=1").succeeds();
+    assertArrayEquals(new long[] {98, 80}, Safetensors.read(out).shape("s0-u0"));
+    run("embed", "m", out, "--features", out, "--resample")
+        .isRefusedAsUsage("embed", "leave them out with --features");
   }
 }
