@@ -11,6 +11,7 @@ import java.util.function.Function;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
 import slimvox.data.Batch;
@@ -18,6 +19,7 @@ import slimvox.data.FeatureSource;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
 import slimvox.models.Network;
 import slimvox.nn.Mode;
 import slimvox.storage.InputException;
@@ -108,7 +110,7 @@ public final class Embedder implements AutoCloseable {
     }
   }
 
-  /** The embeddings of utterances of equal length. */
+  /** The embeddings of utterances of equal length; in parts, where memory has no room for all. */
   public List<float[]> embed(List<Features> batch) {
     int frames = batch.getFirst().frames();
     int bins = network.spec().bins();
@@ -126,9 +128,18 @@ public final class Embedder implements AutoCloseable {
       Batch.transpose(features, values, i * bins * frames);
     }
     Plan plan = plans.computeIfAbsent(new Form(batch.size(), frames), this::plan);
-    // Before the step: what is laid out outlasts it, so it has no place in its plan.
-    if (frozen) network.prepare(plan.convolutions);
-    float[] out = backend.step(plan.arena, () -> run(network, values, batch.size(), frames));
+    float[] out;
+    try {
+      // Before the step: what is laid out outlasts it, so it has no place in its plan.
+      if (frozen) network.prepare(plan.convolutions);
+      out = backend.step(plan.arena, () -> run(network, values, batch.size(), frames));
+    } catch (OutOfBudgetException | OutOfDeviceMemoryException e) {
+      if (batch.size() == 1) throw e;
+      int half = batch.size() / 2;
+      List<float[]> embeddings = new ArrayList<>(embed(batch.subList(0, half)));
+      embeddings.addAll(embed(batch.subList(half, batch.size())));
+      return embeddings;
+    }
     List<float[]> embeddings = new ArrayList<>();
     int size = dimension();
     for (int i = 0; i < batch.size(); i++) {
@@ -180,6 +191,11 @@ public final class Embedder implements AutoCloseable {
       embeddings = embed(List.copyOf(batch.values()));
     } catch (InputException e) {
       throw new InputException(batch.keySet().iterator().next() + ": " + e.getMessage(), e);
+    } catch (OutOfBudgetException e) {
+      Map.Entry<String, Features> first = batch.entrySet().iterator().next();
+      throw new OutOfBudgetException(
+          "%s, %d frames: %s".formatted(first.getKey(), first.getValue().frames(), e.getMessage()),
+          e.category());
     }
     int i = 0;
     for (String id : batch.keySet()) found.put(id, embeddings.get(i++));
@@ -187,25 +203,28 @@ public final class Embedder implements AutoCloseable {
   }
 
   private Plan plan(Form form) {
-    float[] values =
-        new float[Features.length((long) form.batch * form.frames, network.spec().bins())];
     List<Convolution> convolutions = null;
     if (frozen) {
-      run(dryNetwork, values, form.batch, form.frames); // says which convolutions there are
+      run(dryNetwork, null, form.batch, form.frames); // says which convolutions there are
       convolutions = dryNetwork.convolutions();
       dryNetwork.prepare(convolutions);
     }
-    MemoryLedger ledger = dryBackend.ledger();
+    return new Plan(plan(dryNetwork, form.batch, form.frames), convolutions);
+  }
+
+  /** Places in one block for the embedding of a batch by a network on a dry backend. */
+  static ArenaPlan plan(Network dry, int batch, int frames) {
+    MemoryLedger ledger = dry.backend().ledger();
     ledger.startTimeline();
-    run(dryNetwork, values, form.batch, form.frames);
-    return new Plan(ArenaPlan.of(ledger.stopTimeline()), convolutions);
+    run(dry, null, batch, frames);
+    return ArenaPlan.of(ledger.stopTimeline());
   }
 
   private static float[] run(Network network, float[] values, int batch, int frames) {
     Backend backend = network.backend();
     int bins = network.spec().bins();
     try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1)) {
-      backend.ops().upload(values, x);
+      if (values != null) backend.ops().upload(values, x); // null: on a dry backend
       try (Tensor y = network.forward(x, Mode.EVALUATE)) {
         return backend.ops().floats(y);
       }

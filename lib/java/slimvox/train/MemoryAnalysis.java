@@ -1,16 +1,22 @@
 package slimvox.train;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntToLongFunction;
 import slimvox.backend.Backend;
 import slimvox.backend.Device;
+import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
+import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.models.Network;
 import slimvox.storage.InputException;
 
 /**
@@ -29,6 +35,7 @@ public final class MemoryAnalysis {
   private final TrainingStep.Update update;
   private final int frames;
   private final Device workspacesOf;
+  private final int readEvery; // 0: a step alone, with nothing beside it
 
   /**
    * An analysis of steps.
@@ -39,6 +46,22 @@ public final class MemoryAnalysis {
    */
   public MemoryAnalysis(
       StepBuilder builder, TrainingStep.Update update, int frames, Device workspacesOf) {
+    this(builder, update, frames, workspacesOf, 0);
+  }
+
+  /**
+   * An analysis of steps as a {@link Trainer} takes them, with what lies beside them: results that
+   * have not been read, and on a device that copies while it computes the features of the next.
+   *
+   * @param readEvery how many steps are read together
+   */
+  MemoryAnalysis(
+      StepBuilder builder,
+      TrainingStep.Update update,
+      int frames,
+      Device workspacesOf,
+      int readEvery) {
+    this.readEvery = readEvery;
     this.builder = builder;
     this.update = update;
     this.frames = frames;
@@ -76,7 +99,7 @@ public final class MemoryAnalysis {
 
   /** The same analysis of a scheme: the network has to be one the scheme was applied to. */
   private MemoryAnalysis with(MemoryScheme scheme) {
-    return new MemoryAnalysis(builder, scheme.update(update), frames, workspacesOf);
+    return new MemoryAnalysis(builder, scheme.update(update), frames, workspacesOf, readEvery);
   }
 
   /** A step built on a dry backend, which runs with any batch. */
@@ -90,11 +113,20 @@ public final class MemoryAnalysis {
 
     StepMemory price(int batch) {
       MemoryLedger ledger = backend.ledger();
-      ledger.resetPeak();
-      ledger.startTimeline();
-      step.rehearse(batch, frames);
-      List<MemoryLedger.Event> events = ledger.stopTimeline();
-      return new StepMemory(step, batch, frames, ledger.report(), events);
+      int bins = step.network().spec().bins();
+      List<String> names = List.copyOf(step.state().parameters().keySet());
+      boolean stages = readEvery > 0 && workspacesOf.stages();
+      try (UnreadSteps unread =
+              readEvery < 2 ? null : new UnreadSteps(backend, readEvery, batch, names);
+          Tensor _ =
+              stages ? backend.allocate(Category.WORKSPACE, "next", batch, bins, frames) : null) {
+        step.leaveResults(unread);
+        ledger.resetPeak();
+        ledger.startTimeline();
+        step.rehearse(batch, frames);
+        List<MemoryLedger.Event> events = ledger.stopTimeline();
+        return new StepMemory(step, batch, frames, ledger.report(), events);
+      }
     }
 
     @Override
@@ -185,6 +217,41 @@ public final class MemoryAnalysis {
     }
     StepMemory smallest = nothing ? price(model, 1) : asked;
     return new MemoryFit(budget, asked, smallest, largest, deepest.orElse(null), helps);
+  }
+
+  /**
+   * Refuses a run whose utterances cannot be embedded beside what stays between its steps.
+   *
+   * @param step of the run
+   * @param lengths frames of the utterances, by id
+   * @throws OutOfBudgetException naming the longest utterance that does not fit
+   */
+  void requireEvaluation(StepMemory step, Map<String, Integer> lengths, MemoryBudget budget) {
+    long stays = step.report().totalNow();
+    List<String> longestFirst = new ArrayList<>(lengths.keySet());
+    longestFirst.sort(Comparator.comparing(lengths::get).reversed());
+    int last = 0;
+    try (Backend dry = new Backend(new DryDevice(workspacesOf));
+        Network network = Models.build(step.model(), dry)) {
+      for (String id : longestFirst) {
+        int frames = lengths.get(id);
+        if (frames == last) continue;
+        last = frames;
+        long needed = stays + Embedder.plan(network, 1, frames).bytes();
+        if (needed > budget.bytes()) {
+          throw new OutOfBudgetException(
+              "out of the memory budget of %s: to embed %s of the trials, %d frames, takes %d bytes,"
+                      .formatted(budget, id, frames, needed)
+                  + " a training step %d; give run.memoryBudget=%dB or leave the utterance out"
+                      .formatted(step.neededBytes(), needed),
+              Category.ACTIVATION);
+        }
+        // A little shorter may need more, as workspaces go; not so much more.
+        if (needed - stays < 0.8 * (budget.bytes() - stays)) return;
+      }
+    } catch (InputException e) {
+      return; // too short for the network: evaluation names it
+    }
   }
 
   private MemoryScheme firstThatFits(ModelSpec model, int batch, MemoryBudget budget) {

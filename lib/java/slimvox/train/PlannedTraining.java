@@ -176,14 +176,22 @@ public final class PlannedTraining implements AutoCloseable {
     dryUnread = null;
   }
 
-  /** Runs one batch forward in {@link Mode#CALIBRATE}, outside the plan of steps. */
+  /** Runs one batch forward in {@link Mode#CALIBRATE}, in planned memory. */
   void calibrate(float[] features, int batch) {
-    Network network = step.network();
+    dryBackend.ledger().startTimeline();
+    calibrate(dryStep.network(), features, batch);
+    ArenaPlan plan = ArenaPlan.of(dryBackend.ledger().stopTimeline());
+    backend.step(plan, () -> calibrate(step.network(), features, batch));
+  }
+
+  private static Void calibrate(Network network, float[] features, int batch) {
+    Backend backend = network.backend();
     int bins = network.spec().bins();
     int frames = features.length / batch / bins;
     try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1)) {
       backend.ops().upload(features, x);
       network.forward(x, Mode.CALIBRATE).close();
+      return null;
     }
   }
 

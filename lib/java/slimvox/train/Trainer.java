@@ -5,16 +5,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.data.Batch;
 import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
 import slimvox.loss.MarginSchedule;
+import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
@@ -51,6 +54,7 @@ public final class Trainer implements AutoCloseable {
   private final Backend backend;
   private final PlannedTraining training;
   private final Embedder embedder;
+  private final int lossEvery;
   private final int stepsPerEpoch;
   private final long steps;
   private final MarginSchedule margin;
@@ -88,7 +92,7 @@ public final class Trainer implements AutoCloseable {
     } catch (IOException e) {
       trainer.close();
       throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
-    } catch (RuntimeException | InterruptedException e) {
+    } catch (RuntimeException | InterruptedException | Error e) {
       trainer.close();
       throw e;
     }
@@ -125,7 +129,7 @@ public final class Trainer implements AutoCloseable {
       trainer.note = Checkpoint.load(latest.get(), recipe, trainer.inputs, trainer.training.step());
       // Settings that may change on the way, such as the format of the optimizer's state.
       AtomicFile.write(own, recipe.toYaml());
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       trainer.close();
       throw e;
     }
@@ -136,7 +140,9 @@ public final class Trainer implements AutoCloseable {
       throws InterruptedException {
     this.recipe = recipe;
     this.folder = folder;
-    this.data = new TrainingData(recipe, progress, classes -> requireFits(recipe, classes));
+    this.data =
+        new TrainingData(
+            recipe, progress, (classes, lengths) -> requireFits(recipe, classes, lengths));
     this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
     this.stepsPerEpoch = data.batches().batchesPerEpoch();
     this.steps = recipe.run().steps(stepsPerEpoch);
@@ -144,13 +150,14 @@ public final class Trainer implements AutoCloseable {
     this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
     RunSettings run = recipe.run();
     this.backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget());
+    this.lossEvery = lossEvery(run, backend);
     try {
       this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
       training.step().initialize(new SplittableRandom(recipe.seed()));
       if (recipe.transfer().teacher() != null) {
         Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
-      training.readEvery(lossEvery(), run.batch());
+      training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
       training.plan(run.batch(), recipe.data().frames());
     } catch (RuntimeException | Error e) {
@@ -163,8 +170,8 @@ public final class Trainer implements AutoCloseable {
   /**
    * Steps between two readings: a device that copies while it computes is better not waited for.
    */
-  private int lossEvery() {
-    Integer asked = recipe.run().lossEvery();
+  private static int lossEvery(RunSettings run, Backend backend) {
+    Integer asked = run.lossEvery();
     return asked != null ? asked : backend.device().stages() ? 10 : 1;
   }
 
@@ -174,7 +181,7 @@ public final class Trainer implements AutoCloseable {
     try {
       Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
       return this;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       throw e;
     }
@@ -192,18 +199,23 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** Refuses a run over its budget, before it takes any memory or computes any features. */
-  private static void requireFits(Recipe recipe, int classes) {
+  private static void requireFits(
+      Recipe recipe, int classes, Supplier<Map<String, Integer>> lengths) {
     RunSettings run = recipe.run();
     if (run.memoryBudget() == null) return;
     try (Backend backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget())) {
       ModelSpec model = recipe.model().spec();
-      new MemoryAnalysis(
+      MemoryBudget budget = backend.ledger().budget();
+      MemoryAnalysis analysis =
+          new MemoryAnalysis(
               StepBuilder.of(recipe, classes),
               recipe.optimizer().updateTime(),
               recipe.data().frames(),
-              backend.device())
-          .fit(model, run.batch(), backend.ledger().budget())
-          .require(scheme -> String.join(" ", scheme.settings(model)));
+              backend.device(),
+              lossEvery(run, backend));
+      MemoryFit fit = analysis.fit(model, run.batch(), budget);
+      fit.require(scheme -> String.join(" ", scheme.settings(model)));
+      analysis.requireEvaluation(fit.asked(), lengths.get(), budget);
     }
   }
 
@@ -294,16 +306,17 @@ public final class Trainer implements AutoCloseable {
         queued.add(new Queued(i + 1, rate, m, batch.size(), wait));
         boolean validates = due(recipe.run().validateEvery(), i + 1);
         boolean saves = due(recipe.run().checkpointEvery(), i + 1);
-        if (queued.size() == lossEvery() || validates || saves || i + 1 == steps) {
+        if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
           report(queued, log, listener);
         }
-        if (validates) validate(log, listener);
+        // In this order: what ends a validation must not cost the steps before it.
         if (saves) save(log, listener);
+        if (validates) validate(log, listener);
       }
     } catch (InterruptedException e) {
       interrupted = true;
       Thread.currentThread().interrupt();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       reportDespite(e, queued, log, listener);
       throw e;
     }
@@ -354,7 +367,7 @@ public final class Trainer implements AutoCloseable {
 
   /** Tells the steps that were taken before something failed. */
   private void reportDespite(
-      RuntimeException failure, List<Queued> queued, RunLog log, Listener listener) {
+      Throwable failure, List<Queued> queued, RunLog log, Listener listener) {
     try {
       report(queued, log, listener);
     } catch (RuntimeException e) {

@@ -4,9 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.IntConsumer;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.BatchSettings;
@@ -43,15 +46,19 @@ public final class TrainingData {
    * @throws InputException if a file, a setting or a trial cannot be used
    */
   public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
-    this(recipe, progress, classes -> {});
+    this(recipe, progress, (_, _) -> {});
   }
 
   /**
    * The same.
    *
-   * @param check told the number of classes before any features are computed; may refuse the run
+   * @param check told the number of classes and, if it asks, the frames of the trials' utterances
+   *     as their headers give them, before any features are computed; may refuse the run
    */
-  TrainingData(Recipe recipe, FeatureSource.Progress progress, IntConsumer check)
+  TrainingData(
+      Recipe recipe,
+      FeatureSource.Progress progress,
+      BiConsumer<Integer, Supplier<Map<String, Integer>>> check)
       throws InterruptedException {
     DataSettings data = recipe.data();
     Corpus all = Corpus.open(data.trainFolder()).reading(data.reading()).requireFiles();
@@ -70,7 +77,6 @@ public final class TrainingData {
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
     trials = trials(data, validation);
     checkTrials();
-    check.accept(train.speakers().size() * data.speeds().size());
     FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
@@ -78,6 +84,7 @@ public final class TrainingData {
     FeatureReader reader = FeatureReader.of(train, options, speeds);
     requireBins(data.trainFolder(), reader, recipe);
     if (trials != null) requireBins(data.validationFolder(), validationReader, recipe);
+    check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
     requireHeap(reader, validationReader, data);
     trainFeatures = features(train, reader, data, progress);
     wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
@@ -115,6 +122,16 @@ public final class TrainingData {
         bytes + reader.bytes(train.utterances()),
         "the features of " + train.name() + " and the trials",
         "set data.cacheFolder, which keeps the former on disk, or a larger heap");
+  }
+
+  /** Frames of each utterance of the trials; never too few, 0 where the header cannot be read. */
+  private Map<String, Integer> lengths(FeatureReader reader) {
+    Map<String, Integer> frames = new HashMap<>();
+    if (trials == null) return frames;
+    for (String id : trials.utterances()) {
+      frames.put(id, (int) Math.ceil(reader.bytes(validation.parts(id)) / 4.0 / reader.bins()));
+    }
+    return frames;
   }
 
   private static List<String> speakers(Corpus corpus, DataSettings data) {
