@@ -2,6 +2,8 @@ package slimvox.cli;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -26,6 +28,9 @@ final class Failures {
 
   /** Stopped by Ctrl-C. */
   static final int INTERRUPTED = 130;
+
+  private static final List<String> OF_THE_HEAP =
+      List.of("Java heap space", "GC overhead limit", "array size exceeds");
 
   private Failures() {}
 
@@ -57,7 +62,7 @@ final class Failures {
     if (expected) {
       err.println("slimvox: " + oneLine(e.getMessage()));
     } else if (e instanceof OutOfMemoryError) {
-      err.println("slimvox: " + outOfMemory(e));
+      err.println("slimvox: " + outOfMemory(e, command));
     } else {
       err.println(
           "slimvox: internal error: "
@@ -81,18 +86,25 @@ final class Failures {
         || e instanceof OutOfBudgetException
         || e instanceof NonFiniteException
         || e instanceof DeviceException
+        // a name from a file or an argument, with a character that no file name has
+        || e instanceof InvalidPathException
         // oneDNN cannot be loaded; the message says why
         || (e instanceof UnsupportedOperationException && e.getMessage() != null);
   }
 
-  private static String outOfMemory(Throwable e) {
-    String reason = e.getMessage() == null ? "" : " (" + oneLine(e.getMessage()) + ")";
+  private static String outOfMemory(Throwable e, CommandLine command) {
+    String reason = String.valueOf(e.getMessage());
+    String what = "out of memory in '" + command.getCommandSpec().qualifiedName() + "'";
     long heap = Runtime.getRuntime().maxMemory() >> 20;
-    return "out of memory%s; take a smaller batch, or a larger Java heap than %d MiB: SLIMVOX_XMX=8g"
-        .formatted(reason, heap);
+    // What a step needs lies outside the Java heap; there it is files that fill it.
+    return OF_THE_HEAP.stream().anyMatch(reason::contains)
+        ? "%s: the Java heap of %d MiB is too small for what it reads; set SLIMVOX_XMX, for example SLIMVOX_XMX=8g"
+            .formatted(what, heap)
+        : "%s (%s); take a smaller batch or fewer threads, or leave more to what lies outside the Java heap of %d MiB with a smaller SLIMVOX_XMX"
+            .formatted(what, oneLine(reason), heap);
   }
 
   private static String oneLine(String message) {
-    return message == null ? "no reason given" : message.strip().replaceAll("\\s*\\R\\s*", "; ");
+    return message == null ? "no reason given" : message.strip().replaceAll("\\s*[\\r\\n]\\s*", "; ");
   }
 }

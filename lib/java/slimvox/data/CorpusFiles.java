@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
+import slimvox.storage.LineLimit;
 import slimvox.storage.PlainText;
 
 /**
@@ -55,7 +56,8 @@ final class CorpusFiles {
       throw new InputException(file + ": not a file; put a text file there");
     }
     List<Line> lines = new ArrayList<>();
-    try (BufferedReader reader = Files.newBufferedReader(file)) {
+    try (BufferedReader reader =
+        new BufferedReader(new LineLimit(Files.newBufferedReader(file), file))) {
       int number = 0;
       for (String text; (text = reader.readLine()) != null; ) {
         number++;
@@ -73,7 +75,7 @@ final class CorpusFiles {
     } catch (IOException e) {
       throw new InputException(file + ": cannot be read (" + e.getMessage() + ")", e);
     } catch (OutOfMemoryError e) {
-      throw new InputException(file + ": too large for the Java heap; is it a text file?", e);
+      throw LineLimit.tooLarge(file, e);
     }
   }
 

@@ -18,6 +18,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
@@ -44,7 +45,7 @@ import slimvox.storage.NearestNames;
  * tree over the defaults and lets Jackson build the records, whose constructors check the values.
  */
 final class RecipeReader {
-  private static final long MOST_BYTES = 1 << 20;
+  private static final int MOST_BYTES = 1 << 20;
 
   private static final YAMLMapper YAML =
       YAMLMapper.builder()
@@ -100,11 +101,11 @@ final class RecipeReader {
 
   static RecipeReader read(Path file) {
     if (Files.isDirectory(file)) throw new InputException(file + ": is a folder, not a recipe");
-    try {
-      if (Files.size(file) > MOST_BYTES) {
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] bytes = in.readNBytes(MOST_BYTES + 1); // a device has no size
+      if (bytes.length > MOST_BYTES) {
         throw new InputException(file + ": is not a recipe: larger than " + MOST_BYTES + " bytes");
       }
-      byte[] bytes = Files.readAllBytes(file);
       String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
       if (text.startsWith("\uFEFF")) text = text.substring(1); // some editors begin so
       return parse(text, file.toString());

@@ -22,6 +22,7 @@ import org.apache.commons.csv.CSVParser;
 import org.apache.commons.csv.CSVRecord;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
+import slimvox.storage.LineLimit;
 import slimvox.storage.PlainText;
 import slimvox.storage.Sha256;
 
@@ -67,7 +68,8 @@ final class FieldLines {
       char delimiter = delimiter(bytes);
       // A decoder made by newDecoder() reports malformed bytes; the charset alone would replace
       // them.
-      Reader text = new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder());
+      Reader text =
+          new LineLimit(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()), file);
       CSVFormat format =
           CSVFormat.DEFAULT
               .builder()
@@ -98,6 +100,8 @@ final class FieldLines {
       throw unreadable(file, number, e);
     } catch (UncheckedIOException e) {
       throw unreadable(file, number, e.getCause());
+    } catch (OutOfMemoryError e) {
+      throw LineLimit.tooLarge(file, e);
     }
   }
 

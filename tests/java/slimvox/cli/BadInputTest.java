@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.storage.Safetensors;
@@ -417,5 +420,52 @@ class BadInputTest extends CommandLineTest {
     wav.putInt(rate * channels * 2).putShort((short) (channels * 2)).putShort((short) 16);
     wav.put("data".getBytes()).putInt(bytes);
     return wav.array();
+  }
+
+  @Test
+  void textWithoutEndIsRefusedWhereItIsRead() throws IOException {
+    Path zero = Path.of("/dev/zero");
+    Assumptions.assumeTrue(Files.exists(zero), "this machine has no /dev/zero");
+    Path trials = Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n");
+    run("train", zero, "--out", folder.resolve("run")).failsWith("/dev/zero: is not a recipe");
+    run("evaluate", zero, trials).failsWith("/dev/zero:1: a line of more than 1048576 characters");
+    run("evaluate", trials, zero).failsWith("/dev/zero:1: a line of more than");
+    run("evaluate", trials, trials, "--words", zero).failsWith("/dev/zero:1: a line of more than");
+    Path kaldi = Files.createDirectories(folder.resolve("kaldi"));
+    Files.createSymbolicLink(kaldi.resolve("wav.scp"), zero);
+    Files.writeString(kaldi.resolve("utt2spk"), "a b\n");
+    run("features", "--check", kaldi).failsWith("wav.scp");
+    Files.delete(kaldi.resolve("wav.scp"));
+    Files.writeString(kaldi.resolve("wav.scp"), "x".repeat(1 << 21));
+    run("features", "--check", kaldi).failsWith("wav.scp:1: a line of more than");
+  }
+
+  @Test
+  void namesGiveTheTerminalNoOrders() throws IOException {
+    Path trials = Files.writeString(folder.resolve("trials"), "1 a b\n0 a c\n");
+    String orders = "x\u001b]0;owned\u0007\u009b31m\u202e\u2028y";
+    String shown = "x\\u001b]0;owned\\u0007\\u009b31m\\u202e\\u2028y";
+    run("evaluate", folder.resolve(orders), trials).failsWith(shown);
+    Path named = Files.writeString(folder.resolve(orders), "1 a b\n0 a c\n");
+    Run run = run("evaluate", trials, named, "--json").succeeds();
+    assertTrue(run.out().toLowerCase(Locale.ROOT).contains(shown), run.out());
+    assertTrue(run.json().get("trial_list").asText().endsWith(orders), run.out());
+    assertTrue(run("evaluate", trials, named).succeeds().out().contains(shown));
+  }
+
+  @Test
+  void outOfMemoryNamesWhatHelps() {
+    String heap = failure(new OutOfMemoryError("Java heap space"));
+    assertTrue(heap.matches("slimvox: .*Java heap of \\d+ MiB .*SLIMVOX_XMX=8g\n"), heap);
+    assertFalse(heap.contains("batch"), heap);
+    String other = failure(new OutOfMemoryError("cannot reserve 9 bytes of memory"));
+    assertTrue(other.contains("(cannot reserve 9 bytes of memory); take a smaller batch"), other);
+  }
+
+  private static String failure(Throwable e) {
+    StringWriter err = new StringWriter();
+    CommandLine command = new CommandLine(new SlimVox()).setErr(new PrintWriter(err, true));
+    assertEquals(Failures.INPUT, Failures.report(e, command));
+    return err.toString();
   }
 }
