@@ -105,6 +105,8 @@ final class Failures {
   }
 
   private static String oneLine(String message) {
-    return message == null ? "no reason given" : message.strip().replaceAll("\\s*[\\r\\n]\\s*", "; ");
+    return message == null
+        ? "no reason given"
+        : message.strip().replaceAll("\\s*[\\r\\n]\\s*", "; ");
   }
 }
