@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static slimvox.audio.AudioFilesTest.chunk;
 import static slimvox.audio.AudioFilesTest.format;
 import static slimvox.audio.AudioFilesTest.riff;
@@ -297,16 +298,7 @@ class WavFileTest {
   @ParameterizedTest
   @CsvSource({"8000, 1", "16000, 2", "44100, 3", "48000, 4"})
   void aRecordingOverTheLimitIsRefusedBeforeItIsRead(int rate, int width) throws IOException {
-    Path file = folder.resolve("a.wav");
-    long length = 7201L * rate * width;
-    var header = ByteBuffer.wrap(riff(chunk("fmt ", format(PCM, 1, rate, 8 * width))));
-    byte[] start = Arrays.copyOf(header.array(), 44);
-    ByteBuffer.wrap(start).put(36, "data".getBytes(StandardCharsets.US_ASCII));
-    ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).putInt(40, (int) length);
-    Files.write(file, start);
-    try (var sparse = new RandomAccessFile(file.toFile(), "rw")) {
-      sparse.setLength(44 + length);
-    }
+    Path file = sparse(rate, width, 7201L * rate * width);
     var settings = new ReadSettings(true, 120);
     var error = assertThrows(InputException.class, () -> AudioFiles.read(file, 16000, settings));
     assertEquals(
@@ -316,6 +308,32 @@ class WavFileTest {
         error.getMessage());
     assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000, settings));
     AudioFiles.probe(file, 16000, new ReadSettings(true, 120.1));
+  }
+
+  @Test
+  void aRecordingThatDoesNotFitIntoTheHeapIsNamed() throws IOException {
+    long heap = Runtime.getRuntime().maxMemory();
+    assumeTrue(heap <= 1L << 32, "a heap of 4 GiB or less");
+    Path file = sparse(16000, 1, 1L << 30);
+    var settings = new ReadSettings(false, 2000);
+    var error = assertThrows(InputException.class, () -> AudioFiles.read(file, 16000, settings));
+    assertEquals(
+        file
+            + ": does not fit into the Java heap of "
+            + (heap >> 20)
+            + " MiB; split it, take fewer threads, or a larger heap: SLIMVOX_XMX=8g",
+        error.getMessage());
+  }
+
+  /** PCM zeros that take no room on the disk. */
+  private Path sparse(int rate, int width, long length) throws IOException {
+    byte[] start = riff(chunk("fmt ", format(PCM, 1, rate, 8 * width)), chunk("data", new byte[0]));
+    ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).putInt(40, (int) length);
+    Path file = Files.write(folder.resolve("a.wav"), start);
+    try (var sparse = new RandomAccessFile(file.toFile(), "rw")) {
+      sparse.setLength(44 + length);
+    }
+    return file;
   }
 
   private void assertReads(float[] expected, byte[] bytes, String what) throws IOException {
