@@ -38,6 +38,7 @@ public final class TrainingData {
   private final FeatureSource trainFeatures;
   private final WholeUtterances wholeUtterances;
   private final Batches batches;
+  private final String repeats;
 
   /**
    * Opens the corpora of a recipe and computes the features that are not cached.
@@ -86,6 +87,7 @@ public final class TrainingData {
     if (trials != null) requireBins(data.validationFolder(), validationReader, recipe);
     check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
     requireHeap(reader, validationReader, data);
+    repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
     trainFeatures = features(train, reader, data, progress);
     wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
     BatchSettings settings =
@@ -132,6 +134,33 @@ public final class TrainingData {
       frames.put(id, (int) Math.ceil(reader.bytes(validation.parts(id)) / 4.0 / reader.bins()));
     }
     return frames;
+  }
+
+  private String repeats(FeatureReader reader, DataSettings data) {
+    int looked = 0;
+    int shorter = 0;
+    long longest = 0;
+    int step = train.utterances().size() / 1000 + 1;
+    for (int i = 0; i < train.utterances().size(); i += step) {
+      Utterance utterance = train.utterances().get(i);
+      double frames = reader.bytes(List.of(utterance)) / 4.0 / reader.bins();
+      if (frames == 0) continue; // its header cannot be read
+      // The last one and a half shifts of a sound begin no frame of 25 ms.
+      if (utterance.source() instanceof Utterance.Sound) frames = Math.floor(frames - 1.5);
+      looked++;
+      longest = Math.max(longest, (long) frames);
+      if (frames * data.joinUtterances() < data.frames()) shorter++;
+    }
+    if (shorter == 0) return null;
+    return String.format(
+        Locale.ROOT,
+        "%,d of %,d recordings%s are shorter than data.frames=%d and are repeated to fill it; the"
+            + " longest recording has %,d frames",
+        shorter,
+        looked,
+        data.joinUtterances() > 1 ? ", %d joined,".formatted(data.joinUtterances()) : "",
+        data.frames(),
+        longest);
   }
 
   private static List<String> speakers(Corpus corpus, DataSettings data) {
@@ -230,6 +259,14 @@ public final class TrainingData {
 
   public Batches batches() {
     return batches;
+  }
+
+  /**
+   * That recordings are shorter than a training example and how many, one line; null where none is.
+   * Of more than 1000 recordings some are looked at, evenly spaced.
+   */
+  public String repeats() {
+    return repeats;
   }
 
   /** Features of a whole utterance of the validation corpus, mean normalized. */

@@ -195,6 +195,7 @@ public final class TrainingRuns {
       } catch (ExecutionException e) {
         if (e.getCause() instanceof InterruptedException) throw new InterruptedException();
         if (e.getCause() instanceof RuntimeException cause) throw cause;
+        if (e.getCause() instanceof Error cause) throw cause;
         throw new IllegalStateException(e.getCause());
       } finally {
         threads.shutdownNow(); // interrupts what still runs if this is left early
