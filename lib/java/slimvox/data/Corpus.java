@@ -45,6 +45,7 @@ public final class Corpus {
   private final Map<String, List<Utterance>> joined;
   private final List<String> notes;
   private final ReadSettings reading;
+  private UtteranceNames names; // made when first needed
 
   Corpus(
       Path folder,
@@ -180,9 +181,25 @@ public final class Corpus {
     throw unknown("speaker", speaker, speakers);
   }
 
-  /** Whether there is an utterance or a joined utterance of this id. */
+  /** Whether there is an utterance or a joined utterance of this id, in any form. */
   public boolean has(String id) {
-    return byId.containsKey(id) || joined.containsKey(id);
+    return own(id) != null;
+  }
+
+  /**
+   * An id as it is written here, by the form it has elsewhere, such as a trial list; null if there
+   * is none.
+   *
+   * @throws InputException if two can be meant
+   */
+  private synchronized String own(String id) {
+    if (byId.containsKey(id) || joined.containsKey(id)) return id;
+    if (names == null) {
+      Set<String> ids = new HashSet<>(byId.keySet());
+      ids.addAll(joined.keySet());
+      names = new UtteranceNames(ids);
+    }
+    return names.find(folder.toString(), id);
   }
 
   /**
@@ -207,14 +224,16 @@ public final class Corpus {
   }
 
   /**
-   * What an id of a trial list stands for: an utterance, or the parts of a joined utterance.
+   * What an id of a trial list stands for: an utterance, or the parts of a joined utterance. It may
+   * have another form than here, as {@link UtteranceNames} says.
    *
    * @throws InputException if it is neither; it lists the nearest ids
    */
   public List<Utterance> parts(String id) {
-    Utterance utterance = byId.get(id);
+    String own = own(id);
+    Utterance utterance = byId.get(own);
     if (utterance != null) return List.of(utterance);
-    List<Utterance> parts = joined.get(id);
+    List<Utterance> parts = own == null ? null : joined.get(own);
     if (parts != null) return parts;
     Set<String> known = new TreeSet<>(byId.keySet());
     known.addAll(joined.keySet());

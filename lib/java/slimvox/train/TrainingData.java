@@ -224,7 +224,7 @@ public final class TrainingData {
   private void checkTrials() {
     if (trials == null) return;
     for (String id : trials.utterances()) {
-      if (!validation.has(id) && !validation.joined().containsKey(id)) {
+      if (!validation.has(id)) {
         throw new InputException(
             "%s: utterance %s is not in %s; give the corpus of the trials as data.validationCorpus"
                 .formatted(trials.name(), id, validation.folder()));

@@ -253,6 +253,27 @@ class CorpusTest {
     assertEquals(at("wav.scp") + ": text in UTF-16; save it as UTF-8", message());
   }
 
+  /** As VoxCeleb's trial lists name what folders of speakers call id10001-x-00001. */
+  @Test
+  void utterancesAreFoundByTheNamesOfTrialLists() throws Exception {
+    for (int i = 1; i <= 2; i++) write("id10001/x/0000" + i + ".wav", "");
+    write("jose\u0301/y/1.flac", "");
+    Corpus corpus = Corpus.open(folder);
+    for (String name :
+        List.of(
+            "id10001/x/00002.wav",
+            "./id10001/x/00002",
+            "id10001\\x\\00002.wav",
+            "id10001-x-00002.wav",
+            "id10001-x-00002")) {
+      assertTrue(corpus.has(name), name);
+      assertEquals("id10001-x-00002", corpus.parts(name).getFirst().id());
+    }
+    assertEquals("jose\u0301-y-1", corpus.parts("jos\u00e9/y/1.wav").getFirst().id());
+    assertFalse(corpus.has("id10001/x/00003.wav"));
+    assertThrows(InputException.class, () -> corpus.parts("id10001/x/00003.wav"));
+  }
+
   @Test
   void joinedUtterancesMustBeOfOneSpeakerAndKnown() throws Exception {
     write("wav.scp", "a x.wav\nb y.wav\n");
