@@ -51,7 +51,7 @@ public final class Trainer implements AutoCloseable {
   private final Path folder;
   private final TrainingData data;
   private final Checkpoint.Inputs inputs;
-  private final Backend backend;
+  private Backend backend; // opened when first asked for: with a budget before any features
   private final PlannedTraining training;
   private final Embedder embedder;
   private final int lossEvery;
@@ -140,18 +140,15 @@ public final class Trainer implements AutoCloseable {
       throws InterruptedException {
     this.recipe = recipe;
     this.folder = folder;
-    this.data =
-        new TrainingData(
-            recipe, progress, (classes, lengths) -> requireFits(recipe, classes, lengths));
-    this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
-    this.stepsPerEpoch = data.batches().batchesPerEpoch();
-    this.steps = recipe.run().steps(stepsPerEpoch);
-    this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
-    this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
     RunSettings run = recipe.run();
-    this.backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget());
-    this.lossEvery = lossEvery(run, backend);
     try {
+      this.data = new TrainingData(recipe, progress, this::requireFits);
+      this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
+      this.stepsPerEpoch = data.batches().batchesPerEpoch();
+      this.steps = run.steps(stepsPerEpoch);
+      this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
+      this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
+      this.lossEvery = lossEvery(run, open());
       this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
       training.step().initialize(new SplittableRandom(recipe.seed()));
       if (recipe.transfer().teacher() != null) {
@@ -160,11 +157,19 @@ public final class Trainer implements AutoCloseable {
       training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
       training.plan(run.batch(), recipe.data().frames());
-    } catch (RuntimeException | Error e) {
-      backend.close();
+    } catch (InterruptedException | RuntimeException | Error e) {
+      if (backend != null) backend.close();
       throw e;
     }
     this.embedder = new Embedder(training.step().network());
+  }
+
+  private Backend open() {
+    RunSettings run = recipe.run();
+    if (backend == null) {
+      backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget());
+    }
+    return backend;
   }
 
   /**
@@ -199,24 +204,21 @@ public final class Trainer implements AutoCloseable {
   }
 
   /** Refuses a run over its budget, before it takes any memory or computes any features. */
-  private static void requireFits(
-      Recipe recipe, int classes, Supplier<Map<String, Integer>> lengths) {
+  private void requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
     RunSettings run = recipe.run();
     if (run.memoryBudget() == null) return;
-    try (Backend backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget())) {
-      ModelSpec model = recipe.model().spec();
-      MemoryBudget budget = backend.ledger().budget();
-      MemoryAnalysis analysis =
-          new MemoryAnalysis(
-              StepBuilder.of(recipe, classes),
-              recipe.optimizer().updateTime(),
-              recipe.data().frames(),
-              backend.device(),
-              lossEvery(run, backend));
-      MemoryFit fit = analysis.fit(model, run.batch(), budget);
-      fit.require(scheme -> String.join(" ", scheme.settings(model)));
-      analysis.requireEvaluation(fit.asked(), lengths.get(), budget);
-    }
+    ModelSpec model = recipe.model().spec();
+    MemoryBudget budget = open().ledger().budget();
+    MemoryAnalysis analysis =
+        new MemoryAnalysis(
+            StepBuilder.of(recipe, classes),
+            recipe.optimizer().updateTime(),
+            recipe.data().frames(),
+            backend.device(),
+            lossEvery(run, backend));
+    MemoryFit fit = analysis.fit(model, run.batch(), budget);
+    fit.require(scheme -> String.join(" ", scheme.settings(model)));
+    analysis.requireEvaluation(fit.asked(), lengths.get(), budget);
   }
 
   public Recipe recipe() {

@@ -5,7 +5,8 @@
 
    Compile-time: VERSION (12060), INIT (what cuInit returns), CARDS, MAJOR, MINOR.
    Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel whose first launch ends in a
-   sticky error, or its fifth: NAME:5), FAKE_BUSY (there is no context to be had). */
+   sticky error, or its fifth: NAME:5), FAKE_BUSY (there is no context to be had), FAKE_OPENED (a
+   file: a line for each time a context was asked for). */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -84,6 +85,12 @@ int cuGetErrorString(int code, const char **text) {
 int cuDevicePrimaryCtxRetain(void **context, int device) {
   (void)device;
   *context = &used;
+  const char *file = getenv("FAKE_OPENED");
+  if (file) {
+    FILE *out = fopen(file, "a");
+    fputs("opened\n", out);
+    fclose(out);
+  }
   return getenv("FAKE_BUSY") ? 46 : OK; /* CUDA_ERROR_DEVICE_UNAVAILABLE */
 }
 int cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return OK; }

@@ -150,4 +150,29 @@ class CardFaultsTest {
     assertTrue(line.startsWith("slimvox: backend cuda: "), line);
     assertTrue(line.contains(reason) && line.endsWith("; or use backend cpu"), line);
   }
+
+  @Test
+  void aRunWithABudgetOpensTheCardOnce() throws Exception {
+    TrainerTest.corpus(folder);
+    Recipe recipe =
+        TrainerTest.recipe(
+            folder,
+            "run.backend=cuda",
+            "model.bins=16",
+            "data.frames=16",
+            "run.batch=2",
+            "run.length=1 steps",
+            "run.validateEvery=0 steps",
+            "run.memoryBudget=900MB");
+    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
+    Path opened = folder.resolve("opened");
+    FakeCard.Run run =
+        card.slimvox(
+            Map.of("FAKE_OPENED", opened.toString()),
+            "train",
+            file.toString(),
+            "--out=" + folder.resolve("run"));
+    assertEquals(0, run.code(), run.output());
+    assertEquals(List.of("opened"), Files.readAllLines(opened));
+  }
 }
