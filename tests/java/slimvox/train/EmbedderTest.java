@@ -126,6 +126,38 @@ class EmbedderTest {
     }
   }
 
+  /** A batch that has no room is embedded in parts, to float32 rounding the same. */
+  @ParameterizedTest
+  @ValueSource(strings = {"ResNet18", "reversible DF-ResNet56"})
+  void aBatchWithoutRoomIsEmbeddedInParts(String name) {
+    List<Features> utterances = utterances(5, 60);
+    List<float[]> expected;
+    long one;
+    try (Backend backend = new Backend(CpuDevice.open(1));
+        Network network = network(name, backend);
+        Embedder embedder = new Embedder(network)) {
+      embedder.embed(utterances.subList(0, 1));
+      one = backend.ledger().totalBytes() + backend.blockBytes();
+      expected = embedder.embed(utterances);
+    }
+    for (boolean enough : new boolean[] {true, false}) {
+      MemoryBudget budget = new MemoryBudget(enough ? one : one - 1);
+      try (Backend backend = Backends.open("cpu", 1, budget);
+          Network network = network(name, backend);
+          Embedder embedder = new Embedder(network)) {
+        if (!enough) {
+          assertThrows(OutOfBudgetException.class, () -> embedder.embed(utterances));
+          continue;
+        }
+        List<float[]> parts = embedder.embed(utterances);
+        assertEquals(expected.size(), parts.size());
+        for (int i = 0; i < parts.size(); i++) {
+          assertArrayEquals(expected.get(i), parts.get(i), 1e-5f);
+        }
+      }
+    }
+  }
+
   @Test
   void laidOutWeightsCountAgainstTheBudget() {
     long parameters;
