@@ -93,15 +93,17 @@ final class Failures {
   }
 
   private static String outOfMemory(Throwable e, CommandLine command) {
-    String reason = String.valueOf(e.getMessage());
-    String what = "out of memory in '" + command.getCommandSpec().qualifiedName() + "'";
-    long heap = Runtime.getRuntime().maxMemory() >> 20;
-    // What a step needs lies outside the Java heap; there it is files that fill it.
-    return OF_THE_HEAP.stream().anyMatch(reason::contains)
-        ? "%s: the Java heap of %d MiB is too small for what it reads; set SLIMVOX_XMX, for example SLIMVOX_XMX=8g"
-            .formatted(what, heap)
-        : "%s (%s); take a smaller batch or fewer threads, or leave more to what lies outside the Java heap of %d MiB with a smaller SLIMVOX_XMX"
-            .formatted(what, oneLine(reason), heap);
+    String reason = oneLine(String.valueOf(e.getMessage()));
+    // What a step needs lies outside the Java heap; it is files that fill the heap.
+    String advice =
+        OF_THE_HEAP.stream().anyMatch(reason::contains)
+            ? "the Java heap of %d MiB is too small for what it reads; set SLIMVOX_XMX, for example"
+                + " SLIMVOX_XMX=8g"
+            : "take a smaller batch or fewer threads, or leave more to what lies outside the Java"
+                + " heap of %d MiB with a smaller SLIMVOX_XMX";
+    return "out of memory (%s) in '%s'; "
+            .formatted(reason, command.getCommandSpec().qualifiedName())
+        + advice.formatted(Runtime.getRuntime().maxMemory() >> 20);
   }
 
   private static String oneLine(String message) {

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -24,7 +22,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.storage.Safetensors;
@@ -451,21 +448,5 @@ class BadInputTest extends CommandLineTest {
     assertTrue(run.out().toLowerCase(Locale.ROOT).contains(shown), run.out());
     assertTrue(run.json().get("trial_list").asText().endsWith(orders), run.out());
     assertTrue(run("evaluate", trials, named).succeeds().out().contains(shown));
-  }
-
-  @Test
-  void outOfMemoryNamesWhatHelps() {
-    String heap = failure(new OutOfMemoryError("Java heap space"));
-    assertTrue(heap.matches("slimvox: .*Java heap of \\d+ MiB .*SLIMVOX_XMX=8g\n"), heap);
-    assertFalse(heap.contains("batch"), heap);
-    String other = failure(new OutOfMemoryError("cannot reserve 9 bytes of memory"));
-    assertTrue(other.contains("(cannot reserve 9 bytes of memory); take a smaller batch"), other);
-  }
-
-  private static String failure(Throwable e) {
-    StringWriter err = new StringWriter();
-    CommandLine command = new CommandLine(new SlimVox()).setErr(new PrintWriter(err, true));
-    assertEquals(Failures.INPUT, Failures.report(e, command));
-    return err.toString();
   }
 }

@@ -182,7 +182,9 @@ class SlimVoxTest extends CommandLineTest {
   @Test
   void runningOutOfMemoryIsOneLineWithTheRemedy() {
     failing(new OutOfMemoryError("Java heap space"))
-        .failsWith("out of memory (Java heap space)", "SLIMVOX_XMX");
+        .failsWith("out of memory (Java heap space)", "SLIMVOX_XMX=8g", " MiB is too small");
+    failing(new OutOfMemoryError("cannot reserve 9 bytes"))
+        .failsWith("out of memory (cannot reserve 9 bytes)", "take a smaller batch");
   }
 
   private static Run failing(Throwable e) {
