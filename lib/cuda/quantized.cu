@@ -6,6 +6,10 @@
 //   code = nearest(x (1 / absmax)) in whole blocks, nearest(x / absmax) in a shorter last one, with
 //   absmax as at least 1e-38, which a shorter last block also stores
 //
+// In a book that begins with zero a number above zero gets at least code `least`, 1, and an infinite
+// absmax counts as the largest float; `least` is 0 otherwise. Adam divides by at least |m| leastRoot,
+// and a state whose gradient is 0 is let go; see slimvox.backend.AdamStep.
+//
 // Launch: 256 threads work on one block of numbers after the other, blockIdx.x + k gridDim.x; the
 // code book and the bounds between its numbers stay in shared memory. State exists as float32 in
 // registers only. A thread has one number of a block of 256; of longer blocks it computes its new
@@ -19,9 +23,11 @@
 struct Book {
   float value[CODES];
   float bound[CODES];  // the largest number that still gets this code
+  int least;           // code of a number above zero
 
   // By all threads of a block.
-  __device__ inline void read(const float* values) {
+  __device__ inline void read(const float* values, int least) {
+    this->least = least;
     int c = threadIdx.x;
     value[c] = values[c];
     bound[c] = c + 1 < CODES ? (values[c] + values[c + 1]) / 2 : __int_as_float(0x7f800000);
@@ -37,6 +43,25 @@ struct Book {
       if (x > bound[code + step - 1]) code += step;
     }
     return (unsigned char)code;
+  }
+
+  __device__ inline unsigned char code(float x, float share) const {
+    unsigned char code = nearest(share);
+    return x > 0 && code < least ? least : code;
+  }
+
+  __device__ inline float scale(float absmax) const {
+    return least && absmax == __int_as_float(0x7f800000) ? __int_as_float(0x7f7fffff) : absmax;
+  }
+
+  // The code of x, or the next one nearer to zero if more than 1 / keep of x would come back while
+  // the scale keeps more than that of what it was.
+  __device__ inline unsigned char released(
+      unsigned char code, float x, float scale, float old, float keep) const {
+    if (scale > old * keep && fabsf(value[code]) * scale * keep > fabsf(x)) {
+      return x > 0 ? code - 1 : code + 1;
+    }
+    return code;
   }
 };
 
@@ -87,21 +112,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) quantize(
     const float* values,
     unsigned char* codes,
     float* absmax,
+    int least,
     long long size,
     int block,
     int blocks) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
-  book.read(values);
+  book.read(values, least);
   for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
     Numbers n(number, block, size);
     float largest = 0;
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
       largest = largerSize(largest, x[n.first + i]);
     }
-    largest = largestSize(largest, scratch);
+    largest = book.scale(largestSize(largest, scratch));
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
-      codes[n.first + i] = book.nearest(n.quotient(x[n.first + i], largest));
+      float number = x[n.first + i];
+      codes[n.first + i] = book.code(number, n.quotient(number, largest));
     }
     if (threadIdx.x == 0) absmax[number] = n.stored(largest);
   }
@@ -138,13 +165,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
     float fresh,
     float gPart,
     float bPart,
+    float keep,
     int first,
     long long size,
     int block,
     int blocks) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
-  book.read(values);
+  book.read(values, 0);
   for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
     Numbers n(number, block, size);
     float old = absmax[number];
@@ -164,7 +192,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
         moved = first ? d : fmaf(d, fresh, book.value[codes[n.first + i]] * old * momentum);
       }
       parameter[n.first + i] = fmaf(fmaf(moved, bPart, d * gPart), rate, p);
-      codes[n.first + i] = book.nearest(n.quotient(moved, largest));
+      unsigned char code = book.nearest(n.quotient(moved, largest));
+      if (gradient[n.first + i] == 0) {
+        code = book.released(code, moved, n.stored(largest), old, keep);
+      }
+      codes[n.first + i] = code;
     }
     if (threadIdx.x == 0) absmax[number] = n.stored(largest);
   }
@@ -173,7 +205,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
 // ---- Adam; see adam in optimizer.cu
 
 struct AdamNumbers {
-  float keep, add, fresh1, beta2, fresh2, rate, correction, epsilon;
+  float keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot;
 };
 
 // One number's moments and its parameter after the step.
@@ -185,7 +217,8 @@ struct Moved {
     float d = fmaf(w, a.add, g);
     mean = fmaf(d - oldMean, a.fresh1, oldMean);
     square = fmaf(d * d, a.fresh2, oldSquare * a.beta2);
-    p = fmaf(mean / fmaf(sqrtf(square), a.correction, a.epsilon), a.rate, w * a.keep);
+    float root = fmaf(sqrtf(square), a.correction, a.epsilon);
+    p = fmaf(mean / largerSize(root, mean * a.leastRoot), a.rate, w * a.keep);
   }
 };
 
@@ -206,15 +239,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
     float rate,
     float correction,
     float epsilon,
+    float leastRoot,
+    float release,
+    int least,
     long long size,
     int block,
     int blocks) {
   __shared__ Book meanBook;
   __shared__ Book squareBook;
   __shared__ int scratch[THREADS];
-  meanBook.read(meanValues);
-  squareBook.read(squareValues);
-  AdamNumbers a = {keep, add, fresh1, beta2, fresh2, rate, correction, epsilon};
+  meanBook.read(meanValues, 0);
+  squareBook.read(squareValues, least);
+  AdamNumbers a = {keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot};
   for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
     Numbers n(number, block, size);
     float oldMean = meanAbsmax[number];
@@ -231,7 +267,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
       largestSquare = largerSize(largestSquare, moved.square);
     }
     largestMean = largestSize(largestMean, scratch);
-    largestSquare = largestSize(largestSquare, scratch);
+    largestSquare = squareBook.scale(largestSize(largestSquare, scratch));
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
       long long at = n.first + i;
       if (n.count > THREADS) {
@@ -240,8 +276,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
             squareBook.value[squareCodes[at]] * oldSquare);
       }
       parameter[at] = moved.p;
-      meanCodes[at] = meanBook.nearest(n.quotient(moved.mean, largestMean));
-      squareCodes[at] = squareBook.nearest(n.quotient(moved.square, largestSquare));
+      unsigned char code = meanBook.nearest(n.quotient(moved.mean, largestMean));
+      if (gradient[at] == 0) {
+        code = meanBook.released(code, moved.mean, n.stored(largestMean), oldMean, release);
+      }
+      meanCodes[at] = code;
+      squareCodes[at] = squareBook.code(moved.square, n.quotient(moved.square, largestSquare));
     }
     if (threadIdx.x == 0) {
       meanAbsmax[number] = n.stored(largestMean);

@@ -6,6 +6,10 @@ package slimvox.backend;
  * <p>A number between two of the book gets the code of the nearer one, which the mid-point {@code
  * (value(c) + value(c + 1)) / 2}, rounded to float32, decides; the mid-point itself gets the lower
  * code. The best-known books are built by {@code slimvox.optim.DynamicTree}.
+ *
+ * <p>A book whose first number is zero is for state that is divided by. In it the smallest number
+ * other than zero also stands for all that lies between them, so that what is not zero does not
+ * become zero, and an infinite number counts as the largest finite one.
  */
 public final class CodeBook {
   /** How many codes there are. */
@@ -13,6 +17,7 @@ public final class CodeBook {
 
   private final String name;
   private final float[] values;
+  private final boolean nearestOnly;
 
   /**
    * A book.
@@ -21,6 +26,10 @@ public final class CodeBook {
    * @param values 256 finite numbers, each larger than the one before
    */
   public CodeBook(String name, float[] values) {
+    this(name, values, false);
+  }
+
+  private CodeBook(String name, float[] values, boolean nearestOnly) {
     if (values.length != SIZE) {
       throw new IllegalArgumentException(name + " has " + values.length + " numbers, not " + SIZE);
     }
@@ -33,6 +42,20 @@ public final class CodeBook {
     }
     this.name = name;
     this.values = values.clone();
+    this.nearestOnly = nearestOnly;
+  }
+
+  /**
+   * The same numbers without any care for what is done with them: nearest codes only, as published,
+   * and an optimizer's step on them has none of its guards. To compare with.
+   */
+  public CodeBook nearestOnly() {
+    return new CodeBook(name + ", nearest only", values, true);
+  }
+
+  /** Whether this is what {@link #nearestOnly()} gives. */
+  public boolean isNearestOnly() {
+    return nearestOnly;
   }
 
   /** The number that a code stands for. */
@@ -63,6 +86,24 @@ public final class CodeBook {
       }
     }
     return low;
+  }
+
+  /** The least code of a number above zero. */
+  public int least() {
+    return values[0] == 0 && !nearestOnly ? 1 : 0;
+  }
+
+  /**
+   * The code of {@code x} in a block where {@code share} is x divided by the largest number: the
+   * nearest to the share, but at least {@link #least} if x is above zero, be the share zero or not.
+   */
+  public int code(float x, float share) {
+    return Math.max(nearest(share), x > 0 ? least() : 0);
+  }
+
+  /** The scale of a block whose largest size is {@code absmax}; NaN stays NaN. */
+  public float scale(float absmax) {
+    return least() > 0 && absmax == Float.POSITIVE_INFINITY ? Float.MAX_VALUE : absmax;
   }
 
   @Override

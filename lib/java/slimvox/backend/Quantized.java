@@ -7,10 +7,11 @@ package slimvox.backend;
  * the last one may be shorter. absmax is the largest |x| of its block. With {@code block} at least
  * the number of elements the whole tensor has one scale.
  *
- * <p>To quantize: code = book.nearest(x / absmax). A quotient is taken as x (1 / absmax) in whole
- * blocks and x / absmax in a shorter last one, with absmax as at least 1e-38, which a shorter last
- * block also stores. That is how bitsandbytes' portable quantizer rounds, so that codes equal its
- * codes also where a quotient lies within a rounding of a mid-point.
+ * <p>To quantize: code = book.code(x, x / absmax): the nearest, but not that of zero for a number
+ * above zero in a book that begins with it; see {@link CodeBook}. A quotient is taken as x (1 /
+ * absmax) in whole blocks and x / absmax in a shorter last one, with absmax as at least 1e-38,
+ * which a shorter last block also stores. That is how bitsandbytes' portable quantizer rounds, so
+ * that codes equal its codes also where a quotient lies within a rounding of a mid-point.
  *
  * @param codes uint8
  * @param absmax float32, one for each block

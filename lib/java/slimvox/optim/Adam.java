@@ -17,8 +17,11 @@ import slimvox.nn.Parameter;
  * directly (AdamW), else it is added to the gradient (Adam with L2). State: the running means m of
  * the gradient and v of its square, in the {@link StateFormat} asked for.
  *
- * <p>With 8 bits the parameter moves along the new m and v before they are quantized. A v that is
- * quantized to zero leaves epsilon in the denominator of the next step, as in bitsandbytes.
+ * <p>With 8 bits the parameter moves along the new m and v before they are quantized. A v above
+ * zero never becomes zero: it would leave epsilon alone in the denominator of the next step, and
+ * the parameter would move by thousands of rates (the zero-point problem of Li et al. 2023, arXiv
+ * 2309.01507). Nor does a step go beyond what 32 bits can reach with any gradients; see {@link
+ * AdamStep}. bitsandbytes has neither guard.
  */
 public final class Adam implements Optimizer {
   private final List<Parameter> parameters;

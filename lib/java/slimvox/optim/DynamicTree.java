@@ -42,6 +42,8 @@ public final class DynamicTree {
 
   private static final CodeBook SIGNED = new CodeBook("dynamic signed", values(true));
   private static final CodeBook UNSIGNED = new CodeBook("dynamic unsigned", values(false));
+  private static final CodeBook SIGNED_NEAREST = SIGNED.nearestOnly();
+  private static final CodeBook UNSIGNED_NEAREST = UNSIGNED.nearestOnly();
 
   private DynamicTree() {}
 
@@ -50,9 +52,17 @@ public final class DynamicTree {
     return SIGNED;
   }
 
-  /** For numbers from 0 up: Adam's mean of squared gradients. Zero is code 0. */
+  /**
+   * For numbers from 0 up: Adam's mean of squared gradients. Zero is code 0, and only zero: smaller
+   * numbers than 5.5e-7 get code 1, because Adam divides by them.
+   */
   public static CodeBook unsigned() {
     return UNSIGNED;
+  }
+
+  /** The code as published, see {@link CodeBook#nearestOnly}; to compare with. */
+  public static CodeBook nearestOnly(boolean signed) {
+    return signed ? SIGNED_NEAREST : UNSIGNED_NEAREST;
   }
 
   private static float[] values(boolean signed) {

@@ -7,7 +7,7 @@ import slimvox.backend.CodeBook;
  *
  * <p>Signed: (c - 127) / 128 for code c, from -0.992 to 1 with 0 at code 127, where the dynamic
  * tree has it too. Unsigned: c / 255. What is smaller than half a step, 0.4 % or 0.2 % of the
- * largest number, becomes zero.
+ * largest number, becomes zero, or, unsigned, one step.
  */
 public final class LinearCode {
   private static final CodeBook SIGNED = new CodeBook("linear signed", values(127, 128));

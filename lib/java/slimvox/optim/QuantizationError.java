@@ -44,7 +44,7 @@ public record QuantizationError(String name, long count, double mean, double max
 
   /** The relative error of one number when the largest of its block is 1. */
   public static double of(CodeBook book, float x) {
-    return Math.abs(((double) book.value(book.nearest(x)) - x) / x);
+    return Math.abs(((double) book.value(book.code(x, x)) - x) / x);
   }
 
   /**
@@ -77,12 +77,13 @@ public record QuantizationError(String name, long count, double mean, double max
       int end = Math.min(exact.length, start + block);
       float absmax = 0;
       for (int i = start; i < end; i++) absmax = Math.max(absmax, Math.abs(exact[i]));
+      absmax = book.scale(absmax);
       boolean whole = end - start == block;
       float divisor = Math.max(absmax, Quantized.LEAST_SCALE);
       float scale = Quantized.storedScale(absmax, whole);
       for (int i = start; i < end; i++) {
         float share = whole ? exact[i] * (1 / divisor) : exact[i] / divisor;
-        back[i] = book.value(book.nearest(share)) * scale;
+        back[i] = book.value(book.code(exact[i], share)) * scale;
       }
     }
     return back;

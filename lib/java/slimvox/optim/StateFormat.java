@@ -23,7 +23,9 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
     /** {@link DynamicTree}. */
     DYNAMIC,
     /** {@link LinearCode}. */
-    LINEAR
+    LINEAR,
+    /** {@link DynamicTree#nearestOnly}: the tree without the guards of Adam and Sgd. */
+    NEAREST
   }
 
   /** What shares one scale. */
@@ -73,8 +75,11 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
 
   /** The book for state that has a sign, or has none. */
   public CodeBook book(boolean signed) {
-    if (map == Map.LINEAR) return signed ? LinearCode.signed() : LinearCode.unsigned();
-    return signed ? DynamicTree.signed() : DynamicTree.unsigned();
+    return switch (map) {
+      case DYNAMIC -> signed ? DynamicTree.signed() : DynamicTree.unsigned();
+      case LINEAR -> signed ? LinearCode.signed() : LinearCode.unsigned();
+      case NEAREST -> DynamicTree.nearestOnly(signed);
+    };
   }
 
   /** Numbers that share a scale in a tensor of so many. */
@@ -89,7 +94,7 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
     return String.format(
         Locale.ROOT,
         "8-bit (%s map, %s, exempt below %,d elements)",
-        map == Map.DYNAMIC ? "dynamic" : "linear",
+        map.name().toLowerCase(Locale.ROOT),
         scale == Scale.TENSOR ? "one scale a tensor" : "blocks of " + block,
         exemptBelow);
   }

@@ -3,6 +3,7 @@ package slimvox.train;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import slimvox.optim.ConstantRate;
 import slimvox.optim.CosineDecrease;
@@ -109,7 +110,8 @@ public record OptimizerSettings(
    *
    * @param bits 32, or 8, which takes a quarter of the memory. Default 32
    * @param block 8 bits: numbers that share a scale, a power of two. Default 256
-   * @param map 8 bits: what codes stand for: {@code dynamic} (a tree) or {@code linear}. Default
+   * @param map 8 bits: what codes stand for: {@code dynamic} (a tree), or to compare with {@code
+   *     linear} or {@code nearest} (the tree as published, see {@link StateFormat.Map}). Default
    *     dynamic
    * @param scale 8 bits: what shares a scale: {@code block}, or {@code tensor}, the whole tensor,
    *     without a block then. Default block
@@ -132,7 +134,7 @@ public record OptimizerSettings(
         absent("state.exemptBelow", exemptBelow, "32 bits");
       } else {
         if (map == null) map = "dynamic";
-        InvalidSetting.oneOf("optimizer.state.map", map, List.of("dynamic", "linear"));
+        InvalidSetting.oneOf("optimizer.state.map", map, List.of("dynamic", "linear", "nearest"));
         if (scale == null) scale = "block";
         InvalidSetting.oneOf("optimizer.state.scale", scale, List.of("block", "tensor"));
         if (scale.equals("tensor")) {
@@ -155,7 +157,7 @@ public record OptimizerSettings(
       if (bits == 32) return StateFormat.FLOAT32;
       return new StateFormat(
           bits,
-          map.equals("linear") ? StateFormat.Map.LINEAR : StateFormat.Map.DYNAMIC,
+          StateFormat.Map.valueOf(map.toUpperCase(Locale.ROOT)),
           scale.equals("tensor") ? StateFormat.Scale.TENSOR : StateFormat.Scale.BLOCK,
           block == null ? StateFormat.EIGHT_BIT.block() : block,
           exemptBelow);

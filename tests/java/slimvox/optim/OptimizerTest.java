@@ -145,10 +145,13 @@ class OptimizerTest {
         assertEquals(s.name(), dynamic.name());
         assertEquals(s.shape().size(), dynamic.count());
         assertTrue(dynamic.mean() > 0 && dynamic.mean() < 0.06, dynamic.toString());
-        assertTrue(dynamic.max() <= 1 && dynamic.max() > dynamic.mean(), dynamic.toString());
+        assertTrue(dynamic.max() > dynamic.mean(), dynamic.toString());
+        // A square is rounded up to 5.5e-7 of the largest rather than to zero.
+        if (s.isSigned()) assertTrue(dynamic.max() <= 1, dynamic.toString());
+        if (!s.isSigned()) assertEquals(0, dynamic.vanished(), dynamic.toString());
         if (s.shape().size() > 4000) {
           assertTrue(s.error(linear).mean() > dynamic.mean(), s.error(linear).toString());
-          assertTrue(s.error(linear).vanished() > dynamic.vanished(), s.error(linear).toString());
+          assertEquals(s.isSigned(), s.error(linear).vanished() > dynamic.vanished(), s.name());
         }
         assertTrue(s.error(StateFormat.EIGHT_BIT).max() == 0 || s.shape().size() >= 4096);
       }
@@ -190,7 +193,9 @@ class OptimizerTest {
     assertEquals(1, QuantizationError.of(LinearCode.signed(), 0.003f), "becomes zero");
     assertEquals(1 / 3.0, QuantizationError.of(LinearCode.signed(), 0.75f / 128), 1e-7);
     assertEquals(0.0617, QuantizationError.worst(DynamicTree.signed(), 0.1, 1), 5e-4);
-    assertEquals(1, QuantizationError.worst(LinearCode.unsigned(), 1e-3, 1));
+    assertEquals(1, QuantizationError.worst(LinearCode.signed(), 1e-3, 1));
+    assertEquals(
+        1 / 255e-3 - 1, QuantizationError.of(LinearCode.unsigned(), 1e-3f), 1e-6, "becomes 1/255");
     assertEquals(
         2.5, QuantizationError.largestDifference(new float[] {1, -2}, new float[] {0, 0.5f}));
   }

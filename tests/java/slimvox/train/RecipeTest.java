@@ -347,7 +347,7 @@ class RecipeTest {
         "optimizer:@  state: {bits: 8, scale: tensor, block: 256} | r.yaml: line 2:"
             + " optimizer.state.block: 256 has no effect with scale tensor",
         "optimizer:@  state: {bits: 8, map: log} | r.yaml: line 2: optimizer.state.map: log is not"
-            + " possible; allowed is dynamic, linear",
+            + " possible; allowed is dynamic, linear, nearest",
         "optimizer:@  betas: [0.9, 0.99] | r.yaml: line 2: optimizer.betas: [0.9, 0.99] has no"
             + " effect with sgd",
         "optimizer:@  name: adamw | r.yaml: line 2: optimizer.learningRate.initial is needed with"

@@ -75,13 +75,19 @@ final class BlockwiseCodes {
 
   /** The same by looking up each number from {@code from} to {@code to}. */
   static void encodeOneByOne(NearestCode book, long x, int from, int to, float factor, long codes) {
-    for (int i = from; i < to; i++) set(codes + i, book.of(Lanes.get(x, i) * factor));
+    for (int i = from; i < to; i++) {
+      float value = Lanes.get(x, i);
+      set(codes + i, book.code(value, value * factor));
+    }
   }
 
   /** codes[i] = code of x[i] / absmax, for a last block that is shorter, see {@link Quantized}. */
   static void encodeShort(NearestCode book, long x, int n, float absmax, long codes) {
     float scale = Math.max(absmax, Quantized.LEAST_SCALE);
-    for (int i = 0; i < n; i++) set(codes + i, book.of(Lanes.get(x, i) / scale));
+    for (int i = 0; i < n; i++) {
+      float value = Lanes.get(x, i);
+      set(codes + i, book.code(value, value / scale));
+    }
   }
 
   private static boolean isMultiple(int block, int of) {
@@ -93,7 +99,7 @@ final class BlockwiseCodes {
     return n <= block ? 31 : Integer.numberOfTrailingZeros(block);
   }
 
-  private static void set(long address, int code) {
+  static void set(long address, int code) {
     ALL.set(ValueLayout.JAVA_BYTE, address, (byte) code);
   }
 
@@ -127,7 +133,7 @@ final class BlockwiseCodes {
           for (long b = from; b < to; b++) {
             long start = b * block;
             int n = (int) (Math.min(size, start + block) - start);
-            float largest = largest(in + 4 * start, n);
+            float largest = y.book().scale(largest(in + 4 * start, n));
             if (n == block) {
               encode(book, in + 4 * start, n, factor(largest), codes + start);
             } else {

@@ -36,6 +36,9 @@ import slimvox.backend.CodeBook;
  *
  * <p>A bound belongs to the lower code, for a negative number the one of larger size: the sign is
  * the lowest bit of what finds the piece, so that a negative number counts as a little larger.
+ *
+ * <p>In a book that begins with zero the bits of a number above zero, cut to 1, are the least code
+ * that it gets; see {@link CodeBook#code}.
  */
 final class CodeVectors {
   /** Codes of one round; what is left over must be done otherwise. */
@@ -70,6 +73,7 @@ final class CodeVectors {
   private final byte[] valueBytes;
   private final int zero; // the code of zero
   private final int most; // the largest code counted from zero
+  private final int least; // code of a number above zero
   private final int[] carry = new int[OCTAVES]; // added to bits, makes the exponent the piece
   private final float[] slope = new float[PIECES];
   private final float[] offset = new float[PIECES];
@@ -78,6 +82,7 @@ final class CodeVectors {
   private CodeVectors(CodeBook book) {
     zero = book.nearest(0);
     most = CodeBook.SIZE - 1 - zero;
+    least = book.least();
     valueBytes = bytes(book.values());
     float[] bounds = new float[most + 1];
     for (int k = 0; k <= most; k++) bounds[k] = book.upperBound(zero + k);
@@ -314,7 +319,8 @@ final class CodeVectors {
     FloatVector rounder = rounder();
     IntVector most = IntVector.zero(INTS);
     for (int i = 0; i <= n - LANES; i += LANES) {
-      IntVector y = floats(x + 4L * i).mul(factor).reinterpretAsInts().max(LOWEST);
+      FloatVector numbers = floats(x + 4L * i);
+      IntVector y = numbers.mul(factor).reinterpretAsInts().max(LOWEST);
       IntVector key = y.add(y);
       IntVector octave = key.lanewise(VectorOperators.LSHR, 24);
       IntVector piece =
@@ -325,7 +331,9 @@ final class CodeVectors {
       FloatVector line = size.min(piece.selectFrom(lasts)).reinterpretAsFloats();
       FloatVector rounded = line.add(rounder);
       most = most.max(line.sub(rounded.sub(rounder)).reinterpretAsInts().and(SIZE_BITS));
-      ((ByteVector) rounded.reinterpretAsInts().convertShape(VectorOperators.I2B, SIXTEEN, 0))
+      IntVector floor = numbers.reinterpretAsInts().min(least).add(ROUNDER_BITS);
+      IntVector code = rounded.reinterpretAsInts().max(floor);
+      ((ByteVector) code.convertShape(VectorOperators.I2B, SIXTEEN, 0))
           .intoMemorySegment(Lanes.ALL, codes + i, ORDER);
     }
     return most.reduceLanes(VectorOperators.MAX) <= UNSURE;
@@ -336,6 +344,11 @@ final class CodeVectors {
   /** Whether the book has negative numbers. */
   boolean isSigned() {
     return zero > 0;
+  }
+
+  /** The least code of a number above zero. */
+  int least() {
+    return least;
   }
 
   /** Half 0 or 1 of what makes the exponent of a size, shifted left by one, the piece. */

@@ -24,12 +24,16 @@ final class NearestCode {
   final int shift;
   final int mask;
   final int[] table;
+  final CodeBook book;
+  private final int least;
 
   /** The same with vectors, or null where that is not possible. */
   final CodeVectors vectors;
 
   NearestCode(CodeBook book) {
+    this.book = book;
     this.values = book.values();
+    this.least = book.least();
     int bits = 24; // of the key, for the bucket's place in it; fewer buckets are tried first
     int[] found = null;
     while (found == null && --bits >= 8) found = table(book, bits);
@@ -65,6 +69,11 @@ final class NearestCode {
   static int key(float x) {
     int bits = Float.floatToRawIntBits(x);
     return bits ^ (bits >> 31 | 0x80000000);
+  }
+
+  /** See {@link CodeBook#code}. */
+  int code(float x, float share) {
+    return Math.max(of(share), x > 0 ? least : 0);
   }
 
   int of(float x) {

@@ -37,6 +37,7 @@ final class QuantizedAdam extends QuantizedRule {
   private final float rate;
   private final float correction;
   private final float epsilon;
+  private final float leastRoot;
   private final long g;
   private final long p;
   private final QuantizedState m;
@@ -49,7 +50,7 @@ final class QuantizedAdam extends QuantizedRule {
       Quantized mean,
       QuantizedState m,
       QuantizedState v) {
-    super(mean, m, v);
+    super(mean, gradient, step.keep(), m, v);
     double decay = step.weightDecay();
     keep = (float) (step.decoupled() ? 1 - step.learningRate() * decay : 1);
     add = (float) (step.decoupled() ? 0 : decay);
@@ -58,6 +59,7 @@ final class QuantizedAdam extends QuantizedRule {
     fresh2 = (float) (1 - step.beta2());
     rate = (float) (-step.learningRate() / (1 - Math.pow(step.beta1(), step.step())));
     correction = (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step())));
+    leastRoot = v.book.book.isNearestOnly() ? 0 : step.leastRoot();
     epsilon = (float) step.epsilon();
     g = gradient.address();
     p = parameter.address();
@@ -77,12 +79,15 @@ final class QuantizedAdam extends QuantizedRule {
     FloatVector fresh2 = all(this.fresh2);
     IntVector largestM = sizeBits(FloatVector.zero(Lanes.FLOATS));
     IntVector largestV = largestM;
+    IntVector least = sizeBits(all(Float.POSITIVE_INFINITY));
     int i = 0;
     for (; i <= n - LANES; i += LANES) {
       FloatVector d = load(p + 4L * i).fma(add, load(g + 4L * i));
       FloatVector m0 = load(m + 4L * i);
       FloatVector m1 = d.sub(m0).fma(fresh1, m0);
-      FloatVector v1 = d.mul(d).fma(fresh2, load(v + 4L * i).mul(beta2));
+      FloatVector square = d.mul(d);
+      FloatVector v1 = square.fma(fresh2, load(v + 4L * i).mul(beta2));
+      least = least.min(square.reinterpretAsInts());
       store(m + 4L * i, m1);
       store(v + 4L * i, v1);
       largestM = largestM.max(sizeBits(m1));
@@ -93,7 +98,9 @@ final class QuantizedAdam extends QuantizedRule {
       FloatVector d = load(p + 4L * i, t).fma(add, load(g + 4L * i, t));
       FloatVector m0 = load(m + 4L * i, t);
       FloatVector m1 = d.sub(m0).fma(fresh1, m0);
-      FloatVector v1 = d.mul(d).fma(fresh2, load(v + 4L * i, t).mul(beta2));
+      FloatVector square = d.mul(d);
+      FloatVector v1 = square.fma(fresh2, load(v + 4L * i, t).mul(beta2));
+      least = least.min(square.reinterpretAsInts());
       store(m + 4L * i, m1, t);
       store(v + 4L * i, v1, t);
       largestM = largestM.max(sizeBits(m1));
@@ -101,6 +108,15 @@ final class QuantizedAdam extends QuantizedRule {
     }
     this.m.largest(largestM);
     this.v.largest(largestV);
+    // With decay in it the square does not tell whether the gradient is zero.
+    leastGradient(this.add == 0 ? least : least(g, n));
+  }
+
+  private static IntVector least(long g, int n) {
+    IntVector least = sizeBits(all(Float.POSITIVE_INFINITY));
+    int i = 0;
+    for (; i <= n - LANES; i += LANES) least = least.min(sizeBits(load(g + 4L * i)));
+    return i < n ? least.min(sizeBits(load(g + 4L * i, tail(i, n)))) : least;
   }
 
   private void move(long p, long m, long v, int n) {
@@ -108,14 +124,21 @@ final class QuantizedAdam extends QuantizedRule {
     FloatVector rate = all(this.rate);
     FloatVector correction = all(this.correction);
     FloatVector epsilon = all(this.epsilon);
+    FloatVector leastRoot = all(this.leastRoot);
     int i = 0;
     for (; i <= n - LANES; i += LANES) {
-      FloatVector u = load(m + 4L * i).div(load(v + 4L * i).sqrt().fma(correction, epsilon));
+      FloatVector m1 = load(m + 4L * i);
+      IntVector least = sizeBits(m1.mul(leastRoot));
+      IntVector root = load(v + 4L * i).sqrt().fma(correction, epsilon).reinterpretAsInts();
+      FloatVector u = m1.div(root.max(least).reinterpretAsFloats());
       store(p + 4L * i, u.fma(rate, load(p + 4L * i).mul(keep)));
     }
     if (i < n) {
       VectorMask<Float> t = tail(i, n);
-      FloatVector u = load(m + 4L * i, t).div(load(v + 4L * i, t).sqrt().fma(correction, epsilon));
+      FloatVector m1 = load(m + 4L * i, t);
+      IntVector least = sizeBits(m1.mul(leastRoot));
+      IntVector root = load(v + 4L * i, t).sqrt().fma(correction, epsilon).reinterpretAsInts();
+      FloatVector u = m1.div(root.max(least).reinterpretAsFloats());
       store(p + 4L * i, u.fma(rate, load(p + 4L * i, t).mul(keep)), t);
     }
   }
@@ -170,6 +193,8 @@ final class QuantizedAdam extends QuantizedRule {
     FloatVector rate = all(this.rate);
     FloatVector correction = all(this.correction);
     FloatVector epsilon = all(this.epsilon);
+    FloatVector leastRoot = all(this.leastRoot);
+    int leastCode = CodeVectors.ROUNDER_BITS + squares.least();
     IntVector carry0 = means.carry(0);
     IntVector carry1 = means.carry(1);
     IntVector slopes = means.slopes();
@@ -188,7 +213,10 @@ final class QuantizedAdam extends QuantizedRule {
       FloatVector m1 = FloatVector.fromMemorySegment(FLOATS, ALL, m + 4L * i, ORDER);
       FloatVector v1 = FloatVector.fromMemorySegment(FLOATS, ALL, v + 4L * i, ORDER);
       FloatVector w = FloatVector.fromMemorySegment(FLOATS, ALL, p + 4L * i, ORDER);
-      FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
+      // As in move, in the order of bits: not a number is above all.
+      IntVector least = m1.mul(leastRoot).reinterpretAsInts().and(SIZE_BITS);
+      IntVector root = v1.sqrt().fma(correction, epsilon).reinterpretAsInts();
+      FloatVector u = m1.div(root.max(least).reinterpretAsFloats());
       u.fma(rate, w.mul(keep)).intoMemorySegment(ALL, p + 4L * i, ORDER);
 
       IntVector bits = m1.mul(meanFactor).reinterpretAsInts();
@@ -219,7 +247,9 @@ final class QuantizedAdam extends QuantizedRule {
       rounded = line.add(squareRounder);
       squareMost =
           squareMost.max(line.sub(rounded.sub(squareRounder)).reinterpretAsInts().and(SIZE_BITS));
-      ((ByteVector) rounded.reinterpretAsInts().convertShape(VectorOperators.I2B, SIXTEEN, 0))
+      VectorMask<Integer> above = v1.reinterpretAsInts().compare(VectorOperators.GT, 0);
+      code = rounded.reinterpretAsInts().lanewise(VectorOperators.MAX, leastCode, above);
+      ((ByteVector) code.convertShape(VectorOperators.I2B, SIXTEEN, 0))
           .intoMemorySegment(ALL, squareCodes + i, ORDER);
     }
     boolean sure = most.reduceLanes(VectorOperators.MAX) <= CodeVectors.UNSURE;

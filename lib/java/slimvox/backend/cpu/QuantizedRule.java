@@ -1,7 +1,9 @@
 package slimvox.backend.cpu;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import slimvox.backend.Quantized;
+import slimvox.backend.Tensor;
 
 /**
  * What one thread does in a step of an optimizer whose state is {@link Quantized}: the blocks of a
@@ -18,12 +20,32 @@ abstract class QuantizedRule {
 
   private final long size;
   private final int block;
+  private final long gradient;
+  private final float keep;
   private final QuantizedState[] states;
+  private boolean zeros; // whether a gradient of the numbers to encode is 0
 
-  QuantizedRule(Quantized quantized, QuantizedState... states) {
+  /**
+   * A step.
+   *
+   * @param keep of the first state where the gradient is 0, see {@link QuantizedState#release}
+   */
+  QuantizedRule(Quantized quantized, Tensor gradient, float keep, QuantizedState... states) {
     size = quantized.codes().size();
     block = quantized.block();
+    this.gradient = gradient.address();
+    this.keep = quantized.book().isNearestOnly() ? 0 : keep;
     this.states = states;
+  }
+
+  /** Takes the least of the sizes of the gradients of the numbers that are to be encoded. */
+  final void leastGradient(IntVector sizeBits) {
+    zeros = sizeBits.eq(0).anyTrue();
+  }
+
+  private void encodeAndRelease(long at, int from, int n, boolean whole) {
+    encode(at, from, n, whole);
+    if (zeros && keep > 0) states[0].release(gradient + 4 * at, at, from, n, whole, keep);
   }
 
   static FloatVector all(float value) {
@@ -69,7 +91,7 @@ abstract class QuantizedRule {
     for (int i = 0; i < n; i += block) {
       int length = Math.min(block, n - i);
       renew(start + i, i, length, true);
-      encode(start + i, i, length, length == block);
+      encodeAndRelease(start + i, i, length, length == block);
       for (QuantizedState s : states) s.keepScale(first + i / block, length == block);
     }
   }
@@ -87,7 +109,7 @@ abstract class QuantizedRule {
       int n = (int) Math.min(QuantizedState.PIECE, end - at);
       decode(at, n);
       renew(at, 0, n, true);
-      encode(at, 0, n, whole);
+      encodeAndRelease(at, 0, n, whole);
     }
     for (QuantizedState s : states) s.keepScale(number, whole);
   }

@@ -28,7 +28,7 @@ final class QuantizedSgd extends QuantizedRule {
 
   QuantizedSgd(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, QuantizedState b) {
-    super(momentum, b);
+    super(momentum, gradient, step.keep(), b);
     first = step.first();
     decay = step.weightDecay();
     rate = -step.learningRate();
@@ -64,10 +64,13 @@ final class QuantizedSgd extends QuantizedRule {
     FloatVector gPart = all(this.gPart);
     FloatVector bPart = all(this.bPart);
     IntVector largest = sizeBits(FloatVector.zero(Lanes.FLOATS));
+    IntVector least = sizeBits(all(Float.POSITIVE_INFINITY));
     int i = 0;
     for (; i <= n - LANES; i += LANES) {
       FloatVector w = load(p + 4L * i);
-      FloatVector d = w.fma(decay, load(g + 4L * i));
+      FloatVector gradient = load(g + 4L * i);
+      least = least.min(sizeBits(gradient));
+      FloatVector d = w.fma(decay, gradient);
       FloatVector moved = d.fma(fresh, load(b + 4L * i).mul(keep));
       store(b + 4L * i, moved);
       largest = largest.max(sizeBits(moved));
@@ -76,13 +79,16 @@ final class QuantizedSgd extends QuantizedRule {
     if (i < n) {
       VectorMask<Float> t = tail(i, n);
       FloatVector w = load(p + 4L * i, t);
-      FloatVector d = w.fma(decay, load(g + 4L * i, t));
+      FloatVector gradient = load(g + 4L * i, t);
+      least = least.min(sizeBits(gradient));
+      FloatVector d = w.fma(decay, gradient);
       FloatVector moved = d.fma(fresh, load(b + 4L * i, t).mul(keep));
       store(b + 4L * i, moved, t);
       largest = largest.max(sizeBits(moved));
       if (move) store(p + 4L * i, moved.fma(bPart, d.mul(gPart)).fma(rate, w), t);
     }
     this.b.largest(largest);
+    leastGradient(least);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package slimvox.backend.cpu;
 
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -58,7 +59,7 @@ final class QuantizedState {
   /** Takes the sizes of new numbers of the block that is worked on. */
   void largest(IntVector sizeBits) {
     float size = Float.intBitsToFloat(sizeBits.reduceLanes(VectorOperators.MAX));
-    largest = Math.max(largest, size);
+    largest = book.book.scale(Math.max(largest, size));
   }
 
   /** What the numbers of a whole block are multiplied with to become shares of its largest. */
@@ -83,6 +84,26 @@ final class QuantizedState {
       BlockwiseCodes.encode(book, x + 4L * from, n, factor(), codes + at);
     } else {
       BlockwiseCodes.encodeShort(book, x + 4L * from, n, largest, codes + at);
+    }
+  }
+
+  /**
+   * Lets go of n numbers that have been encoded, where their gradient is 0: see {@link
+   * slimvox.backend.AdamStep}.
+   *
+   * @param gradient address of the gradient of the first
+   * @param keep a code gives way if more than 1 / keep of a number would come back
+   */
+  void release(long gradient, long at, int from, int n, boolean whole, float keep) {
+    float scale = Quantized.storedScale(largest, whole);
+    if (scale <= Lanes.get(absmax, at / block) * keep) return; // all of the block shrinks
+    for (int i = 0; i < n; i++) {
+      if (Lanes.get(gradient, i) != 0) continue;
+      float number = Lanes.get(x, from + i);
+      int code = Lanes.ALL.get(ValueLayout.JAVA_BYTE, codes + at + i) & 255;
+      if (Math.abs(book.values[code]) * scale * keep > Math.abs(number)) {
+        BlockwiseCodes.set(codes + at + i, number > 0 ? code - 1 : code + 1);
+      }
     }
   }
 }

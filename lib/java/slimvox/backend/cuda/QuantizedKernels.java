@@ -50,6 +50,7 @@ final class QuantizedKernels {
         book(y),
         y.codes().address(),
         y.absmax().address(),
+        y.book().least(),
         x.size(),
         y.block(),
         y.blocks());
@@ -85,6 +86,7 @@ final class QuantizedKernels {
         (float) (1.0 - step.dampening()),
         step.nesterov() ? 1f : 0f,
         step.nesterov() ? step.momentum() : 1f,
+        momentum.book().isNearestOnly() ? 0 : step.keep(),
         step.first() ? 1 : 0,
         parameter.size(),
         momentum.block(),
@@ -113,6 +115,9 @@ final class QuantizedKernels {
         a.rate(),
         a.correction(),
         a.epsilon(),
+        square.book().isNearestOnly() ? 0 : step.leastRoot(),
+        mean.book().isNearestOnly() ? 0 : step.keep(),
+        square.book().least(),
         parameter.size(),
         mean.block(),
         mean.blocks());

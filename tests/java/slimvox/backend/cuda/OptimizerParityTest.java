@@ -91,12 +91,16 @@ class OptimizerParityTest extends ParityFixture {
       float[] x = normal(form[0]);
       if (form[0] > 600) Arrays.fill(x, 0, 512, 0); // blocks of zeros
       if (form[0] > 900) Arrays.fill(x, 768, form[0], 1e-40f);
+      if (form[0] > 3500) Arrays.fill(x, 3000, 3500, 1e-12f); // shares that round to zero
       for (CodeBook book :
           List.of(
               DynamicTree.signed(),
               DynamicTree.unsigned(),
               LinearCode.signed(),
-              LinearCode.unsigned())) {
+              LinearCode.unsigned(),
+              DynamicTree.nearestOnly(true),
+              DynamicTree.nearestOnly(false))) {
+        if (form[0] > 4000) x[4000] = book.least() > 0 ? Float.POSITIVE_INFINITY : 1;
         compare(
             "codes " + form[0],
             0,
@@ -111,11 +115,25 @@ class OptimizerParityTest extends ParityFixture {
     }
   }
 
+  /** Gradients of six decades, zeros, numbers that are used once, and one of 1e20. */
+  private float[] gradients(int steps, int size) {
+    float[] g = normal((long) steps * size);
+    for (int i = 0; i < g.length; i++) {
+      int element = i % size;
+      g[i] *= (float) Math.pow(10, -(element % 7));
+      if (element % 5 == 0 && i >= 2 * size) g[i] = 0;
+      if (element % 11 == 0 && i >= size) g[i] = 0;
+    }
+    if (size > 900) g[size + 600] = 1e20f;
+    return g;
+  }
+
   @Test
   void quantizedSgdAndAdam() {
+    int steps = 6;
     for (int[] form : BLOCKS) {
       int size = form[0];
-      float[] g = normal(3L * size);
+      float[] g = gradients(steps, size);
       float[] p = normal(size);
       for (boolean other : new boolean[] {false, true}) {
         compare(
@@ -130,7 +148,7 @@ class OptimizerParityTest extends ParityFixture {
               Tensor zero = s.tensor(new float[size], size);
               s.ops.quantize(zero, m);
               s.ops.quantize(zero, v);
-              for (int i = 0; i < 3; i++) {
+              for (int i = 0; i < steps; i++) {
                 Tensor gradient = s.tensor(Arrays.copyOfRange(g, i * size, (i + 1) * size), size);
                 s.ops.sgdQuantized(
                     new SgdStep(0.1f, 0.9f, other ? 0 : 0.1f, 1e-3f, other, i == 0),
