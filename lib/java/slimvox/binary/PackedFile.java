@@ -67,15 +67,16 @@ final class PackedFile {
 
   private static String line(PackedConvolution c) {
     String line =
-        "%s %s %d %d %d %d %s"
-            .formatted(
-                c.name(),
-                c.form().key(),
-                c.in(),
-                c.out(),
-                c.kernel(),
-                c.stride(),
-                c.activation().kind().name().toLowerCase(Locale.ROOT));
+        String.format(
+            Locale.ROOT,
+            "%s %s %d %d %d %d %s",
+            c.name(),
+            c.form().key(),
+            c.in(),
+            c.out(),
+            c.kernel(),
+            c.stride(),
+            c.activation().kind().name().toLowerCase(Locale.ROOT));
     return c.form() == WeightForm.W1A32 && c.alpha() != null ? line + " " + EXACT : line;
   }
 

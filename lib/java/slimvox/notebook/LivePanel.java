@@ -142,14 +142,18 @@ public final class LivePanel implements AutoCloseable {
     double percent = Math.min(100, 100.0 * done / total);
     StringBuilder html = new StringBuilder();
     html.append(
-        """
-        <div style="max-width:740px;font-family:sans-serif">
-        <div style="display:flex;justify-content:space-between"><b>%s</b><span>%s</span></div>
-        <div style="height:8px;margin:4px 0 8px;border-radius:4px;background:rgba(128,128,128,.25)">
-        <div style="height:8px;border-radius:4px;width:%.1f%%;background:#0072b2"></div></div>
-        <div style="display:flex;flex-wrap:wrap;gap:6px 22px">
-        """
-            .formatted(Tables.escape(title), progress(now), percent));
+        String.format(
+            Locale.ROOT,
+            """
+            <div style="max-width:740px;font-family:sans-serif">
+            <div style="display:flex;justify-content:space-between"><b>%s</b><span>%s</span></div>
+            <div style="height:8px;margin:4px 0 8px;border-radius:4px;background:rgba(128,128,128,.25)">
+            <div style="height:8px;border-radius:4px;width:%.1f%%;background:#0072b2"></div></div>
+            <div style="display:flex;flex-wrap:wrap;gap:6px 22px">
+            """,
+            Tables.escape(title),
+            progress(now),
+            percent));
     metrics.forEach(
         (name, value) ->
             html.append("<div><div style=\"font-size:80%;opacity:.7\">")
@@ -167,12 +171,13 @@ public final class LivePanel implements AutoCloseable {
     for (var line : lines.entrySet()) {
       figure = figure.line(line.getKey(), line.getValue().x(), line.getValue().y());
     }
-    return "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/png;base64,%s\">\n"
-        .formatted(
-            Tables.escape(name),
-            PLOT_WIDTH,
-            PLOT_HEIGHT,
-            Base64.getEncoder().encodeToString(figure.png(1.25)));
+    return String.format(
+        Locale.ROOT,
+        "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/png;base64,%s\">\n",
+        Tables.escape(name),
+        PLOT_WIDTH,
+        PLOT_HEIGHT,
+        Base64.getEncoder().encodeToString(figure.png(1.25)));
   }
 
   /** The points of one line: when there are too many, neighbours are averaged. */

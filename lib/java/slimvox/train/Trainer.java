@@ -282,7 +282,7 @@ public final class Trainer implements AutoCloseable {
     listener.started(startReport());
     if (note != null) listener.noted(note);
     note = null;
-    if (step() == 0 && data.repeats() != null) listener.noted(data.repeats());
+    if (step() == 0) data.notes().forEach(listener::noted);
     long waited = 0;
     boolean interrupted = false;
     long first = step();

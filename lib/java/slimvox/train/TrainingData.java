@@ -38,7 +38,7 @@ public final class TrainingData {
   private final FeatureSource trainFeatures;
   private final WholeUtterances wholeUtterances;
   private final Batches batches;
-  private final String repeats;
+  private final List<String> notes = new ArrayList<>();
 
   /**
    * Opens the corpora of a recipe and computes the features that are not cached.
@@ -87,7 +87,10 @@ public final class TrainingData {
     if (trials != null) requireBins(data.validationFolder(), validationReader, recipe);
     check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
     requireHeap(reader, validationReader, data);
-    repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
+    notes.addAll(all.notes());
+    if (validation != all) notes.addAll(validation.notes());
+    String repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
+    if (repeats != null) notes.add(repeats);
     trainFeatures = features(train, reader, data, progress);
     wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
     BatchSettings settings =
@@ -136,6 +139,7 @@ public final class TrainingData {
     return frames;
   }
 
+  /** A note if recordings are shorter than an example; of more than 1000 some are looked at. */
   private String repeats(FeatureReader reader, DataSettings data) {
     int looked = 0;
     int shorter = 0;
@@ -261,12 +265,9 @@ public final class TrainingData {
     return batches;
   }
 
-  /**
-   * That recordings are shorter than a training example and how many, one line; null where none is.
-   * Of more than 1000 recordings some are looked at, evenly spaced.
-   */
-  public String repeats() {
-    return repeats;
+  /** What is worth knowing before the first step, a line each. */
+  public List<String> notes() {
+    return List.copyOf(notes);
   }
 
   /** Features of a whole utterance of the validation corpus, mean normalized. */

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.BiConsumer;
@@ -69,6 +70,21 @@ class PackedFileTest {
     assertEquals(12, read.width());
     assertEquals(scheme.key(), read.scheme());
     assertEquals(Map.of("recipe_hash", "abc"), read.origin());
+  }
+
+  @Test
+  void aFileIsTheSameInEveryLocale() throws IOException {
+    PackedModel model = pack(SMALL.with(Binarization.of(BinaryScheme.W1A1)), WeightForm.INT8);
+    model.write(folder.resolve("root.packed"));
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("ar-EG")); // whose digits are others
+    try {
+      model.write(folder.resolve("ar.packed"));
+      assertArrayEquals(embed(model), embed(PackedModel.read(folder.resolve("ar.packed"))));
+    } finally {
+      Locale.setDefault(before);
+    }
+    assertEquals(-1, Files.mismatch(folder.resolve("root.packed"), folder.resolve("ar.packed")));
   }
 
   /** The figures of the issue, in MB of 10^6 bytes. */

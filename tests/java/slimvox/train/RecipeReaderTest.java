@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.Fuzz;
 import slimvox.storage.InputException;
 
 /** Where people and YAML 1.1 read a text in two ways. */
@@ -197,5 +198,14 @@ class RecipeReaderTest {
     assertEquals(recipe, recipe.with("optimizer.name=null"));
     Recipe adam = recipe.with("optimizer.name=adam", "optimizer.learningRate.initial=0.001");
     assertEquals(Recipe.defaults(), adam.with("optimizer.name=null"));
+  }
+
+  /** A damaged recipe is another one, or refused with one line. */
+  @Test
+  void damagedRecipesAreReadOrRefused() throws Exception {
+    Path file = folder.resolve("damaged.yaml");
+    Recipe recipe = Recipe.shipped("wespeaker-resnet34", "data.trainWords=[yes, no]");
+    Files.writeString(file, recipe.toYaml());
+    assertTrue(Fuzz.of(file).rounds(2000, Recipe::read) > 500);
   }
 }

@@ -1,7 +1,9 @@
 package slimvox.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,5 +49,18 @@ class TrainingNotesTest {
             "24 of 24 recordings, 2 joined, are shorter than data.frames=200 and are repeated to"
                 + " fill it; the longest recording has 61 frames"),
         notes("data.frames=200"));
+  }
+
+  @Test
+  void whatIsNotUsedOfTheCorpusIsSaid() throws Exception {
+    TrainerTest.corpus(folder);
+    Path back = Files.createSymbolicLink(folder.resolve("corpus/s0/back"), Path.of("../.."));
+    try {
+      List<String> notes = notes();
+      assertEquals(1, notes.size(), notes.toString());
+      assertTrue(notes.getFirst().contains("back"), notes.getFirst());
+    } finally {
+      Files.delete(back);
+    }
   }
 }
