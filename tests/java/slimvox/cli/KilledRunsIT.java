@@ -65,7 +65,7 @@ class KilledRunsIT extends CommandLineTest {
       for (int kills = 0; kills < KILLS[i]; ) {
         if (kill(train, out)) kills++;
       }
-      run(with(train, "--out", out, "--resume")).succeeds();
+      run(goingOn(train, out).toArray()).succeeds();
       sameRun(whole, out);
     }
   }
@@ -76,13 +76,18 @@ class KilledRunsIT extends CommandLineTest {
     return all.toArray();
   }
 
+  /** A run that goes on, or starts where it was killed before it had written its recipe. */
+  private static List<String> goingOn(List<String> train, Path out) {
+    List<String> all = new ArrayList<>(train);
+    all.addAll(List.of("--out", out.toString()));
+    if (Files.exists(out.resolve("recipe.yaml"))) all.add("--resume");
+    return all;
+  }
+
   /** Goes on with a run in a process of its own and kills that; false if it had ended. */
   private boolean kill(List<String> train, Path out) throws Exception {
     List<String> command = new ArrayList<>(slimvoxProcess());
-    command.addAll(train);
-    command.addAll(List.of("--out", out.toString()));
-    boolean resumes = Files.exists(out.resolve("recipe.yaml"));
-    if (resumes) command.add("--resume");
+    command.addAll(goingOn(train, out));
     Path printed = folder.resolve("printed.txt");
     Process process =
         new ProcessBuilder(command)
