@@ -194,11 +194,13 @@ final class WavFile implements AudioFiles.AudioFile {
     return position + 8 + Integer.toUnsignedLong(header.getInt(4)) <= size;
   }
 
-  /** Whether what follows the samples is no sound: little, chunks, an ID3v1 tag, or all zero. */
+  /** Whether what follows the samples is no sound: little, chunks, a tag, or all zero. */
   private boolean isTail(long position) throws IOException {
     ByteBuffer start = little(position, 10);
     if (start.limit() < 10 || isChunk(position)) return true;
-    if (start.getInt(0) << 8 == 0x47415400) return true; // "TAG"
+    int id = start.getInt(0);
+    if (id << 8 == 0x47415400 || id << 8 == 0x33444900) return true; // "TAG", "ID3"
+    if (id == 0x54455041) return true; // "APETAGEX"
     for (long at = position; at < size; at += 1 << 16) {
       ByteBuffer block = readUpTo(file, at, 1 << 16);
       if (block.mismatch(ByteBuffer.allocate(block.limit())) >= 0) return false;

@@ -592,7 +592,7 @@ public final class Operations {
   // ---- checks
 
   private void with(String label, long workspaceBytes, Consumer<Tensor> operation) {
-    int row = workspaceBytes >> 33 == 0 ? 1 : 1024; // an axis cannot be longer than an int
+    int row = workspaceBytes >> 32 == 0 ? 1 : 1024; // an axis cannot be longer than an int
     int rows = Shape.axis((workspaceBytes + 4 * row - 1) / (4 * row));
     try (Tensor workspace =
         rows == 0 ? null : backend.allocate(Category.WORKSPACE, label + ".workspace", rows, row)) {

@@ -100,6 +100,7 @@ public final class SlimVox implements Runnable {
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF));
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler((e, command, _) -> Failures.report(e, command));
     int code;

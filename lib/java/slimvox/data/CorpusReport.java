@@ -1,6 +1,7 @@
 package slimvox.data;
 
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -161,7 +162,7 @@ public record CorpusReport(
   /** What Kaldi's file of this name says, in seconds. */
   private static double frameShift(Path folder) {
     Path file = folder.resolve("frame_shift");
-    if (!Files.exists(file)) return FRAME_SHIFT_SECONDS;
+    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return FRAME_SHIFT_SECONDS;
     List<CorpusFiles.Line> lines = CorpusFiles.lines(file);
     String text = lines.isEmpty() ? "" : lines.getFirst().text();
     if (text.matches("0?\\.\\d{1,9}") && Double.parseDouble(text) > 0) {

@@ -54,7 +54,9 @@ final class KaldiFolder {
     requireKnown(speakers, listed, list);
     Path utt2word = folder.resolve("utt2word");
     Map<String, CorpusFiles.Entry> words =
-        Files.exists(utt2word) ? CorpusFiles.entries(utt2word, "UTTERANCE WORD") : Map.of();
+        Files.exists(utt2word, LinkOption.NOFOLLOW_LINKS)
+            ? CorpusFiles.entries(utt2word, "UTTERANCE WORD")
+            : Map.of();
     requireKnown(words, listed, list);
 
     Set<String> used = new HashSet<>();
@@ -181,7 +183,7 @@ final class KaldiFolder {
   private static Map<String, List<Utterance>> joined(
       Path folder, Map<String, Utterance> utterances) {
     Path file = folder.resolve("joined2utt");
-    if (!Files.exists(file)) return Map.of();
+    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return Map.of();
     Map<String, List<Utterance>> joined = new LinkedHashMap<>();
     for (CorpusFiles.Entry entry : CorpusFiles.entries(file, "JOINED UTTERANCE ...").values()) {
       if (utterances.containsKey(entry.key())) {

@@ -83,10 +83,12 @@ final class SpeakerFolders {
       @Override
       public FileVisitResult preVisitDirectory(Path below, BasicFileAttributes attributes)
           throws IOException {
-        boolean back =
-            Files.isSymbolicLink(below)
-                && below.getParent().toRealPath().startsWith(below.toRealPath());
-        return back && !below.equals(folder) ? leftOut(below) : FileVisitResult.CONTINUE;
+        if (below.equals(folder) || !Files.isSymbolicLink(below)) return FileVisitResult.CONTINUE;
+        Path target = below.toRealPath();
+        if (below.getParent().toRealPath().startsWith(target)) return leftOut(below);
+        if (!target.startsWith(folder.toRealPath())) return FileVisitResult.CONTINUE;
+        notes.add(below + ": a link to a folder that is in the corpus already, left out");
+        return FileVisitResult.SKIP_SUBTREE;
       }
 
       /** Else all that is beside the corpus would be its speaker's. */

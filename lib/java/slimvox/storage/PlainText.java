@@ -43,16 +43,21 @@ public final class PlainText {
       c = text.codePointAt(i);
       if (c >= ' ' && c < 0x7f || c == '\t' || !isHidden(c)) continue;
       boolean joiner = c == ZERO_WIDTH_NON_JOINER || c == ZERO_WIDTH_JOINER;
-      if (joiner && i > 0 && isSeen(text.codePointBefore(i)) && i + 1 < text.length()) {
-        if (isSeen(text.codePointAt(i + 1))) continue;
+      if (joiner && i > 0 && joins(text.codePointBefore(i)) && i + 1 < text.length()) {
+        if (joins(text.codePointAt(i + 1))) continue;
       }
       return String.format("U+%04X (%s)", c, Character.getName(c));
     }
     return null;
   }
 
-  private static boolean isSeen(int c) {
-    return c > ' ' && !isHidden(c);
+  /** Whether a joiner beside this character can make a difference to the eye. */
+  private static boolean joins(int c) {
+    return !isHidden(c)
+        && switch (Character.UnicodeScript.of(c)) {
+          case LATIN, GREEK, CYRILLIC, HAN, COMMON -> Character.isEmoji(c) && c > 0xff;
+          default -> true;
+        };
   }
 
   private static boolean isHidden(int c) {
@@ -63,7 +68,16 @@ public final class PlainText {
           Character.LINE_SEPARATOR,
           Character.PARAGRAPH_SEPARATOR ->
           c != ' ';
-      default -> BLANK.indexOf(c) >= 0;
+      // Selectors of a variant, and places that nothing is drawn for.
+      default ->
+          BLANK.indexOf(c) >= 0
+              || c >= 0xfe00 && c <= 0xfe0f
+              || c >= 0x180b && c <= 0x180f
+              || c == 0x17b4
+              || c == 0x17b5
+              || c == 0x2065
+              || c >= 0xfff0 && c <= 0xfff8
+              || c >= 0xe0000 && c <= 0xe0fff;
     };
   }
 

@@ -61,14 +61,19 @@ public final class PlannedTraining implements AutoCloseable {
 
   /** The events of one step of this shape, from a dry run. */
   public List<MemoryLedger.Event> timeline(int batch, int frames) {
+    List<MemoryLedger.Event> events = timeline(() -> dryStep.rehearse(batch, frames));
+    if (dryUnread != null) dryStep.readResults(); // room for the next
+    return events;
+  }
+
+  private List<MemoryLedger.Event> timeline(Runnable work) {
     dryBackend.ledger().startTimeline();
     List<MemoryLedger.Event> events;
     try {
-      dryStep.rehearse(batch, frames);
+      work.run();
     } finally {
       events = dryBackend.ledger().stopTimeline();
     }
-    if (dryUnread != null) dryStep.readResults(); // room for the next
     return events;
   }
 
@@ -178,10 +183,9 @@ public final class PlannedTraining implements AutoCloseable {
 
   /** Runs one batch forward in {@link Mode#CALIBRATE}, in planned memory. */
   void calibrate(float[] features, int batch) {
-    dryBackend.ledger().startTimeline();
-    calibrate(dryStep.network(), features, batch);
-    ArenaPlan plan = ArenaPlan.of(dryBackend.ledger().stopTimeline());
-    backend.step(plan, () -> calibrate(step.network(), features, batch));
+    Network dry = dryStep.network();
+    var events = timeline(() -> dryBackend.owning(() -> calibrate(dry, features, batch)));
+    backend.step(ArenaPlan.of(events), () -> calibrate(step.network(), features, batch));
   }
 
   private static Void calibrate(Network network, float[] features, int batch) {

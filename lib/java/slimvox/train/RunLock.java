@@ -186,10 +186,15 @@ final class RunLock implements AutoCloseable {
    */
   boolean renew() {
     try {
-      if (key(file).equals(key)) return false;
+      Object found = key(file);
+      if (found.equals(key)) return false;
+      boolean held;
+      synchronized (HELD) {
+        held = HELD.contains(found); // by another trainer of this process; must not be opened
+      }
       // Some network folders number their files anew.
-      String holder = Files.readString(file).strip();
-      if (holder.equals(signature(ProcessHandle.current()))) return false;
+      String own = signature(ProcessHandle.current());
+      if (!held && Files.readString(file).strip().equals(own)) return false;
       throw new InputException(
           folder + ": was replaced by the folder of another run; nothing more is saved there");
     } catch (NoSuchFileException e) {

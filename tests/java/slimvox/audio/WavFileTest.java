@@ -175,6 +175,11 @@ class WavFileTest {
     assertReads(k.expected, riff(fmt, unpadded(data), list), "odd data not filled up");
     byte[] tag = Arrays.copyOf("TAGtitle".getBytes(StandardCharsets.US_ASCII), 128);
     assertReads(k.expected, riff(fmt, data, tag), "an ID3v1 tag");
+    for (String other : new String[] {"ID3\u0003", "APETAGEX\u0007"}) {
+      tag = Arrays.copyOf(other.getBytes(StandardCharsets.US_ASCII), 128);
+      Arrays.fill(tag, 20, 128, (byte) 'x');
+      assertReads(k.expected, riff(fmt, data, tag), other);
+    }
     assertReads(k.expected, riff(fmt, data, new byte[70000]), "zeros up to a whole sector");
   }
 

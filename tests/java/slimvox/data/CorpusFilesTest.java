@@ -196,6 +196,38 @@ class CorpusFilesTest {
   }
 
   @Test
+  void aCorpusMayBeALinkAndNoRecordingIsOfTwoSpeakers() throws Exception {
+    Path root = folder.resolve("linked");
+    Files.createDirectories(root.resolve("a"));
+    Files.writeString(root.resolve("a/1.wav"), "");
+    Files.createSymbolicLink(root.resolve("b"), Path.of("a"));
+    Corpus corpus = Corpus.open(root);
+    assertEquals(List.of("a-1"), corpus.utterances().stream().map(Utterance::id).toList());
+    assertEquals(
+        List.of(root.resolve("b") + ": a link to a folder that is in the corpus already, left out"),
+        corpus.notes());
+    Path link = Path.of("linked-corpus-of-a-test"); // one element, without a parent
+    Files.createSymbolicLink(link, root);
+    try {
+      assertEquals(1, Corpus.open(link).utterances().size());
+    } finally {
+      Files.delete(link);
+    }
+  }
+
+  @Test
+  void listsThatAreLinksToNowhereAreMissed() throws Exception {
+    for (String list : List.of("utt2word", "joined2utt")) {
+      Path root = Files.createDirectories(folder.resolve("gone-" + list));
+      Files.writeString(root.resolve("wav.scp"), "u 1.wav\n");
+      Files.writeString(root.resolve("utt2spk"), "u s\n");
+      Files.createSymbolicLink(root.resolve(list), Path.of("/not/mounted"));
+      assertTrue(
+          assertThrows(InputException.class, () -> Corpus.open(root)).getMessage().contains(list));
+    }
+  }
+
+  @Test
   void namesOfFoldersAreVisible() throws Exception {
     Path root = folder.resolve("folders");
     Files.createDirectories(root.resolve("a\u00a0"));

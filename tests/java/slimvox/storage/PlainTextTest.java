@@ -19,8 +19,20 @@ class PlainTextTest {
   void joinersAreLettersWithinWordsOnly() {
     assertNull(PlainText.hidden("\u0645\u06cc\u200c\u062e")); // Persian
     assertNull(PlainText.hidden("\u0d28\u0d4d\u200d\u0d31")); // Malayalam
-    for (String text : new String[] {"a\u200c", "\u200ca", "a \u200cb", "a\u200c\u200cb"}) {
+    for (String text :
+        new String[] {
+          "a\u200c", "\u200ca", "a \u200cb", "a\u200c\u200cb", "a\u200cb", "1\u200c2"
+        }) {
       assertEquals("U+200C (ZERO WIDTH NON-JOINER)", PlainText.hidden(text));
+    }
+  }
+
+  @Test
+  void selectorsOfVariantsAndEmptyPlacesAreNotSeen() {
+    for (String hidden : new String[] {"\ufe0f", "\u180b", "\u2065", "\ufff0", "\udb40\udd00"}) {
+      assertEquals(
+          "U+%04X".formatted(hidden.codePointAt(0)),
+          PlainText.hidden("a" + hidden).replaceFirst(" .*", ""));
     }
   }
 

@@ -136,6 +136,19 @@ class RunLockTest {
   }
 
   @Test
+  void aFolderThatAnotherTrainerOfThisProcessMadeAnewIsItsOwn() throws Exception {
+    Path own = Files.createDirectories(folder.resolve("moved"));
+    try (RunLock first = RunLock.take(own, 0)) {
+      Files.move(own, folder.resolve("elsewhere"));
+      Files.createDirectories(own);
+      try (RunLock second = RunLock.take(own, 0)) {
+        assertThrows(InputException.class, first::renew);
+        assertFalse(second.renew());
+      }
+    }
+  }
+
+  @Test
   void whatAProcessOfTheSameNumberLeftIsNotInTheWay() throws Exception {
     for (String left : List.of("1 1000", "1", "x", "99999999999 5", "\0\0\0")) {
       Files.writeString(folder.resolve(RunLock.NAME), left);

@@ -76,6 +76,7 @@ record SystemMemory(Path root) {
       Path top = Path.of(second ? "sys/fs/cgroup" : "sys/fs/cgroup/memory");
       // The limits of the groups around it hold as well; a container may see the outermost only.
       Path group = Path.of(top + "/" + parts[2]).normalize();
+      if (!group.startsWith(top)) group = top; // beyond what this container may see
       for (; group != null && group.startsWith(top); group = group.getParent()) {
         available = Math.min(available, second ? left2(group, swap) : left1(group, swap));
       }

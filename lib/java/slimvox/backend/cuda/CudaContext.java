@@ -44,8 +44,13 @@ final class CudaContext implements CardStream, AutoCloseable {
     open(JCudaDriver.cuInit(0), "cuInit");
     open(JCudaDriver.cuDeviceGet(device, card.ordinal()), "cuDeviceGet");
     open(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "cuDevicePrimaryCtxRetain");
-    enter();
-    open(JCudaDriver.cuStreamCreate(stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    try {
+      enter();
+      open(JCudaDriver.cuStreamCreate(stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    } catch (RuntimeException | Error e) {
+      JCudaDriver.cuDevicePrimaryCtxRelease(device); // others, or the CPU, go on without it
+      throw e;
+    }
   }
 
   private static void open(int status, String what) {
