@@ -196,6 +196,20 @@ public final class Fuzz {
 
   // ---- damage
 
+  /** Cuts both entries with checksums out of a safetensors header and flips a sign in the data. */
+  public static void withoutChecksums(Path file) throws IOException {
+    byte[] bytes = Files.readAllBytes(file);
+    int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+    String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
+    String without =
+        header.replaceFirst("\"slimvox.format\":\"1\",\"slimvox.crc32c\":\"[^\"]*\",", "");
+    byte[] text =
+        (without + " ".repeat(length - without.length())).getBytes(StandardCharsets.UTF_8);
+    System.arraycopy(text, 0, bytes, 8, length);
+    bytes[bytes.length - 1] ^= (byte) 0x80;
+    Files.write(file, bytes);
+  }
+
   /** One to three kinds of damage to a copy. */
   public static byte[] mutate(byte[] valid, Random random) {
     byte[] bytes = valid.clone();

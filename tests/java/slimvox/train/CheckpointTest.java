@@ -4,10 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -61,16 +57,7 @@ class CheckpointTest {
   @Test
   void oneWithoutChecksumsIsRefused() throws IOException {
     Path file = checkpoint();
-    byte[] bytes = Files.readAllBytes(file);
-    int length = (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
-    String header = new String(bytes, 8, length, StandardCharsets.UTF_8);
-    String without =
-        header.replaceFirst("\"slimvox.format\":\"1\",\"slimvox.crc32c\":\"[^\"]*\",", "");
-    byte[] text =
-        (without + " ".repeat(length - without.length())).getBytes(StandardCharsets.UTF_8);
-    System.arraycopy(text, 0, bytes, 8, length);
-    bytes[bytes.length - 1] ^= (byte) 0x80;
-    Files.write(file, bytes);
+    Fuzz.withoutChecksums(file);
     String message = assertThrows(InputException.class, () -> Checkpoint.recipe(file)).getMessage();
     assertTrue(message.startsWith(file + ": header is damaged (checksum missing)"), message);
   }
