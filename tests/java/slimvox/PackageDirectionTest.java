@@ -34,17 +34,18 @@ class PackageDirectionTest {
               "train",
               List.of(
                   "data", "audio", "verify", "models", "loss", "optim", "nn", "backend", "memory")),
-          Map.entry("report", List.of("train", "verify", "models", "memory")),
+          Map.entry("plot", List.of()),
+          Map.entry("report", List.of("plot", "train", "verify", "models", "memory")),
           Map.entry(
               "notebook",
               List.of(
-                  "report", "binary", "train", "data", "audio", "verify", "models", "loss", "optim",
-                  "nn", "backend", "memory")),
+                  "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
+                  "optim", "nn", "backend", "memory")),
           Map.entry(
               "cli",
               List.of(
-                  "report", "binary", "train", "data", "audio", "verify", "models", "loss", "optim",
-                  "nn", "backend", "memory")));
+                  "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
+                  "optim", "nn", "backend", "memory")));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVPrinter;
-import slimvox.report.Figure;
+import slimvox.plot.Figure;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.verify.DetectionCurve;

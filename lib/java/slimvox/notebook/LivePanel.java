@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import slimvox.report.Figure;
+import slimvox.plot.Figure;
 import slimvox.report.Tables;
 import slimvox.storage.Printable;
 

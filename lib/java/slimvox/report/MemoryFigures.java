@@ -7,6 +7,7 @@ import java.util.Map;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
+import slimvox.plot.Figure;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;

@@ -2,6 +2,7 @@ package slimvox.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.plot.Figure;
 import slimvox.verify.DetectionCurve.DetPoint;
 import slimvox.verify.Scores;
 import slimvox.verify.Verification;

@@ -4,6 +4,8 @@ import java.util.List;
 import java.util.function.ToDoubleFunction;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
+import slimvox.plot.Axis;
+import slimvox.plot.Figure;
 import slimvox.storage.InputException;
 import slimvox.train.MemoryAnalysis;
 import slimvox.train.MemoryScheme;

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import slimvox.plot.Figure;
 import slimvox.verify.Verification;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.IntColumn;

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import slimvox.memory.Category;
+import slimvox.plot.Figure;
 import slimvox.train.StepMemory;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.StringColumn;

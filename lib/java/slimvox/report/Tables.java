@@ -2,6 +2,7 @@ package slimvox.report;
 
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.plot.Ticks;
 import slimvox.storage.Printable;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.NumericColumn;

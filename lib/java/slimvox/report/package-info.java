@@ -1,2 +1,2 @@
-/** Tables and figures of ledgers, runs and scores, which work without a network. */
+/** Tables of ledgers, runs and scores, and figures of them. */
 package slimvox.report;

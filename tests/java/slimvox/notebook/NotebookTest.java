@@ -9,7 +9,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
-import slimvox.report.Figure;
+import slimvox.plot.Figure;
 import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 

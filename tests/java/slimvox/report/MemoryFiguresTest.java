@@ -9,6 +9,8 @@ import org.junit.jupiter.api.Test;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
+import slimvox.plot.Figure;
+import slimvox.plot.Series;
 import tech.tablesaw.api.Table;
 
 class MemoryFiguresTest {

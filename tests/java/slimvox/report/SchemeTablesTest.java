@@ -8,6 +8,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
+import slimvox.plot.Figure;
+import slimvox.plot.Series;
 import slimvox.train.MemoryAnalysis;
 import slimvox.train.MemoryScheme;
 import slimvox.train.Recipe;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.junit.jupiter.api.Test;
+import slimvox.plot.Figure;
 import slimvox.verify.Verification;
 import tech.tablesaw.api.Table;
 

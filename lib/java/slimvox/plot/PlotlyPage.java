@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.awt.Color;
 import java.io.IOException;
@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.regex.Pattern;
-import slimvox.report.Series.Kind;
+import slimvox.plot.Series.Kind;
 import slimvox.storage.Printable;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.StringColumn;

@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.util.Arrays;
 import org.apache.commons.math3.distribution.NormalDistribution;

@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;

@@ -1,9 +1,9 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.DoubleStream;
-import slimvox.report.Series.Kind;
+import slimvox.plot.Series.Kind;
 
 /**
  * The places an axis shows, from one end to the other, in the axis's own unit.

@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.awt.BasicStroke;
 import java.awt.Color;
@@ -17,9 +17,9 @@ import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
-import slimvox.report.Lettering.Anchor;
-import slimvox.report.Series.Kind;
-import slimvox.report.Ticks.Tick;
+import slimvox.plot.Lettering.Anchor;
+import slimvox.plot.Series.Kind;
+import slimvox.plot.Ticks.Tick;
 
 /**
  * Draws a {@link Figure} into a picture with Java2D.

@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 /**
  * One named set of points of a {@link Figure}.

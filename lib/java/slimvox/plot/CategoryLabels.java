@@ -1,8 +1,8 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.util.ArrayList;
 import java.util.List;
-import slimvox.report.Lettering.Anchor;
+import slimvox.plot.Lettering.Anchor;
 
 /** The names under bars: in lines of words where they fit, else slanted. */
 final class CategoryLabels {

@@ -1,10 +1,10 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import slimvox.report.Series.Kind;
+import slimvox.plot.Series.Kind;
 
 /**
  * A figure: a title, two axes and some series. It is built once and drawn twice, as an interactive

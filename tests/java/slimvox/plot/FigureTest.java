@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

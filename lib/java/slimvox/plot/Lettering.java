@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.awt.Color;
 import java.awt.Font;

@@ -1,11 +1,11 @@
-package slimvox.report;
+package slimvox.plot;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
 /** Where the ticks of an axis stand, and how numbers are written beside them. */
-final class Ticks {
+public final class Ticks {
   private Ticks() {}
 
   /**
@@ -80,7 +80,7 @@ final class Ticks {
   }
 
   /** A number as a reader would write it: four significant digits, thousands grouped. */
-  static String number(double value) {
+  public static String number(double value) {
     if (Double.isNaN(value)) return "";
     if (Double.isInfinite(value)) return value > 0 ? "∞" : "-∞";
     double size = Math.abs(value);
