@@ -1,6 +1,6 @@
 """Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths.
 
-install.py JAVA XMX JAR LOCALE [JVM-FLAG ...]
+install.py JAVA XMX CLASSPATH LOCALE [JVM-FLAG ...]
 """
 
 import json
@@ -12,12 +12,18 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 
 def main():
-    java, xmx, jar, locale, *flags = sys.argv[1:]
+    java, xmx, classpath, locale, *flags = sys.argv[1:]
     jjava = pathlib.Path(sys.prefix, "share/jupyter/kernels/java/jjava.jar")
     if not jjava.is_file():
         sys.exit(f"{jjava} is missing: the package jjava is not installed for {sys.executable}")
     text = pathlib.Path(__file__).with_name("kernel.json.in").read_text(encoding="utf-8")
-    values = {"JAVA": java, "XMX": xmx, "JAR": jar, "JJAVA": str(jjava), "LOCALE": locale}
+    values = {
+        "JAVA": java,
+        "XMX": xmx,
+        "CLASSPATH": classpath,
+        "JJAVA": str(jjava),
+        "LOCALE": locale,
+    }
     for name, value in values.items():
         text = text.replace(f"@{name}@", json.dumps(value)[1:-1])
     spec = json.loads(text)

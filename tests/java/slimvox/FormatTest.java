@@ -22,12 +22,12 @@ class FormatTest {
   void sourcesAreFormatted() throws Exception {
     boolean write = "write".equals(System.getProperty("format"));
     List<Path> sources = new ArrayList<>();
-    for (String root : List.of("lib/java", "tests/java")) {
+    for (String root : List.of("lib/java", "lib/bench", "lib/study", "tests/java")) {
       try (var files = Files.walk(Path.of(root))) {
         files.filter(f -> f.toString().endsWith(".java")).sorted().forEach(sources::add);
       }
     }
-    assertFalse(sources.isEmpty(), "no sources under lib/java and tests/java");
+    assertFalse(sources.isEmpty(), "no sources under lib and tests");
     Formatter formatter = new Formatter();
     List<Path> unformatted = new ArrayList<>();
     for (Path source : sources) {

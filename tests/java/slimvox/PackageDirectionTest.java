@@ -42,6 +42,25 @@ class PackageDirectionTest {
                   "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
                   "optim", "nn", "backend", "memory")),
           Map.entry(
+              "study",
+              List.of(
+                  "notebook",
+                  "train",
+                  "data",
+                  "audio",
+                  "verify",
+                  "models",
+                  "loss",
+                  "optim",
+                  "nn",
+                  "backend",
+                  "memory")),
+          Map.entry(
+              "bench",
+              List.of(
+                  "cli", "report", "binary", "train", "audio", "verify", "models", "optim", "nn",
+                  "backend", "memory")),
+          Map.entry(
               "cli",
               List.of(
                   "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
@@ -69,6 +88,19 @@ class PackageDirectionTest {
           .allowEmptyShould(true)
           .check(CLASSES);
     }
+  }
+
+  /** They are jars of their own: what trains and embeds has to run without them. */
+  @Test
+  void nothingNeedsBenchAndStudy() {
+    String[] jars = {"slimvox.bench..", "slimvox.study.."};
+    noClasses()
+        .that()
+        .resideOutsideOfPackages(jars)
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(jars)
+        .check(CLASSES);
   }
 
   @Test

@@ -7,7 +7,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.storage.InputException;
 
 /** Options that say what computes. */
-final class DeviceOptions {
+public final class DeviceOptions {
   @Option(
       names = "--backend",
       paramLabel = "NAME",
@@ -34,7 +34,7 @@ final class DeviceOptions {
   private String budget;
 
   /** Opens the backend. */
-  Backend open(Subcommand command) {
+  public Backend open(Subcommand command) {
     command.range("--threads", threads, 0, 4096);
     return Backends.open(backend, threads, tf32, budget(budget));
   }

@@ -9,7 +9,7 @@ import java.util.Map;
 import slimvox.backend.KernelTime;
 
 /** The times of a step's kernels, by what they are for, as text and as JSON. */
-final class KernelTable {
+public final class KernelTable {
   private static final int MOST_OF_FAMILY = 3;
 
   private final List<KernelTime> kernels;
@@ -17,7 +17,7 @@ final class KernelTable {
   private final double all;
 
   /** The table of these kernels, the longest first. */
-  KernelTable(List<KernelTime> kernels) {
+  public KernelTable(List<KernelTime> kernels) {
     this.kernels = kernels;
     Map<String, Double> ms = new LinkedHashMap<>();
     for (KernelTime k : kernels) ms.merge(k.family(), k.ms(), Double::sum);
@@ -28,7 +28,7 @@ final class KernelTable {
   }
 
   /** A line for each family, with its longest kernels. */
-  String text() {
+  public String text() {
     StringBuilder text = new StringBuilder();
     text.append(
         "%n%-32s %10s %8s %9s%n".formatted("kernels of one step", "ms", "share", "launches"));
@@ -54,7 +54,7 @@ final class KernelTable {
   }
 
   /** Adds {@code kernel_ms}, {@code kernel_shares_percent} by family, and {@code kernels}. */
-  void put(Map<String, Object> values) {
+  public void put(Map<String, Object> values) {
     values.put("kernel_ms", all);
     Map<String, Object> shares = new LinkedHashMap<>();
     families.forEach((family, ms) -> shares.put(family, Math.round(10 * share(ms)) / 10.0));

@@ -7,11 +7,11 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryReport;
 
 /** A {@link MemoryReport} as text and as JSON. */
-final class MemoryTable {
+public final class MemoryTable {
   private MemoryTable() {}
 
   /** One line a category: MiB now and at the peak, and its share of the peak. */
-  static String text(MemoryReport report) {
+  public static String text(MemoryReport report) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format("%-20s %14s %14s %7s%n", "MiB", "after a step", "at the peak", "share"));
@@ -29,12 +29,12 @@ final class MemoryTable {
   }
 
   /** Bytes by category when the total was highest, under the keys that scripts rely on. */
-  static Map<String, Object> atPeak(MemoryReport report) {
+  public static Map<String, Object> atPeak(MemoryReport report) {
     return byKey(report.atTotalPeak());
   }
 
   /** The highest bytes of each category by itself. */
-  static Map<String, Object> peaks(MemoryReport report) {
+  public static Map<String, Object> peaks(MemoryReport report) {
     return byKey(report.peak());
   }
 
@@ -49,7 +49,7 @@ final class MemoryTable {
     return keyed;
   }
 
-  static double mib(long bytes) {
+  public static double mib(long bytes) {
     return bytes / 1048576.0;
   }
 }

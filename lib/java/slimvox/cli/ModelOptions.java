@@ -6,7 +6,7 @@ import slimvox.models.Models;
 import slimvox.storage.InputException;
 
 /** Options that say what network is meant; null where not given. */
-final class ModelOptions {
+public final class ModelOptions {
   @Option(
       names = "--model",
       paramLabel = "NAME",
@@ -47,7 +47,7 @@ final class ModelOptions {
    *
    * @throws InputException if no such network is known
    */
-  ModelSpec spec(Subcommand command) {
+  public ModelSpec spec(Subcommand command) {
     if (name == null) {
       throw command.usage("--model is needed; known are " + String.join(", ", Models.names()));
     }

@@ -37,19 +37,20 @@ import slimvox.train.Embedder;
       "The packed network is run beside the trained one before the file is written."
     },
     sortOptions = false)
-final class PackCommand extends Subcommand {
+public final class PackCommand extends Subcommand {
   /** How far an embedding may be off, in parts of its largest value. */
   private static final double TOLERANCE = 1e-4;
 
   private static final int FRAMES = 200;
 
   /** Forms of the embedding layer. */
-  enum Head {
+  public enum Head {
     FLOAT32(WeightForm.FLOAT32),
     INT8(WeightForm.INT8),
     BINARY(WeightForm.W1A32);
 
-    final WeightForm form;
+    /** As the packed file says it. */
+    public final WeightForm form;
 
     Head(WeightForm form) {
       this.form = form;

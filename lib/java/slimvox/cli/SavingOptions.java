@@ -9,7 +9,7 @@ import slimvox.models.Saving;
 import slimvox.train.TrainingStep;
 
 /** Options that make a network need less memory. */
-final class SavingOptions {
+public final class SavingOptions {
   @Option(
       names = "--reversible",
       paramLabel = "KIND",
@@ -82,7 +82,7 @@ final class SavingOptions {
    *
    * @throws slimvox.storage.InputException if the network cannot do it, naming the layer
    */
-  ModelSpec apply(Subcommand command, ModelSpec spec, StepOptions step) {
+  public ModelSpec apply(Subcommand command, ModelSpec spec, StepOptions step) {
     command.range("--slice", slice, 0, 65536);
     command.range("--keep", keep, 0, 65536);
     if (lean && isGiven(command, "--slice") && slice == 0) {
@@ -99,7 +99,7 @@ final class SavingOptions {
   }
 
   /** Refuses options of reversible blocks where there are none. */
-  void requireReversible(Subcommand command) {
+  public void requireReversible(Subcommand command) {
     if (reversible != Reversal.Kind.NONE) return;
     for (String option : new String[] {"--units", "--order", "--streams", "--keep"}) {
       if (isGiven(command, option)) {
@@ -114,7 +114,7 @@ final class SavingOptions {
   }
 
   /** Adds what was asked for to a result. */
-  void put(ModelSpec spec, Map<String, Object> values) {
+  public void put(ModelSpec spec, Map<String, Object> values) {
     Saving saving = spec.saving();
     values.put("reversible", Reversal.key(spec.reversal().kind()));
     values.put("units", Reversal.key(spec.reversal().units()));

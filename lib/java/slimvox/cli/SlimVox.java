@@ -37,9 +37,7 @@ import picocli.CommandLine.Spec;
       EmbedCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,
-      MemoryCommand.class,
-      BenchCommand.class,
-      InfoCommand.class
+      MemoryCommand.class
     })
 public final class SlimVox implements Runnable {
   @Spec private CommandSpec spec;
@@ -97,6 +95,7 @@ public final class SlimVox implements Runnable {
   static int execute(Writer out, Writer err, String... args) {
     Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
+    line.addSubcommand(BenchCommand.withBenches()).addSubcommand(new InfoCommand());
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setCaseInsensitiveEnumValuesAllowed(true);

@@ -5,7 +5,7 @@ import picocli.CommandLine.Option;
 import slimvox.optim.StateFormat;
 
 /** Options that say how an optimizer holds its state. */
-final class StateOptions {
+public final class StateOptions {
   @Option(
       names = "--state-bits",
       paramLabel = "BITS",
@@ -20,7 +20,7 @@ final class StateOptions {
   Integer block;
 
   /** Refuses what is not possible. */
-  void check(Subcommand command) {
+  public void check(Subcommand command) {
     if (bits != 32 && bits != 8) {
       throw command.usage("--state-bits " + bits + " is not possible; give 32 or 8");
     }
@@ -34,13 +34,13 @@ final class StateOptions {
     }
   }
 
-  StateFormat format() {
+  public StateFormat format() {
     if (bits == 32) return StateFormat.FLOAT32;
     return block == null ? StateFormat.EIGHT_BIT : StateFormat.eightBit(block);
   }
 
   /** Adds what was asked for to a result. */
-  void put(Map<String, Object> values) {
+  public void put(Map<String, Object> values) {
     values.put("state_bits", bits);
     values.put("state_block", bits == 32 ? null : format().block());
   }

@@ -17,14 +17,15 @@ import slimvox.optim.StateFormat;
 import slimvox.train.TrainingStep;
 
 /** Options of one training step whose memory or speed is asked for. */
-final class StepOptions {
+public final class StepOptions {
   /** The update rules; settings other than the learning rate do not change bytes or time. */
-  enum Rule {
+  public enum Rule {
     SGD,
     ADAM,
     ADAMW;
 
-    Optimizer build(Backend backend, List<Parameter> parameters, StateFormat format) {
+    /** Builds it. */
+    public Optimizer build(Backend backend, List<Parameter> parameters, StateFormat format) {
       return switch (this) {
         case SGD -> new Sgd(backend, parameters, 0.9, 0, 1e-4, true, format);
         case ADAM, ADAMW ->
@@ -49,13 +50,13 @@ final class StepOptions {
       names = "--batch",
       paramLabel = "N",
       description = "Utterances of a step. Default ${DEFAULT-VALUE}.")
-  int batch = 32;
+  public int batch = 32;
 
   @Option(
       names = "--frames",
       paramLabel = "T",
       description = "Frames of an utterance, 10 ms each. Default ${DEFAULT-VALUE}.")
-  int frames = 200;
+  public int frames = 200;
 
   @Option(
       names = "--classes",
@@ -63,15 +64,15 @@ final class StepOptions {
       description =
           "Speakers that the classifier tells apart; 0 leaves it out. Default ${DEFAULT-VALUE},"
               + " as in VoxCeleb2.")
-  int classes = 5994;
+  public int classes = 5994;
 
   @Option(
       names = "--optimizer",
       paramLabel = "RULE",
       description = "sgd (with momentum), adam or adamw. Default sgd.")
-  Rule optimizer = Rule.SGD;
+  public Rule optimizer = Rule.SGD;
 
-  @Mixin StateOptions state;
+  @Mixin public StateOptions state;
 
   @Option(
       names = "--update",
@@ -80,7 +81,7 @@ final class StepOptions {
       description =
           "after-backward, or in-backward: each parameter as soon as its gradient is complete, so"
               + " that the gradients of one layer exist at a time. Default after-backward.")
-  TrainingStep.Update update = TrainingStep.Update.AFTER_BACKWARD;
+  public TrainingStep.Update update = TrainingStep.Update.AFTER_BACKWARD;
 
   /** Refuses sizes that no step has. */
   void check(Subcommand command) {
@@ -91,7 +92,7 @@ final class StepOptions {
   }
 
   /** Number of feature values of a batch. */
-  int featureCount(Subcommand command, ModelSpec model) {
+  public int featureCount(Subcommand command, ModelSpec model) {
     check(command);
     long count = (long) batch * frames * model.bins();
     if (count > Integer.MAX_VALUE - 8) {
@@ -103,7 +104,7 @@ final class StepOptions {
   }
 
   /** Builds the step on a backend. */
-  TrainingStep build(ModelSpec model, Backend backend) {
+  public TrainingStep build(ModelSpec model, Backend backend) {
     return build(model, update, backend);
   }
 

@@ -11,8 +11,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import slimvox.storage.InputException;
 
-/** The options and the output that all commands share. */
-abstract class Subcommand implements Callable<Integer> {
+/** The options and the output that all commands share; {@code bench} finds its own as services. */
+public abstract class Subcommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Option(names = "--json", description = "Print the result as one JSON object, on the last line.")
@@ -33,20 +33,20 @@ abstract class Subcommand implements Callable<Integer> {
   private boolean help;
 
   /** Prints a line that is not the result; nothing with {@code --quiet}. */
-  void note(String text) {
+  protected void note(String text) {
     if (quiet) return;
     spec.commandLine().getOut().println(text);
     spec.commandLine().getOut().flush();
   }
 
   /** Prints the result: lines of text, or with {@code --json} one JSON object. */
-  void result(String text, Map<String, Object> values) {
+  protected void result(String text, Map<String, Object> values) {
     spec.commandLine().getOut().println(json ? JsonLine.of(values) : text.stripTrailing());
     spec.commandLine().getOut().flush();
   }
 
   /** A mistake in how the command was called. */
-  ParameterException usage(String message) {
+  protected ParameterException usage(String message) {
     return new ParameterException(spec.commandLine(), message);
   }
 
@@ -73,7 +73,7 @@ abstract class Subcommand implements Callable<Integer> {
    *
    * @throws ParameterException if it is outside the range
    */
-  void range(String option, long value, long least, long most) {
+  protected void range(String option, long value, long least, long most) {
     if (value < least || value > most) {
       throw usage(option + " " + value + " is not possible; give " + least + " to " + most);
     }

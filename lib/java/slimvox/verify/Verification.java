@@ -55,7 +55,8 @@ public record Verification(
     return of(curve, cost, trials.name(), trials.sha256(), scores.scoring());
   }
 
-  static Verification of(
+  /** Measures a curve of a list with this name, checksum and way of scoring. */
+  public static Verification of(
       DetectionCurve curve, DetectionCost cost, String trialList, String sha256, String scoring) {
     EqualErrorRate eer = curve.equalErrorRate();
     MinDcf dcf = curve.minDcf(cost);

@@ -17,11 +17,11 @@ import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 
 /** What tests of the command line share: it is run within the test's JVM. */
-abstract class CommandLineTest {
+public abstract class CommandLineTest {
   /** What a command printed and its exit code. */
-  record Run(int code, String out, String err) {
+  public record Run(int code, String out, String err) {
     /** The last line of the standard output, parsed. */
-    JsonNode json() {
+    public JsonNode json() {
       String[] lines = out.stripTrailing().split("\\R");
       try {
         return new ObjectMapper().readTree(lines[lines.length - 1]);
@@ -30,14 +30,14 @@ abstract class CommandLineTest {
       }
     }
 
-    Run succeeds() {
+    public Run succeeds() {
       assertEquals(0, code, this::toString);
       assertEquals("", err);
       return this;
     }
 
     /** Exit code 2, and the message alone in one line on the standard error output. */
-    void failsWith(String... parts) {
+    public void failsWith(String... parts) {
       assertEquals(2, code, this::toString);
       List<String> lines = err.lines().toList();
       assertEquals(1, lines.size(), err);
@@ -46,7 +46,7 @@ abstract class CommandLineTest {
     }
 
     /** Exit code 2, the message, and where to find help; null: of no command in particular. */
-    void isRefusedAsUsage(String command, String... parts) {
+    public void isRefusedAsUsage(String command, String... parts) {
       assertEquals(2, code, this::toString);
       List<String> lines = err.lines().toList();
       assertEquals(2, lines.size(), err);
@@ -58,7 +58,7 @@ abstract class CommandLineTest {
     }
   }
 
-  static Run run(Object... args) {
+  public static Run run(Object... args) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
     String[] words = new String[args.length];
@@ -68,7 +68,7 @@ abstract class CommandLineTest {
   }
 
   /** The command that starts SlimVox in a process of its own. */
-  static List<String> slimvoxProcess() {
+  public static List<String> slimvoxProcess() {
     return List.of(
         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
         "--add-modules=jdk.incubator.vector",
@@ -80,7 +80,7 @@ abstract class CommandLineTest {
   }
 
   /** A corpus of speaker folders: each speaker has a tone of its own in noise. */
-  static Path corpus(Path folder, int speakers, int utterances) throws IOException {
+  public static Path corpus(Path folder, int speakers, int utterances) throws IOException {
     SplittableRandom random = new SplittableRandom(3);
     for (int speaker = 0; speaker < speakers; speaker++) {
       for (int i = 0; i < utterances; i++) {
@@ -98,7 +98,7 @@ abstract class CommandLineTest {
   }
 
   /** A trial for each pair of speakers: the first utterance against another. */
-  static Path trials(Path file, int speakers) throws IOException {
+  public static Path trials(Path file, int speakers) throws IOException {
     StringBuilder text = new StringBuilder();
     for (int a = 0; a < speakers; a++) {
       for (int b = a; b < speakers; b++) {
@@ -109,7 +109,7 @@ abstract class CommandLineTest {
   }
 
   /** A recipe for a few steps of a tiny network on that corpus. */
-  static Path recipe(Path file, Path corpus, String trials) throws IOException {
+  public static Path recipe(Path file, Path corpus, String trials) throws IOException {
     return Files.writeString(
         file,
         """

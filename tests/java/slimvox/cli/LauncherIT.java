@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.jar.JarFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -96,6 +97,19 @@ class LauncherIT extends CommandLineTest {
       shell(flip.formatted("lib/target/*.jsa", at) + run).succeeds();
     }
     shell("truncate -s 100000 lib/target/*.jsa" + run).succeeds();
+    shell("./lib/bin/slimvox bench step --model ResNet18").failsWith("slimvox-bench.jar");
+  }
+
+  @Test
+  void theJarOfTheProductHasNoBenchAndNoStudy() throws Exception {
+    try (JarFile jar = new JarFile("lib/target/slimvox-all.jar")) {
+      assertTrue(jar.stream().noneMatch(e -> e.getName().matches("slimvox/(bench|study)/.*")));
+    }
+    for (String more : List.of("bench", "study")) {
+      try (JarFile jar = new JarFile("lib/target/slimvox-" + more + ".jar")) {
+        assertTrue(jar.stream().anyMatch(e -> e.getName().startsWith("slimvox/" + more + "/")));
+      }
+    }
   }
 
   @Test

@@ -176,30 +176,4 @@ class PackCommandTest extends CommandLineTest {
     String reason = "utterance utt1 is too short, 7 frames, and the network needs 9";
     assertTrue(run.err().contains(reason), run.err());
   }
-
-  @Test
-  void timesOfEveryLayerAreThere() {
-    JsonNode json =
-        run(
-                "bench",
-                "binary",
-                "--model=ResNet18",
-                "--width=8",
-                "--pooling=gsp",
-                "--frames=20",
-                "--rounds=1",
-                "--json",
-                "--quiet")
-            .json();
-    assertTrue(json.get("packed_bytes").asLong() * 5 < json.get("float_bytes").asLong());
-    assertEquals(11, json.get("layers").size());
-    for (JsonNode layer : json.get("layers")) {
-      for (String form : new String[] {"float32_ms", "int8_ms", "w1a32_ms", "w1a1_ms"}) {
-        assertTrue(layer.get(form).asDouble() > 0, form);
-      }
-    }
-    for (String form : new String[] {"float32", "w1a32", "w1a1"}) {
-      assertTrue(json.get("network_" + form + "_ms").asDouble() > 0);
-    }
-  }
 }

@@ -327,15 +327,6 @@ class DetectionCurveTest {
         message(() -> new DetectionCost(0.05, 1, 0)));
   }
 
-  @Test
-  void benchmarkMeasuresWhatItSays() {
-    MetricsBenchmark.Result result = MetricsBenchmark.run(30_000, 1);
-    assertEquals(30_000, result.trials());
-    // Distributions half a unit apart, deviation 0.12: EER is Phi(-0.25 / 0.12) = 1.86 %.
-    assertEquals(1.86, result.verification().eerPercent(), 0.5);
-    assertTrue(result.seconds() > 0 && result.heapPeakBytes() >= 0);
-  }
-
   private static String message(org.junit.jupiter.api.function.Executable run) {
     return assertThrows(InputException.class, run).getMessage();
   }

@@ -366,14 +366,6 @@ class OneDnnTest {
   }
 
   @Test
-  void benchmarkTimesEachPass() {
-    Convolution g = new Convolution(1, 8, 10, 16, 16, 3, 3, 1, 1, 1, 1, 1);
-    ConvolutionBenchmark.Result r = ConvolutionBenchmark.run(g, 1, 3);
-    assertEquals(2e-6 * 80 * 16 * 16 * 9, r.forwardMs() * r.forwardGigaflops(), 1e-9);
-    assertTrue(r.backwardDataMs() > 0 && r.backwardWeightMs() > 0, r.toString());
-  }
-
-  @Test
   void fewerThanOneThreadIsRefused() {
     Exception e = assertThrows(IllegalArgumentException.class, () -> OneDnn.open(0));
     assertEquals("0 threads: at least 1 is needed", e.getMessage());

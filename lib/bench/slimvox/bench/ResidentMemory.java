@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.bench;
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.bench;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -12,6 +12,9 @@ import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.backend.Convolution;
 import slimvox.binary.BinaryBenchmark;
+import slimvox.cli.ModelOptions;
+import slimvox.cli.PackCommand;
+import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 
@@ -24,7 +27,7 @@ import slimvox.models.ModelSpec;
       "Times are the shortest of all rounds, for one utterance."
     },
     sortOptions = false)
-final class BenchBinaryCommand extends Subcommand {
+public final class BinaryBench extends Subcommand {
   @Mixin private ModelOptions model;
 
   @Option(

@@ -1,6 +1,7 @@
-package slimvox.nn;
+package slimvox.study;
 
 import java.util.Arrays;
+import slimvox.nn.BinaryConv2d;
 
 /**
  * A few numbers with one bit each, to look at by eye: the arithmetic of {@link BinaryConv2d} and of

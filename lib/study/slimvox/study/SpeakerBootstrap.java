@@ -1,6 +1,7 @@
-package slimvox.verify;
+package slimvox.study;
 
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -8,6 +9,9 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import slimvox.storage.InputException;
 import slimvox.storage.UtteranceNames;
+import slimvox.verify.DetectionCurve;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
 
 /**
  * How far an EER may be trusted: a confidence interval by resampling speakers.
@@ -23,7 +27,8 @@ import slimvox.storage.UtteranceNames;
 public final class SpeakerBootstrap {
   private static final int MOST_REDRAWS = 1000;
 
-  private final ScoreOrder order;
+  private final Scores scores;
+  private final int[] order; // trials by score, upwards
   private final int[] enrolSpeaker;
   private final int[] testSpeaker;
   private final int speakers;
@@ -70,9 +75,14 @@ public final class SpeakerBootstrap {
    */
   public SpeakerBootstrap(Scores scores, Map<String, String> speakerOf) {
     Trials trials = scores.trials();
-    DetectionCurve curve = scores.curve();
-    eer = curve.equalErrorRate().rate();
-    order = curve.order();
+    this.scores = scores;
+    eer = scores.curve().equalErrorRate().rate();
+    order =
+        IntStream.range(0, trials.size())
+            .boxed()
+            .sorted(Comparator.comparingDouble(scores::get))
+            .mapToInt(trial -> trial)
+            .toArray();
     int[] speakerByUtterance = new int[trials.utterances().size()];
     UtteranceNames known = new UtteranceNames(speakerOf.keySet());
     Map<String, Integer> numbers = new HashMap<>();
@@ -162,23 +172,24 @@ public final class SpeakerBootstrap {
 
   /** EER, ties merged, with weighted trials; NaN without targets or nontargets. */
   double equalErrorRate(int[] times) {
+    Trials trials = scores.trials();
     long targets = 0;
     long nontargets = 0;
-    for (int place = 0; place < order.size(); place++) {
-      int weight = weight(place, times);
-      if (order.label(place) == 1) targets += weight;
-      else nontargets += weight;
+    for (int trial : order) {
+      if (trials.isTarget(trial)) targets += weight(trial, times);
+      else nontargets += weight(trial, times);
     }
     if (targets == 0 || nontargets == 0) return Double.NaN;
     long misses = 0;
     long rejected = 0; // nontargets
     double missBefore = 0;
     double differenceBefore = -1;
-    for (int place = 0; place < order.size(); place++) {
-      int weight = weight(place, times);
-      if (order.label(place) == 1) misses += weight;
-      else rejected += weight;
-      if (order.tiedWithNext(place)) continue;
+    for (int place = 0; place < order.length; place++) {
+      int trial = order[place];
+      if (trials.isTarget(trial)) misses += weight(trial, times);
+      else rejected += weight(trial, times);
+      boolean last = place == order.length - 1;
+      if (!last && scores.get(trial) == scores.get(order[place + 1])) continue; // a tie
       double miss = misses / (double) targets;
       double difference = miss - (nontargets - rejected) / (double) nontargets;
       if (difference >= 0) {
@@ -191,9 +202,8 @@ public final class SpeakerBootstrap {
     throw new IllegalStateException("rejecting every trial has P_miss = 1 >= P_fa = 0");
   }
 
-  private int weight(int place, int[] times) {
-    int trial = order.trial(place);
+  private int weight(int trial, int[] times) {
     int enrol = times[enrolSpeaker[trial]];
-    return order.label(place) == 1 ? enrol : enrol * times[testSpeaker[trial]];
+    return scores.trials().isTarget(trial) ? enrol : enrol * times[testSpeaker[trial]];
   }
 }

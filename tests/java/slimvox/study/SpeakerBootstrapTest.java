@@ -1,4 +1,4 @@
-package slimvox.verify;
+package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +10,9 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import slimvox.storage.InputException;
+import slimvox.verify.DetectionCurve;
+import slimvox.verify.Scores;
+import slimvox.verify.Trials;
 
 class SpeakerBootstrapTest {
   private final Map<String, String> speakers = new HashMap<>();

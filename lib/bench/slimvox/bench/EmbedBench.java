@@ -1,18 +1,20 @@
-package slimvox.cli;
+package slimvox.bench;
 
-import java.util.ArrayList;
-import java.util.Arrays;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.cli.ModelOptions;
+import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -27,9 +29,8 @@ import slimvox.train.Embedder;
       "Weights and features are random numbers; packed networks: 'slimvox bench binary'."
     },
     sortOptions = false)
-final class BenchEmbedCommand extends Subcommand {
-  /** So long what the JVM compiles takes a core away from what is measured. */
-  private static final long WARM_UP_NANOS = 3_000_000_000L;
+public final class EmbedBench extends Subcommand {
+  private static final Duration WARM_UP = Duration.ofSeconds(3);
 
   @Mixin private ModelOptions model;
 
@@ -74,32 +75,17 @@ final class BenchEmbedCommand extends Subcommand {
     return 0;
   }
 
-  /** Milliseconds of each run, ascending. */
-  private double[] measure(Network network, ModelSpec spec) {
-    List<Features> utterances = new ArrayList<>();
+  private Timing measure(Network network, ModelSpec spec) {
     Random random = new Random(2);
-    for (int n = 0; n < batch; n++) {
-      float[] values = new float[Features.length(frames, spec.bins())];
-      for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
-      utterances.add(new Features(values, frames, spec.bins()));
-    }
-    double[] ms = new double[runs];
+    List<Features> utterances =
+        Stream.generate(() -> Noise.features(random, frames, spec.bins())).limit(batch).toList();
     try (Embedder embedder = Embedder.frozen(network)) {
-      long begin = System.nanoTime();
-      do embedder.embed(utterances);
-      while (System.nanoTime() - begin < WARM_UP_NANOS);
-      for (int run = 0; run < runs; run++) {
-        long start = System.nanoTime();
-        embedder.embed(utterances);
-        ms[run] = (System.nanoTime() - start) * 1e-6;
-      }
+      return Timing.measure(WARM_UP, runs, () -> embedder.embed(utterances));
     }
-    Arrays.sort(ms);
-    return ms;
   }
 
-  private void report(ModelSpec spec, double[] ms, String device) {
-    double median = ms[runs / 2];
+  private void report(ModelSpec spec, Timing timing, String device) {
+    double median = timing.median();
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("model", spec.name());
     values.put("pooling", spec.pooling().key());
@@ -108,9 +94,9 @@ final class BenchEmbedCommand extends Subcommand {
     values.put("threads", threads);
     values.put("runs", runs);
     values.put("median_ms", median);
-    values.put("best_ms", ms[0]);
+    values.put("best_ms", timing.best());
     values.put("utterances_per_second", 1000 * batch / median);
-    values.put("best_utterances_per_second", 1000 * batch / ms[0]);
+    values.put("best_utterances_per_second", 1000 * batch / timing.best());
     values.put("real_time_factor", 10.0 * frames * batch / median);
     values.put("device", device);
     result(
@@ -122,7 +108,7 @@ final class BenchEmbedCommand extends Subcommand {
             median,
             batch,
             frames,
-            ms[0]),
+            timing.best()),
         values);
   }
 }

@@ -1,8 +1,7 @@
-package slimvox.cli;
+package slimvox.bench;
 
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -13,6 +12,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
+import slimvox.cli.DeviceOptions;
+import slimvox.cli.KernelTable;
+import slimvox.cli.MemoryTable;
+import slimvox.cli.ModelOptions;
+import slimvox.cli.SavingOptions;
+import slimvox.cli.StepOptions;
+import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
@@ -24,7 +30,7 @@ import slimvox.train.TrainingStep;
     name = "step",
     description = "Measure a training step: time and memory.",
     sortOptions = false)
-final class BenchStepCommand extends Subcommand {
+public final class StepBench extends Subcommand {
   private static final int WARM_UP = 2;
   private static final double LEARNING_RATE = 1e-4; // small: random labels cannot be learnt
 
@@ -34,7 +40,7 @@ final class BenchStepCommand extends Subcommand {
   @Mixin private DeviceOptions device;
 
   @Option(
-      names = "--steps",
+      names = {"--runs", "--steps"},
       paramLabel = "K",
       description = "Steps that are measured, after " + WARM_UP + " to warm up. Default 10.")
   private int steps = 10;
@@ -66,11 +72,11 @@ final class BenchStepCommand extends Subcommand {
   public Integer call() {
     ModelSpec spec = saving.apply(this, model.spec(this), step);
     saving.requireReversible(this);
-    float[] features = new float[step.featureCount(this, spec)];
-    range("--steps", steps, 1, 1_000_000);
+    int size = step.featureCount(this, spec);
+    range("--runs", steps, 1, 1_000_000);
     range("--loss-every", lossEvery, 1, 10_000);
     SplittableRandom random = new SplittableRandom(1);
-    for (int i = 0; i < features.length; i++) features[i] = (float) random.nextGaussian();
+    float[] features = Noise.values(random, size, 1);
     int[] labels = new int[step.batch];
     for (int i = 0; i < labels.length; i++) {
       labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
@@ -101,10 +107,16 @@ final class BenchStepCommand extends Subcommand {
 
   private static List<Times> measure(
       PlannedTraining training, float[] features, int[] labels, int together) {
-    long start = System.nanoTime();
-    for (int i = 0; i < together; i++) training.queue(features, labels, 0.2, LEARNING_RATE);
-    List<TrainingStep.Result> results = training.results();
-    double whole = (System.nanoTime() - start) / 1e6 / together;
+    List<TrainingStep.Result> results = new ArrayList<>();
+    double whole =
+        Timing.once(
+                () -> {
+                  for (int i = 0; i < together; i++) {
+                    training.queue(features, labels, 0.2, LEARNING_RATE);
+                  }
+                  results.addAll(training.results());
+                })
+            / together;
     return results.stream()
         .map(
             r ->
@@ -202,11 +214,7 @@ final class BenchStepCommand extends Subcommand {
   }
 
   private static double median(List<Times> times, ToDoubleFunction<Times> part) {
-    double[] sorted = times.stream().mapToDouble(part).sorted().toArray();
-    int middle = sorted.length / 2;
-    return sorted.length % 2 == 1
-        ? sorted[middle]
-        : Arrays.stream(sorted, middle - 1, middle + 1).average().orElseThrow();
+    return Timing.of(times.stream().mapToDouble(part).toArray()).median();
   }
 
   /** Seconds from the start of the JVM. */

@@ -1,0 +1,117 @@
+package slimvox.bench;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import slimvox.backend.Backend;
+import slimvox.backend.Backends;
+import slimvox.cli.StateOptions;
+import slimvox.cli.StepOptions;
+import slimvox.cli.Subcommand;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryBudget;
+import slimvox.nn.Parameter;
+import slimvox.optim.Optimizer;
+
+/** Times an optimizer on parameters and gradients of normally distributed numbers. */
+@Command(
+    name = "optimizer",
+    description = "Measure an optimizer's step: time and bytes of state.",
+    sortOptions = false)
+public final class OptimizerBench extends Subcommand {
+  private static final int LARGEST_TENSOR = 2_359_296; // ResNet's largest filters: 512 x 512 x 9
+  private static final Duration WARM_UP = Duration.ofSeconds(2);
+
+  @Option(
+      names = "--parameters",
+      paramLabel = "N",
+      description =
+          "Parameters, in tensors of up to 2,359,296. Default ${DEFAULT-VALUE}, ResNet293's.")
+  private long parameters = 28_626_016;
+
+  @Option(
+      names = "--optimizer",
+      paramLabel = "RULE",
+      description = "sgd (Nesterov momentum), adam or adamw. Default sgd.")
+  private StepOptions.Rule rule = StepOptions.Rule.SGD;
+
+  @Mixin private StateOptions state;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
+  private int threads = 0;
+
+  @Option(
+      names = {"--runs", "--steps"},
+      paramLabel = "K",
+      description = "Steps that are measured, after some to warm up. Default ${DEFAULT-VALUE}.")
+  private int runs = 50;
+
+  @Override
+  public Integer call() {
+    range("--parameters", parameters, 1, 1_000_000_000);
+    range("--threads", threads, 0, 4096);
+    range("--runs", runs, 1, 1_000_000);
+    state.check(this);
+    try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
+      List<Parameter> tensors = tensors(backend);
+      try (Optimizer optimizer = rule.build(backend, tensors, state.format())) {
+        long bytes = backend.ledger().bytes(Category.OPTIMIZER_STATE);
+        Timing step = Timing.measure(WARM_UP, runs, () -> optimizer.step(1e-4));
+        report(step, bytes, backend.device().description());
+      } finally {
+        tensors.forEach(Parameter::close);
+      }
+    }
+    return 0;
+  }
+
+  private List<Parameter> tensors(Backend backend) {
+    SplittableRandom random = new SplittableRandom(1);
+    List<Parameter> tensors = new ArrayList<>();
+    for (long left = parameters; left > 0; left -= LARGEST_TENSOR) {
+      int size = (int) Math.min(left, LARGEST_TENSOR);
+      Parameter p = new Parameter(backend, "tensor" + tensors.size(), size);
+      backend.ops().upload(Noise.values(random, size, 0.05), p.value());
+      backend.ops().upload(Noise.values(random, size, 0.01), p.gradient());
+      tensors.add(p);
+    }
+    return tensors;
+  }
+
+  private void report(Timing step, long bytes, String device) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("parameters", parameters);
+    values.put("optimizer", rule.name().toLowerCase(Locale.ROOT));
+    state.put(values);
+    values.put("steps", runs);
+    values.put("median_ms", step.median());
+    values.put("best_ms", step.best());
+    values.put("state_bytes", bytes);
+    values.put("state_bytes_per_parameter", (double) bytes / parameters);
+    values.put("device", device);
+    result(
+        String.format(
+            Locale.ROOT,
+            "%s, state %s: %.2f ms a step (best %.2f) for %,d parameters; %,d bytes of state,"
+                + " %.4f a parameter%n%s",
+            values.get("optimizer"),
+            state.format(),
+            step.median(),
+            step.best(),
+            parameters,
+            bytes,
+            (double) bytes / parameters,
+            device),
+        values);
+  }
+}

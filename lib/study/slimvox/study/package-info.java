@@ -1,0 +1,2 @@
+/** Experiments: what notebooks compare, count and draw, and nothing else uses. */
+package slimvox.study;
