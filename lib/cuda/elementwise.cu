@@ -1,4 +1,4 @@
-// Elementwise operations, one pass over memory. CPU twin: slimvox.backend.cpu.Elementwise.
+// Elementwise operations, one pass over memory. CPU twin: slimvox.backend.cpu.kernels.Elementwise.
 //
 //   fill          x = value                     add_scaled    y += alpha x
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x

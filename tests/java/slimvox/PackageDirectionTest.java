@@ -2,8 +2,11 @@ package slimvox;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static java.util.stream.Collectors.counting;
+import static java.util.stream.Collectors.groupingBy;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -31,20 +34,34 @@ class PackageDirectionTest {
           Map.entry("verify", List.of("vector")),
           Map.entry("binary", List.of("models", "nn", "backend", "memory", "vector", "audio")),
           Map.entry(
-              "train",
+              "recipe",
               List.of(
                   "data", "audio", "verify", "models", "loss", "optim", "nn", "backend", "memory")),
+          Map.entry(
+              "step",
+              List.of("embed", "recipe", "models", "loss", "optim", "nn", "backend", "memory")),
+          Map.entry(
+              "embed", List.of("audio", "data", "verify", "models", "nn", "backend", "memory")),
+          Map.entry(
+              "train",
+              List.of(
+                  "embed", "step", "recipe", "data", "audio", "verify", "models", "loss", "optim",
+                  "nn", "backend", "memory")),
           Map.entry("plot", List.of()),
-          Map.entry("report", List.of("plot", "train", "verify", "models", "memory")),
+          Map.entry(
+              "report", List.of("plot", "train", "step", "recipe", "verify", "models", "memory")),
           Map.entry(
               "notebook",
               List.of(
-                  "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
-                  "optim", "nn", "backend", "memory")),
+                  "report", "plot", "binary", "train", "embed", "step", "recipe", "data", "audio",
+                  "verify", "models", "loss", "optim", "nn", "backend", "memory")),
           Map.entry(
               "study",
               List.of(
                   "notebook",
+                  "embed",
+                  "step",
+                  "recipe",
                   "train",
                   "data",
                   "audio",
@@ -58,13 +75,13 @@ class PackageDirectionTest {
           Map.entry(
               "bench",
               List.of(
-                  "cli", "report", "binary", "train", "audio", "verify", "models", "optim", "nn",
-                  "backend", "memory")),
+                  "cli", "report", "binary", "train", "embed", "step", "recipe", "data", "audio",
+                  "verify", "models", "optim", "nn", "backend", "memory")),
           Map.entry(
               "cli",
               List.of(
-                  "report", "plot", "binary", "train", "data", "audio", "verify", "models", "loss",
-                  "optim", "nn", "backend", "memory")));
+                  "report", "plot", "binary", "train", "embed", "step", "recipe", "data", "audio",
+                  "verify", "models", "loss", "optim", "nn", "backend", "memory")));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
@@ -129,5 +146,36 @@ class PackageDirectionTest {
         .dependOnClassesThat()
         .resideInAPackage("jcuda..")
         .check(CLASSES);
+  }
+
+  /** Engines are opened by name; what is public in them is public for their own sub-packages. */
+  @Test
+  void enginesAreSeenByBackendsOnly() {
+    for (String engine : List.of("cpu", "cuda")) {
+      noClasses()
+          .that()
+          .resideOutsideOfPackages(
+              "slimvox.backend." + engine + "..",
+              "slimvox.binary..",
+              "slimvox.cli..",
+              "slimvox.bench..")
+          .and()
+          .doNotHaveFullyQualifiedName("slimvox.backend.Backends")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("slimvox.backend." + engine + "..")
+          .check(CLASSES);
+    }
+  }
+
+  @Test
+  void noPackageHasMoreThanThirtyFiles() {
+    Map<String, Long> files =
+        CLASSES.stream()
+            .filter(JavaClass::isTopLevelClass)
+            .collect(groupingBy(JavaClass::getPackageName, counting()));
+    files.values().removeIf(n -> n <= 30);
+    files.remove("slimvox.cli"); // 40, options and tables that other packages will hold
+    assertTrue(files.isEmpty(), "more than 30 files: " + files);
   }
 }

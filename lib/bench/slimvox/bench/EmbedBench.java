@@ -15,11 +15,11 @@ import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.cli.ModelOptions;
 import slimvox.cli.Subcommand;
+import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
-import slimvox.train.Embedder;
 
 /** Times float32 inference: features in, embeddings out. */
 @Command(

@@ -22,8 +22,8 @@ import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
-import slimvox.train.PlannedTraining;
-import slimvox.train.TrainingStep;
+import slimvox.step.PlannedTraining;
+import slimvox.step.TrainingStep;
 
 /** Times training steps on random features in planned memory. */
 @Command(

@@ -14,7 +14,7 @@ import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cpu.PreparedConvolution;
+import slimvox.backend.cpu.onednn.PreparedConvolution;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;

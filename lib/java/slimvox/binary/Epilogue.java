@@ -2,7 +2,7 @@ package slimvox.binary;
 
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
-import slimvox.backend.cuda.PackedKernels;
+import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.memory.Category;
 
 /**

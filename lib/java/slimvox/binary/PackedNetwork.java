@@ -10,7 +10,7 @@ import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.Parallel;
 import slimvox.backend.cuda.CudaDevice;
-import slimvox.backend.cuda.PackedKernels;
+import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.memory.Category;
 import slimvox.models.ModelSpec;
 import slimvox.storage.InputException;

@@ -4,7 +4,7 @@ import java.util.Locale;
 import java.util.Map;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Models;
-import slimvox.train.MemoryFit;
+import slimvox.step.MemoryFit;
 
 /** A {@link MemoryFit} as text and as JSON. */
 final class BudgetLines {

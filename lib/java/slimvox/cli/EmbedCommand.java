@@ -22,15 +22,15 @@ import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.RecordingException;
 import slimvox.data.WholeUtterances;
+import slimvox.embed.Embedder;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.UtteranceNames;
-import slimvox.train.Checkpoint;
-import slimvox.train.Embedder;
 import slimvox.verify.Embeddings;
 import slimvox.verify.Trials;
 
@@ -220,8 +220,8 @@ final class EmbedCommand extends Subcommand {
     if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
       return WespeakerFile.open(modelFile).network(model, featureBins, backend);
     }
-    requireSame(Checkpoint.recipe(modelFile).model().spec());
-    return Checkpoint.network(modelFile, backend);
+    requireSame(CheckpointFile.recipe(modelFile).model().spec());
+    return CheckpointFile.network(modelFile, backend);
   }
 
   private void require(String option, Object given, Object own) {

@@ -9,8 +9,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 import slimvox.backend.DeviceException;
 import slimvox.memory.OutOfBudgetException;
+import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
-import slimvox.train.NonFiniteException;
 
 /** What went wrong, as one line and an exit code. */
 final class Failures {

@@ -9,7 +9,7 @@ import java.util.Map;
 import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
 import slimvox.backend.Backends;
-import slimvox.backend.cpu.OneDnn;
+import slimvox.backend.cpu.onednn.OneDnn;
 
 /** What SlimVox finds on this machine. */
 @Command(name = "info", description = "Show versions, hardware and backends.", sortOptions = false)

@@ -14,10 +14,10 @@ import slimvox.backend.cuda.Cuda;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
-import slimvox.train.MemoryAnalysis;
-import slimvox.train.MemoryFit;
-import slimvox.train.MemoryScheme;
-import slimvox.train.StepMemory;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryFit;
+import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
 
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(

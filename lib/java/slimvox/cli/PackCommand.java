@@ -21,12 +21,12 @@ import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
 import slimvox.binary.Packer;
 import slimvox.binary.WeightForm;
+import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
-import slimvox.train.Checkpoint;
-import slimvox.train.Embedder;
 
 /** Packs a binary network: one bit a weight. */
 @Command(
@@ -85,10 +85,10 @@ public final class PackCommand extends Subcommand {
     apart(out, "the checkpoint", checkpoint);
     AtomicFile.requireWritable(out);
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
-        Network network = Checkpoint.network(checkpoint, backend)) {
+        Network network = CheckpointFile.network(checkpoint, backend)) {
       Map<String, String> origin = new LinkedHashMap<>();
       origin.put("checkpoint", checkpoint.getFileName().toString());
-      origin.put("recipe_hash", Checkpoint.recipe(checkpoint).hash());
+      origin.put("recipe_hash", CheckpointFile.recipe(checkpoint).hash());
       PackedModel model = Packer.pack(network, checkpoint.toString(), WeightForm.FLOAT32, origin);
       double difference = difference(backend, network, model);
       PackedHead real = model.head();

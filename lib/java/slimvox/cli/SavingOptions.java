@@ -6,7 +6,7 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Reversal;
 import slimvox.models.Saving;
-import slimvox.train.TrainingStep;
+import slimvox.optim.UpdateTime;
 
 /** Options that make a network need less memory. */
 public final class SavingOptions {
@@ -88,13 +88,13 @@ public final class SavingOptions {
     if (lean && isGiven(command, "--slice") && slice == 0) {
       throw command.usage("--lean computes blocks in slices; leave out --slice 0");
     }
-    if (lean && isGiven(command, "--update") && step.update != TrainingStep.Update.IN_BACKWARD) {
+    if (lean && isGiven(command, "--update") && step.update != UpdateTime.IN_BACKWARD) {
       throw command.usage("--lean updates in backward; leave out --update " + step.update.key());
     }
     ModelSpec reversed = spec.with(new Reversal(reversible, units, order));
     Saving saving = new Saving(recompute, slice, rebuild, streams).withKeep(keep);
     if (!lean) return reversed.with(saving);
-    step.update = TrainingStep.Update.IN_BACKWARD;
+    step.update = UpdateTime.IN_BACKWARD;
     return reversed.with(Models.lean(reversed.with(saving)));
   }
 

@@ -8,10 +8,10 @@ import java.util.Map;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
 import slimvox.storage.InputException;
-import slimvox.train.MemoryAnalysis;
-import slimvox.train.MemoryScheme;
-import slimvox.train.StepMemory;
 
 /**
  * The ways to train one network beside one another, as text and as JSON.

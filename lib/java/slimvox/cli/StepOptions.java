@@ -14,7 +14,8 @@ import slimvox.optim.Adam;
 import slimvox.optim.Optimizer;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
-import slimvox.train.TrainingStep;
+import slimvox.optim.UpdateTime;
+import slimvox.step.TrainingStep;
 
 /** Options of one training step whose memory or speed is asked for. */
 public final class StepOptions {
@@ -35,10 +36,10 @@ public final class StepOptions {
   }
 
   /** Reads {@code after-backward} and {@code in-backward}. */
-  static final class UpdateConverter implements ITypeConverter<TrainingStep.Update> {
+  static final class UpdateConverter implements ITypeConverter<UpdateTime> {
     @Override
-    public TrainingStep.Update convert(String text) {
-      for (TrainingStep.Update u : TrainingStep.Update.values()) {
+    public UpdateTime convert(String text) {
+      for (UpdateTime u : UpdateTime.values()) {
         if (u.key().equals(text)) return u;
       }
       throw new TypeConversionException(
@@ -81,7 +82,7 @@ public final class StepOptions {
       description =
           "after-backward, or in-backward: each parameter as soon as its gradient is complete, so"
               + " that the gradients of one layer exist at a time. Default after-backward.")
-  public TrainingStep.Update update = TrainingStep.Update.AFTER_BACKWARD;
+  public UpdateTime update = UpdateTime.AFTER_BACKWARD;
 
   /** Refuses sizes that no step has. */
   void check(Subcommand command) {
@@ -109,7 +110,7 @@ public final class StepOptions {
   }
 
   /** Builds the step on a backend, with another time of updates. */
-  TrainingStep build(ModelSpec model, TrainingStep.Update update, Backend backend) {
+  TrainingStep build(ModelSpec model, UpdateTime update, Backend backend) {
     AamSoftmax classifier =
         classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
     return new TrainingStep(Models.build(model, backend), classifier, this::optimizer, update);

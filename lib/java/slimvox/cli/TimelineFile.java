@@ -10,9 +10,9 @@ import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVPrinter;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryLedger;
+import slimvox.step.StepMemory;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
-import slimvox.train.StepMemory;
 
 /** The events of one training step as a table, one line an allocation or a release. */
 final class TimelineFile {

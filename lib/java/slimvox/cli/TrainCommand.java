@@ -10,10 +10,11 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
-import slimvox.train.Recipe;
 import slimvox.train.Trainer;
 import slimvox.verify.Verification;
 
@@ -115,7 +116,7 @@ final class TrainCommand extends Subcommand {
       Path own = out.resolve("recipe.yaml");
       if (!Files.isRegularFile(own)) {
         var latest = Checkpoint.latest(out); // carries the recipe, too
-        if (latest.isPresent()) return Checkpoint.recipe(latest.get()).with(with);
+        if (latest.isPresent()) return CheckpointFile.recipe(latest.get()).with(with);
         throw new InputException(
             out + ": holds no run to resume; name a recipe, without --resume, to start one");
       }

@@ -5,7 +5,7 @@ import java.util.Locale;
 import java.util.Map;
 import slimvox.memory.Category;
 import slimvox.plot.Figure;
-import slimvox.train.StepMemory;
+import slimvox.step.StepMemory;
 import tech.tablesaw.api.DoubleColumn;
 import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;

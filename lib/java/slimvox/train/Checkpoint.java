@@ -11,13 +11,13 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import slimvox.backend.Backend;
 import slimvox.data.Corpus;
-import slimvox.models.ModelSpec;
-import slimvox.models.Models;
-import slimvox.models.Network;
 import slimvox.models.Weights;
 import slimvox.nn.State;
+import slimvox.recipe.Recipe;
+import slimvox.recipe.TransferSettings;
+import slimvox.step.CheckpointFile;
+import slimvox.step.TrainingStep;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -122,8 +122,8 @@ public final class Checkpoint {
    *     was changed then
    */
   static String load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
-    Safetensors file = open(path);
-    Recipe earlier = recipe(file);
+    Safetensors file = CheckpointFile.open(path);
+    Recipe earlier = CheckpointFile.recipe(file);
     requireSame(path, earlier, recipe);
     if (!inputs.corpus().equals(file.metadata().get(CORPUS))) {
       throw new InputException(
@@ -136,7 +136,7 @@ public final class Checkpoint {
     }
     SavedState state = new SavedState(file, earlier.optimizer().state().format());
     state.check(step.optimizer());
-    Weights.load(file, "", step.state(), name -> name.startsWith(SavedState.PREFIX));
+    Weights.load(file, "", step.state(), name -> name.startsWith(CheckpointFile.OPTIMIZER));
     String note = state.load(step.optimizer(), recipe.optimizer().state().format());
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
     return note;
@@ -189,74 +189,10 @@ public final class Checkpoint {
             && Integer.toString(classes).equals(file.metadata().get("classes"));
     State state = sameSpeakers ? step.state() : State.of(step.network());
     Weights.load(
-        file, "", state, name -> OWN_TO_BINARY.matcher(name).matches(), Checkpoint::isNotOfNetwork);
-  }
-
-  /**
-   * Loads the weights of a teacher.
-   *
-   * @throws InputException if the file is damaged, or its embeddings are not comparable
-   */
-  static void loadTeacher(Path path, Network teacher) {
-    Weights.load(open(path), "", teacher.state(), Checkpoint::isNotOfNetwork);
-  }
-
-  /**
-   * The teacher's network.
-   *
-   * @param student that will learn from it
-   * @throws InputException if the file is no checkpoint, or its embeddings are of another size
-   */
-  static ModelSpec teacherSpec(Path path, ModelSpec student) {
-    ModelSpec teacher = recipe(path).model().spec();
-    if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
-      throw new InputException(
-          ("%s: the teacher makes embeddings of %d values from %d bins, this network %d from %d;"
-                  + " they must agree")
-              .formatted(
-                  path,
-                  teacher.embeddingSize(),
-                  teacher.bins(),
-                  student.embeddingSize(),
-                  student.bins()));
-    }
-    return teacher;
-  }
-
-  private static boolean isNotOfNetwork(String name) {
-    return name.startsWith("projection.") || name.startsWith(SavedState.PREFIX);
-  }
-
-  private static Safetensors open(Path path) {
-    Safetensors file = Safetensors.read(path);
-    if (!file.metadata().containsKey("recipe")
-        || !file.metadata().getOrDefault("steps", "").matches("\\d{1,10}")) {
-      throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
-    }
-    return file.requireChecksums();
-  }
-
-  private static Recipe recipe(Safetensors file) {
-    return Recipe.parse(file.metadata().get("recipe"), file.file() + ": its recipe");
-  }
-
-  /** The recipe of a checkpoint. */
-  public static Recipe recipe(Path path) {
-    return recipe(open(path));
-  }
-
-  /**
-   * Loads the network of a checkpoint, for embedding.
-   *
-   * @throws InputException if the file is damaged or no checkpoint
-   */
-  public static Network network(Path path, Backend backend) {
-    Safetensors file = open(path);
-    return backend.owning(
-        () -> {
-          Network network = Models.build(recipe(file).model().spec(), backend);
-          Weights.load(file, "", network.state(), Checkpoint::isNotOfNetwork);
-          return network;
-        });
+        file,
+        "",
+        state,
+        name -> OWN_TO_BINARY.matcher(name).matches(),
+        CheckpointFile::isNotOfNetwork);
   }
 }

@@ -3,6 +3,9 @@ package slimvox.train;
 import java.nio.file.Path;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryReport;
+import slimvox.recipe.Recipe;
+import slimvox.recipe.RunSettings;
+import slimvox.step.TrainingStep;
 import slimvox.verify.Verification;
 
 /** Told what happens in a run, on the training thread. */

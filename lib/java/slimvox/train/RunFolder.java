@@ -3,6 +3,7 @@ package slimvox.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import slimvox.recipe.Recipe;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 

@@ -13,6 +13,7 @@ import slimvox.optim.Optimizer;
 import slimvox.optim.QuantizationError;
 import slimvox.optim.StateFormat;
 import slimvox.optim.StateTensor;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -25,7 +26,7 @@ import slimvox.storage.SafetensorsWriter;
  * back to the bit; of another one, by its values.
  */
 final class SavedState {
-  static final String PREFIX = "optimizer.";
+  static final String PREFIX = CheckpointFile.OPTIMIZER;
 
   private final Safetensors file;
   private final StateFormat format;

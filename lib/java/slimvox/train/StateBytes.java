@@ -9,6 +9,7 @@ import slimvox.models.Models;
 import slimvox.optim.Adam;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
+import slimvox.step.TrainingStep;
 
 /**
  * Bytes of optimizer state of a whole network, from the ledger of a dry backend: nothing is

@@ -16,6 +16,8 @@ import slimvox.models.Network;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
 import slimvox.optim.StateTensor;
+import slimvox.optim.UpdateTime;
+import slimvox.step.TrainingStep;
 
 /**
  * The gradients that one training step gives, kept instead of used: for comparing ways to compute
@@ -56,8 +58,7 @@ public final class StepGradients {
    *
    * @param update when gradients are taken; each is complete then, so it changes no bit
    */
-  public static StepGradients of(
-      ModelSpec spec, Input input, Backend backend, TrainingStep.Update update) {
+  public static StepGradients of(ModelSpec spec, Input input, Backend backend, UpdateTime update) {
     Map<String, float[]> values = new LinkedHashMap<>();
     Network network = Models.build(spec, backend);
     AamSoftmax classifier = new AamSoftmax(backend, spec.embeddingSize(), input.classes, 32, false);
@@ -76,7 +77,7 @@ public final class StepGradients {
 
   /** The same with gradients taken after backward. */
   public static StepGradients of(ModelSpec spec, Input input, Backend backend) {
-    return of(spec, input, backend, TrainingStep.Update.AFTER_BACKWARD);
+    return of(spec, input, backend, UpdateTime.AFTER_BACKWARD);
   }
 
   /**

@@ -16,12 +16,23 @@ import slimvox.backend.Backends;
 import slimvox.data.Batch;
 import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
+import slimvox.embed.Embedder;
 import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.optim.LearningRate;
+import slimvox.recipe.InvalidSetting;
+import slimvox.recipe.Recipe;
+import slimvox.recipe.RunSettings;
+import slimvox.recipe.Span;
+import slimvox.step.CheckpointFile;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryFit;
+import slimvox.step.PlannedTraining;
+import slimvox.step.StepBuilder;
+import slimvox.step.TrainingStep;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.verify.CosineScoring;
@@ -152,7 +163,7 @@ public final class Trainer implements AutoCloseable {
       this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
       training.step().initialize(new SplittableRandom(recipe.seed()));
       if (recipe.transfer().teacher() != null) {
-        Checkpoint.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
+        CheckpointFile.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
       training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());

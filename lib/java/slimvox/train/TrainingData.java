@@ -22,6 +22,8 @@ import slimvox.data.FeatureSource;
 import slimvox.data.TrialRule;
 import slimvox.data.Utterance;
 import slimvox.data.WholeUtterances;
+import slimvox.recipe.DataSettings;
+import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 import slimvox.verify.Trials;
 

@@ -15,6 +15,7 @@ import org.apache.commons.csv.CSVRecord;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
 import slimvox.nn.BinaryScheme;
+import slimvox.recipe.Recipe;
 import slimvox.storage.AtomicFile;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Scores;

@@ -1,2 +1,2 @@
-/** Training runs: recipes, the trainer and checkpoints. */
+/** Training runs: the trainer, its folder, checkpoints and logs. */
 package slimvox.train;

@@ -21,9 +21,9 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.models.Weights;
+import slimvox.recipe.Recipe;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
-import slimvox.train.Recipe;
 
 /** From a checkpoint to a packed file to embeddings. */
 class PackCommandTest extends CommandLineTest {

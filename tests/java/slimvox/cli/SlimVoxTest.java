@@ -29,7 +29,7 @@ class SlimVoxTest extends CommandLineTest {
   @Test
   void shippedRecipesAreInTheHelp() {
     String help = run("train", "--help").succeeds().out();
-    slimvox.train.Recipe.SHIPPED.forEach(name -> assertTrue(help.contains(name), help));
+    slimvox.recipe.Recipe.SHIPPED.forEach(name -> assertTrue(help.contains(name), help));
   }
 
   @Test

@@ -17,9 +17,9 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.Safetensors;
-import slimvox.train.Checkpoint;
-import slimvox.train.Recipe;
 
 /** A tiny corpus from training to EER, all through the command line. */
 class TrainCommandTest extends CommandLineTest {
@@ -231,7 +231,7 @@ class TrainCommandTest extends CommandLineTest {
     Path out = folder.resolve("from-real");
     run("train", recipe, "--set", "model.binary.scheme=bwn", "--init", checkpoint, "--out", out)
         .succeeds();
-    Recipe own = Checkpoint.recipe(out.resolve("checkpoint-0000006.safetensors"));
+    Recipe own = CheckpointFile.recipe(out.resolve("checkpoint-0000006.safetensors"));
     assertEquals(checkpoint.toString(), own.transfer().from());
     assertEquals("bwn", own.model().binary().scheme());
     run("train", "--resume", "--out", out, "--init", checkpoint)

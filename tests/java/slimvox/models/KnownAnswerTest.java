@@ -25,8 +25,8 @@ import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
+import slimvox.step.TrainingStep;
 import slimvox.storage.Safetensors;
-import slimvox.train.TrainingStep;
 
 /** Tiny WeSpeaker networks: outputs, gradients, running statistics and five steps as in PyTorch. */
 class KnownAnswerTest {

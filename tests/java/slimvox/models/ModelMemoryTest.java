@@ -20,7 +20,7 @@ import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
-import slimvox.train.TrainingStep;
+import slimvox.step.TrainingStep;
 
 /** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
 class ModelMemoryTest {

@@ -10,10 +10,10 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.MemoryLedger;
+import slimvox.recipe.Recipe;
+import slimvox.step.TrainingStep;
 import slimvox.train.Listener;
-import slimvox.train.Recipe;
 import slimvox.train.TrainingRuns;
-import slimvox.train.TrainingStep;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 

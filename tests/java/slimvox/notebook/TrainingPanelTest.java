@@ -14,9 +14,9 @@ import org.junit.jupiter.api.Test;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
+import slimvox.recipe.Recipe;
+import slimvox.step.TrainingStep;
 import slimvox.train.Listener;
-import slimvox.train.Recipe;
-import slimvox.train.TrainingStep;
 import slimvox.verify.Verification;
 
 class TrainingPanelTest {

@@ -10,10 +10,10 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.plot.Figure;
 import slimvox.plot.Series;
-import slimvox.train.MemoryAnalysis;
-import slimvox.train.MemoryScheme;
-import slimvox.train.Recipe;
-import slimvox.train.StepMemory;
+import slimvox.recipe.Recipe;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
 import tech.tablesaw.api.Table;
 
 /** The tables of notebooks 01 and 04 against the dry runs they are made of. */

@@ -14,6 +14,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.FakeCard;
+import slimvox.recipe.Recipe;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.StepBuilder;
 
 /** Whole runs on a card that fails, played by stand-ins: what is said, and what is left. */
 class CardFaultsTest {

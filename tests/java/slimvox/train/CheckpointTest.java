@@ -15,6 +15,8 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.models.Weights;
+import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -40,12 +42,12 @@ class CheckpointTest {
 
   private static Object everything(Path file) {
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-        Network network = Checkpoint.network(file, backend)) {
+        Network network = CheckpointFile.network(file, backend)) {
       float sum = 0;
       for (var p : network.state().parameters().values()) {
         for (float value : backend.ops().floats(p.value())) sum = 31 * sum + value;
       }
-      return Checkpoint.recipe(file).hash() + sum;
+      return CheckpointFile.recipe(file).hash() + sum;
     }
   }
 
@@ -58,7 +60,8 @@ class CheckpointTest {
   void oneWithoutChecksumsIsRefused() throws IOException {
     Path file = checkpoint();
     Fuzz.withoutChecksums(file);
-    String message = assertThrows(InputException.class, () -> Checkpoint.recipe(file)).getMessage();
+    String message =
+        assertThrows(InputException.class, () -> CheckpointFile.recipe(file)).getMessage();
     assertTrue(message.startsWith(file + ": header is damaged (checksum missing)"), message);
   }
 }

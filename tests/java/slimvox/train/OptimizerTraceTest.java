@@ -20,6 +20,8 @@ import slimvox.nn.Parameter;
 import slimvox.optim.DynamicTree;
 import slimvox.optim.Optimizer;
 import slimvox.optim.StateTensor;
+import slimvox.recipe.Recipe;
+import slimvox.step.StepBuilder;
 import slimvox.storage.Safetensors;
 
 /**

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.data.FeatureSource;
+import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 
 /** What may happen to a run's folder, and to what a run reads. */

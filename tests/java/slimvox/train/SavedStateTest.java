@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.data.FeatureSource;
 import slimvox.optim.QuantizationError;
 import slimvox.optim.StateTensor;
+import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;

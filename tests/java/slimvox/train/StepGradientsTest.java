@@ -14,6 +14,7 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Reversal;
 import slimvox.models.Saving;
+import slimvox.optim.UpdateTime;
 import slimvox.storage.InputException;
 
 class StepGradientsTest {
@@ -50,7 +51,7 @@ class StepGradientsTest {
   @Test
   void sameSeedSameBitsWheneverGradientsAreTaken() {
     StepGradients after = StepGradients.of(VANILLA, INPUT, cpu);
-    StepGradients within = StepGradients.of(VANILLA, INPUT, cpu, TrainingStep.Update.IN_BACKWARD);
+    StepGradients within = StepGradients.of(VANILLA, INPUT, cpu, UpdateTime.IN_BACKWARD);
     assertEquals(0, within.distance(after));
     for (String name : after.values().keySet()) {
       assertArrayEquals(after.values().get(name), within.values().get(name), name);

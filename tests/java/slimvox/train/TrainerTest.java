@@ -24,6 +24,8 @@ import slimvox.audio.Waveform;
 import slimvox.data.FeatureSource;
 import slimvox.memory.Category;
 import slimvox.memory.OutOfBudgetException;
+import slimvox.recipe.Recipe;
+import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 

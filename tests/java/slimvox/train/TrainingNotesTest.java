@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.recipe.Recipe;
 
 /** What a run says before its first step. */
 class TrainingNotesTest {

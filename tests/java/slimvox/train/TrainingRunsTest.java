@@ -16,6 +16,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.data.FeatureSource;
+import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 import slimvox.train.TrainingRuns.Outcome;
 

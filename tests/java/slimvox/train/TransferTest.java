@@ -23,6 +23,8 @@ import slimvox.data.FeatureSource;
 import slimvox.data.Utterance;
 import slimvox.memory.Category;
 import slimvox.nn.Parameter;
+import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
@@ -152,7 +154,7 @@ class TransferTest {
     Path first = run("step1", recipe("transfer.from=" + real, "model.binary.scheme=w32a1"));
     Path second = run("step2", recipe("transfer.from=" + first, "model.binary.scheme=w1a1"));
     assertEquals(Safetensors.read(first).names(), Safetensors.read(second).names());
-    Recipe again = Checkpoint.recipe(second);
+    Recipe again = CheckpointFile.recipe(second);
     assertEquals(first.toString(), again.transfer().from());
   }
 

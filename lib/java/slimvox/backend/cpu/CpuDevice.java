@@ -10,6 +10,18 @@ import slimvox.backend.Device;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.kernels.AttentivePooling;
+import slimvox.backend.cpu.kernels.BatchNorm;
+import slimvox.backend.cpu.kernels.BinaryFilters;
+import slimvox.backend.cpu.kernels.ChannelActivations;
+import slimvox.backend.cpu.kernels.Elementwise;
+import slimvox.backend.cpu.kernels.Margin;
+import slimvox.backend.cpu.kernels.Pooling;
+import slimvox.backend.cpu.kernels.Rearrangement;
+import slimvox.backend.cpu.onednn.OneDnn;
+import slimvox.backend.cpu.optim.BlockwiseCodes;
+import slimvox.backend.cpu.optim.Optimizers;
+import slimvox.backend.cpu.optim.QuantizedOptimizers;
 import slimvox.storage.InputException;
 
 /**
@@ -79,7 +91,7 @@ public final class CpuDevice implements Device {
   }
 
   /** The library behind convolutions and matrix products. */
-  OneDnn oneDnn() {
+  public OneDnn oneDnn() {
     return oneDnn;
   }
 

@@ -21,12 +21,12 @@ import org.bytedeco.dnnl.global.dnnl;
  * all functions. The JVM takes about 5 ms to link each shape, and a library would have twenty.
  */
 @SuppressWarnings("restricted") // calling native code is what it is for
-record NativeFunction(String name, int arity, MethodHandle handle) {
+public record NativeFunction(String name, int arity, MethodHandle handle) {
   private static final int FEW = 6; // as many as there are registers
   private static final int MANY = 13;
 
   /** Looks a function with so many arguments up. */
-  static NativeFunction find(SymbolLookup library, String name, int arguments) {
+  public static NativeFunction find(SymbolLookup library, String name, int arguments) {
     int arity = arguments <= FEW ? FEW : MANY;
     MemoryLayout[] layouts = new MemoryLayout[arity];
     Arrays.fill(layouts, JAVA_LONG);
@@ -40,7 +40,7 @@ record NativeFunction(String name, int arity, MethodHandle handle) {
   }
 
   /** Calls the function and returns what it returns; of an {@code int} only 32 bits count. */
-  long call(long... arguments) {
+  public long call(long... arguments) {
     try {
       return (long) handle.invokeExact(Arrays.copyOf(arguments, arity));
     } catch (Throwable e) {
@@ -54,14 +54,14 @@ record NativeFunction(String name, int arity, MethodHandle handle) {
    * @throws slimvox.backend.OutOfDeviceMemoryException if the library ran out of memory
    * @throws IllegalStateException if it is not 0, success, for another reason
    */
-  void run(long... arguments) {
+  public void run(long... arguments) {
     int status = (int) call(arguments);
     if (status == dnnl.dnnl_out_of_memory) throw SystemMemory.outOfMemory(name + " got none");
     if (status != 0) throw new IllegalStateException(name + " returned status " + status);
   }
 
   /** Calls a function that leaves the address of a new object in its first argument. */
-  long create(long... otherArguments) {
+  public long create(long... otherArguments) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment object = arena.allocate(JAVA_LONG);
       long[] arguments = new long[otherArguments.length + 1];

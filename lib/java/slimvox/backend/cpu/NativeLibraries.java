@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.Loader;
  * over oneDNN, and the OpenCL loader it needs, take 200 ms to start against 50 ms without.
  */
 @SuppressWarnings("restricted") // loading native code is what it is for
-final class NativeLibraries {
+public final class NativeLibraries {
   private static final String PLATFORM = "linux-x86_64";
 
   /** Iterations of a few nanoseconds: about what a thread of the region is behind the others. */
@@ -36,7 +36,7 @@ final class NativeLibraries {
    *
    * @throws UnsupportedOperationException with one line that says why it cannot be done
    */
-  static synchronized NativeLibraries load() {
+  public static synchronized NativeLibraries load() {
     if (loaded == null) {
       checkPlatform(Loader.getPlatform());
       limitSpinning();
@@ -65,22 +65,22 @@ final class NativeLibraries {
   }
 
   /** The symbols of libdnnl. */
-  SymbolLookup oneDnn() {
+  public SymbolLookup oneDnn() {
     return oneDnn;
   }
 
   /** The symbols of the OpenMP runtime that oneDNN runs on. */
-  SymbolLookup gomp() {
+  public SymbolLookup gomp() {
     return gomp;
   }
 
-  static void checkPlatform(String platform) {
+  public static void checkPlatform(String platform) {
     if (platform.equals(PLATFORM)) return;
     throw new UnsupportedOperationException(
         "the CPU backend needs " + PLATFORM + ", this is " + platform);
   }
 
-  static SymbolLookup open(String library) {
+  public static SymbolLookup open(String library) {
     String resource = "/org/bytedeco/dnnl/" + PLATFORM + "/" + library;
     File file;
     try {

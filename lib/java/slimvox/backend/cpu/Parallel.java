@@ -67,7 +67,7 @@ public final class Parallel implements AutoCloseable {
    * @param threads how many threads share the work, the caller among them
    */
   @SuppressWarnings("restricted")
-  Parallel(SymbolLookup openMp, int threads) {
+  public Parallel(SymbolLookup openMp, int threads) {
     this.threads = threads;
     if (threads == 1 || openMp == null || openMp.find("GOMP_parallel").isEmpty()) {
       arena = null;

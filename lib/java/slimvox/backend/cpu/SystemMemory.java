@@ -18,7 +18,7 @@ import slimvox.backend.OutOfDeviceMemoryException;
  *
  * @param root of the file system
  */
-record SystemMemory(Path root) {
+public record SystemMemory(Path root) {
   private static final SystemMemory HERE = new SystemMemory(Path.of("/"));
 
   /** How much one call of oneDNN may take for the code that it generates, with room to spare. */
@@ -47,7 +47,7 @@ record SystemMemory(Path root) {
    *
    * @throws OutOfDeviceMemoryException naming the limit
    */
-  static void requireRoomForCode() {
+  public static void requireRoomForCode() {
     if (HERE.addressSpaceLeft() < CODE_BYTES) throw outOfMemory("oneDNN needs memory for its code");
   }
 

@@ -4,6 +4,17 @@ import java.lang.foreign.SymbolLookup;
 import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Device;
+import slimvox.backend.cuda.driver.CacheFolder;
+import slimvox.backend.cuda.driver.Driver;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.driver.OpenCard;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+import slimvox.backend.cuda.kernels.TiledProducts;
+import slimvox.backend.cuda.libraries.CudaLibraries;
+import slimvox.backend.cuda.libraries.CudnnFound;
+import slimvox.backend.cuda.libraries.Library;
+import slimvox.backend.cuda.libraries.Surroundings;
 
 /** Whether this machine can train on an NVIDIA card, and if not, why. */
 public final class Cuda {
@@ -118,12 +129,12 @@ public final class Cuda {
   }
 
   /** What was found of cuDNN. */
-  static CudnnFound cudnn() {
+  public static CudnnFound cudnn() {
     return look().cudnn();
   }
 
   /** Opens the card that {@link #find} found, with these kernels. */
-  static OpenCard card(
+  public static OpenCard card(
       boolean tf32,
       CudnnFound cudnn,
       List<KernelSource> sources,

@@ -12,6 +12,21 @@ import slimvox.backend.KernelTime;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.backend.cuda.driver.Hardware;
+import slimvox.backend.cuda.kernels.BatchNormKernels;
+import slimvox.backend.cuda.kernels.BinaryKernels;
+import slimvox.backend.cuda.kernels.ColumnSums;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.kernels.DeviceMemory;
+import slimvox.backend.cuda.kernels.ElementwiseKernels;
+import slimvox.backend.cuda.kernels.Launcher;
+import slimvox.backend.cuda.kernels.MarginKernels;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.OptimizerKernels;
+import slimvox.backend.cuda.kernels.PackedKernels;
+import slimvox.backend.cuda.kernels.PoolingKernels;
+import slimvox.backend.cuda.kernels.QuantizedKernels;
+import slimvox.backend.cuda.kernels.RearrangementKernels;
 
 /**
  * An NVIDIA card: every operation of {@link Device} as launches of the kernels of lib/cuda.

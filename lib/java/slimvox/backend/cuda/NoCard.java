@@ -2,6 +2,15 @@ package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
 import slimvox.backend.Convolution;
+import slimvox.backend.cuda.driver.Hardware;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.kernels.DeviceMemory;
+import slimvox.backend.cuda.kernels.Grid;
+import slimvox.backend.cuda.kernels.Launcher;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+import slimvox.backend.cuda.libraries.CublasProducts;
+import slimvox.backend.cuda.libraries.CudnnConvolutions;
 
 /**
  * What a card's operations need of workspace, where there is none: nothing can be computed.

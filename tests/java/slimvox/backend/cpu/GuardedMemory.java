@@ -16,7 +16,7 @@ import slimvox.memory.Category;
 
 /** Tensors in native memory between guard bytes, to notice whoever writes beside them. */
 @SuppressWarnings("restricted") // reads raw addresses
-final class GuardedMemory implements AutoCloseable {
+public final class GuardedMemory implements AutoCloseable {
   private static final int GUARD = 4096;
   private static final byte PATTERN = (byte) 0xA5;
 
@@ -43,19 +43,19 @@ final class GuardedMemory implements AutoCloseable {
   }
 
   /** A tensor full of the guard's pattern, which is a tiny negative number. */
-  Tensor tensor(int... lengths) {
+  public Tensor tensor(int... lengths) {
     return backend.allocate(Category.ACTIVATION, "tensor", lengths);
   }
 
   /** A tensor of given values. */
-  Tensor tensor(float[] values, int... lengths) {
+  public Tensor tensor(float[] values, int... lengths) {
     Tensor x = tensor(lengths);
     MemorySegment.copy(values, 0, segment(x), JAVA_FLOAT, 0, values.length);
     return x;
   }
 
   /** Scratch memory full of NaN; null for 0 bytes, as the backend does it. */
-  Tensor workspace(long bytes) {
+  public Tensor workspace(long bytes) {
     if (bytes == 0) return null;
     Tensor w = tensor(Math.toIntExact((bytes + 3) / 4));
     MemorySegment s = segment(w);
@@ -64,13 +64,13 @@ final class GuardedMemory implements AutoCloseable {
   }
 
   /** Standard normal values. */
-  static float[] normal(Random random, Shape shape) {
+  public static float[] normal(Random random, Shape shape) {
     float[] values = new float[Math.toIntExact(shape.size())];
     for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
     return values;
   }
 
-  static float[] values(Tensor x) {
+  public static float[] values(Tensor x) {
     return segment(x).toArray(JAVA_FLOAT);
   }
 
@@ -79,7 +79,7 @@ final class GuardedMemory implements AutoCloseable {
   }
 
   /** Fails if anybody wrote beside a tensor. */
-  void check() {
+  public void check() {
     for (MemorySegment block : blocks) {
       for (long i = 0; i < GUARD; i++) {
         checkByte(block, i, i - GUARD);

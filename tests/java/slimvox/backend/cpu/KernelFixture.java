@@ -17,57 +17,57 @@ import slimvox.memory.Category;
 import slimvox.storage.Safetensors;
 
 /** A two-threaded CPU backend, tensors made from arrays, and comparisons with float64. */
-abstract class KernelFixture {
-  static final int[] CHANNELS = {1, 4, 6, 8, 13, 16, 25, 33, 64, 257};
-  static final int[] ROWS = {1, 2, 7, 100, 1000};
+public abstract class KernelFixture {
+  public static final int[] CHANNELS = {1, 4, 6, 8, 13, 16, 25, 33, 64, 257};
+  public static final int[] ROWS = {1, 2, 7, 100, 1000};
 
-  Backend backend;
-  Operations ops;
-  final Random random = new Random(5);
+  public Backend backend;
+  public Operations ops;
+  public final Random random = new Random(5);
 
   @BeforeEach
-  void openBackend() {
+  public void openBackend() {
     backend = new Backend(CpuDevice.open(2));
     ops = backend.ops();
   }
 
   @AfterEach
-  void closeBackend() {
+  public void closeBackend() {
     backend.close();
   }
 
-  static Safetensors knownAnswers(String file) {
+  public static Safetensors knownAnswers(String file) {
     return Safetensors.read(Path.of("tests/data/backend", file));
   }
 
-  Tensor tensor(float[] values, int... lengths) {
+  public Tensor tensor(float[] values, int... lengths) {
     Tensor x = backend.allocate(Category.ACTIVATION, "x", lengths);
     ops.upload(values, x);
     return x;
   }
 
-  Tensor tensor(int... lengths) {
+  public Tensor tensor(int... lengths) {
     return tensor(filled((int) Shape.of(lengths).size(), i -> Float.NaN), lengths);
   }
 
-  Tensor labels(int... values) {
+  public Tensor labels(int... values) {
     Tensor x = backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(values.length));
     ops.upload(values, x);
     return x;
   }
 
-  static float[] filled(int count, IntToDoubleFunction value) {
+  public static float[] filled(int count, IntToDoubleFunction value) {
     float[] values = new float[count];
     for (int i = 0; i < count; i++) values[i] = (float) value.applyAsDouble(i);
     return values;
   }
 
-  float[] normal(int count) {
+  public float[] normal(int count) {
     return filled(count, i -> random.nextGaussian());
   }
 
   /** B, C, H, W to N, H, W, C. */
-  static float[] channelsLast(float[] v, long[] shape) {
+  public static float[] channelsLast(float[] v, long[] shape) {
     int[] s = {(int) shape[0], (int) shape[1], (int) shape[2], (int) shape[3]};
     float[] out = new float[v.length];
     int at = 0;
@@ -81,7 +81,7 @@ abstract class KernelFixture {
     return out;
   }
 
-  static double[] channelsLast(double[] v, long[] shape) {
+  public static double[] channelsLast(double[] v, long[] shape) {
     float[] index = channelsLast(filled(v.length, i -> i), shape); // exact below 2^24
     double[] out = new double[v.length];
     for (int i = 0; i < v.length; i++) out[i] = v[(int) index[i]];
@@ -89,16 +89,17 @@ abstract class KernelFixture {
   }
 
   /** Every element is within {@code tolerance} of the largest expected value; NaN where NaN. */
-  void assertClose(String what, double[] expected, Tensor actual, double tolerance) {
+  public void assertClose(String what, double[] expected, Tensor actual, double tolerance) {
     assertClose(what, expected, ops.floats(actual), tolerance, 0);
   }
 
-  void assertClose(String what, double[] expected, Tensor actual, double tolerance, double size) {
+  public void assertClose(
+      String what, double[] expected, Tensor actual, double tolerance, double size) {
     assertClose(what, expected, ops.floats(actual), tolerance, size);
   }
 
   /** Within {@code tolerance} of the largest expected value or of {@code size}, what is larger. */
-  static void assertClose(
+  public static void assertClose(
       String what, double[] expected, float[] actual, double tolerance, double size) {
     assertEquals(expected.length, actual.length, what);
     double largest = size;

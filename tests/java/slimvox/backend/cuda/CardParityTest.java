@@ -11,6 +11,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.driver.OpenCard;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+import slimvox.backend.cuda.kernels.TiledProducts;
+import slimvox.backend.cuda.libraries.Cudnn;
+import slimvox.backend.cuda.libraries.CudnnConvolutions;
+import slimvox.backend.cuda.libraries.CudnnFound;
+import slimvox.backend.cuda.libraries.CudnnLibrary;
 import slimvox.gpu.Gpu;
 
 /** Every operation on a card against the CPU; twice on the card, for the same bits. */

@@ -28,8 +28,8 @@ import slimvox.models.Saving;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Sgd;
-import slimvox.train.PlannedTraining;
-import slimvox.train.TrainingStep;
+import slimvox.step.PlannedTraining;
+import slimvox.step.TrainingStep;
 
 /** Whole training steps on CUDA kernels, here on the host's processor, against the CPU backend. */
 class CudaTrainingTest {

@@ -54,8 +54,8 @@ public final class FakeCard {
     return new Run(process.waitFor(), output);
   }
 
-  static ProcessBuilder program(Class<?> program, Path libraries, Path cache, String... arguments)
-      throws IOException {
+  public static ProcessBuilder program(
+      Class<?> program, Path libraries, Path cache, String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Xmx512m", "-Xlog:disable"));

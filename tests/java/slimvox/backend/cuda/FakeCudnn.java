@@ -3,25 +3,27 @@ package slimvox.backend.cuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
+import slimvox.backend.cuda.libraries.CFunction;
+import slimvox.backend.cuda.libraries.CudnnLibrary;
 
 /** The stand-in for cuDNN, compiled and loaded, and what it tells of itself. */
 @SuppressWarnings("restricted") // a library of our own making
-final class FakeCudnn {
+public final class FakeCudnn {
   private final SymbolLookup symbols;
   private final CudnnLibrary library;
 
   /** Skips the test, with the reason, where there is no C compiler. */
-  FakeCudnn(Path folder, String... macros) throws Exception {
+  public FakeCudnn(Path folder, String... macros) throws Exception {
     symbols = SymbolLookup.libraryLookup(FakeLibraries.cudnn(folder, macros), Arena.global());
     library = new CudnnLibrary(symbols);
   }
 
-  CudnnLibrary library() {
+  public CudnnLibrary library() {
     return library;
   }
 
   /** Lets the next launch return a status. */
-  void fail(int status) {
+  public void fail(int status) {
     CFunction.find(symbols, "fake_cudnn_fail", "i").call(status);
   }
 
@@ -29,27 +31,27 @@ final class FakeCudnn {
     return CFunction.find(symbols, "fake_cudnn_count", "i").call(what);
   }
 
-  int descriptors() {
+  public int descriptors() {
     return count(0);
   }
 
-  int handles() {
+  public int handles() {
     return count(1);
   }
 
-  int launches() {
+  public int launches() {
     return count(2);
   }
 
-  int lastAlgorithm() {
+  public int lastAlgorithm() {
     return count(3);
   }
 
-  int lastMath() {
+  public int lastMath() {
     return count(4);
   }
 
-  int lastWorkspace() {
+  public int lastWorkspace() {
     return count(5);
   }
 }

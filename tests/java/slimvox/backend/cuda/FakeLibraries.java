@@ -11,13 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Builds tests/data/backend/cuda's stand-ins for NVIDIA's libraries with the C compiler. */
-final class FakeLibraries {
+public final class FakeLibraries {
   private static final Path SOURCES = Path.of("tests/data/backend/cuda");
 
   private FakeLibraries() {}
 
   /** A driver, changed by macros: {@code VERSION=11080}. */
-  static Path driver(Path folder, String... macros) throws Exception {
+  public static Path driver(Path folder, String... macros) throws Exception {
     List<String> options = new ArrayList<>();
     for (String macro : macros) options.add("-D" + macro);
     options.add(SOURCES.resolve("fake-driver.c").toString());
@@ -25,7 +25,7 @@ final class FakeLibraries {
   }
 
   /** cuDNN, changed by macros: {@code NUMBER=8907}. */
-  static Path cudnn(Path folder, String... macros) throws Exception {
+  public static Path cudnn(Path folder, String... macros) throws Exception {
     List<String> options = new ArrayList<>(List.of("-O2", "-Wl,-soname,libcudnn.so.9"));
     for (String macro : macros) options.add("-D" + macro);
     options.add(SOURCES.resolve("fake-cudnn.c").toString());
@@ -33,7 +33,7 @@ final class FakeLibraries {
   }
 
   /** Driver, NVRTC and cuBLAS. */
-  static void all(Path folder) throws Exception {
+  public static void all(Path folder) throws Exception {
     compile(
         folder.resolve("libcuda.so.1"),
         List.of("-Wl,-soname,libcuda.so.1", SOURCES.resolve("fake-driver.c").toString()));
@@ -66,7 +66,7 @@ final class FakeLibraries {
   }
 
   /** An empty file with this name, for searches that do not load. */
-  static Path file(Path path) throws IOException {
+  public static Path file(Path path) throws IOException {
     Files.createDirectories(path.getParent());
     return Files.exists(path) ? path : Files.createFile(path);
   }

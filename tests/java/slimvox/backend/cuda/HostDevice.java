@@ -5,6 +5,18 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
+import slimvox.backend.cuda.driver.CardStream;
+import slimvox.backend.cuda.driver.Hardware;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.kernels.DeviceMemory;
+import slimvox.backend.cuda.kernels.Grid;
+import slimvox.backend.cuda.kernels.Launcher;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+import slimvox.backend.cuda.kernels.TiledProducts;
+import slimvox.backend.cuda.libraries.Cudnn;
+import slimvox.backend.cuda.libraries.CudnnConvolutions;
+import slimvox.backend.cuda.libraries.CudnnLibrary;
 
 /**
  * A card played by the host: {@link CudaDevice} on kernels compiled for the processor.
@@ -12,7 +24,7 @@ import java.util.Map;
  * <p>Blocks lie between guards of NaN that nobody may write; fresh memory is NaN.
  */
 @SuppressWarnings("restricted") // raw addresses
-final class HostDevice implements DeviceMemory, Launcher {
+public final class HostDevice implements DeviceMemory, Launcher {
   private static final int GUARD = 4096;
   private static final byte PATTERN = (byte) 0xFF; // of float32, a NaN
 
@@ -23,7 +35,7 @@ final class HostDevice implements DeviceMemory, Launcher {
   private int downloads;
 
   /** The memory and launches of such a device. */
-  HostDevice(boolean backwards) {
+  public HostDevice(boolean backwards) {
     this.backwards = backwards;
     HostKernels.load();
   }
@@ -33,28 +45,28 @@ final class HostDevice implements DeviceMemory, Launcher {
    *
    * @param backwards run the threads of a block from the last to the first
    */
-  static CudaDevice open(boolean backwards) {
+  public static CudaDevice open(boolean backwards) {
     return open(backwards, false);
   }
 
   /** The same with convolutions of factors rounded to TF32. */
-  static CudaDevice open(boolean backwards, boolean tf32) {
+  public static CudaDevice open(boolean backwards, boolean tf32) {
     return new HostDevice(backwards).device(tf32);
   }
 
   /** The device of this memory and these launches. */
-  CudaDevice device(boolean tf32) {
+  public CudaDevice device(boolean tf32) {
     TiledProducts products = new TiledProducts(this);
     return device(products, new TiledConvolutions(this, products, tf32), this::checkNothingLeft);
   }
 
   /** How often a card would have been waited for. */
-  int downloads() {
+  public int downloads() {
     return downloads;
   }
 
   /** A device whose convolutions are done by a cuDNN before our own, with 16 MiB of workspace. */
-  static CudaDevice open(boolean backwards, boolean tf32, CudnnLibrary library) {
+  public static CudaDevice open(boolean backwards, boolean tf32, CudnnLibrary library) {
     HostDevice host = new HostDevice(backwards);
     TiledProducts products = new TiledProducts(host);
     Cudnn cudnn = new Cudnn(library, STREAM, tf32, 16 << 20);
@@ -79,7 +91,7 @@ final class HostDevice implements DeviceMemory, Launcher {
   }
 
   /** What stands for a stream where everything is done when the call returns. */
-  static final CardStream STREAM =
+  public static final CardStream STREAM =
       new CardStream() {
         @Override
         public long address() {

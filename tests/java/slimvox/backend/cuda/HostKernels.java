@@ -23,6 +23,8 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.kernels.Grid;
 
 /**
  * The kernels of lib/cuda compiled by the host's C++ compiler, behind tests/cuda/host.h.
@@ -30,7 +32,7 @@ import org.junit.jupiter.api.Assumptions;
  * <p>Compiled once, into lib/target/host-kernels, under a name made of everything that goes in.
  */
 @SuppressWarnings("restricted") // calls what it compiled
-final class HostKernels {
+public final class HostKernels {
   private static final Path SHIM = Path.of("tests/cuda");
   private static final Path OUT = Path.of("lib/target/host-kernels");
   private static final List<String> FLAGS =
@@ -54,7 +56,7 @@ final class HostKernels {
   private HostKernels() {}
 
   /** Skips the test, with the reason, where there is no C++ compiler for x86-64 Linux. */
-  static synchronized MethodHandle load() {
+  public static synchronized MethodHandle load() {
     if (loaded != null) return loaded;
     String compiler = compiler();
     Assumptions.assumeTrue(
@@ -77,7 +79,7 @@ final class HostKernels {
   }
 
   /** The compiled kernels, for others who run them; skips as {@link #load} does. */
-  static Path library() {
+  public static Path library() {
     load();
     return library;
   }
@@ -162,7 +164,7 @@ final class HostKernels {
   }
 
   /** Runs a kernel; {@code values} as many as {@code types} has letters. */
-  static void run(String kernel, Grid g, String types, long[] values, boolean backwards) {
+  public static void run(String kernel, Grid g, String types, long[] values, boolean backwards) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment error = arena.allocate(256);
       int failed =

@@ -12,6 +12,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.kernels.Grid;
 
 /** The host finds the faults that a card would not tell of. */
 class HostKernelsTest {

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.libraries.CFunction;
 
 /**
  * Every kernel compiles for every kind of card, without a warning, and keeps its variables in

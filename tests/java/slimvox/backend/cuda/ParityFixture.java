@@ -27,17 +27,17 @@ import slimvox.memory.Category;
  * rounding: every element within a tolerance of the largest one.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-abstract class ParityFixture {
+public abstract class ParityFixture {
   /** Rows or frames, channels: odd, one, around tiles and blocks. */
-  static final int[] CHANNELS = {1, 3, 4, 8, 13, 32, 33, 64, 100, 257};
+  public static final int[] CHANNELS = {1, 3, 4, 8, 13, 32, 33, 64, 100, 257};
 
-  static final int[] ROWS = {1, 2, 7, 100, 1030};
+  public static final int[] ROWS = {1, 2, 7, 100, 1030};
 
-  final Random random = new Random(7);
+  public final Random random = new Random(7);
   private final List<Side> sides = new ArrayList<>();
 
   /** One backend and short ways to make tensors on it. */
-  static final class Side {
+  public static final class Side {
     final Backend backend;
     final Operations ops;
     private final List<Tensor> tensors = new ArrayList<>();
@@ -87,12 +87,12 @@ abstract class ParityFixture {
   }
 
   /** Calls operations and returns what they wrote. */
-  interface Work {
+  public interface Work {
     List<Tensor> on(Side side);
   }
 
   @BeforeAll
-  void open() {
+  public void open() {
     List<Device> played = played();
     sides.add(new Side(new Backend(CpuDevice.open(2))));
     for (Device device : played) sides.add(new Side(new Backend(device)));
@@ -105,17 +105,17 @@ abstract class ParityFixture {
   }
 
   @AfterAll
-  void close() {
+  public void close() {
     sides.forEach(s -> s.backend.close());
   }
 
   /** Rounding of sums of {@code length} terms, relative to the largest result. */
-  static double ofSums(long length) {
+  public static double ofSums(long length) {
     return 1e-6 + 3e-8 * Math.sqrt(length);
   }
 
   /** Runs the work on all three; {@code tolerance} is relative to the largest element. */
-  void compare(String what, double tolerance, Work work) {
+  public void compare(String what, double tolerance, Work work) {
     List<List<float[]>> results = new ArrayList<>();
     for (Side side : sides) {
       List<float[]> values = new ArrayList<>();
@@ -173,11 +173,11 @@ abstract class ParityFixture {
     }
   }
 
-  float[] normal(long count) {
+  public float[] normal(long count) {
     return normal(count, 0, 1);
   }
 
-  float[] normal(long count, double mean, double deviation) {
+  public float[] normal(long count, double mean, double deviation) {
     float[] values = new float[Math.toIntExact(count)];
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) (mean + deviation * random.nextGaussian());
@@ -185,7 +185,7 @@ abstract class ParityFixture {
     return values;
   }
 
-  float[] uniform(long count, double least, double most) {
+  public float[] uniform(long count, double least, double most) {
     float[] values = new float[Math.toIntExact(count)];
     for (int i = 0; i < values.length; i++) values[i] = (float) random.nextDouble(least, most);
     return values;

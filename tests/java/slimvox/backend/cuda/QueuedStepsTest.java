@@ -17,10 +17,11 @@ import slimvox.models.Models;
 import slimvox.models.Reversal;
 import slimvox.models.Saving;
 import slimvox.optim.Sgd;
+import slimvox.optim.UpdateTime;
+import slimvox.step.NonFiniteException;
+import slimvox.step.PlannedTraining;
+import slimvox.step.TrainingStep;
 import slimvox.storage.InputException;
-import slimvox.train.NonFiniteException;
-import slimvox.train.PlannedTraining;
-import slimvox.train.TrainingStep;
 
 /** Steps whose results stay on the card: what is waited for, and how faults are found later. */
 class QueuedStepsTest {
@@ -41,7 +42,7 @@ class QueuedStepsTest {
   }
 
   /** A step that learns from a teacher, so that everything a step can leave is there. */
-  private static Function<Backend, TrainingStep> step(TrainingStep.Update update, double scale) {
+  private static Function<Backend, TrainingStep> step(UpdateTime update, double scale) {
     return b -> {
       TrainingStep step =
           new TrainingStep(
@@ -61,7 +62,7 @@ class QueuedStepsTest {
 
   @ParameterizedTest
   @EnumSource
-  void theCardIsWaitedForWhenResultsAreReadAndNeverWithinAStep(TrainingStep.Update update) {
+  void theCardIsWaitedForWhenResultsAreReadAndNeverWithinAStep(UpdateTime update) {
     HostDevice host = new HostDevice(false);
     try (Backend cuda = new Backend(host.device(false));
         PlannedTraining training = new PlannedTraining(cuda, step(update, 32))) {
@@ -80,8 +81,7 @@ class QueuedStepsTest {
   @Test
   void aLossThatIsNotFiniteIsNamedWithItsStepAfterTheResultsBeforeIt() {
     try (Backend cuda = new Backend(HostDevice.open(false));
-        PlannedTraining training =
-            new PlannedTraining(cuda, step(TrainingStep.Update.AFTER_BACKWARD, 32))) {
+        PlannedTraining training = new PlannedTraining(cuda, step(UpdateTime.AFTER_BACKWARD, 32))) {
       initialize(training);
       training.readEvery(3, LABELS.length);
       float[] bad = features();
@@ -103,8 +103,7 @@ class QueuedStepsTest {
   @Test
   void aGradientThatIsNotFiniteIsNamedWithItsStep() {
     try (Backend cuda = new Backend(HostDevice.open(false));
-        PlannedTraining training =
-            new PlannedTraining(cuda, step(TrainingStep.Update.IN_BACKWARD, 1e38))) {
+        PlannedTraining training = new PlannedTraining(cuda, step(UpdateTime.IN_BACKWARD, 1e38))) {
       initialize(training);
       // Class vectors so short and a scale so large that the loss is finite, its gradient not.
       Tensor classes = training.step().state().parameters().get("projection.weight").value();
@@ -126,8 +125,7 @@ class QueuedStepsTest {
   @Test
   void aStreamThatLeavesFixedPointIsNamedWithItsStep() {
     try (Backend cuda = new Backend(HostDevice.open(false));
-        PlannedTraining training =
-            new PlannedTraining(cuda, step(TrainingStep.Update.AFTER_BACKWARD, 32))) {
+        PlannedTraining training = new PlannedTraining(cuda, step(UpdateTime.AFTER_BACKWARD, 32))) {
       initialize(training);
       Tensor weight = training.step().state().parameters().get("bn1.weight").value();
       cuda.ops().fill(weight, 1e4f);

@@ -1,0 +1,380 @@
+package slimvox.backend.cpu.kernels;
+
+import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.get;
+import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.set;
+import static slimvox.backend.cpu.Lanes.store;
+import static slimvox.backend.cpu.Lanes.tail;
+
+import java.lang.foreign.Arena;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cpu.Parallel;
+
+/**
+ * Batch normalization (Ioffe and Szegedy 2015, arXiv 1502.03167) of R rows of C channels, with the
+ * addition of a shortcut and the ReLU that follow it in a ResNet.
+ *
+ * <pre>
+ * statistics  mean, inverseDeviation i = 1 / sqrt(variance + epsilon)   reads x once
+ * forward     y = act(gamma i (x - mean) + beta + residual)             reads x, residual; writes y
+ * backward    g = dy where y &gt; 0
+ *             sums: dbeta = sum g, dgamma = i sum g (x - mean)          reads x, y, dy
+ *             dx = gamma i (g - dbeta / R - i (x - mean) dgamma / R)    reads the same; writes dx
+ * </pre>
+ *
+ * <p>What counts is how often a buffer passes through the processor. Backward takes a stretch of
+ * rows at a time: g is written to a table that stays in the first-level cache, and used from there.
+ * Where no residual was added the sign of y is computed from x again instead of being read. Where a
+ * residual gradient is wanted anyway, the first pass writes g there, so that the second reads one
+ * buffer less. The second pass goes through memory from the end, as forward does: what the pass
+ * before it read last is still in the cache.
+ */
+public final class BatchNorm {
+  /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
+  private static final int BLOCK = 64;
+
+  private final Parallel parallel;
+
+  public BatchNorm(Parallel parallel) {
+    this.parallel = parallel;
+  }
+
+  public void batchStatistics(Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation) {
+    RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
+    ChannelMoments moments = ChannelMoments.of(parallel, cycle, x.address());
+    for (int c = 0; c < cycle.channels(); c++) {
+      set(mean.address(), c, (float) moments.mean[c]);
+      double variance = moments.squares[c] / cycle.rows();
+      set(inverseDeviation.address(), c, (float) (1 / Math.sqrt(variance + epsilon)));
+    }
+  }
+
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    double unbiased = rows / Math.max(1.0, rows - 1.0); // of one row the variance is 0
+    for (int c = 0; c < mean.size(); c++) {
+      double inverse = get(inverseDeviation.address(), c);
+      double variance = Math.max(0, 1 / (inverse * inverse) - epsilon);
+      move(runningMean.address(), c, momentum, get(mean.address(), c));
+      move(runningVariance.address(), c, momentum, variance * unbiased);
+    }
+  }
+
+  private static void move(long running, int c, float momentum, double value) {
+    set(running, c, (float) ((1 - (double) momentum) * get(running, c) + momentum * value));
+  }
+
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    for (int c = 0; c < variance.size(); c++) {
+      double v = get(variance.address(), c);
+      set(inverseDeviation.address(), c, (float) (1 / Math.sqrt(v + epsilon)));
+    }
+  }
+
+  // ---- forward
+
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
+    float floor = relu ? 0 : Float.NEGATIVE_INFINITY;
+    long in = x.address();
+    long out = y.address();
+    long add = residual == null ? 0 : residual.address();
+    float[] means = new float[cycle.length()];
+    float[] scales = new float[cycle.length()];
+    float[] shifts = new float[cycle.length()];
+    for (int c = 0; c < cycle.channels(); c++) {
+      means[c] = get(mean.address(), c);
+      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
+      shifts[c] = get(beta.address(), c);
+    }
+    cycle.repeat(means);
+    cycle.repeat(scales);
+    cycle.repeat(shifts);
+    backwards(
+        cycle,
+        (c, unused) -> {
+          long at = 4 * c * cycle.length();
+          int count = cycle.count(c);
+          if (add == 0) {
+            normalize(in + at, means, scales, shifts, floor, out + at, count);
+          } else {
+            normalizeAndAdd(in + at, means, scales, shifts, add + at, floor, out + at, count);
+          }
+        });
+  }
+
+  private static void normalize(
+      long x, float[] mean, float[] scale, float[] shift, float floor, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
+      store(y + 4L * i, v.blend(floor, v.lt(floor)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector v =
+          load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(scale, i, m), load(shift, i, m));
+      store(y + 4L * i, v.blend(floor, v.lt(floor)), m);
+    }
+  }
+
+  private static void normalizeAndAdd(
+      long x,
+      float[] mean,
+      float[] scale,
+      float[] shift,
+      long residual,
+      float floor,
+      long y,
+      int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector v =
+          load(x + 4L * i)
+              .sub(load(mean, i))
+              .fma(load(scale, i), load(shift, i))
+              .add(load(residual + 4L * i));
+      store(y + 4L * i, v.blend(floor, v.lt(floor)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector v =
+          load(x + 4L * i, m)
+              .sub(load(mean, i, m))
+              .fma(load(scale, i, m), load(shift, i, m))
+              .add(load(residual + 4L * i, m));
+      store(y + 4L * i, v.blend(floor, v.lt(floor)), m);
+    }
+  }
+
+  // ---- backward
+
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx) {
+    RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
+    long in = x.address();
+    long up = dy.address();
+    long down = dx.address();
+    long out = y == null ? 0 : y.address();
+    long g = dresidual == null ? 0 : dresidual.address();
+    double rows = cycle.rows();
+    float[] means = new float[cycle.length()];
+    float[] scales = new float[cycle.length()];
+    float[] shifts = beta == null ? null : new float[cycle.length()];
+    for (int c = 0; c < cycle.channels(); c++) {
+      means[c] = get(mean.address(), c);
+      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
+      if (beta != null) shifts[c] = get(beta.address(), c);
+    }
+    cycle.repeat(means);
+    if (beta != null) {
+      cycle.repeat(scales);
+      cycle.repeat(shifts);
+    }
+    double[][] sums = sums(cycle, in, out, up, mean.address(), g, means, scales, shifts);
+    float[] a = new float[cycle.length()];
+    float[] b = new float[cycle.length()];
+    float[] k = new float[cycle.length()];
+    for (int c = 0; c < cycle.channels(); c++) {
+      double inverse = get(inverseDeviation.address(), c);
+      double sumG = sums[0][c];
+      double sumGx = sums[1][c] * inverse;
+      a[c] = (float) (get(gamma.address(), c) * inverse);
+      b[c] = (float) (-inverse * sumGx / rows);
+      k[c] = (float) (-sumG / rows);
+      float before = accumulate ? get(dbeta.address(), c) : 0;
+      set(dbeta.address(), c, (float) (before + sumG));
+      before = accumulate ? get(dgamma.address(), c) : 0;
+      set(dgamma.address(), c, (float) (before + sumGx));
+    }
+    cycle.repeat(a);
+    cycle.repeat(b);
+    cycle.repeat(k);
+    backwards(
+        cycle,
+        (c, masked) -> {
+          long at = 4 * c * cycle.length();
+          int count = cycle.count(c);
+          long from = g != 0 ? g + at : masked;
+          if (shifts != null) {
+            mask(in + at, means, scales, shifts, up + at, masked, count);
+          } else if (g == 0 && out != 0) {
+            mask(out + at, up + at, masked, count);
+          } else if (g == 0) {
+            from = up + at;
+          }
+          gradient(in + at, from, means, a, b, k, down + at, count);
+        });
+  }
+
+  /** Sum of g and of g (x - mean) of each channel; g is written where {@code g} is not 0. */
+  private double[][] sums(
+      RowCycle cycle,
+      long x,
+      long y,
+      long dy,
+      long mean,
+      long g,
+      float[] means,
+      float[] scales,
+      float[] shifts) {
+    int threads = parallel.threads();
+    double[][][] totals = new double[threads][][];
+    parallel.run(
+        cycle.cycles(),
+        cycle.length(),
+        (part, from, to) -> {
+          totals[part] = new double[2][cycle.channels()];
+          try (Arena arena = Arena.ofConfined()) {
+            long meanTable = cycle.repeat(mean, arena);
+            long sums = cycle.table(arena);
+            long products = cycle.table(arena);
+            long masked = cycle.table(arena);
+            for (long block = from; block < to; block += BLOCK) {
+              cycle.clear(sums);
+              cycle.clear(products);
+              for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+                long at = 4 * c * cycle.length();
+                int count = cycle.count(c);
+                long up = g != 0 ? g + at : y != 0 || shifts != null ? masked : dy + at;
+                if (shifts != null) {
+                  mask(x + at, means, scales, shifts, dy + at, up, count);
+                } else if (y != 0) {
+                  mask(y + at, dy + at, up, count);
+                } else if (g != 0 && g != dy) {
+                  copy(dy + at, up, count);
+                }
+                sum(x + at, up, meanTable, sums, products, count); // up is in the L1 cache
+              }
+              cycle.fold(sums, totals[part][0]);
+              cycle.fold(products, totals[part][1]);
+            }
+          }
+        });
+    for (int part = 1; part < threads && totals[part] != null; part++) {
+      for (int c = 0; c < cycle.channels(); c++) {
+        totals[0][0][c] += totals[part][0][c];
+        totals[0][1][c] += totals[part][1][c];
+      }
+    }
+    return totals[0];
+  }
+
+  private static void copy(long x, long y, int count) {
+    Lanes.ALL.asSlice(y, 4L * count).copyFrom(Lanes.ALL.asSlice(x, 4L * count));
+  }
+
+  /** g = dy where y &gt; 0, else 0. */
+  private static void mask(long y, long dy, long g, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      store(g + 4L * i, masked(load(y + 4L * i), load(dy + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      store(g + 4L * i, masked(load(y + 4L * i, m), load(dy + 4L * i, m)), m);
+    }
+  }
+
+  /** g = dy where scale (x - mean) + shift &gt; 0, rounded as {@link #normalize} does; else 0. */
+  private static void mask(
+      long x, float[] mean, float[] scale, float[] shift, long dy, long g, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector y = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
+      store(g + 4L * i, masked(y, load(dy + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector y =
+          load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(scale, i, m), load(shift, i, m));
+      store(g + 4L * i, masked(y, load(dy + 4L * i, m)), m);
+    }
+  }
+
+  private static FloatVector masked(FloatVector y, FloatVector dy) {
+    return FloatVector.zero(Lanes.FLOATS).blend(dy, y.compare(VectorOperators.GT, 0f));
+  }
+
+  private static void sum(long x, long g, long mean, long sums, long products, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector up = load(g + 4L * i);
+      store(sums + 4L * i, load(sums + 4L * i).add(up));
+      FloatVector d = load(x + 4L * i).sub(load(mean + 4L * i));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector up = load(g + 4L * i, m);
+      store(sums + 4L * i, load(sums + 4L * i, m).add(up), m);
+      FloatVector d = load(x + 4L * i, m).sub(load(mean + 4L * i, m));
+      store(products + 4L * i, d.fma(up, load(products + 4L * i, m)), m);
+    }
+  }
+
+  /** dx = a (g + b (x - mean) + k). */
+  private static void gradient(
+      long x, long g, float[] mean, float[] a, float[] b, float[] k, long dx, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(b, i), load(k, i));
+      store(dx + 4L * i, load(g + 4L * i).add(v).mul(load(a, i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector v = load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(b, i, m), load(k, i, m));
+      store(dx + 4L * i, load(g + 4L * i, m).add(v).mul(load(a, i, m)), m);
+    }
+  }
+
+  /** Work on one cycle of rows, with a table of the part's own to keep what it needs meanwhile. */
+  private interface CycleKernel {
+    void run(long cycle, long table);
+  }
+
+  /** Each part from its end, block by block. */
+  private void backwards(RowCycle cycle, CycleKernel kernel) {
+    parallel.run(
+        cycle.cycles(),
+        cycle.length(),
+        (part, from, to) -> {
+          try (Arena arena = Arena.ofConfined()) {
+            long table = cycle.table(arena);
+            for (long end = to; end > from; end -= BLOCK) {
+              for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c, table);
+            }
+          }
+        });
+  }
+}

@@ -1,0 +1,278 @@
+package slimvox.backend.cpu.kernels;
+
+import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.store;
+import static slimvox.backend.cpu.Lanes.tail;
+
+import java.lang.foreign.Arena;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cpu.Parallel;
+
+/**
+ * Activations with a parameter for each channel.
+ *
+ * <pre>
+ * signActivation          y = sign(x + shift), a border of +1 around
+ * signActivationBackward  dx = dy max(0, 2 - 2 |x + shift|), without the border
+ * scaleRows               y = y scale
+ * prelu                   z = x + shift; y = z &gt; 0 ? z : slope z
+ * preluBackward           dx = z &gt; 0 ? dy : slope dy; dslope = sum of dy z where z &lt;= 0
+ * </pre>
+ *
+ * <p>What belongs to a channel is repeated along a {@link RowCycle}'s table, so that the loops run
+ * in whole vectors whatever the number of channels.
+ */
+public final class ChannelActivations {
+  /** Cycles summed in float32 before they go into float64. */
+  private static final int BLOCK = 64;
+
+  private final Parallel parallel;
+
+  public ChannelActivations(Parallel parallel) {
+    this.parallel = parallel;
+  }
+
+  // ---- sign
+
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {
+    Shape s = x.shape();
+    int channels = s.get(3);
+    int border = (y.shape().get(1) - s.get(1)) / 2;
+    long paddedRow = (long) y.shape().get(2) * channels;
+    int count = Shape.axis((long) s.get(2) * channels);
+    long edge = (long) border * channels;
+    RowCycle cycle = RowCycle.of(channels, count);
+    int height = s.get(1);
+    int paddedHeight = y.shape().get(1);
+    long in = x.address();
+    long out = y.address();
+    try (Arena arena = Arena.ofConfined()) {
+      long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
+      parallel.run(
+          (long) s.get(0) * paddedHeight,
+          paddedRow,
+          (part, from, to) -> {
+            for (long row = from; row < to; row++) {
+              long h = row % paddedHeight - border;
+              long target = out + 4 * row * paddedRow;
+              if (h < 0 || h >= height) {
+                ones(target, paddedRow);
+                continue;
+              }
+              ones(target, edge);
+              long source = in + 4 * (row / paddedHeight * height + h) * count;
+              for (int done = 0; done < count; done += cycle.length()) {
+                int run = Math.min(cycle.length(), count - done);
+                signs(source + 4L * done, shifts, target + 4 * (edge + done), run);
+              }
+              ones(target + 4 * (edge + count), edge);
+            }
+          });
+    }
+  }
+
+  private static void ones(long y, long count) {
+    FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1f);
+    long i = 0;
+    for (; i <= count - LANES; i += LANES) store(y + 4 * i, one);
+    if (i < count) store(y + 4 * i, one, tail(0, (int) (count - i)));
+  }
+
+  private static void signs(long x, long shift, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
+      store(y + 4L * i, BinaryFilters.signed(z, 1));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
+      store(y + 4L * i, BinaryFilters.signed(z, 1), m);
+    }
+  }
+
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
+    Shape s = x.shape();
+    int channels = s.get(3);
+    int border = (dy.shape().get(1) - s.get(1)) / 2;
+    long paddedRow = (long) dy.shape().get(2) * channels;
+    int count = Shape.axis((long) s.get(2) * channels);
+    RowCycle cycle = RowCycle.of(channels, count);
+    int height = s.get(1);
+    int paddedHeight = dy.shape().get(1);
+    long in = x.address();
+    long up = dy.address() + 4 * (border * paddedRow + (long) border * channels);
+    long down = dx.address();
+    try (Arena arena = Arena.ofConfined()) {
+      long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
+      parallel.run(
+          (long) s.get(0) * height,
+          count,
+          (part, from, to) -> {
+            for (long row = from; row < to; row++) {
+              long padded = row / height * paddedHeight + row % height;
+              for (int done = 0; done < count; done += cycle.length()) {
+                long at = 4 * (row * count + done);
+                long above = up + 4 * (padded * paddedRow + done);
+                int run = Math.min(cycle.length(), count - done);
+                approximateSlopes(in + at, shifts, above, down + at, run);
+              }
+            }
+          });
+    }
+  }
+
+  private static void approximateSlopes(long x, long shift, long dy, long dx, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
+      store(dx + 4L * i, approximateSlope(z).mul(load(dy + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
+      store(dx + 4L * i, approximateSlope(z).mul(load(dy + 4L * i, m)), m);
+    }
+  }
+
+  /** max(0, 2 - 2 |z|). */
+  private static FloatVector approximateSlope(FloatVector z) {
+    FloatVector two = FloatVector.broadcast(Lanes.FLOATS, 2f);
+    return two.sub(z.abs().mul(2f)).max(0f);
+  }
+
+  // ---- a matrix and a row
+
+  public void scaleRows(Tensor scale, Tensor y) {
+    RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
+    long out = y.address();
+    try (Arena arena = Arena.ofConfined()) {
+      long scales = cycle.repeat(scale.address(), arena);
+      parallel.run(
+          cycle.cycles(),
+          cycle.length(),
+          (part, from, to) -> {
+            for (long c = from; c < to; c++) {
+              multiply(scales, out + 4 * c * cycle.length(), cycle.count(c));
+            }
+          });
+    }
+  }
+
+  private static void multiply(long scale, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      store(y + 4L * i, load(y + 4L * i).mul(load(scale + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      store(y + 4L * i, load(y + 4L * i, m).mul(load(scale + 4L * i, m)), m);
+    }
+  }
+
+  // ---- PReLU
+
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
+    RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
+    long in = x.address();
+    long out = y.address();
+    try (Arena arena = Arena.ofConfined()) {
+      long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
+      long slopes = cycle.repeat(slope.address(), arena);
+      parallel.run(
+          cycle.cycles(),
+          cycle.length(),
+          (part, from, to) -> {
+            for (long c = from; c < to; c++) {
+              long at = 4 * c * cycle.length();
+              prelu(in + at, shifts, slopes, out + at, cycle.count(c));
+            }
+          });
+    }
+  }
+
+  private static void prelu(long x, long shift, long slope, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
+      store(y + 4L * i, bent(z, z, load(slope + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
+      store(y + 4L * i, bent(z, z, load(slope + 4L * i, m)), m);
+    }
+  }
+
+  /** v where z is above 0, else slope v. */
+  private static FloatVector bent(FloatVector z, FloatVector v, FloatVector slope) {
+    return v.mul(slope).blend(v, z.compare(VectorOperators.GT, 0f));
+  }
+
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate) {
+    RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
+    int channels = cycle.channels();
+    double[][] totals = new double[parallel.threads()][];
+    long in = x.address();
+    long up = dy.address();
+    long down = dx.address();
+    try (Arena arena = Arena.ofConfined()) {
+      long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
+      long slopes = cycle.repeat(slope.address(), arena);
+      parallel.run(
+          cycle.cycles(),
+          cycle.length(),
+          (part, from, to) -> {
+            totals[part] = new double[channels];
+            try (Arena own = Arena.ofConfined()) {
+              long sums = cycle.table(own);
+              for (long block = from; block < to; block += BLOCK) {
+                cycle.clear(sums);
+                for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+                  long at = 4 * c * cycle.length();
+                  preluBackward(in + at, shifts, slopes, up + at, down + at, sums, cycle.count(c));
+                }
+                cycle.fold(sums, totals[part]);
+              }
+            }
+          });
+    }
+    for (int c = 0; c < channels; c++) {
+      double total = accumulate ? Lanes.get(dslope.address(), c) : 0;
+      for (double[] part : totals) if (part != null) total += part[c];
+      Lanes.set(dslope.address(), c, (float) total);
+    }
+  }
+
+  private static void preluBackward(
+      long x, long shift, long slope, long dy, long dx, long sums, int count) {
+    FloatVector zero = FloatVector.zero(Lanes.FLOATS);
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
+      FloatVector g = load(dy + 4L * i);
+      store(sums + 4L * i, load(sums + 4L * i).add(g.mul(z.min(zero))));
+      store(dx + 4L * i, bent(z, g, load(slope + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
+      FloatVector g = load(dy + 4L * i, m);
+      store(sums + 4L * i, load(sums + 4L * i, m).add(g.mul(z.min(zero))), m);
+      store(dx + 4L * i, bent(z, g, load(slope + 4L * i, m)), m);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** The processor's kernels in the Vector API. */
+package slimvox.backend.cpu.kernels;

@@ -1,0 +1,115 @@
+package slimvox.backend.cpu.onednn;
+
+import org.bytedeco.dnnl.global.dnnl;
+import slimvox.backend.Convolution;
+
+/**
+ * The memory descriptors of a convolution's tensors, and the primitives made from them.
+ *
+ * <p>Activations are nhwc in memory, which oneDNN reads as they are. The weight, and its gradient,
+ * are in the layout that the chosen implementation likes, and a reorder leads to or from the
+ * parameter's own oihw. A convolution on plain oihw would fall to reference code, 190 times slower.
+ */
+final class ConvolutionLayouts implements AutoCloseable {
+  private final OneDnn library;
+  private final Layouts layouts = new Layouts();
+  private final long[] strides;
+  private final long[] padding;
+  private final long x;
+  private final long y;
+  private final long anyWeight;
+  private final long plainWeight;
+
+  ConvolutionLayouts(OneDnn library, Convolution g) {
+    this.library = library;
+    strides = new long[] {g.strideHeight(), g.strideWidth()};
+    padding = new long[] {g.padHeight(), g.padWidth()};
+    x = layouts.tagged(dnnl.dnnl_nhwc, g.batch(), g.inChannels(), g.height(), g.width());
+    y = layouts.tagged(dnnl.dnnl_nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
+    int in = g.inChannels() / g.groups();
+    int out = g.outChannels() / g.groups();
+    long[] lengths =
+        g.groups() == 1
+            ? new long[] {out, in, g.kernelHeight(), g.kernelWidth()}
+            : new long[] {g.groups(), out, in, g.kernelHeight(), g.kernelWidth()};
+    anyWeight = layouts.tagged(dnnl.dnnl_format_tag_any, lengths);
+    plainWeight = layouts.tagged(g.groups() == 1 ? dnnl.dnnl_oihw : dnnl.dnnl_goihw, lengths);
+  }
+
+  /** Takes x, weight, y; y may be added to. */
+  Primitive forward(boolean accumulate) {
+    return new Primitive(
+        library.engine(),
+        describeForward(accumulate),
+        dnnl.DNNL_ARG_SRC,
+        dnnl.DNNL_ARG_WEIGHTS,
+        dnnl.DNNL_ARG_DST);
+  }
+
+  /** Takes dy, weight, dx. */
+  Primitive backwardData() {
+    long forward = describeForward(false);
+    try {
+      return new Primitive(
+          library.engine(),
+          Dnnl.convolutionBackwardData(
+              library.engine(),
+              x,
+              anyWeight,
+              y,
+              strides,
+              padding,
+              forward,
+              library.attributes(false)),
+          dnnl.DNNL_ARG_DIFF_DST,
+          dnnl.DNNL_ARG_WEIGHTS,
+          dnnl.DNNL_ARG_DIFF_SRC);
+    } finally {
+      Dnnl.destroy("primitive_desc", forward);
+    }
+  }
+
+  /** Takes x, dy, dweight. */
+  Primitive backwardWeight() {
+    long forward = describeForward(false);
+    try {
+      return new Primitive(
+          library.engine(),
+          Dnnl.convolutionBackwardWeight(
+              library.engine(),
+              x,
+              anyWeight,
+              y,
+              strides,
+              padding,
+              forward,
+              library.attributes(false)),
+          dnnl.DNNL_ARG_SRC,
+          dnnl.DNNL_ARG_DIFF_DST,
+          dnnl.DNNL_ARG_DIFF_WEIGHTS);
+    } finally {
+      Dnnl.destroy("primitive_desc", forward);
+    }
+  }
+
+  private long describeForward(boolean accumulate) {
+    return Dnnl.convolution(
+        library.engine(), x, anyWeight, y, strides, padding, library.attributes(accumulate));
+  }
+
+  /** From the parameter's layout to that of a {@link #forward} or {@link #backwardData}. */
+  Primitive fromPlain(Primitive convolution) {
+    return library.reorder(plainWeight, convolution.layoutOf(dnnl.DNNL_ARG_WEIGHTS), false);
+  }
+
+  /** From the layout of a {@link #backwardWeight} to the parameter's, added to it or not. */
+  Primitive toPlain(Primitive convolution, boolean accumulate) {
+    long chosen = convolution.layoutOf(dnnl.DNNL_ARG_DIFF_WEIGHTS);
+    return library.reorder(chosen, plainWeight, accumulate);
+  }
+
+  @Override
+  public void close() {
+    layouts.close();
+  }
+}

@@ -1,0 +1,44 @@
+package slimvox.backend.cpu.onednn;
+
+import slimvox.backend.Convolution;
+
+/** A convolution, or its gradient for the input, of fixed geometry. */
+sealed interface ConvolutionPass extends Operation permits DirectConvolution, ShiftedProduct {
+  /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
+  static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
+    return !accumulate
+            && Taps.favourShifting(geometry, geometry.inChannels(), geometry.outChannels())
+        ? ShiftedProduct.forward(library, geometry)
+        : DirectConvolution.forward(library, geometry, accumulate);
+  }
+
+  /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
+  static ConvolutionPass backwardData(OneDnn library, Convolution geometry) {
+    return Taps.favourShifting(geometry, geometry.outChannels(), geometry.inChannels())
+        ? ShiftedProduct.backwardData(library, geometry)
+        : DirectConvolution.backwardData(library, geometry);
+  }
+
+  /** Runs on tensors at these addresses. */
+  void run(long stream, long input, long weight, long output, long workspace);
+
+  // ---- the same in two steps; not for mirrored weights
+
+  /** Bytes of a weight in the layout that this pass reads. */
+  long laidOutBytes();
+
+  /** Whether a weight laid out for one serves the other. */
+  boolean sameLayout(ConvolutionPass other);
+
+  /** Scratch memory of {@link #layOut}. */
+  long layOutWorkspaceBytes();
+
+  /** Copies a weight into the layout that this pass reads. */
+  void layOut(long stream, long weight, long laidOut, long workspace);
+
+  /** Scratch memory of {@link #runLaidOut}. */
+  long runLaidOutWorkspaceBytes();
+
+  /** Runs with a weight that is in this pass's layout already. */
+  void runLaidOut(long stream, long input, long laidOut, long output, long workspace);
+}

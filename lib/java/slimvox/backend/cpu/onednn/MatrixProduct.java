@@ -1,0 +1,50 @@
+package slimvox.backend.cpu.onednn;
+
+import java.util.List;
+import org.bytedeco.dnnl.global.dnnl;
+
+/** A matrix product of fixed shapes: c = op(a) op(b) (+ c), all row-major. */
+final class MatrixProduct implements Operation {
+  private final Primitive product;
+  private final Primitive addingProduct;
+
+  MatrixProduct(OneDnn library, boolean transposeA, boolean transposeB, int m, int n, int k) {
+    try (Layouts layouts = new Layouts()) {
+      long a = layouts.tagged(transposeA ? dnnl.dnnl_ba : dnnl.dnnl_ab, m, k);
+      long b = layouts.tagged(transposeB ? dnnl.dnnl_ba : dnnl.dnnl_ab, k, n);
+      long c = layouts.tagged(dnnl.dnnl_ab, m, n);
+      product = describe(library, a, b, c, false);
+      addingProduct = describe(library, a, b, c, true);
+    }
+  }
+
+  private static Primitive describe(OneDnn library, long a, long b, long c, boolean accumulate) {
+    long engine = library.engine();
+    return new Primitive(
+        engine,
+        Dnnl.matmul(engine, a, b, c, library.attributes(accumulate)),
+        dnnl.DNNL_ARG_SRC,
+        dnnl.DNNL_ARG_WEIGHTS,
+        dnnl.DNNL_ARG_DST);
+  }
+
+  @Override
+  public long workspaceBytes() {
+    return Math.max(product.scratchpadBytes(), addingProduct.scratchpadBytes());
+  }
+
+  @Override
+  public List<String> implementations() {
+    return List.of(product.implementation(), addingProduct.implementation());
+  }
+
+  void run(long stream, long a, long b, long c, boolean accumulate, long workspace) {
+    (accumulate ? addingProduct : product).run(stream, workspace, a, b, c);
+  }
+
+  @Override
+  public void close() {
+    product.close();
+    addingProduct.close();
+  }
+}

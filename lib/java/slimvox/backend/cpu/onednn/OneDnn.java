@@ -1,0 +1,302 @@
+package slimvox.backend.cpu.onednn;
+
+import java.lang.foreign.SymbolLookup;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+import org.bytedeco.dnnl.global.dnnl;
+import slimvox.backend.Convolution;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.NativeFunction;
+import slimvox.backend.cpu.NativeLibraries;
+import slimvox.backend.cpu.Parallel;
+
+/**
+ * Convolutions and matrix products of the CPU by oneDNN, in float32.
+ *
+ * <p>The methods are those of {@link slimvox.backend.Device}. oneDNN gets all memory from the
+ * caller: weights in its own layouts and its scratch pads are in the workspace. What it needs for a
+ * geometry is made once and kept: descriptors when the size of the workspace is asked for, code
+ * when the operation runs for the first time. With the same number of threads the same operands
+ * give the same bits.
+ *
+ * <p>Not thread-safe: one thread at a time.
+ */
+public final class OneDnn implements AutoCloseable {
+  /** How many operations are kept; the one unused for longest goes first. */
+  private static final int CAPACITY = 1024;
+
+  private record Forward(Convolution geometry) {}
+
+  private record Adding(Convolution geometry) {}
+
+  private record BackwardData(Convolution geometry) {}
+
+  private record BackwardWeight(Convolution geometry) {}
+
+  private record Product(boolean transposeA, boolean transposeB, int m, int n, int k) {}
+
+  private final SymbolLookup gomp;
+  private final NativeFunction setThreads;
+  private final int threads;
+  private final Parallel parallel;
+  private final long engine;
+  private final long stream;
+  private final long attributes;
+  private final long addingAttributes;
+  private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
+
+  private OneDnn(NativeLibraries libraries, int threads) {
+    this.gomp = libraries.gomp();
+    this.threads = threads;
+    parallel = new Parallel(gomp, threads);
+    setThreads = NativeFunction.find(gomp, "omp_set_num_threads", 1);
+    engine = Dnnl.engine();
+    stream = Dnnl.stream(engine);
+    attributes = Dnnl.attributes(false);
+    addingAttributes = Dnnl.attributes(true);
+  }
+
+  /**
+   * Loads the library and starts it on so many OpenMP threads.
+   *
+   * @throws UnsupportedOperationException with one line that says why, where it cannot be loaded
+   */
+  public static OneDnn open(int threads) {
+    if (threads < 1) throw new IllegalArgumentException(threads + " threads: at least 1 is needed");
+    return new OneDnn(NativeLibraries.load(), threads);
+  }
+
+  /** The library's version, for example {@code 3.11.0}. */
+  public String version() {
+    return Dnnl.version();
+  }
+
+  /** Number of OpenMP threads. */
+  public int threads() {
+    return threads;
+  }
+
+  /** The library's threads, for kernels of our own. */
+  public Parallel parallel() {
+    return parallel;
+  }
+
+  /** The OpenMP runtime that oneDNN runs on, for kernels that are to share its threads. */
+  public SymbolLookup gomp() {
+    return gomp;
+  }
+
+  /** The names of all implementations in use, for example {@code brgconv:avx512_core}. */
+  public Set<String> implementationNames() {
+    Set<String> names = new TreeSet<>();
+    for (Operation operation : operations.values()) names.addAll(operation.implementations());
+    return names;
+  }
+
+  // ---- matrices
+
+  /** See {@link slimvox.backend.Device#matmulWorkspace}. */
+  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return product(transposeA, transposeB, m, n, k).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#matmul}. */
+  public void matmul(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      Tensor a,
+      Tensor b,
+      Tensor c,
+      boolean accumulate,
+      Tensor workspace) {
+    product(transposeA, transposeB, m, n, k)
+        .run(stream, a.address(), b.address(), c.address(), accumulate, address(workspace));
+  }
+
+  private MatrixProduct product(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return kept(
+        new Product(transposeA, transposeB, m, n, k),
+        MatrixProduct.class,
+        () -> new MatrixProduct(this, transposeA, transposeB, m, n, k));
+  }
+
+  // ---- convolution
+
+  /** See {@link slimvox.backend.Device#convolveWorkspace}. */
+  public long convolveWorkspace(Convolution geometry) {
+    return forward(geometry).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolve}. */
+  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    forward(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#laidOutBytes}. */
+  public long laidOutBytes(Convolution geometry) {
+    return forward(geometry).laidOutBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#sameLayout}. */
+  public boolean sameLayout(Convolution a, Convolution b) {
+    return forward(a).sameLayout(forward(b));
+  }
+
+  /** See {@link slimvox.backend.Device#layOutWorkspace}. */
+  public long layOutWorkspace(Convolution geometry) {
+    return forward(geometry).layOutWorkspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#layOut}. */
+  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
+    forward(geometry).layOut(stream, weight.address(), laidOut.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#convolveLaidOutWorkspace}. */
+  public long convolveLaidOutWorkspace(Convolution geometry) {
+    return forward(geometry).runLaidOutWorkspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveLaidOut}. */
+  public void convolveLaidOut(
+      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
+    forward(geometry)
+        .runLaidOut(stream, x.address(), laidOut.address(), y.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#convolveAddWorkspace}. */
+  public long convolveAddWorkspace(Convolution geometry) {
+    return adding(geometry).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveAdd}. */
+  public void convolveAdd(
+      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    adding(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#convolveBackwardDataWorkspace}. */
+  public long convolveBackwardDataWorkspace(Convolution geometry) {
+    return backwardData(geometry).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveBackwardData}. */
+  public void convolveBackwardData(
+      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+    backwardData(geometry)
+        .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
+  }
+
+  /** See {@link slimvox.backend.Device#convolveBackwardWeightWorkspace}. */
+  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+    return backwardWeight(geometry).workspaceBytes();
+  }
+
+  /** See {@link slimvox.backend.Device#convolveBackwardWeight}. */
+  public void convolveBackwardWeight(
+      Convolution geometry,
+      Tensor x,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
+    backwardWeight(geometry)
+        .run(stream, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
+  }
+
+  private ConvolutionPass forward(Convolution geometry) {
+    return kept(
+        new Forward(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.forward(this, geometry, false));
+  }
+
+  private ConvolutionPass adding(Convolution geometry) {
+    return kept(
+        new Adding(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.forward(this, geometry, true));
+  }
+
+  private ConvolutionPass backwardData(Convolution geometry) {
+    return kept(
+        new BackwardData(geometry),
+        ConvolutionPass.class,
+        () -> ConvolutionPass.backwardData(this, geometry));
+  }
+
+  private WeightGradientPass backwardWeight(Convolution geometry) {
+    return kept(
+        new BackwardWeight(geometry),
+        WeightGradientPass.class,
+        () -> WeightGradientPass.of(this, geometry));
+  }
+
+  // ----
+
+  /** Describes a copy of one layout into another, added to what is there if asked. */
+  Primitive reorder(long from, long to, boolean accumulate) {
+    return new Primitive(
+        engine,
+        Dnnl.reorder(engine, from, to, attributes(accumulate)),
+        dnnl.DNNL_ARG_FROM,
+        dnnl.DNNL_ARG_TO);
+  }
+
+  long engine() {
+    return engine;
+  }
+
+  long stream() {
+    return stream;
+  }
+
+  long attributes(boolean accumulate) {
+    return accumulate ? addingAttributes : attributes;
+  }
+
+  /** The operation of a geometry: the one kept, or a new one. */
+  private <T extends Operation> T kept(Record key, Class<T> type, Supplier<T> create) {
+    enter();
+    Operation known = operations.get(key);
+    if (known != null) return type.cast(known);
+    T operation = create.get();
+    if (operations.size() == CAPACITY) {
+      var longestUnused = operations.entrySet().iterator();
+      longestUnused.next().getValue().close();
+      longestUnused.remove();
+    }
+    operations.put(key, operation);
+    return operation;
+  }
+
+  /**
+   * OpenMP keeps the number of threads for each calling thread, and scratch pads depend on it.
+   * Another instance may have set it meanwhile, and asking takes as long as setting it again.
+   */
+  void enter() {
+    setThreads.call(threads);
+  }
+
+  private static long address(Tensor workspace) {
+    return workspace == null ? 0 : workspace.address();
+  }
+
+  /** Gives the library's objects back. The library itself stays loaded. */
+  @Override
+  public void close() {
+    operations.values().forEach(Operation::close);
+    operations.clear();
+    Dnnl.destroy("primitive_attr", attributes);
+    Dnnl.destroy("primitive_attr", addingAttributes);
+    Dnnl.destroy("stream", stream);
+    Dnnl.destroy("engine", engine);
+    parallel.close();
+  }
+}

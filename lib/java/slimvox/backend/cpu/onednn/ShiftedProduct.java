@@ -1,0 +1,128 @@
+package slimvox.backend.cpu.onednn;
+
+import java.util.List;
+import org.bytedeco.dnnl.global.dnnl;
+import slimvox.backend.Convolution;
+import slimvox.backend.Shape;
+import slimvox.backend.cpu.Parallel;
+
+/**
+ * A convolution from many channels to few, or such a one's gradient, as a product and a sum over
+ * taps; see {@link Taps}.
+ *
+ * <pre>
+ * columns[q, (tap, o)] = sum over i of x[q, i] w[o, i, tap]
+ * y[p, o] = sum over taps of columns[p + tap, (tap, o)]
+ * </pre>
+ *
+ * <p>For the input's gradient dy takes the place of x, and taps are on the opposite side.
+ *
+ * <p>The workspace holds, each aligned to 64 bytes: the weight as many x (taps few), the columns,
+ * the scratch pad.
+ */
+final class ShiftedProduct implements ConvolutionPass {
+  private final Parallel parallel;
+  private final Taps taps;
+  private final int images; // of one product
+  private final Primitive reorder;
+  private final MatrixProduct product;
+  private final long columnBytes;
+
+  private ShiftedProduct(OneDnn library, Convolution g, boolean narrowOutput) {
+    parallel = library.parallel();
+    taps = Taps.of(g, narrowOutput, narrowOutput ? 1 : -1);
+    images = taps.inCache(g.batch(), g.height() * g.width());
+    int columns = taps.columns();
+    int pixels = Shape.axis((long) images * g.height() * g.width());
+    try (Layouts layouts = new Layouts()) {
+      long[] lengths = {g.outChannels(), g.inChannels(), g.kernelHeight(), g.kernelWidth()};
+      long row = (long) g.kernelWidth() * taps.narrow();
+      reorder =
+          library.reorder(
+              layouts.tagged(dnnl.dnnl_oihw, lengths),
+              layouts.strided(
+                  lengths,
+                  narrowOutput ? 1 : columns,
+                  narrowOutput ? columns : 1,
+                  row,
+                  taps.narrow()),
+              false);
+    }
+    product = new MatrixProduct(library, false, false, pixels, columns, taps.wide());
+    columnBytes = Operation.align((long) pixels * columns * Float.BYTES);
+  }
+
+  /** y = x * weight: {@link #run} takes x, weight, y. */
+  static ShiftedProduct forward(OneDnn library, Convolution geometry) {
+    return new ShiftedProduct(library, geometry, true);
+  }
+
+  /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
+  static ShiftedProduct backwardData(OneDnn library, Convolution geometry) {
+    return new ShiftedProduct(library, geometry, false);
+  }
+
+  @Override
+  public long workspaceBytes() {
+    long rest = Math.max(layOutWorkspaceBytes(), runLaidOutWorkspaceBytes());
+    return Operation.align(laidOutBytes()) + rest;
+  }
+
+  @Override
+  public List<String> implementations() {
+    return List.of(product.implementations().getFirst(), reorder.implementation());
+  }
+
+  @Override
+  public void run(long stream, long input, long weight, long output, long workspace) {
+    long rest = workspace + Operation.align(laidOutBytes());
+    layOut(stream, weight, workspace, rest);
+    runLaidOut(stream, input, workspace, output, rest);
+  }
+
+  @Override
+  public long laidOutBytes() {
+    return (long) taps.wide() * taps.columns() * Float.BYTES;
+  }
+
+  @Override
+  public boolean sameLayout(ConvolutionPass other) {
+    return other instanceof ShiftedProduct shifted
+        && taps.wide() == shifted.taps.wide()
+        && taps.narrow() == shifted.taps.narrow()
+        && taps.kernelHeight() == shifted.taps.kernelHeight()
+        && taps.kernelWidth() == shifted.taps.kernelWidth()
+        && taps.direction() == shifted.taps.direction();
+  }
+
+  @Override
+  public long layOutWorkspaceBytes() {
+    return Operation.align(reorder.scratchpadBytes());
+  }
+
+  @Override
+  public void layOut(long stream, long weight, long laidOut, long workspace) {
+    reorder.run(stream, workspace, weight, laidOut);
+  }
+
+  @Override
+  public long runLaidOutWorkspaceBytes() {
+    return columnBytes + Operation.align(product.workspaceBytes());
+  }
+
+  @Override
+  public void runLaidOut(long stream, long input, long laidOut, long output, long workspace) {
+    long pixels = (long) images * taps.height() * taps.width();
+    for (int i = 0; i < taps.batch() / images; i++) {
+      long from = input + i * pixels * taps.wide() * Float.BYTES;
+      product.run(stream, from, laidOut, workspace, false, workspace + columnBytes);
+      taps.sum(parallel, images, workspace, output + i * pixels * taps.narrow() * Float.BYTES);
+    }
+  }
+
+  @Override
+  public void close() {
+    reorder.close();
+    product.close();
+  }
+}

@@ -1,0 +1,2 @@
+/** oneDNN: convolutions and matrix products. */
+package slimvox.backend.cpu.onednn;

@@ -1,0 +1,184 @@
+package slimvox.backend.cpu.optim;
+
+import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.store;
+import static slimvox.backend.cpu.Lanes.tail;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import slimvox.backend.AdamStep;
+import slimvox.backend.SgdStep;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cpu.Parallel;
+
+/**
+ * One step of an optimizer with float32 state, in PyTorch's order of operations, in one pass.
+ *
+ * <pre>
+ * SGD    g += weightDecay p;  b = momentum b + (1 - dampening) g (g in the first step)
+ *        p -= learningRate (nesterov ? g + momentum b : b)       reads g p b, writes p b: 20 bytes
+ * Adam   m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2
+ *        p -= learningRate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ *                                                                reads g p m v, writes p m v: 28
+ * AdamW  first p *= 1 - learningRate weightDecay; Adam instead g += weightDecay p
+ * </pre>
+ */
+public final class Optimizers {
+  private static final int RUN = 1 << 22;
+
+  private final Parallel parallel;
+
+  public Optimizers(Parallel parallel) {
+    this.parallel = parallel;
+  }
+
+  private interface Kernel {
+    void run(long offset, int count);
+  }
+
+  private void run(Tensor parameter, Kernel kernel) {
+    parallel.run(
+        parameter.size(),
+        4,
+        (part, from, to) -> {
+          for (long at = from; at < to; at += RUN) {
+            kernel.run(4 * at, (int) Math.min(RUN, to - at));
+          }
+        });
+  }
+
+  // ---- SGD
+
+  public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
+    long g = gradient.address();
+    long p = parameter.address();
+    if (momentumBuffer == null) {
+      run(parameter, (at, count) -> sgd(step, g + at, p + at, count));
+      return;
+    }
+    long b = momentumBuffer.address();
+    // In the first step b is set to g, whatever it held: it may hold NaN.
+    run(
+        parameter,
+        (at, count) -> {
+          if (step.first()) {
+            sgdFirst(step, g + at, p + at, b + at, count);
+          } else {
+            sgdMomentum(step, g + at, p + at, b + at, count);
+          }
+        });
+  }
+
+  private static FloatVector all(double value) {
+    return FloatVector.broadcast(Lanes.FLOATS, (float) value);
+  }
+
+  private static void sgd(SgdStep step, long g, long p, int count) {
+    FloatVector decay = all(step.weightDecay());
+    FloatVector rate = all(-step.learningRate());
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector w = load(p + 4L * i);
+      store(p + 4L * i, w.fma(decay, load(g + 4L * i)).fma(rate, w));
+    }
+    if (i < count) {
+      VectorMask<Float> t = tail(i, count);
+      FloatVector w = load(p + 4L * i, t);
+      store(p + 4L * i, w.fma(decay, load(g + 4L * i, t)).fma(rate, w), t);
+    }
+  }
+
+  private static void sgdFirst(SgdStep step, long g, long p, long b, int count) {
+    FloatVector decay = all(step.weightDecay());
+    // b = g, so that g + momentum b = (1 + momentum) g
+    FloatVector rate = all(-step.learningRate() * (step.nesterov() ? 1.0 + step.momentum() : 1.0));
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector w = load(p + 4L * i);
+      FloatVector d = w.fma(decay, load(g + 4L * i));
+      store(b + 4L * i, d);
+      store(p + 4L * i, d.fma(rate, w));
+    }
+    if (i < count) {
+      VectorMask<Float> t = tail(i, count);
+      FloatVector w = load(p + 4L * i, t);
+      FloatVector d = w.fma(decay, load(g + 4L * i, t));
+      store(b + 4L * i, d, t);
+      store(p + 4L * i, d.fma(rate, w), t);
+    }
+  }
+
+  private static void sgdMomentum(SgdStep step, long g, long p, long b, int count) {
+    FloatVector decay = all(step.weightDecay());
+    FloatVector rate = all(-step.learningRate());
+    FloatVector momentum = all(step.momentum());
+    FloatVector fresh = all(1.0 - step.dampening());
+    // The direction is gPart g + bPart b.
+    FloatVector gPart = all(step.nesterov() ? 1 : 0);
+    FloatVector bPart = all(step.nesterov() ? step.momentum() : 1);
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector w = load(p + 4L * i);
+      FloatVector d = w.fma(decay, load(g + 4L * i));
+      FloatVector moved = d.fma(fresh, load(b + 4L * i).mul(momentum));
+      store(b + 4L * i, moved);
+      store(p + 4L * i, moved.fma(bPart, d.mul(gPart)).fma(rate, w));
+    }
+    if (i < count) {
+      VectorMask<Float> t = tail(i, count);
+      FloatVector w = load(p + 4L * i, t);
+      FloatVector d = w.fma(decay, load(g + 4L * i, t));
+      FloatVector moved = d.fma(fresh, load(b + 4L * i, t).mul(momentum));
+      store(b + 4L * i, moved, t);
+      store(p + 4L * i, moved.fma(bPart, d.mul(gPart)).fma(rate, w), t);
+    }
+  }
+
+  // ---- Adam
+
+  public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
+    long g = gradient.address();
+    long p = parameter.address();
+    long m = mean.address();
+    long v = square.address();
+    run(parameter, (at, count) -> adam(step, g + at, p + at, m + at, v + at, count));
+  }
+
+  private static void adam(AdamStep step, long g, long p, long m, long v, int count) {
+    double decay = step.weightDecay();
+    FloatVector keep = all(step.decoupled() ? 1 - step.learningRate() * decay : 1);
+    FloatVector add = all(step.decoupled() ? 0 : decay);
+    FloatVector fresh1 = all(1 - step.beta1());
+    FloatVector beta2 = all(step.beta2());
+    FloatVector fresh2 = all(1 - step.beta2());
+    FloatVector rate = all(-step.learningRate() / (1 - Math.pow(step.beta1(), step.step())));
+    FloatVector correction = all(1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step())));
+    FloatVector epsilon = all(step.epsilon());
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector w = load(p + 4L * i);
+      FloatVector d = w.fma(add, load(g + 4L * i));
+      FloatVector m0 = load(m + 4L * i);
+      FloatVector m1 = d.sub(m0).fma(fresh1, m0);
+      FloatVector v1 = d.mul(d).fma(fresh2, load(v + 4L * i).mul(beta2));
+      store(m + 4L * i, m1);
+      store(v + 4L * i, v1);
+      FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
+      store(p + 4L * i, u.fma(rate, w.mul(keep)));
+    }
+    if (i < count) {
+      VectorMask<Float> t = tail(i, count);
+      FloatVector w = load(p + 4L * i, t);
+      FloatVector d = w.fma(add, load(g + 4L * i, t));
+      FloatVector m0 = load(m + 4L * i, t);
+      FloatVector m1 = d.sub(m0).fma(fresh1, m0);
+      FloatVector v1 = d.mul(d).fma(fresh2, load(v + 4L * i, t).mul(beta2));
+      store(m + 4L * i, m1, t);
+      store(v + 4L * i, v1, t);
+      FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
+      store(p + 4L * i, u.fma(rate, w.mul(keep)), t);
+    }
+  }
+}

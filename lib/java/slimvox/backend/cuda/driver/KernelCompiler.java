@@ -1,0 +1,136 @@
+package slimvox.backend.cuda.driver;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.stream.Stream;
+import jcuda.nvrtc.JNvrtc;
+import jcuda.nvrtc.nvrtcProgram;
+import jcuda.nvrtc.nvrtcResult;
+import slimvox.backend.DeviceException;
+
+/**
+ * NVRTC: makes machine code for one kind of card from a {@link KernelSource}.
+ *
+ * <p>Machine code (cubin), not PTX: it runs on drivers that are older than the compiler. Only for
+ * cards newer than the compiler knows, PTX of the newest that it knows, which the driver then
+ * translates.
+ */
+final class KernelCompiler {
+  private final List<KernelSource.Header> headers;
+  private final int capability;
+  private final boolean known;
+  private final String version;
+
+  /**
+   * The compiler for one kind of card.
+   *
+   * @param capability its compute capability, 10 major + minor
+   * @param headers what the sources may include
+   */
+  KernelCompiler(int capability, List<KernelSource.Header> headers) {
+    this.headers = headers;
+    int[] count = new int[1];
+    check(JNvrtc.nvrtcGetNumSupportedArchs(count), "nvrtcGetNumSupportedArchs");
+    int[] supported = new int[count[0]];
+    check(JNvrtc.nvrtcGetSupportedArchs(supported), "nvrtcGetSupportedArchs");
+    int best = 0;
+    for (int each : supported) if (each <= capability) best = Math.max(best, each);
+    this.capability = best;
+    // Code runs on cards of the same major version and at least the same minor.
+    this.known = best / 10 == capability / 10;
+    int[] major = new int[1];
+    int[] minor = new int[1];
+    check(JNvrtc.nvrtcVersion(major, minor), "nvrtcVersion");
+    this.version = major[0] + "." + minor[0];
+  }
+
+  /** {@code 12.6}. */
+  String version() {
+    return version;
+  }
+
+  /**
+   * The options that decide the code. Products and sums are fused where the source says so and
+   * nowhere else: the same bits from every version of the compiler, and the processor's.
+   */
+  List<String> options() {
+    String architecture = (known ? "sm_" : "compute_") + capability;
+    return List.of("--gpu-architecture=" + architecture, "--std=c++17", "--fmad=false");
+  }
+
+  /** Everything that decides the code of a source. */
+  byte[] key(KernelSource source) {
+    StringBuilder key = new StringBuilder("nvrtc ").append(version).append('\n');
+    options().forEach(o -> key.append(o).append('\n'));
+    for (KernelSource.Header h : headers) {
+      key.append(h.name()).append('\0').append(h.text()).append('\0');
+    }
+    key.append(source.path()).append('\0').append(source.text());
+    return key.toString().getBytes(StandardCharsets.UTF_8);
+  }
+
+  /** What a file of the code is called: {@code convolution-sm_86}. */
+  String name(KernelSource source) {
+    String file = source.path().substring(source.path().lastIndexOf('/') + 1);
+    return file.replace(".cu", "") + "-" + (known ? "sm_" : "compute_") + capability;
+  }
+
+  /**
+   * Compiles a source.
+   *
+   * @throws DeviceException with file, line and reason of the first error
+   */
+  byte[] compile(KernelSource source) {
+    nvrtcProgram program = new nvrtcProgram();
+    check(
+        JNvrtc.nvrtcCreateProgram(
+            program,
+            source.text(),
+            source.path(),
+            headers.size(),
+            headers.stream().map(KernelSource.Header::text).toArray(String[]::new),
+            headers.stream().map(KernelSource.Header::name).toArray(String[]::new)),
+        "nvrtcCreateProgram");
+    try {
+      String[] options = options().toArray(String[]::new);
+      int status = JNvrtc.nvrtcCompileProgram(program, options.length, options);
+      if (status != nvrtcResult.NVRTC_SUCCESS) {
+        String[] log = {""};
+        JNvrtc.nvrtcGetProgramLog(program, log);
+        throw new DeviceException(problem(source.path(), log[0], status));
+      }
+      return known ? cubin(program) : ptx(program);
+    } finally {
+      JNvrtc.nvrtcDestroyProgram(program);
+    }
+  }
+
+  private String problem(String path, String log, int status) {
+    String first =
+        Stream.of(log.split("\n"))
+            .filter(line -> line.contains("error"))
+            .findFirst()
+            .orElse(path + ": " + JNvrtc.nvrtcGetErrorString(status));
+    return "a kernel does not compile with NVRTC %s %s: %s"
+        .formatted(version, options().getFirst(), first.strip());
+  }
+
+  private static byte[] cubin(nvrtcProgram program) {
+    long[] size = new long[1];
+    check(JNvrtc.nvrtcGetCUBINSize(program, size), "nvrtcGetCUBINSize");
+    byte[] code = new byte[Math.toIntExact(size[0])];
+    check(JNvrtc.nvrtcGetCUBIN(program, code), "nvrtcGetCUBIN");
+    return code;
+  }
+
+  private static byte[] ptx(nvrtcProgram program) {
+    String[] text = new String[1];
+    check(JNvrtc.nvrtcGetPTX(program, text), "nvrtcGetPTX");
+    return (text[0] + "\0").getBytes(StandardCharsets.ISO_8859_1); // the driver wants the end
+  }
+
+  private static void check(int status, String function) {
+    if (status == nvrtcResult.NVRTC_SUCCESS) return;
+    throw new DeviceException(function + " failed: " + nvrtcResult.stringFor(status));
+  }
+}

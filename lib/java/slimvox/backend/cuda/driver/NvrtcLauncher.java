@@ -1,0 +1,159 @@
+package slimvox.backend.cuda.driver;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import jcuda.Pointer;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
+import slimvox.backend.DeviceException;
+import slimvox.backend.cuda.kernels.Grid;
+import slimvox.backend.cuda.kernels.Launcher;
+
+/**
+ * Starts kernels on a card; they are compiled for it once and then come from the {@link
+ * KernelCache}.
+ *
+ * <p>One thread at a time may launch.
+ */
+final class NvrtcLauncher implements Launcher, AutoCloseable {
+  private static final int MOST_ARGUMENTS = 64;
+  private static final int DEFAULT_SHARED = 48 << 10; // bytes a kernel gets without asking
+
+  /** A kernel of the card. */
+  private static final class Kernel {
+    final CUfunction function = new CUfunction();
+    int sharedBytes = DEFAULT_SHARED;
+  }
+
+  /** An address of the host as JCuda wants it. */
+  private static final class HostAddress extends Pointer {
+    HostAddress(MemorySegment memory) {
+      super(memory.address());
+    }
+  }
+
+  private final CudaContext context;
+  private final Map<String, Kernel> kernels = new HashMap<>();
+  private final List<CUmodule> modules = new ArrayList<>();
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment values = arena.allocate(8L * MOST_ARGUMENTS, 16);
+  private final Pointer parameters; // the address of an array of the values' addresses
+
+  /**
+   * Loads all kernels, compiling those that the cache does not have.
+   *
+   * @param progress is told the name of a source before it is compiled, which takes half a second
+   * @throws DeviceException if a kernel does not compile: file, line and reason
+   */
+  NvrtcLauncher(
+      CudaContext context, KernelCompiler compiler, CacheFolder cache, List<KernelSource> sources) {
+    this.context = context;
+    MemorySegment addresses = arena.allocate(8L * MOST_ARGUMENTS, 16);
+    for (int i = 0; i < MOST_ARGUMENTS; i++) {
+      addresses.setAtIndex(JAVA_LONG, i, values.address() + 8L * i);
+    }
+    parameters = new HostAddress(addresses);
+    KernelCache compiled;
+    try {
+      compiled = new KernelCache(cache.folder("cuda"));
+    } catch (IOException e) {
+      throw new DeviceException("no folder for compiled kernels: " + e.getMessage(), e);
+    }
+    context.enter();
+    // The compiler works on several sources at once; most of the time none is missing.
+    Map<KernelSource, byte[]> code = new HashMap<>();
+    sources.parallelStream()
+        .forEach(
+            s -> {
+              byte[] c = code(compiled, compiler, s);
+              synchronized (code) {
+                code.put(s, c);
+              }
+            });
+    for (KernelSource source : sources) load(source, code.get(source), compiled, compiler);
+  }
+
+  private static byte[] code(KernelCache cache, KernelCompiler compiler, KernelSource source) {
+    return cache.get(compiler.name(source), compiler.key(source), () -> compiler.compile(source));
+  }
+
+  private void load(KernelSource source, byte[] code, KernelCache cache, KernelCompiler compiler) {
+    CUmodule module = new CUmodule();
+    int status = JCudaDriver.cuModuleLoadData(module, code);
+    if (status != CUresult.CUDA_SUCCESS) {
+      // Whole, but not what this driver takes: compile it anew, once.
+      cache.drop(compiler.name(source), compiler.key(source));
+      status = JCudaDriver.cuModuleLoadData(module, code(cache, compiler, source));
+    }
+    context.check(status, "loading the kernels of " + source.path());
+    modules.add(module);
+    for (String name : source.kernels()) {
+      Kernel kernel = new Kernel();
+      context.check(
+          JCudaDriver.cuModuleGetFunction(kernel.function, module, name), "loading kernel " + name);
+      kernels.put(name, kernel);
+    }
+  }
+
+  @Override
+  public void launch(String name, Grid grid, int sharedBytes, Object... arguments) {
+    Kernel kernel = kernels.get(name);
+    if (kernel == null) throw new IllegalArgumentException("no kernel '" + name + "'");
+    context.enter();
+    for (int i = 0; i < arguments.length; i++) {
+      switch (arguments[i]) {
+        case Long l -> values.set(JAVA_LONG, 8L * i, l);
+        case Integer n -> values.set(JAVA_INT, 8L * i, n);
+        case Float f -> values.set(JAVA_FLOAT, 8L * i, f);
+        default ->
+            throw new IllegalArgumentException(
+                "argument %d of kernel %s is a %s"
+                    .formatted(i, name, arguments[i].getClass().getSimpleName()));
+      }
+    }
+    if (sharedBytes > kernel.sharedBytes) {
+      context.check(
+          JCudaDriver.cuFuncSetAttribute(
+              kernel.function,
+              CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+              sharedBytes),
+          "asking for %d bytes of shared memory for kernel %s".formatted(sharedBytes, name));
+      kernel.sharedBytes = sharedBytes;
+    }
+    context.check(
+        JCudaDriver.cuLaunchKernel(
+            kernel.function,
+            grid.x(),
+            grid.y(),
+            grid.z(),
+            grid.blockX(),
+            grid.blockY(),
+            grid.blockZ(),
+            sharedBytes,
+            context.stream(),
+            parameters,
+            null),
+        "launching kernel " + name);
+    context.launched(name);
+  }
+
+  @Override
+  public void close() {
+    for (CUmodule module : modules) JCudaDriver.cuModuleUnload(module);
+    modules.clear();
+    kernels.clear();
+    arena.close();
+  }
+}

@@ -1,0 +1,2 @@
+/** NVIDIA's driver: context, memory, streams, compiled kernels. */
+package slimvox.backend.cuda.driver;

@@ -1,0 +1,195 @@
+package slimvox.backend.cuda.kernels;
+
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/batchnorm.cu; formulas and the two stages of sums are said there. */
+public final class BatchNormKernels {
+  private static final int ROWS_PER_THREAD = 8;
+
+  private final Launcher launcher;
+
+  public BatchNormKernels(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  /** Two float32 for each chunk and channel. */
+  public static long statisticsWorkspace(long rows, int channels) {
+    return 2 * ColumnSums.workspace(rows, channels);
+  }
+
+  /** The same, and three coefficients for each channel. */
+  public static long backwardWorkspace(long rows, int channels) {
+    return statisticsWorkspace(rows, channels) + 12L * channels;
+  }
+
+  public void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    int chunk = ColumnSums.rowsPerChunk(rows);
+    launcher.launch(
+        "bn_moments",
+        ColumnSums.grid(rows, channels),
+        0,
+        x.address(),
+        rows,
+        channels,
+        chunk,
+        workspace.address());
+    launcher.launch(
+        "bn_statistics",
+        ColumnSums.overColumns(channels),
+        0,
+        x.address(),
+        workspace.address(),
+        rows,
+        channels,
+        chunk,
+        ColumnSums.chunks(rows),
+        epsilon,
+        mean.address(),
+        inverseDeviation.address());
+  }
+
+  public void updateRunningStatistics(
+      Tensor mean,
+      Tensor inverseDeviation,
+      float epsilon,
+      long rows,
+      float momentum,
+      Tensor runningMean,
+      Tensor runningVariance) {
+    int channels = Math.toIntExact(mean.size());
+    launcher.launch(
+        "bn_update_running",
+        ElementwiseKernels.ones(channels),
+        0,
+        mean.address(),
+        inverseDeviation.address(),
+        epsilon,
+        rows,
+        momentum,
+        runningMean.address(),
+        runningVariance.address(),
+        channels);
+  }
+
+  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+    int channels = Math.toIntExact(variance.size());
+    launcher.launch(
+        "bn_inverse_deviation",
+        ElementwiseKernels.ones(channels),
+        0,
+        variance.address(),
+        epsilon,
+        inverseDeviation.address(),
+        channels);
+  }
+
+  public void batchNormalize(
+      Tensor x,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor residual,
+      boolean relu,
+      Tensor y) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    RowGrid g = overRows(rows, channels);
+    launcher.launch(
+        vectors(channels) ? "bn_normalize4" : "bn_normalize",
+        g.grid(),
+        0,
+        x.address(),
+        mean.address(),
+        inverseDeviation.address(),
+        gamma.address(),
+        beta.address(),
+        residual == null ? 0L : residual.address(),
+        relu ? 1 : 0,
+        y.address(),
+        rows,
+        channels,
+        g.rowsPerBlock());
+  }
+
+  /** Rows of whole float4 are read so. */
+  private static boolean vectors(int channels) {
+    return channels % 4 == 0;
+  }
+
+  private static RowGrid overRows(long rows, int channels) {
+    return RowGrid.of(rows, vectors(channels) ? channels / 4 : channels, ROWS_PER_THREAD);
+  }
+
+  public void batchNormalizeBackward(
+      Tensor x,
+      Tensor y,
+      Tensor dy,
+      Tensor mean,
+      Tensor inverseDeviation,
+      Tensor gamma,
+      Tensor beta,
+      Tensor dgamma,
+      Tensor dbeta,
+      boolean accumulate,
+      Tensor dresidual,
+      Tensor dx,
+      Tensor workspace) {
+    long rows = x.shape().rows();
+    int channels = x.shape().get(-1);
+    int chunk = ColumnSums.rowsPerChunk(rows);
+    long out = y == null ? 0 : y.address();
+    long shift = beta == null ? 0 : beta.address();
+    long masked = dresidual == null ? 0 : dresidual.address();
+    long coefficients = workspace.address() + statisticsWorkspace(rows, channels);
+    launcher.launch(
+        "bn_backward_sums",
+        ColumnSums.grid(rows, channels),
+        0,
+        x.address(),
+        out,
+        dy.address(),
+        mean.address(),
+        inverseDeviation.address(),
+        gamma.address(),
+        shift,
+        masked,
+        rows,
+        channels,
+        chunk,
+        workspace.address());
+    launcher.launch(
+        "bn_backward_coefficients",
+        ColumnSums.overColumns(channels),
+        0,
+        workspace.address(),
+        ColumnSums.chunks(rows),
+        rows,
+        channels,
+        inverseDeviation.address(),
+        gamma.address(),
+        accumulate ? 1 : 0,
+        dgamma.address(),
+        dbeta.address(),
+        coefficients);
+    // Where g was written, it is read instead of y and dy.
+    RowGrid g = overRows(rows, channels);
+    launcher.launch(
+        vectors(channels) ? "bn_backward4" : "bn_backward",
+        g.grid(),
+        0,
+        x.address(),
+        masked != 0 ? 0L : out,
+        masked != 0 ? masked : dy.address(),
+        mean.address(),
+        shift,
+        coefficients,
+        dx.address(),
+        rows,
+        channels,
+        g.rowsPerBlock());
+  }
+}

@@ -1,0 +1,152 @@
+package slimvox.backend.cuda.kernels;
+
+import slimvox.backend.BinaryGradient;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/binary.cu. */
+public final class BinaryKernels {
+  private static final int THREADS = 256; // of a filter, as in the source
+  private static final int ROWS_PER_THREAD = 8;
+
+  private final Launcher launcher;
+
+  public BinaryKernels(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  private static long address(Tensor shift) {
+    return shift == null ? 0 : shift.address();
+  }
+
+  private static int filterSize(Tensor weight) {
+    return Math.toIntExact(weight.size() / weight.shape().get(0));
+  }
+
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+    launcher.launch(
+        "binarize_filters",
+        Grid.of(weight.shape().get(0), THREADS),
+        0,
+        weight.address(),
+        scaled ? 1 : 0,
+        alpha.address(),
+        binary.address(),
+        filterSize(weight));
+  }
+
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {
+    int size = filterSize(weight);
+    launcher.launch(
+        "binarize_filters_backward",
+        Grid.of(weight.shape().get(0), THREADS),
+        0,
+        weight.address(),
+        alpha.address(),
+        gradient == BinaryGradient.STE ? 1 : 0,
+        gradient == BinaryGradient.XNOR ? 1f / size : 0f,
+        gradient == BinaryGradient.EXACT ? 1 : 0,
+        dbinary.address(),
+        dweight.address(),
+        accumulate ? 1 : 0,
+        size);
+  }
+
+  public void signActivation(Tensor x, Tensor shift, Tensor y) {
+    Shape s = x.shape();
+    int rows = Math.toIntExact(y.shape().rows());
+    RowGrid g = RowGrid.of(rows, s.get(3), ROWS_PER_THREAD);
+    launcher.launch(
+        "sign_activation",
+        g.grid(),
+        0,
+        x.address(),
+        address(shift),
+        y.address(),
+        rows,
+        s.get(1),
+        s.get(2),
+        (y.shape().get(1) - s.get(1)) / 2,
+        s.get(3),
+        g.rowsPerBlock());
+  }
+
+  public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
+    Shape s = x.shape();
+    int rows = Math.toIntExact(s.rows());
+    RowGrid g = RowGrid.of(rows, s.get(3), ROWS_PER_THREAD);
+    launcher.launch(
+        "sign_activation_backward",
+        g.grid(),
+        0,
+        x.address(),
+        address(shift),
+        dy.address(),
+        dx.address(),
+        rows,
+        s.get(1),
+        s.get(2),
+        (dy.shape().get(1) - s.get(1)) / 2,
+        s.get(3),
+        g.rowsPerBlock());
+  }
+
+  public void scaleRows(Tensor scale, Tensor y) {
+    long rows = y.shape().rows();
+    int columns = y.shape().get(-1);
+    RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
+    launcher.launch(
+        "scale_rows", g.grid(), 0, scale.address(), y.address(), rows, columns, g.rowsPerBlock());
+  }
+
+  public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
+    long rows = x.shape().rows();
+    int columns = x.shape().get(-1);
+    RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
+    launcher.launch(
+        "prelu",
+        g.grid(),
+        0,
+        x.address(),
+        address(shift),
+        slope.address(),
+        y.address(),
+        rows,
+        columns,
+        g.rowsPerBlock());
+  }
+
+  /** The workspace is {@link ColumnSums}'s. */
+  public void preluBackward(
+      Tensor x,
+      Tensor shift,
+      Tensor slope,
+      Tensor dy,
+      Tensor dx,
+      Tensor dslope,
+      boolean accumulate,
+      Tensor workspace) {
+    long rows = x.shape().rows();
+    int columns = x.shape().get(-1);
+    launcher.launch(
+        "prelu_backward",
+        ColumnSums.grid(rows, columns),
+        0,
+        x.address(),
+        address(shift),
+        slope.address(),
+        dy.address(),
+        dx.address(),
+        workspace.address(),
+        rows,
+        columns,
+        ColumnSums.rowsPerChunk(rows));
+    ColumnSums.finish(launcher, rows, columns, workspace, dslope, accumulate);
+  }
+}

@@ -1,0 +1,112 @@
+package slimvox.backend.cuda.kernels;
+
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/pooling.cu. */
+public final class PoolingKernels {
+  private final Launcher launcher;
+
+  public PoolingKernels(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {
+    Shape s = x.shape();
+    int planes = Math.multiplyExact(s.get(0), s.get(1));
+    launcher.launch(
+        "statistics_pooling",
+        ElementwiseKernels.ones((long) planes * s.get(3)),
+        0,
+        x.address(),
+        floor,
+        out.address(),
+        planes,
+        s.get(1),
+        s.get(2),
+        s.get(3));
+  }
+
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
+    Shape s = x.shape();
+    int planes = Math.multiplyExact(s.get(0), s.get(1));
+    launcher.launch(
+        "statistics_pooling_backward",
+        ElementwiseKernels.ones((long) planes * s.get(3)),
+        0,
+        x.address(),
+        out.address(),
+        dout.address(),
+        dx.address(),
+        planes,
+        s.get(1),
+        s.get(2),
+        s.get(3));
+  }
+
+  public void softmaxOverFrames(Tensor x, Tensor y) {
+    Shape s = x.shape();
+    launcher.launch(
+        "softmax_over_frames",
+        columns(s),
+        0,
+        x.address(),
+        y.address(),
+        s.get(0),
+        s.get(1),
+        s.get(2));
+  }
+
+  public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
+    Shape s = y.shape();
+    launcher.launch(
+        "softmax_over_frames_backward",
+        columns(s),
+        0,
+        y.address(),
+        dy.address(),
+        dx.address(),
+        s.get(0),
+        s.get(1),
+        s.get(2));
+  }
+
+  public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
+    Shape s = x.shape();
+    launcher.launch(
+        "weighted_statistics",
+        columns(s),
+        0,
+        x.address(),
+        alpha.address(),
+        floor,
+        out.address(),
+        s.get(0),
+        s.get(1),
+        s.get(2));
+  }
+
+  public void weightedStatisticsBackward(
+      Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
+    Shape s = x.shape();
+    launcher.launch(
+        "weighted_statistics_backward",
+        columns(s),
+        0,
+        x.address(),
+        alpha.address(),
+        out.address(),
+        floor,
+        dout.address(),
+        dx.address(),
+        dalpha.address(),
+        s.get(0),
+        s.get(1),
+        s.get(2));
+  }
+
+  /** A thread for each column of each utterance. */
+  private static Grid columns(Shape s) {
+    return ElementwiseKernels.ones((long) s.get(0) * s.get(2));
+  }
+}

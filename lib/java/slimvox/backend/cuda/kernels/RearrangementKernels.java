@@ -1,0 +1,97 @@
+package slimvox.backend.cuda.kernels;
+
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+
+/** The launches of lib/cuda/rearrange.cu. */
+public final class RearrangementKernels {
+  private static final int ROWS_PER_THREAD = 4;
+
+  private final Launcher launcher;
+
+  public RearrangementKernels(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  public void takeChannels(Tensor x, int first, Tensor part) {
+    int taken = part.shape().get(-1);
+    copyColumns(
+        x.address() + 4L * first,
+        x.shape().get(-1),
+        part.address(),
+        taken,
+        x.shape().rows(),
+        taken);
+  }
+
+  public void putChannels(Tensor part, int first, Tensor y) {
+    int put = part.shape().get(-1);
+    copyColumns(
+        part.address(), put, y.address() + 4L * first, y.shape().get(-1), y.shape().rows(), put);
+  }
+
+  private void copyColumns(long x, int xColumns, long y, int yColumns, long rows, int columns) {
+    RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
+    launcher.launch(
+        "copy_columns", g.grid(), 0, x, xColumns, y, yColumns, rows, columns, g.rowsPerBlock());
+  }
+
+  public void spaceToDepth(Tensor x, Tensor y) {
+    depth("space_to_depth", x.shape(), x, y);
+  }
+
+  public void depthToSpace(Tensor y, Tensor x) {
+    depth("depth_to_space", x.shape(), y, x);
+  }
+
+  private void depth(String kernel, Shape wide, Tensor from, Tensor to) {
+    int rows = Math.toIntExact(wide.rows() / 2);
+    int run = 2 * wide.get(3);
+    RowGrid g = RowGrid.of(rows, run, ROWS_PER_THREAD);
+    launcher.launch(
+        kernel,
+        g.grid(),
+        0,
+        from.address(),
+        to.address(),
+        rows,
+        wide.get(2) / 2,
+        run,
+        g.rowsPerBlock());
+  }
+
+  public void framesFirst(Tensor x, Tensor y) {
+    Shape s = x.shape();
+    int frames = Math.toIntExact((long) s.get(0) * s.get(2));
+    RowGrid g = RowGrid.of(frames, s.get(1) * s.get(3), ROWS_PER_THREAD);
+    launcher.launch(
+        "frames_first",
+        g.grid(),
+        0,
+        x.address(),
+        y.address(),
+        frames,
+        s.get(1),
+        s.get(2),
+        s.get(3),
+        g.rowsPerBlock());
+  }
+
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
+    Shape s = dx.shape();
+    int frames = Math.toIntExact((long) s.get(0) * s.get(2));
+    RowGrid g = RowGrid.of(frames, s.get(1) * s.get(3), ROWS_PER_THREAD);
+    launcher.launch(
+        "frames_first_backward",
+        g.grid(),
+        0,
+        dy.address(),
+        dx.address(),
+        frames,
+        s.get(1),
+        s.get(2),
+        s.get(3),
+        accumulate ? 1 : 0,
+        g.rowsPerBlock());
+  }
+}

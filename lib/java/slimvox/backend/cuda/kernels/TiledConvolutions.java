@@ -1,0 +1,320 @@
+package slimvox.backend.cuda.kernels;
+
+import java.util.ArrayList;
+import java.util.List;
+import slimvox.backend.Convolution;
+
+/**
+ * Convolutions by our own kernels: lib/cuda/convolution.cu, convolution_weight.cu, grouped.cu.
+ *
+ * <p>A 1x1 convolution of stride 1 is a matrix product as it is. All other dense ones are implicit
+ * products; their only workspaces are the reordered weight and, for the weight gradient, the sums
+ * of about 256 blocks, at most 17 MB. Convolutions in groups have kernels of their own.
+ */
+public final class TiledConvolutions implements Convolutions {
+  private static final int SHORTEST_SPLIT = 256; // pixels
+  private static final int ROWS_PER_THREAD = 4; // grouped
+  private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
+  private static final int GROUPED_BLOCKS = 1024;
+
+  private final Launcher launcher;
+  private final MatrixProducts products;
+  private final String kind;
+
+  /**
+   * Convolutions by our kernels.
+   *
+   * @param products for 1x1 convolutions of stride 1
+   * @param tf32 whether factors may be rounded to TF32 (10 bits of fraction) for tensor cores;
+   *     cards without them multiply in float32, as do convolutions in groups and the weight
+   *     gradient of a first layer
+   */
+  public TiledConvolutions(Launcher launcher, MatrixProducts products, boolean tf32) {
+    this.launcher = launcher;
+    this.products = products;
+    this.kind = tf32 ? "tf32_" : "";
+  }
+
+  /** Whether a convolution is a matrix product as it is. */
+  public static boolean isProduct(Convolution g) {
+    return g.groups() == 1
+        && taps(g) == 1
+        && g.strideHeight() == 1
+        && g.strideWidth() == 1
+        && g.padHeight() == 0
+        && g.padWidth() == 0;
+  }
+
+  private static int taps(Convolution g) {
+    return g.kernelHeight() * g.kernelWidth();
+  }
+
+  private static int outPixels(Convolution g) {
+    return Math.toIntExact((long) g.batch() * g.outHeight() * g.outWidth());
+  }
+
+  private static int inPixels(Convolution g) {
+    return Math.toIntExact((long) g.batch() * g.height() * g.width());
+  }
+
+  // ---- forward
+
+  @Override
+  public long forwardWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(false, true, outPixels(g), g.outChannels(), g.inChannels());
+    }
+    return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
+  }
+
+  @Override
+  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          false, true, outPixels(g), g.outChannels(), g.inChannels(), x, weight, y, add, workspace);
+    } else if (g.groups() > 1) {
+      if (isDepthwise3x3(g)) {
+        depthwise(g, x, weight, y, false, add);
+      } else {
+        RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
+        groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add ? 1 : 0);
+      }
+    } else {
+      reorder(g, weight, workspace, false);
+      Gather.forward(g).launch(launcher, kind, g, x, workspace, y, add);
+    }
+  }
+
+  private void reorder(Convolution g, long weight, long workspace, boolean backward) {
+    launcher.launch(
+        "reorder_weight",
+        ElementwiseKernels.ones(g.weightShape().size()),
+        0,
+        weight,
+        workspace,
+        g.outChannels(),
+        g.inChannels(),
+        taps(g),
+        backward ? 1 : 0);
+  }
+
+  // ---- backward to the data
+
+  @Override
+  public long backwardDataWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(false, false, inPixels(g), g.inChannels(), g.outChannels());
+    }
+    return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
+  }
+
+  @Override
+  public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          false,
+          false,
+          inPixels(g),
+          g.inChannels(),
+          g.outChannels(),
+          dy,
+          weight,
+          dx,
+          false,
+          workspace);
+    } else if (g.groups() > 1) {
+      if (isDepthwise3x3(g) && g.strideHeight() == 1 && g.strideWidth() == 1) {
+        depthwise(g, dy, weight, dx, true, false);
+      } else {
+        RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
+        groupedLaunch("grouped_backward_data", grid, g, dy, weight, dx, inPixels(g));
+      }
+    } else {
+      reorder(g, weight, workspace, true);
+      for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
+        for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
+          Gather.backward(g, row, column).launch(launcher, kind, g, dy, workspace, dx, false);
+        }
+      }
+    }
+  }
+
+  // ---- backward to the weight
+
+  private static int rowsOfProduct(Convolution g) {
+    return taps(g) * g.inChannels();
+  }
+
+  private static int weightTile(Convolution g) {
+    return g.inChannels() % 4 == 0 ? TiledProducts.tileColumns(g.outChannels()) : 32;
+  }
+
+  private static int pixelsPerSplit(Convolution g) {
+    int pixels = outPixels(g);
+    if (g.groups() > 1) {
+      // So that the partial sums of wide layers do not become larger than those of narrow ones.
+      int columnBlocks = Grid.blocks(g.outChannels(), 32);
+      int splits = Math.max(16, GROUPED_BLOCKS / columnBlocks);
+      return Math.max(SHORTEST_SPLIT, Grid.blocks(pixels, splits));
+    }
+    long tiles =
+        (long) Grid.blocks(rowsOfProduct(g), TiledProducts.ROWS)
+            * Grid.blocks(g.outChannels(), weightTile(g));
+    long splits = Math.max(1, TiledProducts.BLOCKS / tiles);
+    return Math.max(SHORTEST_SPLIT, 8 * Grid.blocks(pixels, 8 * splits));
+  }
+
+  private static int splits(Convolution g) {
+    return Grid.blocks(outPixels(g), pixelsPerSplit(g));
+  }
+
+  @Override
+  public long backwardWeightWorkspace(Convolution g) {
+    if (isProduct(g)) {
+      return products.workspace(true, false, g.outChannels(), g.inChannels(), outPixels(g));
+    }
+    return 4L * splits(g) * g.weightShape().size();
+  }
+
+  @Override
+  public void backwardWeight(
+      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+    if (isProduct(g)) {
+      products.multiply(
+          true,
+          false,
+          g.outChannels(),
+          g.inChannels(),
+          outPixels(g),
+          dy,
+          x,
+          dweight,
+          accumulate,
+          workspace);
+      return;
+    }
+    if (g.groups() > 1) {
+      groupedWeight(g, x, dy, workspace);
+    } else {
+      int tile = weightTile(g);
+      Grid grid =
+          new Grid(
+              Grid.blocks(rowsOfProduct(g), TiledProducts.ROWS),
+              Grid.blocks(g.outChannels(), tile),
+              splits(g),
+              TiledProducts.threads(tile),
+              1,
+              1);
+      launcher.launch(
+          g.inChannels() % 4 == 0 ? "weight_gradient_" + kind + tile : "weight_gradient_odd",
+          grid,
+          0,
+          x,
+          dy,
+          workspace,
+          (long) outPixels(g),
+          pixelsPerSplit(g),
+          g.height(),
+          g.width(),
+          g.inChannels(),
+          g.outHeight(),
+          g.outWidth(),
+          g.outChannels(),
+          g.strideHeight(),
+          g.strideWidth(),
+          g.padHeight(),
+          g.padWidth(),
+          g.kernelWidth(),
+          taps(g));
+    }
+    launcher.launch(
+        "sum_weight_splits",
+        ElementwiseKernels.ones(g.weightShape().size()),
+        0,
+        workspace,
+        dweight,
+        g.outChannels(),
+        g.inChannels() / g.groups(),
+        taps(g),
+        splits(g),
+        accumulate ? 1 : 0);
+  }
+
+  // ---- groups
+
+  private static boolean isDepthwise3x3(Convolution g) {
+    return g.groups() == g.inChannels()
+        && g.groups() == g.outChannels()
+        && g.kernelHeight() == 3
+        && g.kernelWidth() == 3;
+  }
+
+  private void depthwise(
+      Convolution g, long source, long weight, long to, boolean backward, boolean add) {
+    int pixels = backward ? inPixels(g) : outPixels(g);
+    RowGrid grid = RowGrid.of(pixels, g.outChannels(), ROWS_PER_THREAD);
+    launcher.launch(
+        "depthwise",
+        grid.grid(),
+        0,
+        source,
+        weight,
+        to,
+        pixels,
+        grid.rowsPerBlock(),
+        backward ? g.outHeight() : g.height(),
+        backward ? g.outWidth() : g.width(),
+        g.outChannels(),
+        backward ? g.height() : g.outHeight(),
+        backward ? g.width() : g.outWidth(),
+        g.strideHeight(),
+        g.strideWidth(),
+        backward ? g.padHeight() - 2 : -g.padHeight(),
+        backward ? g.padWidth() - 2 : -g.padWidth(),
+        backward ? 1 : 0,
+        add ? 1 : 0);
+  }
+
+  private void groupedWeight(Convolution g, long x, long dy, long workspace) {
+    int sums = taps(g) * (g.inChannels() / g.groups());
+    RowGrid grid =
+        RowGrid.ofBlocks(outPixels(g), g.outChannels(), pixelsPerSplit(g))
+            .deep(Grid.blocks(sums, GROUPED_SUMS));
+    groupedLaunch("grouped_backward_weight", grid, g, x, dy, workspace, outPixels(g));
+  }
+
+  private void groupedLaunch(
+      String kernel,
+      RowGrid grid,
+      Convolution g,
+      long a,
+      long b,
+      long c,
+      int pixels,
+      Object... more) {
+    List<Object> arguments =
+        new ArrayList<>(
+            List.of(
+                a,
+                b,
+                c,
+                pixels,
+                grid.rowsPerBlock(),
+                g.height(),
+                g.width(),
+                g.inChannels(),
+                g.outHeight(),
+                g.outWidth(),
+                g.outChannels(),
+                g.kernelHeight(),
+                g.kernelWidth(),
+                g.strideHeight(),
+                g.strideWidth(),
+                g.padHeight(),
+                g.padWidth(),
+                g.inChannels() / g.groups(),
+                g.outChannels() / g.groups()));
+    arguments.addAll(List.of(more));
+    launcher.launch(kernel, grid.grid(), 0, arguments.toArray());
+  }
+}

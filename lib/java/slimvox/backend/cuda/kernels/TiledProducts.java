@@ -1,0 +1,92 @@
+package slimvox.backend.cuda.kernels;
+
+/**
+ * Matrix products by our own kernels, lib/cuda/matrix.cu: for tests, and where cuBLAS is not found.
+ *
+ * <p>A product with too few tiles for a card is cut along k, so that about 256 blocks run; their
+ * sums lie in the workspace and are added in order. How it is cut depends on the sizes only.
+ */
+public final class TiledProducts implements MatrixProducts {
+  static final int ROWS = 128; // of a tile
+  static final int BLOCKS = 256; // enough for two a multiprocessor of the largest card
+  private static final int SHORTEST_SPLIT = 256;
+
+  private final Launcher launcher;
+
+  public TiledProducts(Launcher launcher) {
+    this.launcher = launcher;
+  }
+
+  /** Columns of the smallest tile that covers as many; one of the largest otherwise. */
+  static int tileColumns(int n) {
+    return n <= 32 ? 32 : n <= 64 ? 64 : 128;
+  }
+
+  /** Threads of a block that works on a tile of so many columns. */
+  static int threads(int tileColumns) {
+    return tileColumns == 32 ? 128 : 256;
+  }
+
+  private static int splits(int m, int n, int k) {
+    int tileColumns = tileColumns(n);
+    long tiles = (long) Grid.blocks(m, ROWS) * Grid.blocks(n, tileColumns);
+    long wanted = Math.max(1, BLOCKS / tiles);
+    int depth = depth(k, (int) Math.min(wanted, Grid.blocks(k, SHORTEST_SPLIT)));
+    return Grid.blocks(k, depth);
+  }
+
+  /** Length of each split, a multiple of 8. */
+  private static int depth(int k, int splits) {
+    return 8 * Grid.blocks(k, 8L * splits);
+  }
+
+  @Override
+  public long workspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    int splits = splits(m, n, k);
+    return splits == 1 ? 0 : 4L * splits * m * n;
+  }
+
+  @Override
+  public void multiply(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      long a,
+      long b,
+      long c,
+      boolean accumulate,
+      long workspace) {
+    int splits = splits(m, n, k);
+    int tileColumns = tileColumns(n);
+    Grid grid =
+        new Grid(
+            Grid.blocks(m, ROWS), Grid.blocks(n, tileColumns), splits, threads(tileColumns), 1, 1);
+    launcher.launch(
+        "product_" + tileColumns,
+        grid,
+        0,
+        a,
+        b,
+        splits == 1 ? c : workspace,
+        m,
+        n,
+        k,
+        transposeA ? 1 : 0,
+        transposeB ? 1 : 0,
+        depth(k, splits),
+        splits == 1 && accumulate ? 1 : 0);
+    if (splits == 1) return;
+    long count = (long) m * n;
+    launcher.launch(
+        "sum_splits",
+        ElementwiseKernels.ones(count),
+        0,
+        workspace,
+        c,
+        count,
+        splits,
+        accumulate ? 1 : 0);
+  }
+}

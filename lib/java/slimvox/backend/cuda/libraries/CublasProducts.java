@@ -1,0 +1,116 @@
+package slimvox.backend.cuda.libraries;
+
+import jcuda.Pointer;
+import jcuda.jcublas.JCublas2;
+import jcuda.jcublas.cublasHandle;
+import jcuda.jcublas.cublasMath;
+import jcuda.jcublas.cublasOperation;
+import jcuda.jcublas.cublasStatus;
+import jcuda.runtime.cudaStream_t;
+import slimvox.backend.DeviceException;
+import slimvox.backend.cuda.driver.CudaContext;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+
+/**
+ * Matrix products by cuBLAS, which works in the caller's memory only.
+ *
+ * <p>The workspace is of one size for all products, what NVIDIA recommends for cards before Hopper:
+ * so a step can be planned without a card, and its bits do not depend on how much is free.
+ */
+public final class CublasProducts implements MatrixProducts, AutoCloseable {
+  private static final long WORKSPACE = 4L << 20;
+  private static final long ALIGNMENT = 256; // what cuBLAS asks of a workspace
+
+  /** What every product needs; a constant, so that who reads it does not load JCuda. */
+  public static final long BYTES = WORKSPACE + ALIGNMENT;
+
+  /** What a launch is called in messages. */
+  public static final String LAUNCH = "of cuBLAS";
+
+  private static final Pointer ONE = Pointer.to(new float[] {1});
+  private static final Pointer ZERO = Pointer.to(new float[] {0});
+
+  private final CudaContext context;
+  private final cublasHandle handle = new cublasHandle();
+
+  /**
+   * Opens the library for the context's stream.
+   *
+   * @param tf32 whether factors may be rounded to 10 bits of mantissa, which newer cards multiply
+   *     several times as fast
+   */
+  public CublasProducts(CudaContext context, boolean tf32) {
+    this.context = context;
+    context.enter();
+    check(JCublas2.cublasCreate(handle), "cublasCreate");
+    check(JCublas2.cublasSetStream(handle, new cudaStream_t(context.stream())), "cublasSetStream");
+    check(
+        JCublas2.cublasSetMathMode(
+            handle, tf32 ? cublasMath.CUBLAS_TF32_TENSOR_OP_MATH : cublasMath.CUBLAS_DEFAULT_MATH),
+        "cublasSetMathMode");
+  }
+
+  /** {@code 12.6.4}. */
+  public String version() {
+    int[] version = new int[1];
+    check(JCublas2.cublasGetVersion(handle, version), "cublasGetVersion");
+    return "%d.%d.%d".formatted(version[0] / 10000, version[0] / 100 % 100, version[0] % 100);
+  }
+
+  @Override
+  public long workspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+    return BYTES;
+  }
+
+  @Override
+  public void multiply(
+      boolean transposeA,
+      boolean transposeB,
+      int m,
+      int n,
+      int k,
+      long a,
+      long b,
+      long c,
+      boolean accumulate,
+      long workspace) {
+    context.enter();
+    long aligned = (workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    check(
+        JCublas2.cublasSetWorkspace(handle, CudaContext.pointer(aligned), WORKSPACE),
+        "cublasSetWorkspace");
+    // Row-major c is column-major c transposed: c' (n x m) = op(b)' op(a)'.
+    check(
+        JCublas2.cublasSgemm(
+            handle,
+            operation(transposeB),
+            operation(transposeA),
+            n,
+            m,
+            k,
+            ONE,
+            CudaContext.pointer(b),
+            transposeB ? k : n,
+            CudaContext.pointer(a),
+            transposeA ? m : k,
+            accumulate ? ONE : ZERO,
+            CudaContext.pointer(c),
+            n),
+        "cublasSgemm of %d x %d x %d".formatted(m, n, k));
+    context.launched(LAUNCH);
+  }
+
+  private static int operation(boolean transpose) {
+    return transpose ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;
+  }
+
+  private static void check(int status, String function) {
+    if (status == cublasStatus.CUBLAS_STATUS_SUCCESS) return;
+    throw new DeviceException(function + " failed: " + cublasStatus.stringFor(status));
+  }
+
+  @Override
+  public void close() {
+    JCublas2.cublasDestroy(handle);
+  }
+}

@@ -1,0 +1,237 @@
+package slimvox.backend.cuda.libraries;
+
+import java.util.HashMap;
+import java.util.Map;
+import slimvox.backend.Convolution;
+import slimvox.backend.DeviceException;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.kernels.Launcher;
+import slimvox.backend.cuda.kernels.RowGrid;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+
+/**
+ * Convolutions by cuDNN, and by our own kernels where cuDNN has no algorithm that fits.
+ *
+ * <p>Left to our own: what is a matrix product as it is, which is cuBLAS's, and depthwise
+ * convolutions, which have one multiplication for every number read. Each pass of each geometry is
+ * chosen once, when its workspace is first asked for. That holds the weight in cuDNN's order (O,
+ * kH, kW, I) and cuDNN's own workspace, and is never smaller than what our kernels need: they can
+ * still step in when cuDNN refuses at the launch.
+ */
+public final class CudnnConvolutions implements Convolutions {
+  private static final long ALIGNMENT = 256;
+  private static final int ROWS_PER_THREAD = 4;
+
+  private record Key(Convolution geometry, Cudnn.Pass pass) {}
+
+  /** How a pass is done: by our kernels where there is no plan, for the reason given. */
+  private record Choice(CudnnPlan plan, long bytes, String reason) {}
+
+  private final Cudnn cudnn;
+  private final Convolutions own;
+  private final Launcher launcher;
+  private final Map<Key, Choice> choices = new HashMap<>();
+
+  /** cuDNN before {@code own}; all three on the same stream. */
+  public CudnnConvolutions(Cudnn cudnn, Convolutions own, Launcher launcher) {
+    this.cudnn = cudnn;
+    this.own = own;
+    this.launcher = launcher;
+  }
+
+  // ---- choice
+
+  private Choice choice(Convolution g, Cudnn.Pass pass) {
+    return choices.computeIfAbsent(new Key(g, pass), this::choose);
+  }
+
+  private Choice choose(Key key) {
+    Convolution g = key.geometry;
+    long ownBytes = ownWorkspace(g, key.pass);
+    String reason = leftToOwn(g);
+    if (reason != null) return new Choice(null, ownBytes, reason);
+    try {
+      CudnnPlan plan = cudnn.plan(g, key.pass);
+      return new Choice(plan, Math.max(ownBytes, bytes(g, plan.workspace())), null);
+    } catch (CudnnFailure e) {
+      return new Choice(null, ownBytes, e.getMessage());
+    }
+  }
+
+  /** Why a convolution is not cuDNN's; null if it may be. */
+  private static String leftToOwn(Convolution g) {
+    if (TiledConvolutions.isProduct(g)) return "a matrix product";
+    return g.groups() > 1 && g.inChannels() == g.groups() ? "a depthwise convolution" : null;
+  }
+
+  /** What a pass needs with so much workspace for cuDNN itself. */
+  private static long bytes(Convolution g, long workspace) {
+    long bytes = reorderedBytes(g) + workspace;
+    return bytes > 0 ? bytes + ALIGNMENT : 0; // the block may begin between two multiples of it
+  }
+
+  /**
+   * The most that a pass of a convolution can need on any card.
+   *
+   * @param own bytes of our own kernels
+   * @param limit the most that cuDNN itself may be given
+   */
+  public static long most(Convolution g, long own, long limit) {
+    return leftToOwn(g) == null ? Math.max(own, bytes(g, limit)) : own;
+  }
+
+  private long ownWorkspace(Convolution g, Cudnn.Pass pass) {
+    return switch (pass) {
+      case FORWARD -> own.forwardWorkspace(g);
+      case BACKWARD_DATA -> own.backwardDataWorkspace(g);
+      case BACKWARD_WEIGHT -> own.backwardWeightWorkspace(g);
+    };
+  }
+
+  /** Why cuDNN does not do this pass; null if it does. */
+  public String reason(Convolution g, Cudnn.Pass pass) {
+    return choice(g, pass).reason;
+  }
+
+  /** The algorithm that was chosen, with the workspace that cuDNN itself needs; null if none. */
+  CudnnPlan plan(Convolution g, Cudnn.Pass pass) {
+    return choice(g, pass).plan;
+  }
+
+  /**
+   * Runs a pass by cuDNN.
+   *
+   * @return whether it did; if not, our own kernels have to, from now on
+   */
+  private boolean run(
+      Convolution g, CudnnPlan plan, long first, long second, long result, boolean add, long at) {
+    try {
+      cudnn.run(plan, first, second, result, add, at);
+      return true;
+    } catch (CudnnFailure e) {
+      if (!e.isRefusal()) {
+        throw new DeviceException(
+            "cuDNN failed in a convolution of %s by %s, strides %d and %d, groups %d: %s; resume the"
+                    .formatted(
+                        g.inShape(),
+                        g.weightShape(),
+                        g.strideHeight(),
+                        g.strideWidth(),
+                        g.groups(),
+                        e.getMessage())
+                + " run from its last checkpoint, without cuDNN by SLIMVOX_CUDNN=off",
+            e);
+      }
+      Key key = new Key(g, plan.pass());
+      choices.put(key, new Choice(null, choices.get(key).bytes, e.getMessage()));
+      return false;
+    }
+  }
+
+  // ---- weights in cuDNN's order
+
+  private static boolean isReordered(Convolution g) {
+    return g.kernelHeight() * g.kernelWidth() > 1 && g.inChannels() > g.groups();
+  }
+
+  private static long aligned(long bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+
+  private static long reorderedBytes(Convolution g) {
+    return isReordered(g) ? aligned(4 * g.weightShape().size()) : 0;
+  }
+
+  /** O, I, taps to O, taps, I: frames_first with a filter as a frame, its taps as channels. */
+  private void reorder(Convolution g, long weight, long to) {
+    int channels = g.inChannels() / g.groups();
+    int taps = g.kernelHeight() * g.kernelWidth();
+    RowGrid grid = RowGrid.of(g.outChannels(), channels * taps, ROWS_PER_THREAD);
+    launcher.launch(
+        "frames_first",
+        grid.grid(),
+        0,
+        weight,
+        to,
+        g.outChannels(),
+        channels,
+        1,
+        taps,
+        grid.rowsPerBlock());
+  }
+
+  private void restore(Convolution g, long from, long weight, boolean accumulate) {
+    int channels = g.inChannels() / g.groups();
+    int taps = g.kernelHeight() * g.kernelWidth();
+    RowGrid grid = RowGrid.of(g.outChannels(), channels * taps, ROWS_PER_THREAD);
+    launcher.launch(
+        "frames_first_backward",
+        grid.grid(),
+        0,
+        from,
+        weight,
+        g.outChannels(),
+        channels,
+        1,
+        taps,
+        accumulate ? 1 : 0,
+        grid.rowsPerBlock());
+  }
+
+  // ---- the three passes
+
+  @Override
+  public long forwardWorkspace(Convolution g) {
+    return choice(g, Cudnn.Pass.FORWARD).bytes;
+  }
+
+  @Override
+  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
+    CudnnPlan plan = plan(g, Cudnn.Pass.FORWARD);
+    if (plan != null) {
+      long start = aligned(workspace);
+      if (isReordered(g)) reorder(g, weight, start);
+      long filter = isReordered(g) ? start : weight;
+      if (run(g, plan, x, filter, y, add, start + reorderedBytes(g))) return;
+    }
+    own.forward(g, x, weight, y, add, workspace);
+  }
+
+  @Override
+  public long backwardDataWorkspace(Convolution g) {
+    return choice(g, Cudnn.Pass.BACKWARD_DATA).bytes;
+  }
+
+  @Override
+  public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+    CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_DATA);
+    if (plan != null) {
+      long start = aligned(workspace);
+      if (isReordered(g)) reorder(g, weight, start);
+      long filter = isReordered(g) ? start : weight;
+      if (run(g, plan, filter, dy, dx, false, start + reorderedBytes(g))) return;
+    }
+    own.backwardData(g, dy, weight, dx, workspace);
+  }
+
+  @Override
+  public long backwardWeightWorkspace(Convolution g) {
+    return choice(g, Cudnn.Pass.BACKWARD_WEIGHT).bytes;
+  }
+
+  @Override
+  public void backwardWeight(
+      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+    CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
+    if (plan != null) {
+      long start = aligned(workspace);
+      boolean direct = !isReordered(g);
+      long to = direct ? dweight : start;
+      if (run(g, plan, x, dy, to, direct && accumulate, start + reorderedBytes(g))) {
+        if (!direct) restore(g, start, dweight, accumulate);
+        return;
+      }
+    }
+    own.backwardWeight(g, x, dy, dweight, accumulate, workspace);
+  }
+}

@@ -1,0 +1,2 @@
+/** cuBLAS, cuDNN and where a machine has them. */
+package slimvox.backend.cuda.libraries;

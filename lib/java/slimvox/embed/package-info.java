@@ -1,0 +1,2 @@
+/** From utterances to embeddings. */
+package slimvox.embed;

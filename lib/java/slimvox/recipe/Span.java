@@ -1,0 +1,100 @@
+package slimvox.recipe;
+
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.math.BigDecimal;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A stretch of a training run: {@code 1000 steps}, {@code 6 epochs} or {@code 40 %} of the run.
+ *
+ * @param amount how many, at least 0; steps are whole
+ * @param unit of what
+ */
+public record Span(double amount, Unit unit) {
+  private static final Pattern TEXT =
+      Pattern.compile("([0-9]{1,10}(?:\\.[0-9]{1,6})?)\\s*(steps?|epochs?|%)");
+
+  /** What a span counts. */
+  public enum Unit {
+    STEPS,
+    EPOCHS,
+    PERCENT
+  }
+
+  public Span {
+    double most = unit == Unit.PERCENT ? 100 : 9_999_999_999.0;
+    if (!(amount >= 0 && amount <= most) || (unit == Unit.STEPS && amount % 1 != 0)) {
+      throw new IllegalArgumentException(text(amount, unit) + " is not a part of a run");
+    }
+  }
+
+  /** So many optimizer steps. */
+  public static Span steps(long steps) {
+    return new Span(steps, Unit.STEPS);
+  }
+
+  /** So many passes over the training corpus. */
+  public static Span epochs(double epochs) {
+    return new Span(epochs, Unit.EPOCHS);
+  }
+
+  /** So many hundredths of the run. */
+  public static Span percent(double percent) {
+    return new Span(percent, Unit.PERCENT);
+  }
+
+  /**
+   * Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too.
+   *
+   * @throws IllegalArgumentException for another text
+   */
+  @JsonCreator
+  public static Span parse(String text) {
+    Matcher m = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
+    if (!m.matches()) {
+      throw new IllegalArgumentException(
+          "'" + text + "' is not a number of steps, epochs or %, as in 500 steps");
+    }
+    Unit unit =
+        switch (m.group(2).charAt(0)) {
+          case 's' -> Unit.STEPS;
+          case 'e' -> Unit.EPOCHS;
+          default -> Unit.PERCENT;
+        };
+    return new Span(Double.parseDouble(m.group(1)), unit);
+  }
+
+  /**
+   * Returns the span in optimizer steps, to the nearest.
+   *
+   * @param stepsPerEpoch steps of one pass over the training corpus
+   * @param runSteps steps of the whole run
+   */
+  public long toSteps(long stepsPerEpoch, long runSteps) {
+    return Math.round(
+        switch (unit) {
+          case STEPS -> amount;
+          case EPOCHS -> amount * stepsPerEpoch;
+          case PERCENT -> amount / 100 * runSteps;
+        });
+  }
+
+  @JsonValue
+  @Override
+  public String toString() {
+    return text(amount, unit);
+  }
+
+  private static String text(double amount, Unit unit) {
+    String number =
+        Double.isFinite(amount)
+            ? new BigDecimal(Double.toString(amount)).stripTrailingZeros().toPlainString()
+            : Double.toString(amount);
+    if (unit == Unit.PERCENT) return number + " %";
+    String name = unit.name().toLowerCase(Locale.ROOT);
+    return number + " " + (amount == 1 ? name.substring(0, name.length() - 1) : name);
+  }
+}

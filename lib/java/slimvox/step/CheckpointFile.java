@@ -1,0 +1,87 @@
+package slimvox.step;
+
+import java.nio.file.Path;
+import slimvox.backend.Backend;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.models.Weights;
+import slimvox.recipe.Recipe;
+import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
+
+/** What may be read of a run's checkpoint without the run: its recipe and its network. */
+public final class CheckpointFile {
+  /** Before the names of the optimizer's state. */
+  public static final String OPTIMIZER = "optimizer.";
+
+  private CheckpointFile() {}
+
+  /**
+   * Loads the weights of a teacher.
+   *
+   * @throws InputException if the file is damaged, or its embeddings are not comparable
+   */
+  public static void loadTeacher(Path path, Network teacher) {
+    Weights.load(open(path), "", teacher.state(), CheckpointFile::isNotOfNetwork);
+  }
+
+  /**
+   * The teacher's network.
+   *
+   * @param student that will learn from it
+   * @throws InputException if the file is no checkpoint, or its embeddings are of another size
+   */
+  public static ModelSpec teacherSpec(Path path, ModelSpec student) {
+    ModelSpec teacher = recipe(path).model().spec();
+    if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
+      throw new InputException(
+          ("%s: the teacher makes embeddings of %d values from %d bins, this network %d from %d;"
+                  + " they must agree")
+              .formatted(
+                  path,
+                  teacher.embeddingSize(),
+                  teacher.bins(),
+                  student.embeddingSize(),
+                  student.bins()));
+    }
+    return teacher;
+  }
+
+  public static boolean isNotOfNetwork(String name) {
+    return name.startsWith("projection.") || name.startsWith(OPTIMIZER);
+  }
+
+  public static Safetensors open(Path path) {
+    Safetensors file = Safetensors.read(path);
+    if (!file.metadata().containsKey("recipe")
+        || !file.metadata().getOrDefault("steps", "").matches("\\d{1,10}")) {
+      throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
+    }
+    return file.requireChecksums();
+  }
+
+  public static Recipe recipe(Safetensors file) {
+    return Recipe.parse(file.metadata().get("recipe"), file.file() + ": its recipe");
+  }
+
+  /** The recipe of a checkpoint. */
+  public static Recipe recipe(Path path) {
+    return recipe(open(path));
+  }
+
+  /**
+   * Loads the network of a checkpoint, for embedding.
+   *
+   * @throws InputException if the file is damaged or no checkpoint
+   */
+  public static Network network(Path path, Backend backend) {
+    Safetensors file = open(path);
+    return backend.owning(
+        () -> {
+          Network network = Models.build(recipe(file).model().spec(), backend);
+          Weights.load(file, "", network.state(), CheckpointFile::isNotOfNetwork);
+          return network;
+        });
+  }
+}

@@ -1,0 +1,164 @@
+package slimvox.backend.cpu.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Random;
+import java.util.function.DoubleBinaryOperator;
+import org.junit.jupiter.api.Test;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.KernelFixture;
+import slimvox.memory.Category;
+
+class ElementwiseTest extends KernelFixture {
+  private static final int[] SIZES = {1, 4, 15, 16, 17, 31, 33, 257, 1000, 100_003};
+
+  private interface Binary {
+    void run(Tensor a, Tensor b, Tensor result);
+  }
+
+  private void check(
+      String what, Binary operation, DoubleBinaryOperator expected, double tolerance) {
+    for (int size : SIZES) {
+      float[] a = normal(size);
+      float[] b = normal(size);
+      double[] want = new double[size];
+      for (int i = 0; i < size; i++) want[i] = expected.applyAsDouble(a[i], b[i]);
+      Tensor aT = tensor(a, size);
+      Tensor bT = tensor(b, size);
+      Tensor result = tensor(size);
+      operation.run(aT, bT, result);
+      assertClose(what + " of " + size, want, result, tolerance);
+      operation.run(aT, bT, bT);
+      assertArrayEquals(ops.floats(result), ops.floats(bT), what + " in place");
+      assertArrayEquals(a, ops.floats(aT), what + " leaves its input alone");
+    }
+  }
+
+  @Test
+  void reluAndItsBackward() {
+    check("relu", (x, b, y) -> ops.relu(b, y), (x, b) -> Math.max(b, 0), 0);
+    check("backward", ops::reluBackward, (y, dy) -> y > 0 ? dy : 0, 0);
+  }
+
+  @Test
+  void tanhAndItsBackward() {
+    check("tanh", (x, b, y) -> ops.tanh(b, y), (x, b) -> Math.tanh(b), 3e-7);
+    check("backward", ops::tanhBackward, (y, dy) -> dy * (1 - y * y), 3e-7);
+  }
+
+  @Test
+  void addScaledFillAndCopy() {
+    check(
+        "addScaled",
+        (a, b, y) -> {
+          if (y != b) ops.copy(b, y);
+          ops.addScaled(-0.3f, a, y);
+        },
+        (a, b) -> b - 0.3f * a,
+        1e-7);
+    for (int size : SIZES) {
+      Tensor x = tensor(size);
+      ops.fill(x, 1.5f);
+      assertArrayEquals(filled(size, i -> 1.5), ops.floats(x));
+    }
+  }
+
+  @Test
+  void addRoundedIsExactAndRoundsTiesToEven() {
+    float step = 1f / 16384;
+    for (int size : SIZES) {
+      double[] wild = {0, 0.5, -0.5, 1.5, 2.5, -2.5, 8388607.5, -8388609, 3e7, 0.49999997};
+      Random random = new Random(size);
+      float[] x = filled(size, i -> step * wild[(i * 7) % wild.length] + i % 3 * step);
+      float[] y = filled(size, i -> step * Math.rint(1e5 * random.nextGaussian()));
+      Tensor xT = tensor(x, size);
+      Tensor yT = tensor(y, size);
+      float largest = ops.addRounded(1, xT, step, yT);
+      float[] expected = new float[size];
+      float bound = 0;
+      for (int i = 0; i < size; i++) {
+        expected[i] = (float) (y[i] + step * Math.rint((double) x[i] / step));
+        bound = Math.max(bound, Math.abs(expected[i]));
+      }
+      assertArrayEquals(expected, ops.floats(yT));
+      assertEquals(bound, largest);
+      if (bound <= 1024) {
+        ops.addRounded(-1, xT, step, yT);
+        assertArrayEquals(y, ops.floats(yT), "what was added comes off to the bit");
+      }
+    }
+  }
+
+  @Test
+  void otherTypesAreFilledAndCopied() {
+    Tensor ints = backend.allocate(Category.INPUT, "i", DataType.INT32, Shape.of(1001));
+    Tensor ints2 = backend.allocate(Category.INPUT, "j", DataType.INT32, Shape.of(1001));
+    ops.fill(ints, -7);
+    ops.copy(ints, ints2);
+    assertEquals(-7 * 1001, java.util.Arrays.stream(ops.ints(ints2)).sum());
+    Tensor bytes = backend.allocate(Category.INPUT, "b", DataType.UINT8, Shape.of(1001));
+    ops.fill(bytes, 200);
+    for (byte b : ops.bytes(bytes)) assertEquals((byte) 200, b);
+    ops.upload(new byte[1001], bytes);
+    for (byte b : ops.bytes(bytes)) assertEquals(0, b);
+  }
+
+  @Test
+  void nanPassesThroughReluSoThatItIsFound() {
+    Tensor x = tensor(filled(40, i -> i == 33 ? Double.NaN : -1), 40);
+    ops.relu(x, x);
+    assertTrue(Float.isNaN(ops.floats(x)[33]));
+  }
+
+  @Test
+  void oneNonFiniteElementIsFoundAnywhere() {
+    for (int size : SIZES) {
+      float[] v = normal(size);
+      assertTrue(ops.isFinite(tensor(v, size)));
+      for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1 / 0f}) {
+        for (int at : new int[] {0, size / 2, size - 1}) {
+          float kept = v[at];
+          v[at] = bad;
+          assertFalse(ops.isFinite(tensor(v, size)), bad + " at " + at + " of " + size);
+          v[at] = kept;
+        }
+      }
+    }
+  }
+
+  @Test
+  void rowsAreAddedAndSummed() {
+    for (int channels : CHANNELS) {
+      for (int rows : new int[] {1, 2, 7, 100, 5000}) {
+        String what = rows + " x " + channels;
+        float[] y = normal(rows * channels);
+        float[] b = normal(channels);
+        double[] added = new double[y.length];
+        double[] sums = new double[channels];
+        double[] more = new double[channels];
+        for (int c = 0; c < channels; c++) more[c] = b[c];
+        for (int i = 0; i < y.length; i++) {
+          added[i] = y[i] + b[i % channels];
+          sums[i % channels] += y[i];
+          more[i % channels] += y[i];
+        }
+        Tensor yT = tensor(y, rows, channels);
+        Tensor bT = tensor(b, channels);
+        Tensor sumT = tensor(channels);
+        double size = Math.sqrt(rows);
+        ops.sumRows(yT, sumT, false);
+        assertClose(what + " sum", sums, ops.floats(sumT), 1e-6, size);
+        ops.addToRows(bT, yT);
+        assertClose(what + " add", added, yT, 1e-7);
+        ops.upload(y, yT);
+        ops.sumRows(yT, bT, true);
+        assertClose(what + " accumulated", more, ops.floats(bT), 1e-6, size);
+      }
+    }
+  }
+}

@@ -1,0 +1,213 @@
+package slimvox.backend.cuda.driver;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import slimvox.backend.DeviceException;
+import slimvox.backend.OutOfDeviceMemoryException;
+import slimvox.backend.cuda.Cuda;
+import slimvox.backend.cuda.kernels.DeviceMemory;
+import slimvox.backend.cuda.kernels.Grid;
+import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.libraries.Bindings;
+import slimvox.backend.cuda.libraries.CudaLibraries;
+import slimvox.backend.cuda.libraries.Surroundings;
+import slimvox.storage.InputException;
+
+/** What {@link OpenCardTest} runs in processes of their own. */
+public final class OpenCardProgram {
+  private static final String SOURCE =
+      """
+      extern "C" __global__ void four_arguments(float* x, long long n, int i, float f) {}
+      extern "C" __global__ void other(int i) {}
+      """;
+
+  private OpenCardProgram() {}
+
+  private static OpenCard open(String source) {
+    return Cuda.card(
+        false,
+        Cuda.cudnn(),
+        List.of(new KernelSource("lib/cuda/test.cu", source, List.of("four_arguments", "other"))),
+        List.of());
+  }
+
+  /** Compiles all of lib/cuda as the card's opening would, for a known and for a future card. */
+  private static void compile() {
+    Bindings.load(CudaLibraries.find(Surroundings.real()), CacheFolder.ofUser());
+    for (int capability : new int[] {86, 89, 121}) {
+      KernelCompiler compiler = new KernelCompiler(capability, KernelSource.headers());
+      int count = 0;
+      String start = "";
+      for (KernelSource source : KernelSource.all()) {
+        byte[] code = compiler.compile(source);
+        String head = new String(code, 0, 4, StandardCharsets.ISO_8859_1);
+        start = head.equals("\u007fELF") ? "cubin" : head.startsWith("//") ? "PTX" : head;
+        count += code.length > 1000 ? 1 : 0;
+      }
+      boolean all = count == KernelSource.all().size();
+      System.out.println(
+          compiler.version() + " " + compiler.options() + " all: " + all + " " + start);
+    }
+    try {
+      new KernelCompiler(75, List.of())
+          .compile(
+              new KernelSource("lib/cuda/bad.cu", "\n__device__ int f() { return x; }", List.of()));
+    } catch (DeviceException e) {
+      say(e);
+    }
+  }
+
+  public static void main(String[] arguments) {
+    if (arguments[0].equals("compile")) {
+      compile();
+      return;
+    }
+    try (OpenCard card = open(arguments[0].equals("broken") ? SOURCE + "#error here\n" : SOURCE)) {
+      switch (arguments[0]) {
+        case "launch" -> launch(card);
+        case "describe" -> describe(card);
+        case "multiply" -> multiply(card);
+        case "exhaust" -> exhaust(card);
+        case "fault" -> fault(card);
+        case "stage" -> stage(card);
+        default -> {}
+      }
+    } catch (DeviceException | InputException e) {
+      say(e);
+    }
+    if (arguments[0].equals("fault")) System.out.println("closed");
+  }
+
+  private static void say(Exception e) {
+    System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+  }
+
+  private static void describe(OpenCard card) {
+    System.out.println(card.description());
+    Cuda.find().details().forEach(System.out::println);
+  }
+
+  private static void launch(OpenCard card) {
+    System.out.println(card.description());
+    DeviceMemory memory = card.memory();
+    long x = memory.allocate(40);
+    card.launcher().launch("four_arguments", new Grid(2, 3, 4, 32, 2, 1), 65536, x, 5L, -7, 1.5f);
+    float[] y = new float[5];
+    memory.download(x, MemorySegment.ofArray(y));
+    System.out.println("kernel gave " + Arrays.toString(y));
+
+    byte[] there = new byte[20_000_000]; // more than both page-locked buffers
+    new Random(1).nextBytes(there);
+    byte[] back = new byte[there.length];
+    long block = memory.allocate(there.length);
+    memory.upload(MemorySegment.ofArray(there), block);
+    memory.download(block, MemorySegment.ofArray(back));
+    System.out.println(there.length + " bytes came back, equal: " + Arrays.equals(there, back));
+    memory.zero(block, 100);
+    memory.copy(block + 100, block + 200, 50);
+    memory.download(block, MemorySegment.ofArray(back));
+    System.out.println(
+        "zeroed: %s, copied: %s"
+            .formatted(
+                Arrays.equals(new byte[100], Arrays.copyOf(back, 100)),
+                Arrays.equals(back, 200, 250, there, 100, 150)));
+    System.out.printf(
+        "blocks %d, total %d%n",
+        card.driverMemory().get("blocks"), card.driverMemory().get("total"));
+    memory.free(block);
+  }
+
+  private static void stage(OpenCard card) {
+    DeviceMemory memory = card.memory();
+    float[] values = integers(new Random(3), 5_000_000);
+    float[] others = new float[values.length];
+    long buffer = memory.allocate(4L * values.length);
+    long x = memory.allocate(4L * values.length);
+    float[] back = new float[values.length];
+    memory.stage(values, buffer);
+    boolean taken = memory.takeStaged(values, x);
+    memory.download(x, MemorySegment.ofArray(back));
+    System.out.println("taken: %s, equal: %s".formatted(taken, Arrays.equals(values, back)));
+    System.out.println("twice: " + memory.takeStaged(values, x));
+    memory.stage(values, buffer);
+    System.out.println("others: " + memory.takeStaged(others, x));
+    System.out.println("after others: " + memory.takeStaged(values, x));
+  }
+
+  private static void multiply(OpenCard card) {
+    int m = 5;
+    int n = 3;
+    int k = 7;
+    double worst = 0;
+    int count = 0;
+    for (int bits = 0; bits < 8; bits++) {
+      boolean ta = (bits & 1) != 0;
+      boolean tb = (bits & 2) != 0;
+      boolean accumulate = (bits & 4) != 0;
+      Random random = new Random(bits);
+      float[] a = integers(random, m * k);
+      float[] b = integers(random, k * n);
+      float[] c = integers(random, m * n);
+      float[] wanted = c.clone();
+      for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+          float sum = accumulate ? c[i * n + j] : 0;
+          for (int l = 0; l < k; l++) {
+            sum += (ta ? a[l * m + i] : a[i * k + l]) * (tb ? b[j * k + l] : b[l * n + j]);
+          }
+          wanted[i * n + j] = sum;
+        }
+      }
+      long onA = put(card, a);
+      long onB = put(card, b);
+      long onC = put(card, c);
+      MatrixProducts products = card.cublas();
+      long workspace = card.memory().allocate(products.workspace(ta, tb, m, n, k) + 64);
+      products.multiply(ta, tb, m, n, k, onA, onB, onC, accumulate, workspace + 64);
+      card.memory().download(onC, MemorySegment.ofArray(c));
+      for (int i = 0; i < c.length; i++) worst = Math.max(worst, Math.abs(c[i] - wanted[i]));
+      count++;
+    }
+    System.out.println(count + " products, largest error " + worst);
+  }
+
+  private static float[] integers(Random random, int size) {
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) values[i] = random.nextInt(-8, 9);
+    return values;
+  }
+
+  private static long put(OpenCard card, float[] values) {
+    long address = card.memory().allocate(4L * values.length);
+    card.memory().upload(MemorySegment.ofArray(values), address);
+    return address;
+  }
+
+  private static void exhaust(OpenCard card) {
+    long first = card.memory().allocate(32 << 20);
+    try {
+      card.memory().allocate(40 << 20);
+    } catch (OutOfDeviceMemoryException e) {
+      say(e);
+    }
+    card.memory().free(first);
+    System.out.println("free again: %.1f MiB".formatted(card.context().memory()[0] / 1048576.0));
+  }
+
+  private static void fault(OpenCard card) {
+    long x = card.memory().allocate(40);
+    card.launcher().launch("four_arguments", Grid.of(1, 32), 0, x, 5L, 0, 1f);
+    card.launcher().launch("other", Grid.of(1, 32), 0, 1);
+    for (int i = 0; i < 2; i++) {
+      try {
+        card.memory().download(x, MemorySegment.ofArray(new float[10]));
+      } catch (DeviceException e) {
+        say(e);
+      }
+    }
+    card.memory().free(x);
+  }
+}

@@ -1,0 +1,290 @@
+package slimvox.backend.cuda.libraries;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.backend.Convolution;
+import slimvox.backend.DeviceException;
+import slimvox.backend.cuda.FakeCudnn;
+import slimvox.backend.cuda.FakeLibraries;
+import slimvox.backend.cuda.HostDevice;
+import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.cuda.libraries.Cudnn.Pass;
+
+/** Choice of algorithms, workspaces, refusals and failures, on the stand-in for cuDNN. */
+class CudnnConvolutionsTest {
+  private static final long LIMIT = 16 << 20;
+  private static final Convolution USUAL = square(3, 1);
+  private static final long WEIGHT = 4 * 16 * 8 * 9;
+
+  @TempDir private Path folder;
+  private FakeCudnn fake;
+
+  @BeforeEach
+  void build() throws Exception {
+    fake = new FakeCudnn(folder);
+  }
+
+  private static Convolution square(int kernel, int stride) {
+    return new Convolution(
+        2, 9, 8, 8, 16, kernel, kernel, stride, stride, kernel / 2, kernel / 2, 1);
+  }
+
+  private static Convolution oblong() {
+    return new Convolution(2, 9, 8, 8, 16, 3, 1, 1, 1, 1, 0, 1);
+  }
+
+  /** Our own, which need the same workspace for everything and note what they are asked to do. */
+  private static final class Own implements Convolutions {
+    final List<String> done = new ArrayList<>();
+    final long workspace;
+
+    Own(long workspace) {
+      this.workspace = workspace;
+    }
+
+    @Override
+    public long forwardWorkspace(Convolution g) {
+      return workspace;
+    }
+
+    @Override
+    public void forward(Convolution g, long x, long weight, long y, boolean add, long at) {
+      done.add("forward at " + at);
+    }
+
+    @Override
+    public long backwardDataWorkspace(Convolution g) {
+      return workspace;
+    }
+
+    @Override
+    public void backwardData(Convolution g, long dy, long weight, long dx, long at) {
+      done.add("backward data at " + at);
+    }
+
+    @Override
+    public long backwardWeightWorkspace(Convolution g) {
+      return workspace;
+    }
+
+    @Override
+    public void backwardWeight(
+        Convolution g, long x, long dy, long dweight, boolean accumulate, long at) {
+      done.add("backward weight at " + at + (accumulate ? " more" : ""));
+    }
+  }
+
+  private interface Work {
+    void on(CudnnConvolutions convolutions);
+  }
+
+  private void with(boolean tf32, long limit, Own own, Work work) {
+    try (Cudnn cudnn = new Cudnn(fake.library(), HostDevice.STREAM, tf32, limit)) {
+      work.on(new CudnnConvolutions(cudnn, own, (kernel, grid, shared, arguments) -> {}));
+    }
+  }
+
+  /** Algorithm and workspace of each pass. */
+  private static List<String> plans(CudnnConvolutions c, Convolution g) {
+    List<String> all = new ArrayList<>();
+    for (Pass pass : Pass.values()) {
+      CudnnPlan plan = c.plan(g, pass);
+      all.add(plan == null ? c.reason(g, pass) : plan.algorithm() + ": " + plan.workspace());
+    }
+    return all;
+  }
+
+  @Test
+  void theFirstThatIsExactAndWithinTheLimitIsTaken() {
+    // Before them in the lists: Winograd, Fourier, what adds in any order, too large a workspace.
+    String data = "1: " + (4096 + 512);
+    String weight = "1: " + (2 * WEIGHT + 512);
+    with(
+        false,
+        LIMIT,
+        new Own(0),
+        c -> assertEquals(List.of("2: " + (WEIGHT + 512), data, weight), plans(c, USUAL)));
+    with(
+        false,
+        64 << 20,
+        new Own(0),
+        c -> assertEquals(List.of("1: 67108864", data, weight), plans(c, USUAL)));
+    with(
+        false,
+        1000,
+        new Own(0),
+        c ->
+            assertEquals(
+                List.of(
+                    "0: 0",
+                    "cuDNN needs a workspace of 4,608 bytes, 1,000 are allowed",
+                    "cuDNN needs a workspace of 9,728 bytes, 1,000 are allowed"),
+                plans(c, USUAL)));
+  }
+
+  @Test
+  void tf32IsAllowedOnlyIfAskedForAndFloat16Never() {
+    with(
+        true,
+        LIMIT,
+        new Own(0),
+        c -> {
+          String weight = "1: " + 2 * WEIGHT;
+          assertEquals(List.of("2: " + WEIGHT, "1: 4096", weight), plans(c, USUAL));
+        });
+    try (Arena arena = Arena.ofConfined()) {
+      long memory = arena.allocate(1 << 20, 256).address();
+      for (boolean tf32 : new boolean[] {false, true}) {
+        with(
+            tf32,
+            LIMIT,
+            new Own(0),
+            c -> {
+              c.backwardDataWorkspace(USUAL);
+              c.backwardData(USUAL, memory, memory + 65536, memory + 131072, memory + 262144);
+              assertEquals(1, fake.lastAlgorithm());
+              assertEquals(tf32 ? 0 : 3, fake.lastMath());
+              assertEquals(tf32 ? 4096 : 4608, fake.lastWorkspace());
+            });
+      }
+    }
+  }
+
+  @Test
+  void theWorkspaceHoldsTheWeightCudnnsOwnOrWhatOurKernelsNeed() {
+    with(
+        false,
+        LIMIT,
+        new Own(300),
+        c -> {
+          assertEquals(256 + 4608 + 5120, c.forwardWorkspace(USUAL));
+          assertEquals(256 + 4608 + 4608, c.backwardDataWorkspace(USUAL));
+          assertEquals(256 + 4608 + 9728, c.backwardWeightWorkspace(USUAL));
+          // One tap: its order is everybody's.
+          assertEquals(256 + 512 + 512, c.forwardWorkspace(square(1, 2)));
+          assertEquals(300, c.forwardWorkspace(square(5, 1)));
+        });
+    with(false, LIMIT, new Own(1 << 20), c -> assertEquals(1 << 20, c.forwardWorkspace(USUAL)));
+  }
+
+  @Test
+  void matrixProductsDepthwiseAndRefusedShapesAreLeftToOurKernels() {
+    Own own = new Own(300);
+    Convolution depthwise = new Convolution(2, 9, 8, 8, 8, 3, 3, 1, 1, 1, 1, 8);
+    with(
+        false,
+        LIMIT,
+        own,
+        c -> {
+          assertEquals("a matrix product", c.reason(square(1, 1), Pass.FORWARD));
+          assertEquals("a depthwise convolution", c.reason(depthwise, Pass.BACKWARD_DATA));
+          assertEquals(
+              "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
+                  + " (a kernel of five)",
+              c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
+          c.forward(square(1, 1), 1, 2, 3, false, 4);
+          c.backwardData(depthwise, 1, 2, 3, 5);
+          c.backwardWeight(square(5, 1), 1, 2, 3, true, 6);
+        });
+    assertEquals(
+        List.of("forward at 4", "backward data at 5", "backward weight at 6 more"), own.done);
+    assertEquals(0, fake.launches());
+  }
+
+  @Test
+  void aRefusalAtTheLaunchLeavesThePassToOurKernelsAndTheWorkspaceAsItWas() {
+    Own own = new Own(300);
+    with(
+        false,
+        LIMIT,
+        own,
+        c -> {
+          assertNull(c.reason(oblong(), Pass.FORWARD));
+          long bytes = c.forwardWorkspace(oblong());
+          assertTrue(bytes > 300);
+          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
+          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
+          assertEquals(bytes, c.forwardWorkspace(oblong()));
+          assertEquals(
+              "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
+              c.reason(oblong(), Pass.FORWARD));
+          assertNull(c.reason(oblong(), Pass.BACKWARD_DATA));
+        });
+    assertEquals(List.of("forward at 8192", "forward at 8192"), own.done);
+  }
+
+  @Test
+  void aFailureNamesTheConvolutionAndWhatToDo() {
+    with(
+        false,
+        LIMIT,
+        new Own(300),
+        c -> {
+          c.forwardWorkspace(USUAL);
+          fake.fail(5000);
+          DeviceException e =
+              assertThrows(
+                  DeviceException.class, () -> c.forward(USUAL, 1024, 2048, 4096, false, 8192));
+          assertEquals(
+              "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
+                  + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"
+                  + " test wants); resume the run from its last checkpoint, without cuDNN by"
+                  + " SLIMVOX_CUDNN=off",
+              e.getMessage());
+        });
+  }
+
+  @Test
+  void everyDescriptorAndTheHandleAreGivenBack() {
+    with(
+        false,
+        LIMIT,
+        new Own(0),
+        c -> {
+          int before = fake.descriptors(); // of the trial
+          assertEquals(1, fake.handles());
+          plans(c, USUAL);
+          plans(c, USUAL); // once only
+          plans(c, square(5, 1));
+          assertEquals(before + 3 * 4, fake.descriptors());
+        });
+    assertEquals(0, fake.descriptors());
+    assertEquals(0, fake.handles());
+  }
+
+  @Test
+  @SuppressWarnings("restricted") // a library of our own making
+  void anotherMajorVersionIsRefusedBeforeAnythingIsLookedUp() throws Exception {
+    Path other = Files.createDirectory(folder.resolve("other"));
+    Path file = FakeLibraries.cudnn(other, "NUMBER=100100");
+    SymbolLookup old = SymbolLookup.libraryLookup(file, Arena.global());
+    assertEquals(
+        "it is cuDNN 10.1.0, SlimVox uses 9: " + CudnnLibrary.INSTALL,
+        assertThrows(UnsupportedOperationException.class, () -> new CudnnLibrary(old))
+            .getMessage());
+  }
+
+  @Test
+  void aHandleThatCannotBeMadeLeavesNothingBehind() throws Exception {
+    Path other = Files.createDirectory(folder.resolve("other"));
+    FakeCudnn without = new FakeCudnn(other, "CREATE=1001");
+    CudnnFailure e =
+        assertThrows(
+            CudnnFailure.class,
+            () -> new Cudnn(without.library(), HostDevice.STREAM, false, LIMIT));
+    assertEquals("cudnnCreate: CUDNN_STATUS_NOT_INITIALIZED (no card)", e.getMessage());
+    assertEquals(0, without.descriptors());
+  }
+}

@@ -1,0 +1,40 @@
+package slimvox.recipe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import slimvox.audio.ReadSettings;
+import slimvox.storage.InputException;
+
+class RecipeHashTest {
+  @Test
+  void hashChangesWithEverySettingAndNothingElse() {
+    Recipe recipe = Recipe.parse("seed: 7 # lucky\nmodel: {width: 8, bins: 80}", "a");
+    assertEquals(recipe.hash(), Recipe.parse("model:\n  width: 8\nseed: 7\n", "b").hash());
+    assertNotEquals(recipe.hash(), recipe.with("seed=8").hash());
+    assertNotEquals(recipe.hash(), recipe.with("data.trials=val-joined").hash());
+  }
+
+  /** Folders of runs are named by hashes: those of earlier versions are found again. */
+  @Test
+  void settingsThatCameLaterLeaveHashesAsTheyWere() {
+    Recipe recipe = Recipe.defaults();
+    assertEquals("581fd40f132b", recipe.hash());
+    assertFalse(recipe.toYaml().contains("resample"), recipe.toYaml());
+    assertEquals(ReadSettings.DEFAULT, recipe.data().reading());
+    assertEquals(recipe, recipe.with("data.resample=false", "data.longestMinutes=null"));
+    Recipe other = recipe.with("data.resample=true", "data.longestMinutes=7.5");
+    assertEquals(new ReadSettings(true, 7.5), other.data().reading());
+    assertNotEquals(recipe.hash(), other.hash());
+    assertEquals(other, Recipe.parse(other.toYaml(), "r.yaml"));
+    assertEquals(recipe, other.with("data.resample=null", "data.longestMinutes=null"));
+    assertEquals(
+        "setting data.longestMinutes=0: data.longestMinutes: 0 is not possible; allowed is 0.001 to"
+            + " 100000",
+        assertThrows(InputException.class, () -> recipe.with("data.longestMinutes=0"))
+            .getMessage());
+  }
+}

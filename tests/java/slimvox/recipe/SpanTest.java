@@ -1,0 +1,44 @@
+package slimvox.recipe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SpanTest {
+  @ParameterizedTest
+  @CsvSource({
+    "500 steps, 500, 500 steps",
+    "1 step, 1, 1 step",
+    "1 epochs, 45, 1 epoch",
+    "6epochs, 270, 6 epochs",
+    "0.5 EPOCH, 23, 0.5 epochs",
+    "40 %, 400, 40 %",
+    "12.5%, 125, 12.5 %",
+    "0 steps, 0, 0 steps",
+    "9999999999 steps, 9999999999, 9999999999 steps"
+  })
+  void textBecomesStepsOfARun(String text, long steps, String canonical) {
+    Span span = Span.parse(text);
+    assertEquals(steps, span.toSteps(45, 1000));
+    assertEquals(canonical, span.toString());
+    assertEquals(span, Span.parse(canonical));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"", "5", "steps", "-1 steps", "1.5 steps", "101 %", "1e3 steps", "5 days"})
+  void otherTextsAreRefused(String text) {
+    assertThrows(IllegalArgumentException.class, () -> Span.parse(text));
+  }
+
+  @Test
+  void numbersThatAreNoPartOfARunAreRefused() {
+    assertThrows(IllegalArgumentException.class, () -> Span.epochs(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> Span.percent(Double.POSITIVE_INFINITY));
+    assertThrows(IllegalArgumentException.class, () -> Span.steps(-1));
+  }
+}
