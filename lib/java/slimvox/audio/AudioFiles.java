@@ -61,14 +61,11 @@ public final class AudioFiles {
     } catch (IOException e) {
       throw unreadable(path, e);
     } catch (OutOfMemoryError e) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
+      throw InputException.of(
               "%s: does not fit into the Java heap of %d MiB; split it, take fewer threads, or a"
                   + " larger heap: SLIMVOX_XMX=8g",
-              path,
-              Runtime.getRuntime().maxMemory() >> 20),
-          e);
+              path, Runtime.getRuntime().maxMemory() >> 20)
+          .because(e);
     }
   }
 
@@ -160,12 +157,12 @@ public final class AudioFiles {
                   ? "a folder, not an audio file; name a WAV or FLAC file"
                   : "cannot be read (" + e.getMessage() + "); check the disk";
         };
-    return new InputException(path + ": " + reason, e);
+    return InputException.at(path, "%s", reason).because(e);
   }
 
   /** The error for an audio file: its path, a colon and the formatted fault. */
   static InputException fault(Path path, String format, Object... arguments) {
-    return new InputException(path + ": " + String.format(Locale.ROOT, format, arguments));
+    return InputException.at(path, "%s", String.format(Locale.ROOT, format, arguments));
   }
 
   /** The command that makes a readable file of this one. */

@@ -1,7 +1,6 @@
 package slimvox.audio;
 
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -78,7 +77,7 @@ public final class Augmentation {
     requireSameRate(speech, impulseResponse, responseName);
     double energy = energy(impulseResponse.samples());
     if (energy == 0) {
-      throw new InputException(responseName + ": a silent impulse response; leave it out");
+      throw InputException.at(responseName, "a silent impulse response; leave it out");
     }
     float[] response = impulseResponse.samples().clone();
     for (int i = 0; i < response.length; i++) {
@@ -89,16 +88,12 @@ public final class Augmentation {
 
   private static void requireSameRate(Waveform speech, Waveform other, String name) {
     if (other.sampleRate() != speech.sampleRate()) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
-              "%s: %d Hz for speech of %d Hz; resample it first",
-              name,
-              other.sampleRate(),
-              speech.sampleRate()));
+      throw InputException.of(
+          "%s: %d Hz for speech of %d Hz; resample it first",
+          name, other.sampleRate(), speech.sampleRate());
     }
     if (other.samples().length == 0) {
-      throw new InputException(name + ": no samples; leave it out");
+      throw InputException.at(name, "no samples; leave it out");
     }
   }
 

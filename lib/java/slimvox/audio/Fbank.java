@@ -1,7 +1,6 @@
 package slimvox.audio;
 
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -84,23 +83,15 @@ public final class Fbank {
   public Features compute(Waveform waveform, String name, RandomGenerator random) {
     float[] samples = waveform.samples();
     if (waveform.sampleRate() != options.sampleRate()) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
-              "%s: %d Hz where %d Hz is expected; resample it first",
-              name,
-              waveform.sampleRate(),
-              options.sampleRate()));
+      throw InputException.of(
+          "%s: %d Hz where %d Hz is expected; resample it first",
+          name, waveform.sampleRate(), options.sampleRate());
     }
     int frames = frames(samples.length);
     if (frames == 0) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
-              "%s: %d samples are shorter than one frame of %d (25 ms); leave the utterance out",
-              name,
-              samples.length,
-              options.frameLength()));
+      throw InputException.of(
+          "%s: %d samples are shorter than one frame of %d (25 ms); leave the utterance out",
+          name, samples.length, options.frameLength());
     }
     int bins = options.bins();
     var values = new float[Features.length(frames, bins)];

@@ -30,9 +30,9 @@ public record Features(float[] values, int frames, int bins) {
   public static int length(long frames, int bins) {
     long length = frames * bins;
     if (length <= Integer.MAX_VALUE - 8) return (int) length;
-    throw new InputException(
-        "%d frames x %d bins are more than a Java array holds; use shorter utterances"
-            .formatted(frames, bins));
+    throw InputException.of(
+        "%d frames x %d bins are more than a Java array holds; use shorter utterances",
+        frames, bins);
   }
 
   /** The value of one bin in one frame. */

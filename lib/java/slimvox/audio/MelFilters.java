@@ -1,7 +1,6 @@
 package slimvox.audio;
 
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.stream.IntStream;
 import slimvox.storage.InputException;
 
@@ -61,18 +60,16 @@ final class MelFilters {
     int most = 1;
     while (isFilled(options, most + 1)) most++;
     String shown = Arrays.toString(Arrays.copyOf(empty, Math.min(empty.length, 5)));
-    throw new InputException(
-        String.format(
-            Locale.ROOT,
-            "%d mel filters: %d of them hold no bin of a spectrum of %d points at %d Hz (%s%s, from"
-                + " 0) and would be constant; up to %d filters fit (model.bins, --bins)",
-            first.length,
-            empty.length,
-            options.fftLength(),
-            options.sampleRate(),
-            shown.substring(1, shown.length() - 1),
-            empty.length > 5 ? ", ..." : "",
-            most));
+    throw InputException.of(
+        "%d mel filters: %d of them hold no bin of a spectrum of %d points at %d Hz (%s%s, from 0)"
+            + " and would be constant; up to %d filters fit (model.bins, --bins)",
+        first.length,
+        empty.length,
+        options.fftLength(),
+        options.sampleRate(),
+        shown.substring(1, shown.length() - 1),
+        empty.length > 5 ? ", ..." : "",
+        most);
   }
 
   /** Whether each of so many filters holds a bin. */

@@ -36,16 +36,10 @@ public record BatchSettings(
 
   public BatchSettings {
     if (size < 1 || frames < 1 || joinUtterances < 1 || batchesPerEpoch < 0) {
-      throw new InputException(
-          "batches of "
-              + size
-              + " crops, "
-              + frames
-              + " frames, "
-              + joinUtterances
-              + " joined utterances, "
-              + batchesPerEpoch
-              + " an epoch: the first three must be at least 1, the last at least 0");
+      throw InputException.of(
+          "batches of %s crops, %s frames, %s joined utterances, %s an epoch: the first three must"
+              + " be at least 1, the last at least 0",
+          size, frames, joinUtterances, batchesPerEpoch);
     }
   }
 

@@ -100,11 +100,10 @@ public final class Corpus {
    */
   public static Corpus open(Path folder) {
     if (!Files.isDirectory(folder)) {
-      throw new InputException(
-          folder
-              + (Files.exists(folder) ? ": is a file" : ": no such folder")
-              + "; name a corpus"
-              + " folder (wav.scp or feats.scp with utt2spk, or one folder for each speaker)");
+      throw InputException.of(
+          "%s%s; name a corpus folder (wav.scp or feats.scp with utt2spk, or one folder for each"
+              + " speaker)",
+          folder, Files.exists(folder) ? ": is a file" : ": no such folder");
     }
     if (Files.exists(folder.resolve("wav.scp"), LinkOption.NOFOLLOW_LINKS)) {
       return KaldiFolder.read(folder, "wav.scp").requireDistinctSpeakers();
@@ -119,11 +118,10 @@ public final class Corpus {
     Map<String, String> seen = new HashMap<>();
     for (String speaker : speakers) {
       if (seen.put(UtteranceNames.normal(speaker), speaker) == null) continue;
-      throw new InputException(
-          folder
-              + ": two speakers are called "
-              + speaker
-              + ", which differ in how accents are encoded; write them alike");
+      throw InputException.of(
+          "%s: two speakers are called %s, which differ in how accents are encoded; write them"
+              + " alike",
+          folder, speaker);
     }
     return this;
   }
@@ -291,11 +289,9 @@ public final class Corpus {
     for (Utterance utterance : utterances) {
       String word = utterance.word().orElse(null);
       if (word == null) {
-        throw new InputException(
-            folder
-                + ": utterance "
-                + utterance.id()
-                + " has no word; training on words needs the file utt2word");
+        throw InputException.of(
+            "%s: utterance %s has no word; training on words needs the file utt2word",
+            folder, utterance.id());
       }
       known.add(word);
       if (wanted.contains(word)) chosen.add(utterance);
@@ -314,17 +310,17 @@ public final class Corpus {
     Path file = below(folder, split, ".speakers");
     List<String> chosen = new ArrayList<>();
     if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          file + ": no such file" + CorpusFiles.alternatives(folder, ".speakers", "splits"));
+      throw InputException.at(
+          file, "no such file%s", CorpusFiles.alternatives(folder, ".speakers", "splits"));
     }
     for (CorpusFiles.Line line : CorpusFiles.lines(file)) {
       if (!labels.containsKey(line.text())) {
-        throw new InputException(
-            line.place() + ": speaker " + line.text() + " has no utterance in " + name);
+        throw InputException.at(
+            line.place(), "speaker %s has no utterance in %s", line.text(), name);
       }
       chosen.add(line.text());
     }
-    if (chosen.isEmpty()) throw new InputException(file + ": empty; list one speaker a line");
+    if (chosen.isEmpty()) throw InputException.at(file, "empty; list one speaker a line");
     return subset(chosen, name + ", " + split);
   }
 
@@ -338,10 +334,9 @@ public final class Corpus {
     if (Files.isRegularFile(file)) return file;
     Path plain = file.resolveSibling(list);
     if (Files.isRegularFile(plain)) return plain;
-    throw new InputException(
-        file
-            + ": no such file"
-            + CorpusFiles.alternatives(folder.resolve("trials"), ".txt", "trial lists"));
+    throw InputException.of(
+        "%s: no such file%s",
+        file, CorpusFiles.alternatives(folder.resolve("trials"), ".txt", "trial lists"));
   }
 
   /** A file of the corpus: its name cannot lead elsewhere. */
@@ -352,8 +347,8 @@ public final class Corpus {
     } catch (InvalidPathException e) {
       // as one that leads elsewhere
     }
-    throw new InputException(
-        folder + ": '" + name + "' is not the name of a file in it; give a name without folders");
+    throw InputException.at(
+        folder, "'%s' is not the name of a file in it; give a name without folders", name);
   }
 
   /**
@@ -374,17 +369,12 @@ public final class Corpus {
    */
   public Fold fold(int k, int n) {
     if (n < 2 || k < 0 || k >= n) {
-      throw new InputException("fold " + k + " of " + n + ": folds are 0 to n - 1, n at least 2");
+      throw InputException.of("fold %s of %s: folds are 0 to n - 1, n at least 2", k, n);
     }
     if (n > speakers.size() || speakers.size() < 3) {
-      throw new InputException(
-          folder
-              + ": "
-              + n
-              + " folds need at least "
-              + Math.max(3, n)
-              + " speakers, here are "
-              + speakers.size());
+      throw InputException.of(
+          "%s: %s folds need at least %s speakers, here are %s",
+          folder, n, Math.max(3, n), speakers.size());
     }
     List<String> train = new ArrayList<>();
     List<String> test = new ArrayList<>();
@@ -411,15 +401,13 @@ public final class Corpus {
     }
     if (first == null) return this;
     String hidden = PlainText.hidden(first.file().toString());
-    throw new InputException(
-        first.file()
-            + ": no such file (utterance "
-            + first.id()
-            + (hidden == null ? "" : "; the name holds " + hidden)
-            + (missing == 1 ? ")" : ", and " + (missing - 1) + " more are missing)")
-            + "; correct "
-            + folder
-            + " or put the file there");
+    throw InputException.of(
+        "%s: no such file (utterance %s%s%s; correct %s or put the file there",
+        first.file(),
+        first.id(),
+        hidden == null ? "" : "; the name holds " + hidden,
+        missing == 1 ? ")" : ", and " + (missing - 1) + " more are missing)",
+        folder);
   }
 
   /**
@@ -430,11 +418,10 @@ public final class Corpus {
    */
   public Corpus requireSpeakers() {
     if (speakers.size() >= 2) return this;
-    throw new InputException(
-        folder
-            + ": "
-            + (speakers.isEmpty() ? "no speaker" : "one speaker only (" + speakers.getFirst() + ")")
-            + "; training needs at least two");
+    throw InputException.of(
+        "%s: %s; training needs at least two",
+        folder,
+        speakers.isEmpty() ? "no speaker" : "one speaker only (" + speakers.getFirst() + ")");
   }
 
   /**
@@ -463,13 +450,9 @@ public final class Corpus {
 
   private InputException unknown(String kind, String wanted, Collection<String> known) {
     List<String> near = NearestNames.of(wanted, known, 3);
-    return new InputException(
-        folder
-            + ": has no "
-            + kind
-            + " "
-            + wanted
-            + (near.isEmpty() ? "" : "; the nearest are " + String.join(", ", near)));
+    return InputException.of(
+        "%s: has no %s %s%s",
+        folder, kind, wanted, near.isEmpty() ? "" : "; the nearest are " + String.join(", ", near));
   }
 
   @Override

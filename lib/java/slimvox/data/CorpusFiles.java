@@ -53,7 +53,7 @@ final class CorpusFiles {
 
   private static List<Line> raw(Path file) {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
-      throw new InputException(file + ": not a file; put a text file there");
+      throw InputException.at(file, "not a file; put a text file there");
     }
     List<Line> lines = new ArrayList<>();
     try (BufferedReader reader =
@@ -67,13 +67,13 @@ final class CorpusFiles {
       }
       return lines;
     } catch (NoSuchFileException e) {
-      throw new InputException(file + ": no such file", e);
+      throw InputException.at(file, "no such file").because(e);
     } catch (AccessDeniedException e) {
-      throw new InputException(file + ": may not be read (permission denied)", e);
+      throw InputException.at(file, "may not be read (permission denied)").because(e);
     } catch (CharacterCodingException e) {
-      throw new InputException(file + ": " + PlainText.notUtf8(file), e);
+      throw InputException.at(file, "%s", PlainText.notUtf8(file)).because(e);
     } catch (IOException e) {
-      throw new InputException(file + ": cannot be read (" + e.getMessage() + ")", e);
+      throw InputException.at(file, "cannot be read (%s)", e.getMessage()).because(e);
     } catch (OutOfMemoryError e) {
       throw LineLimit.tooLarge(file, e);
     }
@@ -91,19 +91,14 @@ final class CorpusFiles {
       String[] fields = line.text().split("[ \t]+", 2);
       PlainText.requireVisible(fields[0], line.place());
       if (fields.length < 2) {
-        throw new InputException(
-            line.place() + ": only one field (" + fields[0] + "); a line is " + form);
+        throw InputException.at(line.place(), "only one field (%s); a line is %s", fields[0], form);
       }
       PlainText.requireVisible(paths ? ends(fields[1]) : fields[1], line.place());
       Entry earlier = entries.putIfAbsent(fields[0], new Entry(line, fields[0], fields[1]));
       if (earlier != null) {
-        throw new InputException(
-            line.place()
-                + ": "
-                + fields[0]
-                + " is on line "
-                + earlier.line().number()
-                + " already; remove one of them");
+        throw InputException.of(
+            "%s: %s is on line %s already; remove one of them",
+            line.place(), fields[0], earlier.line().number());
       }
     }
     return entries;
@@ -132,7 +127,7 @@ final class CorpusFiles {
           else if (ending.equals(".txt")) names.add(name);
         }
       } catch (IOException e) {
-        throw new InputException(folder + ": cannot be listed (" + e.getMessage() + ")", e);
+        throw InputException.at(folder, "cannot be listed (%s)", e.getMessage()).because(e);
       }
     }
     names.sort(null);

@@ -121,14 +121,9 @@ public record CorpusReport(
       Utterance utterance, Utterance.Ark ark, boolean decode, int bins, double frameShift) {
     int[] size = KaldiArk.size(ark);
     if (bins > 0 && size[1] != bins) {
-      throw new InputException(
-          ark.file()
-              + ", byte "
-              + ark.offset()
-              + ": "
-              + size[1]
-              + " values a frame, the first utterance has "
-              + bins);
+      throw InputException.of(
+          "%s, byte %s: %s values a frame, the first utterance has %s",
+          ark.file(), ark.offset(), size[1], bins);
     }
     if (decode) RecordingException.requireFinite(KaldiArk.read(ark), utterance.id(), ark.file());
     return new Size(size[0] * frameShift, size[0]);
@@ -147,13 +142,9 @@ public record CorpusReport(
     }
     int frame = sampleRate / FRAMES_IN_A_SECOND;
     if (samples < frame) {
-      throw new InputException(
-          sound.file()
-              + ": "
-              + samples
-              + " samples are shorter than one frame of "
-              + frame
-              + " (25 ms); leave the utterance out");
+      throw InputException.of(
+          "%s: %s samples are shorter than one frame of %s (25 ms); leave the utterance out",
+          sound.file(), samples, frame);
     }
     long frames = 1 + (samples - frame) / Math.round(sampleRate * FRAME_SHIFT_SECONDS);
     return new Size((double) samples / sampleRate, frames);
@@ -168,7 +159,7 @@ public record CorpusReport(
     if (text.matches("0?\\.\\d{1,9}") && Double.parseDouble(text) > 0) {
       return Double.parseDouble(text);
     }
-    throw new InputException(file + ": seconds between frames are needed, for example 0.01");
+    throw InputException.at(file, "seconds between frames are needed, for example 0.01");
   }
 
   private static CorpusReport summary(

@@ -110,12 +110,9 @@ public final class FeatureCache implements FeatureSource {
   public FeatureView features(Utterance utterance, int speed) {
     Shards files = shards.get(utterance.speaker());
     if (files == null || !utterance.equals(corpus.find(utterance.id()))) {
-      throw new InputException(
-          folder
-              + ": the cache was made for "
-              + corpus.name()
-              + ", which has no such utterance "
-              + utterance.id());
+      throw InputException.of(
+          "%s: the cache was made for %s, which has no such utterance %s",
+          folder, corpus.name(), utterance.id());
     }
     return files.features(utterance.id(), speed);
   }
@@ -136,7 +133,7 @@ public final class FeatureCache implements FeatureSource {
         var mapped = new FeatureView.Mapped(path, Files.size(path));
         return new Shard(file, mapped, ConcurrentHashMap.newKeySet());
       } catch (IOException e) {
-        throw new InputException(path + ": cannot be read (" + e.getMessage() + ")", e);
+        throw InputException.at(path, "cannot be read (%s)", e.getMessage()).because(e);
       }
     }
   }
@@ -246,7 +243,7 @@ public final class FeatureCache implements FeatureSource {
 
     private void requireNoInterrupt() {
       if (!Thread.currentThread().isInterrupted()) return;
-      throw new InputException(folder + ": features were not finished, the thread was interrupted");
+      throw InputException.at(folder, "features were not finished, the thread was interrupted");
     }
 
     private boolean complete(Safetensors file) {
@@ -280,7 +277,7 @@ public final class FeatureCache implements FeatureSource {
       try {
         return below + "\t" + part + "\t" + Files.size(file) + "\t" + changed(file);
       } catch (IOException e) {
-        throw new InputException(file + ": no such file, or it may not be read", e);
+        throw InputException.at(file, "no such file, or it may not be read").because(e);
       }
     }
 

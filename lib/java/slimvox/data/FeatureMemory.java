@@ -2,7 +2,6 @@ package slimvox.data;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -37,15 +36,9 @@ public final class FeatureMemory implements FeatureSource {
   public static void requireHeap(long bytes, String what, String remedy) {
     long heap = Runtime.getRuntime().maxMemory();
     if (bytes <= heap / 10 * 9) return;
-    throw new InputException(
-        String.format(
-            Locale.ROOT,
-            "%s take about %,d MiB in memory, the Java heap has %,d MiB; %s (SLIMVOX_XMX=%dg)",
-            what,
-            bytes >> 20,
-            heap >> 20,
-            remedy,
-            (bytes >> 30) * 5 / 4 + 2));
+    throw InputException.of(
+        "%s take about %,d MiB in memory, the Java heap has %,d MiB; %s (SLIMVOX_XMX=%dg)",
+        what, bytes >> 20, heap >> 20, remedy, (bytes >> 30) * 5 / 4 + 2);
   }
 
   /**

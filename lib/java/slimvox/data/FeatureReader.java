@@ -57,32 +57,31 @@ public final class FeatureReader implements FeatureSource {
    */
   public static FeatureReader of(Corpus corpus, FbankOptions options, List<Double> speeds) {
     if (speeds.isEmpty() || speeds.getFirst() != 1.0) {
-      throw new InputException("speeds " + speeds + ": the first must be 1.0");
+      throw InputException.of("speeds %s: the first must be 1.0", speeds);
     }
     for (int i = 0; i < speeds.size(); i++) {
       double speed = speeds.get(i);
       boolean hundredths = Math.abs(speed * 100 - Math.round(speed * 100)) < 1e-6;
       if (!(speed >= 0.5 && speed <= 2) || !hundredths || speeds.indexOf(speed) != i) {
-        throw new InputException(
-            "speeds " + speeds + ": each from 0.5 to 2 in whole hundredths, and only once");
+        throw InputException.of(
+            "speeds %s: each from 0.5 to 2 in whole hundredths, and only once", speeds);
       }
     }
     if (corpus.utterances().isEmpty()) {
-      throw new InputException(corpus.folder() + ": no utterance in " + corpus.name());
+      throw InputException.at(corpus.folder(), "no utterance in %s", corpus.name());
     }
     corpus.requireFiles();
     int bins = options.bins();
     if (corpus.utterances().getFirst().source() instanceof Utterance.Ark) {
       if (speeds.size() > 1) {
-        throw new InputException(
-            corpus.folder()
-                + ": has features, no sound, and they cannot be played at speeds "
-                + speeds
-                + "; use speed 1.0 only");
+        throw InputException.of(
+            "%s: has features, no sound, and they cannot be played at speeds %s; use speed 1.0"
+                + " only",
+            corpus.folder(), speeds);
       }
       if (corpus.reading().resample()) {
-        throw new InputException(
-            corpus.folder() + ": has features, no sound to resample; set data.resample=false");
+        throw InputException.at(
+            corpus.folder(), "has features, no sound to resample; set data.resample=false");
       }
       bins = KaldiArk.bins(corpus.utterances());
       return new FeatureReader(options, List.copyOf(speeds), bins, null, corpus.reading());
@@ -184,16 +183,9 @@ public final class FeatureReader implements FeatureSource {
   private Features readArk(Utterance utterance, Utterance.Ark ark) {
     Features features = KaldiArk.read(ark);
     if (features.bins() == bins) return features;
-    throw new InputException(
-        ark.file()
-            + ", byte "
-            + ark.offset()
-            + ": utterance "
-            + utterance.id()
-            + " has "
-            + features.bins()
-            + " values a frame, the first utterance has "
-            + bins);
+    throw InputException.of(
+        "%s, byte %s: utterance %s has %s values a frame, the first utterance has %s",
+        ark.file(), ark.offset(), utterance.id(), features.bins(), bins);
   }
 
   private SplittableRandom noise(Utterance utterance, double speed) {

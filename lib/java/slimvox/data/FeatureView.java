@@ -65,8 +65,8 @@ public record FeatureView(MemorySegment values, int frames, int bins, Mapped fil
       whole = false;
     }
     if (!whole) {
-      throw new InputException(
-          file.path() + ": became shorter while it was read; start again, it is computed anew");
+      throw InputException.at(
+          file.path(), "became shorter while it was read; start again, it is computed anew");
     }
   }
 

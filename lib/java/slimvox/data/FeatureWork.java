@@ -24,7 +24,7 @@ final class FeatureWork {
    * @throws InterruptedException if the caller is interrupted; all pieces are stopped
    */
   static void run(List<Runnable> pieces, int threads) throws InterruptedException {
-    if (threads < 1) throw new InputException(threads + " threads: at least one is needed");
+    if (threads < 1) throw InputException.of("%s threads: at least one is needed", threads);
     ExecutorService pool = Executors.newFixedThreadPool(threads, FeatureWork::daemon);
     try {
       CompletionService<Void> finished = new ExecutorCompletionService<>(pool);
@@ -67,11 +67,11 @@ final class FeatureWork {
     }
     if (cause instanceof InputException) return new InputException(cause.getMessage(), cause);
     if (cause instanceof OutOfMemoryError e) {
-      return new InputException(
-          "features do not fit the Java heap of %d MiB (%s); give more (SLIMVOX_XMX=8g), use fewer"
-                  .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage())
-              + " threads, or keep them in a cache folder",
-          cause);
+      return InputException.of(
+              "features do not fit the Java heap of %d MiB (%s); give more (SLIMVOX_XMX=8g), use"
+                  + " fewer threads, or keep them in a cache folder",
+              Runtime.getRuntime().maxMemory() >> 20, e.getMessage())
+          .because(cause);
     }
     return new IllegalStateException("while features were prepared: " + cause, cause);
   }

@@ -80,11 +80,11 @@ final class KaldiArk {
   }
 
   private static RandomAccessFile open(Path file) throws IOException {
-    if (!Files.isRegularFile(file)) throw new InputException(file + ": no such file");
+    if (!Files.isRegularFile(file)) throw InputException.at(file, "no such file");
     try {
       return new RandomAccessFile(file.toFile(), "r");
     } catch (FileNotFoundException e) {
-      throw new InputException(file + ": may not be read (" + e.getMessage() + ")", e);
+      throw InputException.at(file, "may not be read (%s)", e.getMessage()).because(e);
     }
   }
 
@@ -203,11 +203,12 @@ final class KaldiArk {
   }
 
   private static InputException bad(Utterance.Ark place, String why) {
-    return new InputException(place.file() + ", byte " + place.offset() + ": " + why);
+    return InputException.of("%s, byte %s: %s", place.file(), place.offset(), why);
   }
 
   private static InputException unreadable(Utterance.Ark place, IOException e) {
-    return new InputException(
-        place.file() + ", byte " + place.offset() + ": cannot be read (" + e.getMessage() + ")", e);
+    return InputException.of(
+            "%s, byte %s: cannot be read (%s)", place.file(), place.offset(), e.getMessage())
+        .because(e);
   }
 }

@@ -42,13 +42,13 @@ final class KaldiFolder {
     var listed = cut ? CorpusFiles.entries(segments, SEGMENT) : recordings;
     String list = cut ? "segments" : scp;
     if (listed.isEmpty()) {
-      throw new InputException(
-          folder.resolve(list) + ": empty; a line is " + (cut ? SEGMENT : "UTTERANCE PATH"));
+      throw InputException.at(
+          folder.resolve(list), "empty; a line is %s", cut ? SEGMENT : "UTTERANCE PATH");
     }
     Path utt2spk = folder.resolve("utt2spk");
     if (!Files.exists(utt2spk)) {
-      throw new InputException(
-          utt2spk + ": no such file; beside " + list + " it gives each utterance's speaker");
+      throw InputException.at(
+          utt2spk, "no such file; beside %s it gives each utterance's speaker", list);
     }
     var speakers = CorpusFiles.entries(utt2spk, "UTTERANCE SPEAKER");
     requireKnown(speakers, listed, list);
@@ -65,12 +65,11 @@ final class KaldiFolder {
       String id = entry.key();
       CorpusFiles.Entry speaker = speakers.get(id);
       if (speaker == null) {
-        throw new InputException(
-            entry.line().place() + ": utterance " + id + " has no speaker in utt2spk");
+        throw InputException.at(entry.line().place(), "utterance %s has no speaker in utt2spk", id);
       }
       if (speaker.values().length > 1) {
-        throw new InputException(
-            speaker.line().place() + ": more than two fields; a line is UTTERANCE SPEAKER");
+        throw InputException.at(
+            speaker.line().place(), "more than two fields; a line is UTTERANCE SPEAKER");
       }
       Optional<String> word = Optional.ofNullable(words.get(id)).map(CorpusFiles.Entry::value);
       Utterance.Source source =
@@ -98,28 +97,27 @@ final class KaldiFolder {
     String[] fields = entry.values();
     String place = entry.line().place();
     if (fields.length != 3) {
-      throw new InputException(
-          place + ": " + (fields.length + 1) + " fields; a line is " + SEGMENT + " (seconds)");
+      throw InputException.at(
+          place, "%s fields; a line is %s (seconds)", fields.length + 1, SEGMENT);
     }
     CorpusFiles.Entry recording = recordings.get(fields[0]);
     if (recording == null) {
-      throw new InputException(place + ": recording " + fields[0] + " is not in wav.scp");
+      throw InputException.at(place, "recording %s is not in wav.scp", fields[0]);
     }
     used.add(fields[0]);
     double start = seconds(place, fields[1]);
     double end =
         fields[2].matches("-1(\\.0*)?") ? Utterance.Sound.WHOLE : seconds(place, fields[2]);
     if (start >= end) {
-      throw new InputException(
-          place + ": the segment from " + fields[1] + " to " + fields[2] + " is empty; correct it");
+      throw InputException.at(
+          place, "the segment from %s to %s is empty; correct it", fields[1], fields[2]);
     }
     return new Utterance.Sound(path(folder, recording, recording.value()), start, end);
   }
 
   private static double seconds(String place, String text) {
     if (!SECONDS.matcher(text).matches()) {
-      throw new InputException(
-          place + ": " + text + " is not a time in seconds; a line is " + SEGMENT);
+      throw InputException.at(place, "%s is not a time in seconds; a line is %s", text, SEGMENT);
     }
     return Double.parseDouble(text);
   }
@@ -134,8 +132,8 @@ final class KaldiFolder {
       Map<String, CorpusFiles.Entry> entries, Map<String, CorpusFiles.Entry> listed, String list) {
     for (CorpusFiles.Entry entry : entries.values()) {
       if (!listed.containsKey(entry.key())) {
-        throw new InputException(
-            entry.line().place() + ": utterance " + entry.key() + " is not in " + list);
+        throw InputException.at(
+            entry.line().place(), "utterance %s is not in %s", entry.key(), list);
       }
     }
   }
@@ -146,17 +144,14 @@ final class KaldiFolder {
 
   private static Utterance.Source ark(Path folder, CorpusFiles.Entry entry) {
     if (entry.value().endsWith("]")) {
-      throw new InputException(
-          entry.line().place()
-              + ": utterance "
-              + entry.key()
-              + " is a range of rows; write the rows to an ark file of their own"
-              + " (copy-feats) and list that");
+      throw InputException.of(
+          "%s: utterance %s is a range of rows; write the rows to an ark file of their own"
+              + " (copy-feats) and list that",
+          entry.line().place(), entry.key());
     }
     Matcher place = ARK_PLACE.matcher(entry.value());
     if (!place.matches()) {
-      throw new InputException(
-          entry.line().place() + ": " + entry.value() + " is not FILE.ark:OFFSET");
+      throw InputException.at(entry.line().place(), "%s is not FILE.ark:OFFSET", entry.value());
     }
     long offset = place.group(2) == null ? 0 : Long.parseLong(place.group(2));
     return new Utterance.Ark(path(folder, entry, place.group(1)), offset);
@@ -164,19 +159,17 @@ final class KaldiFolder {
 
   private static Path path(Path folder, CorpusFiles.Entry entry, String text) {
     if (text.endsWith("|") || text.startsWith("|")) {
-      throw new InputException(
-          entry.line().place()
-              + ": utterance "
-              + entry.key()
-              + " is a command (|), and commands are not run; run it once yourself and list the"
-              + " file it makes");
+      throw InputException.of(
+          "%s: utterance %s is a command (|), and commands are not run; run it once yourself and"
+              + " list the file it makes",
+          entry.line().place(), entry.key());
     }
     try {
       return folder.resolve(text).normalize();
     } catch (InvalidPathException e) {
-      throw new InputException(
-          entry.line().place() + ": " + text + " is not a path in " + CorpusFiles.nameEncoding(),
-          e);
+      throw InputException.at(
+              entry.line().place(), "%s is not a path in %s", text, CorpusFiles.nameEncoding())
+          .because(e);
     }
   }
 
@@ -187,22 +180,19 @@ final class KaldiFolder {
     Map<String, List<Utterance>> joined = new LinkedHashMap<>();
     for (CorpusFiles.Entry entry : CorpusFiles.entries(file, "JOINED UTTERANCE ...").values()) {
       if (utterances.containsKey(entry.key())) {
-        throw new InputException(
-            entry.line().place() + ": " + entry.key() + " is the id of an utterance too");
+        throw InputException.at(
+            entry.line().place(), "%s is the id of an utterance too", entry.key());
       }
       List<Utterance> parts = new ArrayList<>();
       for (String id : entry.values()) {
         Utterance part = utterances.get(id);
         if (part == null) {
-          throw new InputException(entry.line().place() + ": no utterance " + id);
+          throw InputException.at(entry.line().place(), "no utterance %s", id);
         }
         if (!parts.isEmpty() && !part.speaker().equals(parts.getFirst().speaker())) {
-          throw new InputException(
-              entry.line().place()
-                  + ": joins speakers "
-                  + parts.getFirst().speaker()
-                  + " and "
-                  + part.speaker());
+          throw InputException.of(
+              "%s: joins speakers %s and %s",
+              entry.line().place(), parts.getFirst().speaker(), part.speaker());
         }
         parts.add(part);
       }

@@ -36,43 +36,41 @@ final class SpeakerFolders {
           Integer.MAX_VALUE,
           visitor(folder, files, notes));
     } catch (IOException e) {
-      throw new InputException(folder + ": cannot be listed (" + e.getMessage() + ")", e);
+      throw InputException.at(folder, "cannot be listed (%s)", e.getMessage()).because(e);
     }
     files.sort(null);
     Map<String, Utterance> utterances = new LinkedHashMap<>();
     for (Path file : files) {
       Path below = folder.relativize(file);
       if (below.getNameCount() < 2) {
-        throw new InputException(
-            file
-                + ": lies beside the speakers' folders; put it into a folder named by its speaker");
+        throw InputException.at(
+            file, "lies beside the speakers' folders; put it into a folder named by its speaker");
       }
       String path = below.toString().replace(file.getFileSystem().getSeparator(), "/");
       String id = ENDING.matcher(path).replaceFirst("").replace('/', '-');
       if (path.indexOf('\uFFFD') >= 0) {
-        throw new InputException(
-            file + ": its name is no text in " + CorpusFiles.nameEncoding() + "; rename it");
+        throw InputException.at(
+            file, "its name is no text in %s; rename it", CorpusFiles.nameEncoding());
       }
       String hidden = PlainText.hidden(id);
       if (hidden != null || id.indexOf(' ') >= 0 || id.indexOf('\t') >= 0) {
-        throw new InputException(
-            file
-                + (hidden == null ? ": white space" : ": " + hidden)
-                + " in the name, which trial lists cannot have; rename it");
+        throw InputException.of(
+            "%s%s in the name, which trial lists cannot have; rename it",
+            file, hidden == null ? ": white space" : ": " + hidden);
       }
       String speaker = below.getName(0).toString();
       Utterance utterance = new Utterance(id, speaker, Optional.empty(), new Utterance.Sound(file));
       Utterance earlier = utterances.putIfAbsent(id, utterance);
       if (earlier != null) {
-        throw new InputException(
-            file + ": has the same id " + id + " as " + earlier.file() + "; rename one of them");
+        throw InputException.at(
+            file, "has the same id %s as %s; rename one of them", id, earlier.file());
       }
     }
     if (utterances.isEmpty()) {
-      throw new InputException(
-          folder
-              + ": no corpus; it has neither wav.scp nor feats.scp, nor folders of speakers with"
-              + " .wav or .flac files");
+      throw InputException.of(
+          "%s: no corpus; it has neither wav.scp nor feats.scp, nor folders of speakers with .wav"
+              + " or .flac files",
+          folder);
     }
     return new Corpus(folder, KaldiFolder.nameOf(folder), utterances.values(), Map.of(), notes);
   }
@@ -110,7 +108,7 @@ final class SpeakerFolders {
       public FileVisitResult visitFileFailed(Path file, IOException e) {
         if (e instanceof FileSystemLoopException) return leftOut(file);
         String why = e instanceof AccessDeniedException ? "permission denied" : e.getMessage();
-        throw new InputException(file + ": cannot be listed (" + why + ")", e);
+        throw InputException.at(file, "cannot be listed (%s)", why).because(e);
       }
     };
   }

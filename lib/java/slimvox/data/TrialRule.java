@@ -55,12 +55,10 @@ public enum TrialRule {
     List<Candidate> candidates = candidates(corpus);
     long count = (long) candidates.size() * (candidates.size() - 1) / 2;
     if (count > MOST_CANDIDATES) {
-      throw new InputException(
-          corpus.folder()
-              + ": "
-              + count
-              + " pairs are too many for a list by rule; use the corpus's trial list or fewer"
-              + " speakers");
+      throw InputException.of(
+          "%s: %s pairs are too many for a list by rule; use the corpus's trial list or fewer"
+              + " speakers",
+          corpus.folder(), count);
     }
     var same = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
     var different = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
@@ -80,14 +78,12 @@ public enum TrialRule {
       }
     }
     if (same.isEmpty() || different.isEmpty()) {
-      throw new InputException(
-          corpus.folder()
-              + ": no pair of "
-              + (same.isEmpty() ? "the same speaker" : "different speakers")
-              + " for "
-              + this
-              + " trials in "
-              + corpus.name());
+      throw InputException.of(
+          "%s: no pair of %s for %s trials in %s",
+          corpus.folder(),
+          same.isEmpty() ? "the same speaker" : "different speakers",
+          this,
+          corpus.name());
     }
     List<Ranked> all = new ArrayList<>(same);
     all.addAll(different);
@@ -109,8 +105,8 @@ public enum TrialRule {
     List<Candidate> candidates = new ArrayList<>();
     if (this == JOINED) {
       if (corpus.joined().isEmpty()) {
-        throw new InputException(
-            corpus.folder() + ": no joined utterances (file joined2utt) for joined trials");
+        throw InputException.at(
+            corpus.folder(), "no joined utterances (file joined2utt) for joined trials");
       }
       corpus
           .joined()
@@ -124,11 +120,9 @@ public enum TrialRule {
     }
     for (Utterance utterance : corpus.utterances()) {
       if (this == TEXT_DEPENDENT && utterance.word().isEmpty()) {
-        throw new InputException(
-            corpus.folder()
-                + ": utterance "
-                + utterance.id()
-                + " has no word; text-dependent trials need the file utt2word");
+        throw InputException.of(
+            "%s: utterance %s has no word; text-dependent trials need the file utt2word",
+            corpus.folder(), utterance.id());
       }
       candidates.add(
           new Candidate(

@@ -65,14 +65,12 @@ public record Utterance(String id, String speaker, Optional<String> word, Source
       long from = (long) (start * sampleRate);
       long to = end == WHOLE ? samples : (long) (end * sampleRate);
       if (from >= samples && isSegment() || to - samples > MOST_OVERSHOOT * sampleRate) {
-        throw new InputException(
-            String.format(
-                Locale.ROOT,
-                "%s: has %.2f s, the segment is from %.2f s %s; correct segments",
-                file,
-                (double) samples / sampleRate,
-                start,
-                end == WHOLE ? "on" : String.format(Locale.ROOT, "to %.2f s", end)));
+        throw InputException.of(
+            "%s: has %.2f s, the segment is from %.2f s %s; correct segments",
+            file,
+            (double) samples / sampleRate,
+            start,
+            end == WHOLE ? "on" : String.format(Locale.ROOT, "to %.2f s", end));
       }
       return new long[] {from, Math.min(to, samples)};
     }

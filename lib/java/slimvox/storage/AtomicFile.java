@@ -85,13 +85,13 @@ public final class AtomicFile {
   private static Path requireNoOtherThing(Path file) {
     Path target = file.toAbsolutePath();
     if (Files.exists(target) && !Files.isRegularFile(target)) {
-      throw new InputException(file + ": cannot be written, it is not a regular file");
+      throw InputException.at(file, "cannot be written, it is not a regular file");
     }
     if (isOpenFile(target)) {
-      throw new InputException(
-          file
-              + ": cannot be written, it is what a program has open, and would be replaced; give"
-              + " the name of a file");
+      throw InputException.of(
+          "%s: cannot be written, it is what a program has open, and would be replaced; give the"
+              + " name of a file",
+          file);
     }
     return target;
   }
@@ -169,7 +169,7 @@ public final class AtomicFile {
         if (!OPEN.contains(file.toAbsolutePath()) && isLeftover(file)) remove(file);
       }
     } catch (IOException e) {
-      throw new InputException(folder + ": cannot be listed (" + reason(e) + ")", e);
+      throw InputException.at(folder, "cannot be listed (%s)", reason(e)).because(e);
     }
   }
 
@@ -213,15 +213,14 @@ public final class AtomicFile {
             || message.contains("quota exceeded")
             || (bytes > 0 && left >= 0 && left < bytes); // messages may be in another language
     if (!full) {
-      return new InputException(file + ": cannot be written (" + reason(e) + ")", e);
+      return InputException.at(file, "cannot be written (%s)", reason(e)).because(e);
     }
-    return new InputException(
-        file
-            + ": disk full"
-            + (bytes < 0 ? "" : ", " + size(bytes) + " needed")
-            + (left < 0 ? "" : ", " + size(left) + " left")
-            + "; free some space or write elsewhere (an earlier file is untouched)",
-        e);
+    return InputException.of(
+            "%s: disk full%s%s; free some space or write elsewhere (an earlier file is untouched)",
+            file,
+            bytes < 0 ? "" : ", " + size(bytes) + " needed",
+            left < 0 ? "" : ", " + size(left) + " left")
+        .because(e);
   }
 
   private static long usableBytes(Path folder) {

@@ -64,13 +64,9 @@ final class Checksums {
     crc.update(blank);
     compare(file, "header", crc, expected[0]);
     if (!format.equals(FORMAT)) {
-      throw new InputException(
-          file
-              + ": written by a newer SlimVox (file format "
-              + SafetensorsHeader.oneLine(format)
-              + ", this one reads "
-              + FORMAT
-              + ")");
+      throw InputException.of(
+          "%s: written by a newer SlimVox (file format %s, this one reads %s)",
+          file, SafetensorsHeader.oneLine(format), FORMAT);
     }
     if (expected.length != 1 + parsed.tensors().size()) {
       throw damaged(file, "header", "checksums for " + (expected.length - 1) + " tensors");
@@ -98,7 +94,7 @@ final class Checksums {
       }
     } catch (
         InternalError e) { // the sum itself, over mapped bytes that are gone, would end the JVM
-      throw new InputException(file + ": became shorter while it was read", e);
+      throw InputException.at(file, "became shorter while it was read").because(e);
     }
     compare(file, "tensor " + SafetensorsHeader.oneLine(entry.name()), crc, sum);
   }
@@ -129,8 +125,7 @@ final class Checksums {
   }
 
   private static InputException damaged(Path file, String part, String why) {
-    return new InputException(
-        file + ": " + part + " is damaged (" + why + "); use an earlier checkpoint");
+    return InputException.at(file, "%s is damaged (%s); use an earlier checkpoint", part, why);
   }
 
   private static int place(byte[] header) {

@@ -1,5 +1,7 @@
 package slimvox.storage;
 
+import java.util.Locale;
+
 /**
  * Something the user gave cannot be used: a file, a setting, a list.
  *
@@ -16,6 +18,27 @@ public class InputException extends RuntimeException {
 
   public InputException(String message, Throwable cause) {
     super(line(message), cause);
+  }
+
+  /** With the values in the place of {@code %s} and the like, as in {@link String#format}. */
+  public static InputException of(String format, Object... values) {
+    return new InputException(String.format(Locale.ROOT, format, values));
+  }
+
+  /** Of a file, or what has its name: {@code FILE: MESSAGE}. */
+  public static InputException at(Object file, String format, Object... values) {
+    return new InputException(file + ": " + String.format(Locale.ROOT, format, values));
+  }
+
+  /** Of a line of a file, from 1: {@code FILE:LINE: MESSAGE}. */
+  public static InputException at(Object file, long line, String format, Object... values) {
+    return at(file + ":" + line, format, values);
+  }
+
+  /** The same with its cause, to be thrown. */
+  public InputException because(Throwable cause) {
+    initCause(cause);
+    return this;
   }
 
   private static String line(String message) {

@@ -28,11 +28,11 @@ public final class LineLimit extends FilterReader {
 
   /** The message where a file of lines does not fit into the memory. */
   public static InputException tooLarge(Path file, OutOfMemoryError e) {
-    return new InputException(
-        "%s: is larger than the Java heap of %d MiB can hold; set SLIMVOX_XMX, for example"
-                .formatted(file, Runtime.getRuntime().maxMemory() >> 20)
-            + " SLIMVOX_XMX=8g, or give a file of fewer lines",
-        e);
+    return InputException.of(
+            "%s: is larger than the Java heap of %d MiB can hold; set SLIMVOX_XMX, for example"
+                + " SLIMVOX_XMX=8g, or give a file of fewer lines",
+            file, Runtime.getRuntime().maxMemory() >> 20)
+        .because(e);
   }
 
   @Override
@@ -54,8 +54,8 @@ public final class LineLimit extends FilterReader {
       if (c == '\n') line++;
       length = 0;
     } else if (++length > MOST) {
-      throw new InputException(
-          file + ":" + line + ": a line of more than " + MOST + " characters; is it a text file?");
+      throw InputException.at(
+          file, line, "a line of more than %s characters; is it a text file?", MOST);
     }
   }
 }

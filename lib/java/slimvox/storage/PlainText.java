@@ -31,7 +31,7 @@ public final class PlainText {
     if (hidden == null) return text;
     String remedy =
         hidden.equals("U+0000 (NULL)") ? "text in UTF-8 is needed, not UTF-16" : "take it out";
-    throw new InputException(place + ": holds the invisible character " + hidden + "; " + remedy);
+    throw InputException.at(place, "holds the invisible character %s; %s", hidden, remedy);
   }
 
   /**

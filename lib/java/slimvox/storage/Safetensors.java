@@ -70,7 +70,7 @@ public final class Safetensors {
   /** The same as {@link #read}, but no tensor's data is looked at: {@link #verify} does that. */
   public static Safetensors open(Path file) {
     if (Files.isDirectory(file)) {
-      throw new InputException(file + ": is a folder, a safetensors file is needed");
+      throw InputException.at(file, "is a folder, a safetensors file is needed");
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
@@ -81,12 +81,13 @@ public final class Safetensors {
       SafetensorsHeader parsed = SafetensorsHeader.parse(file, header, size - start);
       return new Safetensors(file, parsed, data, Checksums.ofTensors(file, header, parsed));
     } catch (NoSuchFileException e) {
-      throw new InputException(file + ": no such file", e);
+      throw InputException.at(file, "no such file").because(e);
     } catch (AccessDeniedException e) {
-      throw new InputException(file + ": may not be read (permission denied)", e);
+      throw InputException.at(file, "may not be read (permission denied)").because(e);
     } catch (IOException e) {
-      throw new InputException(
-          file + ": cannot be read (" + SafetensorsHeader.oneLine(e.getMessage()) + ")", e);
+      throw InputException.at(
+              file, "cannot be read (%s)", SafetensorsHeader.oneLine(e.getMessage()))
+          .because(e);
     }
   }
 
@@ -97,19 +98,16 @@ public final class Safetensors {
 
   private static byte[] readHeader(Path file, FileChannel channel, long size) throws IOException {
     if (size < 8) {
-      throw new InputException(
-          file + ": not a safetensors file: " + size + " bytes, the header length alone takes 8");
+      throw InputException.at(
+          file, "not a safetensors file: %s bytes, the header length alone takes 8", size);
     }
     ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
     readFully(file, channel, length, 0);
     long bytes = length.getLong(0);
     if (bytes < 2 || bytes > Math.min(MAX_HEADER_BYTES, size - 8)) {
-      throw new InputException(
-          file
-              + ": not a safetensors file, or cut short: header of "
-              + Long.toUnsignedString(bytes)
-              + " bytes in a file of "
-              + size);
+      throw InputException.of(
+          "%s: not a safetensors file, or cut short: header of %s bytes in a file of %s",
+          file, Long.toUnsignedString(bytes), size);
     }
     ByteBuffer header = ByteBuffer.allocate((int) bytes);
     readFully(file, channel, header, 8);
@@ -120,7 +118,7 @@ public final class Safetensors {
       throws IOException {
     while (into.hasRemaining()) {
       if (channel.read(into, at + into.position()) < 0) {
-        throw new InputException(file + ": became shorter while it was read");
+        throw InputException.at(file, "became shorter while it was read");
       }
     }
   }
@@ -258,11 +256,11 @@ public final class Safetensors {
     SafetensorsHeader.Entry entry = header.tensors().get(name);
     if (entry != null) return entry;
     List<String> near = NearestNames.of(name, header.tensors().keySet(), 3);
-    throw new InputException(
-        file
-            + ": has no tensor "
-            + SafetensorsHeader.oneLine(name)
-            + (near.isEmpty() ? "; it holds none" : "; the nearest names are " + join(near)));
+    throw InputException.of(
+        "%s: has no tensor %s%s",
+        file,
+        SafetensorsHeader.oneLine(name),
+        near.isEmpty() ? "; it holds none" : "; the nearest names are " + join(near));
   }
 
   private static String join(List<String> names) {
@@ -272,24 +270,19 @@ public final class Safetensors {
   private int arrayLength(SafetensorsHeader.Entry entry) {
     long elements = (entry.end() - entry.begin()) / entry.dtype().bytes;
     if (elements > Integer.MAX_VALUE - 8) {
-      throw new InputException(
-          file
-              + ": tensor "
-              + SafetensorsHeader.oneLine(entry.name())
-              + " has "
-              + elements
-              + " elements, more than a Java array holds");
+      throw InputException.of(
+          "%s: tensor %s has %s elements, more than a Java array holds",
+          file, SafetensorsHeader.oneLine(entry.name()), elements);
     }
     return (int) elements;
   }
 
   private InputException wrongType(SafetensorsHeader.Entry entry, String wanted) {
-    return new InputException(
-        "%s: tensor %s is %s, %s are needed"
-            .formatted(
-                file,
-                SafetensorsHeader.oneLine(entry.name()),
-                SafetensorsHeader.oneLine(entry.type()),
-                wanted));
+    return InputException.of(
+        "%s: tensor %s is %s, %s are needed",
+        file,
+        SafetensorsHeader.oneLine(entry.name()),
+        SafetensorsHeader.oneLine(entry.type()),
+        wanted);
   }
 }

@@ -165,15 +165,10 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
                 + oneLine(entry.name()));
       }
       if (entry.end() > dataBytes) {
-        throw new InputException(
-            file
-                + ": cut short: tensor "
-                + oneLine(entry.name())
-                + " ends "
-                + (entry.end() - dataBytes)
-                + " bytes after the file, which has "
-                + (start + dataBytes)
-                + "; copy it again or use an earlier checkpoint");
+        throw InputException.of(
+            "%s: cut short: tensor %s ends %s bytes after the file, which has %s; copy it again or"
+                + " use an earlier checkpoint",
+            file, oneLine(entry.name()), entry.end() - dataBytes, start + dataBytes);
       }
       covered = entry.end();
       previous = entry.name();
@@ -186,7 +181,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
   }
 
   private static InputException bad(Path file, String what) {
-    return new InputException(file + ": not a valid safetensors file: " + what);
+    return InputException.at(file, "not a valid safetensors file: %s", what);
   }
 
   /** Text from a file or a library as part of a one-line message. */

@@ -134,10 +134,10 @@ public final class SafetensorsWriter {
 
   private static void requireRoom(Path file, int tensors, long header) {
     if (header <= Safetensors.MAX_HEADER_BYTES) return;
-    throw new InputException(
-        ("%s: the names of %d tensors take a header of %d bytes, the safetensors format allows %d;"
-                + " give shorter ids, or put fewer of them into a file")
-            .formatted(file, tensors, header, Safetensors.MAX_HEADER_BYTES));
+    throw InputException.of(
+        "%s: the names of %d tensors take a header of %d bytes, the safetensors format allows %d;"
+            + " give shorter ids, or put fewer of them into a file",
+        file, tensors, header, Safetensors.MAX_HEADER_BYTES);
   }
 
   /**

@@ -25,9 +25,9 @@ public final class Sha256 {
     try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
       in.transferTo(OutputStream.nullOutputStream());
     } catch (NoSuchFileException e) {
-      throw new InputException(file + ": no such file", e);
+      throw InputException.at(file, "no such file").because(e);
     } catch (IOException e) {
-      throw new InputException(file + ": cannot be read: " + e.getMessage(), e);
+      throw InputException.at(file, "cannot be read: %s", e.getMessage()).because(e);
     }
     return HexFormat.of().formatHex(digest.digest());
   }

@@ -60,16 +60,15 @@ public final class UtteranceNames {
       if (!same.isEmpty()) alike = same;
     }
     if (alike.size() == 1) return alike.getFirst();
-    throw new InputException(
-        "%s: utterance '%s' can be '%s' or '%s'%s; write it as one of them"
-            .formatted(
-                place,
-                name,
-                alike.get(0),
-                alike.get(1),
-                normal(alike.get(0)).equals(normal(alike.get(1)))
-                    ? ", which differ in how accents are encoded"
-                    : ""));
+    throw InputException.of(
+        "%s: utterance '%s' can be '%s' or '%s'%s; write it as one of them",
+        place,
+        name,
+        alike.get(0),
+        alike.get(1),
+        normal(alike.get(0)).equals(normal(alike.get(1)))
+            ? ", which differ in how accents are encoded"
+            : "");
   }
 
   /** A name in Unicode's normal form C: letters with their accents as one character. */

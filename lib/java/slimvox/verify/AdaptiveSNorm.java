@@ -1,7 +1,6 @@
 package slimvox.verify;
 
 import java.util.Arrays;
-import java.util.Locale;
 import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
@@ -42,9 +41,9 @@ public final class AdaptiveSNorm {
    */
   public AdaptiveSNorm(CosineScoring scoring, Embeddings cohort, int top) {
     if (top < 2 || top > cohort.size()) {
-      throw new InputException(
-          "AS-norm with the nearest %d of a cohort of %d; take at least 2 and at most the cohort"
-              .formatted(top, cohort.size()));
+      throw InputException.of(
+          "AS-norm with the nearest %d of a cohort of %d; take at least 2 and at most the cohort",
+          top, cohort.size());
     }
     this.scoring = scoring;
     this.cohort = scoring.unitVectors(cohort);
@@ -60,9 +59,9 @@ public final class AdaptiveSNorm {
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = scoring.unitVectors(trials, embeddings);
     if (units[0].length != cohort[0].length) {
-      throw new InputException(
-          "the cohort's embeddings have %d values, the trials' %d; use one model for both"
-              .formatted(cohort[0].length, units[0].length));
+      throw InputException.of(
+          "the cohort's embeddings have %d values, the trials' %d; use one model for both",
+          cohort[0].length, units[0].length);
     }
     double[] mu = new double[units.length];
     double[] sigma = new double[units.length];
@@ -94,14 +93,10 @@ public final class AdaptiveSNorm {
     mu[number] = mean;
     sigma[number] = Math.sqrt(squares / top);
     if (sigma[number] < LEAST_DEVIATION) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
-              "utterance '%s' is equally near to its %d nearest cohort members (deviation %.1e,"
-                  + " rounding of a cosine 1e-07); take a larger cohort, of different speakers",
-              trials.utterances().get(number),
-              top,
-              sigma[number]));
+      throw InputException.of(
+          "utterance '%s' is equally near to its %d nearest cohort members (deviation %.1e,"
+              + " rounding of a cosine 1e-07); take a larger cohort, of different speakers",
+          trials.utterances().get(number), top, sigma[number]);
     }
   }
 

@@ -75,9 +75,9 @@ public final class CosineScoring {
     String utterance = trials.utterances().get(number);
     names[number] = embeddings.find(place, utterance);
     if (names[number] != null) return;
-    throw new InputException(
-        "%s: utterance '%s' is not among the %d embedded ones; embed it, or take the trial out"
-            .formatted(place, utterance, embeddings.size()));
+    throw InputException.of(
+        "%s: utterance '%s' is not among the %d embedded ones; embed it, or take the trial out",
+        place, utterance, embeddings.size());
   }
 
   /** Four sums side by side: floating-point addition may not be reordered by the compiler. */

@@ -27,7 +27,7 @@ public record DetectionCost(double pTarget, double missCost, double falseAlarmCo
    */
   public DetectionCost {
     if (!(pTarget > 0 && pTarget < 1)) {
-      throw new InputException("p_target " + pTarget + " is not between 0 and 1; 0.05 is usual");
+      throw InputException.of("p_target %s is not between 0 and 1; 0.05 is usual", pTarget);
     }
     checkCost("c_miss", missCost);
     checkCost("c_fa", falseAlarmCost);
@@ -35,7 +35,7 @@ public record DetectionCost(double pTarget, double missCost, double falseAlarmCo
 
   private static void checkCost(String name, double cost) {
     if (!(cost > 0 && cost < Double.POSITIVE_INFINITY)) {
-      throw new InputException(name + " " + cost + " is not a positive number; 1 is usual");
+      throw InputException.of("%s %s is not a positive number; 1 is usual", name, cost);
     }
   }
 

@@ -108,9 +108,9 @@ public final class DetectionCurve {
 
   private static void refuseOneKind(String source, int targets, int nontargets) {
     if (targets > 0 && nontargets > 0) return;
-    throw new InputException(
-        "%s%d target and %d nontarget trials; EER and minDCF need both kinds, check the labels"
-            .formatted(source, targets, nontargets));
+    throw InputException.of(
+        "%s%d target and %d nontarget trials; EER and minDCF need both kinds, check the labels",
+        source, targets, nontargets);
   }
 
   /** Number of target trials. */
@@ -246,7 +246,7 @@ public final class DetectionCurve {
    * @return points from high to low false-alarm rate
    */
   public List<DetPoint> detPoints(int most) {
-    if (most < 2) throw new InputException("a DET curve of " + most + " points; ask for 2 or more");
+    if (most < 2) throw InputException.of("a DET curve of %s points; ask for 2 or more", most);
     int first = detPlace(true);
     int last = detPlace(false);
     if (first < 0) return List.of();

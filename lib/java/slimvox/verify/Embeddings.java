@@ -23,7 +23,7 @@ public final class Embeddings {
 
   /** Empty, for vectors of this dimension. */
   public Embeddings(int dimension) {
-    if (dimension < 1) throw new InputException("embedding dimension " + dimension + "; give 1 up");
+    if (dimension < 1) throw InputException.of("embedding dimension %s; give 1 up", dimension);
     this.dimension = dimension;
   }
 
@@ -35,20 +35,19 @@ public final class Embeddings {
    */
   public void add(String utterance, float[] vector) {
     if (vector.length != dimension) {
-      throw new InputException(
-          "embedding of '%s' has %d values, the others %d; embed all with one model"
-              .formatted(utterance, vector.length, dimension));
+      throw InputException.of(
+          "embedding of '%s' has %d values, the others %d; embed all with one model",
+          utterance, vector.length, dimension);
     }
     for (int i = 0; i < dimension; i++) {
       if (!Float.isFinite(vector[i])) {
-        throw new InputException(
-            "embedding of '%s' has %s at index %d; check the utterance and the model's weights"
-                .formatted(utterance, vector[i], i));
+        throw InputException.of(
+            "embedding of '%s' has %s at index %d; check the utterance and the model's weights",
+            utterance, vector[i], i);
       }
     }
     if (numbers.putIfAbsent(utterance, vectors.size()) != null) {
-      throw new InputException(
-          "utterance '" + utterance + "' is embedded twice; names must be unique");
+      throw InputException.of("utterance '%s' is embedded twice; names must be unique", utterance);
     }
     utterances.add(utterance);
     vectors.add(vector);
@@ -95,9 +94,9 @@ public final class Embeddings {
   public float[] get(String utterance) {
     Integer number = numbers.get(utterance);
     if (number == null) {
-      throw new InputException(
-          "utterance '%s' has no embedding (%d others have); embed it, or take it out"
-              .formatted(utterance, size()));
+      throw InputException.of(
+          "utterance '%s' has no embedding (%d others have); embed it, or take it out",
+          utterance, size());
     }
     return vectors.get(number);
   }
@@ -133,8 +132,8 @@ public final class Embeddings {
     for (int i = 0; i < size(); i++) {
       String speaker = speakers.get(utterances.get(i));
       if (speaker == null) {
-        throw new InputException(
-            "utterance '" + utterances.get(i) + "' has no speaker; add it to utt2spk");
+        throw InputException.of(
+            "utterance '%s' has no speaker; add it to utt2spk", utterances.get(i));
       }
       bySpeaker.computeIfAbsent(speaker, _ -> new ArrayList<>()).add(vectors.get(i));
     }
@@ -161,9 +160,9 @@ public final class Embeddings {
   /** The vectors, minus a mean if one is given, at length 1; one row each. */
   float[][] unitVectors(List<String> names, double[] mean) {
     if (mean != null && mean.length != dimension) {
-      throw new InputException(
-          "the mean to subtract has %d values, the embeddings %d; use one model for both"
-              .formatted(mean.length, dimension));
+      throw InputException.of(
+          "the mean to subtract has %d values, the embeddings %d; use one model for both",
+          mean.length, dimension);
     }
     float[][] units = new float[names.size()][];
     Arrays.setAll(units, i -> unit(names.get(i), mean));
@@ -179,9 +178,9 @@ public final class Embeddings {
       squares += centred[i] * centred[i];
     }
     if (squares == 0) {
-      throw new InputException(
-          "embedding of '%s' is zero%s: it has no direction; check the utterance"
-              .formatted(name, mean == null ? "" : " after subtracting the mean"));
+      throw InputException.of(
+          "embedding of '%s' is zero%s: it has no direction; check the utterance",
+          name, mean == null ? "" : " after subtracting the mean");
     }
     double scale = 1 / Math.sqrt(squares);
     float[] unit = new float[dimension];

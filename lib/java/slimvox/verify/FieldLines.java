@@ -88,7 +88,7 @@ final class FieldLines {
           if (fields.length == 0) {
             if (blankLine == 0) blankLine = number;
           } else if (blankLine != 0) {
-            throw new InputException(file + ":" + blankLine + ": blank line; take it out");
+            throw InputException.at(file, blankLine, "blank line; take it out");
           } else {
             for (String field : fields) PlainText.requireVisible(field, file + ":" + number);
             line.accept(number, fields);
@@ -156,16 +156,12 @@ final class FieldLines {
   private static InputException unreadable(Path file, int linesRead, IOException e) {
     if (e instanceof CharacterCodingException) {
       // The decoder runs ahead of the lines by up to a buffer, so the line is a lower bound.
-      return new InputException(
-          file
-              + ": "
-              + PlainText.notUtf8(file)
-              + " (found after line "
-              + linesRead
-              + "); give a text file of blank-separated fields",
-          e);
+      return InputException.of(
+              "%s: %s (found after line %s); give a text file of blank-separated fields",
+              file, PlainText.notUtf8(file), linesRead)
+          .because(e);
     }
-    return new InputException(file + ": cannot be read: " + reason(e) + "; check the path", e);
+    return InputException.at(file, "cannot be read: %s; check the path", reason(e)).because(e);
   }
 
   private static String reason(IOException e) {

@@ -39,15 +39,13 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
         file,
         (number, fields) -> {
           if (fields.length < 2) {
-            throw new InputException(
-                "%s:%d: only one field (%s); a line is UTTERANCE PHRASE"
-                    .formatted(file, number, fields[0]));
+            throw InputException.at(
+                file, number, "only one field (%s); a line is UTTERANCE PHRASE", fields[0]);
           }
           String phrase = String.join(" ", List.of(fields).subList(1, fields.length));
           if (phrases.put(fields[0], phrase) != null) {
-            throw new InputException(
-                "%s:%d: %s is on an earlier line already; remove one of them"
-                    .formatted(file, number, fields[0]));
+            throw InputException.at(
+                file, number, "%s is on an earlier line already; remove one of them", fields[0]);
           }
         });
     return phrases;
@@ -83,18 +81,17 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
     String said = known(trials, i, trials.enrol(i), phraseOf);
     String repeated = known(trials, i, trials.test(i), phraseOf);
     if (said.equals(repeated)) return said;
-    throw new InputException(
-        "%s:%d: '%s' says '%s' and '%s' says '%s'; in a text-dependent list both say the same"
-            .formatted(trials.name(), i + 1, trials.enrol(i), said, trials.test(i), repeated));
+    throw InputException.of(
+        "%s:%s: '%s' says '%s' and '%s' says '%s'; in a text-dependent list both say the same",
+        trials.name(), i + 1, trials.enrol(i), said, trials.test(i), repeated);
   }
 
   private static String known(
       Trials trials, int i, String utterance, Function<String, String> phraseOf) {
     String phrase = phraseOf.apply(utterance);
     if (phrase != null) return phrase;
-    throw new InputException(
-        "%s:%d: what '%s' says is not known; add it to utt2word"
-            .formatted(trials.name(), i + 1, utterance));
+    throw InputException.at(
+        trials.name(), i + 1, "what '%s' says is not known; add it to utt2word", utterance);
   }
 
   private static Verification verification(

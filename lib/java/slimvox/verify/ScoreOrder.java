@@ -62,8 +62,8 @@ final class ScoreOrder {
   /** Bits of a score with its order when read as an unsigned integer. */
   private static long key(double[] scores, int trial) {
     if (Double.isNaN(scores[trial])) {
-      throw new InputException(
-          "score " + (trial + 1) + " is NaN; look for NaN in the embeddings or the score file");
+      throw InputException.of(
+          "score %s is NaN; look for NaN in the embeddings or the score file", trial + 1);
     }
     long bits = Double.doubleToRawLongBits(scores[trial] + 0.0); // -0 becomes 0: they are tied
     return bits < 0 ? ~bits : bits ^ Long.MIN_VALUE;

@@ -46,16 +46,15 @@ public final class Scores {
 
   private Scores(String source, String scoring, Trials trials, double[] values) {
     if (values.length != trials.size()) {
-      throw new InputException(
-          "%s: %d scores for the %d trials of %s; score the same list"
-              .formatted(source, values.length, trials.size(), trials.name()));
+      throw InputException.of(
+          "%s: %d scores for the %d trials of %s; score the same list",
+          source, values.length, trials.size(), trials.name());
     }
     for (int i = 0; i < values.length; i++) {
       if (!Double.isFinite(values[i])) {
-        throw new InputException(
-            "%s: the score of trial '%s %s' (%s:%d) is %s; look for NaN in the embeddings"
-                .formatted(
-                    source, trials.enrol(i), trials.test(i), trials.name(), i + 1, values[i]));
+        throw InputException.of(
+            "%s: the score of trial '%s %s' (%s:%d) is %s; look for NaN in the embeddings",
+            source, trials.enrol(i), trials.test(i), trials.name(), i + 1, values[i]);
       }
     }
     this.source = source;
@@ -104,30 +103,23 @@ public final class Scores {
       if (format == null) format = detect(at, f);
       boolean voxsrc = format == Format.VOXSRC;
       if (f.length != 3 && (voxsrc || f.length != 4)) {
-        throw new InputException(
-            at
-                + f.length
-                + " fields; expected "
-                + (voxsrc ? "`score enrol test`" : "`enrol test score [target|nontarget]`")
-                + " as on line 1");
+        throw InputException.of(
+            "%s%s fields; expected %s as on line 1",
+            at, f.length, voxsrc ? "`score enrol test`" : "`enrol test score [target|nontarget]`");
       }
       String a = voxsrc ? f[1] : f[0];
       String b = voxsrc ? f[2] : f[1];
       String score = voxsrc ? f[0] : f[2];
       double value = number(score);
       if (Double.isNaN(value)) {
-        throw new InputException(
-            at
-                + "score "
-                + FieldLines.shown(score)
-                + " is not a finite number; look for NaN in the embeddings, or mend the line");
+        throw InputException.of(
+            "%sscore %s is not a finite number; look for NaN in the embeddings, or mend the line",
+            at, FieldLines.shown(score));
       }
       if (Double.isInfinite(value) || value == 0 && !ZERO.matcher(score).matches()) {
-        throw new InputException(
-            at
-                + "score "
-                + FieldLines.shown(score)
-                + " is more than float64 can hold; take the logarithms of likelihoods");
+        throw InputException.of(
+            "%sscore %s is more than float64 can hold; take the logarithms of likelihoods",
+            at, FieldLines.shown(score));
       }
       int trial = trial(at, listed(number, a), listed(number, b));
       if (f.length == 4) checkLabel(at, f[3], trial);
@@ -146,10 +138,9 @@ public final class Scores {
       }
       if (first) return Format.VOXSRC;
       if (third) return Format.WESPEAKER;
-      throw new InputException(
-          at
-              + FieldLines.shown(String.join(" ", f))
-              + " is not a score; expected `score enrol test` or `enrol test score [label]`");
+      throw InputException.of(
+          "%s%s is not a score; expected `score enrol test` or `enrol test score [label]`",
+          at, FieldLines.shown(String.join(" ", f)));
     }
 
     /** The utterance as the list has it. */
@@ -171,31 +162,21 @@ public final class Scores {
       if (trial < 0) {
         for (String utterance : new String[] {a, b}) {
           if (!trials.contains(utterance)) {
-            throw new InputException(
-                at
-                    + "utterance "
-                    + FieldLines.shown(utterance)
-                    + " is in no trial of "
-                    + trials.name()
-                    + "; score that list, or give the list that was scored");
+            throw InputException.of(
+                "%sutterance %s is in no trial of %s; score that list, or give the list that was"
+                    + " scored",
+                at, FieldLines.shown(utterance), trials.name());
           }
         }
         String hint = trials.find(b, a, -1) < 0 ? "" : " (it has '" + b + " " + a + "')";
-        throw new InputException(
-            at
-                + "pair '"
-                + a
-                + " "
-                + b
-                + "' is no trial of "
-                + trials.name()
-                + hint
-                + "; score that list, or give the list that was scored");
+        throw InputException.of(
+            "%spair '%s %s' is no trial of %s%s; score that list, or give the list that was scored",
+            at, a, b, trials.name(), hint);
       }
       while (trial >= 0 && scored.get(trial)) trial = trials.find(a, b, trial);
       if (trial < 0) {
-        throw new InputException(
-            at + "trial '" + a + " " + b + "' has a score already; keep one line for each trial");
+        throw InputException.of(
+            "%strial '%s %s' has a score already; keep one line for each trial", at, a, b);
       }
       return trial;
     }
@@ -203,25 +184,25 @@ public final class Scores {
     private void checkLabel(String at, String label, int trial) {
       String listed = trials.isTarget(trial) ? "target" : "nontarget";
       if (label.equals(listed)) return;
-      throw new InputException(
-          "%slabel %s, but the trial is %s on %s:%d; give the list that was scored"
-              .formatted(at, FieldLines.shown(label), listed, trials.name(), trial + 1));
+      throw InputException.of(
+          "%slabel %s, but the trial is %s on %s:%d; give the list that was scored",
+          at, FieldLines.shown(label), listed, trials.name(), trial + 1);
     }
 
     private void refuseMissing() {
       int missing = trials.size() - scored.cardinality();
       if (missing == 0) return;
       int trial = scored.nextClearBit(0);
-      throw new InputException(
-          "%s:%d: trial '%s %s' has no score in %s (%d of %d trials have none); score the whole list"
-              .formatted(
-                  trials.name(),
-                  trial + 1,
-                  trials.enrol(trial),
-                  trials.test(trial),
-                  file,
-                  missing,
-                  trials.size()));
+      throw InputException.of(
+          "%s:%s: trial '%s %s' has no score in %s (%d of %d trials have none); score the whole"
+              + " list",
+          trials.name(),
+          trial + 1,
+          trials.enrol(trial),
+          trials.test(trial),
+          file,
+          missing,
+          trials.size());
     }
   }
 

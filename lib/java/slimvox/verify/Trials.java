@@ -76,8 +76,8 @@ public final class Trials {
               parse(file, number, fields, format[0], builder);
             });
     if (builder.size == 0) {
-      throw new InputException(
-          file + ": no trials in it; expected lines `1 enrol test` or `enrol test target`");
+      throw InputException.at(
+          file, "no trials in it; expected lines `1 enrol test` or `enrol test target`");
     }
     return new Trials(builder, hash);
   }
@@ -87,11 +87,9 @@ public final class Trials {
       if (fields[2].equals("target") || fields[2].equals("nontarget")) return Format.KALDI;
       if (fields[0].equals("1") || fields[0].equals("0")) return Format.VOXCELEB;
     }
-    throw new InputException(
-        file
-            + ":1: "
-            + FieldLines.shown(String.join(" ", fields))
-            + " is not a trial; expected `<1|0> enrol test` or `enrol test target|nontarget`");
+    throw InputException.of(
+        "%s:1: %s is not a trial; expected `<1|0> enrol test` or `enrol test target|nontarget`",
+        file, FieldLines.shown(String.join(" ", fields)));
   }
 
   private static void parse(Path file, int number, String[] f, Format format, Builder to) {
@@ -99,14 +97,14 @@ public final class Trials {
     boolean kaldi = format == Format.KALDI;
     String expected = kaldi ? "`enrol test target|nontarget`" : "`<1|0> enrol test`";
     if (f.length != 3) {
-      throw new InputException(
-          at + f.length + " fields instead of 3; expected " + expected + " as on line 1");
+      throw InputException.of(
+          "%s%s fields instead of 3; expected %s as on line 1", at, f.length, expected);
     }
     String label = kaldi ? f[2] : f[0];
     boolean isTarget = label.equals(kaldi ? "target" : "1");
     if (!isTarget && !label.equals(kaldi ? "nontarget" : "0")) {
-      throw new InputException(
-          at + "label " + FieldLines.shown(label) + "; expected " + expected + " as on line 1");
+      throw InputException.of(
+          "%slabel %s; expected %s as on line 1", at, FieldLines.shown(label), expected);
     }
     to.add(kaldi ? f[0] : f[1], kaldi ? f[1] : f[2], isTarget);
   }
@@ -153,11 +151,9 @@ public final class Trials {
       Integer known = numbers.get(utterance);
       if (known != null) return known;
       if (utterance.isEmpty() || utterance.chars().anyMatch(Character::isWhitespace)) {
-        throw new InputException(
-            name
-                + ": utterance name "
-                + FieldLines.shown(utterance)
-                + " is empty or has blanks; rename it");
+        throw InputException.of(
+            "%s: utterance name %s is empty or has blanks; rename it",
+            name, FieldLines.shown(utterance));
       }
       numbers.put(utterance, utterances.size());
       utterances.add(utterance);
@@ -170,7 +166,7 @@ public final class Trials {
      * @throws InputException if a pair has both labels or there is no trial at all
      */
     public Trials build() {
-      if (size == 0) throw new InputException(name + ": no trials in it; add some");
+      if (size == 0) throw InputException.at(name, "no trials in it; add some");
       return new Trials(this, null);
     }
   }
@@ -179,9 +175,9 @@ public final class Trials {
     for (int i = 0; i < size(); i++) {
       int first = index.find(enrol[i], test[i], -1);
       if (first < i && target.get(first) != target.get(i)) {
-        throw new InputException(
-            "%s:%d: trial '%s %s' is %s here but %s on line %d; remove one of them"
-                .formatted(name, i + 1, enrol(i), test(i), label(i), label(first), first + 1));
+        throw InputException.of(
+            "%s:%s: trial '%s %s' is %s here but %s on line %d; remove one of them",
+            name, i + 1, enrol(i), test(i), label(i), label(first), first + 1);
       }
     }
   }
