@@ -195,7 +195,7 @@ public record Figure(
 
   /** The figure as a static PNG picture, {@code scale} picture pixels to a page pixel. */
   public byte[] png(double scale) {
-    return new PictureRenderer(this, scale).png();
+    return new Picture(this).png(scale);
   }
 
   /**

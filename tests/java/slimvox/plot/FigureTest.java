@@ -5,11 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.awt.Color;
-import java.awt.Graphics2D;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -167,15 +166,14 @@ class FigureTest {
   }
 
   @Test
-  void withoutFontsTextIsLeftOut() {
-    BufferedImage image = new BufferedImage(50, 50, BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    Lettering letters = new Lettering(g, 12, null);
-    letters.title("title", 5, 20);
-    letters.text("text", 5, 20, Lettering.Anchor.START, Color.WHITE);
-    letters.upwards("text", 25, 25, Color.WHITE);
-    assertTrue(letters.width("text") > 0 && letters.lineHeight() > 0);
-    assertEquals(50 * 50, pixels(image, 0x000000));
+  void withoutFontsTextIsLeftOut() throws IOException {
+    Figure figure = Figure.of("title").x("steps").y("loss").line("loss", 1, 2, 3).level("level", 2);
+    Figure bars = Figure.of("title").x("nets").y("EER").bars("bars", NETS, new double[] {1, 2});
+    for (Figure f : List.of(figure, bars)) {
+      BufferedImage image = ImageIO.read(new ByteArrayInputStream(new Picture(f, null).png(1)));
+      assertTrue(pixels(image, 0x0072B2) > 200, "the series is drawn");
+      assertEquals(0, pixels(image, Palette.INK.getRGB()));
+    }
   }
 
   @Test
