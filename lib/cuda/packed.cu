@@ -1,5 +1,5 @@
 // Inference with packed weights, one utterance at a time: the same bits as on the processor. CPU
-// twins: slimvox.binary's ConvolutionKernel with Epilogue, PooledStatistics, HeadKernel.
+// twins: slimvox.backend.cpu.packed: ConvolutionKernel with Epilogue, PooledStatistics, HeadKernel.
 //
 //   packed_signs         s = filter size - 2 popcount(x XOR w) over words of 32 signs (W1A1)
 //   packed_sign_weights  s = sum of x w, w a bit that says whether a filter's size is negative
@@ -10,7 +10,7 @@
 //   packed_head          the embedding: scale (W x) + bias
 //
 // Planes have a border of one pixel: (height + 2) x (width + 2) pixels of so many elements of four
-// bytes. Weights are in tiles of 32 output channels, see slimvox.binary.KernelWeights.
+// bytes. Weights are in tiles of 32 output channels, see slimvox.backend.packed.LaidConvolution.
 //
 // Launch of the convolutions: blocks of 32 x 8 threads; a warp takes the 32 channels of a tile for
 // four pixels, so a word of x is read once for all lanes, and one of w for four pixels; blocks

@@ -2,6 +2,7 @@ package slimvox.backend;
 
 import java.util.List;
 import java.util.Map;
+import slimvox.backend.packed.Packed;
 
 /**
  * What a kind of hardware provides to a {@link Backend}: raw memory and the primitive operations.
@@ -45,6 +46,11 @@ public interface Device extends AutoCloseable {
    */
   default List<KernelTime> kernelTimes() {
     return List.of();
+  }
+
+  /** Packed inference; by default nothing is computed. */
+  default Packed.Kernels packed() {
+    return new Packed.Kernels() {};
   }
 
   // ---- memory

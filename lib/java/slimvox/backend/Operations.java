@@ -2,6 +2,7 @@ package slimvox.backend;
 
 import java.util.List;
 import java.util.function.Consumer;
+import slimvox.backend.packed.Packed;
 import slimvox.memory.Category;
 
 /**
@@ -13,6 +14,9 @@ import slimvox.memory.Category;
  * error: {@link IllegalArgumentException}.
  */
 public final class Operations {
+  /** Packed inference. */
+  public final Packed packed;
+
   private final Backend backend;
   private final Device device;
   private boolean watching;
@@ -21,6 +25,7 @@ public final class Operations {
   Operations(Backend backend) {
     this.backend = backend;
     this.device = backend.device();
+    this.packed = new Packed(backend, device.packed());
   }
 
   /**

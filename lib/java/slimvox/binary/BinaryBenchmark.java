@@ -16,6 +16,14 @@ import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.onednn.PreparedConvolution;
 import slimvox.backend.dry.DryDevice;
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.LaidConvolution;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.Packed;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.Plane;
+import slimvox.backend.packed.SignBits;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
 import slimvox.models.Binarization;
@@ -167,15 +175,15 @@ public final class BinaryBenchmark {
   // ---- layers
 
   private List<Layer> layers(PackedModel model) {
-    Map<Convolution, List<PackedConvolution>> shapes = new LinkedHashMap<>();
-    add(shapes, model.stem(), model.bins(), frames);
-    int height = model.bins();
+    Map<Convolution, List<LayerShape>> shapes = new LinkedHashMap<>();
+    int height = model.spec().bins();
     int width = frames;
+    add(shapes, model.stem(), height, width);
     for (PackedBlock block : model.blocks()) {
       add(shapes, block.first(), height, width);
       if (block.shortcut() != null) add(shapes, block.shortcut(), height, width);
-      height = block.first().outLength(height);
-      width = block.first().outLength(width);
+      height = block.first().shape().outLength(height);
+      width = block.first().shape().outLength(width);
       add(shapes, block.second(), height, width);
     }
     List<Layer> layers = new ArrayList<>();
@@ -188,10 +196,8 @@ public final class BinaryBenchmark {
   }
 
   private static void add(
-      Map<Convolution, List<PackedConvolution>> shapes,
-      PackedConvolution c,
-      int height,
-      int width) {
+      Map<Convolution, List<LayerShape>> shapes, PackedConvolution layer, int height, int width) {
+    LayerShape c = layer.shape();
     int pad = c.kernel() / 2;
     Convolution shape =
         new Convolution(
@@ -222,79 +228,64 @@ public final class BinaryBenchmark {
   }
 
   private static PackedConvolution layer(Convolution g, WeightForm form) {
-    Random random = new Random(3);
-    byte[] signs =
-        new byte
-            [g.outChannels()
-                * SignBits.rowBytes(g.inChannels() * g.kernelHeight() * g.kernelWidth())];
-    random.nextBytes(signs);
-    float[] row = new float[g.outChannels()];
+    LayerShape shape =
+        new LayerShape(
+            "layer", form, g.inChannels(), g.outChannels(), g.kernelHeight(), g.strideHeight());
+    byte[] signs = new byte[shape.out() * SignBits.rowBytes(shape.filterSize())];
+    new Random(3).nextBytes(signs);
+    float[] row = new float[shape.out()];
     Arrays.fill(row, 1);
-    boolean counts = form == WeightForm.W1A1;
+    float[] counted = shape.takesSigns() ? row : null;
     ChannelActivation activation =
-        counts
+        shape.takesSigns()
             ? new ChannelActivation(ChannelActivation.Kind.RPRELU, row, row, row)
             : ChannelActivation.RELU;
-    return new PackedConvolution(
-        "layer",
-        form,
-        g.inChannels(),
-        g.outChannels(),
-        g.kernelHeight(),
-        g.strideHeight(),
-        signs,
-        null,
-        counts ? row : null,
-        counts ? row : null,
-        row,
-        row,
-        null,
-        activation);
+    return new PackedConvolution(shape, signs, null, counted, counted, row, row, null, activation);
   }
 
   /** One packed convolution with planes of its own. */
   private static final class Single implements AutoCloseable {
-    private final ConvolutionKernel kernel;
+    private final Packed packed;
+    private final LaidConvolution laid;
     private final List<Tensor> tensors = new ArrayList<>();
     private final Plane in;
-    private final Epilogue.Target target;
-    private final long scratch;
+    private final Packed.Target target;
+    private final Tensor scratch;
 
     Single(Backend backend, PackedConvolution layer, Convolution g) {
-      CpuDevice device = (CpuDevice) backend.device();
-      kernel =
-          new ConvolutionKernel(backend, device.parallel(), layer, PopcountKernel.vectorsPay());
-      boolean signs = kernel.takesSigns();
-      int elements = signs ? Plane.words(layer.in()) : layer.in();
-      in =
-          new Plane(
-              zeros(backend, Plane.bytes(g.height(), g.width(), elements)),
-              g.height(),
-              g.width(),
-              elements);
-      long out = zeros(backend, Plane.bytes(g.outHeight(), g.outWidth(), layer.out()));
-      int words = Plane.words(layer.out());
-      long bits = zeros(backend, Plane.bytes(g.outHeight(), g.outWidth(), words));
+      packed = backend.ops().packed;
+      laid = packed.lay(layer);
+      LayerShape shape = layer.shape();
+      in = plane(backend, g.height(), g.width(), shape.inElements());
+      Plane out = plane(backend, g.outHeight(), g.outWidth(), shape.out());
+      Plane bits = plane(backend, g.outHeight(), g.outWidth(), Plane.words(shape.out()));
       // In a block of signs the result goes where the shortcut was.
-      target = new Epilogue.Target(out, signs ? out : 0, signs ? bits : 0, 0);
-      scratch = zeros(backend, 64 + device.parallel().threads() * kernel.scratchBytes());
+      target =
+          shape.takesSigns()
+              ? new Packed.Target(out, out, bits, null)
+              : new Packed.Target(out, null, null, null);
+      scratch = zeros(backend, 64 + packed.convolveWorkspace(shape));
     }
 
-    private long zeros(Backend backend, long bytes) {
-      int words = Math.toIntExact(bytes / 4);
-      Tensor t = backend.allocate(Category.WORKSPACE, "bench", words);
-      backend.ops().fill(t, 0);
-      tensors.add(t);
-      return t.address();
+    private Plane plane(Backend backend, int height, int width, int elements) {
+      long address = zeros(backend, Plane.bytes(height, width, elements)).address();
+      return new Plane(address, height, width, elements);
+    }
+
+    private Tensor zeros(Backend backend, long bytes) {
+      Tensor x = backend.allocate(Category.WORKSPACE, "bench", Math.toIntExact(bytes / 4));
+      backend.ops().fill(x, 0);
+      tensors.add(x);
+      return x;
     }
 
     void run() {
-      kernel.run(in, target, scratch);
+      packed.convolve(laid, in, target, scratch);
     }
 
     @Override
     public void close() {
-      kernel.close();
+      laid.close();
       tensors.forEach(Tensor::close);
     }
   }

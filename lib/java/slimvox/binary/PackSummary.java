@@ -2,6 +2,11 @@ package slimvox.binary;
 
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.SignBits;
+import slimvox.backend.packed.WeightForm;
 
 /**
  * What packing did to each layer: bits, bytes before and after, and the multiply-adds of one
@@ -38,43 +43,37 @@ public record PackSummary(List<Layer> layers) {
   /** The summary of a model for utterances of so many frames. */
   public static PackSummary of(PackedModel model, int frames) {
     List<Layer> layers = new ArrayList<>();
-    layers.add(layer(model.stem(), model.bins(), frames));
-    int height = model.bins();
+    int height = model.spec().bins();
     int width = frames;
+    layers.add(layer(model.stem(), height, width));
     for (PackedBlock block : model.blocks()) {
-      int innerHeight = block.first().outLength(height);
-      int innerWidth = block.first().outLength(width);
+      LayerShape first = block.first().shape();
       layers.add(layer(block.first(), height, width));
-      layers.add(layer(block.second(), innerHeight, innerWidth));
+      layers.add(layer(block.second(), first.outLength(height), first.outLength(width)));
       if (block.shortcut() != null) layers.add(layer(block.shortcut(), height, width));
-      height = innerHeight;
-      width = innerWidth;
+      height = first.outLength(height);
+      width = first.outLength(width);
     }
     layers.add(head(model.head()));
     return new PackSummary(List.copyOf(layers));
   }
 
   private static Layer layer(PackedConvolution c, int height, int width) {
-    long weights = c.weightCount();
-    long stored =
-        c.form().isBinary() ? (long) c.out() * SignBits.rowBytes(c.filterSize()) : 4 * weights;
-    long activation =
-        switch (c.activation().kind()) {
-          case NONE, RELU -> 0;
-          case PRELU -> 4L * c.out();
-          case RPRELU -> 12L * c.out();
-        };
-    long inputShift = c.inputShift() == null ? 0 : 4L * c.in();
-    long scales = c.form().isBinary() ? 4L * c.out() : 0;
+    LayerShape shape = c.shape();
+    boolean binary = shape.form().isBinary();
+    long weights = shape.weightCount();
+    long row = 4L * shape.out();
+    long stored = binary ? (long) shape.out() * SignBits.rowBytes(shape.filterSize()) : 4 * weights;
+    long inputShift = c.inputShift() == null ? 0 : 4L * shape.in();
     return new Layer(
-        c.name(),
-        c.form(),
+        shape.name(),
+        shape.form(),
         weights,
         4 * weights,
-        stored + scales,
-        4 * weights + 16L * c.out() + activation + inputShift,
-        stored + 4L * c.out() * c.rowCount() + inputShift,
-        c.multiplyAdds(height, width));
+        stored + (binary ? row : 0),
+        4 * weights + row * (4 + c.activation().rowCount()) + inputShift,
+        stored + row * c.rowCount() + inputShift,
+        shape.multiplyAdds(height, width));
   }
 
   private static Layer head(PackedHead h) {

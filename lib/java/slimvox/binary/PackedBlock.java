@@ -1,5 +1,8 @@
 package slimvox.binary;
 
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.PackedConvolution;
+
 /**
  * A basic block of a ResNet: two convolutions and a shortcut.
  *
@@ -18,29 +21,27 @@ public record PackedBlock(
     PackedConvolution second,
     PackedConvolution shortcut) {
   public PackedBlock {
-    boolean reshapes = first.stride() != 1 || first.in() != first.out();
+    LayerShape a = first.shape();
+    LayerShape b = second.shape();
+    boolean reshapes = a.stride() != 1 || a.in() != a.out();
     if (reshapes != (shortcut != null)
-        || second.in() != first.out()
-        || second.out() != first.out()
-        || second.stride() != 1
-        || (shortcut != null && !bringsTo(first, shortcut))) {
+        || b.in() != a.out()
+        || b.out() != a.out()
+        || b.stride() != 1
+        || (shortcut != null && !bringsTo(a, shortcut.shape()))) {
       throw new IllegalArgumentException(name + ": convolutions that do not fit together");
     }
-    if (ofSigns != (takesSigns(first) || takesSigns(second))) {
+    if (ofSigns != (a.takesSigns() || b.takesSigns())) {
       throw new IllegalArgumentException(
           name + ": a block is one of signs if one of its convolutions takes signs, else not");
     }
   }
 
-  private static boolean takesSigns(PackedConvolution convolution) {
-    return convolution.form() == WeightForm.W1A1;
-  }
-
   /** Whether a shortcut makes of the same float input a plane of the same shape. */
-  private static boolean bringsTo(PackedConvolution first, PackedConvolution shortcut) {
+  private static boolean bringsTo(LayerShape first, LayerShape shortcut) {
     return shortcut.in() == first.in()
         && shortcut.out() == first.out()
         && shortcut.stride() == first.stride()
-        && !takesSigns(shortcut);
+        && !shortcut.takesSigns();
   }
 }

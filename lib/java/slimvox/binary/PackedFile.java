@@ -7,10 +7,21 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.SignBits;
+import slimvox.backend.packed.WeightForm;
 import slimvox.models.ModelSpec;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
@@ -45,56 +56,52 @@ final class PackedFile {
   static void write(PackedModel model, Path file) {
     SafetensorsWriter out = Safetensors.writer();
     out.metadata(MAGIC, VERSION);
-    out.metadata("model", model.name());
-    out.metadata("width", Integer.toString(model.width()));
-    out.metadata("bins", Integer.toString(model.bins()));
-    out.metadata("pooling", model.pooling().key());
+    ModelSpec spec = model.spec();
+    out.metadata("model", spec.name());
+    out.metadata("width", Integer.toString(spec.width()));
+    out.metadata("bins", Integer.toString(spec.bins()));
+    out.metadata("pooling", spec.pooling().key());
     out.metadata("scheme", model.scheme());
     out.metadata("head", model.head().form().key());
-    List<String> lines = new ArrayList<>();
-    for (PackedConvolution c : model.convolutions()) lines.add(line(c));
-    out.metadata("layers", String.join("\n", lines));
+    out.metadata("layers", joined("\n", model.convolutions().stream().map(PackedFile::line)));
     out.metadata(
         "sign_blocks",
-        String.join(
-            " ",
-            model.blocks().stream().filter(PackedBlock::ofSigns).map(PackedBlock::name).toList()));
+        joined(" ", model.blocks().stream().filter(PackedBlock::ofSigns).map(PackedBlock::name)));
     model.origin().forEach((key, value) -> out.metadata(ORIGIN + key, value));
     for (PackedConvolution c : model.convolutions()) put(out, c);
     put(out, model.head());
     out.write(file);
   }
 
+  private static String joined(String by, Stream<String> words) {
+    return words.collect(Collectors.joining(by));
+  }
+
   private static String line(PackedConvolution c) {
-    String line =
-        String.format(
-            Locale.ROOT,
-            "%s %s %d %d %d %d %s",
-            c.name(),
-            c.form().key(),
-            c.in(),
-            c.out(),
-            c.kernel(),
-            c.stride(),
-            c.activation().kind().name().toLowerCase(Locale.ROOT));
-    return c.form() == WeightForm.W1A32 && c.alpha() != null ? line + " " + EXACT : line;
+    LayerShape s = c.shape();
+    String activation = c.activation().kind().name().toLowerCase(Locale.ROOT);
+    Stream<Object> words =
+        Stream.of(s.name(), s.form().key(), s.in(), s.out(), s.kernel(), s.stride(), activation);
+    String line = joined(" ", words.map(Object::toString));
+    return s.form() == WeightForm.W1A32 && c.alpha() != null ? line + " " + EXACT : line;
   }
 
   private static void put(SafetensorsWriter out, PackedConvolution c) {
-    String weight = c.name() + ".weight";
+    LayerShape s = c.shape();
+    String weight = s.name() + ".weight";
     if (c.signs() != null) {
-      out.put(weight, new long[] {c.out(), SignBits.rowBytes(c.filterSize())}, c.signs());
+      out.put(weight, new long[] {s.out(), SignBits.rowBytes(s.filterSize())}, c.signs());
     } else {
-      out.put(weight, new long[] {c.out(), c.in(), c.kernel(), c.kernel()}, c.weights());
+      out.put(weight, new long[] {s.out(), s.in(), s.kernel(), s.kernel()}, c.weights());
     }
-    row(out, c.name() + ".alpha", c.alpha());
-    row(out, c.name() + ".mean", c.mean());
-    row(out, c.name() + ".scale", c.scale());
-    row(out, c.name() + ".shift", c.shift());
-    row(out, c.name() + ".input_shift", c.inputShift());
-    row(out, c.name() + ".slope", c.activation().slope());
-    row(out, c.name() + ".before", c.activation().before());
-    row(out, c.name() + ".after", c.activation().after());
+    row(out, s.name() + ".alpha", c.alpha());
+    row(out, s.name() + ".mean", c.mean());
+    row(out, s.name() + ".scale", c.scale());
+    row(out, s.name() + ".shift", c.shift());
+    row(out, s.name() + ".input_shift", c.inputShift());
+    row(out, s.name() + ".slope", c.activation().slope());
+    row(out, s.name() + ".before", c.activation().before());
+    row(out, s.name() + ".after", c.activation().after());
   }
 
   private static void row(SafetensorsWriter out, String name, float[] values) {
@@ -121,10 +128,8 @@ final class PackedFile {
     String version = file.metadata().get(MAGIC);
     if (version == null) {
       throw new InputException(
-          path
-              + ": not a packed model (its header has no "
-              + MAGIC
-              + "); make one with slimvox pack");
+          "%s: not a packed model (its header has no %s); make one with slimvox pack"
+              .formatted(path, MAGIC));
     }
     if (!version.equals(VERSION)) {
       throw new InputException(
@@ -137,34 +142,37 @@ final class PackedFile {
   /** One file while it is read. */
   private static final class Reader {
     private final Safetensors file;
-    private final Set<String> unread;
+    private final SortedSet<String> unread;
 
     Reader(Safetensors file) {
       this.file = file;
-      this.unread = new HashSet<>(file.names());
+      this.unread = new TreeSet<>(file.names());
     }
 
     PackedModel model() {
       Map<String, PackedConvolution> convolutions = new LinkedHashMap<>();
       for (String line : text("layers").split("\n")) {
-        PackedConvolution c = convolution(line);
-        if (convolutions.put(c.name(), c) != null) throw bad("layer " + c.name() + " twice");
+        PackedConvolution c = convolution(line.split(" "), line);
+        String name = c.shape().name();
+        if (convolutions.put(name, c) != null) throw bad("layer " + name + " twice");
       }
       PackedConvolution stem = convolutions.remove("conv1");
       if (stem == null) throw bad("no layer conv1");
-      if (stem.in() != 1) throw bad("layer conv1 has " + stem.in() + " input channels, not 1");
-      if (stem.stride() != 1) throw bad("layer conv1 has stride " + stem.stride() + ", not 1");
-      if (stem.form() == WeightForm.W1A1) throw bad("layer conv1 takes signs, features have none");
+      LayerShape shape = stem.shape();
+      if (shape.in() != 1) throw bad("layer conv1 has " + shape.in() + " input channels, not 1");
+      if (shape.stride() != 1) throw bad("layer conv1 has stride " + shape.stride() + ", not 1");
+      if (shape.takesSigns()) throw bad("layer conv1 takes signs, features have none");
       List<PackedBlock> blocks = blocks(convolutions);
       int bins = positive("bins", text("bins"));
-      int channels = stem.out();
+      int channels = shape.out();
       int height = bins;
       for (PackedBlock block : blocks) {
-        if (block.first().in() != channels) {
-          throw bad(block.name() + " takes " + block.first().in() + " channels of " + channels);
+        LayerShape first = block.first().shape();
+        if (first.in() != channels) {
+          throw bad(block.name() + " takes " + first.in() + " channels of " + channels);
         }
-        channels = block.second().out();
-        height = block.first().outLength(height);
+        channels = first.out();
+        height = first.outLength(height);
       }
       ModelSpec.Pooling pooling = choice("pooling", ModelSpec.Pooling.class, text("pooling"));
       if (pooling == ModelSpec.Pooling.ASTP) throw bad("pooling astp has no packed form");
@@ -176,15 +184,14 @@ final class PackedFile {
               (k, v) -> {
                 if (k.startsWith(ORIGIN)) origin.put(k.substring(ORIGIN.length()), v);
               });
-      if (!unread.isEmpty())
-        throw bad("unknown tensor " + unread.stream().sorted().findFirst().get());
+      if (!unread.isEmpty()) throw bad("unknown tensor " + unread.first());
       int width = positive("width", text("width"));
-      return new PackedModel(
-          text("model"), width, bins, pooling, text("scheme"), stem, blocks, head, origin);
+      ModelSpec spec = new ModelSpec(text("model"), width, bins, head.out(), pooling);
+      return new PackedModel(spec, text("scheme"), stem, blocks, head, origin);
     }
 
     private List<PackedBlock> blocks(Map<String, PackedConvolution> rest) {
-      Set<String> names = new java.util.LinkedHashSet<>();
+      Set<String> names = new LinkedHashSet<>();
       for (String name : rest.keySet()) {
         int dot = name.indexOf('.', name.indexOf('.') + 1);
         if (dot < 0) throw bad("layer " + name + " belongs to no block");
@@ -210,8 +217,7 @@ final class PackedFile {
       return blocks;
     }
 
-    private PackedConvolution convolution(String line) {
-      String[] words = line.split(" ");
+    private PackedConvolution convolution(String[] words, String line) {
       if (words.length != 7 && !(words.length == 8 && words[7].equals(EXACT))) {
         throw bad("layer line '" + line + "' is not NAME FORM IN OUT KERNEL STRIDE ACTIVATION");
       }
@@ -220,39 +226,28 @@ final class PackedFile {
       int in = positive(name, words[2]);
       int out = positive(name, words[3]);
       int kernel = positive(name, words[4]);
-      if (kernel > 3) throw bad(name + ": kernel " + kernel + ", 1 or 3 are possible");
       int stride = positive(name, words[5]);
-      if (stride > 2) throw bad(name + ": stride " + stride + ", 1 or 2 are possible");
       var kind = choice(name, ChannelActivation.Kind.class, words[6]);
+      boolean binary = form.isBinary();
       boolean exact = words.length == 8 || form != WeightForm.W1A32;
-      String weight = name + ".weight";
-      byte[] signs =
-          form.isBinary() ? signs(weight, out, Math.multiplyExact(in, kernel * kernel)) : null;
-      float[] weights = form.isBinary() ? null : floats(weight, out, in, kernel, kernel);
       boolean shifted = kind == ChannelActivation.Kind.RPRELU;
       boolean sloped = shifted || kind == ChannelActivation.Kind.PRELU;
-      ChannelActivation activation =
-          new ChannelActivation(
-              kind,
-              sloped ? floats(name + ".slope", out) : null,
-              shifted ? floats(name + ".before", out) : null,
-              shifted ? floats(name + ".after", out) : null);
       try {
+        LayerShape shape = new LayerShape(name, form, in, out, kernel, stride);
         return new PackedConvolution(
-            name,
-            form,
-            in,
-            out,
-            kernel,
-            stride,
-            signs,
-            weights,
-            exact && form.isBinary() ? floats(name + ".alpha", out) : null,
+            shape,
+            binary ? signs(name + ".weight", out, shape.filterSize()) : null,
+            binary ? null : floats(name + ".weight", out, in, kernel, kernel),
+            exact && binary ? floats(name + ".alpha", out) : null,
             exact ? floats(name + ".mean", out) : null,
             floats(name + ".scale", out),
             floats(name + ".shift", out),
             file.has(name + ".input_shift") ? floats(name + ".input_shift", in) : null,
-            activation);
+            new ChannelActivation(
+                kind,
+                sloped ? floats(name + ".slope", out) : null,
+                shifted ? floats(name + ".before", out) : null,
+                shifted ? floats(name + ".after", out) : null));
       } catch (IllegalArgumentException e) {
         throw bad(e.getMessage());
       }
@@ -305,15 +300,10 @@ final class PackedFile {
     private void require(String name, String type, long... shape) {
       if (!file.has(name)) throw bad("no tensor " + name);
       unread.remove(name);
-      if (!file.dtype(name).equals(type) || !Arrays.equals(file.shape(name), shape)) {
-        throw bad(
-            "tensor %s is %s %s, the layer needs %s %s"
-                .formatted(
-                    name,
-                    file.dtype(name),
-                    Arrays.toString(file.shape(name)),
-                    type,
-                    Arrays.toString(shape)));
+      String found = file.dtype(name) + " " + Arrays.toString(file.shape(name));
+      String needed = type + " " + Arrays.toString(shape);
+      if (!found.equals(needed)) {
+        throw bad("tensor %s is %s, the layer needs %s".formatted(name, found, needed));
       }
     }
 

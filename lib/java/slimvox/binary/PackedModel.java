@@ -4,15 +4,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedHead;
 import slimvox.models.ModelSpec;
 
 /**
  * A network as a packed file has it: a ResNet of basic blocks for inference only.
  *
- * @param name of the architecture, for example {@code ResNet34}
- * @param width channels of the first stage
- * @param bins feature values of a frame
- * @param pooling TSTP or GSP
+ * @param spec architecture, width, bins, size of embeddings, and pooling: TSTP or GSP
  * @param scheme what was binarized in training, for example {@code bwn}
  * @param stem the first convolution
  * @param blocks in order
@@ -20,10 +19,7 @@ import slimvox.models.ModelSpec;
  * @param origin where it came from: texts by name
  */
 public record PackedModel(
-    String name,
-    int width,
-    int bins,
-    ModelSpec.Pooling pooling,
+    ModelSpec spec,
     String scheme,
     PackedConvolution stem,
     List<PackedBlock> blocks,
@@ -32,14 +28,9 @@ public record PackedModel(
   public PackedModel {
     blocks = List.copyOf(blocks);
     origin = Map.copyOf(origin);
-    if (pooling == ModelSpec.Pooling.ASTP) {
+    if (spec.pooling() == ModelSpec.Pooling.ASTP) {
       throw new IllegalArgumentException("attentive pooling has no packed form");
     }
-  }
-
-  /** Dimension of the embeddings. */
-  public int embeddingSize() {
-    return head.out();
   }
 
   /** All convolutions: the first, then each block's two and its shortcut. */
@@ -53,14 +44,9 @@ public record PackedModel(
     return all;
   }
 
-  /** Channels that are pooled. */
-  public int pooledChannels() {
-    return blocks.isEmpty() ? stem.out() : blocks.getLast().second().out();
-  }
-
   /** The same with another embedding layer. */
   public PackedModel with(PackedHead head) {
-    return new PackedModel(name, width, bins, pooling, scheme, stem, blocks, head, origin);
+    return new PackedModel(spec, scheme, stem, blocks, head, origin);
   }
 
   /**

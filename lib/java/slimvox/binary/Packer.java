@@ -1,10 +1,15 @@
 package slimvox.binary;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.backend.Tensor;
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.SignBits;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.Category;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
@@ -76,24 +81,16 @@ public final class Packer {
     for (int i = 0; i < names.size(); i++) {
       blocks.add(block(names.get(i), i + 1 < names.size() ? names.get(i + 1) : null));
     }
-    Tensor weight = parameter(PackedHead.NAME + ".weight").value();
-    PackedHead packedHead =
-        PackedHead.of(
-            head,
-            weight.shape().get(1),
-            weight.shape().get(0),
-            floats(weight),
-            floats(parameter(PackedHead.NAME + ".bias").value()));
+    String last = PackedHead.NAME;
+    float[] weights = floats(last + ".weight");
+    int out = spec.embeddingSize();
     return new PackedModel(
-        spec.name(),
-        spec.width(),
-        spec.bins(),
-        spec.pooling(),
+        new ModelSpec(spec.name(), spec.width(), spec.bins(), out, spec.pooling()),
         scheme.key(),
         stem,
         blocks,
-        packedHead,
-        new LinkedHashMap<>(origin));
+        PackedHead.of(head, weights.length / out, out, weights, floats(last + ".bias")),
+        origin);
   }
 
   private static List<String> blockNames(List<String> convolutions) {
@@ -105,7 +102,7 @@ public final class Packer {
 
   private PackedBlock block(String name, String next) {
     boolean ofSigns = binary.isOfSigns(name);
-    boolean reshapes = network.state().parameters().containsKey(name + ".shortcut.0.weight");
+    boolean reshapes = tensor(name + ".shortcut.0.weight") != null;
     ChannelActivation inner = activation(name + ".act1", !ofSigns);
     ChannelActivation last = activation(name + ".act2", binary.endsWithReLU(ofSigns, next));
     return new PackedBlock(
@@ -119,53 +116,55 @@ public final class Packer {
   }
 
   private ChannelActivation activation(String name, boolean relu) {
-    Map<String, Parameter> all = network.state().parameters();
-    if (!all.containsKey(name + ".weight")) {
-      return relu ? ChannelActivation.RELU : ChannelActivation.NONE;
-    }
-    float[] slope = floats(all.get(name + ".weight").value());
-    if (!all.containsKey(name + ".shift")) {
-      return new ChannelActivation(ChannelActivation.Kind.PRELU, slope, null, null);
-    }
-    return new ChannelActivation(
-        ChannelActivation.Kind.RPRELU,
-        slope,
-        floats(all.get(name + ".shift").value()),
-        floats(all.get(name + ".bias").value()));
+    float[] slope = optional(name + ".weight");
+    if (slope == null) return relu ? ChannelActivation.RELU : ChannelActivation.NONE;
+    float[] before = optional(name + ".shift");
+    return before == null
+        ? new ChannelActivation(ChannelActivation.Kind.PRELU, slope, null, null)
+        : new ChannelActivation(
+            ChannelActivation.Kind.RPRELU, slope, before, floats(name + ".bias"));
   }
 
   private PackedConvolution convolution(
       String name, String norm, int stride, ChannelActivation activation) {
-    Tensor weight = parameter(name + ".weight").value();
+    Tensor weight = tensor(name + ".weight");
     int out = weight.shape().get(0);
     int in = weight.shape().get(1);
     int kernel = weight.shape().get(2);
-    boolean takesSigns = network.state().parameters().containsKey(name + ".shift");
     boolean shortcut = name.contains(".shortcut.");
     WeightForm form =
         !binary.takes(name)
             ? WeightForm.FLOAT32
             : binary.signs() && !shortcut ? WeightForm.W1A1 : WeightForm.W1A32;
-    // Where signs are taken somewhere, everything rounds as in training.
-    boolean exact = binary.signs() || form == WeightForm.FLOAT32;
-    float[] values = floats(weight);
+    float[] values = floats(name + ".weight");
     float[] alpha = form.isBinary() ? scales(name, weight) : null;
-    Norm n = norm(norm, out);
-    if (!exact) n = n.folded(alpha);
+    // Batch normalization: y = scale (s - mean) + shift.
+    float[] mean = floats(norm + ".running_mean");
+    float[] scale = floats(norm + ".weight");
+    float[] shift = floats(norm + ".bias");
+    float[] variance = floats(norm + ".running_var");
+    for (int c = 0; c < out; c++) {
+      scale[c] *= (float) (1 / Math.sqrt((double) variance[c] + BatchNorm2d.EPSILON));
+    }
+    // Where signs are taken somewhere, everything rounds as in training; else it is folded behind a
+    // convolution of signs times alpha, as one multiply-add.
+    if (form.isBinary() && !binary.signs()) {
+      for (int c = 0; c < out; c++) {
+        shift[c] = (float) (shift[c] - (double) scale[c] * mean[c]);
+        scale[c] = (float) ((double) scale[c] * alpha[c]);
+      }
+      alpha = null;
+      mean = null;
+    }
     return new PackedConvolution(
-        name,
-        form,
-        in,
-        out,
-        kernel,
-        stride,
+        new LayerShape(name, form, in, out, kernel, stride),
         form.isBinary() ? SignBits.of(values, out, in, kernel) : null,
         form.isBinary() ? null : values,
-        exact ? alpha : null,
-        n.mean,
-        n.scale,
-        n.shift,
-        takesSigns ? floats(parameter(name + ".shift").value()) : null,
+        alpha,
+        mean,
+        scale,
+        shift,
+        optional(name + ".shift"),
         activation);
   }
 
@@ -176,7 +175,7 @@ public final class Packer {
     try (Tensor alpha = backend.allocate(Category.ACTIVATION, name + ".alpha", filters);
         Tensor signs = backend.allocateLike(weight, Category.ACTIVATION, name + ".signs")) {
       backend.ops().binarizeFilters(weight, false, alpha, signs);
-      float[] scales = floats(alpha);
+      float[] scales = backend.ops().floats(alpha);
       for (int o = 0; o < filters; o++) {
         if (!(scales[o] > 0 && Float.isFinite(scales[o]))) {
           throw new InputException(
@@ -188,45 +187,20 @@ public final class Packer {
     }
   }
 
-  /** A batch normalization: y = scale (s - mean) + shift; mean null where it is folded in. */
-  private record Norm(float[] mean, float[] scale, float[] shift) {
-    /** The same behind a convolution of signs times alpha, as one multiply-add. */
-    Norm folded(float[] alpha) {
-      float[] s = new float[scale.length];
-      float[] b = new float[scale.length];
-      for (int c = 0; c < s.length; c++) {
-        s[c] = (float) ((double) scale[c] * alpha[c]);
-        b[c] = (float) (shift[c] - (double) scale[c] * mean[c]);
-      }
-      return new Norm(null, s, b);
-    }
-  }
-
-  private Norm norm(String name, int channels) {
-    float[] gamma = floats(parameter(name + ".weight").value());
-    float[] variance = floats(buffer(name + ".running_var"));
-    float[] scale = new float[channels];
-    for (int c = 0; c < channels; c++) {
-      float inverse = (float) (1 / Math.sqrt((double) variance[c] + BatchNorm2d.EPSILON));
-      scale[c] = gamma[c] * inverse;
-    }
-    return new Norm(
-        floats(buffer(name + ".running_mean")), scale, floats(parameter(name + ".bias").value()));
-  }
-
-  private Parameter parameter(String name) {
+  /** A parameter or a buffer; null if the network has none of that name. */
+  private Tensor tensor(String name) {
     Parameter p = network.state().parameters().get(name);
-    if (p == null) throw new IllegalStateException(network.name() + " has no parameter " + name);
-    return p;
+    return p != null ? p.value() : network.state().buffers().get(name);
   }
 
-  private Tensor buffer(String name) {
-    Tensor t = network.state().buffers().get(name);
-    if (t == null) throw new IllegalStateException(network.name() + " has no buffer " + name);
-    return t;
+  private float[] optional(String name) {
+    Tensor x = tensor(name);
+    return x == null ? null : x.backend().ops().floats(x);
   }
 
-  private static float[] floats(Tensor x) {
-    return x.backend().ops().floats(x);
+  private float[] floats(String name) {
+    float[] values = optional(name);
+    if (values == null) throw new IllegalStateException(network.name() + " has no tensor " + name);
+    return values;
   }
 }

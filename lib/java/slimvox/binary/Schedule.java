@@ -2,6 +2,10 @@ package slimvox.binary;
 
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.backend.packed.LaidConvolution;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.Packed;
+import slimvox.backend.packed.Plane;
 
 /**
  * What a network does to an utterance of a fixed length, and where every plane lies.
@@ -13,7 +17,7 @@ import java.util.List;
  */
 final class Schedule {
   /** One convolution; {@code clear} are the planes whose border has to be cleared before. */
-  record Step(ConvolutionKernel kernel, Plane in, Epilogue.Target target, List<Plane> clear) {}
+  record Step(LaidConvolution layer, Plane in, Packed.Target target, List<Plane> clear) {}
 
   /** The buffers. */
   enum Buffer {
@@ -32,7 +36,7 @@ final class Schedule {
   private final List<List<Plane>> clean = new ArrayList<>();
   private final List<Step> steps = new ArrayList<>();
   private final long half;
-  private List<Plane> clear;
+  private final List<Plane> clear = new ArrayList<>();
   private Place signs; // the latest
   private Place features;
   private Place x;
@@ -42,20 +46,11 @@ final class Schedule {
    *
    * @param address of each buffer; null to find out their sizes
    */
-  Schedule(Kernels kernels, int bins, int frames, long[] address) {
+  Schedule(LaidNetwork network, int bins, int frames, long[] address) {
     this.address = address;
     for (Buffer unused : Buffer.values()) clean.add(new ArrayList<>());
-    half = halfBytes(kernels, bins, frames);
-    build(kernels, bins, frames);
-  }
-
-  /** A network's convolutions, ready to run. */
-  record Kernels(ConvolutionKernel stem, List<Block> blocks) {
-    record Block(
-        boolean ofSigns,
-        ConvolutionKernel first,
-        ConvolutionKernel second,
-        ConvolutionKernel shortcut) {}
+    half = halfBytes(network, bins, frames);
+    build(network, bins, frames);
   }
 
   /** Bytes of each buffer. */
@@ -78,32 +73,26 @@ final class Schedule {
   }
 
   /** Half a float buffer: the largest plane behind a change of shape. */
-  private static long halfBytes(Kernels kernels, int bins, int frames) {
+  private static long halfBytes(LaidNetwork network, int bins, int frames) {
     long most = 0;
-    for (Kernels.Block block : kernels.blocks) {
-      LayerShape first = block.first.shape();
+    for (LaidNetwork.Block block : network.blocks()) {
+      LayerShape first = block.first().shape();
       bins = first.outLength(bins);
       frames = first.outLength(frames);
-      if (block.shortcut != null) most = Math.max(most, Plane.bytes(bins, frames, first.out()));
+      if (block.shortcut() != null) most = Math.max(most, Plane.bytes(bins, frames, first.out()));
     }
-    return align(most);
+    return (most + 63) & -64;
   }
 
-  private static long align(long bytes) {
-    return (bytes + 63) & -64;
-  }
-
-  private void build(Kernels kernels, int bins, int frames) {
-    clear = new ArrayList<>();
+  private void build(LaidNetwork network, int bins, int frames) {
     features = place(Buffer.INPUT, 0, bins, frames, 1);
-    Place stemOut = place(Buffer.FLOATS_0, 0, bins, frames, kernels.stem.shape().out());
-    List<Kernels.Block> blocks = kernels.blocks;
-    step(kernels.stem, features, stemOut, null, blocks.isEmpty() ? null : blocks.get(0).first);
-    x = stemOut;
+    x = place(Buffer.FLOATS_0, 0, bins, frames, network.stem().shape().out());
+    List<LaidNetwork.Block> blocks = network.blocks();
+    step(network.stem(), features, x, null, first(blocks, 0));
     for (int i = 0; i < blocks.size(); i++) {
-      Kernels.Block block = blocks.get(i);
-      ConvolutionKernel next = i + 1 < blocks.size() ? blocks.get(i + 1).first : null;
-      if (block.ofSigns) {
+      LaidNetwork.Block block = blocks.get(i);
+      LaidConvolution next = first(blocks, i + 1);
+      if (block.ofSigns()) {
         signBlock(block, next);
       } else {
         ordinaryBlock(block, next);
@@ -111,39 +100,45 @@ final class Schedule {
     }
   }
 
-  private void ordinaryBlock(Kernels.Block block, ConvolutionKernel next) {
-    Place inner = outputPlace(block.first, x, 0);
-    step(block.first, x, inner, null, block.second);
+  /** The first convolution of a block; null behind the last one. */
+  private static LaidConvolution first(List<LaidNetwork.Block> blocks, int i) {
+    return i < blocks.size() ? blocks.get(i).first() : null;
+  }
+
+  private void ordinaryBlock(LaidNetwork.Block block, LaidConvolution next) {
+    Place inner = outputPlace(block.first(), x, 0);
+    step(block.first(), x, inner, null, block.second());
     Place shortcut = shortcut(block);
-    step(block.second, inner, shortcut, shortcut, next);
+    step(block.second(), inner, shortcut, shortcut, next);
     x = shortcut;
   }
 
-  private void signBlock(Kernels.Block block, ConvolutionKernel next) {
+  private void signBlock(LaidNetwork.Block block, LaidConvolution next) {
     Place shortcut = shortcut(block);
     // The first convolution has its signs already; a real one reads what it writes over.
-    boolean overwrites = block.shortcut == null && !block.first.takesSigns();
-    Place first = overwrites ? outputPlace(block.first, x, 0) : shortcut;
-    step(block.first, x, first, shortcut, block.second);
-    Place second = block.second.takesSigns() ? first : outputPlace(block.second, first, half);
-    step(block.second, first, second, first, next);
+    boolean overwrites = block.shortcut() == null && !block.first().shape().takesSigns();
+    Place first = overwrites ? outputPlace(block.first(), x, 0) : shortcut;
+    step(block.first(), x, first, shortcut, block.second());
+    Place second =
+        block.second().shape().takesSigns() ? first : outputPlace(block.second(), first, half);
+    step(block.second(), first, second, first, next);
     x = second;
   }
 
   /** What is added: x itself, or what the shortcut's convolution makes of it. */
-  private Place shortcut(Kernels.Block block) {
-    if (block.shortcut == null) return x;
-    Place out = outputPlace(block.shortcut, x, half);
-    step(block.shortcut, x, out, null, null);
+  private Place shortcut(LaidNetwork.Block block) {
+    if (block.shortcut() == null) return x;
+    Place out = outputPlace(block.shortcut(), x, half);
+    step(block.shortcut(), x, out, null, null);
     return out;
   }
 
   /** A place for the output of a convolution in the buffer that {@code in} is not in. */
-  private Place outputPlace(ConvolutionKernel kernel, Place in, long offset) {
-    LayerShape layer = kernel.shape();
+  private Place outputPlace(LaidConvolution layer, Place in, long offset) {
+    LayerShape shape = layer.shape();
     Buffer other = in.buffer == Buffer.FLOATS_0 ? Buffer.FLOATS_1 : Buffer.FLOATS_0;
-    int height = layer.outLength(in.plane.height());
-    return place(other, offset, height, layer.outLength(in.plane.width()), layer.out());
+    int height = shape.outLength(in.plane.height());
+    return place(other, offset, height, shape.outLength(in.plane.width()), shape.out());
   }
 
   private Place place(Buffer buffer, long offset, int height, int width, int elements) {
@@ -165,30 +160,22 @@ final class Schedule {
 
   /** Adds a step; {@code next} is who reads the output, and may want its signs. */
   private void step(
-      ConvolutionKernel kernel, Place in, Place out, Place shortcut, ConvolutionKernel next) {
-    Plane input = kernel.takesSigns() ? signs.plane : in.plane;
-    Place made = null;
-    if (next != null && next.takesSigns()) {
+      LaidConvolution layer, Place in, Place out, Place shortcut, LaidConvolution next) {
+    Plane input = layer.shape().takesSigns() ? signs.plane : in.plane;
+    boolean wantsSigns = next != null && next.shape().takesSigns();
+    if (wantsSigns) {
+      Plane p = out.plane;
       boolean first = signs == null || signs.buffer == Buffer.SIGNS_1;
-      made =
-          place(
-              first ? Buffer.SIGNS_0 : Buffer.SIGNS_1,
-              0,
-              out.plane.height(),
-              out.plane.width(),
-              Plane.words(out.plane.elements()));
-      signs = made;
+      Buffer free = first ? Buffer.SIGNS_0 : Buffer.SIGNS_1;
+      signs = place(free, 0, p.height(), p.width(), Plane.words(p.elements()));
     }
-    steps.add(
-        new Step(
-            kernel,
-            input,
-            new Epilogue.Target(
-                out.plane.address(),
-                shortcut == null ? 0 : shortcut.plane.address(),
-                made == null ? 0 : made.plane.address(),
-                made == null ? 0 : next.inputShift()),
-            List.copyOf(clear)));
+    Packed.Target target =
+        new Packed.Target(
+            out.plane,
+            shortcut == null ? null : shortcut.plane,
+            wantsSigns ? signs.plane : null,
+            wantsSigns ? next.inputShift() : null);
+    steps.add(new Step(layer, input, target, List.copyOf(clear)));
     clear.clear();
   }
 }

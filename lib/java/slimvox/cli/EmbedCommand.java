@@ -149,9 +149,7 @@ final class EmbedCommand extends Subcommand {
   /** A packed model computes one utterance at a time. */
   private int embedPacked() throws InterruptedException {
     PackedModel packed = PackedModel.read(modelFile);
-    ModelSpec own =
-        new ModelSpec(
-            packed.name(), packed.width(), packed.bins(), packed.embeddingSize(), packed.pooling());
+    ModelSpec own = packed.spec();
     requireSame(own);
     Corpus corpus = featureFile == null ? openCorpus() : null;
     try (Backend backend = device.open(this);
@@ -175,7 +173,7 @@ final class EmbedCommand extends Subcommand {
   private Embeddings embed(PackedNetwork network, Input input) throws InterruptedException {
     int total = input.ids.size();
     int fewest = network.fewestFrames();
-    Embeddings embeddings = new Embeddings(network.embeddingSize());
+    Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (String id : input.ids) {
         if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");

@@ -15,12 +15,12 @@ import picocli.CommandLine.Parameters;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.WeightForm;
 import slimvox.binary.PackSummary;
-import slimvox.binary.PackedHead;
 import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
 import slimvox.binary.Packer;
-import slimvox.binary.WeightForm;
 import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
@@ -103,9 +103,9 @@ public final class PackCommand extends Subcommand {
   /** Embeds noise with both; refuses a packed network that is another function. */
   private double difference(Backend backend, Network network, PackedModel model) {
     Random random = new Random(1);
-    float[] values = new float[FRAMES * model.bins()];
+    float[] values = new float[FRAMES * model.spec().bins()];
     for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
-    Features noise = new Features(values, FRAMES, model.bins());
+    Features noise = new Features(values, FRAMES, model.spec().bins());
     try (Embedder embedder = new Embedder(network);
         PackedNetwork packed = new PackedNetwork(backend, model)) {
       float[] expected = embedder.embed(noise);
@@ -191,14 +191,14 @@ public final class PackCommand extends Subcommand {
             bytes,
             floatBytes,
             out,
-            model.name(),
+            model.spec().name(),
             model.scheme(),
             difference));
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("out", out.toString());
-    values.put("model", model.name());
+    values.put("model", model.spec().name());
     values.put("scheme", model.scheme());
-    values.put("pooling", model.pooling().key());
+    values.put("pooling", model.spec().pooling().key());
     values.put("head", model.head().form().key());
     values.put("packed_bytes", bytes);
     values.put("float_bytes", floatBytes);

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.packed.WeightForm;
 import slimvox.gpu.Gpu;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;

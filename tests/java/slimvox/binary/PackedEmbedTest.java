@@ -13,6 +13,7 @@ import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.backend.cuda.FakeCard;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;

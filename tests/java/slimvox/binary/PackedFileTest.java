@@ -23,6 +23,11 @@ import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.backend.Tensor;
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedFixture;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
@@ -50,7 +55,7 @@ class PackedFileTest {
   }
 
   private static float[] embed(PackedModel model) {
-    Features features = TrainedNetwork.features(new Random(1), 40, model.bins());
+    Features features = TrainedNetwork.features(new Random(1), 40, model.spec().bins());
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
         PackedNetwork network = new PackedNetwork(backend, model)) {
       return network.embed(features);
@@ -66,8 +71,8 @@ class PackedFileTest {
     PackedModel read = PackedModel.read(file);
     assertTrue(PackedModel.isPacked(file));
     assertArrayEquals(embed(model), embed(read));
-    assertEquals("ResNet18", read.name());
-    assertEquals(12, read.width());
+    assertEquals("ResNet18", read.spec().name());
+    assertEquals(12, read.spec().width());
     assertEquals(scheme.key(), read.scheme());
     assertEquals(Map.of("recipe_hash", "abc"), read.origin());
   }

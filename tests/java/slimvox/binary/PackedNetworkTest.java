@@ -16,7 +16,14 @@ import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.backend.cuda.HostBackend;
+import slimvox.backend.dry.DryDevice;
+import slimvox.backend.packed.PackedHead;
+import slimvox.backend.packed.Plane;
+import slimvox.backend.packed.PlaneMemory;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
+import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
 import slimvox.models.ModelSpec.Pooling;
@@ -107,7 +114,7 @@ class PackedNetworkTest {
   }
 
   @Test
-  void threadsAndVectorsDoNotChangeABit() {
+  void threadsDoNotChangeABit() {
     ModelSpec spec = SMALL.withWidth(40).with(Binarization.of(BinaryScheme.W1A1));
     Features features = TrainedNetwork.features(new Random(4), 45, spec.bins());
     float[] first = null;
@@ -117,14 +124,12 @@ class PackedNetworkTest {
       model = Packer.pack(network, "test", WeightForm.INT8, Map.of());
     }
     for (int threads : new int[] {1, 2, 3}) {
-      for (boolean vectors : new boolean[] {true, false}) {
-        try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
-            PackedNetwork packed = new PackedNetwork(backend, model, vectors)) {
-          float[] embedding = packed.embed(features);
-          if (first == null) first = embedding;
-          assertArrayEquals(first, embedding);
-          assertArrayEquals(first, packed.embed(features), "a second time");
-        }
+      try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
+          PackedNetwork packed = new PackedNetwork(backend, model)) {
+        float[] embedding = packed.embed(features);
+        if (first == null) first = embedding;
+        assertArrayEquals(first, embedding);
+        assertArrayEquals(first, packed.embed(features), "a second time");
       }
     }
   }
@@ -140,14 +145,90 @@ class PackedNetworkTest {
         PackedHead head = model.head();
         try (PackedNetwork packed = new PackedNetwork(backend, model)) {
           float[] y = packed.embed(features);
-          float[] pooled = PooledStatistics.of(packed.prepare(45).output(), model.pooling());
+          double[] pooled = pooled(packed.prepare(45).output());
           for (int o = 0; o < y.length; o++) {
             double sum = head.bias()[o];
-            for (int i = 0; i < head.in(); i++) sum += (double) head.weight(o, i) * pooled[i];
+            for (int i = 0; i < head.in(); i++) sum += head.weight(o, i) * pooled[i];
             assertEquals(sum, y[o], 2e-5 * Math.max(1, Math.abs(sum)), form + " " + o);
           }
         }
       }
+    }
+  }
+
+  /** Means, then deviations, over frames: value c H + h. */
+  private static double[] pooled(Plane x) {
+    float[] values = PlaneMemory.floats(x);
+    int rows = x.elements() * x.height();
+    double[] pooled = new double[2 * rows];
+    for (int row = 0; row < rows; row++) {
+      int first = row % x.height() * x.width() * x.elements() + row / x.height();
+      double sum = 0;
+      double squares = 0;
+      for (int w = 0; w < x.width(); w++) sum += values[first + w * x.elements()];
+      double mean = sum / x.width();
+      for (int w = 0; w < x.width(); w++) {
+        squares += Math.pow(values[first + w * x.elements()] - mean, 2);
+      }
+      pooled[row] = mean;
+      pooled[rows + row] = Math.sqrt(squares / (x.width() - 1) + 1e-7);
+    }
+    return pooled;
+  }
+
+  /** What is allocated and freed, in order, on a backend and on its dry twin; same on a card. */
+  @ParameterizedTest
+  @MethodSource("specs")
+  void aDryRunHasTheSameLedger(ModelSpec spec) {
+    if (spec.bins() > 20) return; // kernels are loops on the card: too large
+    try (Backend cpu = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
+        Backend card = HostBackend.open(false);
+        var network = TrainedNetwork.of(spec, cpu, 3)) {
+      PackedModel model = Packer.pack(network, "test", WeightForm.INT8, Map.of());
+      for (Backend real : List.of(cpu, card)) {
+        try (Backend dry = new Backend(new DryDevice(real.device()))) {
+          assertEquals(events(real, model), events(dry, model), real.name());
+        }
+      }
+    }
+  }
+
+  private static List<String> events(Backend backend, PackedModel model) {
+    backend.ledger().startTimeline();
+    try (PackedNetwork packed = new PackedNetwork(backend, model)) {
+      for (int frames : new int[] {24, 31, 9}) {
+        Features features = TrainedNetwork.features(new Random(1), frames, model.spec().bins());
+        assertEquals(24, packed.embed(features).length);
+      }
+    }
+    return backend.ledger().stopTimeline().stream().map(MemoryLedger.Event::toString).toList();
+  }
+
+  @Test
+  void aBudgetThatIsTooSmallLeavesNothing() {
+    ModelSpec spec = SMALL.with(Binarization.of(BinaryScheme.W1A1));
+    PackedModel model;
+    long needed;
+    try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        var network = TrainedNetwork.of(spec, cpu, 3)) {
+      model = Packer.pack(network, "test", WeightForm.INT8, Map.of());
+      long before = cpu.ledger().totalBytes();
+      try (PackedNetwork packed = new PackedNetwork(cpu, model)) {
+        needed = cpu.ledger().totalBytes() - before;
+        assertEquals(24, packed.embed(TrainedNetwork.features(new Random(1), 24, 20)).length);
+      }
+    }
+    try (Backend small = Backends.open("cpu", 1, new MemoryBudget(needed - 1))) {
+      assertThrows(OutOfBudgetException.class, () -> new PackedNetwork(small, model));
+      assertEquals(0, small.ledger().totalBytes());
+    }
+    long room = needed + 100_000; // for a short utterance
+    try (Backend small = Backends.open("cpu", 1, new MemoryBudget(room));
+        PackedNetwork packed = new PackedNetwork(small, model)) {
+      Features longer = TrainedNetwork.features(new Random(1), 2000, 20);
+      assertThrows(OutOfBudgetException.class, () -> packed.embed(longer));
+      assertEquals(needed, small.ledger().totalBytes());
+      assertEquals(24, packed.embed(TrainedNetwork.features(new Random(1), 24, 20)).length);
     }
   }
 

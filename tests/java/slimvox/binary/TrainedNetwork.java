@@ -5,6 +5,7 @@ import java.util.Random;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
+import slimvox.backend.packed.PackedFixture;
 import slimvox.memory.Category;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;

@@ -22,6 +22,8 @@ import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.backend.cpu.optim.BlockwiseCodes;
 import slimvox.backend.cpu.optim.Optimizers;
 import slimvox.backend.cpu.optim.QuantizedOptimizers;
+import slimvox.backend.cpu.packed.CpuPacked;
+import slimvox.backend.packed.Packed;
 import slimvox.storage.InputException;
 
 /**
@@ -109,6 +111,11 @@ public final class CpuDevice implements Device {
             parallel.threads() == 1 ? "thread" : "threads",
             parallel.kind(),
             Lanes.FLOATS.vectorBitSize());
+  }
+
+  @Override
+  public Packed.Kernels packed() {
+    return new CpuPacked(parallel);
   }
 
   // ---- memory

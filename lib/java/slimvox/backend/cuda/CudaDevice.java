@@ -27,6 +27,7 @@ import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.backend.cuda.kernels.PoolingKernels;
 import slimvox.backend.cuda.kernels.QuantizedKernels;
 import slimvox.backend.cuda.kernels.RearrangementKernels;
+import slimvox.backend.packed.Packed;
 
 /**
  * An NVIDIA card: every operation of {@link Device} as launches of the kernels of lib/cuda.
@@ -86,8 +87,8 @@ public final class CudaDevice implements Device {
     packed = new PackedKernels(launcher);
   }
 
-  /** Kernels for packed networks, beside the operations of a device. */
-  public PackedKernels packed() {
+  @Override
+  public Packed.Kernels packed() {
     return packed;
   }
 

@@ -9,6 +9,7 @@ import slimvox.backend.Device;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.backend.packed.Packed;
 
 /**
  * No arithmetic and no memory: only shapes and the ledger.
@@ -44,6 +45,11 @@ public final class DryDevice implements Device {
   @Override
   public String description() {
     return sizes == null ? "shapes and ledger only" : "shapes and ledger of " + sizes.name();
+  }
+
+  @Override
+  public Packed.Kernels packed() {
+    return sizes == null ? Device.super.packed() : Packed.dry(sizes.packed());
   }
 
   @Override

@@ -1,11 +1,15 @@
 package slimvox.backend.cuda.kernels;
 
-/**
- * The launches of lib/cuda/packed.cu, for package {@code binary}, which knows what lies where:
- * addresses are the card's, planes are as {@code slimvox.binary.Plane} describes them.
- */
-public final class PackedKernels {
-  private static final int CHANNELS = 32; // of a tile, as in the source
+import slimvox.backend.Tensor;
+import slimvox.backend.packed.LaidConvolution;
+import slimvox.backend.packed.LaidHead;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.Packed;
+import slimvox.backend.packed.Plane;
+
+/** Packed inference by the kernels of lib/cuda/packed.cu; the same bits as on the processor. */
+public final class PackedKernels implements Packed.Kernels {
+  private static final int CHANNELS = LaidConvolution.TILE; // as in the source
   private static final int WARPS = 8;
   private static final int PIXELS = 4; // of a thread
 
@@ -15,155 +19,101 @@ public final class PackedKernels {
     this.launcher = launcher;
   }
 
-  /** What the weights are. */
-  public enum Weights {
-    /** Words of signs, met by words of signs. */
-    SIGN_WORDS("packed_signs"),
-    /** A bit each: the sign of a size for each filter. */
-    SIGNS("packed_sign_weights"),
-    /** Floats. */
-    FLOATS("packed_floats");
-
-    private final String kernel;
-
-    Weights(String kernel) {
-      this.kernel = kernel;
-    }
+  @Override
+  public boolean ownMemory() {
+    return true;
   }
 
-  /**
-   * A convolution with its epilogue, whose rows have a float for each channel of all tiles.
-   *
-   * @param kind of the weights
-   * @param weights in tiles of 32 output channels
-   * @param sizes of the filters, for {@link Weights#SIGNS}; else 0
-   * @param activation 0 none, 1 ReLU, 2 PReLU, 3 RPReLU
-   * @param channels of the output
-   * @param kernel odd, on both axes
-   * @param stride on both axes
-   * @param runs stretches of a window's elements that lie side by side
-   * @param filterSize weights of a filter
-   */
-  public record Layer(
-      Weights kind,
-      long weights,
-      long sizes,
-      long alpha,
-      long mean,
-      long scale,
-      long shift,
-      long slope,
-      long before,
-      long after,
-      int activation,
-      int channels,
-      int kernel,
-      int stride,
-      int runs,
-      int filterSize) {}
-
-  /**
-   * Convolves a plane; addresses of 0 stand for what is not wanted.
-   *
-   * @param x the input plane
-   * @param inWidth its width
-   * @param elements of its pixels
-   * @param height of the output
-   * @param width of the output
-   * @param floats the output
-   * @param shortcut what is added, a plane like the output
-   * @param signs the output's signs
-   * @param signShift added before they are taken
-   */
-  public void convolve(
-      Layer layer,
-      long x,
-      int inWidth,
-      int elements,
-      int height,
-      int width,
-      long floats,
-      long shortcut,
-      long signs,
-      long signShift) {
-    long pixels = (long) height * width;
+  /** Addresses of 0 stand for what is not wanted. */
+  @Override
+  public void convolve(LaidConvolution layer, Plane x, Packed.Target target, Tensor workspace) {
+    LayerShape shape = layer.shape();
+    LaidConvolution.Rows rows = layer.rows();
+    int height = shape.outLength(x.height());
+    int width = shape.outLength(x.width());
     Grid grid =
         new Grid(
-            Grid.blocks(pixels, WARPS * PIXELS),
-            Grid.blocks(layer.channels, CHANNELS),
+            Grid.blocks((long) height * width, WARPS * PIXELS),
+            layer.tiles(),
             1,
             CHANNELS,
             WARPS,
             1);
     launcher.launch(
-        layer.kind.kernel,
+        switch (shape.form()) {
+          case W1A1 -> "packed_signs";
+          case W1A32 -> "packed_sign_weights";
+          default -> "packed_floats";
+        },
         grid,
         0,
-        x,
-        layer.weights,
-        layer.sizes,
-        layer.alpha,
-        layer.mean,
-        layer.scale,
-        layer.shift,
-        layer.slope,
-        layer.before,
-        layer.after,
-        layer.activation,
-        inWidth,
-        elements,
+        x.address(),
+        layer.tile(0),
+        layer.deviceSizes(),
+        rows.alpha(),
+        rows.mean(),
+        rows.scale(),
+        rows.shift(),
+        rows.slope(),
+        rows.before(),
+        rows.after(),
+        layer.activation().ordinal(),
+        x.width(),
+        x.elements(),
         height,
         width,
-        layer.channels,
-        layer.kernel,
-        layer.stride,
-        layer.runs,
-        (float) layer.filterSize,
-        floats,
-        shortcut,
-        signs,
-        signShift);
+        shape.out(),
+        shape.kernel(),
+        shape.stride(),
+        shape.columnsFirst() ? shape.kernel() * shape.kernel() : shape.kernel(), // runs
+        (float) shape.filterSize(),
+        address(target.floats()),
+        address(target.shortcut()),
+        address(target.signs()),
+        target.signShift() == null ? 0L : target.signShift().address());
   }
 
-  /** Sets the border of a plane to 0. */
-  public void clearBorder(long plane, int height, int width, int elements) {
-    long all = (height + 2L) * (width + 2) * elements;
+  private static long address(Plane plane) {
+    return plane == null ? 0 : plane.address();
+  }
+
+  @Override
+  public void clearBorder(Plane x) {
     launcher.launch(
-        "clear_border", ElementwiseKernels.ones(all), 0, plane, height, width, elements);
+        "clear_border",
+        ElementwiseKernels.ones(x.bytes() / 4),
+        0,
+        x.address(),
+        x.height(),
+        x.width(),
+        x.elements());
   }
 
-  /**
-   * Means, then deviations, of a plane's channels over groups of {@code rows} rows: value c groups
-   * + g.
-   */
-  public void statistics(
-      long x, long out, int groups, int rows, int width, int channels, double floor) {
-    Grid grid = new Grid(Grid.blocks(channels, CHANNELS), groups, 1, CHANNELS, 1, 1);
+  @Override
+  public float[] embed(LaidHead head, Plane x, int groups) {
+    LaidHead.Rows rows = head.onDevice();
     launcher.launch(
         "packed_statistics",
-        grid,
+        new Grid(Grid.blocks(x.elements(), CHANNELS), groups, 1, CHANNELS, 1, 1),
         0,
-        x,
-        out,
-        rows,
-        width,
-        channels,
-        Double.doubleToRawLongBits(floor));
-  }
-
-  /** y = scale (W x) + bias; {@code bits} of a weight: 32, 8 or 1. */
-  public void head(long x, long weights, long scale, long bias, long y, int in, int out, int bits) {
+        x.address(),
+        rows.in().address(),
+        x.height() / groups,
+        x.width(),
+        x.elements(),
+        Double.doubleToRawLongBits(Packed.FLOOR));
     launcher.launch(
         "packed_head",
-        Grid.of(Grid.blocks(out, CHANNELS), CHANNELS),
+        Grid.of(head.tiles(), CHANNELS),
         0,
-        x,
-        weights,
-        scale,
-        bias,
-        y,
-        in,
-        out,
-        bits);
+        rows.in().address(),
+        head.tile(0),
+        rows.scale().address(),
+        rows.bias().address(),
+        rows.out().address(),
+        head.in(),
+        head.out(),
+        head.form().weightBits());
+    return rows.out().backend().ops().floats(rows.out());
   }
 }

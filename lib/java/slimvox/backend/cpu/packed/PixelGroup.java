@@ -1,4 +1,6 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
+
+import slimvox.backend.packed.Plane;
 
 /**
  * The output pixels that a kernel computes at once, row by row over the whole image.

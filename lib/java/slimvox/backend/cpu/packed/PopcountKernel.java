@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
 
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -6,6 +6,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.backend.cpu.Lanes;
+import slimvox.backend.packed.LaidConvolution;
 
 /**
  * Counts differing signs: sums[p, o] = sum over k of popcount(x[p, k] XOR w[k, o]).
@@ -18,7 +19,7 @@ import slimvox.backend.cpu.Lanes;
  */
 final class PopcountKernel {
   /** Output channels of a tile: as many as a word of signs has. */
-  static final int CHANNELS = 32;
+  static final int CHANNELS = LaidConvolution.TILE;
 
   /** Pixels at once; with more the compiler gives up before the end of the method. */
   static final int PIXELS = 4;

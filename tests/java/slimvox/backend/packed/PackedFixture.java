@@ -1,18 +1,18 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 import java.util.Random;
 
 /** Layers with random contents. */
-final class PackedFixture {
+public final class PackedFixture {
   private PackedFixture() {}
 
-  static float[] normal(Random random, int count) {
+  public static float[] normal(Random random, int count) {
     float[] values = new float[count];
     for (int i = 0; i < count; i++) values[i] = (float) random.nextGaussian();
     return values;
   }
 
-  static PackedConvolution convolution(
+  public static PackedConvolution convolution(
       WeightForm form,
       int in,
       int out,
@@ -24,12 +24,7 @@ final class PackedFixture {
     float[] weights = normal(random, out * in * kernel * kernel);
     boolean signs = form == WeightForm.W1A1;
     return new PackedConvolution(
-        "layer",
-        form,
-        in,
-        out,
-        kernel,
-        stride,
+        new LayerShape("layer", form, in, out, kernel, stride),
         form.isBinary() ? SignBits.of(weights, out, in, kernel) : null,
         form.isBinary() ? null : weights,
         signs ? normal(random, out) : null,
@@ -52,7 +47,7 @@ final class PackedFixture {
   }
 
   /** The signs of pixels of so many channels, as words. */
-  static int[] signs(float[] x, int channels, float[] shift) {
+  public static int[] signs(float[] x, int channels, float[] shift) {
     int words = Plane.words(channels);
     int[] signs = new int[x.length / channels * words];
     for (int i = 0; i < x.length; i++) {

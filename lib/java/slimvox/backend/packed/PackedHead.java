@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 /**
  * The embedding layer as it is stored: y = W x + bias.

@@ -1,26 +1,17 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
 
 import slimvox.backend.cpu.Lanes;
-import slimvox.models.ModelSpec;
+import slimvox.backend.packed.Packed;
+import slimvox.backend.packed.Plane;
 
 /**
- * Means and deviations of a plane's channels: over frames for each frequency (TSTP, value c H + h)
- * or over all positions (GSP, value c); deviation = sqrt(unbiased variance + 1e-7).
- *
- * <p>First all means, then all deviations. Sums are in float64.
+ * Means and deviations of a plane's channels over groups of rows, as {@link Packed.Kernels#embed}
+ * says: first all means, then all deviations. Sums are in float64.
  */
 final class PooledStatistics {
-  static final double FLOOR = 1e-7f;
-
   private PooledStatistics() {}
 
-  /** Sets of rows that are pooled each for itself. */
-  static int groups(Plane x, ModelSpec.Pooling pooling) {
-    return pooling == ModelSpec.Pooling.GSP ? 1 : x.height();
-  }
-
-  static float[] of(Plane x, ModelSpec.Pooling pooling) {
-    int groups = groups(x, pooling);
+  static float[] of(Plane x, int groups) {
     int rows = x.height() / groups;
     int channels = x.elements();
     float[] out = new float[2 * channels * groups];
@@ -32,7 +23,7 @@ final class PooledStatistics {
       for (int c = 0; c < channels; c++) {
         int at = c * groups + g;
         out[at] = (float) mean[c];
-        out[channels * groups + at] = (float) Math.sqrt(squares[c] / (count - 1) + FLOOR);
+        out[channels * groups + at] = (float) Math.sqrt(squares[c] / (count - 1) + Packed.FLOOR);
       }
     }
     return out;

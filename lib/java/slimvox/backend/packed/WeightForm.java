@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 import java.util.Locale;
 

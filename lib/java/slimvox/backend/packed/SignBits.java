@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 /**
  * Signs as bits: 1 for a negative number, 0 for one that is not, so that sign(0) = sign(-0) = +1.
@@ -38,12 +38,12 @@ public final class SignBits {
   }
 
   /** Bit {@code n} of row {@code row}. */
-  static int get(byte[] bits, int rowBytes, int row, int n) {
+  public static int get(byte[] bits, int rowBytes, int row, int n) {
     return bits[row * rowBytes + n / 8] >>> n % 8 & 1;
   }
 
   /** Whether what is left of every row's last byte is 0. */
-  static boolean endsInZeros(byte[] bits, int weights) {
+  public static boolean endsInZeros(byte[] bits, int weights) {
     int row = rowBytes(weights);
     if (weights % 8 == 0) return true;
     for (int last = row - 1; last < bits.length; last += row) {

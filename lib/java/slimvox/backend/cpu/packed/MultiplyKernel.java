@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
 
 import jdk.incubator.vector.FloatVector;
 import slimvox.backend.cpu.Lanes;

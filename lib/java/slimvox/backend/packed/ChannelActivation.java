@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 /**
  * What follows a convolution's batch normalization, with a parameter for each channel.
@@ -33,5 +33,10 @@ public record ChannelActivation(Kind kind, float[] slope, float[] before, float[
         || (kind == Kind.RPRELU) != (after != null)) {
       throw new IllegalArgumentException(kind + " with other parameters than it has");
     }
+  }
+
+  /** How many parameters each channel has. */
+  public int rowCount() {
+    return slope == null ? 0 : before == null ? 1 : 3;
   }
 }

@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -11,9 +11,19 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cpu.Parallel;
 import slimvox.backend.cuda.HostBackend;
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.LaidConvolution;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.Packed;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.PackedFixture;
+import slimvox.backend.packed.Plane;
+import slimvox.backend.packed.PlaneMemory;
+import slimvox.backend.packed.SignBits;
+import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
 
 /** The kernels against convolutions spelt out in loops, at sizes that fill nothing. */
@@ -35,7 +45,7 @@ class ConvolutionKernelTest {
       Random random = new Random(6);
       float[] x = PackedFixture.normal(random, height * width * in);
       System.arraycopy(EDGES, 0, x, 0, Math.min(EDGES.length, x.length));
-      int pixels = layer.outLength(height) * layer.outLength(width);
+      int pixels = layer.shape().outLength(height) * layer.shape().outLength(width);
       return new Inputs(layer, x, PackedFixture.normal(random, pixels * out));
     }
   }
@@ -66,7 +76,7 @@ class ConvolutionKernelTest {
     float[] expected = PlainConvolution.run(in.layer, in.x, c.height, c.width, in.shortcut);
     for (int threads : new int[] {1, 2}) {
       for (boolean vectors : new boolean[] {true, false}) {
-        Run run = run(in.layer, in.x, c.height, c.width, in.shortcut, threads, vectors);
+        Run run = run(in, c.height, c.width, threads, vectors);
         assertArrayEquals(expected, run.floats, "threads " + threads + ", vectors " + vectors);
         assertArrayEquals(PackedFixture.signs(expected, c.out, null), run.signs);
       }
@@ -77,12 +87,10 @@ class ConvolutionKernelTest {
   @MethodSource("cases")
   void aCardGivesTheSameBits(Case c) {
     Inputs in = c.inputs();
-    Run expected = run(in.layer, in.x, c.height, c.width, in.shortcut, 1, true);
+    Run expected = run(in, c.height, c.width, 1, true);
     for (boolean backwards : new boolean[] {false, true}) {
-      try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-          Backend card = HostBackend.open(backwards)) {
-        var parallel = ((CpuDevice) cpu.device()).parallel();
-        Run run = run(card, parallel, 1, in.layer, in.x, c.height, c.width, in.shortcut, true);
+      try (Backend card = HostBackend.open(backwards)) {
+        Run run = run(card, card.ops().packed, in, c.height, c.width);
         assertArrayEquals(expected.floats, run.floats);
         assertArrayEquals(expected.signs, run.signs);
       }
@@ -91,81 +99,58 @@ class ConvolutionKernelTest {
 
   @Test
   void thePaddingOfSignsIsPlusOne() {
+    var none = ChannelActivation.Kind.NONE;
+    PackedConvolution shifted = PackedFixture.convolution(WeightForm.W1A1, 3, 1, 3, 1, none, 1);
     PackedConvolution layer =
-        PackedFixture.convolution(WeightForm.W1A1, 3, 1, 3, 1, ChannelActivation.Kind.NONE, 1);
-    float[] ones = {1, 1, 1};
+        new PackedConvolution(
+            shifted.shape(),
+            shifted.signs(),
+            null,
+            shifted.alpha(),
+            shifted.mean(),
+            shifted.scale(),
+            shifted.shift(),
+            null,
+            ChannelActivation.NONE);
     int sum = 0; // of all 27 signs: the one pixel is +1, as its border is
     for (int k = 0; k < 27; k++) sum += 1 - 2 * SignBits.get(layer.signs(), 4, 0, k);
     float t = sum * layer.alpha()[0] - layer.mean()[0];
     float expected = Math.fma(t, layer.scale()[0], layer.shift()[0]);
-    Run run = run(new ZeroShift(layer).layer(), ones, 1, 1, new float[1], 1, true);
+    Run run = run(new Inputs(layer, new float[] {1, 1, 1}, new float[1]), 1, 1, 1, true);
     assertEquals(expected, run.floats[0]);
-  }
-
-  /** The layer without input shift. */
-  private record ZeroShift(PackedConvolution from) {
-    PackedConvolution layer() {
-      return new PackedConvolution(
-          from.name(),
-          from.form(),
-          from.in(),
-          from.out(),
-          from.kernel(),
-          from.stride(),
-          from.signs(),
-          from.weights(),
-          from.alpha(),
-          from.mean(),
-          from.scale(),
-          from.shift(),
-          null,
-          from.activation());
-    }
   }
 
   private record Run(float[] floats, int[] signs) {}
 
-  private static Run run(
-      PackedConvolution layer,
-      float[] x,
-      int height,
-      int width,
-      float[] shortcut,
-      int threads,
-      boolean vectors) {
+  private static Run run(Inputs in, int height, int width, int threads, boolean vectors) {
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
       var parallel = ((CpuDevice) backend.device()).parallel();
-      return run(backend, parallel, threads, layer, x, height, width, shortcut, vectors);
+      Packed packed = new Packed(backend, new CpuPacked(parallel, vectors));
+      return run(backend, packed, in, height, width);
     }
   }
 
-  /** On any backend whose memory is the host's; the input's signs are taken by the processor. */
-  private static Run run(
-      Backend backend,
-      Parallel parallel,
-      int threads,
-      PackedConvolution layer,
-      float[] x,
-      int height,
-      int width,
-      float[] shortcut,
-      boolean vectors) {
+  /** On any backend whose memory is the host's. */
+  private static Run run(Backend backend, Packed packed, Inputs inputs, int height, int width) {
+    PackedConvolution layer = inputs.layer;
+    LayerShape shape = layer.shape();
     try (PlaneMemory memory = new PlaneMemory(backend);
-        ConvolutionKernel kernel = new ConvolutionKernel(backend, parallel, layer, vectors)) {
-      Plane in = memory.plane(height, width, layer.in(), x);
-      if (kernel.takesSigns()) {
-        Plane signs = memory.plane(height, width, Plane.words(layer.in()), null);
-        SignKernel.run(parallel, in, kernel.inputShift(), signs);
-        in = signs;
-      }
-      int h = layer.outLength(height);
-      int w = layer.outLength(width);
-      Plane out = memory.plane(h, w, layer.out(), null);
-      Plane added = memory.plane(h, w, layer.out(), shortcut);
-      Plane signs = memory.plane(h, w, Plane.words(layer.out()), null);
-      long scratch = memory.bytes(threads * kernel.scratchBytes());
-      kernel.run(
-          in, new Epilogue.Target(out.address(), added.address(), signs.address(), 0), scratch);
+        LaidConvolution laid = packed.lay(layer)) {
+      Plane x =
+          shape.takesSigns()
+              ? memory.plane(
+                  height,
+                  width,
+                  shape.inElements(),
+                  PackedFixture.signs(inputs.x, shape.in(), layer.inputShift()))
+              : memory.plane(height, width, shape.in(), inputs.x);
+      int h = shape.outLength(height);
+      int w = shape.outLength(width);
+      Plane out = memory.plane(h, w, shape.out(), (int[]) null);
+      Plane added = memory.plane(h, w, shape.out(), inputs.shortcut);
+      Plane signs = memory.plane(h, w, Plane.words(shape.out()), (int[]) null);
+      Tensor workspace = memory.bytes(packed.convolveWorkspace(shape));
+      packed.convolve(laid, x, new Packed.Target(out, added, signs, null), workspace);
       return new Run(PlaneMemory.floats(out), PlaneMemory.ints(signs));
     }
   }

@@ -1,11 +1,17 @@
-package slimvox.binary;
+package slimvox.backend.cpu.packed;
+
+import slimvox.backend.packed.ChannelActivation;
+import slimvox.backend.packed.LayerShape;
+import slimvox.backend.packed.PackedConvolution;
+import slimvox.backend.packed.SignBits;
 
 /** A packed convolution in loops, pixel by pixel, with the roundings that its Javadoc states. */
 final class PlainConvolution {
   private PlainConvolution() {}
 
   /** The output H x W x out for x H x W x in. */
-  static float[] run(PackedConvolution l, float[] x, int height, int width, float[] shortcut) {
+  static float[] run(PackedConvolution layer, float[] x, int height, int width, float[] shortcut) {
+    LayerShape l = layer.shape();
     int outHeight = l.outLength(height);
     int outWidth = l.outLength(width);
     float[] y = new float[outHeight * outWidth * l.out()];
@@ -16,29 +22,30 @@ final class PlainConvolution {
       float s = 0;
       for (int k = 0; k < l.filterSize(); k++) {
         int tap = k / l.in();
-        if (LayerShape.of(l).columnsFirst()) tap = tap % l.kernel() * l.kernel() + tap / l.kernel();
+        if (l.columnsFirst()) tap = tap % l.kernel() * l.kernel() + tap / l.kernel();
         int row = h * l.stride() + tap / l.kernel() - l.kernel() / 2;
         int column = w * l.stride() + tap % l.kernel() - l.kernel() / 2;
         boolean inside = row >= 0 && row < height && column >= 0 && column < width;
         int c = k % l.in();
         float v = inside ? x[(row * width + column) * l.in() + c] : 0;
-        if (l.form() == WeightForm.W1A1) {
-          float z = !inside ? 1 : l.inputShift() == null ? v : v + l.inputShift()[c];
+        if (l.takesSigns()) {
+          float z = !inside ? 1 : layer.inputShift() == null ? v : v + layer.inputShift()[c];
           v = z < 0 ? -1 : 1;
         }
-        s = Math.fma(v, weight(l, o, c, tap), s);
+        s = Math.fma(v, weight(layer, o, c, tap), s);
       }
-      y[i] = activated(l.activation(), o, normalized(l, o, s) + shortcut[i]);
+      y[i] = activated(layer.activation(), o, normalized(layer, o, s) + shortcut[i]);
     }
     return y;
   }
 
-  private static float weight(PackedConvolution l, int o, int c, int tap) {
-    if (l.weights() != null) {
-      return l.weights()[(o * l.in() + c) * l.kernel() * l.kernel() + tap];
+  private static float weight(PackedConvolution layer, int o, int c, int tap) {
+    LayerShape l = layer.shape();
+    if (layer.weights() != null) {
+      return layer.weights()[(o * l.in() + c) * l.kernel() * l.kernel() + tap];
     }
     int row = SignBits.rowBytes(l.filterSize());
-    return 1 - 2 * SignBits.get(l.signs(), row, o, tap * l.in() + c);
+    return 1 - 2 * SignBits.get(layer.signs(), row, o, tap * l.in() + c);
   }
 
   private static float normalized(PackedConvolution l, int o, float s) {

@@ -1,4 +1,4 @@
-package slimvox.binary;
+package slimvox.backend.packed;
 
 /**
  * A convolution as it is stored: weights, batch normalization folded into rows of one value for
@@ -16,12 +16,7 @@ package slimvox.binary;
  * <p>What training evaluates in two roundings stays in two for W1A1, so that the signs that the
  * next layer takes are the same bits. Padding is 0 for real activations, +1 for signs.
  *
- * @param name for example {@code layer1.0.conv1}
- * @param form of the weights
- * @param in input channels
- * @param out output channels
- * @param kernel 1 or 3, on both axes; padded by half of it
- * @param stride on both axes
+ * @param shape name, form and sizes
  * @param signs rows of {@link SignBits}; null for real weights
  * @param weights out x in x kernel x kernel; null for binary ones
  * @param alpha scale of each filter's signs; null for FLOAT32 and W1A32 folded
@@ -32,12 +27,7 @@ package slimvox.binary;
  * @param activation what follows
  */
 public record PackedConvolution(
-    String name,
-    WeightForm form,
-    int in,
-    int out,
-    int kernel,
-    int stride,
+    LayerShape shape,
     byte[] signs,
     float[] weights,
     float[] alpha,
@@ -47,9 +37,7 @@ public record PackedConvolution(
     float[] inputShift,
     ChannelActivation activation) {
   public PackedConvolution {
-    if (kernel != 1 && kernel != 3) {
-      throw new IllegalArgumentException(name + ": kernel " + kernel + ", 1 or 3 are possible");
-    }
+    WeightForm form = shape.form();
     boolean binary = form.isBinary();
     if (form == WeightForm.INT8
         || binary != (signs != null)
@@ -58,38 +46,22 @@ public record PackedConvolution(
         || (form == WeightForm.FLOAT32 && (alpha != null || mean == null))
         || (binary && (alpha == null) != (mean == null))
         || (form != WeightForm.W1A1 && inputShift != null)) {
-      throw new IllegalArgumentException(name + ": not what " + form + " is made of");
+      throw new IllegalArgumentException(shape.name() + ": not what " + form + " is made of");
     }
   }
 
-  /** Weights of one filter. */
-  public int filterSize() {
-    return in * kernel * kernel;
+  /**
+   * Rows of one float for each output channel: alpha, mean, scale, shift, and the activation's
+   * slope, before and after; null where the layer has none.
+   */
+  public float[][] rows() {
+    return new float[][] {
+      alpha, mean, scale, shift, activation.slope(), activation.before(), activation.after()
+    };
   }
 
-  /** Number of weights. */
-  public long weightCount() {
-    return (long) out * filterSize();
-  }
-
-  /** Height or width of the output for that of the input. */
-  public int outLength(int length) {
-    return (length - 1) / stride + 1;
-  }
-
-  /** Multiply-adds for an input of so many pixels. */
-  public long multiplyAdds(int height, int width) {
-    return weightCount() * outLength(height) * outLength(width);
-  }
-
-  /** Values of one float a channel: all that is stored besides weights. */
+  /** How many rows the layer has: all that is stored besides weights and the input's shift. */
   public int rowCount() {
-    int rows = 2 + (alpha == null ? 0 : 1) + (mean == null ? 0 : 1);
-    return rows
-        + switch (activation.kind()) {
-          case NONE, RELU -> 0;
-          case PRELU -> 1;
-          case RPRELU -> 3;
-        };
+    return 2 + (alpha == null ? 0 : 1) + (mean == null ? 0 : 1) + activation.rowCount();
   }
 }
