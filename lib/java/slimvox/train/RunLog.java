@@ -22,7 +22,7 @@ import slimvox.verify.Verification;
  * validation.csv}. A run that resumes drops the lines after its checkpoint, so that no step is
  * there twice.
  */
-final class RunLog implements AutoCloseable {
+public final class RunLog implements AutoCloseable {
   static final String STEPS = "log.csv";
   static final String VALIDATIONS = "validation.csv";
 
@@ -72,7 +72,7 @@ final class RunLog implements AutoCloseable {
    *
    * @throws InputException naming the line that is not of such a file
    */
-  static void steps(Path folder, Consumer<CSVRecord> line) {
+  public static void steps(Path folder, Consumer<CSVRecord> line) {
     read(folder.resolve(STEPS), STEP_COLUMNS, line);
   }
 

@@ -190,7 +190,7 @@ public final class TrainingData {
   }
 
   /** The trials that runs of these settings validate with, without any speech; null if none. */
-  static Trials trials(DataSettings data) {
+  public static Trials trials(DataSettings data) {
     Corpus corpus = Corpus.open(data.validationFolder());
     return trials(data, data.folds() == 0 ? corpus : corpus.fold(data.fold(), data.folds()).test());
   }

@@ -66,14 +66,4 @@ class WholeUtterancesTest {
     Batch.transpose(new Features(new float[] {1, 2, 3, 4, 5, 6}, 3, 2), out, 1);
     assertArrayEquals(new float[] {0, 1, 3, 5, 2, 4, 6, 0}, out);
   }
-
-  @Test
-  void statisticsAreMeanAndPopulationDeviation() {
-    Features features = new Features(new float[] {1, 10, 3, 10, 5, 10, 7, 14}, 4, 2);
-    assertArrayEquals(new float[] {4, 11}, StatisticsBaseline.MEAN.embedding(features), 1e-6f);
-    assertArrayEquals(
-        new float[] {4, 11, (float) Math.sqrt(5), (float) Math.sqrt(3)},
-        StatisticsBaseline.MEAN_AND_DEVIATION.embedding(features),
-        1e-6f);
-  }
 }

@@ -13,7 +13,7 @@ import slimvox.models.Reversal.Kind;
 import slimvox.models.Reversal.Order;
 import slimvox.models.Reversal.Units;
 import slimvox.storage.Safetensors;
-import slimvox.train.StepGradients;
+import slimvox.study.StepGradients;
 
 /** Reversible networks against PyTorch's autograd in float64, stored, rebuilt and lean. */
 class RevNetKnownAnswerTest {

@@ -1,4 +1,4 @@
-package slimvox.train;
+package slimvox.study;
 
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;

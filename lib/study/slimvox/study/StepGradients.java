@@ -1,4 +1,4 @@
-package slimvox.train;
+package slimvox.study;
 
 import java.util.ArrayList;
 import java.util.Collections;

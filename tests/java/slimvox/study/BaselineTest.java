@@ -1,9 +1,11 @@
-package slimvox.train;
+package slimvox.study;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import slimvox.audio.AudioFiles;
@@ -11,7 +13,6 @@ import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.Corpus;
-import slimvox.data.StatisticsBaseline;
 import slimvox.data.Utterance;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
@@ -28,9 +29,9 @@ class BaselineTest {
           .build();
 
   @ParameterizedTest
-  @EnumSource(StatisticsBaseline.class)
-  void scoresAreCosinesOfMeansAndDeviations(StatisticsBaseline kind) {
-    Scores scores = Baseline.score(kind, CORPUS, TRIALS);
+  @EnumSource(Baseline.class)
+  void scoresAreCosinesOfMeansAndDeviations(Baseline kind) {
+    Scores scores = kind.score(CORPUS, TRIALS);
     for (int i = 0; i < TRIALS.size(); i++) {
       double[] a = vector(kind, TRIALS.enrol(i));
       double[] b = vector(kind, TRIALS.test(i));
@@ -39,15 +40,15 @@ class BaselineTest {
   }
 
   @ParameterizedTest
-  @EnumSource(StatisticsBaseline.class)
-  void theMeanOfTheOthersIsSubtracted(StatisticsBaseline kind) {
+  @EnumSource(Baseline.class)
+  void theMeanOfTheOthersIsSubtracted(Baseline kind) {
     Corpus others = CORPUS.subset(List.of(CORPUS.split("train").speakers().getFirst()));
     double[] mean = new double[vector(kind, TRIALS.enrol(0)).length];
     for (Utterance u : others.utterances()) {
       double[] v = vector(kind, u.id());
       for (int d = 0; d < mean.length; d++) mean[d] += v[d] / others.utterances().size();
     }
-    Scores scores = Baseline.score(kind, CORPUS, TRIALS, others);
+    Scores scores = kind.score(CORPUS, TRIALS, others);
     for (int i = 0; i < TRIALS.size(); i++) {
       double[] a = vector(kind, TRIALS.enrol(i));
       double[] b = vector(kind, TRIALS.test(i));
@@ -59,11 +60,21 @@ class BaselineTest {
     }
   }
 
-  private static double[] vector(StatisticsBaseline kind, String id) {
+  @Test
+  void statisticsAreMeanAndPopulationDeviation() {
+    Features features = new Features(new float[] {1, 10, 3, 10, 5, 10, 7, 14}, 4, 2);
+    assertArrayEquals(new float[] {4, 11}, Baseline.MEAN.embedding(features), 1e-6f);
+    assertArrayEquals(
+        new float[] {4, 11, (float) Math.sqrt(5), (float) Math.sqrt(3)},
+        Baseline.MEAN_AND_DEVIATION.embedding(features),
+        1e-6f);
+  }
+
+  private static double[] vector(Baseline kind, String id) {
     Path file = CORPUS.utterance(id).file();
     Features f = FBANK.compute(AudioFiles.read(file), id);
     int bins = f.bins();
-    double[] v = new double[kind == StatisticsBaseline.MEAN ? bins : 2 * bins];
+    double[] v = new double[kind == Baseline.MEAN ? bins : 2 * bins];
     for (int b = 0; b < bins; b++) {
       double sum = 0;
       double squares = 0;

@@ -1,4 +1,4 @@
-package slimvox.train;
+package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

@@ -1,10 +1,10 @@
-package slimvox.notebook;
+package slimvox.study;
 
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import slimvox.notebook.LivePanel;
 import slimvox.train.Listener;
-import slimvox.train.TrainingRuns;
 
 /**
  * Follows several training runs in a notebook: how many are finished, what the last one gave, and

@@ -1,4 +1,4 @@
-package slimvox.notebook;
+package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -13,7 +13,6 @@ import slimvox.memory.MemoryLedger;
 import slimvox.recipe.Recipe;
 import slimvox.step.TrainingStep;
 import slimvox.train.Listener;
-import slimvox.train.TrainingRuns;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 

@@ -1,4 +1,4 @@
-package slimvox.train;
+package slimvox.study;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +17,11 @@ import slimvox.data.FeatureSource;
 import slimvox.nn.BinaryScheme;
 import slimvox.recipe.Recipe;
 import slimvox.storage.AtomicFile;
+import slimvox.train.Checkpoint;
+import slimvox.train.Listener;
+import slimvox.train.RunLog;
+import slimvox.train.Trainer;
+import slimvox.train.TrainingData;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;

@@ -1,4 +1,4 @@
-package slimvox.train;
+package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -18,7 +18,10 @@ import org.junit.jupiter.api.io.TempDir;
 import slimvox.data.FeatureSource;
 import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
-import slimvox.train.TrainingRuns.Outcome;
+import slimvox.study.TrainingRuns.Outcome;
+import slimvox.train.Checkpoint;
+import slimvox.train.Listener;
+import slimvox.train.Trainer;
 
 /** Short runs on the corpus that ships. */
 class TrainingRunsTest {
