@@ -4,7 +4,7 @@
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
 //   not_finite    flag = 1 if an x is NaN or infinite
-//   add_rounded   y += scale round(x / step), largest = bits of the largest |y|
+//   add_rounded   y += scale round(x / step), largest = bits of the largest |y| if asked for
 //   add_to_rows   each row of y += b            column_sums   b (+)= sum of the rows of y
 //
 // Launch: 256 threads a block; a thread takes four neighbours, as one 16-byte load and store, so
@@ -62,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(256) add_rounded(
     }
     __syncthreads();
   }
-  if (threadIdx.x == 0) atomicMax(largest, sizes[0]);
+  if (threadIdx.x == 0 && largest) atomicMax(largest, sizes[0]);
 }
 
 // A NaN stays one, so that it is found.

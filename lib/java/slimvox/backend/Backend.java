@@ -214,6 +214,7 @@ public final class Backend implements AutoCloseable {
   @Override
   public void close() {
     releaseBlock();
+    operations.elementwise.close();
     device.close();
   }
 }

@@ -1,6 +1,6 @@
 package slimvox.backend;
 
-/** A watched operation gave NaN or infinity, see {@link Operations#watch}. */
+/** A watched operation gave NaN or infinity, see {@link Operations#detectAnomaly}. */
 public class NotFiniteException extends RuntimeException {
   private final String label;
 

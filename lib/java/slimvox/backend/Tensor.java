@@ -106,7 +106,7 @@ public final class Tensor implements AutoCloseable {
     if (isSoleOwner()) return this;
     try (this) {
       Tensor copy = backend.allocate(category, label, type, shape);
-      backend.ops().copy(this, copy);
+      backend.ops().elementwise.copy(this, copy);
       return copy;
     }
   }

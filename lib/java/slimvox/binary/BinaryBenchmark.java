@@ -274,7 +274,7 @@ public final class BinaryBenchmark {
 
     private Tensor zeros(Backend backend, long bytes) {
       Tensor x = backend.allocate(Category.WORKSPACE, "bench", Math.toIntExact(bytes / 4));
-      backend.ops().fill(x, 0);
+      backend.ops().elementwise.fill(x, 0);
       tensors.add(x);
       return x;
     }

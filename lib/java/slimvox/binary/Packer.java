@@ -174,7 +174,7 @@ public final class Packer {
     var backend = network.backend();
     try (Tensor alpha = backend.allocate(Category.ACTIVATION, name + ".alpha", filters);
         Tensor signs = backend.allocateLike(weight, Category.ACTIVATION, name + ".signs")) {
-      backend.ops().binarizeFilters(weight, false, alpha, signs);
+      backend.ops().binary.binarizeFilters(weight, false, alpha, signs);
       float[] scales = backend.ops().floats(alpha);
       for (int o = 0; o < filters; o++) {
         if (!(scales[o] > 0 && Float.isFinite(scales[o]))) {

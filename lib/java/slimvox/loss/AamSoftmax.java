@@ -108,7 +108,7 @@ public final class AamSoftmax implements AutoCloseable {
     int[] best = best(dlogits);
     int[] bestWithoutMargin = best(cosine);
     try (Tensor loss = backend.allocate(Category.ACTIVATION, "projection.loss", x.shape().get(0))) {
-      ops.softmaxCrossEntropy(dlogits, labels, loss, dlogits);
+      ops.margin.softmaxCrossEntropy(dlogits, labels, loss, dlogits);
       return Result.of(ops.floats(loss), best, bestWithoutMargin, ops.ints(labels));
     }
   }
@@ -116,9 +116,9 @@ public final class AamSoftmax implements AutoCloseable {
   /** The same without waiting: what the result is computed from is written to {@code unread}. */
   public void forward(Tensor x, Tensor labels, double margin, Unread unread) {
     logits(x, labels, margin);
-    ops.largestInRow(dlogits, unread.best);
-    ops.largestInRow(cosine, unread.bestWithoutMargin);
-    ops.softmaxCrossEntropy(dlogits, labels, unread.losses, dlogits);
+    ops.margin.argmaxRows(dlogits, unread.best);
+    ops.margin.argmaxRows(cosine, unread.bestWithoutMargin);
+    ops.margin.softmaxCrossEntropy(dlogits, labels, unread.losses, dlogits);
   }
 
   private void logits(Tensor x, Tensor labels, double margin) {
@@ -128,33 +128,33 @@ public final class AamSoftmax implements AutoCloseable {
     int count = weight.value().shape().get(0);
     embedding = backend.allocateLike(x, Category.ACTIVATION, "projection.embedding");
     embeddingNorm = backend.allocate(Category.ACTIVATION, "projection.embedding_norm", batch);
-    ops.normalizeRows(x, embedding, embeddingNorm);
+    ops.margin.normalizeRows(x, embedding, embeddingNorm);
     classes = backend.allocateLike(weight.value(), Category.ACTIVATION, "projection.classes");
     classNorm = backend.allocate(Category.ACTIVATION, "projection.class_norm", count);
-    ops.normalizeRows(weight.value(), classes, classNorm);
+    ops.margin.normalizeRows(weight.value(), classes, classNorm);
     cosine = backend.allocate(Category.ACTIVATION, "projection.cosine", batch, count);
-    ops.matmul(false, true, embedding, classes, cosine, false);
+    ops.matrices.matmul(false, true, embedding, classes, cosine, false);
     dlogits = backend.allocate(Category.ACTIVATION, "projection.logits", batch, count);
-    ops.marginLogits(cosine, labels, this.margin, dlogits);
+    ops.margin.marginLogits(cosine, labels, this.margin, dlogits);
   }
 
   private int[] best(Tensor scores) {
     Shape shape = Shape.of(scores.shape().get(0));
     try (Tensor index =
         backend.allocate(Category.ACTIVATION, "projection.best", DataType.INT32, shape)) {
-      ops.largestInRow(scores, index);
+      ops.margin.argmaxRows(scores, index);
       return ops.ints(index);
     }
   }
 
   /** The gradient of the embeddings; the weight's gradient is added to. */
   public Tensor backward() {
-    ops.marginLogitsBackward(cosine, labels, margin, dlogits, dlogits);
+    ops.margin.marginLogitsBackward(cosine, labels, margin, dlogits, dlogits);
     cosine.close();
     labels.close();
     Tensor dx = backend.allocateLike(embedding, Category.ACTIVATION_GRADIENT, "projection.din");
-    ops.matmul(false, false, dlogits, classes, dx, false);
-    ops.normalizeRowsBackward(embedding, embeddingNorm, dx, dx);
+    ops.matrices.matmul(false, false, dlogits, classes, dx, false);
+    ops.margin.normalizeRowsBackward(embedding, embeddingNorm, dx, dx);
     weightGradient();
     classes.close();
     classNorm.close();
@@ -168,15 +168,15 @@ public final class AamSoftmax implements AutoCloseable {
   private void weightGradient() {
     if (!weight.hasGradient()) {
       Tensor dweight = weight.gradient();
-      ops.matmul(true, false, dlogits, embedding, dweight, false);
-      ops.normalizeRowsBackward(classes, classNorm, dweight, dweight);
+      ops.matrices.matmul(true, false, dlogits, embedding, dweight, false);
+      ops.margin.normalizeRowsBackward(classes, classNorm, dweight, dweight);
       return;
     }
     try (Tensor dweight =
         backend.allocateLike(classes, Category.ACTIVATION_GRADIENT, "projection.dclasses")) {
-      ops.matmul(true, false, dlogits, embedding, dweight, false);
-      ops.normalizeRowsBackward(classes, classNorm, dweight, dweight);
-      ops.addScaled(1, dweight, weight.gradient());
+      ops.matrices.matmul(true, false, dlogits, embedding, dweight, false);
+      ops.margin.normalizeRowsBackward(classes, classNorm, dweight, dweight);
+      ops.elementwise.axpy(1, dweight, weight.gradient());
     }
   }
 

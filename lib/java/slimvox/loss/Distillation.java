@@ -36,7 +36,7 @@ public final class Distillation implements AutoCloseable {
   public void target(Tensor teacher) {
     target = backend.allocateLike(teacher, Category.ACTIVATION, "distillation.target");
     try (Tensor norm = norms(teacher)) {
-      ops.normalizeRows(teacher, target, norm);
+      ops.margin.normalizeRows(teacher, target, norm);
     }
   }
 
@@ -66,8 +66,8 @@ public final class Distillation implements AutoCloseable {
   public void forward(Tensor x, Tensor cosines) {
     embedding = backend.allocateLike(x, Category.ACTIVATION, "distillation.embedding");
     inverseNorm = norms(x);
-    ops.normalizeRows(x, embedding, inverseNorm);
-    ops.dotRows(embedding, target, cosines);
+    ops.margin.normalizeRows(x, embedding, inverseNorm);
+    ops.margin.rowwiseDot(embedding, target, cosines);
   }
 
   /** The loss from cos(x, t) of each utterance. */
@@ -81,10 +81,10 @@ public final class Distillation implements AutoCloseable {
   public void addGradient(Tensor dx) {
     float factor = (float) (-weight / dx.shape().get(0));
     try (Tensor d = backend.allocateLike(dx, Category.ACTIVATION_GRADIENT, "distillation.din")) {
-      ops.fill(d, 0);
-      ops.addScaled(factor, target, d);
-      ops.normalizeRowsBackward(embedding, inverseNorm, d, d);
-      ops.addScaled(1, d, dx);
+      ops.elementwise.fill(d, 0);
+      ops.elementwise.axpy(factor, target, d);
+      ops.margin.normalizeRowsBackward(embedding, inverseNorm, d, d);
+      ops.elementwise.axpy(1, d, dx);
     }
     close();
   }

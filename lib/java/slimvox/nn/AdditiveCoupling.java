@@ -59,7 +59,7 @@ public final class AdditiveCoupling implements Reversible {
 
   private static Tensor zeros(Tensor like) {
     Tensor y = like.backend().allocateLike(like, like.category(), like.label() + ".change");
-    like.backend().ops().fill(y, 0);
+    like.backend().ops().elementwise.fill(y, 0);
     return y;
   }
 
@@ -72,7 +72,7 @@ public final class AdditiveCoupling implements Reversible {
   /** sum -= layer(x); dx += gradient of layer at x along dsum, which stays. */
   private void subtract(Layer layer, Tensor x, Tensor sum, Tensor dsum, Tensor dx) {
     try (Tensor through = replay(layer, x, sum, dsum.retain())) {
-      dx.backend().ops().addScaled(1, through, dx);
+      dx.backend().ops().elementwise.axpy(1, through, dx);
     }
   }
 

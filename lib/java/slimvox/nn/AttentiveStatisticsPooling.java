@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Operations;
+import slimvox.backend.Rearrangement;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -42,16 +43,16 @@ public final class AttentiveStatisticsPooling implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    Shape s = Operations.framesFirstShape(x.shape());
+    Shape s = Rearrangement.framesFirstShape(x.shape());
     Tensor f = backend.allocate(Category.ACTIVATION, name + ".frames", s.toArray());
-    ops.framesFirst(x, f);
+    ops.rearrangement.framesFirst(x, f);
     Tensor h = linear1.forward(f, mode);
-    ops.tanh(h, h);
+    ops.elementwise.tanh(h, h);
     Tensor a = linear2.forward(h, mode);
-    ops.softmaxOverFrames(a, a);
+    ops.pooling.softmaxOverFrames(a, a);
     Tensor out =
         backend.allocate(Category.ACTIVATION, name + ".out", s.get(0), Shape.axis(2L * s.get(2)));
-    ops.weightedStatistics(f, a, StatisticsPooling.FLOOR, out);
+    ops.pooling.weightedStatistics(f, a, StatisticsPooling.FLOOR, out);
     if (mode.keeps()) {
       inputShape = x.shape();
       frames = f.retain();
@@ -69,21 +70,21 @@ public final class AttentiveStatisticsPooling implements Layer {
   public Tensor backward(Tensor dout) {
     Tensor dframes = backend.allocateLike(frames, Category.ACTIVATION_GRADIENT, name + ".dframes");
     Tensor dalpha = backend.allocateLike(alpha, Category.ACTIVATION_GRADIENT, name + ".dalpha");
-    ops.weightedStatisticsBackward(
+    ops.pooling.weightedStatisticsBackward(
         frames, alpha, output, StatisticsPooling.FLOOR, dout, dframes, dalpha);
     output.close();
     frames.close();
     dout.close();
-    ops.softmaxOverFramesBackward(alpha, dalpha, dalpha);
+    ops.pooling.softmaxOverFramesBackward(alpha, dalpha, dalpha);
     alpha.close();
     Tensor dhidden = linear2.backward(dalpha);
-    ops.tanhBackward(hidden, dhidden, dhidden);
+    ops.elementwise.tanhBackward(hidden, dhidden, dhidden);
     hidden.close();
     try (Tensor throughAttention = linear1.backward(dhidden)) {
-      ops.addScaled(1, throughAttention, dframes);
+      ops.elementwise.axpy(1, throughAttention, dframes);
     }
     Tensor dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", inputShape.toArray());
-    ops.framesFirstBackward(dframes, dx, false);
+    ops.rearrangement.framesFirstBackward(dframes, dx, false);
     dframes.close();
     return dx;
   }

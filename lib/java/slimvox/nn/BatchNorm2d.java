@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.Arrays;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Operations;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -69,7 +70,8 @@ public final class BatchNorm2d implements Layer {
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
     if (!mode.reusesStatistics()) statistics(x, mode);
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
-    ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, y);
+    ops.normalization.batchNormalize(
+        x, new Channels(mean, inverseDeviation, gamma.value(), beta.value()), residual, relu, y);
     if (mode.keeps()) {
       input = x.retain();
       output = relu && residual != null ? y.retain() : null;
@@ -92,7 +94,8 @@ public final class BatchNorm2d implements Layer {
       }
     }
     openStatistics(mode);
-    ops.batchNormalize(x, mean, inverseDeviation, gamma.value(), beta.value(), residual, relu, x);
+    ops.normalization.batchNormalize(
+        x, new Channels(mean, inverseDeviation, gamma.value(), beta.value()), residual, relu, x);
     releaseStatistics();
     return x;
   }
@@ -108,7 +111,7 @@ public final class BatchNorm2d implements Layer {
     inverseDeviation = backend.allocate(Category.STATISTIC, name + ".inverse_deviation", channels);
     if (mode == Mode.EVALUATE) {
       mean = runningMean.retain();
-      ops.inverseDeviation(runningVariance, EPSILON, inverseDeviation);
+      ops.normalization.invStdOf(runningVariance, EPSILON, inverseDeviation);
       return;
     }
     mean = backend.allocate(Category.STATISTIC, name + ".mean", channels);
@@ -121,7 +124,7 @@ public final class BatchNorm2d implements Layer {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
         Tensor i = inverseDeviation.part(first, n)) {
-      ops.batchStatistics(x, EPSILON, m, i);
+      ops.normalization.batchStatistics(x, EPSILON, m, i);
       rows = x.shape().rows();
     }
   }
@@ -151,7 +154,7 @@ public final class BatchNorm2d implements Layer {
         Tensor i = inverseDeviation.part(first, n);
         Tensor g = gamma.value().part(first, n);
         Tensor b = beta.value().part(first, n)) {
-      ops.batchNormalize(x, m, i, g, b, null, relu, y);
+      ops.normalization.batchNormalize(x, new Channels(m, i, g, b), null, relu, y);
     }
   }
 
@@ -170,7 +173,8 @@ public final class BatchNorm2d implements Layer {
         Tensor dg = gamma.gradient().part(first, n);
         Tensor db = beta.gradient().part(first, n)) {
       Tensor sign = relu ? b : null;
-      ops.batchNormalizeBackward(x, null, dy, m, i, g, sign, dg, db, accumulate, null, dy);
+      ops.normalization.batchNormalizeBackward(
+          x, null, dy, new Channels(m, i, g, sign), dg, db, accumulate, null, dy);
     }
   }
 
@@ -190,7 +194,7 @@ public final class BatchNorm2d implements Layer {
    */
   void releaseStatistics() {
     if (mean != runningMean) {
-      ops.updateRunningStatistics(
+      ops.normalization.updateRunningStatistics(
           mean, inverseDeviation, EPSILON, rows, MOMENTUM, runningMean, runningVariance);
       batchesTracked++;
     }
@@ -223,14 +227,12 @@ public final class BatchNorm2d implements Layer {
 
   private void backward(Tensor dy, Tensor dresidual, Tensor dx) {
     boolean accumulate = gamma.hasGradient();
-    ops.batchNormalizeBackward(
+    ops.normalization.batchNormalizeBackward(
         input,
         output,
         dy,
-        mean,
-        inverseDeviation,
-        gamma.value(),
-        relu && output == null ? beta.value() : null,
+        new Channels(
+            mean, inverseDeviation, gamma.value(), relu && output == null ? beta.value() : null),
         gamma.gradient(),
         beta.gradient(),
         accumulate,
@@ -257,8 +259,8 @@ public final class BatchNorm2d implements Layer {
     Arrays.fill(ones, 1);
     ops.upload(ones, gamma.value());
     ops.upload(ones, runningVariance);
-    ops.fill(beta.value(), 0);
-    ops.fill(runningMean, 0);
+    ops.elementwise.fill(beta.value(), 0);
+    ops.elementwise.fill(runningMean, 0);
   }
 
   @Override

@@ -132,7 +132,7 @@ public final class BinaryConv2d implements Layer {
   private Tensor convolved(Convolution g, Tensor x) {
     if (!scheme.binaryActivations()) return x.retain();
     Tensor signs = backend.allocate(Category.ACTIVATION, name + ".signs", g.inShape().toArray());
-    ops.signActivation(x, shift == null ? null : shift.value(), signs);
+    ops.binary.signActivation(x, shift == null ? null : shift.value(), signs);
     return signs;
   }
 
@@ -153,7 +153,7 @@ public final class BinaryConv2d implements Layer {
         !scheme.binaryWeights() || (scheme == BinaryScheme.PAPER && mode.runsTrainingWeights());
     try (Tensor inp = convolved(g, x)) {
       if (real) {
-        ops.convolve(g, inp, weight.value(), y);
+        ops.convolutions.forward(g, inp, weight.value(), y);
       } else {
         convolveBinary(g, inp, y);
       }
@@ -169,10 +169,10 @@ public final class BinaryConv2d implements Layer {
     boolean signs = scheme.binaryActivations();
     try (Tensor alpha = scales()) {
       try (Tensor binary = binaryWeights()) {
-        ops.binarizeFilters(weight.value(), !signs, alpha, binary);
-        ops.convolve(g, inp, binary, y);
+        ops.binary.binarizeFilters(weight.value(), !signs, alpha, binary);
+        ops.convolutions.forward(g, inp, binary, y);
       }
-      if (signs) ops.scaleRows(alpha, y);
+      if (signs) ops.binary.scaleRows(alpha, y);
     }
   }
 
@@ -185,7 +185,7 @@ public final class BinaryConv2d implements Layer {
     }
     try (Tensor alpha = scales();
         Tensor binary = binaryWeights()) {
-      ops.binarizeFilters(weight.value(), true, alpha, binary);
+      ops.binary.binarizeFilters(weight.value(), true, alpha, binary);
       binaryWeightGradient(dy, alpha);
       return inputGradient(dy, binary);
     }
@@ -193,7 +193,7 @@ public final class BinaryConv2d implements Layer {
 
   private void weightGradient(Tensor dy, Tensor dweight, boolean accumulate) {
     try (Tensor inp = convolved(geometry, input)) {
-      ops.convolveBackwardWeight(geometry, inp, dy, dweight, accumulate);
+      ops.convolutions.backwardWeight(geometry, inp, dy, dweight, accumulate);
     }
   }
 
@@ -201,14 +201,14 @@ public final class BinaryConv2d implements Layer {
     if (!weight.hasGradient()) {
       Tensor dweight = weight.gradient();
       weightGradient(dy, dweight, false);
-      ops.binarizeFiltersBackward(weight.value(), alpha, gradient, dweight, dweight, false);
+      ops.binary.binarizeFiltersBackward(weight.value(), alpha, gradient, dweight, dweight, false);
       return;
     }
     try (Tensor dbinary =
         backend.allocateLike(
             weight.value(), Category.ACTIVATION_GRADIENT, name + ".dbinary_weight")) {
       weightGradient(dy, dbinary, false);
-      ops.binarizeFiltersBackward(
+      ops.binary.binarizeFiltersBackward(
           weight.value(), alpha, gradient, dbinary, weight.gradient(), true);
     }
   }
@@ -218,17 +218,17 @@ public final class BinaryConv2d implements Layer {
     Shape inner = input.shape();
     Tensor dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", inner.toArray());
     if (!scheme.binaryActivations()) {
-      ops.convolveBackwardData(geometry, dy, weights, dx);
+      ops.convolutions.backwardData(geometry, dy, weights, dx);
     } else {
       int[] bordered = geometry.inShape().toArray();
       try (Tensor dsigns =
           backend.allocate(Category.ACTIVATION_GRADIENT, name + ".dsigns", bordered)) {
-        ops.convolveBackwardData(geometry, dy, weights, dsigns);
-        ops.signActivationBackward(input, shift == null ? null : shift.value(), dsigns, dx);
+        ops.convolutions.backwardData(geometry, dy, weights, dsigns);
+        ops.binary.signActivationBackward(input, shift == null ? null : shift.value(), dsigns, dx);
       }
       if (shift != null) {
         boolean accumulate = shift.hasGradient();
-        ops.sumRows(dx, shift.gradient(), accumulate);
+        ops.matrices.columnSums(dx, shift.gradient(), accumulate);
       }
     }
     dy.close();
@@ -247,7 +247,7 @@ public final class BinaryConv2d implements Layer {
   @Override
   public void initialize(RandomGenerator random) {
     Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
-    if (shift != null) ops.fill(shift.value(), 0);
+    if (shift != null) ops.elementwise.fill(shift.value(), 0);
   }
 
   @Override

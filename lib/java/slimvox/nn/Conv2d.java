@@ -84,7 +84,7 @@ public final class Conv2d implements Layer {
     if (mode == Mode.EVALUATE && weight.laidOut() != null) {
       weight.laidOut().convolve(g, x, y);
     } else {
-      backend.ops().convolve(g, x, weight.value(), y);
+      backend.ops().convolutions.forward(g, x, weight.value(), y);
     }
     if (mode.keeps()) input = x.retain();
     return y;
@@ -99,7 +99,7 @@ public final class Conv2d implements Layer {
               .formatted(name, g.outShape(), sum));
     }
     try (Tensor scaled = scaled(sign)) {
-      backend.ops().convolveAdd(g, x, scaled, sum);
+      backend.ops().convolutions.forwardAdd(g, x, scaled, sum);
     } catch (NotFiniteException e) {
       throw e.under(name + ".out");
     }
@@ -114,8 +114,8 @@ public final class Conv2d implements Layer {
   private Tensor scaled(float sign) {
     if (sign == 1) return weight.value().retain();
     Tensor scaled = backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated");
-    backend.ops().fill(scaled, 0);
-    backend.ops().addScaled(sign, weight.value(), scaled);
+    backend.ops().elementwise.fill(scaled, 0);
+    backend.ops().elementwise.axpy(sign, weight.value(), scaled);
     return scaled;
   }
 
@@ -130,7 +130,7 @@ public final class Conv2d implements Layer {
   void backwardWeight(Tensor x, Tensor dy) {
     geometry = geometry(x.shape());
     boolean accumulate = weight.hasGradient();
-    backend.ops().convolveBackwardWeight(geometry, x, dy, weight.gradient(), accumulate);
+    backend.ops().convolutions.backwardWeight(geometry, x, dy, weight.gradient(), accumulate);
   }
 
   /** The gradient of the input of the last {@link #backwardWeight}. */
@@ -139,7 +139,7 @@ public final class Conv2d implements Layer {
     if (inputGradient) {
       int[] lengths = geometry.inShape().toArray();
       dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", lengths);
-      backend.ops().convolveBackwardData(geometry, dy, weight.value(), dx);
+      backend.ops().convolutions.backwardData(geometry, dy, weight.value(), dx);
     }
     dy.close();
     weight.gradientComplete();

@@ -33,7 +33,7 @@ public final class Grid {
    * @throws InputException if the sum leaves the range, where it would no longer be exact
    */
   void add(Tensor y, Tensor sum) {
-    float largest = sum.backend().ops().addRounded(1, y, STEP, sum);
+    float largest = sum.backend().ops().elementwise.addRounded(1, y, STEP, sum);
     if (!(largest > LIMIT)) return; // what is not a number is found and named by the step
     throw left(name, largest);
   }
@@ -48,8 +48,8 @@ public final class Grid {
   /** Rounds a stream. */
   void round(Tensor x) {
     try (Tensor copy = x.backend().allocateLike(x, x.category(), x.label() + ".unrounded")) {
-      x.backend().ops().copy(x, copy);
-      x.backend().ops().fill(x, 0);
+      x.backend().ops().elementwise.copy(x, copy);
+      x.backend().ops().elementwise.fill(x, 0);
       add(copy, x);
     }
   }

@@ -2,7 +2,7 @@ package slimvox.nn;
 
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
-import slimvox.backend.Device;
+import slimvox.backend.Convolutions;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -33,8 +33,8 @@ public final class LaidOutWeight implements AutoCloseable {
   /** Lays the weight out for a geometry, unless it is. */
   public void prepare(Convolution g) {
     if (isFor(g)) return;
-    Device device = backend.device();
-    long bytes = device.laidOutBytes(g);
+    Convolutions convolutions = backend.ops().convolutions;
+    long bytes = convolutions.prepackedBytes(g);
     if (laidOut == null || laidOut.bytes() != bytes) {
       close();
       if (bytes == 0) return;
@@ -42,8 +42,8 @@ public final class LaidOutWeight implements AutoCloseable {
       laidOut = backend.allocate(Category.PARAMETER, weight.label() + ".laid_out", length);
       geometry = null;
     }
-    if (geometry == null || !device.sameLayout(geometry, g)) {
-      backend.ops().layOut(g, weight, laidOut);
+    if (geometry == null || !convolutions.sameLayout(geometry, g)) {
+      convolutions.prepack(g, weight, laidOut);
     }
     geometry = g;
   }
@@ -55,9 +55,9 @@ public final class LaidOutWeight implements AutoCloseable {
   void convolve(Convolution g, Tensor x, Tensor y) {
     latest = g;
     if (isFor(g)) {
-      backend.ops().convolveLaidOut(g, x, laidOut, y);
+      backend.ops().convolutions.forwardPrepacked(g, x, laidOut, y);
     } else {
-      backend.ops().convolve(g, x, weight, y);
+      backend.ops().convolutions.forward(g, x, weight, y);
     }
   }
 

@@ -35,7 +35,7 @@ public interface Layer extends AutoCloseable {
   /** Forward whose output is added to {@code sum} instead of being returned. */
   default void addTo(Tensor sum, Tensor x, Mode mode) {
     try (Tensor y = forward(x, mode)) {
-      sum.backend().ops().addScaled(1, y, sum);
+      sum.backend().ops().elementwise.axpy(1, y, sum);
     }
   }
 
@@ -50,7 +50,7 @@ public interface Layer extends AutoCloseable {
    */
   default Tensor replay(Tensor x, Tensor dy, Tensor sum) {
     try (Tensor y = forward(x, Mode.RECOMPUTE)) {
-      sum.backend().ops().addScaled(-1, y, sum);
+      sum.backend().ops().elementwise.axpy(-1, y, sum);
     }
     return backward(dy);
   }

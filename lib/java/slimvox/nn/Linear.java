@@ -39,8 +39,8 @@ public final class Linear implements Layer {
     int[] lengths = x.shape().toArray();
     lengths[lengths.length - 1] = matrix.shape().get(0);
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", lengths);
-    ops.matmul(false, true, x, matrix, y, false);
-    ops.addToRows(bias.value(), y);
+    ops.matrices.matmul(false, true, x, matrix, y, false);
+    ops.matrices.addToRows(bias.value(), y);
     if (mode.keeps()) input = x.retain();
     return y;
   }
@@ -50,12 +50,12 @@ public final class Linear implements Layer {
     boolean accumulate = weight.hasGradient();
     Shape m = matrix.shape();
     try (Tensor dweight = weight.gradient().view(m.get(0), m.get(1))) {
-      ops.matmul(true, false, dy, input, dweight, accumulate);
+      ops.matrices.matmul(true, false, dy, input, dweight, accumulate);
     }
-    ops.sumRows(dy, bias.gradient(), accumulate);
+    ops.matrices.columnSums(dy, bias.gradient(), accumulate);
     Tensor dx = backend.allocateLike(input, Category.ACTIVATION_GRADIENT, name + ".din");
     input.close();
-    ops.matmul(false, false, dy, matrix, dx, false);
+    ops.matrices.matmul(false, false, dy, matrix, dx, false);
     dy.close();
     weight.gradientComplete();
     bias.gradientComplete();

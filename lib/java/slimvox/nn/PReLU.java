@@ -48,8 +48,8 @@ public final class PReLU implements Layer {
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
-    ops.prelu(x, shiftValue(), slope.value(), y);
-    if (bias != null) ops.addToRows(bias.value(), y);
+    ops.binary.prelu(x, shiftValue(), slope.value(), y);
+    if (bias != null) ops.matrices.addToRows(bias.value(), y);
     if (mode.keeps()) input = x.retain();
     return y;
   }
@@ -62,7 +62,8 @@ public final class PReLU implements Layer {
         dy.isSoleOwner()
             ? dy
             : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
-    ops.preluBackward(input, shiftValue(), slope.value(), dy, dx, slope.gradient(), accumulate);
+    ops.binary.preluBackward(
+        input, shiftValue(), slope.value(), dy, dx, slope.gradient(), accumulate);
     input.close();
     if (dx != dy) dy.close();
     slope.gradientComplete();
@@ -76,7 +77,7 @@ public final class PReLU implements Layer {
 
   private void sumRows(Tensor dy, Parameter parameter) {
     boolean accumulate = parameter.hasGradient();
-    ops.sumRows(dy, parameter.gradient(), accumulate);
+    ops.matrices.columnSums(dy, parameter.gradient(), accumulate);
   }
 
   @Override
@@ -90,10 +91,10 @@ public final class PReLU implements Layer {
 
   @Override
   public void initialize(RandomGenerator random) {
-    ops.fill(slope.value(), FIRST_SLOPE);
+    ops.elementwise.fill(slope.value(), FIRST_SLOPE);
     if (shift != null) {
-      ops.fill(shift.value(), 0);
-      ops.fill(bias.value(), 0);
+      ops.elementwise.fill(shift.value(), 0);
+      ops.elementwise.fill(bias.value(), 0);
     }
   }
 

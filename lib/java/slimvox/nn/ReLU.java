@@ -18,7 +18,7 @@ public final class ReLU implements Layer {
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
-    backend.ops().relu(x, y);
+    backend.ops().elementwise.relu(x, y);
     if (mode.keeps()) output = y.retain();
     return y;
   }
@@ -29,7 +29,7 @@ public final class ReLU implements Layer {
         dy.isSoleOwner()
             ? dy
             : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
-    backend.ops().reluBackward(output, dy, dx);
+    backend.ops().elementwise.reluBackward(output, dy, dx);
     output.close();
     if (dx != dy) dy.close();
     return dx;

@@ -39,7 +39,7 @@ public final class ResidualBlock implements Layer {
     Tensor dsum = dy.exclusive();
     Tensor dx = body.backward(last.backwardThroughSum(dsum));
     try (Tensor skip = shortcut == null ? dsum : shortcut.backward(dsum)) {
-      skip.backend().ops().addScaled(1, skip, dx);
+      skip.backend().ops().elementwise.axpy(1, skip, dx);
     }
     return dx;
   }

@@ -93,7 +93,7 @@ public final class ReversibleSequence implements Layer {
       dy.close();
       for (Reversible stage : stages.reversed()) stage.backward(y, gradient);
       if (form == Form.HALVES) return gradient.join(name + ".din");
-      dy.backend().ops().addScaled(1, gradient.second(), gradient.first());
+      dy.backend().ops().elementwise.axpy(1, gradient.second(), gradient.first());
       gradient.second().close();
       return gradient.first();
     }

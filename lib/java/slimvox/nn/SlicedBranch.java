@@ -150,14 +150,14 @@ final class SlicedBranch {
   private Tensor first(Tensor p, int from, int n) {
     Tensor c = allocate(p, first.name() + ".slice", n);
     try (Tensor w = rows(first.weight().value(), from, n)) {
-      ops(p).convolve(geometry(p, w, 1), p, w, c);
+      ops(p).convolutions.forward(geometry(p, w, 1), p, w, c);
     }
     return c;
   }
 
   private void firstWeightGradient(Tensor p, Tensor d, int from, int n, boolean accumulate) {
     try (Tensor dw = rows(first.weight().gradient(), from, n)) {
-      ops(p).convolveBackwardWeight(geometry(p, dw, 1), p, d, dw, accumulate);
+      ops(p).convolutions.backwardWeight(geometry(p, dw, 1), p, d, dw, accumulate);
     }
   }
 
@@ -166,17 +166,17 @@ final class SlicedBranch {
     try (Tensor w = rows(first.weight().value(), from, n)) {
       if (isPointwise(w)) {
         try (Tensor matrix = w.view(n, w.shape().get(1))) {
-          ops(d).matmul(false, false, d, matrix, dp, from > 0);
+          ops(d).matrices.matmul(false, false, d, matrix, dp, from > 0);
         }
         return;
       }
       if (from == 0) {
-        ops(d).convolveBackwardData(geometry(dp, w, 1), d, w, dp);
+        ops(d).convolutions.backwardData(geometry(dp, w, 1), d, w, dp);
         return;
       }
       try (Tensor part = d.backend().allocateLike(dp, dp.category(), dp.label() + ".part")) {
-        ops(d).convolveBackwardData(geometry(dp, w, 1), d, w, part);
-        ops(d).addScaled(1, part, dp);
+        ops(d).convolutions.backwardData(geometry(dp, w, 1), d, w, part);
+        ops(d).elementwise.axpy(1, part, dp);
       }
     }
   }
@@ -186,21 +186,21 @@ final class SlicedBranch {
   private Tensor middle(Tensor b, int from, int n) {
     Tensor c = allocate(b, depthwise.name() + ".slice", n);
     try (Tensor w = rows(depthwise.weight().value(), from, n)) {
-      ops(b).convolve(geometry(b, w, n), b, w, c);
+      ops(b).convolutions.forward(geometry(b, w, n), b, w, c);
     }
     return c;
   }
 
   private void middleWeightGradient(Tensor b, Tensor d, int from, int n, boolean accumulate) {
     try (Tensor dw = rows(depthwise.weight().gradient(), from, n)) {
-      ops(b).convolveBackwardWeight(geometry(b, dw, n), b, d, dw, accumulate);
+      ops(b).convolutions.backwardWeight(geometry(b, dw, n), b, d, dw, accumulate);
     }
   }
 
   private Tensor middleDataGradient(Tensor d, int from, int n) {
     Tensor dx = d.backend().allocateLike(d, d.category(), depthwise.name() + ".din");
     try (Tensor w = rows(depthwise.weight().value(), from, n)) {
-      ops(d).convolveBackwardData(geometry(dx, w, n), d, w, dx);
+      ops(d).convolutions.backwardData(geometry(dx, w, n), d, w, dx);
     }
     d.close();
     return dx;
@@ -213,10 +213,10 @@ final class SlicedBranch {
     try (Tensor w = lastColumns(sign, from, n)) {
       if (isPointwise(w)) {
         try (Tensor matrix = w.view(w.shape().get(0), n)) {
-          ops(b).matmul(false, true, b, matrix, y, true);
+          ops(b).matrices.matmul(false, true, b, matrix, y, true);
         }
       } else {
-        ops(b).convolveAdd(geometry(b, w, 1), b, w, y);
+        ops(b).convolutions.forwardAdd(geometry(b, w, 1), b, w, y);
       }
     } catch (NotFiniteException e) {
       throw e.under(last.name() + ".out");
@@ -227,7 +227,7 @@ final class SlicedBranch {
     String label = last.name() + ".din";
     Tensor d = dy.backend().allocateLike(like, Category.ACTIVATION_GRADIENT, label);
     try (Tensor w = lastColumns(1, from, n)) {
-      ops(dy).convolveBackwardData(geometry(d, w, 1), dy, w, d);
+      ops(dy).convolutions.backwardData(geometry(d, w, 1), dy, w, d);
     }
     return d;
   }
@@ -239,9 +239,9 @@ final class SlicedBranch {
         Tensor whole = flat(last.weight().gradient());
         Tensor part = dw.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
       int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
-      if (accumulate) ops(b).takeChannels(whole, column, part);
-      ops(b).convolveBackwardWeight(geometry(b, dw, 1), b, dy, dw, accumulate);
-      ops(b).putChannels(part, column, whole);
+      if (accumulate) ops(b).rearrangement.sliceChannels(whole, column, part);
+      ops(b).convolutions.backwardWeight(geometry(b, dw, 1), b, dy, dw, accumulate);
+      ops(b).rearrangement.writeChannels(part, column, whole);
     }
   }
 
@@ -251,8 +251,8 @@ final class SlicedBranch {
     if (sign == 1) return columns;
     try (columns) {
       Tensor negated = columns.backend().allocateLike(columns, columns.category(), "negated");
-      ops(columns).fill(negated, 0);
-      ops(columns).addScaled(sign, columns, negated);
+      ops(columns).elementwise.fill(negated, 0);
+      ops(columns).elementwise.axpy(sign, columns, negated);
       return negated;
     }
   }
@@ -265,7 +265,7 @@ final class SlicedBranch {
     try (Tensor whole = flat(weight);
         Tensor part = w.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
       int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
-      ops(w).takeChannels(whole, column, part);
+      ops(w).rearrangement.sliceChannels(whole, column, part);
     }
     return w;
   }

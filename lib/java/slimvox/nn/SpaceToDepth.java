@@ -1,7 +1,7 @@
 package slimvox.nn;
 
 import slimvox.backend.Backend;
-import slimvox.backend.Operations;
+import slimvox.backend.Rearrangement;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -55,9 +55,9 @@ public final class SpaceToDepth implements Layer, Reversible {
           "%s: %d x %d pixels cannot be halved on both axes"
               .formatted(name, x.shape().get(1), x.shape().get(2)));
     }
-    int[] lengths = Operations.spaceToDepthShape(x.shape()).toArray();
+    int[] lengths = Rearrangement.spaceToDepthShape(x.shape()).toArray();
     Tensor y = backend.allocate(x.category(), name + ".deep", lengths);
-    backend.ops().spaceToDepth(x, y);
+    backend.ops().rearrangement.spaceToDepth(x, y);
     return y;
   }
 
@@ -65,7 +65,7 @@ public final class SpaceToDepth implements Layer, Reversible {
     int[] s = y.shape().toArray();
     Category category = y.category();
     Tensor x = backend.allocate(category, name + ".wide", s[0], 2 * s[1], 2 * s[2], s[3] / 4);
-    backend.ops().depthToSpace(y, x);
+    backend.ops().rearrangement.depthToSpace(y, x);
     return x;
   }
 

@@ -39,7 +39,7 @@ public final class StatisticsPooling implements Layer {
     Tensor out =
         backend.allocate(
             Category.ACTIVATION, name + ".out", s.get(0), Shape.axis(2L * s.get(1) * s.get(3)));
-    backend.ops().statisticsPooling(x, FLOOR, out);
+    backend.ops().pooling.statisticsPooling(x, FLOOR, out);
     if (mode.keeps()) {
       input = x.retain();
       output = out.retain();
@@ -50,7 +50,7 @@ public final class StatisticsPooling implements Layer {
   @Override
   public Tensor backward(Tensor dout) {
     Tensor dx = backend.allocateLike(input, Category.ACTIVATION_GRADIENT, name + ".din");
-    backend.ops().statisticsPoolingBackward(input, output, dout, dx);
+    backend.ops().pooling.statisticsPoolingBackward(input, output, dout, dx);
     input.close();
     output.close();
     dout.close();

@@ -34,26 +34,26 @@ public final class Streams implements AutoCloseable {
     lengths[lengths.length - 1] = channels / 2;
     Backend backend = x.backend();
     Tensor first = backend.allocate(category, label + ".1", lengths);
-    backend.ops().takeChannels(x, 0, first);
+    backend.ops().rearrangement.sliceChannels(x, 0, first);
     Tensor second = backend.allocate(category, label + ".2", lengths);
-    backend.ops().takeChannels(x, channels / 2, second);
+    backend.ops().rearrangement.sliceChannels(x, channels / 2, second);
     return new Streams(first, second);
   }
 
   /** Two copies of {@code x}, which is borrowed. */
   static Streams twins(Tensor x, Category category, String label) {
     Tensor first = x.backend().allocateLike(x, category, label + ".1");
-    x.backend().ops().copy(x, first);
+    x.backend().ops().elementwise.copy(x, first);
     Tensor second = x.backend().allocateLike(x, category, label + ".2");
-    x.backend().ops().copy(x, second);
+    x.backend().ops().elementwise.copy(x, second);
     return new Streams(first, second);
   }
 
   /** The sum of both streams as a new tensor; they stay. */
   Tensor sum(String label) {
     Tensor y = first.backend().allocateLike(first, first.category(), label);
-    first.backend().ops().copy(first, y);
-    first.backend().ops().addScaled(1, second, y);
+    first.backend().ops().elementwise.copy(first, y);
+    first.backend().ops().elementwise.axpy(1, second, y);
     return y;
   }
 
@@ -64,9 +64,9 @@ public final class Streams implements AutoCloseable {
     lengths[lengths.length - 1] = 2 * channels;
     Tensor y = first.backend().allocate(first.category(), label, lengths);
     Operations ops = first.backend().ops();
-    ops.putChannels(first, 0, y);
+    ops.rearrangement.writeChannels(first, 0, y);
     first.close();
-    ops.putChannels(second, channels, y);
+    ops.rearrangement.writeChannels(second, channels, y);
     second.close();
     return y;
   }

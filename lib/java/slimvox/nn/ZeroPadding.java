@@ -30,14 +30,14 @@ public final class ZeroPadding implements Layer {
     int width = up(s[2]);
     if (height == s[1] && width == s[2]) return x.retain();
     Tensor y = backend.allocate(Category.INPUT, name + ".out", s[0], height, width, 1);
-    backend.ops().fill(y, 0);
+    backend.ops().elementwise.fill(y, 0);
     try (Tensor wide = backend.allocate(Category.INPUT, name + ".wide", s[0], s[1], width);
         Tensor rows = x.view(s[0], s[1], s[2]);
         Tensor all = y.view(s[0], Shape.axis((long) height * width));
         Tensor part = wide.view(s[0], Shape.axis((long) s[1] * width))) {
-      backend.ops().fill(wide, 0);
-      backend.ops().putChannels(rows, 0, wide); // the frames are the last axis here
-      backend.ops().putChannels(part, 0, all);
+      backend.ops().elementwise.fill(wide, 0);
+      backend.ops().rearrangement.writeChannels(rows, 0, wide); // the frames are the last axis here
+      backend.ops().rearrangement.writeChannels(part, 0, all);
     }
     return y;
   }

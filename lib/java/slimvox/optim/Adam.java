@@ -97,9 +97,10 @@ public final class Adam implements Optimizer {
     StateTensor mean = moments.get(p).mean();
     StateTensor square = moments.get(p).square();
     if (mean.isQuantized()) {
-      ops.adamQuantized(step, p.gradient(), p.value(), mean.quantized(), square.quantized());
+      ops.optimizers.adamQuantized(
+          step, p.gradient(), p.value(), mean.quantized(), square.quantized());
     } else {
-      ops.adam(step, p.gradient(), p.value(), mean.full(), square.full());
+      ops.optimizers.adam(step, p.gradient(), p.value(), mean.full(), square.full());
     }
   }
 

@@ -35,7 +35,7 @@ public final class BlockwiseState implements AutoCloseable {
     byte[] zeros = new byte[Math.toIntExact(shape.size())];
     Arrays.fill(zeros, (byte) book.nearest(0));
     backend.ops().upload(zeros, codes);
-    backend.ops().fill(absmax, 0);
+    backend.ops().elementwise.fill(absmax, 0);
   }
 
   /** Codes, scales and book. */
@@ -45,12 +45,12 @@ public final class BlockwiseState implements AutoCloseable {
 
   /** Takes the values of {@code x}, which are float32 and shaped like the parameter. */
   public void quantize(Tensor x) {
-    backend.ops().quantize(x, quantized);
+    backend.ops().optimizers.quantize(x, quantized);
   }
 
   /** Writes the values into {@code x}. */
   public void dequantize(Tensor x) {
-    backend.ops().dequantize(quantized, x);
+    backend.ops().optimizers.dequantize(quantized, x);
   }
 
   @Override

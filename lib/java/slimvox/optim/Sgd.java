@@ -84,11 +84,11 @@ public final class Sgd implements Optimizer {
     Operations ops = p.value().backend().ops();
     StateTensor buffer = buffers.get(p);
     if (buffer == null) {
-      ops.sgd(step, p.gradient(), p.value(), null);
+      ops.optimizers.sgd(step, p.gradient(), p.value(), null);
     } else if (buffer.isQuantized()) {
-      ops.sgdQuantized(step, p.gradient(), p.value(), buffer.quantized());
+      ops.optimizers.sgdQuantized(step, p.gradient(), p.value(), buffer.quantized());
     } else {
-      ops.sgd(step, p.gradient(), p.value(), buffer.full());
+      ops.optimizers.sgd(step, p.gradient(), p.value(), buffer.full());
     }
   }
 

@@ -37,7 +37,7 @@ public final class StateTensor implements AutoCloseable {
     } else {
       blockwise = null;
       full = backend.allocateLike(p.value(), Category.OPTIMIZER_STATE, name);
-      backend.ops().fill(full, 0);
+      backend.ops().elementwise.fill(full, 0);
     }
   }
 

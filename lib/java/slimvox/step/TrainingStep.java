@@ -204,10 +204,10 @@ public final class TrainingStep implements AutoCloseable {
 
   /** Forward once more, looking at each layer, to find where a loss stops being finite. */
   private String search(Tensor x, double loss) {
-    if (!backend.ops().isFinite(x)) return "the features of a batch are not finite";
+    if (!backend.ops().elementwise.isFinite(x)) return "the features of a batch are not finite";
     String layer = "projection (the classifier)";
     String whose = "the teacher's ";
-    backend.ops().watch(true);
+    backend.ops().detectAnomaly(true);
     try {
       askTeacher(x);
       whose = "";
@@ -215,7 +215,7 @@ public final class TrainingStep implements AutoCloseable {
     } catch (NotFiniteException e) {
       layer = whose + e.label();
     } finally {
-      backend.ops().watch(false);
+      backend.ops().detectAnomaly(false);
     }
     return "the loss is " + loss + ", first not finite at " + layer;
   }
@@ -335,7 +335,8 @@ public final class TrainingStep implements AutoCloseable {
       for (Parameter p : moved) unread.gradient(places.get(p), p.gradient());
       return;
     }
-    int first = backend.ops().firstNotFinite(moved.stream().map(Parameter::gradient).toList());
+    int first =
+        backend.ops().elementwise.firstNotFinite(moved.stream().map(Parameter::gradient).toList());
     if (first >= 0) throw NonFiniteException.inGradient(moved.get(first).name(), update);
   }
 
@@ -348,7 +349,7 @@ public final class TrainingStep implements AutoCloseable {
     }
     Tensor one = backend.allocateLike(embedding, Category.ACTIVATION_GRADIENT, "embedding.grad");
     embedding.close();
-    backend.ops().fill(one, 1);
+    backend.ops().elementwise.fill(one, 1);
     return one;
   }
 

@@ -76,14 +76,14 @@ final class UnreadSteps implements AutoCloseable {
       throw new IllegalStateException(most + " steps have not been read; there is no room");
     }
     if (labels.isEmpty()) {
-      backend.ops().fill(losses, 0); // they stay so without a classifier
-      backend.ops().fill(notFinite, 0);
-      backend.ops().fill(largest, 0);
+      backend.ops().elementwise.fill(losses, 0); // they stay so without a classifier
+      backend.ops().elementwise.fill(notFinite, 0);
+      backend.ops().elementwise.fill(largest, 0);
       forwardNanos = 0;
       backwardNanos = 0;
       optimizerNanos = 0;
     }
-    backend.ops().gatherLargest(part(largest, 0, 1));
+    backend.ops().elementwise.gatherLargest(part(largest, 0, 1));
   }
 
   void classify(AamSoftmax classifier, Tensor embedding, Tensor labels, double margin) {
@@ -105,7 +105,7 @@ final class UnreadSteps implements AutoCloseable {
 
   /** Notes whether the gradient of the parameter at {@code place} is finite. */
   void gradient(int place, Tensor gradient) {
-    backend.ops().markNotFinite(gradient, part(notFinite, place, 1));
+    backend.ops().elementwise.markNotFinite(gradient, part(notFinite, place, 1));
   }
 
   /** The step is complete. */
@@ -118,7 +118,7 @@ final class UnreadSteps implements AutoCloseable {
 
   /** Lets go what the step was given, complete or not. */
   void leave() {
-    backend.ops().gatherLargest(null);
+    backend.ops().elementwise.gatherLargest(null);
     open.forEach(Tensor::close);
     open.clear();
   }

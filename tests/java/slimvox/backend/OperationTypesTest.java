@@ -5,17 +5,23 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
@@ -70,8 +76,10 @@ class OperationTypesTest {
     Tensor in4 = floats(2, 8, 10, 16);
     Tensor out = floats(2, 8, 10, 32);
     Tensor weight = floats(32, 16, 3, 3);
-    Tensor laidOut = floats(Math.toIntExact(cpu.laidOutBytes(g) / 4));
+    Tensor laidOut = floats(Math.toIntExact(cpu.prepackedBytes(g) / 4));
     Tensor c = floats(16);
+    Channels channels = new Channels(c, c, c, c);
+    Channels channelsWithoutBeta = new Channels(c, c, c, null);
     Tensor deep = floats(2, 4, 5, 64);
     Tensor pooled = floats(2, 256);
     Tensor frames = floats(2, 10, 128);
@@ -96,7 +104,9 @@ class OperationTypesTest {
         new Call("fill", labels, 1f),
         new Call("copy", in, in2),
         new Call("copy", labels, tensor(DataType.INT32, 6)),
-        new Call("addScaled", 1f, in, in2),
+        new Call("axpy", 1f, in, in2),
+        new Call("addRounded", 1f, in, 0.5f, in2, floats(1)),
+        new Call("addRounded", 1f, in, 0.5f, in2, null),
         new Call("addRounded", 1f, in, 0.5f, in2),
         new Call("gatherLargest", floats(1)),
         new Call("relu", in, in2),
@@ -108,22 +118,24 @@ class OperationTypesTest {
         new Call("markNotFinite", in, tensor(DataType.INT32, 1)),
         new Call("matmul", false, false, matrix, floats(4, 5), floats(6, 5), false),
         new Call("addToRows", c, in),
-        new Call("sumRows", in, c, false),
-        new Call("convolve", g, in, weight, out),
-        new Call("layOut", g, weight, laidOut),
-        new Call("convolveLaidOut", g, in, laidOut, out),
-        new Call("convolveAdd", g, in, weight, out),
-        new Call("convolveBackwardData", g, out, weight, in),
-        new Call("convolveBackwardWeight", g, in, out, weight, false),
+        new Call("columnSums", in, c, false),
+        new Call("forward", g, in, weight, out),
+        new Call("prepack", g, weight, laidOut),
+        new Call("forwardPrepacked", g, in, laidOut, out),
+        new Call("forwardAdd", g, in, weight, out),
+        new Call("backwardData", g, out, weight, in),
+        new Call("backwardWeight", g, in, out, weight, false),
         new Call("batchStatistics", in, 1e-5f, c, c),
         new Call("updateRunningStatistics", c, c, 1e-5f, 160L, 0.1f, c, c),
-        new Call("inverseDeviation", c, 1e-5f, c),
-        new Call("batchNormalize", in, c, c, c, c, in2, true, in3),
-        new Call("batchNormalizeBackward", in, in2, in3, c, c, c, null, c, c, false, null, in3),
-        new Call("batchNormalizeBackward", in, null, in3, c, c, c, c, c, c, false, null, in3),
-        new Call("batchNormalizeBackward", in, in2, in3, c, c, c, null, c, c, false, in3, in4),
-        new Call("takeChannels", in, 3, floats(2, 8, 10, 5)),
-        new Call("putChannels", floats(2, 8, 10, 5), 3, in),
+        new Call("invStdOf", c, 1e-5f, c),
+        new Call("batchNormalize", in, channels, in2, true, in3),
+        new Call(
+            "batchNormalizeBackward", in, in2, in3, channelsWithoutBeta, c, c, false, null, in3),
+        new Call("batchNormalizeBackward", in, null, in3, channels, c, c, false, null, in3),
+        new Call(
+            "batchNormalizeBackward", in, in2, in3, channelsWithoutBeta, c, c, false, in3, in4),
+        new Call("sliceChannels", in, 3, floats(2, 8, 10, 5)),
+        new Call("writeChannels", floats(2, 8, 10, 5), 3, in),
         new Call("spaceToDepth", in, deep),
         new Call("depthToSpace", deep, in),
         new Call("statisticsPooling", in, 1e-7f, pooled),
@@ -137,11 +149,11 @@ class OperationTypesTest {
             "weightedStatisticsBackward", frames, frames, pooled, 1e-7f, pooled, frames, frames),
         new Call("normalizeRows", matrix, matrix, six),
         new Call("normalizeRowsBackward", matrix, six, matrix, matrix),
-        new Call("dotRows", matrix, matrix, six),
+        new Call("rowwiseDot", matrix, matrix, six),
         new Call("marginLogits", matrix, labels, margin, matrix),
         new Call("marginLogitsBackward", matrix, labels, margin, matrix, matrix),
         new Call("softmaxCrossEntropy", matrix, labels, six, matrix),
-        new Call("largestInRow", matrix, labels),
+        new Call("argmaxRows", matrix, labels),
         new Call("binarizeFilters", weight, true, filters, weight),
         new Call("binarizeFiltersBackward", weight, filters, gradient, weight, weight, false),
         new Call("signActivation", in, c, bordered),
@@ -160,39 +172,66 @@ class OperationTypesTest {
         new Call("adamQuantized", adam, p, p, quantized(), quantized()));
   }
 
-  /** The public methods that take something with a tensor in it. */
-  private static List<Method> operations() {
-    return Arrays.stream(Operations.class.getDeclaredMethods())
-        .filter(m -> Modifier.isPublic(m.getModifiers()))
-        .filter(m -> Arrays.stream(m.getParameterTypes()).anyMatch(OperationTypesTest::holds))
-        .toList();
+  /** Operations and its families. */
+  private static List<Object> families() throws IllegalAccessException {
+    List<Object> families = new ArrayList<>(List.of(dry.ops()));
+    for (Field f : Operations.class.getFields()) families.add(f.get(dry.ops()));
+    return families;
+  }
+
+  /** A public method that takes something with a tensor in it, and what it is called on. */
+  private record Operation(Object family, Method method) {
+    void call(Object[] arguments) throws ReflectiveOperationException {
+      method.invoke(family, arguments);
+    }
+  }
+
+  private static List<Operation> operations() throws IllegalAccessException {
+    List<Operation> operations = new ArrayList<>();
+    for (Object family : families()) {
+      for (Method m : family.getClass().getDeclaredMethods()) {
+        if (Modifier.isPublic(m.getModifiers())
+            && Arrays.stream(m.getParameterTypes()).anyMatch(OperationTypesTest::holds)) {
+          operations.add(new Operation(family, m));
+        }
+      }
+    }
+    return operations;
   }
 
   private static boolean holds(Class<?> type) {
-    return type == Tensor.class || type == Quantized.class || type == List.class;
+    return type == Tensor.class
+        || type == Quantized.class
+        || type == Channels.class
+        || type == List.class;
   }
 
-  private static Method of(Call call) {
-    List<Method> found =
+  private static Operation of(Call call) throws IllegalAccessException {
+    List<Operation> found =
         operations().stream()
-            .filter(m -> m.getName().equals(call.operation))
+            .filter(o -> o.method.getName().equals(call.operation))
+            .filter(o -> o.method.getParameterCount() == call.arguments.length)
             .filter(
-                m ->
-                    !m.getName().equals("upload")
-                        || m.getParameterTypes()[0].isInstance(call.arguments[0]))
+                o ->
+                    !o.method.getName().equals("upload")
+                        || o.method.getParameterTypes()[0].isInstance(call.arguments[0]))
             .toList();
     assertEquals(1, found.size(), call.operation);
     return found.getFirst();
   }
 
   @Test
-  void everyTensorOfEveryOperationIsHere() {
-    List<Call> calls = calls();
-    for (Method m : operations()) {
-      for (int i = 0; i < m.getParameterCount(); i++) {
-        int place = i;
-        boolean there = calls.stream().anyMatch(c -> of(c).equals(m) && c.arguments[place] != null);
-        assertTrue(there, m + ": argument " + i + " is in no call");
+  void everyTensorOfEveryOperationIsHere() throws Exception {
+    Set<List<Object>> there = new HashSet<>(); // a method and a place among its arguments
+    for (Call call : calls()) {
+      for (int i = 0; i < call.arguments.length; i++) {
+        if (call.arguments[i] != null) there.add(List.of(of(call).method, i));
+      }
+    }
+    for (Operation o : operations()) {
+      for (int i = 0; i < o.method.getParameterCount(); i++) {
+        assertTrue(
+            there.contains(List.of(o.method, i)), o.method + ": argument " + i + " is in no call");
       }
     }
   }
@@ -200,34 +239,35 @@ class OperationTypesTest {
   @ParameterizedTest
   @MethodSource("calls")
   void everyWrongTypeIsRefused(Call call) throws Exception {
-    Method operation = of(call);
-    operation.invoke(dry.ops(), call.arguments);
+    Operation operation = of(call);
+    operation.call(call.arguments);
     for (int i = 0; i < call.arguments.length; i++) {
-      if (!holds(operation.getParameterTypes()[i])) continue;
+      if (!holds(operation.method.getParameterTypes()[i])) continue;
       for (Object wrong : wrong(call.arguments[i])) {
         Object[] arguments = call.arguments.clone();
         arguments[i] = wrong;
         if (call.operation.equals("fill")) {
-          operation.invoke(dry.ops(), arguments); // takes any type
+          operation.call(arguments); // takes any type
           continue;
         }
         var e =
             assertThrows(
                 InvocationTargetException.class,
-                () -> operation.invoke(dry.ops(), arguments),
+                () -> operation.call(arguments),
                 operation + " takes " + wrong + " as argument " + i);
         var refused = assertInstanceOf(IllegalArgumentException.class, e.getCause());
-        assertTrue(refused.getMessage().contains(wrongTensor(wrong).type().name()), e + "");
+        assertTrue(refused.getMessage().contains(typeOf(wrong).name()), e + "");
       }
     }
-    dry.ops().gatherLargest(null);
+    dry.ops().elementwise.gatherLargest(null);
   }
 
   /** Also all tensors of one wrong type: then they agree with each other. */
   @ParameterizedTest
   @MethodSource("calls")
-  void theSameWrongTypeEverywhereIsRefused(Call call) {
+  void theSameWrongTypeEverywhereIsRefused(Call call) throws Exception {
     if (List.of("fill", "copy").contains(call.operation)) return;
+    Operation operation = of(call);
     for (DataType type : DataType.values()) {
       Object[] arguments = call.arguments.clone();
       boolean changed = false;
@@ -237,27 +277,49 @@ class OperationTypesTest {
         changed |= t.type() != type;
       }
       if (!changed) continue;
-      var e =
-          assertThrows(
-              InvocationTargetException.class, () -> of(call).invoke(dry.ops(), arguments));
+      var e = assertThrows(InvocationTargetException.class, () -> operation.call(arguments));
       assertInstanceOf(IllegalArgumentException.class, e.getCause());
     }
   }
 
   private static List<Object> wrong(Object argument) {
     List<Object> wrong = new ArrayList<>();
-    if (argument instanceof Tensor t) {
-      for (DataType type : DataType.values()) {
-        if (type != t.type()) wrong.add(tensor(type, t.shape().toArray()));
+    switch (argument) {
+      case Tensor t -> {
+        for (DataType type : DataType.values()) {
+          if (type != t.type()) wrong.add(tensor(type, t.shape().toArray()));
+        }
       }
-    } else if (argument instanceof List<?> list) {
-      for (Object t : wrong(list.getLast())) wrong.add(List.of(list.getFirst(), t));
+      case List<?> list -> {
+        for (Object t : wrong(list.getLast())) wrong.add(List.of(list.getFirst(), t));
+      }
+      case Channels c -> {
+        for (Object o : wrong(c.mean())) {
+          Tensor t = (Tensor) o;
+          wrong.add(new Channels(t, c.invStd(), c.gamma(), c.beta()));
+          wrong.add(new Channels(c.mean(), t, c.gamma(), c.beta()));
+          wrong.add(new Channels(c.mean(), c.invStd(), t, c.beta()));
+          if (c.beta() != null) wrong.add(new Channels(c.mean(), c.invStd(), c.gamma(), t));
+        }
+      }
+      case null, default -> {} // Quantized cannot be made of wrong types
     }
-    return wrong; // none for Quantized, which cannot be made of wrong types
+    return wrong;
   }
 
-  private static Tensor wrongTensor(Object wrong) {
-    return (Tensor) (wrong instanceof List<?> list ? list.getLast() : wrong);
+  /** The wrong type in what {@link #wrong} made. */
+  private static DataType typeOf(Object wrong) {
+    return switch (wrong) {
+      case List<?> list -> typeOf(list.getLast());
+      case Channels c ->
+          Stream.of(c.mean(), c.invStd(), c.gamma(), c.beta())
+              .filter(Objects::nonNull)
+              .map(Tensor::type)
+              .filter(type -> type != DataType.FLOAT32)
+              .findFirst()
+              .orElseThrow();
+      default -> ((Tensor) wrong).type();
+    };
   }
 
   @Test
@@ -278,7 +340,7 @@ class OperationTypesTest {
     try (Backend b = new Backend(CpuDevice.open(1));
         Tensor x = b.allocate(Category.ACTIVATION, "x", DataType.UINT8, Shape.of(8));
         Tensor y = b.allocate(Category.ACTIVATION, "y", 8)) {
-      var e = assertThrows(IllegalArgumentException.class, () -> b.ops().addScaled(1, x, y));
+      var e = assertThrows(IllegalArgumentException.class, () -> b.ops().elementwise.axpy(1, x, y));
       assertEquals("x [8] holds 8 elements of UINT8, not 8 of FLOAT32", e.getMessage());
     }
   }

@@ -46,7 +46,7 @@ class ShapeTest {
           message,
           assertThrows(
                   InputException.class,
-                  () -> Operations.framesFirstShape(Shape.of(1, 1 << 16, 2, 1 << 15)))
+                  () -> Rearrangement.framesFirstShape(Shape.of(1, 1 << 16, 2, 1 << 15)))
               .getMessage());
       for (var layer :
           new Layer[] {new GlobalStatisticsPooling(dry, "p"), new ZeroPadding(dry, "z", 1 << 17)}) {

@@ -114,7 +114,7 @@ class EmbedderTest {
         old = embedder.embed(utterances);
       }
       Parameter parameter = network.state().parameters().get("layer2.0.conv1.weight");
-      backend.ops().addScaled(-3, parameter.value(), parameter.value());
+      backend.ops().elementwise.axpy(-3, parameter.value(), parameter.value());
       List<float[]> now;
       try (Embedder embedder = Embedder.frozen(network)) {
         now = embedder.embed(utterances);

@@ -68,7 +68,7 @@ class DistillationTest {
         Tensor dx = cpu.allocate(Category.ACTIVATION_GRADIENT, "dx", BATCH, SIZE)) {
       cpu.ops().upload(student, x);
       cpu.ops().upload(teacher, t);
-      cpu.ops().fill(dx, 100);
+      cpu.ops().elementwise.fill(dx, 100);
       distillation.target(t);
       distillation.forward(x);
       distillation.addGradient(dx);

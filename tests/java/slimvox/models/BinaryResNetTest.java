@@ -201,7 +201,7 @@ class BinaryResNetTest {
         Tensor x = cpu.allocate(Category.INPUT, "x", 1, 16, 20, 1)) {
       network.initialize(new SplittableRandom(2));
       cpu.ops().upload(new float[320], x);
-      cpu.ops().fill(x, 0.7f);
+      cpu.ops().elementwise.fill(x, 0.7f);
       float[] before = embedding(network, x);
       Set<String> changed = new HashSet<>();
       for (Parameter p : network.state().parameters().values()) {

@@ -184,7 +184,7 @@ class BinaryConv2dTest {
         Tensor alpha =
             cpu.allocate(Category.ACTIVATION, "alpha", (int) FILE.shape(conv + ".weight")[0]);
         Tensor binary = cpu.allocateLike(layer.weight().value(), Category.ACTIVATION, "binary")) {
-      cpu.ops().binarizeFilters(layer.weight().value(), true, alpha, binary);
+      cpu.ops().binary.binarizeFilters(layer.weight().value(), true, alpha, binary);
       float[] scales = cpu.ops().floats(alpha);
       long[] counts = FILE.longs("w1a1." + conv + ".one.acc");
       double[] expected = new double[counts.length];

@@ -52,12 +52,12 @@ class BranchTest {
       cpu.ops().upload(values, x);
       for (int i = 0; i < times; i++) {
         Tensor y = cpu.allocateLike(x, Category.ACTIVATION, "y");
-        cpu.ops().fill(y, 0);
+        cpu.ops().elementwise.fill(y, 0);
         branch.addTo(y, x, Mode.TRAIN_WITHOUT_KEEPING);
         results.put("forward", cpu.ops().floats(y));
         Tensor dy = cpu.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
         cpu.ops().upload(up, dy);
-        cpu.ops().fill(y, 0);
+        cpu.ops().elementwise.fill(y, 0);
         try (Tensor dx = branch.replay(x, dy, y)) {
           results.put("dx", cpu.ops().floats(dx));
           results.put("again", cpu.ops().floats(y));
@@ -118,8 +118,8 @@ class BranchTest {
         Tensor x = cpu.allocate(Category.INPUT, "x", 2, 5, 7, 6);
         Tensor y = cpu.allocate(Category.INPUT, "y", 2, 5, 7, 6)) {
       branch.initialize(new SplittableRandom(11));
-      cpu.ops().fill(x, 1);
-      cpu.ops().fill(y, 0);
+      cpu.ops().elementwise.fill(x, 1);
+      cpu.ops().elementwise.fill(y, 0);
       for (Mode mode : new Mode[] {Mode.CALIBRATE, Mode.EVALUATE}) branch.addTo(y, x, mode);
       cpu.ledger().checkOnly(Category.PARAMETER, Category.INPUT);
     }

@@ -47,7 +47,7 @@ class EvaluationTest {
         assertArrayEquals(before, cpu.ops().floats(x));
       }
       Tensor own = cpu.allocateLike(x, Category.ACTIVATION, "own");
-      cpu.ops().copy(x, own);
+      cpu.ops().elementwise.copy(x, own);
       long bytes = cpu.ledger().report().totalNow();
       try (Tensor y = norm.consume(own, residual, Mode.EVALUATE)) {
         assertSame(own, y);

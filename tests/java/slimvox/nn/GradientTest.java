@@ -183,7 +183,7 @@ class GradientTest {
     // Backward releases what the forward pass kept; its results are not needed.
     Tensor dy = cpu.allocateLike(kept, Category.ACTIVATION_GRADIENT, "dy");
     kept.close();
-    cpu.ops().fill(dy, 0);
+    cpu.ops().elementwise.fill(dy, 0);
     layer.backward(dy).close();
     double sum = 0;
     for (int i = 0; i < y.length; i++) sum += (double) weights[i] * y[i];
@@ -203,7 +203,7 @@ class GradientTest {
         Tensor y = layer.forward(x, Mode.TRAIN);
         Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
         y.close();
-        cpu.ops().fill(dy, 0.5f);
+        cpu.ops().elementwise.fill(dy, 0.5f);
         layer.backward(dy).close();
         int i = 0;
         for (Parameter p : state.parameters().values()) {

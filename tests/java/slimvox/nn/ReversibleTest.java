@@ -196,7 +196,7 @@ class ReversibleTest {
       assertEquals(List.of(2, 2, 3, 24), boxed(y.shape().toArray()));
       Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
       y.close();
-      cpu.ops().fill(dy, 1);
+      cpu.ops().elementwise.fill(dy, 1);
       Tensor dx = sequence.backward(dy);
       // Central difference along a random direction, where the loss is the sum of the output.
       float[] gradient = cpu.ops().floats(dx);
@@ -226,7 +226,7 @@ class ReversibleTest {
     for (float v : cpu.ops().floats(y)) sum += v;
     Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
     y.close();
-    cpu.ops().fill(dy, 0);
+    cpu.ops().elementwise.fill(dy, 0);
     layer.backward(dy).close();
     return sum;
   }

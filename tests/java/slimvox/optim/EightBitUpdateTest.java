@@ -88,7 +88,7 @@ class EightBitUpdateTest {
     try (Backend backend = new Backend(CpuDevice.open(1));
         Parameter p = new Parameter(backend, "p", gradients[0].length);
         Optimizer optimizer = rule.of(backend, List.of(p), format)) {
-      backend.ops().fill(p.value(), 0);
+      backend.ops().elementwise.fill(p.value(), 0);
       float[][] path = new float[gradients.length][];
       for (int t = 0; t < gradients.length; t++) {
         backend.ops().upload(gradients[t], p.gradient());

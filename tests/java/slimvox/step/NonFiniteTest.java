@@ -200,7 +200,7 @@ class NonFiniteTest {
           .step()
           .state()
           .buffers()
-          .forEach((name, b) -> assertTrue(cpu.ops().isFinite(b), name));
+          .forEach((name, b) -> assertTrue(cpu.ops().elementwise.isFinite(b), name));
     }
   }
 

@@ -2,11 +2,14 @@ package slimvox.backend.cpu;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import slimvox.backend.AdamStep;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.Matrices.Product;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
@@ -172,13 +175,17 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void addScaled(float alpha, Tensor x, Tensor y) {
+  public void axpy(float alpha, Tensor x, Tensor y) {
     elementwise.addScaled(alpha, x, y);
   }
 
   @Override
-  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    return elementwise.addRounded(alpha, x, step, y);
+  public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
+    float now = elementwise.addRounded(alpha, x, step, y);
+    if (largest == null) return;
+    float[] before = new float[1];
+    download(largest, before);
+    if (Float.compare(now, before[0]) > 0) fill(largest, now); // NaN is above all
   }
 
   @Override
@@ -202,29 +209,27 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public boolean isFinite(Tensor x) {
-    return elementwise.isFinite(x);
+  public int firstNotFinite(List<Tensor> tensors) {
+    for (int i = 0; i < tensors.size(); i++) if (!elementwise.isFinite(tensors.get(i))) return i;
+    return -1;
+  }
+
+  @Override
+  public void markNotFinite(Tensor x, Tensor flag) {
+    if (!elementwise.isFinite(x)) fill(flag, 1);
   }
 
   // ---- matrices
   @Override
-  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    return oneDnn.matmulWorkspace(transposeA, transposeB, m, n, k);
+  public long matmulWorkspace(Product p) {
+    return oneDnn.matmulWorkspace(p.transposeA(), p.transposeB(), p.m(), p.n(), p.k());
   }
 
   @Override
   public void matmul(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      Tensor a,
-      Tensor b,
-      Tensor c,
-      boolean accumulate,
-      Tensor workspace) {
-    oneDnn.matmul(transposeA, transposeB, m, n, k, a, b, c, accumulate, workspace);
+      Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
+    oneDnn.matmul(
+        p.transposeA(), p.transposeB(), p.m(), p.n(), p.k(), a, b, c, accumulate, workspace);
   }
 
   @Override
@@ -233,28 +238,28 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public long sumRowsWorkspace(long rows, int columns) {
+  public long columnSumsWorkspace(long rows, int columns) {
     return 0; // tables of a few KiB on the Java heap
   }
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
+  public void columnSums(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
     elementwise.sumRows(y, b, accumulate);
   }
 
   // ---- convolution
   @Override
-  public long convolveWorkspace(Convolution geometry) {
+  public long forwardWorkspace(Convolution geometry) {
     return oneDnn.convolveWorkspace(geometry);
   }
 
   @Override
-  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+  public void forward(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     oneDnn.convolve(geometry, x, weight, y, workspace);
   }
 
   @Override
-  public long laidOutBytes(Convolution geometry) {
+  public long prepackedBytes(Convolution geometry) {
     return oneDnn.laidOutBytes(geometry);
   }
 
@@ -264,60 +269,55 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public long layOutWorkspace(Convolution geometry) {
+  public long prepackWorkspace(Convolution geometry) {
     return oneDnn.layOutWorkspace(geometry);
   }
 
   @Override
-  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
+  public void prepack(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
     oneDnn.layOut(geometry, weight, laidOut, workspace);
   }
 
   @Override
-  public long convolveLaidOutWorkspace(Convolution geometry) {
+  public long forwardPrepackedWorkspace(Convolution geometry) {
     return oneDnn.convolveLaidOutWorkspace(geometry);
   }
 
   @Override
-  public void convolveLaidOut(
+  public void forwardPrepacked(
       Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
     oneDnn.convolveLaidOut(geometry, x, laidOut, y, workspace);
   }
 
   @Override
-  public boolean addsConvolutions() {
-    return true;
-  }
-
-  @Override
-  public long convolveAddWorkspace(Convolution geometry) {
+  public long forwardAddWorkspace(Convolution geometry) {
     return oneDnn.convolveAddWorkspace(geometry);
   }
 
   @Override
-  public void convolveAdd(
+  public void forwardAdd(
       Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     oneDnn.convolveAdd(geometry, x, weight, y, workspace);
   }
 
   @Override
-  public long convolveBackwardDataWorkspace(Convolution geometry) {
+  public long backwardDataWorkspace(Convolution geometry) {
     return oneDnn.convolveBackwardDataWorkspace(geometry);
   }
 
   @Override
-  public void convolveBackwardData(
+  public void backwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
     oneDnn.convolveBackwardData(geometry, dy, weight, dx, workspace);
   }
 
   @Override
-  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+  public long backwardWeightWorkspace(Convolution geometry) {
     return oneDnn.convolveBackwardWeightWorkspace(geometry);
   }
 
   @Override
-  public void convolveBackwardWeight(
+  public void backwardWeight(
       Convolution geometry,
       Tensor x,
       Tensor dy,
@@ -353,21 +353,13 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+  public void invStdOf(Tensor variance, float epsilon, Tensor inverseDeviation) {
     batchNorm.inverseDeviation(variance, epsilon, inverseDeviation);
   }
 
   @Override
-  public void batchNormalize(
-      Tensor x,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
-      Tensor residual,
-      boolean relu,
-      Tensor y) {
-    batchNorm.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+  public void batchNormalize(Tensor x, Channels c, Tensor residual, boolean relu, Tensor y) {
+    batchNorm.batchNormalize(x, c.mean(), c.invStd(), c.gamma(), c.beta(), residual, relu, y);
   }
 
   @Override
@@ -380,10 +372,7 @@ public final class CpuDevice implements Device {
       Tensor x,
       Tensor y,
       Tensor dy,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
+      Channels c,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -391,17 +380,28 @@ public final class CpuDevice implements Device {
       Tensor dx,
       Tensor workspace) {
     batchNorm.batchNormalizeBackward(
-        x, y, dy, mean, inverseDeviation, gamma, beta, dgamma, dbeta, accumulate, dresidual, dx);
+        x,
+        y,
+        dy,
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta(),
+        dgamma,
+        dbeta,
+        accumulate,
+        dresidual,
+        dx);
   }
 
   // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
   @Override
-  public void takeChannels(Tensor x, int first, Tensor part) {
+  public void sliceChannels(Tensor x, int first, Tensor part) {
     rearrangement.takeChannels(x, first, part);
   }
 
   @Override
-  public void putChannels(Tensor part, int first, Tensor y) {
+  public void writeChannels(Tensor part, int first, Tensor y) {
     rearrangement.putChannels(part, first, y);
   }
 
@@ -468,7 +468,7 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void dotRows(Tensor x, Tensor y, Tensor out) {
+  public void rowwiseDot(Tensor x, Tensor y, Tensor out) {
     angularMargin.dotRows(x, y, out);
   }
 
@@ -489,7 +489,7 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void largestInRow(Tensor x, Tensor index) {
+  public void argmaxRows(Tensor x, Tensor index) {
     angularMargin.largestInRow(x, index);
   }
 

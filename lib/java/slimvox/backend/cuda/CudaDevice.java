@@ -9,6 +9,8 @@ import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
 import slimvox.backend.KernelTime;
+import slimvox.backend.Matrices.Product;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
@@ -34,12 +36,12 @@ import slimvox.backend.packed.Packed;
  *
  * <p>It knows nothing of how memory is reserved and kernels are started ({@link DeviceMemory},
  * {@link Launcher}), so that the same code runs in tests on a machine without a card. Operations
- * are queued; only downloads, {@link #isFinite} and {@link #addRounded} wait. Nothing is summed
- * with atomics: the same calls give the same bits on the same card.
+ * are queued; only downloads and {@link #firstNotFinite} wait. Nothing is summed with atomics: the
+ * same calls give the same bits on the same card.
  *
- * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #isFinite} and 1
- * KiB for each code book are reserved. A label that is no class makes its row's loss NaN, where the
- * CPU throws.
+ * <p>Outside what {@link #allocateBlock} gives, 256 bytes for the answer of {@link #firstNotFinite}
+ * and 1 KiB for each code book are reserved. A label that is no class makes its row's loss NaN,
+ * where the CPU throws.
  */
 public final class CudaDevice implements Device {
   private final String description;
@@ -186,7 +188,7 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public void addScaled(float alpha, Tensor x, Tensor y) {
+  public void axpy(float alpha, Tensor x, Tensor y) {
     elementwise.addScaled(alpha, x, y);
   }
 
@@ -211,11 +213,6 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public boolean isFinite(Tensor x) {
-    return elementwise.isFinite(x);
-  }
-
-  @Override
   public int firstNotFinite(List<Tensor> tensors) {
     return elementwise.firstNotFinite(tensors);
   }
@@ -227,28 +224,19 @@ public final class CudaDevice implements Device {
 
   // ---- matrices
   @Override
-  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    return products.workspace(transposeA, transposeB, m, n, k);
+  public long matmulWorkspace(Product p) {
+    return products.workspace(p.transposeA(), p.transposeB(), p.m(), p.n(), p.k());
   }
 
   @Override
   public void matmul(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      Tensor a,
-      Tensor b,
-      Tensor c,
-      boolean accumulate,
-      Tensor workspace) {
+      Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
     products.multiply(
-        transposeA,
-        transposeB,
-        m,
-        n,
-        k,
+        p.transposeA(),
+        p.transposeB(),
+        p.m(),
+        p.n(),
+        p.k(),
         a.address(),
         b.address(),
         c.address(),
@@ -262,63 +250,58 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public long sumRowsWorkspace(long rows, int columns) {
+  public long columnSumsWorkspace(long rows, int columns) {
     return ColumnSums.workspace(rows, columns);
   }
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
+  public void columnSums(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
     elementwise.sumRows(y, b, accumulate, workspace);
   }
 
   // ---- convolution
   @Override
-  public long convolveWorkspace(Convolution geometry) {
+  public long forwardWorkspace(Convolution geometry) {
     return convolutions.forwardWorkspace(geometry);
   }
 
   @Override
-  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+  public void forward(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     convolutions.forward(
         geometry, x.address(), weight.address(), y.address(), false, address(workspace));
   }
 
   @Override
-  public boolean addsConvolutions() {
-    return true;
-  }
-
-  @Override
-  public long convolveAddWorkspace(Convolution geometry) {
+  public long forwardAddWorkspace(Convolution geometry) {
     return convolutions.forwardWorkspace(geometry);
   }
 
   @Override
-  public void convolveAdd(
+  public void forwardAdd(
       Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     convolutions.forward(
         geometry, x.address(), weight.address(), y.address(), true, address(workspace));
   }
 
   @Override
-  public long convolveBackwardDataWorkspace(Convolution geometry) {
+  public long backwardDataWorkspace(Convolution geometry) {
     return convolutions.backwardDataWorkspace(geometry);
   }
 
   @Override
-  public void convolveBackwardData(
+  public void backwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
     convolutions.backwardData(
         geometry, dy.address(), weight.address(), dx.address(), address(workspace));
   }
 
   @Override
-  public long convolveBackwardWeightWorkspace(Convolution geometry) {
+  public long backwardWeightWorkspace(Convolution geometry) {
     return convolutions.backwardWeightWorkspace(geometry);
   }
 
   @Override
-  public void convolveBackwardWeight(
+  public void backwardWeight(
       Convolution geometry,
       Tensor x,
       Tensor dy,
@@ -355,21 +338,13 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+  public void invStdOf(Tensor variance, float epsilon, Tensor inverseDeviation) {
     batchNorm.inverseDeviation(variance, epsilon, inverseDeviation);
   }
 
   @Override
-  public void batchNormalize(
-      Tensor x,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
-      Tensor residual,
-      boolean relu,
-      Tensor y) {
-    batchNorm.batchNormalize(x, mean, inverseDeviation, gamma, beta, residual, relu, y);
+  public void batchNormalize(Tensor x, Channels c, Tensor residual, boolean relu, Tensor y) {
+    batchNorm.batchNormalize(x, c.mean(), c.invStd(), c.gamma(), c.beta(), residual, relu, y);
   }
 
   @Override
@@ -382,10 +357,7 @@ public final class CudaDevice implements Device {
       Tensor x,
       Tensor y,
       Tensor dy,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
+      Channels c,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -396,10 +368,10 @@ public final class CudaDevice implements Device {
         x,
         y,
         dy,
-        mean,
-        inverseDeviation,
-        gamma,
-        beta,
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta(),
         dgamma,
         dbeta,
         accumulate,
@@ -410,12 +382,12 @@ public final class CudaDevice implements Device {
 
   // ---- pooling; D = C * H, feature c * H + h as in WeSpeaker's flattened B x C x F x T
   @Override
-  public void takeChannels(Tensor x, int first, Tensor part) {
+  public void sliceChannels(Tensor x, int first, Tensor part) {
     rearrangement.takeChannels(x, first, part);
   }
 
   @Override
-  public void putChannels(Tensor part, int first, Tensor y) {
+  public void writeChannels(Tensor part, int first, Tensor y) {
     rearrangement.putChannels(part, first, y);
   }
 
@@ -482,7 +454,7 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public void dotRows(Tensor x, Tensor y, Tensor out) {
+  public void rowwiseDot(Tensor x, Tensor y, Tensor out) {
     angularMargin.dotRows(x, y, out);
   }
 
@@ -503,18 +475,13 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public void largestInRow(Tensor x, Tensor index) {
+  public void argmaxRows(Tensor x, Tensor index) {
     angularMargin.largestInRow(x, index);
   }
 
   @Override
-  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    return elementwise.addRounded(alpha, x, step, y);
-  }
-
-  @Override
   public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
-    elementwise.addRounded(alpha, x, step, y, largest.address());
+    elementwise.addRounded(alpha, x, step, y, largest == null ? 0 : largest.address());
   }
 
   // ---- binary networks

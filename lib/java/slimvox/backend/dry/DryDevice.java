@@ -6,6 +6,8 @@ import slimvox.backend.AngularMargin;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Device;
+import slimvox.backend.Matrices.Product;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
@@ -85,23 +87,13 @@ public final class DryDevice implements Device {
   }
 
   @Override
-  public boolean isFinite(Tensor x) {
-    return true;
-  }
-
-  @Override
   public void fill(Tensor x, float value) {}
 
   @Override
   public void copy(Tensor x, Tensor y) {}
 
   @Override
-  public void addScaled(float alpha, Tensor x, Tensor y) {}
-
-  @Override
-  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    return 0;
-  }
+  public void axpy(float alpha, Tensor x, Tensor y) {}
 
   @Override
   public void relu(Tensor x, Tensor y) {}
@@ -116,49 +108,40 @@ public final class DryDevice implements Device {
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {}
 
   @Override
-  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    return sizes == null ? 0 : sizes.matmulWorkspace(transposeA, transposeB, m, n, k);
+  public long matmulWorkspace(Product p) {
+    return sizes == null ? 0 : sizes.matmulWorkspace(p);
   }
 
   @Override
   public void matmul(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      Tensor a,
-      Tensor b,
-      Tensor c,
-      boolean accumulate,
-      Tensor workspace) {
-    multiplyAdds += (long) m * n * k;
+      Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
+    multiplyAdds += (long) p.m() * p.n() * p.k();
   }
 
   @Override
   public void addToRows(Tensor b, Tensor y) {}
 
   @Override
-  public long sumRowsWorkspace(long rows, int columns) {
-    return sizes == null ? 0 : sizes.sumRowsWorkspace(rows, columns);
+  public long columnSumsWorkspace(long rows, int columns) {
+    return sizes == null ? 0 : sizes.columnSumsWorkspace(rows, columns);
   }
 
   @Override
-  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {}
+  public void columnSums(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {}
 
   @Override
-  public long convolveWorkspace(Convolution geometry) {
-    return sizes == null ? 0 : sizes.convolveWorkspace(geometry);
+  public long forwardWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.forwardWorkspace(geometry);
   }
 
   @Override
-  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+  public void forward(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     multiplyAdds += geometry.multiplyAdds();
   }
 
   @Override
-  public long laidOutBytes(Convolution geometry) {
-    return sizes == null ? 0 : sizes.laidOutBytes(geometry);
+  public long prepackedBytes(Convolution geometry) {
+    return sizes == null ? 0 : sizes.prepackedBytes(geometry);
   }
 
   @Override
@@ -167,56 +150,51 @@ public final class DryDevice implements Device {
   }
 
   @Override
-  public long layOutWorkspace(Convolution geometry) {
-    return sizes.layOutWorkspace(geometry);
+  public long prepackWorkspace(Convolution geometry) {
+    return sizes.prepackWorkspace(geometry);
   }
 
   @Override
-  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {}
+  public void prepack(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {}
 
   @Override
-  public long convolveLaidOutWorkspace(Convolution geometry) {
-    return sizes.convolveLaidOutWorkspace(geometry);
+  public long forwardPrepackedWorkspace(Convolution geometry) {
+    return sizes.forwardPrepackedWorkspace(geometry);
   }
 
   @Override
-  public void convolveLaidOut(
+  public void forwardPrepacked(
       Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
     multiplyAdds += geometry.multiplyAdds();
   }
 
   @Override
-  public long convolveBackwardDataWorkspace(Convolution geometry) {
-    return sizes == null ? 0 : sizes.convolveBackwardDataWorkspace(geometry);
+  public long backwardDataWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.backwardDataWorkspace(geometry);
   }
 
   @Override
-  public boolean addsConvolutions() {
-    return sizes == null || sizes.addsConvolutions();
+  public long forwardAddWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.forwardAddWorkspace(geometry);
   }
 
   @Override
-  public long convolveAddWorkspace(Convolution geometry) {
-    return sizes == null ? 0 : sizes.convolveAddWorkspace(geometry);
-  }
-
-  @Override
-  public void convolveAdd(
+  public void forwardAdd(
       Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     multiplyAdds += geometry.multiplyAdds();
   }
 
   @Override
-  public void convolveBackwardData(
+  public void backwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {}
 
   @Override
-  public long convolveBackwardWeightWorkspace(Convolution geometry) {
-    return sizes == null ? 0 : sizes.convolveBackwardWeightWorkspace(geometry);
+  public long backwardWeightWorkspace(Convolution geometry) {
+    return sizes == null ? 0 : sizes.backwardWeightWorkspace(geometry);
   }
 
   @Override
-  public void convolveBackwardWeight(
+  public void backwardWeight(
       Convolution geometry,
       Tensor x,
       Tensor dy,
@@ -244,18 +222,10 @@ public final class DryDevice implements Device {
       Tensor runningVariance) {}
 
   @Override
-  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {}
+  public void invStdOf(Tensor variance, float epsilon, Tensor inverseDeviation) {}
 
   @Override
-  public void batchNormalize(
-      Tensor x,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
-      Tensor residual,
-      boolean relu,
-      Tensor y) {}
+  public void batchNormalize(Tensor x, Channels c, Tensor residual, boolean relu, Tensor y) {}
 
   @Override
   public long batchNormalizeBackwardWorkspace(long rows, int channels) {
@@ -267,10 +237,7 @@ public final class DryDevice implements Device {
       Tensor x,
       Tensor y,
       Tensor dy,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
+      Channels c,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -279,10 +246,10 @@ public final class DryDevice implements Device {
       Tensor workspace) {}
 
   @Override
-  public void takeChannels(Tensor x, int first, Tensor part) {}
+  public void sliceChannels(Tensor x, int first, Tensor part) {}
 
   @Override
-  public void putChannels(Tensor part, int first, Tensor y) {}
+  public void writeChannels(Tensor part, int first, Tensor y) {}
 
   @Override
   public void spaceToDepth(Tensor x, Tensor y) {}
@@ -322,7 +289,7 @@ public final class DryDevice implements Device {
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {}
 
   @Override
-  public void dotRows(Tensor x, Tensor y, Tensor out) {}
+  public void rowwiseDot(Tensor x, Tensor y, Tensor out) {}
 
   @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {}
@@ -335,7 +302,7 @@ public final class DryDevice implements Device {
   public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {}
 
   @Override
-  public void largestInRow(Tensor x, Tensor index) {}
+  public void argmaxRows(Tensor x, Tensor index) {}
 
   @Override
   public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {}

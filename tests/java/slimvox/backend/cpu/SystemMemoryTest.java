@@ -172,7 +172,7 @@ class SystemMemoryTest {
           try (Tensor x = cpu.allocate(Category.ACTIVATION, "x", g.inShape().toArray());
               Tensor w = cpu.allocate(Category.PARAMETER, "w", g.weightShape().toArray());
               Tensor y = cpu.allocate(Category.ACTIVATION, "y", g.outShape().toArray())) {
-            cpu.ops().convolve(g, x, w, y);
+            cpu.ops().convolutions.forward(g, x, w, y);
           }
           if (i == 1) limit();
         }

@@ -4,6 +4,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 
 /** Batch normalization against the CPU. */
@@ -27,9 +28,9 @@ class BatchNormParityTest extends ParityFixture {
               Tensor rm = s.tensor(running, channels);
               Tensor rv = s.tensor(running, channels);
               Tensor inverse = s.empty(channels);
-              s.ops.batchStatistics(in, 1e-5f, m, i);
-              s.ops.updateRunningStatistics(m, i, 1e-5f, rows, 0.1f, rm, rv);
-              s.ops.inverseDeviation(rv, 1e-5f, inverse);
+              s.ops.normalization.batchStatistics(in, 1e-5f, m, i);
+              s.ops.normalization.updateRunningStatistics(m, i, 1e-5f, rows, 0.1f, rm, rv);
+              s.ops.normalization.invStdOf(rv, 1e-5f, inverse);
               return List.of(m, i, rm, rv, inverse);
             });
       }
@@ -60,9 +61,10 @@ class BatchNormParityTest extends ParityFixture {
               Tensor shortcut = s.tensor(add, rows, channels);
               Tensor plain = s.empty(rows, channels);
               Tensor both = s.empty(rows, channels);
-              s.ops.batchNormalize(in, m, i, g, b, null, false, plain);
-              s.ops.batchNormalize(in, m, i, g, b, shortcut, true, both);
-              s.ops.batchNormalize(in, m, i, g, b, null, true, in);
+              s.ops.normalization.batchNormalize(in, new Channels(m, i, g, b), null, false, plain);
+              s.ops.normalization.batchNormalize(
+                  in, new Channels(m, i, g, b), shortcut, true, both);
+              s.ops.normalization.batchNormalize(in, new Channels(m, i, g, b), null, true, in);
               return List.of(plain, both, in);
             });
       }
@@ -89,9 +91,10 @@ class BatchNormParityTest extends ParityFixture {
           try (Tensor part = whole.part(first, channels);
               Tensor dg = dgamma.part(first, channels);
               Tensor db = dbeta.part(first, channels)) {
-            s.ops.batchNormalize(in, part, part, part, part, null, true, y);
-            s.ops.batchNormalizeBackward(
-                in, null, dy, part, part, part, part, dg, db, false, null, dy);
+            s.ops.normalization.batchNormalize(
+                in, new Channels(part, part, part, part), null, true, y);
+            s.ops.normalization.batchNormalizeBackward(
+                in, null, dy, new Channels(part, part, part, part), dg, db, false, null, dy);
           }
           return List.of(y, dy, dgamma, dbeta);
         });
@@ -121,18 +124,18 @@ class BatchNormParityTest extends ParityFixture {
               Tensor dbeta = s.empty(channels);
               Tensor dx = s.empty(rows, channels);
               Tensor dy = s.tensor(up, rows, channels);
-              s.ops.batchNormalizeBackward(
-                  in, null, dy, m, i, g, null, dgamma, dbeta, false, null, dx);
+              s.ops.normalization.batchNormalizeBackward(
+                  in, null, dy, new Channels(m, i, g, null), dgamma, dbeta, false, null, dx);
               Tensor shortcut = s.empty(rows, channels);
               Tensor dx2 = s.empty(rows, channels);
-              s.ops.batchNormalizeBackward(
-                  in, out, dy, m, i, g, null, dgamma, dbeta, true, shortcut, dx2);
+              s.ops.normalization.batchNormalizeBackward(
+                  in, out, dy, new Channels(m, i, g, null), dgamma, dbeta, true, shortcut, dx2);
               Tensor own = s.tensor(up, rows, channels); // dresidual is dy
               Tensor dx3 = s.empty(rows, channels);
-              s.ops.batchNormalizeBackward(
-                  in, out, own, m, i, g, null, dgamma, dbeta, true, own, dx3);
-              s.ops.batchNormalizeBackward(
-                  in, out, dy, m, i, g, null, dgamma, dbeta, true, null, dy);
+              s.ops.normalization.batchNormalizeBackward(
+                  in, out, own, new Channels(m, i, g, null), dgamma, dbeta, true, own, dx3);
+              s.ops.normalization.batchNormalizeBackward(
+                  in, out, dy, new Channels(m, i, g, null), dgamma, dbeta, true, null, dy);
               return List.of(dx, dx2, dx3, dy, shortcut, own, dgamma, dbeta);
             });
       }
@@ -163,15 +166,15 @@ class BatchNormParityTest extends ParityFixture {
               Tensor dbeta = s.empty(channels);
               Tensor dx = s.empty(rows, channels);
               Tensor dy = s.tensor(up, rows, channels);
-              s.ops.batchNormalizeBackward(
-                  in, null, dy, m, i, g, b, dgamma, dbeta, false, null, dx);
+              s.ops.normalization.batchNormalizeBackward(
+                  in, null, dy, new Channels(m, i, g, b), dgamma, dbeta, false, null, dx);
               Tensor out = s.empty(rows, channels);
-              s.ops.batchNormalize(in, m, i, g, b, null, true, out);
+              s.ops.normalization.batchNormalize(in, new Channels(m, i, g, b), null, true, out);
               Tensor kept = s.empty(rows, channels);
               Tensor dgamma2 = s.empty(channels);
-              s.ops.batchNormalizeBackward(
-                  in, out, dy, m, i, g, null, dgamma2, dbeta, false, null, kept);
-              s.ops.addScaled(-1, dx, kept); // to the bit: nothing is left
+              s.ops.normalization.batchNormalizeBackward(
+                  in, out, dy, new Channels(m, i, g, null), dgamma2, dbeta, false, null, kept);
+              s.ops.elementwise.axpy(-1, dx, kept); // to the bit: nothing is left
               return List.of(dx, dgamma, dgamma2, dbeta, kept);
             });
       }

@@ -42,10 +42,10 @@ class BinaryParityTest extends ParityFixture {
               Tensor up = s.tensor(d, shape);
               Tensor down = s.empty(shape);
               Tensor more = s.tensor(w, shape);
-              s.ops.binarizeFilters(weight, scaled, alpha, binary);
-              s.ops.binarizeFiltersBackward(weight, alpha, gradient, up, down, false);
-              s.ops.binarizeFiltersBackward(weight, alpha, gradient, up, more, true);
-              s.ops.binarizeFiltersBackward(weight, alpha, gradient, up, up, false);
+              s.ops.binary.binarizeFilters(weight, scaled, alpha, binary);
+              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, down, false);
+              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, more, true);
+              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, up, false);
               return List.of(alpha, binary, down, more, up);
             });
       }
@@ -71,8 +71,8 @@ class BinaryParityTest extends ParityFixture {
                 Tensor add = shifted ? s.tensor(shift, channels) : null;
                 Tensor y = s.empty(padded);
                 Tensor dx = s.empty(d);
-                s.ops.signActivation(in, add, y);
-                s.ops.signActivationBackward(in, add, s.tensor(up, padded), dx);
+                s.ops.binary.signActivation(in, add, y);
+                s.ops.binary.signActivationBackward(in, add, s.tensor(up, padded), dx);
                 return List.of(y, dx);
               });
         }
@@ -101,10 +101,10 @@ class BinaryParityTest extends ParityFixture {
                 Tensor dy = s.tensor(up, rows, channels);
                 Tensor dslope = s.empty(channels);
                 Tensor more = s.tensor(shift, channels);
-                s.ops.prelu(in, add, bend, y);
-                s.ops.preluBackward(in, add, bend, dy, dx, dslope, false);
-                s.ops.preluBackward(in, add, bend, dy, dy, more, true);
-                s.ops.scaleRows(bend, in);
+                s.ops.binary.prelu(in, add, bend, y);
+                s.ops.binary.preluBackward(in, add, bend, dy, dx, dslope, false);
+                s.ops.binary.preluBackward(in, add, bend, dy, dy, more, true);
+                s.ops.binary.scaleRows(bend, in);
                 return List.of(y, dx, dy, dslope, more, in);
               });
         }

@@ -72,11 +72,11 @@ class ConvolutionParityTest extends ParityFixture {
           Tensor dweight = s.empty(g.weightShape().toArray());
           Tensor more = s.tensor(w, g.weightShape().toArray());
           Tensor sum = s.tensor(d, g.outShape().toArray());
-          s.ops.convolve(g, in, weight, y);
-          s.ops.convolveAdd(g, in, weight, sum);
-          s.ops.convolveBackwardData(g, dy, weight, dx);
-          s.ops.convolveBackwardWeight(g, in, dy, dweight, false);
-          s.ops.convolveBackwardWeight(g, in, dy, more, true);
+          s.ops.convolutions.forward(g, in, weight, y);
+          s.ops.convolutions.forwardAdd(g, in, weight, sum);
+          s.ops.convolutions.backwardData(g, dy, weight, dx);
+          s.ops.convolutions.backwardWeight(g, in, dy, dweight, false);
+          s.ops.convolutions.backwardWeight(g, in, dy, more, true);
           return List.of(y, sum, dx, dweight, more);
         });
   }

@@ -31,9 +31,9 @@ class ElementwiseParityTest extends ParityFixture {
             Tensor f = s.empty(size);
             Tensor i = s.ints(new int[size]);
             Tensor b = s.bytes(new byte[size]);
-            s.ops.fill(f, -1.5f);
-            s.ops.fill(i, 7);
-            s.ops.fill(b, 200);
+            s.ops.elementwise.fill(f, -1.5f);
+            s.ops.elementwise.fill(i, 7);
+            s.ops.elementwise.fill(b, 200);
             return List.of(f, i, b);
           });
     }
@@ -51,8 +51,8 @@ class ElementwiseParityTest extends ParityFixture {
             Tensor a = s.tensor(x, size);
             Tensor b = s.tensor(y, size);
             Tensor c = s.empty(size);
-            s.ops.copy(a, c);
-            s.ops.addScaled(-0.3f, a, b);
+            s.ops.elementwise.copy(a, c);
+            s.ops.elementwise.axpy(-0.3f, a, b);
             return List.of(b, c);
           });
     }
@@ -70,15 +70,15 @@ class ElementwiseParityTest extends ParityFixture {
             Tensor a = s.tensor(x, size);
             Tensor r = s.empty(size);
             Tensor t = s.empty(size);
-            s.ops.relu(a, r);
-            s.ops.tanh(a, t);
+            s.ops.elementwise.relu(a, r);
+            s.ops.elementwise.tanh(a, t);
             Tensor dr = s.empty(size);
             Tensor dt = s.tensor(d, size);
             Tensor dy = s.tensor(d, size);
-            s.ops.reluBackward(r, dy, dr);
-            s.ops.tanhBackward(t, dt, dt);
-            s.ops.relu(a, a);
-            s.ops.reluBackward(r, dy, dy);
+            s.ops.elementwise.reluBackward(r, dy, dr);
+            s.ops.elementwise.tanhBackward(t, dt, dt);
+            s.ops.elementwise.relu(a, a);
+            s.ops.elementwise.reluBackward(r, dy, dy);
             return List.of(r, t, dr, dt, a, dy);
           });
     }
@@ -92,14 +92,14 @@ class ElementwiseParityTest extends ParityFixture {
         for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
           for (int at : new int[] {0, size / 2, size - 1}) {
             float[] x = normal(size);
-            assertTrue(s.ops.isFinite(s.tensor(x, size)));
+            assertTrue(s.ops.elementwise.isFinite(s.tensor(x, size)));
             x[at] = bad;
-            assertFalse(s.ops.isFinite(s.tensor(x, size)), size + " at " + at);
+            assertFalse(s.ops.elementwise.isFinite(s.tensor(x, size)), size + " at " + at);
           }
         }
       }
       Tensor good = s.tensor(new float[] {Float.MAX_VALUE, -Float.MAX_VALUE}, 2);
-      assertTrue(s.ops.isFinite(good));
+      assertTrue(s.ops.elementwise.isFinite(good));
       s.release();
       assertEquals("cuda", s.backend.name());
     }
@@ -118,7 +118,7 @@ class ElementwiseParityTest extends ParityFixture {
             0,
             s -> {
               Tensor sum = s.tensor(y, size);
-              float largest = s.ops.addRounded(alpha, s.tensor(x, size), step, sum);
+              float largest = s.ops.elementwise.addRounded(alpha, s.tensor(x, size), step, sum);
               return List.of(sum, s.tensor(new float[] {largest}, 1));
             });
       }
@@ -133,14 +133,14 @@ class ElementwiseParityTest extends ParityFixture {
         s -> {
           Tensor largest = s.tensor(new float[3], 3);
           try (Tensor second = largest.part(1, 1)) {
-            s.ops.gatherLargest(second);
+            s.ops.elementwise.gatherLargest(second);
             for (float height : new float[] {2, -9, 5}) {
               assertEquals(
                   0,
-                  s.ops.addRounded(
+                  s.ops.elementwise.addRounded(
                       1, s.tensor(new float[] {height}, 1), 1, s.tensor(new float[1], 1)));
             }
-            s.ops.gatherLargest(null);
+            s.ops.elementwise.gatherLargest(null);
           }
           assertArrayEquals(new float[] {0, 9, 0}, s.ops.floats(largest));
           return List.of(largest);
@@ -159,7 +159,7 @@ class ElementwiseParityTest extends ParityFixture {
               float[] x = new float[1000];
               if (i == 2) x[997] = bad;
               try (Tensor flag = flags.part(i, 1)) {
-                s.ops.markNotFinite(s.tensor(x, 1000), flag);
+                s.ops.elementwise.markNotFinite(s.tensor(x, 1000), flag);
               }
             }
             int[] expected = {0, 0, Float.isFinite(bad) ? 0 : 1, 1};
@@ -175,10 +175,10 @@ class ElementwiseParityTest extends ParityFixture {
       Side s = new Side(new Backend(device));
       List<Tensor> all = new ArrayList<>();
       for (int i = 0; i < 150; i++) all.add(s.tensor(normal(i + 1), i + 1));
-      assertEquals(-1, s.ops.firstNotFinite(all));
+      assertEquals(-1, s.ops.elementwise.firstNotFinite(all));
       for (int bad : new int[] {149, 70, 64, 0}) {
-        s.ops.fill(all.get(bad), Float.NaN);
-        assertEquals(bad, s.ops.firstNotFinite(all));
+        s.ops.elementwise.fill(all.get(bad), Float.NaN);
+        assertEquals(bad, s.ops.elementwise.firstNotFinite(all));
       }
       s.release();
     }
@@ -198,9 +198,9 @@ class ElementwiseParityTest extends ParityFixture {
               Tensor v = s.tensor(b, columns);
               Tensor sum = s.empty(columns);
               Tensor more = s.tensor(b, columns);
-              s.ops.addToRows(v, m);
-              s.ops.sumRows(m, sum, false);
-              s.ops.sumRows(m, more, true);
+              s.ops.matrices.addToRows(v, m);
+              s.ops.matrices.columnSums(m, sum, false);
+              s.ops.matrices.columnSums(m, more, true);
               return List.of(m, sum, more);
             });
       }
@@ -220,8 +220,8 @@ class ElementwiseParityTest extends ParityFixture {
               Tensor whole = s.tensor(x, rows, c[0]);
               Tensor part = s.empty(rows, c[2]);
               Tensor other = s.tensor(x, rows, c[0]);
-              s.ops.takeChannels(whole, c[1], part);
-              s.ops.putChannels(part, c[0] - c[2], other);
+              s.ops.rearrangement.sliceChannels(whole, c[1], part);
+              s.ops.rearrangement.writeChannels(part, c[0] - c[2], other);
               return List.of(part, other);
             });
       }
@@ -243,11 +243,11 @@ class ElementwiseParityTest extends ParityFixture {
             Tensor frames = s.empty(d[0], d[2], d[1] * d[3]);
             Tensor back = s.empty(d);
             Tensor added = s.tensor(x, d);
-            s.ops.spaceToDepth(wide, deep);
-            s.ops.depthToSpace(deep, again);
-            s.ops.framesFirst(wide, frames);
-            s.ops.framesFirstBackward(frames, back, false);
-            s.ops.framesFirstBackward(frames, added, true);
+            s.ops.rearrangement.spaceToDepth(wide, deep);
+            s.ops.rearrangement.depthToSpace(deep, again);
+            s.ops.rearrangement.framesFirst(wide, frames);
+            s.ops.rearrangement.framesFirstBackward(frames, back, false);
+            s.ops.rearrangement.framesFirstBackward(frames, added, true);
             return List.of(deep, again, frames, back, added);
           });
     }

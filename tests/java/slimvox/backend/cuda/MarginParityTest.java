@@ -33,11 +33,11 @@ class MarginParityTest extends ParityFixture {
               Tensor y = s.empty(rows, columns);
               Tensor inverse = s.empty(rows);
               Tensor d = s.tensor(up, rows, columns);
-              s.ops.normalizeRows(in, y, inverse);
+              s.ops.margin.normalizeRows(in, y, inverse);
               // the row of zeros has the gradient of a huge slope: leave it out
               float[] inverses = s.ops.floats(inverse);
               inverses[0] = 1;
-              s.ops.normalizeRowsBackward(y, s.tensor(inverses, rows), d, d);
+              s.ops.margin.normalizeRowsBackward(y, s.tensor(inverses, rows), d, d);
               return List.of(y, inverse, d);
             });
       }
@@ -55,7 +55,7 @@ class MarginParityTest extends ParityFixture {
             1e-6,
             s -> {
               Tensor out = s.empty(rows);
-              s.ops.dotRows(s.tensor(x, rows, columns), s.tensor(y, rows, columns), out);
+              s.ops.margin.rowwiseDot(s.tensor(x, rows, columns), s.tensor(y, rows, columns), out);
               return List.of(out);
             });
       }
@@ -83,9 +83,9 @@ class MarginParityTest extends ParityFixture {
                 Tensor l = s.ints(label);
                 Tensor logits = s.empty(rows, classes);
                 Tensor d = s.tensor(up, rows, classes);
-                s.ops.marginLogits(c, l, margin, logits);
-                s.ops.marginLogitsBackward(c, l, margin, d, d);
-                s.ops.marginLogits(c, l, margin, c);
+                s.ops.margin.marginLogits(c, l, margin, logits);
+                s.ops.margin.marginLogitsBackward(c, l, margin, d, d);
+                s.ops.margin.marginLogits(c, l, margin, c);
                 return List.of(logits, d, c);
               });
         }
@@ -109,9 +109,9 @@ class MarginParityTest extends ParityFixture {
               Tensor loss = s.empty(rows);
               Tensor d = s.empty(rows, classes);
               Tensor best = s.ints(new int[rows]);
-              s.ops.largestInRow(logits, best);
-              s.ops.softmaxCrossEntropy(logits, l, loss, d);
-              s.ops.softmaxCrossEntropy(logits, l, loss, logits);
+              s.ops.margin.argmaxRows(logits, best);
+              s.ops.margin.softmaxCrossEntropy(logits, l, loss, d);
+              s.ops.margin.softmaxCrossEntropy(logits, l, loss, logits);
               return List.of(loss, d, logits, best);
             });
       }
@@ -128,7 +128,7 @@ class MarginParityTest extends ParityFixture {
         0,
         s -> {
           Tensor best = s.ints(new int[5]);
-          s.ops.largestInRow(s.tensor(x, 5, 4), best);
+          s.ops.margin.argmaxRows(s.tensor(x, 5, 4), best);
           return List.of(best);
         });
   }
@@ -139,7 +139,7 @@ class MarginParityTest extends ParityFixture {
       Side s = new Side(new Backend(device));
       Tensor loss = s.empty(2);
       Tensor logits = s.tensor(normal(6), 2, 3);
-      s.ops.softmaxCrossEntropy(logits, s.ints(1, 3), loss, s.empty(2, 3));
+      s.ops.margin.softmaxCrossEntropy(logits, s.ints(1, 3), loss, s.empty(2, 3));
       float[] losses = s.ops.floats(loss);
       assertTrue(Float.isFinite(losses[0]) && Float.isNaN(losses[1]));
       s.release();

@@ -39,8 +39,8 @@ class MatrixParityTest extends ParityFixture {
             Tensor right = tb ? s.tensor(b, n, k) : s.tensor(b, k, n);
             Tensor product = s.empty(m, n);
             Tensor sum = s.tensor(c, m, n);
-            s.ops.matmul(ta, tb, left, right, product, false);
-            s.ops.matmul(ta, tb, left, right, sum, true);
+            s.ops.matrices.matmul(ta, tb, left, right, product, false);
+            s.ops.matrices.matmul(ta, tb, left, right, sum, true);
             return List.of(product, sum);
           });
     }

@@ -31,10 +31,11 @@ class OptimizerParityTest extends ParityFixture {
               Tensor plain = s.tensor(p, size);
               Tensor moved = s.tensor(p, size);
               Tensor buffer = s.tensor(nan, size);
-              s.ops.sgd(new SgdStep(0.1f, 0, 0, 1e-4f, false, true), gradient, plain, null);
+              s.ops.optimizers.sgd(
+                  new SgdStep(0.1f, 0, 0, 1e-4f, false, true), gradient, plain, null);
               for (int i = 0; i < 3; i++) {
                 float dampening = nesterov ? 0 : 0.1f;
-                s.ops.sgd(
+                s.ops.optimizers.sgd(
                     new SgdStep(0.1f, 0.9f, dampening, 1e-3f, nesterov, i == 0),
                     gradient,
                     moved,
@@ -61,7 +62,7 @@ class OptimizerParityTest extends ParityFixture {
               Tensor mean = s.tensor(new float[size], size);
               Tensor square = s.tensor(new float[size], size);
               for (int i = 1; i <= 3; i++) {
-                s.ops.adam(
+                s.ops.optimizers.adam(
                     new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, decoupled, i),
                     gradient,
                     parameter,
@@ -107,8 +108,8 @@ class OptimizerParityTest extends ParityFixture {
             s -> {
               Quantized q = quantized(s, form[0], form[1], book);
               Tensor again = s.empty(form[0]);
-              s.ops.quantize(s.tensor(x, form[0]), q);
-              s.ops.dequantize(q, again);
+              s.ops.optimizers.quantize(s.tensor(x, form[0]), q);
+              s.ops.optimizers.dequantize(q, again);
               return List.of(q.codes(), q.absmax(), again);
             });
       }
@@ -146,16 +147,16 @@ class OptimizerParityTest extends ParityFixture {
               Quantized m = quantized(s, size, form[1], DynamicTree.signed());
               Quantized v = quantized(s, size, form[1], DynamicTree.unsigned());
               Tensor zero = s.tensor(new float[size], size);
-              s.ops.quantize(zero, m);
-              s.ops.quantize(zero, v);
+              s.ops.optimizers.quantize(zero, m);
+              s.ops.optimizers.quantize(zero, v);
               for (int i = 0; i < steps; i++) {
                 Tensor gradient = s.tensor(Arrays.copyOfRange(g, i * size, (i + 1) * size), size);
-                s.ops.sgdQuantized(
+                s.ops.optimizers.sgdQuantized(
                     new SgdStep(0.1f, 0.9f, other ? 0 : 0.1f, 1e-3f, other, i == 0),
                     gradient,
                     sgd,
                     b);
-                s.ops.adamQuantized(
+                s.ops.optimizers.adamQuantized(
                     new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, other, i + 1), gradient, adam, m, v);
               }
               return List.of(

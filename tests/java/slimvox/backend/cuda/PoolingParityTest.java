@@ -19,8 +19,9 @@ class PoolingParityTest extends ParityFixture {
             Tensor in = s.tensor(x, d);
             Tensor out = s.empty(d[0], 2 * d[1] * d[3]);
             Tensor dx = s.empty(d);
-            s.ops.statisticsPooling(in, 1e-7f, out);
-            s.ops.statisticsPoolingBackward(in, out, s.tensor(up, d[0], 2 * d[1] * d[3]), dx);
+            s.ops.pooling.statisticsPooling(in, 1e-7f, out);
+            s.ops.pooling.statisticsPoolingBackward(
+                in, out, s.tensor(up, d[0], 2 * d[1] * d[3]), dx);
             return List.of(out, dx);
           });
     }
@@ -46,11 +47,11 @@ class PoolingParityTest extends ParityFixture {
               Tensor dx = s.empty(d);
               Tensor da = s.empty(d);
               Tensor ds = s.tensor(dalpha, d);
-              s.ops.softmaxOverFrames(s.tensor(scores, d), alpha);
-              s.ops.weightedStatistics(in, alpha, floor, out);
-              s.ops.weightedStatisticsBackward(
+              s.ops.pooling.softmaxOverFrames(s.tensor(scores, d), alpha);
+              s.ops.pooling.weightedStatistics(in, alpha, floor, out);
+              s.ops.pooling.weightedStatisticsBackward(
                   in, alpha, out, floor, s.tensor(up, d[0], 2 * d[2]), dx, da);
-              s.ops.softmaxOverFramesBackward(alpha, ds, ds);
+              s.ops.pooling.softmaxOverFramesBackward(alpha, ds, ds);
               return List.of(alpha, out, dx, da, ds);
             });
       }

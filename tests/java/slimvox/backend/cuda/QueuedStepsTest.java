@@ -128,7 +128,7 @@ class QueuedStepsTest {
         PlannedTraining training = new PlannedTraining(cuda, step(UpdateTime.AFTER_BACKWARD, 32))) {
       initialize(training);
       Tensor weight = training.step().state().parameters().get("bn1.weight").value();
-      cuda.ops().fill(weight, 1e4f);
+      cuda.ops().elementwise.fill(weight, 1e4f);
       training.readEvery(2, LABELS.length);
       training.queue(features(), LABELS, 0, 0.01);
       var e = assertThrows(InputException.class, training::results);

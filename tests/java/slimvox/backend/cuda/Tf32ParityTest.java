@@ -49,9 +49,9 @@ class Tf32ParityTest extends ParityFixture {
           Tensor y = s.empty(g.outShape().toArray());
           Tensor dx = s.empty(g.inShape().toArray());
           Tensor dweight = s.empty(g.weightShape().toArray());
-          s.ops.convolve(g, in, weight, y);
-          s.ops.convolveBackwardData(g, dy, weight, dx);
-          s.ops.convolveBackwardWeight(g, in, dy, dweight, false);
+          s.ops.convolutions.forward(g, in, weight, y);
+          s.ops.convolutions.backwardData(g, dy, weight, dx);
+          s.ops.convolutions.backwardWeight(g, in, dy, dweight, false);
           return List.of(y, dx, dweight);
         });
   }

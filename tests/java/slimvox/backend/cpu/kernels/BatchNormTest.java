@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.KernelFixture;
@@ -33,14 +34,15 @@ class BatchNormTest extends KernelFixture {
     Tensor mean = tensor(channels);
     Tensor inverse = tensor(channels);
     Tensor y = tensor(rows, channels);
-    ops.batchStatistics(x, EPSILON, mean, inverse);
-    ops.updateRunningStatistics(mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
-    ops.batchNormalize(x, mean, inverse, gamma, beta, null, false, y);
+    ops.normalization.batchStatistics(x, EPSILON, mean, inverse);
+    ops.normalization.updateRunningStatistics(
+        mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
+    ops.normalization.batchNormalize(x, new Channels(mean, inverse, gamma, beta), null, false, y);
     Tensor dgamma = tensor(channels);
     Tensor dbeta = tensor(channels);
     Tensor dx = tensor(rows, channels);
-    ops.batchNormalizeBackward(
-        x, null, dy, mean, inverse, gamma, null, dgamma, dbeta, false, null, dx);
+    ops.normalization.batchNormalizeBackward(
+        x, null, dy, new Channels(mean, inverse, gamma, null), dgamma, dbeta, false, null, dx);
 
     String f64 = "f64." + name;
     Rounding rounding = new Rounding(x, dy, gamma);
@@ -117,15 +119,17 @@ class BatchNormTest extends KernelFixture {
     Tensor inverse = tensor(channels);
     for (int step = 0; step < 3; step++) {
       float[] input = channelsLast(file.floats("three_steps.input" + step), shape);
-      ops.batchStatistics(tensor(input, rows, channels), EPSILON, mean, inverse);
-      ops.updateRunningStatistics(mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
+      ops.normalization.batchStatistics(tensor(input, rows, channels), EPSILON, mean, inverse);
+      ops.normalization.updateRunningStatistics(
+          mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
       String after = "three_steps.after" + step;
       assertClose("mean", file.doubles(after + ".running_mean"), runningMean, 1e-5);
       assertClose("variance", file.doubles(after + ".running_var"), runningVariance, 1e-5);
     }
-    ops.inverseDeviation(runningVariance, EPSILON, inverse);
+    ops.normalization.invStdOf(runningVariance, EPSILON, inverse);
     Tensor x = tensor(channelsLast(file.floats("three_steps.eval.input"), shape), rows, channels);
-    ops.batchNormalize(x, runningMean, inverse, gamma, beta, null, false, x);
+    ops.normalization.batchNormalize(
+        x, new Channels(runningMean, inverse, gamma, beta), null, false, x);
     assertClose("out", channelsLast(file.doubles("three_steps.eval.out"), shape), x, 1e-5);
   }
 
@@ -163,13 +167,13 @@ class BatchNormTest extends KernelFixture {
             i -> (i < 8000 ? 0 : 30_000) + random.nextInt(-2, 3)); // exact in float32
     Tensor mean = tensor(channels);
     Tensor inverse = tensor(channels);
-    ops.batchStatistics(tensor(v, rows, channels), 0f, mean, inverse);
+    ops.normalization.batchStatistics(tensor(v, rows, channels), 0f, mean, inverse);
     double[][] expected = statistics(v, rows, channels, 0);
     assertClose("mean", expected[0], mean, 1e-6);
     assertClose("inverse", expected[1], inverse, 5e-6);
     // All at 30000, deviation about 1.
     float[] far = filled(rows * channels, i -> 30_000 + random.nextInt(-2, 3));
-    ops.batchStatistics(tensor(far, rows, channels), 0f, mean, inverse);
+    ops.normalization.batchStatistics(tensor(far, rows, channels), 0f, mean, inverse);
     expected = statistics(far, rows, channels, 0);
     assertClose("mean", expected[0], mean, 1e-6);
     assertClose("inverse", expected[1], inverse, 5e-6);
@@ -256,16 +260,16 @@ class BatchNormTest extends KernelFixture {
       Tensor m = tensor(channels);
       Tensor d = tensor(channels);
       Tensor xT = tensor(x, rows, channels);
-      ops.batchStatistics(xT, EPSILON, m, d);
+      ops.normalization.batchStatistics(xT, EPSILON, m, d);
       assertClose(what + " mean", mean, m, 1e-6, 1);
       assertClose(what + " inverse", inverse, d, 1e-6);
       Tensor g = tensor(gamma, channels);
       Tensor b = tensor(beta, channels);
       Tensor r = residual == null ? null : tensor(residual, rows, channels);
       Tensor y = tensor(rows, channels);
-      ops.batchNormalize(xT, meanT, inverseT, g, b, r, relu, y);
+      ops.normalization.batchNormalize(xT, new Channels(meanT, inverseT, g, b), r, relu, y);
       assertClose(what + " y", out(), y, 2e-6);
-      ops.batchNormalize(xT, meanT, inverseT, g, b, r, relu, xT);
+      ops.normalization.batchNormalize(xT, new Channels(meanT, inverseT, g, b), r, relu, xT);
       assertArrayEquals(ops.floats(y), ops.floats(xT), what + " in place");
     }
 
@@ -295,14 +299,11 @@ class BatchNormTest extends KernelFixture {
       Tensor dresidual = residual == null ? null : inPlace ? dyT : tensor(rows, channels);
       Tensor dgammaT = tensor(filled(channels, c -> c), channels);
       Tensor dbetaT = tensor(filled(channels, c -> -c), channels);
-      ops.batchNormalizeBackward(
+      ops.normalization.batchNormalizeBackward(
           tensor(x, rows, channels),
           yT,
           dyT,
-          meanT,
-          inverseT,
-          tensor(gamma, channels),
-          null,
+          new Channels(meanT, inverseT, tensor(gamma, channels), null),
           dgammaT,
           dbetaT,
           inPlace,
@@ -337,23 +338,20 @@ class BatchNormTest extends KernelFixture {
     Tensor beta = tensor(filled(channels, normal), channels);
     Tensor mean = tensor(channels);
     Tensor inverse = tensor(channels);
-    ops.batchStatistics(x, EPSILON, mean, inverse);
+    ops.normalization.batchStatistics(x, EPSILON, mean, inverse);
     Tensor y = tensor(rows, channels);
-    ops.batchNormalize(x, mean, inverse, gamma, beta, null, true, y);
+    ops.normalization.batchNormalize(x, new Channels(mean, inverse, gamma, beta), null, true, y);
     Tensor dy = tensor(filled(channels * rows, normal), rows, channels);
     float[][][] results = new float[2][][];
     for (int again = 0; again < 2; again++) {
       Tensor dgamma = tensor(channels);
       Tensor dbeta = tensor(channels);
       Tensor dx = tensor(rows, channels);
-      ops.batchNormalizeBackward(
+      ops.normalization.batchNormalizeBackward(
           x,
           again == 1 ? null : y,
           dy,
-          mean,
-          inverse,
-          gamma,
-          again == 1 ? beta : null,
+          new Channels(mean, inverse, gamma, again == 1 ? beta : null),
           dgamma,
           dbeta,
           false,

@@ -40,17 +40,17 @@ class BinaryTest extends KernelFixture {
       Tensor w = weight(file, conv + ".weight");
       Tensor alpha = tensor(w.shape().get(0));
       Tensor binary = tensor(w.shape().toArray());
-      ops.binarizeFilters(w, true, alpha, binary);
+      ops.binary.binarizeFilters(w, true, alpha, binary);
       assertClose("alpha", file.doubles("f64.w1a32." + conv + ".alpha"), alpha, 1e-6);
       Tensor d = weight(file, "w1a32." + conv + ".grad.binary_weight");
       Tensor dw = tensor(w.shape().toArray());
-      ops.binarizeFiltersBackward(w, alpha, gradient, d, dw, false);
+      ops.binary.binarizeFiltersBackward(w, alpha, gradient, d, dw, false);
       String name = "f64.w1a32." + conv + ".grad.weight." + gradient.key();
       assertClose(name, file.doubles(name), dw, 1e-5);
       float[] once = ops.floats(dw);
-      ops.binarizeFiltersBackward(w, alpha, gradient, d, dw, true);
+      ops.binary.binarizeFiltersBackward(w, alpha, gradient, d, dw, true);
       assertArrayEquals(filled(once.length, i -> 2 * once[i]), ops.floats(dw), name + " added");
-      ops.binarizeFiltersBackward(w, alpha, gradient, d, d, false);
+      ops.binary.binarizeFiltersBackward(w, alpha, gradient, d, d, false);
       assertArrayEquals(once, ops.floats(d), name + " in place");
     }
   }
@@ -65,7 +65,7 @@ class BinaryTest extends KernelFixture {
     Tensor alpha = tensor(7);
     Tensor binary = tensor(7, size);
     for (boolean scaled : new boolean[] {true, false}) {
-      ops.binarizeFilters(weight, scaled, alpha, binary);
+      ops.binary.binarizeFilters(weight, scaled, alpha, binary);
       float[] scales = ops.floats(alpha);
       float[] b = ops.floats(binary);
       for (int o = 0; o < 7; o++) {
@@ -85,7 +85,7 @@ class BinaryTest extends KernelFixture {
     Tensor weight = tensor(new float[] {1, Float.NaN, -1}, 1, 3);
     Tensor alpha = tensor(1);
     Tensor binary = tensor(1, 3);
-    ops.binarizeFilters(weight, false, alpha, binary);
+    ops.binary.binarizeFilters(weight, false, alpha, binary);
     assertTrue(Float.isNaN(ops.floats(binary)[1]));
     assertTrue(Float.isNaN(ops.floats(alpha)[0]));
   }
@@ -114,10 +114,10 @@ class BinaryTest extends KernelFixture {
     Tensor xT = tensor(x, s);
     Tensor shift = shifted ? tensor(shifts, s[3]) : null;
     Tensor y = tensor(s[0], height, width, s[3]);
-    ops.signActivation(xT, shift, y);
+    ops.binary.signActivation(xT, shift, y);
     float[] dy = normal(s[0] * height * width * s[3]);
     Tensor dx = tensor(s);
-    ops.signActivationBackward(xT, shift, tensor(dy, y.shape().toArray()), dx);
+    ops.binary.signActivationBackward(xT, shift, tensor(dy, y.shape().toArray()), dx);
     float[] signs = ops.floats(y);
     float[] slopes = ops.floats(dx);
     int at = 0;
@@ -147,7 +147,7 @@ class BinaryTest extends KernelFixture {
         float[] y = normal(rows * channels);
         float[] scale = normal(channels);
         Tensor yT = tensor(y, rows, channels);
-        ops.scaleRows(tensor(scale, channels), yT);
+        ops.binary.scaleRows(tensor(scale, channels), yT);
         assertArrayEquals(filled(y.length, i -> y[i] * scale[i % channels]), ops.floats(yT));
       }
     }
@@ -181,20 +181,20 @@ class BinaryTest extends KernelFixture {
     Tensor shift = shifted ? tensor(shifts, channels) : null;
     Tensor slope = tensor(slopes, channels);
     Tensor yT = tensor(rows, channels);
-    ops.prelu(xT, shift, slope, yT);
+    ops.binary.prelu(xT, shift, slope, yT);
     String what = rows + " x " + channels;
     assertClose("y " + what, y, yT, 1e-6);
     Tensor dyT = tensor(dy, rows, channels);
     Tensor dxT = tensor(rows, channels);
     Tensor dslopeT = tensor(channels);
-    ops.preluBackward(xT, shift, slope, dyT, dxT, dslopeT, false);
+    ops.binary.preluBackward(xT, shift, slope, dyT, dxT, dslopeT, false);
     assertClose("dx " + what, dx, dxT, 1e-6);
     assertClose("dslope " + what, dslope, dslopeT, 1e-5);
-    ops.preluBackward(xT, shift, slope, dyT, dyT, dslopeT, true);
+    ops.binary.preluBackward(xT, shift, slope, dyT, dyT, dslopeT, true);
     assertArrayEquals(ops.floats(dxT), ops.floats(dyT), "dx in place " + what);
     for (int c = 0; c < channels; c++) dslope[c] *= 2;
     assertClose("dslope added " + what, dslope, dslopeT, 1e-5);
-    ops.prelu(xT, shift, slope, xT);
+    ops.binary.prelu(xT, shift, slope, xT);
     assertArrayEquals(ops.floats(yT), ops.floats(xT), "in place " + what);
   }
 
@@ -203,13 +203,15 @@ class BinaryTest extends KernelFixture {
     Tensor w = tensor(normal(12), 2, 6);
     assertThrows(
         IllegalArgumentException.class,
-        () -> ops.binarizeFilters(w, true, tensor(3), tensor(2, 6)));
+        () -> ops.binary.binarizeFilters(w, true, tensor(3), tensor(2, 6)));
     Tensor x = tensor(normal(24), 1, 2, 3, 4);
     assertThrows(
-        IllegalArgumentException.class, () -> ops.signActivation(x, null, tensor(1, 4, 4, 4)));
+        IllegalArgumentException.class,
+        () -> ops.binary.signActivation(x, null, tensor(1, 4, 4, 4)));
     assertThrows(
-        IllegalArgumentException.class, () -> ops.signActivation(x, tensor(3), tensor(1, 4, 5, 4)));
-    assertThrows(IllegalArgumentException.class, () -> ops.scaleRows(tensor(3), x));
-    assertThrows(IllegalArgumentException.class, () -> ops.prelu(x, null, tensor(3), x));
+        IllegalArgumentException.class,
+        () -> ops.binary.signActivation(x, tensor(3), tensor(1, 4, 5, 4)));
+    assertThrows(IllegalArgumentException.class, () -> ops.binary.scaleRows(tensor(3), x));
+    assertThrows(IllegalArgumentException.class, () -> ops.binary.prelu(x, null, tensor(3), x));
   }
 }

@@ -41,14 +41,14 @@ class ElementwiseTest extends KernelFixture {
 
   @Test
   void reluAndItsBackward() {
-    check("relu", (x, b, y) -> ops.relu(b, y), (x, b) -> Math.max(b, 0), 0);
-    check("backward", ops::reluBackward, (y, dy) -> y > 0 ? dy : 0, 0);
+    check("relu", (x, b, y) -> ops.elementwise.relu(b, y), (x, b) -> Math.max(b, 0), 0);
+    check("backward", ops.elementwise::reluBackward, (y, dy) -> y > 0 ? dy : 0, 0);
   }
 
   @Test
   void tanhAndItsBackward() {
-    check("tanh", (x, b, y) -> ops.tanh(b, y), (x, b) -> Math.tanh(b), 3e-7);
-    check("backward", ops::tanhBackward, (y, dy) -> dy * (1 - y * y), 3e-7);
+    check("tanh", (x, b, y) -> ops.elementwise.tanh(b, y), (x, b) -> Math.tanh(b), 3e-7);
+    check("backward", ops.elementwise::tanhBackward, (y, dy) -> dy * (1 - y * y), 3e-7);
   }
 
   @Test
@@ -56,14 +56,14 @@ class ElementwiseTest extends KernelFixture {
     check(
         "addScaled",
         (a, b, y) -> {
-          if (y != b) ops.copy(b, y);
-          ops.addScaled(-0.3f, a, y);
+          if (y != b) ops.elementwise.copy(b, y);
+          ops.elementwise.axpy(-0.3f, a, y);
         },
         (a, b) -> b - 0.3f * a,
         1e-7);
     for (int size : SIZES) {
       Tensor x = tensor(size);
-      ops.fill(x, 1.5f);
+      ops.elementwise.fill(x, 1.5f);
       assertArrayEquals(filled(size, i -> 1.5), ops.floats(x));
     }
   }
@@ -78,7 +78,7 @@ class ElementwiseTest extends KernelFixture {
       float[] y = filled(size, i -> step * Math.rint(1e5 * random.nextGaussian()));
       Tensor xT = tensor(x, size);
       Tensor yT = tensor(y, size);
-      float largest = ops.addRounded(1, xT, step, yT);
+      float largest = ops.elementwise.addRounded(1, xT, step, yT);
       float[] expected = new float[size];
       float bound = 0;
       for (int i = 0; i < size; i++) {
@@ -88,7 +88,7 @@ class ElementwiseTest extends KernelFixture {
       assertArrayEquals(expected, ops.floats(yT));
       assertEquals(bound, largest);
       if (bound <= 1024) {
-        ops.addRounded(-1, xT, step, yT);
+        ops.elementwise.addRounded(-1, xT, step, yT);
         assertArrayEquals(y, ops.floats(yT), "what was added comes off to the bit");
       }
     }
@@ -98,11 +98,11 @@ class ElementwiseTest extends KernelFixture {
   void otherTypesAreFilledAndCopied() {
     Tensor ints = backend.allocate(Category.INPUT, "i", DataType.INT32, Shape.of(1001));
     Tensor ints2 = backend.allocate(Category.INPUT, "j", DataType.INT32, Shape.of(1001));
-    ops.fill(ints, -7);
-    ops.copy(ints, ints2);
+    ops.elementwise.fill(ints, -7);
+    ops.elementwise.copy(ints, ints2);
     assertEquals(-7 * 1001, java.util.Arrays.stream(ops.ints(ints2)).sum());
     Tensor bytes = backend.allocate(Category.INPUT, "b", DataType.UINT8, Shape.of(1001));
-    ops.fill(bytes, 200);
+    ops.elementwise.fill(bytes, 200);
     for (byte b : ops.bytes(bytes)) assertEquals((byte) 200, b);
     ops.upload(new byte[1001], bytes);
     for (byte b : ops.bytes(bytes)) assertEquals(0, b);
@@ -111,7 +111,7 @@ class ElementwiseTest extends KernelFixture {
   @Test
   void nanPassesThroughReluSoThatItIsFound() {
     Tensor x = tensor(filled(40, i -> i == 33 ? Double.NaN : -1), 40);
-    ops.relu(x, x);
+    ops.elementwise.relu(x, x);
     assertTrue(Float.isNaN(ops.floats(x)[33]));
   }
 
@@ -119,12 +119,12 @@ class ElementwiseTest extends KernelFixture {
   void oneNonFiniteElementIsFoundAnywhere() {
     for (int size : SIZES) {
       float[] v = normal(size);
-      assertTrue(ops.isFinite(tensor(v, size)));
+      assertTrue(ops.elementwise.isFinite(tensor(v, size)));
       for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -1 / 0f}) {
         for (int at : new int[] {0, size / 2, size - 1}) {
           float kept = v[at];
           v[at] = bad;
-          assertFalse(ops.isFinite(tensor(v, size)), bad + " at " + at + " of " + size);
+          assertFalse(ops.elementwise.isFinite(tensor(v, size)), bad + " at " + at + " of " + size);
           v[at] = kept;
         }
       }
@@ -151,12 +151,12 @@ class ElementwiseTest extends KernelFixture {
         Tensor bT = tensor(b, channels);
         Tensor sumT = tensor(channels);
         double size = Math.sqrt(rows);
-        ops.sumRows(yT, sumT, false);
+        ops.matrices.columnSums(yT, sumT, false);
         assertClose(what + " sum", sums, ops.floats(sumT), 1e-6, size);
-        ops.addToRows(bT, yT);
+        ops.matrices.addToRows(bT, yT);
         assertClose(what + " add", added, yT, 1e-7);
         ops.upload(y, yT);
-        ops.sumRows(yT, bT, true);
+        ops.matrices.columnSums(yT, bT, true);
         assertClose(what + " accumulated", more, ops.floats(bT), 1e-6, size);
       }
     }

@@ -46,15 +46,15 @@ class MarginTest extends KernelFixture {
         tensor(filled(rows * classes, i -> cosine[i / classes][i % classes]), rows, classes);
     Tensor labels = labels(ints(file.longs("edge.labels")));
     Tensor logits = tensor(rows, classes);
-    ops.marginLogits(cosineT, labels, margin, logits);
+    ops.margin.marginLogits(cosineT, labels, margin, logits);
     String clamped = "f64.edge." + name + ".clamped";
     assertClose("logits", file.doubles(clamped + ".logits"), logits, 1e-5);
     Tensor loss = tensor(rows);
     Tensor d = tensor(rows, classes);
-    ops.softmaxCrossEntropy(logits, labels, loss, d);
+    ops.margin.softmaxCrossEntropy(logits, labels, loss, d);
     assertMean(file.doubles(clamped + ".loss")[0], loss, 2e-5);
     float[] before = ops.floats(d);
-    ops.marginLogitsBackward(cosineT, labels, margin, d, d);
+    ops.margin.marginLogitsBackward(cosineT, labels, margin, d, d);
     float[] got = ops.floats(d);
     int[] label = ops.ints(labels);
     for (int i = 0; i < got.length; i++) {
@@ -64,7 +64,7 @@ class MarginTest extends KernelFixture {
       if (target && outside) assertEquals(0, Math.abs(got[i])); // not -0
       if (!target) assertEquals(32 * before[i], got[i]);
     }
-    assertEquals(true, ops.isFinite(d));
+    assertEquals(true, ops.elementwise.isFinite(d));
   }
 
   private void head(
@@ -84,26 +84,26 @@ class MarginTest extends KernelFixture {
     Tensor wn = tensor(classes, size);
     Tensor xInverse = tensor(rows);
     Tensor wInverse = tensor(classes);
-    ops.normalizeRows(x, xn, xInverse);
-    ops.normalizeRows(w, wn, wInverse);
+    ops.margin.normalizeRows(x, xn, xInverse);
+    ops.margin.normalizeRows(w, wn, wInverse);
     Tensor logits = tensor(rows, classes);
-    ops.matmul(false, true, xn, wn, logits, false);
+    ops.matrices.matmul(false, true, xn, wn, logits, false);
     Tensor cosine = tensor(ops.floats(logits), rows, classes);
-    ops.marginLogits(logits, labels, margin, logits);
+    ops.margin.marginLogits(logits, labels, margin, logits);
     assertClose("logits", file.doubles(expected + ".logits"), logits, tolerance);
     Tensor loss = tensor(rows);
     Tensor d = tensor(rows, classes);
-    ops.softmaxCrossEntropy(logits, labels, loss, d);
+    ops.margin.softmaxCrossEntropy(logits, labels, loss, d);
     assertMean(file.doubles(expected + ".loss")[0], loss, tolerance);
-    ops.softmaxCrossEntropy(logits, labels, loss, logits); // in place
+    ops.margin.softmaxCrossEntropy(logits, labels, loss, logits); // in place
     assertArrayEquals(ops.floats(d), ops.floats(logits));
-    ops.marginLogitsBackward(cosine, labels, margin, d, d);
+    ops.margin.marginLogitsBackward(cosine, labels, margin, d, d);
     Tensor dxn = tensor(rows, size);
     Tensor dwn = tensor(classes, size);
-    ops.matmul(false, false, d, wn, dxn, false);
-    ops.matmul(true, false, d, xn, dwn, false);
-    ops.normalizeRowsBackward(xn, xInverse, dxn, dxn);
-    ops.normalizeRowsBackward(wn, wInverse, dwn, dwn);
+    ops.matrices.matmul(false, false, d, wn, dxn, false);
+    ops.matrices.matmul(true, false, d, xn, dwn, false);
+    ops.margin.normalizeRowsBackward(xn, xInverse, dxn, dxn);
+    ops.margin.normalizeRowsBackward(wn, wInverse, dwn, dwn);
     // The sine near cos = 0.9999 magnifies the rounding of the cosine.
     assertClose("dx", file.doubles(expected + ".grad.input"), dxn, 5 * tolerance);
     assertClose("dw", file.doubles(expected + ".grad.weight"), dwn, 5 * tolerance);
@@ -162,10 +162,10 @@ class MarginTest extends KernelFixture {
       }
       Tensor xT = tensor(x, rows, columns);
       Tensor inverseT = tensor(rows);
-      ops.normalizeRows(xT, xT, inverseT);
+      ops.margin.normalizeRows(xT, xT, inverseT);
       assertClose("y", y, xT, 1e-6);
       Tensor dyT = tensor(dy, rows, columns);
-      ops.normalizeRowsBackward(xT, inverseT, dyT, dyT);
+      ops.margin.normalizeRowsBackward(xT, inverseT, dyT, dyT);
       assertClose("dx", dx, dyT, 1e-6);
       assertClose("inverse", inverse, inverseT, 1e-6);
     }
@@ -193,7 +193,7 @@ class MarginTest extends KernelFixture {
       }
       Tensor lossT = tensor(rows);
       Tensor dT = tensor(rows, classes);
-      ops.softmaxCrossEntropy(tensor(x, rows, classes), labels(label), lossT, dT);
+      ops.margin.softmaxCrossEntropy(tensor(x, rows, classes), labels(label), lossT, dT);
       assertClose("loss", loss, ops.floats(lossT), 1e-6, 1);
       assertClose("dlogits", d, ops.floats(dT), 1e-6, 0.1);
     }
@@ -203,7 +203,7 @@ class MarginTest extends KernelFixture {
   void firstOfEqualElementsIsTheLargest() {
     Tensor x = tensor(new float[] {1, 3, 3, 2, -5, -4, -4, -9}, 2, 4);
     Tensor index = labels(7, 7);
-    ops.largestInRow(x, index);
+    ops.margin.argmaxRows(x, index);
     assertArrayEquals(new int[] {1, 1}, ops.ints(index));
   }
 
@@ -214,7 +214,7 @@ class MarginTest extends KernelFixture {
     IllegalArgumentException e =
         assertThrows(
             IllegalArgumentException.class,
-            () -> ops.softmaxCrossEntropy(x, labels(0, 3), loss, x));
+            () -> ops.margin.softmaxCrossEntropy(x, labels(0, 3), loss, x));
     assertEquals("label 3 of row 1 is not one of the 3 classes 0 to 2", e.getMessage());
   }
 }

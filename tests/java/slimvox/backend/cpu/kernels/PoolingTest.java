@@ -25,9 +25,9 @@ class PoolingTest extends KernelFixture {
     Tensor out = tensor(shape[0], 2 * features);
     Tensor dout = tensor(file.floats(name + ".grad_out"), shape[0], 2 * features);
     Tensor dx = tensor(shape);
-    ops.statisticsPooling(x, FLOOR, out);
+    ops.pooling.statisticsPooling(x, FLOOR, out);
     assertClose("out", file.doubles("f64." + name + ".out"), out, 1e-5);
-    ops.statisticsPoolingBackward(x, out, dout, dx);
+    ops.pooling.statisticsPoolingBackward(x, out, dout, dx);
     assertClose("dx", channelsLast(file.doubles("f64." + name + ".grad.input"), s), dx, 1e-5);
   }
 
@@ -68,9 +68,9 @@ class PoolingTest extends KernelFixture {
         Tensor outT = tensor(2, 2 * features);
         Tensor doutT = tensor(dout, 2, 2 * features);
         Tensor dxT = tensor(shape);
-        ops.statisticsPooling(xT, FLOOR, outT);
+        ops.pooling.statisticsPooling(xT, FLOOR, outT);
         assertClose(what, out, outT, 1e-7);
-        ops.statisticsPoolingBackward(xT, outT, doutT, dxT);
+        ops.pooling.statisticsPoolingBackward(xT, outT, doutT, dxT);
         // Of two or three frames the deviation may be small against the rounding of the mean.
         assertClose(what + " dx", dx, dxT, frames < 25 ? 1e-3 : 1e-5);
       }
@@ -81,7 +81,7 @@ class PoolingTest extends KernelFixture {
   void oneFrameHasNoDeviation() {
     Tensor x = tensor(normal(4), 1, 2, 1, 2);
     Tensor out = tensor(1, 8);
-    ops.statisticsPooling(x, FLOOR, out);
+    ops.pooling.statisticsPooling(x, FLOOR, out);
     float[] v = ops.floats(out);
     float[] given = ops.floats(x);
     assertArrayEquals(
@@ -107,12 +107,12 @@ class PoolingTest extends KernelFixture {
       }
       Tensor xT = tensor(x, s);
       Tensor y = tensor(s[0], s[2], s[3] * s[1]);
-      ops.framesFirst(xT, y);
+      ops.rearrangement.framesFirst(xT, y);
       assertArrayEquals(expected, ops.floats(y));
       Tensor dx = tensor(s);
-      ops.framesFirstBackward(y, dx, false);
+      ops.rearrangement.framesFirstBackward(y, dx, false);
       assertArrayEquals(x, ops.floats(dx));
-      ops.framesFirstBackward(y, dx, true);
+      ops.rearrangement.framesFirstBackward(y, dx, true);
       assertArrayEquals(filled(size, i -> 2 * x[i]), ops.floats(dx));
     }
   }
@@ -148,9 +148,9 @@ class PoolingTest extends KernelFixture {
       }
       Tensor xT = tensor(x, 2, frames, columns);
       Tensor dyT = tensor(dy, 2, frames, columns);
-      ops.softmaxOverFrames(xT, xT);
+      ops.pooling.softmaxOverFrames(xT, xT);
       assertClose("softmax", y, xT, 1e-6);
-      ops.softmaxOverFramesBackward(xT, dyT, dyT);
+      ops.pooling.softmaxOverFramesBackward(xT, dyT, dyT);
       assertClose("backward", dx, ops.floats(dyT), 2e-6, 0.1);
     }
   }
@@ -196,9 +196,9 @@ class PoolingTest extends KernelFixture {
       Tensor doutT = tensor(dout, 2, 2 * columns);
       Tensor dxT = tensor(2, frames, columns);
       Tensor dalphaT = tensor(2, frames, columns);
-      ops.weightedStatistics(xT, alphaT, floor, outT);
+      ops.pooling.weightedStatistics(xT, alphaT, floor, outT);
       assertClose("out", out, outT, 1e-6);
-      ops.weightedStatisticsBackward(xT, alphaT, outT, floor, doutT, dxT, dalphaT);
+      ops.pooling.weightedStatisticsBackward(xT, alphaT, outT, floor, doutT, dxT, dalphaT);
       assertClose("dx", dx, dxT, 2e-6);
       assertClose("dalpha", dalpha, dalphaT, 2e-6);
     }
@@ -210,10 +210,10 @@ class PoolingTest extends KernelFixture {
     float[] x = filled(frames * 16, i -> 1000 + random.nextGaussian());
     Tensor xT = tensor(x, 1, frames, 16);
     Tensor alpha = tensor(filled(x.length, i -> random.nextGaussian()), 1, frames, 16);
-    ops.softmaxOverFrames(alpha, alpha);
+    ops.pooling.softmaxOverFrames(alpha, alpha);
     float[] a = ops.floats(alpha);
     Tensor out = tensor(1, 32);
-    ops.weightedStatistics(xT, alpha, FLOOR, out);
+    ops.pooling.weightedStatistics(xT, alpha, FLOOR, out);
     float[] got = ops.floats(out);
     for (int c = 0; c < 16; c++) {
       double m = 0;

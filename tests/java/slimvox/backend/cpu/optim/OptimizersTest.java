@@ -33,7 +33,8 @@ class OptimizersTest extends KernelFixture {
     Tensor b = momentum == 0 ? null : tensor(size); // NaN: the first step must not read it
     for (int step = 1; step <= 20; step++) {
       Tensor g = tensor(file.floats("grad" + step), size);
-      ops.sgd(new SgdStep(rate, momentum, dampening, decay, nesterov, step == 1), g, p, b);
+      ops.optimizers.sgd(
+          new SgdStep(rate, momentum, dampening, decay, nesterov, step == 1), g, p, b);
       String at = name + ".step" + step;
       if (!file.has(at + ".param")) continue;
       assertClose(at, file.doubles(at + ".param"), p, TOLERANCE);
@@ -65,7 +66,8 @@ class OptimizersTest extends KernelFixture {
     Tensor v = tensor(new float[size], size);
     for (int step = 1; step <= 20; step++) {
       Tensor g = tensor(file.floats("grad" + step), size);
-      ops.adam(new AdamStep(rate, beta1, beta2, epsilon, decay, decoupled, step), g, p, m, v);
+      ops.optimizers.adam(
+          new AdamStep(rate, beta1, beta2, epsilon, decay, decoupled, step), g, p, m, v);
       String at = name + ".step" + step;
       if (!file.has(at + ".param")) continue;
       assertClose(at, file.doubles(at + ".param"), p, TOLERANCE);
@@ -86,8 +88,8 @@ class OptimizersTest extends KernelFixture {
       Tensor b = tensor(filled(size, i -> 0.1), size);
       Tensor m = tensor(filled(size, i -> 0.1), size);
       Tensor v = tensor(filled(size, i -> 0.1), size);
-      ops.sgd(new SgdStep(0.1f, 0.9f, 0, 0.01f, true, false), gT, pT, b);
-      ops.adam(new AdamStep(0.01, 0.9, 0.99, 1e-8, 0.1, true, 3), gT, pT, m, v);
+      ops.optimizers.sgd(new SgdStep(0.1f, 0.9f, 0, 0.01f, true, false), gT, pT, b);
+      ops.optimizers.adam(new AdamStep(0.01, 0.9, 0.99, 1e-8, 0.1, true, 3), gT, pT, m, v);
       float[] got = ops.floats(pT);
       assertArrayEquals(filled(size, i -> got[0]), got);
       double d = g[0] + 0.01f * p[0];

@@ -39,7 +39,7 @@ class QuantizedTest extends KernelFixture {
     int blocks = Quantized.blocks(size, block);
     Tensor absmax = backend.allocate(Category.OPTIMIZER_STATE, "x.absmax", blocks);
     Quantized q = new Quantized(codes, absmax, book, block);
-    ops.quantize(tensor(new float[(int) size], (int) size), q);
+    ops.optimizers.quantize(tensor(new float[(int) size], (int) size), q);
     return q;
   }
 
@@ -67,9 +67,9 @@ class QuantizedTest extends KernelFixture {
       float[] x = isSigned ? signed : filled(signed.length, i -> Math.abs(signed[i]));
       for (int block : new int[] {256, 2048}) {
         Quantized q = quantized(x.length, book, block);
-        ops.quantize(tensor(x, x.length), q);
+        ops.optimizers.quantize(tensor(x, x.length), q);
         Tensor back = tensor(x.length);
-        ops.dequantize(q, back);
+        ops.optimizers.dequantize(q, back);
         String at = "nearest." + name + (isSigned ? ".signed" : ".unsigned") + ".b" + block + ".";
         byte[] codes = file.bytes(at + "codes");
         float[] absmax = file.floats(at + "absmax");
@@ -99,11 +99,11 @@ class QuantizedTest extends KernelFixture {
         for (int block : new int[] {1, 16, 256, 8192, size}) {
           Quantized q = quantized(size, book, block);
           float[] x = normal(size);
-          ops.quantize(tensor(x, size), q);
+          ops.optimizers.quantize(tensor(x, size), q);
           float[] absmax = ops.floats(q.absmax());
           byte[] codes = ops.bytes(q.codes());
           Tensor back = tensor(size);
-          ops.dequantize(q, back);
+          ops.optimizers.dequantize(q, back);
           float[] y = ops.floats(back);
           for (int i = 0; i < size; i++) {
             float largest = absmax[i / block];
@@ -164,20 +164,20 @@ class QuantizedTest extends KernelFixture {
       Tensor g = tensor(normal(size), size);
       SgdStep rule = new SgdStep(0.1f, 0.9f, 0, 1e-4f, step == 3, step == 1);
       AdamStep adamRule = new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.1, step == 2, step);
-      ops.sgdQuantized(rule, g, sgd, b);
-      ops.adamQuantized(adamRule, g, adam, m, v);
+      ops.optimizers.sgdQuantized(rule, g, sgd, b);
+      ops.optimizers.adamQuantized(adamRule, g, adam, m, v);
 
       Tensor full = tensor(size);
-      ops.dequantize(b2, full);
-      ops.sgd(rule, g, sgd2, full);
-      ops.quantize(full, b2);
+      ops.optimizers.dequantize(b2, full);
+      ops.optimizers.sgd(rule, g, sgd2, full);
+      ops.optimizers.quantize(full, b2);
       Tensor mean = tensor(size);
       Tensor square = tensor(size);
-      ops.dequantize(m2, mean);
-      ops.dequantize(v2, square);
-      ops.adam(adamRule, g, adam2, mean, square);
-      ops.quantize(mean, m2);
-      ops.quantize(square, v2);
+      ops.optimizers.dequantize(m2, mean);
+      ops.optimizers.dequantize(v2, square);
+      ops.optimizers.adam(adamRule, g, adam2, mean, square);
+      ops.optimizers.quantize(mean, m2);
+      ops.optimizers.quantize(square, v2);
 
       String at = "step " + step;
       if (step == 2) assertArrayEquals(ops.floats(sgd2), ops.floats(sgd), at);
@@ -231,7 +231,7 @@ class QuantizedTest extends KernelFixture {
         w[i] = Math.fma(sums[i], -0.1f, w[i]);
       }
       byte[] codes = codes(sums, g, b, sgdStep.keep());
-      ops.sgdQuantized(sgdStep, tensor(g, size), sgd, b);
+      ops.optimizers.sgdQuantized(sgdStep, tensor(g, size), sgd, b);
       assertArrayEquals(w, ops.floats(sgd), "sgd, step " + step);
       assertArrayEquals(codes, ops.bytes(b.codes()), "b, step " + step);
 
@@ -250,7 +250,7 @@ class QuantizedTest extends KernelFixture {
       }
       byte[] meanCodes = codes(means, g, m, adamStep.keep());
       byte[] squareCodes = codes(squares, g, v, 0);
-      ops.adamQuantized(adamStep, tensor(g, size), adam, m, v);
+      ops.optimizers.adamQuantized(adamStep, tensor(g, size), adam, m, v);
       assertArrayEquals(w, ops.floats(adam), "adam, step " + step);
       assertArrayEquals(meanCodes, ops.bytes(m.codes()), "m, step " + step);
       assertArrayEquals(squareCodes, ops.bytes(v.codes()), "v, step " + step);
@@ -260,7 +260,7 @@ class QuantizedTest extends KernelFixture {
 
   private float[] values(Quantized q) {
     Tensor x = tensor((int) q.codes().size());
-    ops.dequantize(q, x);
+    ops.optimizers.dequantize(q, x);
     return ops.floats(x);
   }
 
@@ -316,13 +316,14 @@ class QuantizedTest extends KernelFixture {
     Quantized v = quantized(size, DynamicTree.unsigned(), block);
     for (int step = 1; step <= gradients.size(); step++) {
       Tensor g = tensor(gradients.get(step - 1), size);
-      ops.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 1e-4f, true, step == 1), g, sgd, b);
-      ops.adamQuantized(new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.1, true, step), g, adam, m, v);
+      ops.optimizers.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 1e-4f, true, step == 1), g, sgd, b);
+      ops.optimizers.adamQuantized(
+          new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.1, true, step), g, adam, m, v);
     }
     List<float[]> results = new ArrayList<>(List.of(ops.floats(sgd), ops.floats(adam)));
     for (Quantized q : List.of(b, m, v)) {
       Tensor full = tensor(size);
-      ops.dequantize(q, full);
+      ops.optimizers.dequantize(q, full);
       results.add(ops.floats(full));
     }
     return results;
@@ -336,8 +337,8 @@ class QuantizedTest extends KernelFixture {
     Quantized m = quantized(size, DynamicTree.signed(), 256);
     Quantized v = quantized(size, DynamicTree.unsigned(), 256);
     backend.ledger().startTimeline();
-    ops.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 0, false, false), g, p, m);
-    ops.adamQuantized(new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1), g, p, m, v);
+    ops.optimizers.sgdQuantized(new SgdStep(0.1f, 0.9f, 0, 0, false, false), g, p, m);
+    ops.optimizers.adamQuantized(new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1), g, p, m, v);
     List<Long> bytes =
         backend.ledger().stopTimeline().stream()
             .filter(e -> e.category() == Category.WORKSPACE && e.allocation())
@@ -359,7 +360,7 @@ class QuantizedTest extends KernelFixture {
       Quantized v = quantized(size, DynamicTree.unsigned(), 256);
       Tensor p = tensor(normal(size), size);
       AdamStep step = new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1);
-      ops.adamQuantized(step, tensor(gradient, size), p, m, v);
+      ops.optimizers.adamQuantized(step, tensor(gradient, size), p, m, v);
       float[] moved = ops.floats(p);
       for (int i = 0; i < size; i++) assertEquals(i != 300, Float.isFinite(moved[i]), "p " + i);
       // The square of an infinite gradient is stored as the largest float.
@@ -390,6 +391,7 @@ class QuantizedTest extends KernelFixture {
     Quantized v = quantized(600, DynamicTree.unsigned(), 512);
     AdamStep step = new AdamStep(1e-3, 0.9, 0.999, 1e-8, 0, true, 1);
     Tensor p = tensor(600);
-    assertThrows(IllegalArgumentException.class, () -> ops.adamQuantized(step, p, p, m, v));
+    assertThrows(
+        IllegalArgumentException.class, () -> ops.optimizers.adamQuantized(step, p, p, m, v));
   }
 }

@@ -1,0 +1,151 @@
+package slimvox.backend;
+
+/** Convolutions (cross-correlations, no bias) of N x H x W x C by O x I x kH x kW. */
+public final class Convolutions {
+  /**
+   * What a device computes, see {@link Device}.
+   *
+   * <p>A workspace's size depends on the geometry and never changes as long as the device is open,
+   * so that a step can be planned before anything runs.
+   */
+  public interface Kernels {
+    /** Scratch bytes of {@link #forward}: reordered weights and the library's own scratch pad. */
+    default long forwardWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** y = x * weight. */
+    default void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+
+    /** Scratch bytes of {@link #forwardAdd}. */
+    default long forwardAddWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** y += x * weight. */
+    default void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+
+    /**
+     * Bytes of a weight in the layout that {@link #forward} brings it into at each call; 0 where it
+     * reads the weight as it is, and then the five methods below are not called.
+     */
+    default long prepackedBytes(Convolution g) {
+      return 0;
+    }
+
+    /** Whether a weight prepacked for one geometry serves the other. */
+    default boolean sameLayout(Convolution a, Convolution b) {
+      return a.equals(b);
+    }
+
+    /** Scratch bytes of {@link #prepack}. */
+    default long prepackWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** Brings a weight into the layout of the geometry, which has {@link #prepackedBytes}. */
+    default void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {}
+
+    /** Scratch bytes of {@link #forwardPrepacked}. */
+    default long forwardPrepackedWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** {@link #forward} with a weight that is prepacked already: the same bits. */
+    default void forwardPrepacked(
+        Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {}
+
+    /** Scratch bytes of {@link #backwardData}. */
+    default long backwardDataWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** dx = dy correlated with the flipped weight. */
+    default void backwardData(
+        Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {}
+
+    /** Scratch bytes of {@link #backwardWeight}. */
+    default long backwardWeightWorkspace(Convolution g) {
+      return 0;
+    }
+
+    /** dweight = (dweight +) x correlated with dy. */
+    default void backwardWeight(
+        Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {}
+  }
+
+  private final Kernels kernels;
+  private final Check check;
+
+  Convolutions(Kernels kernels, Check check) {
+    this.kernels = kernels;
+    this.check = check;
+  }
+
+  /** See {@link Kernels#forward}. */
+  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    shapes(g, x, weight, y);
+    check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, weight, y, w));
+    check.finite(y);
+  }
+
+  /** See {@link Kernels#forwardAdd}. */
+  public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    shapes(g, x, weight, y);
+    check.with(y, kernels.forwardAddWorkspace(g), w -> kernels.forwardAdd(g, x, weight, y, w));
+    check.finite(y);
+  }
+
+  /** See {@link Kernels#prepackedBytes}. */
+  public long prepackedBytes(Convolution g) {
+    return kernels.prepackedBytes(g);
+  }
+
+  /** See {@link Kernels#sameLayout}. */
+  public boolean sameLayout(Convolution a, Convolution b) {
+    return kernels.sameLayout(a, b);
+  }
+
+  /** See {@link Kernels#prepack}. */
+  public void prepack(Convolution g, Tensor weight, Tensor prepacked) {
+    Check.shape(g.weightShape(), weight);
+    Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
+    check.with(
+        prepacked, kernels.prepackWorkspace(g), w -> kernels.prepack(g, weight, prepacked, w));
+  }
+
+  /** See {@link Kernels#forwardPrepacked}; the weight was prepacked for the same layout. */
+  public void forwardPrepacked(Convolution g, Tensor x, Tensor prepacked, Tensor y) {
+    Check.shape(g.inShape(), x);
+    Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
+    Check.shape(g.outShape(), y);
+    check.with(
+        y,
+        kernels.forwardPrepackedWorkspace(g),
+        w -> kernels.forwardPrepacked(g, x, prepacked, y, w));
+    check.finite(y);
+  }
+
+  /** See {@link Kernels#backwardData}. */
+  public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx) {
+    shapes(g, dx, weight, dy);
+    check.with(
+        dx, kernels.backwardDataWorkspace(g), w -> kernels.backwardData(g, dy, weight, dx, w));
+  }
+
+  /** See {@link Kernels#backwardWeight}. */
+  public void backwardWeight(
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate) {
+    shapes(g, x, dweight, dy);
+    check.with(
+        dweight,
+        kernels.backwardWeightWorkspace(g),
+        w -> kernels.backwardWeight(g, x, dy, dweight, accumulate, w));
+  }
+
+  private static void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    Check.shape(g.inShape(), x);
+    Check.shape(g.weightShape(), weight);
+    Check.shape(g.outShape(), y);
+  }
+}

@@ -1,0 +1,169 @@
+package slimvox.backend;
+
+import java.util.List;
+import slimvox.memory.Category;
+
+/** Operations that take each element by itself. */
+public final class Elementwise {
+  /** What a device computes, see {@link Device}. */
+  public interface Kernels {
+    /** x = value, whatever its type. */
+    default void fill(Tensor x, float value) {}
+
+    /** y = x, of any type. */
+    default void copy(Tensor x, Tensor y) {}
+
+    /** y = y + alpha x. */
+    default void axpy(float alpha, Tensor x, Tensor y) {}
+
+    /**
+     * y += alpha step r, r = x / step rounded to the nearest whole number, ties to even; step is a
+     * power of two, alpha 1 or -1.
+     *
+     * @param largest one float32 number that becomes the larger of itself and the largest |y|; null
+     *     if nobody asks for it
+     */
+    default void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {}
+
+    /** y = max(x, 0); in place allowed. */
+    default void relu(Tensor x, Tensor y) {}
+
+    /** dx = dy where y > 0, else 0; in place on dy allowed. */
+    default void reluBackward(Tensor y, Tensor dy, Tensor dx) {}
+
+    /** y = tanh(x); in place allowed. */
+    default void tanh(Tensor x, Tensor y) {}
+
+    /** dx = dy (1 - y^2); in place on dy allowed. */
+    default void tanhBackward(Tensor y, Tensor dy, Tensor dx) {}
+
+    /** The place of the first of these tensors with an element that is not finite; -1 if none. */
+    default int firstNotFinite(List<Tensor> tensors) {
+      return -1;
+    }
+
+    /**
+     * flag = 1 if x has an element that is not finite, else as it was; one int32 number. Nothing is
+     * waited for.
+     */
+    default void markNotFinite(Tensor x, Tensor flag) {}
+  }
+
+  private final Kernels kernels;
+  private final Backend backend;
+  private Tensor gathered; // null: addRounded answers
+  private Tensor answer;
+
+  Elementwise(Kernels kernels, Backend backend) {
+    this.kernels = kernels;
+    this.backend = backend;
+  }
+
+  /** See {@link Kernels#fill}. */
+  public void fill(Tensor x, float value) {
+    kernels.fill(x, value);
+  }
+
+  /** See {@link Kernels#copy}. */
+  public void copy(Tensor x, Tensor y) {
+    Check.length(y, x.type(), x.size());
+    Check.expect(x.shape(), y);
+    kernels.copy(x, y);
+  }
+
+  /** See {@link Kernels#axpy}. */
+  public void axpy(float alpha, Tensor x, Tensor y) {
+    Check.same(x, y);
+    kernels.axpy(alpha, x, y);
+  }
+
+  /** See {@link Kernels#addRounded}. */
+  public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
+    Check.same(x, y);
+    if (largest != null) Check.length(largest, DataType.FLOAT32, 1);
+    kernels.addRounded(alpha, x, step, y, largest);
+  }
+
+  /** The same; returns the largest |y|, 0 while {@link #gatherLargest} gathers it. */
+  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
+    if (gathered != null) {
+      addRounded(alpha, x, step, y, gathered);
+      return 0;
+    }
+    if (answer == null) {
+      long address = backend.device().allocateBlock(4);
+      answer =
+          new Tensor(
+              backend,
+              Shape.of(1),
+              DataType.FLOAT32,
+              Category.WORKSPACE,
+              "largest",
+              address,
+              -1,
+              null);
+    }
+    fill(answer, 0);
+    addRounded(alpha, x, step, y, answer);
+    return backend.ops().floats(answer)[0];
+  }
+
+  void close() {
+    if (answer != null) backend.device().freeBlock(answer.address());
+    answer = null;
+  }
+
+  /**
+   * From now on {@link #addRounded(float, Tensor, float, Tensor)} does not wait for its answer: the
+   * largest of all is gathered in a float32 number, which the caller sets to 0 before and looks at
+   * later.
+   *
+   * @param largest null to have answers again
+   */
+  public void gatherLargest(Tensor largest) {
+    if (largest != null) Check.length(largest, DataType.FLOAT32, 1);
+    gathered = largest;
+  }
+
+  /** See {@link Kernels#relu}. */
+  public void relu(Tensor x, Tensor y) {
+    Check.same(x, y);
+    kernels.relu(x, y);
+  }
+
+  /** See {@link Kernels#reluBackward}. */
+  public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
+    Check.same(y, dy, dx);
+    kernels.reluBackward(y, dy, dx);
+  }
+
+  /** See {@link Kernels#tanh}. */
+  public void tanh(Tensor x, Tensor y) {
+    Check.same(x, y);
+    kernels.tanh(x, y);
+  }
+
+  /** See {@link Kernels#tanhBackward}. */
+  public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+    Check.same(y, dy, dx);
+    kernels.tanhBackward(y, dy, dx);
+  }
+
+  /** True if every element is finite. */
+  public boolean isFinite(Tensor x) {
+    return firstNotFinite(List.of(x)) < 0;
+  }
+
+  /** See {@link Kernels#firstNotFinite}. */
+  public int firstNotFinite(List<Tensor> tensors) {
+    tensors.forEach(Check::float32);
+    return kernels.firstNotFinite(tensors);
+  }
+
+  /** See {@link Kernels#markNotFinite}. */
+  public void markNotFinite(Tensor x, Tensor flag) {
+    Check.float32(x);
+    Check.length(flag, DataType.INT32, 1);
+    kernels.markNotFinite(x, flag);
+  }
+}
