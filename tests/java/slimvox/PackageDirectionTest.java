@@ -18,10 +18,13 @@ import org.junit.jupiter.api.Test;
 
 /** Which package may use which: nothing points back. */
 class PackageDirectionTest {
-  /** What each package may use besides itself; {@code storage} is open to all. */
+  /**
+   * What each package may use besides itself; {@code settings} and {@code storage} are open to all.
+   */
   private static final Map<String, List<String>> MAY_USE =
       Map.ofEntries(
           Map.entry("memory", List.of()),
+          Map.entry("settings", List.of()),
           Map.entry("storage", List.of()),
           Map.entry("vector", List.of()),
           Map.entry("backend", List.of("memory", "vector")),
@@ -93,7 +96,7 @@ class PackageDirectionTest {
     for (var entry : MAY_USE.entrySet()) {
       List<String> forbidden = new ArrayList<>(MAY_USE.keySet());
       forbidden.remove(entry.getKey());
-      forbidden.remove("storage");
+      forbidden.removeAll(List.of("settings", "storage"));
       forbidden.removeAll(entry.getValue());
       String[] packages = forbidden.stream().map(p -> "slimvox." + p + "..").toArray(String[]::new);
       noClasses()

@@ -4,6 +4,8 @@ import java.util.Locale;
 
 /** What a binary convolution binarizes, and when. W is for weights, A for activations. */
 public enum BinaryScheme {
+  /** Nothing: float weights and activations. */
+  NONE,
   /**
    * W1A32, standard: binary weights in forward and backward, real activations (XNOR-Net's
    * Binary-Weight-Networks, arXiv 1603.05279).
@@ -22,7 +24,7 @@ public enum BinaryScheme {
 
   /** Whether the network is evaluated with binary weights. */
   public boolean binaryWeights() {
-    return this != W32A1;
+    return this != NONE && this != W32A1;
   }
 
   /** Whether a convolution sees signs only. */

@@ -1,74 +1,106 @@
 package slimvox.recipe;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import slimvox.audio.ReadSettings;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Setting;
 
 /**
  * Section {@code data} of a {@link Recipe}: speech to train and to validate with.
  *
  * <p>Relative paths start at the working directory.
- *
- * @param trainCorpus folder of the training corpus: a Kaldi folder or a folder of speaker folders.
- *     Default null, not set: {@link #trainFolder} then says so
- * @param trainSpeakers names of speaker lists ({@code NAME.speakers} in the training corpus) to
- *     train with. Default [], all speakers
- * @param trainWords words whose recordings are trained with, for text-dependent verification of
- *     them; needs the corpus' file {@code utt2word}. Default [], whatever is said
- * @param validationCorpus folder that the trials' utterances are in. Default null: the training
- *     corpus
- * @param trials trials to validate with: the name of a list in the validation corpus' folder {@code
- *     trials}, or the path of a file; with folds, the kind of trials made among the fold's test
- *     speakers. Default null: no validation
- * @param fold which part of the speakers is left out for testing, 0 to folds - 1. Default 0
- * @param folds into how many parts the speakers are divided, 2 or more; 0 for no folds. Default 0
- * @param frames frames of a training example (10 ms each with the usual features). Default 200
- * @param speeds playback speeds of the training utterances; a speaker at another speed counts as
- *     another speaker, so there are speakers x speeds classes; 0.5 to 2, with 1.0. Default [1.0]
- * @param specAugment masks over training examples
- * @param joinUtterances how many utterances of one speaker are joined before a training example is
- *     cut out, for corpora of single words. Default 1
- * @param cacheFolder where computed features are kept between runs. Default null: in memory only
- * @param loaderThreads threads that prepare batches in the background. Default 1
- * @param resample whether recordings of another sample rate than 16 kHz are resampled; if not they
- *     are refused. Default false
- * @param longestMinutes longest recording; a longer one is refused. Default null: 120
  */
 public record DataSettings(
-    String trainCorpus,
-    List<String> trainSpeakers,
-    List<String> trainWords,
-    String validationCorpus,
-    String trials,
-    int fold,
-    int folds,
-    int frames,
-    List<Double> speeds,
+    @Setting(
+            "Folder of the training corpus: a Kaldi folder or a folder of speaker folders. null:"
+                + " not set, which a run refuses.")
+        String trainCorpus,
+    @Setting(
+            value =
+                "Names of speaker lists (NAME.speakers in the training corpus) to train with; []:"
+                    + " all speakers.",
+            byDefault = "[]")
+        List<String> trainSpeakers,
+    @Setting(
+            value =
+                "Words whose recordings are trained with, for text-dependent verification of them;"
+                    + " needs the corpus' file utt2word. []: whatever is said.",
+            byDefault = "[]")
+        List<String> trainWords,
+    @Setting("Folder that the trials' utterances are in. null: the training corpus.")
+        String validationCorpus,
+    @Setting(
+            "Trials to validate with: the name of a list in the validation corpus' folder trials,"
+                + " or the path of a file; with folds, the kind of trials made among the fold's"
+                + " test speakers. null: no validation.")
+        String trials,
+    @Setting(
+            value = "Which part of the speakers is left out for testing, 0 to folds - 1.",
+            byDefault = "0")
+        int fold,
+    @Setting(
+            value = "Into how many parts the speakers are divided, 2 or more; 0: no folds.",
+            byDefault = "0")
+        int folds,
+    @Setting(
+            value = "Frames of a training example, 10 ms each with the usual features.",
+            byDefault = "200",
+            range = "1..100000")
+        int frames,
+    @Setting(
+            value =
+                "Playback speeds of the training utterances, 1.0 among them; a speaker at another"
+                    + " speed counts as another speaker: there are speakers x speeds classes.",
+            byDefault = "[1.0]",
+            range = "0.5..2")
+        List<Double> speeds,
     SpecAugment specAugment,
-    int joinUtterances,
-    String cacheFolder,
-    int loaderThreads,
-    // Not written where they are the default: earlier recipes keep their hashes.
-    @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean resample,
-    @JsonInclude(JsonInclude.Include.NON_NULL) Double longestMinutes) {
+    @Setting(
+            value =
+                "Utterances of one speaker that are joined before a training example is cut out,"
+                    + " for corpora of single words.",
+            byDefault = "1",
+            range = "1..1000")
+        int joinUtterances,
+    @Setting(
+            value = "Where computed features are kept between runs. null: in memory only.",
+            decidesBits = false)
+        String cacheFolder,
+    @Setting(
+            value = "Threads that prepare batches in the background.",
+            byDefault = "1",
+            range = "1..1024",
+            decidesBits = false)
+        int loaderThreads,
+    @Setting(
+            value =
+                "Resample recordings of another sample rate than 16 kHz, which are refused"
+                    + " otherwise.",
+            byDefault = "false",
+            omitDefault = true)
+        boolean resample,
+    @Setting(
+            value = "Longest recording in minutes; a longer one is refused. null: 120.",
+            range = "0.001..100000",
+            omitDefault = true)
+        Double longestMinutes) {
 
   /**
-   * One time mask and one frequency mask of random width (Park et al. 2019, arXiv 1904.08779, as in
-   * WeSpeaker).
-   *
-   * @param probability share of the training examples that are masked, 0 for none. Default 0
-   * @param timeFrames widest time mask, in frames. Default 10
-   * @param frequencyBins widest frequency mask, in bins. Default 8
+   * Section {@code specAugment}: one time mask and one frequency mask of random width (Park et al.
+   * 2019, arXiv 1904.08779, as in WeSpeaker).
    */
-  public record SpecAugment(double probability, int timeFrames, int frequencyBins) {
-    public SpecAugment {
-      InvalidSetting.range("data.specAugment.probability", probability, 0, 1);
-      InvalidSetting.range("data.specAugment.timeFrames", timeFrames, 0, 65536);
-      InvalidSetting.range("data.specAugment.frequencyBins", frequencyBins, 0, 65536);
-    }
-
+  public record SpecAugment(
+      @Setting(
+              value = "Share of the training examples that are masked.",
+              byDefault = "0",
+              range = "0..1")
+          double probability,
+      @Setting(value = "Widest time mask, in frames.", byDefault = "10", range = "0..65536")
+          int timeFrames,
+      @Setting(value = "Widest frequency mask, in bins.", byDefault = "8", range = "0..65536")
+          int frequencyBins) {
     /** The masks; a width of 0 is no mask of that kind. */
     public slimvox.audio.SpecAugment masks() {
       return new slimvox.audio.SpecAugment(
@@ -81,21 +113,15 @@ public record DataSettings(
   }
 
   public DataSettings {
-    notEmpty("data.trainCorpus", trainCorpus);
-    notEmpty("data.validationCorpus", validationCorpus);
-    notEmpty("data.trials", trials);
-    notEmpty("data.cacheFolder", cacheFolder);
-    for (String list : trainSpeakers) InvalidSetting.text("data.trainSpeakers", list);
     trainSpeakers = distinct("data.trainSpeakers", trainSpeakers);
-    for (String word : trainWords) InvalidSetting.text("data.trainWords", word);
     trainWords = distinct("data.trainWords", trainWords);
     if (folds == 0) {
       if (fold != 0) {
         throw new InvalidSetting("data.fold", fold + " has no effect without data.folds");
       }
     } else {
-      InvalidSetting.range("data.folds", folds, 2, 10_000);
-      InvalidSetting.range("data.fold", fold, 0, folds - 1);
+      within("data.folds", folds, 2, 10_000);
+      within("data.fold", fold, 0, folds - 1);
       if (!trainSpeakers.isEmpty()) {
         throw new InvalidSetting(
             "data.trainSpeakers", "has no effect with data.folds, which chooses the speakers");
@@ -105,21 +131,17 @@ public record DataSettings(
             "data.validationCorpus", "has no effect with data.folds, which tests within a corpus");
       }
     }
-    InvalidSetting.range("data.frames", frames, 1, 100_000);
     if (speeds.isEmpty()) throw new InvalidSetting("data.speeds", "is empty; [1.0] is no change");
-    for (Double speed : speeds) {
-      InvalidSetting.range("data.speeds", speed == null ? Double.NaN : speed, 0.5, 2);
-    }
     speeds = distinct("data.speeds", speeds);
     if (!speeds.contains(1.0)) {
       throw new InvalidSetting("data.speeds", speeds + " lacks 1.0, the recordings as they are");
     }
-    InvalidSetting.range("data.joinUtterances", joinUtterances, 1, 1000);
-    InvalidSetting.range("data.loaderThreads", loaderThreads, 1, 1024);
-    InvalidSetting.range("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);
-    if (longestMinutes != null) {
-      InvalidSetting.range("data.longestMinutes", longestMinutes, 0.001, 100_000);
-    }
+    within("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);
+  }
+
+  private static void within(String key, int value, int least, int most) {
+    if (value >= least && value <= most) return;
+    throw InvalidSetting.notAllowed(key, value, least + " to " + most);
   }
 
   /** How recordings are read. */
@@ -144,10 +166,6 @@ public record DataSettings(
   /** The folder that the trials' utterances are in: the training corpus' own if not set. */
   public Path validationFolder() {
     return validationCorpus == null ? trainFolder() : Path.of(validationCorpus);
-  }
-
-  private static void notEmpty(String key, String text) {
-    if (text != null) InvalidSetting.text(key, text);
   }
 
   private static <T> List<T> distinct(String key, List<T> values) {

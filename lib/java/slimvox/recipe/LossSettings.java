@@ -1,37 +1,42 @@
 package slimvox.recipe;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
-import java.util.List;
 import slimvox.loss.MarginSchedule;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Setting;
 
-/**
- * Section {@code loss} of a {@link Recipe}: AAM-softmax.
- *
- * @param scale factor of the cosines, s. Default 32
- * @param margin the additive angular margin and how it grows
- * @param easyMargin whether the margin applies only to angles under 90 degrees. Default false
- */
-public record LossSettings(double scale, Margin margin, boolean easyMargin) {
+/** Section {@code loss} of a {@link Recipe}: AAM-softmax. */
+public record LossSettings(
+    @Setting(value = "Factor of the cosines, s.", byDefault = "32", range = ">0") double scale,
+    Margin margin,
+    @Setting(
+            value = "Whether the margin applies only to angles under 90 degrees.",
+            byDefault = "false")
+        boolean easyMargin) {
 
   /**
-   * A margin that grows from one value to another.
+   * Section {@code margin}: a margin that grows from one value to another.
    *
    * <p>WeSpeaker's increase from epoch 20 to epoch 40, which counts from 1, is {@code start: 19
    * epochs} and {@code end: 39 epochs}.
-   *
-   * @param initial margin before the start, in radians. Default 0
-   * @param last key {@code final}: margin from the end on, in radians. Default 0.2
-   * @param start when it begins to grow, as a {@link Span} from the beginning of the run. Default
-   *     40 %
-   * @param end when it has its final value. Default 70 %
-   * @param increase {@code exponential} (WeSpeaker's) or {@code linear}. Default exponential
    */
   public record Margin(
-      double initial, @JsonProperty("final") double last, Span start, Span end, String increase) {
+      @Setting(
+              value = "The angular margin before the start, in radians.",
+              byDefault = "0",
+              range = "0..1.5")
+          double initial,
+      @Setting(
+              value = "The margin from the end on, in radians.",
+              key = "final",
+              byDefault = "0.2",
+              range = "0..1.5")
+          double last,
+      @Setting(value = "When it begins to grow, from the beginning of the run.", byDefault = "40 %")
+          Span start,
+      @Setting(value = "When it has its final value.", byDefault = "70 %") Span end,
+      @Setting(value = "The form between; WeSpeaker's is exponential.", byDefault = "exponential")
+          MarginSchedule.Increase increase) {
     public Margin {
-      InvalidSetting.range("loss.margin.initial", initial, 0, 1.5);
-      InvalidSetting.range("loss.margin.final", last, 0, 1.5);
-      InvalidSetting.oneOf("loss.margin.increase", increase, List.of("exponential", "linear"));
       if (start.unit() == end.unit() && start.amount() > end.amount()) {
         throw new InvalidSetting(
             "loss.margin.end", end + " is not possible; the margin starts to grow at " + start);
@@ -52,15 +57,7 @@ public record LossSettings(double scale, Margin margin, boolean easyMargin) {
             "loss.margin.end",
             end + " (step " + to + ") comes before loss.margin.start, step " + from);
       }
-      MarginSchedule.Increase form =
-          increase.equals("linear")
-              ? MarginSchedule.Increase.LINEAR
-              : MarginSchedule.Increase.EXPONENTIAL;
-      return new MarginSchedule(initial, last, from, to, form);
+      return new MarginSchedule(initial, last, from, to, increase);
     }
-  }
-
-  public LossSettings {
-    InvalidSetting.above("loss.scale", scale, 0);
   }
 }

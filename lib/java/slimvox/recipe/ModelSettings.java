@@ -1,103 +1,112 @@
 package slimvox.recipe;
 
-import java.util.Arrays;
-import java.util.List;
-import java.util.Locale;
 import slimvox.models.ModelSpec;
-import slimvox.models.Models;
 import slimvox.models.Reversal;
 import slimvox.models.Saving;
+import slimvox.settings.Setting;
 
-/**
- * Section {@code model} of a {@link Recipe}: the network.
- *
- * @param name one of {@link Models#names()}, for example ResNet18. Default ResNet34
- * @param width channels of the first stage (WeSpeaker's m_channels); later stages have 2, 4 and 8
- *     times as many. Default 32
- * @param embeddingSize values of an embedding. Default 256
- * @param pooling how frames become one vector: {@code tstp} (mean and standard deviation) or {@code
- *     astp} (the same weighted by attention), both over frames, or {@code gsp} (mean and deviation
- *     over frames and frequencies together). Default tstp
- * @param bins feature values of one frame: log-mel bins, or the dimension of the corpus' own
- *     features. Default 80
- * @param reversible which blocks are reversible: {@code none}, {@code partial} (type I) or {@code
- *     full} (type II). Default none
- * @param units how a block becomes reversible: {@code a}, {@code b} or {@code c}, see {@link
- *     Reversal.Units}. Default c
- * @param order where reversible blocks normalize: {@code pre} (before each convolution) or {@code
- *     post}. Default pre
- * @param streams reversible streams in {@code float} or {@code fixed} point; fixed undoes a forward
- *     to the bit. Default float
- * @param recompute {@code none}, or {@code checkpoint}: keep the blocks' inputs only and compute
- *     them again. Default none
- * @param slice inner channels of a reversible block that are in memory at a time in the first
- *     stage, four times as many in each following one; 0: all. Default 0
- * @param rebuild keep the outputs of convolutions only, and rebuild batch normalization and ReLU
- *     from them. Default false
- * @param keep outputs of inner convolutions of reversible blocks that are kept instead of computed
- *     again, narrow ones first: as many as need no more bytes than so many streams. Default 0
- * @param binary which convolutions are binary
- */
+/** Section {@code model} of a {@link Recipe}: the network. */
 public record ModelSettings(
-    String name,
-    int width,
-    int embeddingSize,
-    String pooling,
-    int bins,
-    String reversible,
-    String units,
-    String order,
-    String streams,
-    String recompute,
-    int slice,
-    boolean rebuild,
-    int keep,
+    @Setting(
+            value =
+                "The network: ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, ResNet221,"
+                    + " ResNet293, DF-ResNet56, DF-ResNet110, DF-ResNet179, DF-ResNet233,"
+                    + " Gemini-DF-ResNet60, Gemini-DF-ResNet114, Gemini-DF-ResNet183 or"
+                    + " Gemini-DF-ResNet237.",
+            byDefault = "ResNet34",
+            flag = "--model")
+        String name,
+    @Setting(
+            value = "Channels of the first stage; later ones have 2, 4 and 8 times as many.",
+            byDefault = "32",
+            range = "1..4096",
+            flag = "--width")
+        int width,
+    @Setting(
+            value = "Values of an embedding.",
+            byDefault = "256",
+            range = "1..65536",
+            flag = "--embedding-size")
+        int embeddingSize,
+    @Setting(
+            value =
+                "How frames become one vector: tstp (mean and deviation over frames), astp (the"
+                    + " same by attention) or gsp (over frames and frequencies together).",
+            byDefault = "tstp",
+            flag = "--pooling")
+        ModelSpec.Pooling pooling,
+    @Setting(
+            value =
+                "Feature values of a frame: log-mel bins, or the dimension of the corpus' own"
+                    + " features.",
+            byDefault = "80",
+            range = "1..65536",
+            flag = "--bins")
+        int bins,
+    @Setting(
+            value =
+                "Which blocks are reversible: none, partial (type I: blocks that keep their shape)"
+                    + " or full (type II: all, and down-sampling by space to depth).",
+            byDefault = "none",
+            flag = "--reversible")
+        Reversal.Kind reversible,
+    @Setting(
+            value =
+                "What becomes of a block: a (one unit on half the channels each), b (two such units"
+                    + " with half the inner width) or c (one function of the block's own width).",
+            byDefault = "c",
+            flag = "--units")
+        Reversal.Units units,
+    @Setting(
+            value =
+                "Reversible blocks normalize before each convolution (pre) or behind it (post).",
+            byDefault = "pre",
+            flag = "--order")
+        Reversal.Order order,
+    @Setting(
+            value = "Reversible streams in float, or fixed point, which is undone to the bit.",
+            byDefault = "float",
+            flag = "--streams")
+        Saving.Streams streams,
+    @Setting(
+            value = "none, or checkpoint: of each ordinary block only the input is kept.",
+            byDefault = "none",
+            flag = "--recompute")
+        Saving.Recompute recompute,
+    @Setting(
+            value =
+                "Inner channels of a reversible block that are in memory at a time in the first"
+                    + " stage, four times as many in each following one; 0: all.",
+            byDefault = "0",
+            range = "0..65536",
+            flag = "--slice")
+        int slice,
+    @Setting(
+            value = "Keep the outputs of convolutions only; rebuild normalization and ReLU.",
+            byDefault = "false",
+            flag = "--rebuild")
+        boolean rebuild,
+    @Setting(
+            value =
+                "Outputs of inner convolutions of reversible blocks that are kept instead of"
+                    + " computed again, narrow ones first: as many as need no more bytes than so"
+                    + " many streams.",
+            byDefault = "0",
+            range = "0..65536",
+            flag = "--keep")
+        int keep,
     BinarySettings binary) {
-  public ModelSettings {
-    InvalidSetting.oneOf("model.name", name, Models.names());
-    InvalidSetting.range("model.width", width, 1, 4096);
-    InvalidSetting.range("model.embeddingSize", embeddingSize, 1, 65536);
-    InvalidSetting.oneOf(
-        "model.pooling",
-        pooling,
-        Arrays.stream(ModelSpec.Pooling.values()).map(ModelSpec.Pooling::key).toList());
-    InvalidSetting.range("model.bins", bins, 1, 65536);
-    InvalidSetting.oneOf("model.reversible", reversible, keys(Reversal.Kind.values()));
-    InvalidSetting.oneOf("model.units", units, keys(Reversal.Units.values()));
-    InvalidSetting.oneOf("model.order", order, keys(Reversal.Order.values()));
-    InvalidSetting.oneOf("model.streams", streams, keys(Saving.Streams.values()));
-    InvalidSetting.oneOf("model.recompute", recompute, keys(Saving.Recompute.values()));
-    InvalidSetting.range("model.slice", slice, 0, 65536);
-    InvalidSetting.range("model.keep", keep, 0, 65536);
-    if (binary == null) binary = BinarySettings.NONE;
-  }
 
-  private static List<String> keys(Enum<?>[] constants) {
-    return Arrays.stream(constants).map(Reversal::key).toList();
-  }
-
-  private static String constant(String key) {
-    return key.toUpperCase(Locale.ROOT);
-  }
-
-  /** What {@link Models#build} needs. */
+  /** What {@link slimvox.models.Models#build} needs. */
   public ModelSpec spec() {
     return new ModelSpec(
         name,
         width,
         bins,
         embeddingSize,
-        ModelSpec.Pooling.valueOf(constant(pooling)),
-        new Reversal(
-            Reversal.Kind.valueOf(constant(reversible)),
-            Reversal.Units.valueOf(constant(units)),
-            Reversal.Order.valueOf(constant(order))),
-        new Saving(
-                Saving.Recompute.valueOf(constant(recompute)),
-                slice,
-                rebuild,
-                Saving.Streams.valueOf(constant(streams)))
-            .withKeep(keep),
+        pooling,
+        new Reversal(reversible, units, order),
+        new Saving(recompute, slice, rebuild, streams).withKeep(keep),
         binary.binarization());
   }
 }

@@ -6,7 +6,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HexFormat;
 import java.util.List;
+import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.settings.Declared;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Setting;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
 
@@ -16,23 +20,18 @@ import slimvox.storage.Sha256;
  * <p>On disk a recipe is YAML with these sections and keys; what a file leaves out, or gives as
  * null, has its default. A key in a text is dotted: {@code model.width=8}. Unknown keys, wrong
  * types and impossible values are refused in one line with file, line, key and what is allowed.
- *
- * @param seed where all random numbers of the run start from. Default 42
- * @param model the network
- * @param data speech to train and to validate with
- * @param loss AAM-softmax
- * @param optimizer update rule and learning rate
- * @param transfer what is taken over from trained networks
- * @param run how long, on what, and what is kept
  */
 public record Recipe(
-    long seed,
+    @Setting(value = "Where all random numbers of the run start from.", byDefault = "42") long seed,
     ModelSettings model,
     DataSettings data,
     LossSettings loss,
     OptimizerSettings optimizer,
     TransferSettings transfer,
     RunSettings run) {
+
+  /** What settings there are. */
+  public static final Declared<Recipe> SETTINGS = Declared.of(Recipe.class);
 
   /** The recipes that ship with SlimVox, for {@link #shipped}. */
   public static final List<String> SHIPPED = List.of("quick-start", "wespeaker-resnet34");
@@ -41,6 +40,10 @@ public record Recipe(
   private static final int LEAST_FRAMES = 9;
 
   public Recipe {
+    if (!Models.names().contains(model.name())) {
+      throw InvalidSetting.notAllowed(
+          "model.name", model.name(), String.join(", ", Models.names()));
+    }
     long values = (long) run.batch() * data.frames() * model.bins();
     if (values > Integer.MAX_VALUE - 8) {
       throw new InvalidSetting(
@@ -55,7 +58,7 @@ public record Recipe(
     }
     String savingFault = Models.savingFault(model.spec());
     if (savingFault != null) throw new InvalidSetting("model.reversible", savingFault);
-    if (model.pooling().equals("tstp") && data.frames() < LEAST_FRAMES) {
+    if (model.pooling() == ModelSpec.Pooling.TSTP && data.frames() < LEAST_FRAMES) {
       throw new InvalidSetting(
           "data.frames",
           "%d is not possible with tstp pooling; allowed is at least %d"
@@ -65,65 +68,7 @@ public record Recipe(
 
   /** The recipe that an empty file would give. */
   public static Recipe defaults() {
-    return new Recipe(
-        42,
-        new ModelSettings(
-            "ResNet34",
-            32,
-            256,
-            "tstp",
-            80,
-            "none",
-            "c",
-            "pre",
-            "float",
-            "none",
-            0,
-            false,
-            0,
-            null),
-        new DataSettings(
-            null,
-            List.of(),
-            List.of(),
-            null,
-            null,
-            0,
-            0,
-            200,
-            List.of(1.0),
-            new DataSettings.SpecAugment(0, 10, 8),
-            1,
-            null,
-            1,
-            false,
-            null),
-        new LossSettings(
-            32,
-            new LossSettings.Margin(0, 0.2, Span.percent(40), Span.percent(70), "exponential"),
-            false),
-        new OptimizerSettings(
-            "sgd",
-            new OptimizerSettings.Rate("exponential", 0.1, 5e-5, Span.steps(0)),
-            1e-4,
-            0.9,
-            true,
-            null,
-            null,
-            "after-backward",
-            new OptimizerSettings.State(32, null, null, null, null)),
-        TransferSettings.NONE,
-        new RunSettings(
-            Span.epochs(150),
-            128,
-            Span.epochs(1),
-            Span.epochs(1),
-            3,
-            "best",
-            false,
-            null,
-            0,
-            null));
+    return SETTINGS.defaults();
   }
 
   /**
@@ -134,7 +79,7 @@ public record Recipe(
    * @throws InputException if the file or a setting cannot be used
    */
   public static Recipe read(Path file, String... settings) {
-    return RecipeReader.read(file).with(settings).recipe();
+    return SETTINGS.read(file, settings);
   }
 
   /**
@@ -144,7 +89,7 @@ public record Recipe(
    * @throws InputException as {@link #read}
    */
   public static Recipe parse(String yaml, String name, String... settings) {
-    return RecipeReader.parse(yaml, name).with(settings).recipe();
+    return SETTINGS.parse(yaml, name, settings);
   }
 
   /**
@@ -174,7 +119,7 @@ public record Recipe(
    * @throws InputException if a setting cannot be used
    */
   public Recipe with(String... settings) {
-    return RecipeReader.of(this).with(settings).recipe();
+    return SETTINGS.with(this, settings);
   }
 
   /**
@@ -182,7 +127,7 @@ public record Recipe(
    * came later are left out where they are the default, so that hashes stay.
    */
   public String toYaml() {
-    return RecipeReader.toYaml(this);
+    return SETTINGS.toYaml(this);
   }
 
   /** The first 12 hexadecimal digits of the SHA-256 of {@link #toYaml()}. */

@@ -1,56 +1,95 @@
 package slimvox.recipe;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
-import java.util.List;
 import slimvox.memory.MemoryBudget;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Setting;
 
-/**
- * Section {@code run} of a {@link Recipe}: how long, on what, and what is kept.
- *
- * @param length how long to train, in steps or epochs (a {@link Span}); an epoch has utterances /
- *     batch steps, to the nearest, at least 1. Default 150 epochs
- * @param batch training examples of one step. Default 128
- * @param validateEvery how often to validate, and at the end; 0 steps: never. Default 1 epoch
- * @param checkpointEvery how often to write a checkpoint, and at the end; 0 steps: at the end only.
- *     Default 1 epoch
- * @param keepCheckpoints how many of the latest checkpoints stay. Default 3
- * @param backend what computes: {@code cuda} (an NVIDIA card), {@code cpu}, or {@code best}, a card
- *     where there is one that can be used and else the CPU. Default best
- * @param tf32 whether a card may round the factors of matrix products and convolutions to 10 bits
- *     of mantissa, which is faster on cards of compute capability 8.0 and newer; other devices
- *     never do. Default false
- * @param lossEvery how many steps go on before the device is waited for and their losses are read
- *     together; a loss that is not finite stops the run then, and before any checkpoint. With 1 it
- *     stops the run before a parameter has changed, and the layer is named. The bits of the run are
- *     the same. Default null: 10 on a card, 1 on the CPU
- * @param threads threads that compute; 0: all cores. Default 0
- * @param memoryBudget the most bytes the run may use, as in {@code 11GB} or {@code 512MiB}; a run
- *     that needs more is refused before it starts. Default null: no limit
- */
+/** Section {@code run} of a {@link Recipe}: how long, on what, and what is kept. */
 public record RunSettings(
-    Span length,
-    int batch,
-    Span validateEvery,
-    Span checkpointEvery,
-    int keepCheckpoints,
-    String backend,
-    boolean tf32,
-    @JsonInclude(JsonInclude.Include.NON_NULL) Integer lossEvery,
-    int threads,
-    String memoryBudget) {
+    @Setting(
+            value =
+                "How long to train; an epoch has utterances / batch steps, to the nearest, at least"
+                    + " 1.",
+            byDefault = "150 epochs")
+        Span length,
+    @Setting(
+            value = "Training examples of one step.",
+            byDefault = "128",
+            range = "1..1048576",
+            decidesBits = false)
+        int batch,
+    @Setting(
+            value = "How often to validate, and at the end; 0 steps: never.",
+            byDefault = "1 epoch",
+            decidesBits = false)
+        Span validateEvery,
+    @Setting(
+            value = "How often to write a checkpoint, and at the end; 0 steps: at the end only.",
+            byDefault = "1 epoch",
+            decidesBits = false)
+        Span checkpointEvery,
+    @Setting(
+            value = "How many of the latest checkpoints stay.",
+            byDefault = "3",
+            range = "1..1000000",
+            decidesBits = false)
+        int keepCheckpoints,
+    @Setting(
+            value =
+                "What computes: cuda (an NVIDIA card), cpu, or best, the first of them that can be"
+                    + " used here.",
+            byDefault = "best",
+            flag = "--backend")
+        Device backend,
+    @Setting(
+            value =
+                "Let a card round factors of products and convolutions to 10 bits of mantissa,"
+                    + " which is faster on cards of compute capability 8.0 and newer; other devices"
+                    + " never do.",
+            byDefault = "false",
+            flag = "--tf32")
+        boolean tf32,
+    @Setting(
+            value =
+                "Steps that go on before the device is waited for and their losses are read"
+                    + " together; a loss that is not finite stops the run then, and before any"
+                    + " checkpoint. With 1 it stops the run before a parameter has changed, and the"
+                    + " layer is named. The bits of the run are the same. null: 10 on a card, 1 on"
+                    + " the CPU.",
+            range = "1..10000",
+            decidesBits = false,
+            omitDefault = true)
+        Integer lossEvery,
+    @Setting(
+            value = "Threads of the CPU; 0: all cores.",
+            byDefault = "0",
+            range = "0..4096",
+            flag = "--threads",
+            decidesBits = false)
+        int threads,
+    @Setting(
+            value =
+                "The most bytes the run may use; one that needs more is refused before it starts."
+                    + " null: no limit.",
+            range = "a size, as in 11GB or 512MiB",
+            flag = "--budget",
+            decidesBits = false)
+        String memoryBudget) {
+  /** What computes. */
+  public enum Device {
+    BEST,
+    CPU,
+    CUDA
+  }
+
   public RunSettings {
     if (length.amount() == 0 || length.unit() == Span.Unit.PERCENT) {
       throw new InvalidSetting(
           "run.length", length + " is not possible; give steps or epochs, as in 1000 steps");
     }
-    InvalidSetting.range("run.batch", batch, 1, 1 << 20);
-    InvalidSetting.range("run.keepCheckpoints", keepCheckpoints, 1, 1_000_000);
-    InvalidSetting.oneOf("run.backend", backend, List.of("best", "cpu", "cuda"));
-    if (tf32 && backend.equals("cpu")) {
+    if (tf32 && backend == Device.CPU) {
       throw new InvalidSetting("run.tf32", "true is not possible with run.backend cpu");
     }
-    if (lossEvery != null) InvalidSetting.range("run.lossEvery", lossEvery, 1, 10_000);
-    InvalidSetting.range("run.threads", threads, 0, 4096);
     if (memoryBudget != null) {
       try {
         MemoryBudget.parse(memoryBudget);

@@ -1,11 +1,10 @@
 package slimvox.recipe;
 
-import com.fasterxml.jackson.annotation.JsonCreator;
-import com.fasterxml.jackson.annotation.JsonValue;
 import java.math.BigDecimal;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import slimvox.settings.Setting;
 
 /**
  * A stretch of a training run: {@code 1000 steps}, {@code 6 epochs} or {@code 40 %} of the run.
@@ -13,6 +12,7 @@ import java.util.regex.Pattern;
  * @param amount how many, at least 0; steps are whole
  * @param unit of what
  */
+@Setting("steps, epochs or %, as in 500 steps, 6 epochs or 40 %")
 public record Span(double amount, Unit unit) {
   private static final Pattern TEXT =
       Pattern.compile("([0-9]{1,10}(?:\\.[0-9]{1,6})?)\\s*(steps?|epochs?|%)");
@@ -51,7 +51,6 @@ public record Span(double amount, Unit unit) {
    *
    * @throws IllegalArgumentException for another text
    */
-  @JsonCreator
   public static Span parse(String text) {
     Matcher m = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
     if (!m.matches()) {
@@ -82,7 +81,6 @@ public record Span(double amount, Unit unit) {
         });
   }
 
-  @JsonValue
   @Override
   public String toString() {
     return text(amount, unit);

@@ -69,10 +69,7 @@ public final class MemoryAnalysis {
   /** An analysis of the steps of a recipe, whatever its model; workspaces are not counted. */
   public static MemoryAnalysis of(Recipe recipe, int classes) {
     return new MemoryAnalysis(
-        StepBuilder.of(recipe, classes),
-        recipe.optimizer().updateTime(),
-        recipe.data().frames(),
-        null);
+        StepBuilder.of(recipe, classes), recipe.optimizer().update(), recipe.data().frames(), null);
   }
 
   /** The memory of one step. */

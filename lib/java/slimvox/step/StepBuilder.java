@@ -55,7 +55,7 @@ public interface StepBuilder {
 
   /** The optimizer of a recipe, for parameters. */
   static Optimizer optimizer(OptimizerSettings o, Backend backend, List<Parameter> parameters) {
-    if (o.name().equals("sgd")) {
+    if (o.name() == OptimizerSettings.Rule.SGD) {
       return new Sgd(
           backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state().format());
     }
@@ -66,7 +66,7 @@ public interface StepBuilder {
         o.betas().get(1),
         o.epsilon(),
         o.weightDecay(),
-        o.name().equals("adamw"),
+        o.name() == OptimizerSettings.Rule.ADAMW,
         o.state().format());
   }
 }

@@ -151,26 +151,11 @@ public final class Checkpoint {
    * @throws InputException if the recipes differ
    */
   static void requireSame(Path file, Recipe earlier, Recipe recipe) {
-    if (comparable(earlier).equals(comparable(recipe))) return;
+    if (Recipe.SETTINGS.deciding(earlier).equals(Recipe.SETTINGS.deciding(recipe))) return;
     throw new InputException(
         "%s: written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it"
                 .formatted(file, earlier.hash(), recipe.hash())
             + ", or start a run in another folder");
-  }
-
-  private static Recipe comparable(Recipe r) {
-    return r.with(
-        "optimizer.state.bits=32",
-        "optimizer.update=after-backward",
-        "data.cacheFolder=null",
-        "data.loaderThreads=1",
-        "run.batch=1",
-        "run.validateEvery=null",
-        "run.checkpointEvery=null",
-        "run.keepCheckpoints=null",
-        "run.memoryBudget=null",
-        "run.lossEvery=null",
-        "run.threads=null");
   }
 
   /**

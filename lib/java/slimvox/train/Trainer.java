@@ -23,10 +23,11 @@ import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.optim.LearningRate;
-import slimvox.recipe.InvalidSetting;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunSettings;
 import slimvox.recipe.Span;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryFit;
@@ -178,7 +179,7 @@ public final class Trainer implements AutoCloseable {
   private Backend open() {
     RunSettings run = recipe.run();
     if (backend == null) {
-      backend = Backends.open(run.backend(), run.threads(), run.tf32(), run.budget());
+      backend = Backends.open(Key.of(run.backend()), run.threads(), run.tf32(), run.budget());
     }
     return backend;
   }
@@ -211,7 +212,7 @@ public final class Trainer implements AutoCloseable {
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
     StepBuilder builder = StepBuilder.of(recipe, classes);
     ModelSpec spec = recipe.model().spec();
-    return b -> builder.build(spec, recipe.optimizer().updateTime(), b);
+    return b -> builder.build(spec, recipe.optimizer().update(), b);
   }
 
   /** Refuses a run over its budget, before it takes any memory or computes any features. */
@@ -223,7 +224,7 @@ public final class Trainer implements AutoCloseable {
     MemoryAnalysis analysis =
         new MemoryAnalysis(
             StepBuilder.of(recipe, classes),
-            recipe.optimizer().updateTime(),
+            recipe.optimizer().update(),
             recipe.data().frames(),
             backend.device(),
             lossEvery(run, backend));

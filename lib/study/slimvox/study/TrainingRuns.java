@@ -238,8 +238,7 @@ public final class TrainingRuns {
 
   /** Each list is scored as trained, "", and, where that differs, calibrated. */
   private List<String> kinds(Recipe recipe) {
-    String scheme = recipe.model().binary().scheme();
-    boolean calibrated = calibration > 0 && scheme.equals(BinaryScheme.PAPER.key());
+    boolean calibrated = calibration > 0 && recipe.model().binary().scheme() == BinaryScheme.PAPER;
     return calibrated ? List.of("", CALIBRATED) : List.of("");
   }
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.nn.BinaryScheme;
 import slimvox.recipe.Recipe;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.Safetensors;
@@ -233,7 +234,7 @@ class TrainCommandTest extends CommandLineTest {
         .succeeds();
     Recipe own = CheckpointFile.recipe(out.resolve("checkpoint-0000006.safetensors"));
     assertEquals(checkpoint.toString(), own.transfer().from());
-    assertEquals("bwn", own.model().binary().scheme());
+    assertEquals(BinaryScheme.BWN, own.model().binary().scheme());
     run("train", "--resume", "--out", out, "--init", checkpoint)
         .isRefusedAsUsage(
             "train", "--init starts a run and --resume goes on with one; give one of them");

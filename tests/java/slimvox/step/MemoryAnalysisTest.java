@@ -199,7 +199,7 @@ class MemoryAnalysisTest {
       Recipe plain = recipe("model.name=" + name);
       Recipe saving = plain.with(scheme.settings(plain.model().spec()).toArray(String[]::new));
       assertEquals(scheme.apply(plain.model().spec()), saving.model().spec());
-      assertEquals(scheme.update(plain.optimizer().updateTime()), saving.optimizer().updateTime());
+      assertEquals(scheme.update(plain.optimizer().update()), saving.optimizer().update());
     }
   }
 

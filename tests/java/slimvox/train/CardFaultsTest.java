@@ -87,7 +87,7 @@ class CardFaultsTest {
     MemoryAnalysis analysis =
         new MemoryAnalysis(
             StepBuilder.of(recipe, 8),
-            recipe.optimizer().updateTime(),
+            recipe.optimizer().update(),
             recipe.data().frames(),
             Cuda.workspaces());
     long less = analysis.price(recipe.model().spec(), fits).neededBytes();

@@ -69,7 +69,7 @@ class TrainerBudgetTest {
   private static long stepBytes(Recipe recipe) {
     return new MemoryAnalysis(
             StepBuilder.of(recipe, 8),
-            recipe.optimizer().updateTime(),
+            recipe.optimizer().update(),
             recipe.data().frames(),
             CpuDevice.open(1))
         .price(recipe.model().spec(), recipe.run().batch())
