@@ -52,7 +52,8 @@ class PackageDirectionTest {
                   "nn", "backend", "memory")),
           Map.entry("plot", List.of()),
           Map.entry(
-              "report", List.of("plot", "train", "step", "recipe", "verify", "models", "memory")),
+              "report",
+              List.of("plot", "train", "step", "recipe", "verify", "models", "backend", "memory")),
           Map.entry(
               "notebook",
               List.of(

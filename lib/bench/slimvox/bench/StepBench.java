@@ -13,8 +13,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
 import slimvox.cli.DeviceOptions;
-import slimvox.cli.KernelTable;
-import slimvox.cli.MemoryTable;
 import slimvox.cli.ModelOptions;
 import slimvox.cli.SavingOptions;
 import slimvox.cli.StepOptions;
@@ -22,6 +20,9 @@ import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
+import slimvox.report.Bytes;
+import slimvox.report.KernelTable;
+import slimvox.report.MemoryTable;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
@@ -235,9 +236,9 @@ public final class StepBench extends Subcommand {
         Locale.ROOT,
         "%nthe driver counts %,.2f MiB: %,.2f MiB were asked for, %,.2f MiB are its own from the"
             + " start, %.2f %% unexplained%n",
-        MemoryTable.mib(driver.get("driver")),
-        MemoryTable.mib(driver.get("blocks")),
-        MemoryTable.mib(driver.get("context")),
+        Bytes.mib(driver.get("driver")),
+        Bytes.mib(driver.get("blocks")),
+        Bytes.mib(driver.get("context")),
         unexplained(driver));
   }
 
@@ -265,11 +266,11 @@ public final class StepBench extends Subcommand {
         + String.format(
             Locale.ROOT,
             "%nplanned arena %,.2f MiB%s%s%n",
-            MemoryTable.mib((Long) v.get("arena_bytes")),
+            Bytes.mib((Long) v.get("arena_bytes")),
             growth == null
                 ? ""
                 : String.format(
-                    Locale.ROOT, ", the process grew by %,.2f MiB", MemoryTable.mib((Long) growth)),
+                    Locale.ROOT, ", the process grew by %,.2f MiB", Bytes.mib((Long) growth)),
             compareDry ? ", all " + v.get("dry_events") + " ledger events as foretold" : "");
   }
 }

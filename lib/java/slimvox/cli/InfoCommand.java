@@ -10,6 +10,7 @@ import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
 import slimvox.backend.Backends;
 import slimvox.backend.cpu.onednn.OneDnn;
+import slimvox.report.Bytes;
 
 /** What SlimVox finds on this machine. */
 @Command(name = "info", description = "Show versions, hardware and backends.", sortOptions = false)
@@ -62,11 +63,11 @@ final class InfoCommand extends Subcommand {
         v.get("slimvox_version"),
         v.get("java_version"),
         v.get("java_vendor"),
-        MemoryTable.mib((Long) v.get("heap_limit_bytes")),
+        Bytes.mib((Long) v.get("heap_limit_bytes")),
         v.get("os"),
         v.get("cores"),
         v.get("vector_bits"),
-        MemoryTable.mib((Long) v.get("memory_bytes")),
+        Bytes.mib((Long) v.get("memory_bytes")),
         oneDnn == null ? "not loaded: " + v.get("onednn_problem") : oneDnn,
         v.get("openmp_threads"));
   }

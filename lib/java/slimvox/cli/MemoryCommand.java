@@ -1,10 +1,8 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -14,6 +12,11 @@ import slimvox.backend.cuda.Cuda;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
+import slimvox.report.BudgetLines;
+import slimvox.report.MemoryTable;
+import slimvox.report.SchemeTable;
+import slimvox.report.TimelineFile;
+import slimvox.report.Values;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryFit;
 import slimvox.step.MemoryScheme;
@@ -114,15 +117,15 @@ final class MemoryCommand extends Subcommand {
 
   private void compare(MemoryAnalysis analysis, ModelSpec spec, MemoryBudget limit) {
     SchemeTable table = SchemeTable.of(analysis, spec, step.batch, limit);
-    Map<String, Object> values = described(spec);
+    Values values = described(spec);
     values.put("budget_bytes", budget == null ? null : limit.bytes());
     if (json) values.put("compare", table.json());
     result(headLine(spec) + "\n\n" + table.text() + remark(), values);
   }
 
   /** What was asked for, under the keys that scripts rely on. */
-  private Map<String, Object> described(ModelSpec spec) {
-    Map<String, Object> values = new LinkedHashMap<>();
+  private Values described(ModelSpec spec) {
+    Values values = new Values();
     values.put("model", spec.name());
     values.put("width", spec.width());
     values.put("bins", spec.bins());
@@ -169,7 +172,7 @@ final class MemoryCommand extends Subcommand {
 
   private void report(ModelSpec spec, StepMemory memory, MemoryFit fit) {
     MemoryReport report = memory.report();
-    Map<String, Object> values = described(spec);
+    Values values = described(spec);
     saving.put(spec, values);
     values.put("parameters", memory.parameters());
     values.put("total_peak_bytes", report.totalPeak());
@@ -178,16 +181,13 @@ final class MemoryCommand extends Subcommand {
     values.put("category_peaks", MemoryTable.peaks(report));
     values.put("now", MemoryTable.now(report));
     values.put("arena_bytes", memory.plan().bytes());
-    StringBuilder text = new StringBuilder(headLine(spec));
-    text.append(String.format(Locale.ROOT, "; %,d parameters%n%n", memory.parameters()));
-    text.append(MemoryTable.text(report));
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%n%,.2f MiB are kept for backward; the planned arena has %,.2f MiB.%n",
-            MemoryTable.mib(memory.keptForBackwardBytes()),
-            MemoryTable.mib(memory.plan().bytes())));
-    if (fit != null) text.append(BudgetLines.text(fit, values));
+    String text = headLine(spec) + values.text("; {parameters:%,d} parameters\n\n");
+    text += MemoryTable.text(report);
+    text +=
+        values.text(
+            "\n{kept_for_backward_bytes:%,.2f MiB} are kept for backward; the planned arena has"
+                + " {arena_bytes:%,.2f MiB}.\n");
+    if (fit != null) text += BudgetLines.text(fit, values);
     result(text + remark(), values);
   }
 }

@@ -9,6 +9,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import slimvox.report.JsonLine;
 import slimvox.storage.InputException;
 
 /** The options and the output that all commands share; {@code bench} finds its own as services. */

@@ -11,6 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
+import slimvox.report.MemoryTable;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;

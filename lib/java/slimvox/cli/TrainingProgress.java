@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.Locale;
+import slimvox.report.Bytes;
 import slimvox.train.Listener;
 import slimvox.verify.Verification;
 
@@ -40,7 +41,7 @@ final class TrainingProgress implements Listener, AutoCloseable {
             s.classes(),
             s.stepsPerEpoch(),
             s.device(),
-            MemoryTable.mib(s.plan().bytes())));
+            Bytes.mib(s.plan().bytes())));
     if (s.firstStep() > 0) {
       command.note(String.format(Locale.ROOT, "# goes on after step %,d", s.firstStep()));
     }
@@ -75,7 +76,7 @@ final class TrainingProgress implements Listener, AutoCloseable {
             s.margin(),
             s.utterances() / seconds,
             100 * waitSeconds / seconds,
-            MemoryTable.mib(s.memory().totalPeak())));
+            Bytes.mib(s.memory().totalPeak())));
   }
 
   private static double mean(double before, double value, double weight) {

@@ -22,4 +22,9 @@ public enum Category {
   public String key() {
     return name().toLowerCase(java.util.Locale.ROOT);
   }
+
+  /** The name for a reader, for example {@code optimizer state}. */
+  public String title() {
+    return key().replace('_', ' ');
+  }
 }

@@ -85,8 +85,7 @@ public final class TrainingPanel implements Listener {
 
   private void memory(MemoryReport memory) {
     for (Category category : Category.values()) {
-      String name = category.key().replace('_', ' ');
-      panel.metric(name, Bytes.format(memory.atTotalPeak().get(category)));
+      panel.metric(category.title(), Bytes.format(memory.atTotalPeak().get(category)));
     }
     panel.metric("peak", Bytes.format(memory.totalPeak()));
   }

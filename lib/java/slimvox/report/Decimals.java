@@ -5,16 +5,21 @@ import tech.tablesaw.columns.numbers.NumberColumnFormatter;
 
 /** Writes the numbers of a column with the same number of decimals, so that they line up. */
 public final class Decimals extends NumberColumnFormatter {
-  private final int decimals;
+  private final String format;
 
   /** Numbers with this many digits behind the point, and commas between thousands. */
   public Decimals(int decimals) {
-    this.decimals = decimals;
+    this("%,." + decimals + "f");
+  }
+
+  /** Numbers in a format such as {@code "%,.1f"}. */
+  Decimals(String format) {
+    this.format = format;
   }
 
   @Override
   public String format(double value) {
-    return Double.isNaN(value) ? "" : String.format(Locale.ROOT, "%,." + decimals + "f", value);
+    return Double.isNaN(value) ? "" : String.format(Locale.ROOT, format, value);
   }
 
   @Override

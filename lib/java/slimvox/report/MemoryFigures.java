@@ -8,8 +8,6 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.plot.Figure;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
 /** Pictures and tables of a {@link MemoryLedger}. */
@@ -44,7 +42,7 @@ public final class MemoryFigures {
       for (Category c : Category.values()) mebibytes.get(c)[point] = rounded(now.get(c));
     }
     Figure figure = Figure.of(title).x("allocations and releases of one step").y("MiB");
-    for (Category c : Category.values()) figure = figure.area(name(c), x, mebibytes.get(c));
+    for (Category c : Category.values()) figure = figure.area(c.title(), x, mebibytes.get(c));
     return figure;
   }
 
@@ -65,29 +63,15 @@ public final class MemoryFigures {
 
   /** Bytes by category: now, and when the total was highest, with its share. */
   public static Table table(MemoryReport report) {
-    StringColumn category = StringColumn.create("category");
-    DoubleColumn now = DoubleColumn.create("now (MiB)");
-    DoubleColumn atPeak = DoubleColumn.create("at the peak (MiB)");
-    StringColumn share = StringColumn.create("share of the peak");
-    for (Category c : Category.values()) {
-      category.append(name(c));
-      now.append(rounded(report.now().get(c)));
-      atPeak.append(rounded(report.atTotalPeak().get(c)));
-      double part = 100.0 * report.atTotalPeak().get(c) / Math.max(1, report.totalPeak());
-      share.append(String.format(Locale.ROOT, "%.1f %%", part));
-    }
-    category.append("total");
-    now.append(rounded(report.totalNow()));
-    atPeak.append(rounded(report.totalPeak()));
-    share.append("100.0 %");
-    return Table.create("", category, now, atPeak, share);
+    return Rows.of(MemoryTable.lines(report))
+        .column("category", null, MemoryTable.Line::name)
+        .column("now (MiB)", null, l -> rounded(l.now()))
+        .column("at the peak (MiB)", null, l -> rounded(l.atPeak()))
+        .column("share of the peak", null, l -> String.format(Locale.ROOT, "%.1f %%", l.share()))
+        .table();
   }
 
   private static double rounded(long bytes) {
     return Math.round(Bytes.mib(bytes) * 100) / 100.0;
-  }
-
-  private static String name(Category category) {
-    return category.key().replace('_', ' ');
   }
 }

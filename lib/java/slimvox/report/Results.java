@@ -6,9 +6,6 @@ import slimvox.plot.Figure;
 import slimvox.verify.DetectionCurve.DetPoint;
 import slimvox.verify.Scores;
 import slimvox.verify.Verification;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.IntColumn;
-import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
 /** Verification results of several systems: a table with their trial lists, and DET curves. */
@@ -32,24 +29,15 @@ public final class Results {
 
   /** One line a system and trial list: EER in %, minDCF, number of trials, name and hash. */
   public Table table() {
-    StringColumn system = StringColumn.create("system");
-    StringColumn list = StringColumn.create("trial list");
-    DoubleColumn eer = DoubleColumn.create("EER (%)");
-    DoubleColumn dcf = DoubleColumn.create("minDCF(0.05)");
-    IntColumn targets = IntColumn.create("targets");
-    IntColumn nontargets = IntColumn.create("nontargets");
-    StringColumn hash = StringColumn.create("list sha256");
-    for (Row row : rows) {
-      Verification v = row.verification;
-      system.append(row.system);
-      list.append(shortName(v.trialList()));
-      eer.append(Math.round(v.eerPercent() * 100) / 100.0);
-      dcf.append(Math.round(v.minDcf() * 1000) / 1000.0);
-      targets.append(v.targets());
-      nontargets.append(v.nontargets());
-      hash.append(v.sha256().substring(0, 12));
-    }
-    return Table.create("", system, list, eer, dcf, targets, nontargets, hash);
+    return Rows.of(rows)
+        .column("system", null, Row::system)
+        .column("trial list", null, r -> shortName(r.verification.trialList()))
+        .column("EER (%)", null, r -> Math.round(r.verification.eerPercent() * 100) / 100.0)
+        .column("minDCF(0.05)", null, r -> Math.round(r.verification.minDcf() * 1000) / 1000.0)
+        .column("targets", null, r -> r.verification.targets())
+        .column("nontargets", null, r -> r.verification.nontargets())
+        .column("list sha256", null, r -> r.verification.sha256().substring(0, 12))
+        .table();
   }
 
   /** The DET curves of all systems on one trial list. */

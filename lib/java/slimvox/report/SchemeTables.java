@@ -1,5 +1,6 @@
 package slimvox.report;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 import slimvox.memory.MemoryBudget;
@@ -8,51 +9,44 @@ import slimvox.plot.Axis;
 import slimvox.plot.Figure;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryScheme;
-import slimvox.step.StepMemory;
 import slimvox.storage.InputException;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
 /** Tables of networks against the ways to train them; empty where a network cannot be. */
 public final class SchemeTables {
   private SchemeTables() {}
 
+  /** A network and the MiB of a vanilla step of it. */
+  private record Vanilla(ModelSpec model, double mib) {}
+
   /** The total of a vanilla step in MiB, and how many times less every other way needs. */
   public static Table ratios(MemoryAnalysis analysis, List<ModelSpec> models, int batch) {
-    Table table = named(models);
-    List<StepMemory> vanilla =
-        models.stream().map(m -> analysis.price(m, MemoryScheme.VANILLA, batch)).toList();
-    DoubleColumn total = DoubleColumn.create("vanilla (MiB)");
-    total.setPrintFormatter(new Decimals(0));
-    vanilla.forEach(v -> total.append(Bytes.mib(v.totalPeak())));
-    table.addColumns(total);
+    Rows<Vanilla> rows =
+        Rows.of(
+                models.stream()
+                    .map(MemoryScheme.VANILLA::apply)
+                    .map(m -> new Vanilla(m, mib(analysis, m, MemoryScheme.VANILLA, batch)))
+                    .toList())
+            .column("model", null, v -> v.model.name())
+            .column("vanilla (MiB)", "%,.0f", Vanilla::mib);
     for (MemoryScheme scheme : MemoryScheme.values()) {
       if (scheme == MemoryScheme.VANILLA) continue;
-      DoubleColumn times = DoubleColumn.create(scheme.label());
-      times.setPrintFormatter(new Decimals(1));
-      for (StepMemory v : vanilla) {
-        ModelSpec model = MemoryScheme.VANILLA.apply(v.model());
-        times.append(orMissing(scheme, s -> analysis.price(model, s, batch).timesLessThan(v)));
-      }
-      table.addColumns(times);
+      rows.column(scheme.label(), "%,.1f", v -> v.mib / mib(analysis, v.model, scheme, batch));
     }
-    return table;
+    return rows.table();
   }
 
   /** The largest batch of every way to train that fits a budget; 0 where none does. */
   public static Table largestBatches(
       MemoryAnalysis analysis, List<ModelSpec> models, MemoryBudget budget) {
-    Table table = named(models);
+    Rows<ModelSpec> rows = Rows.of(models).column("model", null, ModelSpec::name);
     for (MemoryScheme scheme : MemoryScheme.values()) {
-      DoubleColumn batches = DoubleColumn.create(scheme.label());
-      batches.setPrintFormatter(new Decimals(0));
-      for (ModelSpec model : models) {
-        batches.append(orMissing(scheme, s -> analysis.largestBatch(model, s, budget)));
-      }
-      table.addColumns(batches);
+      rows.column(
+          scheme.label(),
+          "%,.0f",
+          m -> orMissing(scheme, s -> analysis.largestBatch(m, s, budget)));
     }
-    return table;
+    return rows.table();
   }
 
   /**
@@ -64,11 +58,8 @@ public final class SchemeTables {
       String title, MemoryAnalysis analysis, ModelSpec model, double[] batches) {
     Figure figure = Figure.of(title).x("batch").y("MiB");
     for (MemoryScheme scheme : MemoryScheme.values()) {
-      double[] totals = new double[batches.length];
-      for (int i = 0; i < totals.length; i++) {
-        int batch = (int) batches[i];
-        totals[i] = orMissing(scheme, s -> Bytes.mib(analysis.price(model, s, batch).totalPeak()));
-      }
+      double[] totals =
+          Arrays.stream(batches).map(b -> mib(analysis, model, scheme, (int) b)).toArray();
       figure = figure.line(scheme.label(), batches, totals);
     }
     return figure;
@@ -80,19 +71,16 @@ public final class SchemeTables {
     String[] names = models.stream().map(ModelSpec::name).toArray(String[]::new);
     Figure figure = Figure.of(title).y(Axis.log("MiB"));
     for (MemoryScheme scheme : MemoryScheme.values()) {
-      double[] totals =
-          models.stream()
-              .mapToDouble(
-                  m -> orMissing(scheme, s -> Bytes.mib(analysis.price(m, s, batch).totalPeak())))
-              .toArray();
+      double[] totals = models.stream().mapToDouble(m -> mib(analysis, m, scheme, batch)).toArray();
       figure = figure.bars(scheme.label(), names, totals);
     }
     return figure;
   }
 
-  private static Table named(List<ModelSpec> models) {
-    return Table.create(
-        "", StringColumn.create("model", models.stream().map(ModelSpec::name).toList()));
+  /** The total of a step in MiB; NaN where the network cannot be trained this way. */
+  private static double mib(
+      MemoryAnalysis analysis, ModelSpec model, MemoryScheme scheme, int batch) {
+    return orMissing(scheme, s -> Bytes.mib(analysis.price(model, s, batch).totalPeak()));
   }
 
   private static double orMissing(MemoryScheme scheme, ToDoubleFunction<MemoryScheme> value) {

@@ -1,15 +1,13 @@
 package slimvox.report;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import slimvox.plot.Figure;
 import slimvox.verify.Verification;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.IntColumn;
-import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
 /**
@@ -73,15 +71,7 @@ public final class SeedResults {
 
   /** For example {@code 7.95 % (7.10 to 8.80, 3 runs)}. */
   public String text(String system) {
-    double[] eers = eers(system);
-    return String.format(
-        Locale.ROOT,
-        "%.2f %% (%.2f to %.2f, %d %s)",
-        mean(eers),
-        lowest(eers),
-        highest(eers),
-        eers.length,
-        eers.length == 1 ? "run" : "runs");
+    return text("%.2f %% (%.2f to %.2f, %d %s)", eers(system));
   }
 
   /**
@@ -104,47 +94,37 @@ public final class SeedResults {
           "'%s' and '%s' have no run in common".formatted(system, than));
     }
     double[] d = differences.stream().mapToDouble(x -> x).toArray();
+    return text("%+.2f (%+.2f to %+.2f, %d %s)", d);
+  }
+
+  private static String text(String format, double[] runs) {
+    String unit = runs.length == 1 ? "run" : "runs";
     return String.format(
-        Locale.ROOT,
-        "%+.2f (%+.2f to %+.2f, %d %s)",
-        mean(d),
-        lowest(d),
-        highest(d),
-        d.length,
-        d.length == 1 ? "run" : "runs");
+        Locale.ROOT, format, mean(runs), lowest(runs), highest(runs), runs.length, unit);
   }
 
   private static double lowest(double[] values) {
-    double lowest = Double.POSITIVE_INFINITY;
-    for (double value : values) lowest = Math.min(lowest, value);
-    return lowest;
+    return Arrays.stream(values).min().orElse(Double.POSITIVE_INFINITY);
   }
 
   private static double highest(double[] values) {
-    double highest = Double.NEGATIVE_INFINITY;
-    for (double value : values) highest = Math.max(highest, value);
-    return highest;
+    return Arrays.stream(values).max().orElse(Double.NEGATIVE_INFINITY);
   }
 
   /** One line a system: runs, EER (mean, lowest, highest, in %), mean minDCF. */
   public Table table() {
-    StringColumn system = StringColumn.create("system");
-    IntColumn runs = IntColumn.create("runs");
-    DoubleColumn eer = DoubleColumn.create("EER, mean (%)");
-    DoubleColumn low = DoubleColumn.create("lowest");
-    DoubleColumn high = DoubleColumn.create("highest");
-    DoubleColumn dcf = DoubleColumn.create("minDCF(0.05), mean");
-    for (String name : systems.keySet()) {
-      double[] eers = eers(name);
-      double[] costs = runs(name).values().stream().mapToDouble(Verification::minDcf).toArray();
-      system.append(name);
-      runs.append(eers.length);
-      eer.append(rounded(mean(eers), 100));
-      low.append(rounded(lowest(eers), 100));
-      high.append(rounded(highest(eers), 100));
-      dcf.append(rounded(mean(costs), 1000));
-    }
-    return Table.create("", system, runs, eer, low, high, dcf);
+    return Rows.of(systems.keySet())
+        .column("system", null, s -> s)
+        .column("runs", null, s -> eers(s).length)
+        .column("EER, mean (%)", null, s -> rounded(meanEer(s), 100))
+        .column("lowest", null, s -> rounded(lowest(eers(s)), 100))
+        .column("highest", null, s -> rounded(highest(eers(s)), 100))
+        .column("minDCF(0.05), mean", null, s -> rounded(mean(costs(s)), 1000))
+        .table();
+  }
+
+  private double[] costs(String system) {
+    return runs(system).values().stream().mapToDouble(Verification::minDcf).toArray();
   }
 
   private static double rounded(double value, int parts) {

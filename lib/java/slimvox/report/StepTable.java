@@ -1,13 +1,12 @@
 package slimvox.report;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.Locale;
+import java.util.List;
 import java.util.Map;
 import slimvox.memory.Category;
 import slimvox.plot.Figure;
 import slimvox.step.StepMemory;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
 /**
@@ -42,42 +41,32 @@ public final class StepTable {
    * sum, and how many times less that is than in the first row.
    */
   public Table table() {
-    Table table = Table.create("", StringColumn.create(what, steps.keySet().stream().toList()));
-    for (Category c : Category.values()) {
-      if (!isUsed(c)) continue;
-      DoubleColumn column = DoubleColumn.create(c.key().replace('_', ' '));
-      column.setPrintFormatter(new Decimals(1));
-      for (StepMemory s : steps.values()) column.append(Bytes.mib(s.report().atTotalPeak().get(c)));
-      table.addColumns(column);
-    }
-    DoubleColumn total = DoubleColumn.create("total (MiB)");
-    DoubleColumn times = DoubleColumn.create("times less");
-    total.setPrintFormatter(new Decimals(1));
-    times.setPrintFormatter(new Decimals(2));
     StepMemory first = steps.values().iterator().next();
-    for (StepMemory s : steps.values()) {
-      total.append(Bytes.mib(s.totalPeak()));
-      times.append(s.timesLessThan(first));
-    }
-    return table.addColumns(total, times);
+    Rows<String> rows = Rows.of(steps.keySet()).column(what, null, name -> name);
+    for (Category c : used()) rows.column(c.title(), "%,.1f", name -> mib(steps.get(name), c));
+    return rows.column("total (MiB)", "%,.1f", name -> Bytes.mib(steps.get(name).totalPeak()))
+        .column("times less", "%,.2f", name -> steps.get(name).timesLessThan(first))
+        .table();
   }
 
   /** The categories of each step when its total is highest, stacked, in MiB. */
   public Figure bars(String title) {
     String[] names = steps.keySet().toArray(String[]::new);
     Figure figure = Figure.of(title).y("MiB").stacked();
-    for (Category c : Category.values()) {
-      if (!isUsed(c)) continue;
-      double[] mebibytes =
-          steps.values().stream()
-              .mapToDouble(s -> Bytes.mib(s.report().atTotalPeak().get(c)))
-              .toArray();
-      figure = figure.bars(c.key().replace('_', ' ').toLowerCase(Locale.ROOT), names, mebibytes);
+    for (Category c : used()) {
+      double[] mebibytes = steps.values().stream().mapToDouble(s -> mib(s, c)).toArray();
+      figure = figure.bars(c.title(), names, mebibytes);
     }
     return figure;
   }
 
-  private boolean isUsed(Category c) {
-    return steps.values().stream().anyMatch(s -> s.report().atTotalPeak().get(c) > 0);
+  private List<Category> used() {
+    return Arrays.stream(Category.values())
+        .filter(c -> steps.values().stream().anyMatch(s -> mib(s, c) > 0))
+        .toList();
+  }
+
+  private static double mib(StepMemory step, Category category) {
+    return Bytes.mib(step.report().atTotalPeak().get(category));
   }
 }

@@ -1,11 +1,15 @@
 package slimvox.report;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import slimvox.plot.Ticks;
 import slimvox.storage.Printable;
 import tech.tablesaw.api.DoubleColumn;
+import tech.tablesaw.api.IntColumn;
 import tech.tablesaw.api.NumericColumn;
+import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 import tech.tablesaw.columns.Column;
 import tech.tablesaw.columns.numbers.NumberColumnFormatter;
@@ -19,6 +23,30 @@ import tech.tablesaw.columns.numbers.NumberColumnFormatter;
  */
 public final class Tables {
   private Tables() {}
+
+  /** The table of rows whose columns have texts, Integers or Doubles; null is a missing value. */
+  static <T> Table of(List<T> rows, List<Rows.Column<T>> columns) {
+    Table table = Table.create("");
+    for (Rows.Column<T> column : columns) {
+      Object[] values = rows.stream().map(column.value()).toArray();
+      table.addColumns(column(column.heading(), column.format(), values));
+    }
+    return table;
+  }
+
+  private static Column<?> column(String heading, String format, Object[] values) {
+    Object first = Arrays.stream(values).filter(Objects::nonNull).findFirst().orElse(Double.NaN);
+    if (first instanceof String) {
+      return StringColumn.create(heading, Arrays.copyOf(values, values.length, String[].class));
+    }
+    if (first instanceof Integer) {
+      return IntColumn.create(heading, Arrays.copyOf(values, values.length, Integer[].class));
+    }
+    DoubleColumn numbers =
+        DoubleColumn.create(heading, Arrays.copyOf(values, values.length, Double[].class));
+    if (format != null) numbers.setPrintFormatter(new Decimals(format));
+    return numbers;
+  }
 
   /** The table as lines of text for a fixed-width font; the columns are aligned. */
   public static String text(Table table) {

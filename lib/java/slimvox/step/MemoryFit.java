@@ -60,7 +60,7 @@ public record MemoryFit(
     }
     text.append(MemoryBudget.text(obstacle.neededBytes()));
     text.append(String.format(Locale.ROOT, ", %.0f %% of it ", 100 * obstacle.largestShare()));
-    text.append(inTheWay().key().replace('_', ' '));
+    text.append(inTheWay().title());
     if (largestBatch > 0) {
       text.append("; the largest batch that fits is ").append(largestBatch);
       text.append("; with batch ").append(asked.batch());

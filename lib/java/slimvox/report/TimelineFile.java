@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.report;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -15,16 +15,16 @@ import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 
 /** The events of one training step as a table, one line an allocation or a release. */
-final class TimelineFile {
+public final class TimelineFile {
   private TimelineFile() {}
 
   /** Refuses other endings, before any work is done. */
-  static void requireCsv(Path file) {
+  public static void requireCsv(Path file) {
     if (file.toString().toLowerCase(Locale.ROOT).endsWith(".csv")) return;
     throw new InputException(file + ": a timeline is written as .csv; change the ending");
   }
 
-  static void write(Path file, StepMemory memory) {
+  public static void write(Path file, StepMemory memory) {
     StringBuilder text = new StringBuilder();
     Map<Long, Long> offsets = new HashMap<>();
     int slot = 0;

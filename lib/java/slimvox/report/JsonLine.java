@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.report;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -12,11 +12,11 @@ import java.util.Map;
  * Writes JSON in one line with Jackson's generator alone: its object mapper takes a quarter of a
  * second to load, half of what {@code slimvox memory} needs.
  */
-final class JsonLine {
+public final class JsonLine {
   private JsonLine() {}
 
   /** The map as one line; values are maps, lists, texts, numbers (NaN: null), booleans or null. */
-  static String of(Map<String, Object> values) {
+  public static String of(Map<String, Object> values) {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
       write(json, values);

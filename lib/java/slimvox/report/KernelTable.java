@@ -1,10 +1,9 @@
-package slimvox.cli;
+package slimvox.report;
 
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import slimvox.backend.KernelTime;
 
@@ -29,24 +28,27 @@ public final class KernelTable {
 
   /** A line for each family, with its longest kernels. */
   public String text() {
-    StringBuilder text = new StringBuilder();
-    text.append(
-        "%n%-32s %10s %8s %9s%n".formatted("kernels of one step", "ms", "share", "launches"));
+    List<KernelTime> lines = new ArrayList<>();
     families.forEach(
         (family, ms) -> {
           List<KernelTime> own = kernels.stream().filter(k -> k.family().equals(family)).toList();
-          int launches = own.stream().mapToInt(KernelTime::launches).sum();
-          text.append(line(family, ms, launches));
+          lines.add(new KernelTime(family, family, launches(own), ms));
           for (KernelTime k : own.subList(0, Math.min(MOST_OF_FAMILY, own.size()))) {
-            text.append(line("  " + k.kernel(), k.ms(), k.launches()));
+            lines.add(new KernelTime(family, "  " + k.kernel(), k.launches(), k.ms()));
           }
         });
-    int launches = kernels.stream().mapToInt(KernelTime::launches).sum();
-    return text.append(line("all", all, launches)).toString();
+    lines.add(new KernelTime("all", "all", launches(kernels), all));
+    return "\n"
+        + Rows.of(lines)
+            .column("kernels of one step", "%-32s", KernelTime::kernel)
+            .column("ms", " %10.3f", KernelTime::ms)
+            .column("share", " %6.1f %%", k -> share(k.ms()))
+            .column("launches", " %9d", KernelTime::launches)
+            .text();
   }
 
-  private String line(String name, double ms, int launches) {
-    return String.format(Locale.ROOT, "%-32s %10.3f %6.1f %% %9d%n", name, ms, share(ms), launches);
+  private static int launches(List<KernelTime> kernels) {
+    return kernels.stream().mapToInt(KernelTime::launches).sum();
   }
 
   private double share(double ms) {
@@ -56,18 +58,16 @@ public final class KernelTable {
   /** Adds {@code kernel_ms}, {@code kernel_shares_percent} by family, and {@code kernels}. */
   public void put(Map<String, Object> values) {
     values.put("kernel_ms", all);
-    Map<String, Object> shares = new LinkedHashMap<>();
+    Values shares = new Values();
     families.forEach((family, ms) -> shares.put(family, Math.round(10 * share(ms)) / 10.0));
     values.put("kernel_shares_percent", shares);
-    List<Object> rows = new ArrayList<>();
-    for (KernelTime k : kernels) {
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("family", k.family());
-      row.put("kernel", k.kernel());
-      row.put("launches", k.launches());
-      row.put("ms", k.ms());
-      rows.add(row);
-    }
-    values.put("kernels", rows);
+    values.put(
+        "kernels",
+        Rows.of(kernels)
+            .column("family", null, null, KernelTime::family)
+            .column("kernel", null, null, KernelTime::kernel)
+            .column("launches", null, null, KernelTime::launches)
+            .column("ms", null, null, KernelTime::ms)
+            .json());
   }
 }

@@ -1,31 +1,37 @@
-package slimvox.cli;
+package slimvox.report;
 
-import java.util.LinkedHashMap;
-import java.util.Locale;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryReport;
 
 /** A {@link MemoryReport} as text and as JSON. */
 public final class MemoryTable {
+  /** A line of a report: of one category, or of all together. */
+  record Line(String name, long now, long atPeak, double share) {}
+
   private MemoryTable() {}
 
   /** One line a category: MiB now and at the peak, and its share of the peak. */
   public static String text(MemoryReport report) {
-    StringBuilder text = new StringBuilder();
-    text.append(
-        String.format("%-20s %14s %14s %7s%n", "MiB", "after a step", "at the peak", "share"));
-    for (Category c : Category.values()) {
-      long peak = report.atTotalPeak().get(c);
-      double share = report.totalPeak() == 0 ? 0 : 100.0 * peak / report.totalPeak();
-      text.append(line(c.key().replace('_', ' '), report.now().get(c), peak, share));
-    }
-    return text.append(line("total", report.totalNow(), report.totalPeak(), 100)).toString();
+    return Rows.of(lines(report))
+        .column("MiB", "%-20s", Line::name)
+        .column("after a step", " %,14.2f", l -> Bytes.mib(l.now))
+        .column("at the peak", " %,14.2f", l -> Bytes.mib(l.atPeak))
+        .column("share", " %5.1f %%", Line::share)
+        .text();
   }
 
-  private static String line(String name, long now, long peak, double share) {
-    return String.format(
-        Locale.ROOT, "%-20s %,14.2f %,14.2f %5.1f %%%n", name, mib(now), mib(peak), share);
+  static List<Line> lines(MemoryReport report) {
+    List<Line> lines = new ArrayList<>();
+    long total = report.totalPeak();
+    for (Category c : Category.values()) {
+      long peak = report.atTotalPeak().get(c);
+      lines.add(new Line(c.title(), report.now().get(c), peak, 100.0 * peak / Math.max(1, total)));
+    }
+    lines.add(new Line("total", report.totalNow(), total, 100));
+    return lines;
   }
 
   /** Bytes by category when the total was highest, under the keys that scripts rely on. */
@@ -39,17 +45,13 @@ public final class MemoryTable {
   }
 
   /** Bytes by category at the time of the report. */
-  static Map<String, Object> now(MemoryReport report) {
+  public static Map<String, Object> now(MemoryReport report) {
     return byKey(report.now());
   }
 
   private static Map<String, Object> byKey(Map<Category, Long> bytes) {
-    Map<String, Object> keyed = new LinkedHashMap<>();
+    Values keyed = new Values();
     for (Category c : Category.values()) keyed.put(c.key(), bytes.get(c));
     return keyed;
-  }
-
-  public static double mib(long bytes) {
-    return bytes / 1048576.0;
   }
 }

@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 

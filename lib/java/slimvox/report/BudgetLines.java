@@ -1,25 +1,22 @@
-package slimvox.cli;
+package slimvox.report;
 
 import java.util.Locale;
-import java.util.Map;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Models;
 import slimvox.step.MemoryFit;
 
 /** A {@link MemoryFit} as text and as JSON. */
-final class BudgetLines {
+public final class BudgetLines {
   private BudgetLines() {}
 
   /** Lines of text; the same is put into {@code values}. */
-  static String text(MemoryFit fit, Map<String, Object> values) {
-    String family = Models.familyName(fit.asked().model().name());
-    String obstacle = fit.inTheWay().key();
+  public static String text(MemoryFit fit, Values values) {
     values.put("budget_bytes", fit.budget().bytes());
     values.put("needed_bytes", fit.asked().neededBytes());
     values.put("fits", fit.fits());
     values.put("largest_batch", fit.largestBatch());
     values.put("deepest_model", fit.deepestModel());
-    values.put("in_the_way", obstacle);
+    values.put("in_the_way", fit.inTheWay().key());
     values.put("would_fit_with", fit.helps() == null ? null : fit.helps().options());
     return String.format(
         Locale.ROOT,
@@ -34,10 +31,10 @@ final class BudgetLines {
         fit.fits() ? "fits" : "does not fit",
         MemoryBudget.text(fit.asked().neededBytes()),
         fit.largestBatch() == 0 ? "none" : String.format(Locale.ROOT, "%,d", fit.largestBatch()),
-        family,
+        Models.familyName(fit.asked().model().name()),
         fit.asked().batch(),
         fit.deepestModel() == null ? "none" : fit.deepestModel(),
-        obstacle.replace('_', ' '),
+        fit.inTheWay().title(),
         100 * fit.obstacle().largestShare(),
         fit.largestBatch() == 0 ? "batch 1" : "the step");
   }

@@ -1,0 +1,123 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import tech.tablesaw.api.Table;
+
+/**
+ * A table of results whose columns are said once: lines of text, JSON and a Tablesaw table come
+ * from them.
+ *
+ * <pre>{@code
+ * Rows<Layer> rows = Rows.of(layers)
+ *     .column("name", "layer", "%-20s", Layer::name)
+ *     .column("bytes_after", "bytes", " %,12d", Layer::bytesAfter);
+ * }</pre>
+ *
+ * @param <T> what a row is of
+ */
+public final class Rows<T> {
+  /**
+   * A column.
+   *
+   * @param key in JSON; null for a column that is shown only
+   * @param heading null for a column that is in JSON only
+   * @param format of a cell, with the space before it and its width in lines of text; null for
+   *     numbers of a table as {@link Tables} writes them
+   */
+  record Column<T>(String key, String heading, String format, Function<T, ?> value) {
+    private String space() {
+      return format.substring(0, format.indexOf('%'));
+    }
+
+    private int width() {
+      Object zero = format.contains("f") ? (Object) 0.0 : format.contains("d") ? 0 : "";
+      return String.format(Locale.ROOT, format, zero).length() - space().length();
+    }
+
+    /** The heading, at the side where the texts or numbers below it begin or end. */
+    private String shownHeading() {
+      int width = format.contains("-") ? -width() : width();
+      return space() + ("%" + width + "s").formatted(heading);
+    }
+
+    private String cell(T row) {
+      Object shown = value.apply(row);
+      return shown == null
+          ? space() + " ".repeat(width())
+          : String.format(Locale.ROOT, format, shown);
+    }
+  }
+
+  private final List<T> rows;
+  private final List<Column<T>> columns = new ArrayList<>();
+
+  private Rows(Collection<T> rows) {
+    this.rows = List.copyOf(rows);
+  }
+
+  /** A table without columns. */
+  public static <T> Rows<T> of(Collection<T> rows) {
+    return new Rows<>(rows);
+  }
+
+  /**
+   * Adds a column.
+   *
+   * @param key in JSON; null for a column that is shown only
+   * @param heading null for a column that is in JSON only
+   * @param format of a cell, with the space before it and its width, for example {@code " %,12d"}
+   * @param value of a row; null for an empty cell
+   */
+  public Rows<T> column(String key, String heading, String format, Function<T, ?> value) {
+    columns.add(new Column<>(key, heading, format, value));
+    return this;
+  }
+
+  /** Adds a column that is shown only. */
+  public Rows<T> column(String heading, String format, Function<T, ?> value) {
+    return column(null, heading, format, value);
+  }
+
+  /** A line of headings and a line for each row. */
+  public String text() {
+    StringBuilder text = new StringBuilder(heading());
+    for (T row : rows) text.append(line(row));
+    return text.toString();
+  }
+
+  /** The line of headings. */
+  String heading() {
+    StringBuilder line = new StringBuilder();
+    for (Column<T> c : columns) if (c.heading != null) line.append(c.shownHeading());
+    return line.append('\n').toString();
+  }
+
+  /** The line of a row, which need not be one of the table. */
+  String line(T row) {
+    StringBuilder line = new StringBuilder();
+    for (Column<T> c : columns) if (c.heading != null) line.append(c.cell(row));
+    return line.append('\n').toString();
+  }
+
+  /** An object for each row. */
+  public List<Map<String, Object>> json() {
+    return rows.stream().map(this::values).toList();
+  }
+
+  /** The object of a row. */
+  private Map<String, Object> values(T row) {
+    Values values = new Values();
+    for (Column<T> c : columns) if (c.key != null) values.put(c.key, c.value.apply(row));
+    return values;
+  }
+
+  /** The table for a notebook. */
+  public Table table() {
+    return Tables.of(rows, columns.stream().filter(c -> c.heading != null).toList());
+  }
+}

@@ -1,0 +1,113 @@
+package slimvox.report;
+
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryBudget;
+import slimvox.models.ModelSpec;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
+import slimvox.storage.InputException;
+
+/**
+ * The ways to train one network beside one another, as text and as JSON.
+ *
+ * @param rows one for each way
+ * @param limited whether there is a budget
+ */
+public record SchemeTable(List<Row> rows, boolean limited) {
+  /**
+   * One way to train.
+   *
+   * @param memory null if the network cannot be trained so
+   * @param refusal why not
+   * @param largestBatch that fits the budget
+   */
+  private record Row(MemoryScheme scheme, StepMemory memory, String refusal, int largestBatch) {
+    double mib(Set<Category> categories) {
+      long bytes = 0;
+      for (Category c : categories) bytes += memory.report().atTotalPeak().get(c);
+      return Bytes.mib(bytes);
+    }
+  }
+
+  private static final Set<Category> ACTIVATIONS =
+      EnumSet.of(Category.ACTIVATION, Category.STATISTIC);
+  private static final Set<Category> GRADIENTS = EnumSet.of(Category.ACTIVATION_GRADIENT);
+  private static final Set<Category> FIXED =
+      EnumSet.of(Category.PARAMETER, Category.GRADIENT, Category.OPTIMIZER_STATE);
+  private static final Set<Category> OTHER = EnumSet.of(Category.WORKSPACE, Category.INPUT);
+
+  /**
+   * Prices every way to train.
+   *
+   * @param budget for the largest batch; unlimited for none
+   */
+  public static SchemeTable of(
+      MemoryAnalysis analysis, ModelSpec model, int batch, MemoryBudget budget) {
+    boolean limited = budget.bytes() != Long.MAX_VALUE;
+    List<Row> rows = new ArrayList<>();
+    for (MemoryScheme scheme : MemoryScheme.values()) {
+      try {
+        StepMemory memory = analysis.price(model, scheme, batch);
+        int largest = limited ? analysis.largestBatch(model, scheme, budget) : 0;
+        rows.add(new Row(scheme, memory, null, largest));
+      } catch (InputException e) {
+        rows.add(new Row(scheme, null, e.getMessage(), 0));
+      }
+    }
+    return new SchemeTable(rows, limited);
+  }
+
+  /** One line a way to train, in MiB. */
+  public String text() {
+    Rows<Row> columns =
+        Rows.of(rows)
+            .column("MiB", "%-22s", r -> r.scheme.label())
+            .column("total", "%,12.2f", r -> Bytes.mib(r.memory.totalPeak()))
+            .column("activations", "%,13.2f", r -> r.mib(ACTIVATIONS))
+            .column("their grads", "%,13.2f", r -> r.mib(GRADIENTS))
+            .column("parameters*", "%,13.2f", r -> r.mib(FIXED))
+            .column("other", "%,13.2f", r -> r.mib(OTHER))
+            .column("vanilla /", "%11.2f", this::vanillaRatio);
+    if (limited) columns.column("  batch in budget", "%,17d", Row::largestBatch);
+    StringBuilder text = new StringBuilder(columns.heading());
+    for (Row row : rows) {
+      text.append(
+          row.memory == null
+              ? "%-22s not possible: %s%n".formatted(row.scheme.label(), row.refusal)
+              : columns.line(row));
+    }
+    return text.append("\n* with their gradients and optimizer state\n").toString();
+  }
+
+  private double vanillaRatio(Row row) {
+    return row.memory.timesLessThan(rows.getFirst().memory);
+  }
+
+  /** One object a way to train. */
+  public List<Map<String, Object>> json() {
+    List<Map<String, Object>> list = new ArrayList<>();
+    for (Row row : rows) {
+      Values values =
+          new Values().with("scheme", row.scheme.label()).with("options", row.scheme.options());
+      list.add(values);
+      if (row.memory == null) {
+        values.put("not_possible", row.refusal);
+        continue;
+      }
+      values.put("parameters", row.memory.parameters());
+      values.put("total_peak_bytes", row.memory.totalPeak());
+      values.put("kept_for_backward_bytes", row.memory.keptForBackwardBytes());
+      values.put("arena_bytes", row.memory.plan().bytes());
+      values.put("peak", MemoryTable.atPeak(row.memory.report()));
+      values.put("vanilla_ratio", vanillaRatio(row));
+      if (limited) values.put("largest_batch", row.largestBatch);
+    }
+    return list;
+  }
+}
