@@ -44,7 +44,8 @@ class PackageDirectionTest {
               "step",
               List.of("embed", "recipe", "models", "loss", "optim", "nn", "backend", "memory")),
           Map.entry(
-              "embed", List.of("audio", "data", "verify", "models", "nn", "backend", "memory")),
+              "embed",
+              List.of("binary", "audio", "data", "verify", "models", "nn", "backend", "memory")),
           Map.entry(
               "train",
               List.of(

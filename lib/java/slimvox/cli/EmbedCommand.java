@@ -23,8 +23,12 @@ import slimvox.data.FeatureReader;
 import slimvox.data.RecordingException;
 import slimvox.data.WholeUtterances;
 import slimvox.embed.Embedder;
+import slimvox.embed.EmbeddingFile;
+import slimvox.embed.FeatureFile;
+import slimvox.embed.PackedEncoder;
+import slimvox.embed.SpeakerEncoder;
+import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
-import slimvox.models.Network;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -129,57 +133,53 @@ final class EmbedCommand extends Subcommand {
     apart(out, "the file of features", featureFile);
     apart(out, "the trial list", trials);
     AtomicFile.requireWritable(out);
-    if (PackedModel.isPacked(modelFile)) return embedPacked();
     try (Backend backend = device.open(this)) {
-      Corpus corpus = featureFile == null ? openCorpus() : null;
-      FeatureFile features = featureFile == null ? null : FeatureFile.open(featureFile);
-      int bins = features == null ? 0 : features.bins();
-      try (Network network = open(backend, bins)) {
+      FeatureFile file = featureFile == null ? null : FeatureFile.open(featureFile);
+      Corpus corpus =
+          file != null ? null : Corpus.open(places.getFirst()).reading(sound.settings(this));
+      try (SpeakerEncoder encoder = open(backend, file == null ? 0 : file.bins())) {
+        ModelSpec spec = encoder.spec();
         Input input =
-            features == null
-                ? of(corpus, network.spec().bins())
-                : new Input(features.ids(), id -> features.features(id, !noCmn), bins);
-        checkBins(input, network.spec());
-        return write(
-            embed(network, chosen(input, network.spec().embeddingSize())), corpus, network.spec());
+            corpus != null
+                ? of(corpus, spec.bins())
+                : new Input(file.ids(), id -> file.features(id, !noCmn), file.bins());
+        if (input.bins != spec.bins()) {
+          throw InputException.of(
+              "%s: its features have %d bins, the model in %s was made for %d",
+              source(), input.bins, modelFile, spec.bins());
+        }
+        return write(embed(encoder, chosen(input, spec.embeddingSize())), corpus, spec);
       }
     }
   }
 
-  /** A packed model computes one utterance at a time. */
-  private int embedPacked() throws InterruptedException {
-    PackedModel packed = PackedModel.read(modelFile);
-    ModelSpec own = packed.spec();
-    requireSame(own);
-    Corpus corpus = featureFile == null ? openCorpus() : null;
-    try (Backend backend = device.open(this);
-        PackedNetwork network = new PackedNetwork(backend, packed)) {
-      Input input = input(corpus, own.bins());
-      checkBins(input, own);
-      return write(embed(network, chosen(input, own.embeddingSize())), corpus, own);
+  private SpeakerEncoder open(Backend backend, int featureBins) {
+    if (PackedModel.isPacked(modelFile)) {
+      PackedModel packed = PackedModel.read(modelFile);
+      requireSame(packed.spec());
+      return new PackedEncoder(new PackedNetwork(backend, packed));
     }
+    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
+      return Embedder.owning(
+          WespeakerFile.open(modelFile).network(model.given(), featureBins, backend));
+    }
+    requireSame(CheckpointFile.recipe(modelFile).model().spec());
+    return Embedder.owning(CheckpointFile.network(modelFile, backend));
   }
 
-  private Corpus openCorpus() {
-    return Corpus.open(places.getFirst()).reading(sound.settings(this));
-  }
-
-  private Input input(Corpus corpus, int bins) {
-    if (corpus != null) return of(corpus, bins);
-    FeatureFile file = FeatureFile.open(featureFile);
-    return new Input(file.ids(), id -> file.features(id, !noCmn), file.bins());
-  }
-
-  private Embeddings embed(PackedNetwork network, Input input) throws InterruptedException {
+  private Embeddings embed(SpeakerEncoder encoder, Input input) throws InterruptedException {
     int total = input.ids.size();
-    int fewest = network.fewestFrames();
-    Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
+    int fewest = encoder.fewestFrames();
+    Embeddings embeddings = new Embeddings(encoder.dimension());
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
-      for (String id : input.ids) {
-        if (Thread.interrupted()) throw new InterruptedException("embedding was interrupted");
-        Features features = usable(input, id, fewest);
-        if (features != null) embeddings.add(id, network.embed(features));
-        progress.at(embeddings.size() + leftOut.ids().size(), total);
+      for (int from = 0; from < total; from += CHUNK) {
+        int done = from;
+        Embeddings some =
+            encoder.embed(
+                input.ids.subList(from, Math.min(total, from + CHUNK)),
+                id -> usable(input, id, fewest),
+                (n, _) -> progress.at(done + n, total));
+        for (String id : some.utterances()) embeddings.add(id, some.get(id));
       }
     }
     return embeddings;
@@ -214,14 +214,6 @@ final class EmbedCommand extends Subcommand {
     require("--pooling", model.pooling, own.pooling());
   }
 
-  private Network open(Backend backend, int featureBins) {
-    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
-      return WespeakerFile.open(modelFile).network(model, featureBins, backend);
-    }
-    requireSame(CheckpointFile.recipe(modelFile).model().spec());
-    return CheckpointFile.network(modelFile, backend);
-  }
-
   private void require(String option, Object given, Object own) {
     if (given == null || given.equals(own)) return;
     throw new InputException(
@@ -238,13 +230,6 @@ final class EmbedCommand extends Subcommand {
     corpus.utterances().forEach(u -> ids.add(u.id()));
     if (!speakerMeans) ids.addAll(corpus.joined().keySet());
     return new Input(ids, whole::features, reader.bins());
-  }
-
-  private void checkBins(Input input, ModelSpec spec) {
-    if (input.bins == spec.bins()) return;
-    throw new InputException(
-        "%s: its features have %d bins, the model in %s was made for %d"
-            .formatted(source(), input.bins, modelFile, spec.bins()));
   }
 
   /** What is to be embedded, which one file can hold. */
@@ -269,24 +254,6 @@ final class EmbedCommand extends Subcommand {
       ids.add(id);
     }
     return new Input(List.copyOf(ids), all.features, all.bins);
-  }
-
-  private Embeddings embed(Network network, Input input) throws InterruptedException {
-    int total = input.ids.size();
-    Embeddings embeddings = new Embeddings(network.spec().embeddingSize());
-    try (Embedder embedder = Embedder.frozen(network);
-        Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
-      int fewest = embedder.fewestFrames();
-      for (int from = 0; from < total; from += CHUNK) {
-        List<String> ids = input.ids.subList(from, Math.min(total, from + CHUNK));
-        int done = from;
-        Embeddings some =
-            embedder.embed(
-                ids, id -> usable(input, id, fewest), (n, _) -> progress.at(done + n, total));
-        for (String id : some.utterances()) embeddings.add(id, some.get(id));
-      }
-    }
-    return embeddings;
   }
 
   private static Map<String, String> speakers(Corpus corpus) {

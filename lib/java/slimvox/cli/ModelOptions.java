@@ -1,6 +1,7 @@
 package slimvox.cli;
 
 import picocli.CommandLine.Option;
+import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.storage.InputException;
@@ -59,6 +60,11 @@ public final class ModelOptions {
         bins == null ? 80 : bins,
         embeddingSize == null ? 256 : embeddingSize,
         pooling == null ? ModelSpec.Pooling.TSTP : pooling);
+  }
+
+  /** What was given. */
+  WespeakerFile.Given given() {
+    return new WespeakerFile.Given(name, width, bins, embeddingSize, pooling);
   }
 
   /** Refuses sizes that no network has. */

@@ -7,6 +7,7 @@ import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.embed.EmbeddingFile;
 import slimvox.storage.AtomicFile;
 import slimvox.verify.AdaptiveSNorm;
 import slimvox.verify.CosineScoring;

@@ -20,6 +20,7 @@ import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.OutOfBudgetException;
+import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.nn.Mode;
 import slimvox.storage.InputException;
@@ -31,7 +32,7 @@ import slimvox.verify.Embeddings;
  * <p>Utterances are embedded whole. Those of equal length share a batch; an utterance's embedding
  * does not depend on the others beyond float32 rounding.
  */
-public final class Embedder implements AutoCloseable {
+public final class Embedder implements SpeakerEncoder {
   /** No batch has more frames than this, so that evaluation needs less memory than training. */
   private static final int MOST_FRAMES = 2400;
 
@@ -47,6 +48,7 @@ public final class Embedder implements AutoCloseable {
   private final Backend dryBackend;
   private final Network dryNetwork;
   private final boolean frozen;
+  private final boolean owned;
 
   /** Plans of the latest forms: a large corpus has thousands of lengths. */
   private final Map<Form, Plan> plans =
@@ -59,7 +61,7 @@ public final class Embedder implements AutoCloseable {
 
   /** An embedder that uses {@code network}'s parameters as they are at each call. */
   public Embedder(Network network) {
-    this(network, false);
+    this(network, false, false);
   }
 
   /**
@@ -68,11 +70,17 @@ public final class Embedder implements AutoCloseable {
    * those weights take their bytes twice.
    */
   public static Embedder frozen(Network network) {
-    return new Embedder(network, true);
+    return new Embedder(network, true, false);
   }
 
-  private Embedder(Network network, boolean frozen) {
+  /** The same of a network that is closed with it. */
+  public static Embedder owning(Network network) {
+    return new Embedder(network, true, true);
+  }
+
+  private Embedder(Network network, boolean frozen, boolean owned) {
     this.network = network;
+    this.owned = owned;
     this.frozen = frozen;
     this.backend = network.backend();
     this.dryBackend = new Backend(new DryDevice(backend.device()));
@@ -83,21 +91,17 @@ public final class Embedder implements AutoCloseable {
     }
   }
 
-  /** Dimension of the embeddings. */
-  public int dimension() {
-    return network.spec().embeddingSize();
+  @Override
+  public ModelSpec spec() {
+    return network.spec();
   }
 
-  /**
-   * The embedding of one utterance.
-   *
-   * @param features frames x bins, mean normalized as in training
-   */
+  @Override
   public float[] embed(Features features) {
     return embed(List.of(features)).getFirst();
   }
 
-  /** Fewest frames of an utterance: so many that two are left for a pooled deviation. */
+  @Override
   public int fewestFrames() {
     for (int frames = 1; ; frames++) {
       try (Backend dry = new Backend(new DryDevice(backend.device()));
@@ -148,15 +152,8 @@ public final class Embedder implements AutoCloseable {
     return embeddings;
   }
 
-  /**
-   * The embeddings of many utterances.
-   *
-   * @param ids what to embed, each once
-   * @param features of an id, mean normalized as in training; null leaves it out
-   * @param progress told after each batch
-   * @throws InputException if an utterance is too short, naming it
-   * @throws InterruptedException if interrupted
-   */
+  /** Utterances of equal length share a batch; progress is told after each. */
+  @Override
   public Embeddings embed(
       Collection<String> ids, Function<String, Features> features, FeatureSource.Progress progress)
       throws InterruptedException {
@@ -231,11 +228,12 @@ public final class Embedder implements AutoCloseable {
     }
   }
 
-  /** Leaves the network open. */
+  /** Leaves the network open, unless it is {@linkplain #owning owned}. */
   @Override
   public void close() {
     if (frozen) network.thaw();
     dryNetwork.close();
     dryBackend.close();
+    if (owned) network.close();
   }
 }

@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.embed;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +29,14 @@ import slimvox.storage.Safetensors;
  * what belongs to training alone are not looked at; counters of batches may be real numbers, as in
  * averaged models, or missing.
  */
-final class WespeakerFile {
+public final class WespeakerFile {
+  /** What is said of the model beside the file; null where nothing is. */
+  public record Given(
+      String name, Integer width, Integer bins, Integer embeddingSize, ModelSpec.Pooling pooling) {
+    /** Nothing is said. */
+    public static final Given NOTHING = new Given(null, null, null, null, null);
+  }
+
   private static final Pattern OF_TRAINING =
       Pattern.compile(
           "(module\\.)?(projection|optimizer|(\\w+_)?scheduler)\\..*|epoch|(global_)?steps?");
@@ -52,18 +59,18 @@ final class WespeakerFile {
   }
 
   /** Opens a file. */
-  static WespeakerFile open(Path path) {
+  public static WespeakerFile open(Path path) {
     return new WespeakerFile(Safetensors.read(path));
   }
 
   /**
    * Builds the network and fills it.
    *
-   * @param given what the user says; its model may be null
+   * @param given what the user says
    * @param featureBins bins of the features to come; 0 if not known: 80 then, where that fits
    * @throws InputException if the file is damaged, of another model, or for other features
    */
-  Network network(ModelOptions given, int featureBins, Backend backend) {
+  public Network network(Given given, int featureBins, Backend backend) {
     ModelSpec spec = spec(given, featureBins);
     for (String name : file.names()) {
       if (!name.startsWith(prefix) && !isOfTraining(name)) {
@@ -78,11 +85,11 @@ final class WespeakerFile {
     return network(spec, given, backend);
   }
 
-  private Network network(ModelSpec spec, ModelOptions given, Backend backend) {
+  private Network network(ModelSpec spec, Given given, Backend backend) {
     return backend.owning(
         () -> {
           Network network =
-              given.name != null || Models.names().contains(spec.name())
+              given.name() != null || Models.names().contains(spec.name())
                   ? Models.build(spec, backend)
                   : new ResNet(blocks(), bottleneck()).build(spec, backend);
           Weights.load(
@@ -99,7 +106,7 @@ final class WespeakerFile {
     return OF_TRAINING.matcher(name).matches();
   }
 
-  private ModelSpec spec(ModelOptions given, int featureBins) {
+  private ModelSpec spec(Given given, int featureBins) {
     int width = (int) shape("conv1.weight", 4)[0];
     long[] last = shape("seg_1.weight", 2);
     int channels = 8 * width * (bottleneck() ? 4 : 1);
@@ -114,18 +121,18 @@ final class WespeakerFile {
     boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
     ModelSpec found =
         new ModelSpec(
-            given.name == null ? "ResNet" + blocks() : given.name,
-            given.width == null ? width : given.width,
+            given.name() == null ? "ResNet" + blocks() : given.name(),
+            given.width() == null ? width : given.width(),
             bins(given, featureBins, (int) frequencies),
-            given.embeddingSize == null ? (int) last[0] : given.embeddingSize,
-            given.pooling != null
-                ? given.pooling
+            given.embeddingSize() == null ? (int) last[0] : given.embeddingSize(),
+            given.pooling() != null
+                ? given.pooling()
                 : attentive ? ModelSpec.Pooling.ASTP : ModelSpec.Pooling.TSTP);
-    return given.name == null ? named(found) : found;
+    return given.name() == null ? named(found) : found;
   }
 
-  private int bins(ModelOptions given, int featureBins, int frequencies) {
-    int bins = given.bins != null ? given.bins : featureBins;
+  private int bins(Given given, int featureBins, int frequencies) {
+    int bins = given.bins() != null ? given.bins() : featureBins;
     if (bins == 0) bins = frequencies == 10 ? 80 : 8 * frequencies;
     if ((bins + 7) / 8 != frequencies) {
       throw new InputException(

@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.embed;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

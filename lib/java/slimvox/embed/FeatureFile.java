@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.embed;
 
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -10,7 +10,7 @@ import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
 /** Features as a safetensors file: a tensor frames x bins for each utterance. */
-final class FeatureFile {
+public final class FeatureFile {
   private final Safetensors file;
   private final int bins;
 
@@ -24,7 +24,7 @@ final class FeatureFile {
    *
    * @throws InputException if a tensor is not frames x bins with the bins of the first
    */
-  static FeatureFile open(Path path) {
+  public static FeatureFile open(Path path) {
     Safetensors file = Safetensors.read(path);
     if (file.metadata().containsKey("features")) file.requireChecksums(); // 'slimvox features'
     if (file.names().isEmpty()) throw new InputException(path + ": holds no features");
@@ -45,12 +45,13 @@ final class FeatureFile {
     return new FeatureFile(file, bins);
   }
 
-  int bins() {
+  /** Values of a frame. */
+  public int bins() {
     return bins;
   }
 
   /** The utterances, in the order of the file. */
-  List<String> ids() {
+  public List<String> ids() {
     return file.names();
   }
 
@@ -59,7 +60,7 @@ final class FeatureFile {
    *
    * @throws RecordingException if it has no frame, or a value is NaN or infinite
    */
-  Features features(String id, boolean meanNormalization) {
+  public Features features(String id, boolean meanNormalization) {
     float[] values = file.floats(id);
     if (values.length == 0) {
       String reason = file.file() + ": utterance " + id + " has no frame; leave it out";

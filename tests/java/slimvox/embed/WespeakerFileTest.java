@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.embed;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -70,7 +70,8 @@ class WespeakerFileTest {
 
   private static long[] counters(Path file) {
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-        Network network = WespeakerFile.open(file).network(new ModelOptions(), BINS, backend)) {
+        Network network =
+            WespeakerFile.open(file).network(WespeakerFile.Given.NOTHING, BINS, backend)) {
       var weight = network.state().parameters().get("conv1.weight").value();
       assertTrue(backend.ops().floats(weight)[0] != 0);
       return network.state().counters().values().stream()
@@ -153,7 +154,8 @@ class WespeakerFileTest {
     Fuzz.Reader reader =
         f -> {
           try (Backend dry = new Backend(new DryDevice());
-              Network network = WespeakerFile.open(f).network(new ModelOptions(), BINS, dry)) {
+              Network network =
+                  WespeakerFile.open(f).network(WespeakerFile.Given.NOTHING, BINS, dry)) {
             return network.spec();
           }
         };

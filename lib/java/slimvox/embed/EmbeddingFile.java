@@ -1,4 +1,4 @@
-package slimvox.cli;
+package slimvox.embed;
 
 import java.nio.file.Path;
 import java.util.Map;
@@ -8,7 +8,7 @@ import slimvox.storage.SafetensorsWriter;
 import slimvox.verify.Embeddings;
 
 /** Embeddings as a safetensors file: a tensor of one dimension for each utterance. */
-final class EmbeddingFile {
+public final class EmbeddingFile {
   private EmbeddingFile() {}
 
   /**
@@ -16,7 +16,7 @@ final class EmbeddingFile {
    *
    * @throws InputException if a tensor is not a vector, or differs in length from the first
    */
-  static Embeddings read(Path path) {
+  public static Embeddings read(Path path) {
     Safetensors file = Safetensors.read(path);
     if (file.metadata().containsKey("cmn")) file.requireChecksums(); // made by 'slimvox embed'
     Embeddings embeddings = null;
@@ -43,7 +43,7 @@ final class EmbeddingFile {
   }
 
   /** Writes embeddings in one atomic step. */
-  static void write(Path path, Embeddings embeddings, Map<String, String> metadata) {
+  public static void write(Path path, Embeddings embeddings, Map<String, String> metadata) {
     SafetensorsWriter writer = Safetensors.writer();
     metadata.forEach(writer::metadata);
     long[] shape = {embeddings.dimension()};
