@@ -16,21 +16,16 @@
 
 #define THREADS 256
 
-// Sums of both values over the threads of each column, in a tree: in sums[.][thread] of those
-// with threadIdx.y 0.
-__device__ inline void addOverRows(float (&sums)[2][THREADS], float a, float b) {
-  int lane = threadIdx.y * blockDim.x + threadIdx.x;
-  sums[0][lane] = a;
-  sums[1][lane] = b;
-  __syncthreads();
-  for (int half = blockDim.y / 2; half > 0; half /= 2) {
-    if (threadIdx.y < half) {
-      sums[0][lane] += sums[0][lane + half * blockDim.x];
-      sums[1][lane] += sums[1][lane + half * blockDim.x];
-    }
-    __syncthreads();
+// Two sums of one channel.
+template <class T>
+struct Pair {
+  T a, b;
+
+  __device__ inline void operator+=(const Pair& other) {
+    a += other.a;
+    b += other.b;
   }
-}
+};
 
 // ---- statistics
 
@@ -39,60 +34,51 @@ __device__ inline void addOverRows(float (&sums)[2][THREADS], float a, float b) 
 // does not spoil the squares.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_moments(
     const float* x, long long rows, int channels, int rowsPerChunk, float* partial) {
-  __shared__ float sums[2][THREADS];
+  __shared__ Pair<float> sums[THREADS];
   int c = column();
-  int lane = threadIdx.y * blockDim.x + threadIdx.x;
   long long begin = (long long)blockIdx.x * rowsPerChunk;
   long long end = endRow(rowsPerChunk, rows);
-  float sum = 0;
-  float squares = 0;
+  Pair<float> sum = {0, 0};  // of distances from the shift, of their squares
   if (c < channels) {
     float shift = x[begin * channels + c];
 #pragma unroll 4
     for (long long r = begin + threadIdx.y; r < end; r += blockDim.y) {
       float d = x[r * channels + c] - shift;
-      sum += d;
-      squares = fmaf(d, d, squares);
+      sum.a += d;
+      sum.b = fmaf(d, d, sum.b);
     }
   }
-  addOverRows(sums, sum, squares);
+  sum = sumOverRows(sums, sum);
   if (threadIdx.y == 0 && c < channels) {
-    float mean = sums[0][lane] / (float)(end - begin);
+    float mean = sum.a / (float)(end - begin);
     float* to = partial + 2LL * blockIdx.x * channels + c;
     to[0] = mean;
-    float squared = sums[1][lane] - sums[0][lane] * mean;
+    float squared = sum.b - sum.a * mean;
     to[channels] = squared < 0 ? 0 : squared;  // a NaN stays one
   }
 }
 
-// Count, mean and sum of squared distances from the mean of some values.
+// Count, mean and sum of squared distances from the mean of some values; += makes them those of
+// both (Chan, Golub and LeVeque 1979).
 struct Moments {
   double count, mean, squares;
-};
 
-// Those of both (Chan, Golub and LeVeque 1979).
-__device__ inline Moments together(Moments a, Moments b) {
-  double count = a.count + b.count;
-  if (count == 0) return a;
-  double share = b.count / count;
-  double delta = b.mean - a.mean;
-  Moments m = {
-      count, a.mean + delta * share, a.squares + b.squares + delta * delta * a.count * share};
-  return m;
-}
+  __device__ inline void operator+=(const Moments& b) {
+    double all = count + b.count;
+    if (all == 0) return;
+    double share = b.count / all;
+    double delta = b.mean - mean;
+    squares = squares + b.squares + delta * delta * count * share;
+    mean = mean + delta * share;
+    count = all;
+  }
+};
 
 // Blocks of 32 channels x 8: eight threads share a channel's chunks. x is read for the shifts.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
-    const float* x,
-    const float* partial,
-    long long rows,
-    int channels,
-    int rowsPerChunk,
-    int chunks,
-    float epsilon,
-    float* mean,
-    float* inverseDeviation) {
-  __shared__ Moments all[8][32];
+    const float* x, const float* partial, long long rows, int channels, int rowsPerChunk,
+    int chunks, float epsilon, float* mean, float* invStd) {
+  __shared__ Moments all[THREADS];
   int c = blockIdx.x * 32 + threadIdx.x;
   Moments m = {0, 0, 0};
   if (c < channels) {
@@ -103,38 +89,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
       Moments next = {
           (double)(left < rowsPerChunk ? left : rowsPerChunk),
           (double)x[first * channels + c] + from[0], from[channels]};
-      m = together(m, next);
+      m += next;
     }
   }
-  all[threadIdx.y][threadIdx.x] = m;
-  __syncthreads();
-  for (int half = 4; half > 0; half /= 2) {
-    if (threadIdx.y < half) {
-      all[threadIdx.y][threadIdx.x] =
-          together(all[threadIdx.y][threadIdx.x], all[threadIdx.y + half][threadIdx.x]);
-    }
-    __syncthreads();
-  }
+  m = sumOverRows(all, m);
   if (threadIdx.y == 0 && c < channels) {
-    m = all[0][threadIdx.x];
     mean[c] = (float)m.mean;
-    inverseDeviation[c] = (float)(1 / sqrt(m.squares / rows + epsilon));
+    invStd[c] = (float)(1 / sqrt(m.squares / rows + epsilon));
   }
 }
 
 // running = (1 - momentum) running + momentum batch, with the unbiased variance; one row has none.
 extern "C" __global__ void bn_update_running(
-    const float* mean,
-    const float* inverseDeviation,
-    float epsilon,
-    long long rows,
-    float momentum,
-    float* runningMean,
-    float* runningVariance,
-    int channels) {
+    const float* mean, const float* invStd, float epsilon, long long rows, float momentum,
+    float* runningMean, float* runningVariance, int channels) {
   int c = (int)element();
   if (c >= channels) return;
-  double inverse = inverseDeviation[c];
+  double inverse = invStd[c];
   double variance = 1 / (inverse * inverse) - epsilon;
   if (variance < 0) variance = 0;
   double unbiased = rows > 1 ? variance * rows / (rows - 1) : variance;
@@ -144,33 +115,28 @@ extern "C" __global__ void bn_update_running(
 }
 
 extern "C" __global__ void bn_inverse_deviation(
-    const float* variance, float epsilon, float* inverseDeviation, int channels) {
+    const float* variance, float epsilon, float* invStd, int channels) {
   int c = (int)element();
-  if (c < channels) inverseDeviation[c] = (float)(1 / sqrt((double)variance[c] + epsilon));
+  if (c < channels) invStd[c] = (float)(1 / sqrt((double)variance[c] + epsilon));
 }
 
 // ---- forward
 
+#define NORMALIZE_PARAMETERS                                                                     \
+  const float *x, const float *mean, const float *invStd, const float *gamma, const float *beta, \
+      const float *residual, int relu, float *y, long long rows, int channels, int rowsPerBlock
+#define NORMALIZE_ARGUMENTS \
+  x, mean, invStd, gamma, beta, residual, relu, y, rows, channels, rowsPerBlock
+
 // y may be x; residual may be null. A NaN stays one.
 template <int V>
-__device__ inline void normalize(
-    const float* x,
-    const float* mean,
-    const float* inverseDeviation,
-    const float* gamma,
-    const float* beta,
-    const float* residual,
-    int relu,
-    float* y,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
+__device__ inline void normalize(NORMALIZE_PARAMETERS) {
   int c = V * column();
   if (c >= channels) return;
   float m[V], scale[V], shift[V];
   for (int j = 0; j < V; j++) {  // one by one: a slice of channels may begin anywhere
     m[j] = mean[c + j];
-    scale[j] = gamma[c + j] * inverseDeviation[c + j];
+    scale[j] = gamma[c + j] * invStd[c + j];
     shift[j] = beta[c + j];
   }
   long long end = endRow(rowsPerBlock, rows);
@@ -188,36 +154,12 @@ __device__ inline void normalize(
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize(
-    const float* x,
-    const float* mean,
-    const float* inverseDeviation,
-    const float* gamma,
-    const float* beta,
-    const float* residual,
-    int relu,
-    float* y,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
-  normalize<1>(
-      x, mean, inverseDeviation, gamma, beta, residual, relu, y, rows, channels, rowsPerBlock);
+extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize(NORMALIZE_PARAMETERS) {
+  normalize<1>(NORMALIZE_ARGUMENTS);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(
-    const float* x,
-    const float* mean,
-    const float* inverseDeviation,
-    const float* gamma,
-    const float* beta,
-    const float* residual,
-    int relu,
-    float* y,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
-  normalize<4>(
-      x, mean, inverseDeviation, gamma, beta, residual, relu, y, rows, channels, rowsPerBlock);
+extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(NORMALIZE_PARAMETERS) {
+  normalize<4>(NORMALIZE_ARGUMENTS);
 }
 
 // ---- backward
@@ -226,26 +168,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(
 // is null and beta is not, by y computed again with the rounding of normalize(); if both are null
 // there was no ReLU. g is written to dresidual if that is not null, which may be dy.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
-    const float* x,
-    const float* y,
-    const float* dy,
-    const float* mean,
-    const float* inverseDeviation,
-    const float* gamma,
-    const float* beta,
-    float* dresidual,
-    long long rows,
-    int channels,
-    int rowsPerChunk,
-    float* partial) {
-  __shared__ float sums[2][THREADS];
+    const float* x, const float* y, const float* dy, const float* mean,
+    const float* invStd, const float* gamma, const float* beta, float* dresidual,
+    long long rows, int channels, int rowsPerChunk, float* partial) {
+  __shared__ Pair<float> sums[THREADS];
   int c = column();
-  int lane = threadIdx.y * blockDim.x + threadIdx.x;
-  float sum = 0;
-  float product = 0;
+  Pair<float> sum = {0, 0};
   if (c < channels) {
     float m = mean[c];
-    float scale = gamma[c] * inverseDeviation[c];
+    float scale = gamma[c] * invStd[c];
     float shift = beta ? beta[c] : 0;
     long long end = endRow(rowsPerChunk, rows);
 #pragma unroll 4
@@ -256,56 +187,38 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
       if (y && !(y[at] > 0)) g = 0;
       if (beta && !(fmaf(distance, scale, shift) > 0)) g = 0;
       if (dresidual) dresidual[at] = g;
-      sum += g;
-      product = fmaf(g, distance, product);
+      sum.a += g;
+      sum.b = fmaf(g, distance, sum.b);
     }
   }
-  addOverRows(sums, sum, product);
+  sum = sumOverRows(sums, sum);
   if (threadIdx.y == 0 && c < channels) {
     float* to = partial + 2LL * blockIdx.x * channels + c;
-    to[0] = sums[0][lane];
-    to[channels] = sums[1][lane];
+    to[0] = sum.a;
+    to[channels] = sum.b;
   }
 }
 
 // dgamma and dbeta from the chunks, and for the last pass, dx = a (g + b (x - mean) + k):
 // coefficients = a, b, k of each channel, 3 x C. Blocks of 32 channels x 8.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
-    const float* partial,
-    int chunks,
-    long long rows,
-    int channels,
-    const float* inverseDeviation,
-    const float* gamma,
-    int accumulate,
-    float* dgamma,
-    float* dbeta,
-    float* coefficients) {
-  __shared__ double sums[2][8][32];
+    const float* partial, int chunks, long long rows, int channels, const float* invStd,
+    const float* gamma, int accumulate, float* dgamma, float* dbeta, float* coefficients) {
+  __shared__ Pair<double> sums[THREADS];
   int c = blockIdx.x * 32 + threadIdx.x;
-  double g = 0;
-  double gx = 0;
+  Pair<double> sum = {0, 0};
   if (c < channels) {
     for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
       const float* from = partial + 2LL * chunk * channels + c;
-      g += from[0];
-      gx += from[channels];
+      sum.a += from[0];
+      sum.b += from[channels];
     }
   }
-  sums[0][threadIdx.y][threadIdx.x] = g;
-  sums[1][threadIdx.y][threadIdx.x] = gx;
-  __syncthreads();
-  for (int half = 4; half > 0; half /= 2) {
-    if (threadIdx.y < half) {
-      sums[0][threadIdx.y][threadIdx.x] += sums[0][threadIdx.y + half][threadIdx.x];
-      sums[1][threadIdx.y][threadIdx.x] += sums[1][threadIdx.y + half][threadIdx.x];
-    }
-    __syncthreads();
-  }
+  sum = sumOverRows(sums, sum);
   if (threadIdx.y == 0 && c < channels) {
-    double inverse = inverseDeviation[c];
-    g = sums[0][0][threadIdx.x];
-    gx = sums[1][0][threadIdx.x] * inverse;
+    double inverse = invStd[c];
+    double g = sum.a;
+    double gx = sum.b * inverse;
     dbeta[c] = (float)((accumulate ? dbeta[c] : 0) + g);
     dgamma[c] = (float)((accumulate ? dgamma[c] : 0) + gx);
     coefficients[c] = (float)(gamma[c] * inverse);
@@ -314,20 +227,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
   }
 }
 
+#define GRADIENT_PARAMETERS                                                              \
+  const float *x, const float *y, const float *dy, const float *mean, const float *beta, \
+      const float *coefficients, float *dx, long long rows, int channels, int rowsPerBlock
+#define GRADIENT_ARGUMENTS x, y, dy, mean, beta, coefficients, dx, rows, channels, rowsPerBlock
+
 // dx may be dy. Where y and beta are null, dy is taken as it is: no ReLU, or g was written before.
 // a is gamma inverse, rounded as in normalize(), so that y is computed again to the bit.
 template <int V>
-__device__ inline void gradient(
-    const float* x,
-    const float* y,
-    const float* dy,
-    const float* mean,
-    const float* beta,
-    const float* coefficients,
-    float* dx,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
+__device__ inline void gradient(GRADIENT_PARAMETERS) {
   int c = V * column();
   if (c >= channels) return;
   float m[V], a[V], b[V], k[V], shift[V];
@@ -357,30 +265,10 @@ __device__ inline void gradient(
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) bn_backward(
-    const float* x,
-    const float* y,
-    const float* dy,
-    const float* mean,
-    const float* beta,
-    const float* coefficients,
-    float* dx,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
-  gradient<1>(x, y, dy, mean, beta, coefficients, dx, rows, channels, rowsPerBlock);
+extern "C" __global__ void __launch_bounds__(THREADS) bn_backward(GRADIENT_PARAMETERS) {
+  gradient<1>(GRADIENT_ARGUMENTS);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 4) bn_backward4(
-    const float* x,
-    const float* y,
-    const float* dy,
-    const float* mean,
-    const float* beta,
-    const float* coefficients,
-    float* dx,
-    long long rows,
-    int channels,
-    int rowsPerBlock) {
-  gradient<4>(x, y, dy, mean, beta, coefficients, dx, rows, channels, rowsPerBlock);
+extern "C" __global__ void __launch_bounds__(THREADS, 4) bn_backward4(GRADIENT_PARAMETERS) {
+  gradient<4>(GRADIENT_ARGUMENTS);
 }

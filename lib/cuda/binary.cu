@@ -36,15 +36,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) binarize_filters(
 // dW = D (everywhere + scale r) + ofScale sign(W), r = 1 where |W| <= 1; ofScale is the mean of D
 // sign(W) if exact, else 0. dweight may be dbinary: all have read for the mean before one writes.
 extern "C" __global__ void __launch_bounds__(THREADS) binarize_filters_backward(
-    const float* weight,
-    const float* alpha,
-    int unitScale,
-    float everywhere,
-    int exact,
-    const float* dbinary,
-    float* dweight,
-    int accumulate,
-    int size) {
+    const float* weight, const float* alpha, int unitScale, float everywhere, int exact,
+    const float* dbinary, float* dweight, int accumulate, int size) {
   __shared__ double scratch[THREADS];
   long long first = (long long)blockIdx.x * size;
   float ofScale = 0;
@@ -68,15 +61,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) binarize_filters_backward(
 
 // Rows are pixels of the padded side.
 extern "C" __global__ void sign_activation(
-    const float* x,
-    const float* shift,
-    float* y,
-    int rows,
-    int height,
-    int width,
-    int border,
-    int channels,
-    int rowsPerBlock) {
+    const float* x, const float* shift, float* y, int rows, int height, int width, int border,
+    int channels, int rowsPerBlock) {
   int c = column();
   if (c >= channels) return;
   float add = shift ? shift[c] : 0;
@@ -84,12 +70,12 @@ extern "C" __global__ void sign_activation(
   int paddedHeight = height + 2 * border;
   int end = (int)endRow(rowsPerBlock, rows);
   for (int r = (int)firstRow(rowsPerBlock); r < end; r += blockDim.y) {
-    int w = r % paddedWidth - border;
-    int h = r / paddedWidth % paddedHeight - border;
-    int n = r / paddedWidth / paddedHeight;
+    Pixel to = pixelOf(r, paddedHeight, paddedWidth);
+    int h = to.h - border;
+    int w = to.w - border;
     float sign = 1;
     if (h >= 0 && h < height && w >= 0 && w < width) {
-      sign = signedAs(x[(((long long)n * height + h) * width + w) * channels + c] + add, 1);
+      sign = signedAs(x[to.at(h, w, height, width) * channels + c] + add, 1);
     }
     y[(long long)r * channels + c] = sign;
   }
@@ -97,29 +83,19 @@ extern "C" __global__ void sign_activation(
 
 // Rows are pixels of x.
 extern "C" __global__ void sign_activation_backward(
-    const float* x,
-    const float* shift,
-    const float* dy,
-    float* dx,
-    int rows,
-    int height,
-    int width,
-    int border,
-    int channels,
-    int rowsPerBlock) {
+    const float* x, const float* shift, const float* dy, float* dx, int rows, int height, int width,
+    int border, int channels, int rowsPerBlock) {
   int c = column();
   if (c >= channels) return;
   float add = shift ? shift[c] : 0;
   int end = (int)endRow(rowsPerBlock, rows);
   for (int r = (int)firstRow(rowsPerBlock); r < end; r += blockDim.y) {
-    int w = r % width + border;
-    int h = r / width % height + border;
-    int n = r / width / height;
+    Pixel to = pixelOf(r, height, width);
+    long long padded =
+        to.at(to.h + border, to.w + border, height + 2 * border, width + 2 * border);
     long long at = (long long)r * channels + c;
-    long long above =
-        (((long long)n * (height + 2 * border) + h) * (width + 2 * border) + w) * channels + c;
     float slope = 2 - 2 * fabsf(x[at] + add);
-    dx[at] = (slope < 0 ? 0 : slope) * dy[above];
+    dx[at] = (slope < 0 ? 0 : slope) * dy[padded * channels + c];
   }
 }
 
@@ -135,12 +111,7 @@ extern "C" __global__ void scale_rows(
 }
 
 extern "C" __global__ void prelu(
-    const float* x,
-    const float* shift,
-    const float* slope,
-    float* y,
-    long long rows,
-    int columns,
+    const float* x, const float* shift, const float* slope, float* y, long long rows, int columns,
     int rowsPerBlock) {
   int c = column();
   if (c >= columns) return;
@@ -155,15 +126,8 @@ extern "C" __global__ void prelu(
 
 // partial[chunk][c] = sum of dy z where z <= 0. dx may be dy.
 extern "C" __global__ void __launch_bounds__(THREADS) prelu_backward(
-    const float* x,
-    const float* shift,
-    const float* slope,
-    const float* dy,
-    float* dx,
-    float* partial,
-    long long rows,
-    int columns,
-    int rowsPerChunk) {
+    const float* x, const float* shift, const float* slope, const float* dy, float* dx,
+    float* partial, long long rows, int columns, int rowsPerChunk) {
   __shared__ float sums[THREADS];
   int c = column();
   float sum = 0;

@@ -8,12 +8,12 @@
 
 template <int V>
 __device__ inline void load(const float* p, float (&v)[V]) {
-  if (V == 4) {
+  if constexpr (V == 4) {
     float4 q = *reinterpret_cast<const float4*>(p);
     v[0] = q.x;
-    v[1 % V] = q.y;
-    v[2 % V] = q.z;
-    v[3 % V] = q.w;
+    v[1] = q.y;
+    v[2] = q.z;
+    v[3] = q.w;
   } else {
     v[0] = *p;
   }
@@ -21,36 +21,52 @@ __device__ inline void load(const float* p, float (&v)[V]) {
 
 template <int V>
 __device__ inline void store(float* p, const float (&v)[V]) {
-  if (V == 4) {
-    *reinterpret_cast<float4*>(p) = make_float4(v[0], v[1 % V], v[2 % V], v[3 % V]);
+  if constexpr (V == 4) {
+    *reinterpret_cast<float4*>(p) = make_float4(v[0], v[1], v[2], v[3]);
   } else {
     *p = v[0];
   }
 }
 
 // p[i .. i + 3], with zeros from n on; p and i are such that whole vectors are aligned.
-__device__ inline float4 load4(const float* p, long long i, long long n) {
-  if (i + 4 <= n) return *reinterpret_cast<const float4*>(p + i);
-  float4 v = make_float4(0, 0, 0, 0);
-  if (i < n) v.x = p[i];
-  if (i + 1 < n) v.y = p[i + 1];
-  if (i + 2 < n) v.z = p[i + 2];
-  return v;
+__device__ inline void load4(const float* p, long long i, long long n, float (&v)[4]) {
+  if (i + 4 <= n) return load<4>(p + i, v);
+  for (int j = 0; j < 4; j++) v[j] = i + j < n ? p[i + j] : 0;
 }
 
-__device__ inline void store4(float* p, long long i, long long n, float4 v) {
-  if (i + 4 <= n) {
-    *reinterpret_cast<float4*>(p + i) = v;
-    return;
+__device__ inline void store4(float* p, long long i, long long n, const float (&v)[4]) {
+  if (i + 4 <= n) return store<4>(p + i, v);
+  for (int j = 0; j < 4; j++) {
+    if (i + j < n) p[i + j] = v[j];
   }
-  if (i < n) p[i] = v.x;
-  if (i + 1 < n) p[i + 1] = v.y;
-  if (i + 2 < n) p[i + 2] = v.z;
 }
 
 // The first of this thread's four neighbouring elements in a launch of one thread per four.
 __device__ inline long long firstOfFour() {
   return 4 * ((long long)blockIdx.x * blockDim.x + threadIdx.x);
+}
+
+// y = f(x) of this thread's four, the same buffer perhaps.
+template <class F>
+__device__ inline void four(const float* x, float* y, long long n, F f) {
+  long long i = firstOfFour();
+  if (i >= n) return;
+  float v[4];
+  load4(x, i, n, v);
+  for (int j = 0; j < 4; j++) v[j] = f(v[j]);
+  store4(y, i, n, v);
+}
+
+// z = f(x, y) of this thread's four.
+template <class F>
+__device__ inline void four(const float* x, const float* y, float* z, long long n, F f) {
+  long long i = firstOfFour();
+  if (i >= n) return;
+  float v[4], w[4];
+  load4(x, i, n, v);
+  load4(y, i, n, w);
+  for (int j = 0; j < 4; j++) w[j] = f(v[j], w[j]);
+  store4(z, i, n, w);
 }
 
 // One element a thread.
@@ -72,8 +88,25 @@ __device__ inline long long endRow(int rowsPerBlock, long long rows) {
   return end < rows ? end : rows;
 }
 
-// The sum of v over the threads of each column, in a tree; for those with threadIdx.y 0.
-__device__ inline float sumOverRows(float* scratch, float v) {
+// A pixel of pictures of some size.
+struct Pixel {
+  int n, h, w;
+
+  // The number of pixel (h, w) of the same picture at another size.
+  __device__ inline long long at(int h, int w, int height, int width) const {
+    return ((long long)n * height + h) * width + w;
+  }
+};
+
+// The one with number p.
+__device__ inline Pixel pixelOf(int p, int height, int width) {
+  return {p / width / height, p / width % height, p % width};
+}
+
+// The sum of v over the threads of each column, in a tree; for those with threadIdx.y 0. scratch
+// has one element a thread.
+template <class T>
+__device__ inline T sumOverRows(T* scratch, T v) {
   int i = threadIdx.y * blockDim.x + threadIdx.x;
   scratch[i] = v;
   __syncthreads();
@@ -84,34 +117,32 @@ __device__ inline float sumOverRows(float* scratch, float v) {
   return scratch[i];
 }
 
-// ---- sums over a block of blockDim.x threads, a power of two
+// ---- a block of THREADS threads along x, a power of two
 
-// The sum of all threads' v, for each thread; scratch has one element a thread. The order is that
-// of a binary tree.
-template <class T>
-__device__ inline T sumOfBlock(T v, T* scratch) {
+// op over all threads' v, in a binary tree, for each thread; scratch can then be used again.
+template <class T, int THREADS, class Op>
+__device__ inline T reduceBlock(T v, T (&scratch)[THREADS], Op op) {
   int i = threadIdx.x;
   scratch[i] = v;
   __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (i < half) scratch[i] += scratch[i + half];
+  for (int half = THREADS / 2; half > 0; half /= 2) {
+    if (i < half) scratch[i] = op(scratch[i], scratch[i + half]);
     __syncthreads();
   }
-  T sum = scratch[0];
-  __syncthreads();  // so that scratch can be used again
-  return sum;
+  T result = scratch[0];
+  __syncthreads();
+  return result;
 }
 
-// The largest of all threads' v, for each thread.
-__device__ inline float largestOfBlock(float v, float* scratch) {
-  int i = threadIdx.x;
-  scratch[i] = v;
-  __syncthreads();
-  for (int half = blockDim.x / 2; half > 0; half /= 2) {
-    if (i < half) scratch[i] = fmaxf(scratch[i], scratch[i + half]);
-    __syncthreads();
-  }
-  float largest = scratch[0];
-  __syncthreads();
-  return largest;
+template <class T, int THREADS>
+__device__ inline T sumOfBlock(T v, T (&scratch)[THREADS]) {
+  return reduceBlock(v, scratch, [](T a, T b) { return a + b; });
+}
+
+// Floats that are not negative are ordered as their bits are, NaN above all: a size as bits.
+__device__ inline int sizeOf(float x) { return __float_as_int(fabsf(x)); }
+
+template <int THREADS>
+__device__ inline int largestOfBlock(int size, int (&scratch)[THREADS]) {
+  return reduceBlock(size, scratch, [](int a, int b) { return max(a, b); });
 }

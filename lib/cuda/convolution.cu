@@ -132,21 +132,20 @@ struct WeightSource {
   }
 
   __device__ inline void store(float (&to)[DEPTH][T::COLUMNS + T::PAD]) const {
-    int q = threadIdx.x;
-    if (q < T::B_QUADS) storeAlong<T>(to, q / (T::COLUMNS / 4), 4 * (q % (T::COLUMNS / 4)), v);
+    storeColumns<T>(to, v);
   }
 };
 
 // The result's pixels are images x rows x columns of one class; outHeight x outWidth of all.
-#define GATHER_PARAMETERS                                                                         \
-  const float *x, const float *weight, float *y, long long pixels, int rows, int columns,         \
+#define GATHER_PARAMETERS                                                                          \
+  const float *x, const float *weight, float *y, long long pixels, int rows, int columns,          \
       int outHeight, int outWidth, int step, int stepWide, int first, int firstWide, int channels, \
-      int outChannels, int height, int width, int scale, int scaleWide, int offset,               \
-      int offsetWide, int sign, int taps, int tapsWide, int kernelFirst, int kernelFirstWide,     \
+      int outChannels, int height, int width, int scale, int scaleWide, int offset,                \
+      int offsetWide, int sign, int taps, int tapsWide, int kernelFirst, int kernelFirstWide,      \
       int kernelStep, int kernelStepWide, int kernelWidth, int add
-#define GATHER_ARGUMENTS                                                                       \
-  x, weight, y, pixels, rows, columns, outHeight, outWidth, step, stepWide, first, firstWide,  \
-      channels, outChannels, height, width, scale, scaleWide, offset, offsetWide, sign, taps,  \
+#define GATHER_ARGUMENTS                                                                      \
+  x, weight, y, pixels, rows, columns, outHeight, outWidth, step, stepWide, first, firstWide, \
+      channels, outChannels, height, width, scale, scaleWide, offset, offsetWide, sign, taps, \
       tapsWide, kernelFirst, kernelFirstWide, kernelStep, kernelStepWide, kernelWidth, add
 
 template <class T>

@@ -12,24 +12,14 @@
 #include "tensor.cuh"
 #include "tile.cuh"
 
-// Pixels whose number along the batch grows by DEPTH each slab.
-struct Walk {
-  int n, oh, ow;
-
-  __device__ inline void begin(long long pixel, int outHeight, int outWidth) {
-    int p = (int)pixel;
-    ow = p % outWidth;
-    p /= outWidth;
-    oh = p % outHeight;
-    n = p / outHeight;
-  }
-
-  __device__ inline void next(int outHeight, int outWidth) {
-    ow += DEPTH;
-    while (ow >= outWidth) {
-      ow -= outWidth;
-      if (++oh == outHeight) {
-        oh = 0;
+// A pixel whose number along the batch grows by DEPTH each slab.
+struct Walk : Pixel {
+  __device__ inline void next(int height, int width) {
+    w += DEPTH;
+    while (w >= width) {
+      w -= width;
+      if (++h == height) {
+        h = 0;
         n++;
       }
     }
@@ -49,7 +39,7 @@ struct ShiftedPixels {
 
   __device__ inline void begin() {
 #pragma unroll
-    for (int u = 0; u < QUADS; u++) walk[u].begin(pixel + line(u), outHeight, outWidth);
+    for (int u = 0; u < QUADS; u++) walk[u] = {pixelOf((int)pixel + line(u), outHeight, outWidth)};
   }
 
   static __device__ inline int line(int u) {
@@ -58,10 +48,10 @@ struct ShiftedPixels {
 
   __device__ inline const float* source(const Walk& p, int column) const {
     int tap = column / channels;
-    int h = p.oh * stride - pad + tap / kernelWidth;
-    int w = p.ow * strideWide - padWide + tap % kernelWidth;
+    int h = p.h * stride - pad + tap / kernelWidth;
+    int w = p.w * strideWide - padWide + tap % kernelWidth;
     if (h < 0 || h >= height || w < 0 || w >= width) return 0;
-    return x + (((long long)p.n * height + h) * width + w) * channels + column % channels;
+    return x + p.at(h, w, height, width) * channels + column % channels;
   }
 
   __device__ inline float one(const Walk& p, int column) const {
@@ -115,17 +105,16 @@ struct GradientPixels {
   }
 
   __device__ inline void store(float (&to)[DEPTH][T::COLUMNS + T::PAD]) const {
-    int q = threadIdx.x;
-    if (q < T::B_QUADS) storeAlong<T>(to, q / (T::COLUMNS / 4), 4 * (q % (T::COLUMNS / 4)), v);
+    storeColumns<T>(to, v);
   }
 };
 
-#define WEIGHT_PARAMETERS                                                                       \
-  const float *x, const float *dy, float *partial, long long pixels, int pixelsPerSplit,        \
-      int height, int width, int channels, int outHeight, int outWidth, int outChannels,        \
+#define WEIGHT_PARAMETERS                                                                \
+  const float *x, const float *dy, float *partial, long long pixels, int pixelsPerSplit, \
+      int height, int width, int channels, int outHeight, int outWidth, int outChannels, \
       int stride, int strideWide, int pad, int padWide, int kernelWidth, int taps
-#define WEIGHT_ARGUMENTS                                                                        \
-  x, dy, partial, pixels, pixelsPerSplit, height, width, channels, outHeight, outWidth,         \
+#define WEIGHT_ARGUMENTS                                                                \
+  x, dy, partial, pixels, pixelsPerSplit, height, width, channels, outHeight, outWidth, \
       outChannels, stride, strideWide, pad, padWide, kernelWidth, taps
 
 template <class T, bool VECTOR>
@@ -135,22 +124,9 @@ __device__ inline void weightGradient(typename T::Shared& shared, WEIGHT_PARAMET
   int column0 = blockIdx.x * ROWS;
   int columns = taps * channels;
   int n0 = blockIdx.y * T::COLUMNS;
-  ShiftedPixels<T, VECTOR> left;
-  left.x = x;
-  left.pixel = from;
-  left.end = end;
-  left.height = height;
-  left.width = width;
-  left.channels = channels;
-  left.outHeight = outHeight;
-  left.outWidth = outWidth;
-  left.stride = stride;
-  left.strideWide = strideWide;
-  left.pad = pad;
-  left.padWide = padWide;
-  left.kernelWidth = kernelWidth;
-  left.column0 = column0;
-  left.columns = columns;
+  ShiftedPixels<T, VECTOR> left = {
+      x, from, end, height, width, channels, outHeight, outWidth, stride, strideWide, pad, padWide,
+      kernelWidth, column0, columns, {}, {}};
   left.begin();
   GradientPixels<T> right = {dy, from, end, outChannels, n0, {}};
   T tile;
@@ -205,12 +181,7 @@ extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_odd(WEIGHT_
 
 // dweight[o][c][t] (+)= sum over splits of partial[split][t][c][o].
 extern "C" __global__ void sum_weight_splits(
-    const float* partial,
-    float* dweight,
-    int out,
-    int channels,
-    int taps,
-    int splits,
+    const float* partial, float* dweight, int out, int channels, int taps, int splits,
     int accumulate) {
   long long i = element();
   long long count = (long long)out * channels * taps;

@@ -26,92 +26,51 @@ extern "C" __global__ void fill_bytes(int value, unsigned char* x, long long n) 
 }
 
 extern "C" __global__ void add_scaled(float alpha, const float* x, float* y, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 a = load4(x, i, n);
-  float4 b = load4(y, i, n);
-  b = make_float4(
-      fmaf(alpha, a.x, b.x), fmaf(alpha, a.y, b.y), fmaf(alpha, a.z, b.z), fmaf(alpha, a.w, b.w));
-  store4(y, i, n, b);
+  four(x, y, y, n, [=](float x, float y) { return fmaf(alpha, x, y); });
 }
 
 // Rounds to the nearest whole number, ties to even; inverse is 1 / step and scale is step or -step,
-// powers of two, so the product is exact. Floats that are not negative are ordered as their bits
-// are, NaN above all; the largest of integers is the same in any order.
+// powers of two, so the product is exact. The largest of integers is the same in any order.
 extern "C" __global__ void __launch_bounds__(256) add_rounded(
     float scale, float inverse, const float* x, float* y, long long n, int* largest) {
   __shared__ int sizes[256];
-  long long i = firstOfFour();
   int size = 0;
-  if (i < n) {
-    float4 a = load4(x, i, n);
-    float4 b = load4(y, i, n);
-    b = make_float4(
-        fmaf(rintf(a.x * inverse), scale, b.x), fmaf(rintf(a.y * inverse), scale, b.y),
-        fmaf(rintf(a.z * inverse), scale, b.z), fmaf(rintf(a.w * inverse), scale, b.w));
-    store4(y, i, n, b);
-    size = max(
-        max(__float_as_int(fabsf(b.x)), __float_as_int(fabsf(b.y))),
-        max(__float_as_int(fabsf(b.z)), __float_as_int(fabsf(b.w))));
-  }
-  sizes[threadIdx.x] = size;
-  __syncthreads();
-  for (int half = 128; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      sizes[threadIdx.x] = max(sizes[threadIdx.x], sizes[threadIdx.x + half]);
-    }
-    __syncthreads();
-  }
-  if (threadIdx.x == 0 && largest) atomicMax(largest, sizes[0]);
+  four(x, y, y, n, [&](float x, float y) {
+    float sum = fmaf(rintf(x * inverse), scale, y);
+    size = max(size, sizeOf(sum));
+    return sum;
+  });
+  size = largestOfBlock(size, sizes);
+  if (threadIdx.x == 0 && largest) atomicMax(largest, size);
 }
 
 // A NaN stays one, so that it is found.
-__device__ inline float positive(float x) { return x < 0 ? 0 : x; }
-
 extern "C" __global__ void relu(const float* x, float* y, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 a = load4(x, i, n);
-  store4(y, i, n, make_float4(positive(a.x), positive(a.y), positive(a.z), positive(a.w)));
+  four(x, y, n, [](float x) { return x < 0 ? 0 : x; });
 }
 
 extern "C" __global__ void relu_backward(
     const float* y, const float* dy, float* dx, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 a = load4(y, i, n);
-  float4 d = load4(dy, i, n);
-  d = make_float4(
-      a.x > 0 ? d.x : 0, a.y > 0 ? d.y : 0, a.z > 0 ? d.z : 0, a.w > 0 ? d.w : 0);
-  store4(dx, i, n, d);
+  four(y, dy, dx, n, [](float y, float dy) { return y > 0 ? dy : 0; });
 }
 
 extern "C" __global__ void tanh_forward(const float* x, float* y, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 a = load4(x, i, n);
-  store4(y, i, n, make_float4(tanhf(a.x), tanhf(a.y), tanhf(a.z), tanhf(a.w)));
+  four(x, y, n, [](float x) { return tanhf(x); });
 }
-
-__device__ inline float tanhSlope(float y, float dy) { return fmaf(-y, y, 1.0f) * dy; }
 
 extern "C" __global__ void tanh_backward(
     const float* y, const float* dy, float* dx, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 a = load4(y, i, n);
-  float4 d = load4(dy, i, n);
-  d = make_float4(
-      tanhSlope(a.x, d.x), tanhSlope(a.y, d.y), tanhSlope(a.z, d.z), tanhSlope(a.w, d.w));
-  store4(dx, i, n, d);
+  four(y, dy, dx, n, [](float y, float dy) { return fmaf(-y, y, 1.0f) * dy; });
 }
 
 // 0 x is 0 for a finite x and NaN otherwise. All who write the flag write the same.
 extern "C" __global__ void not_finite(const float* x, long long n, int* flag) {
   long long i = firstOfFour();
   if (i >= n) return;
-  float4 a = load4(x, i, n);
-  float zero = 0 * a.x + 0 * a.y + 0 * a.z + 0 * a.w;
+  float v[4];
+  load4(x, i, n, v);
+  float zero = 0;
+  for (int j = 0; j < 4; j++) zero += 0 * v[j];
   if (zero != 0) *flag = 1;  // NaN differs from everything
 }
 
@@ -146,7 +105,7 @@ extern "C" __global__ void __launch_bounds__(256) column_sums(
 // Blocks of 32 columns x 8: eight threads share a column's chunks.
 extern "C" __global__ void __launch_bounds__(256) add_column_sums(
     const float* partial, int chunks, int columns, float* b, int accumulate) {
-  __shared__ double sums[8][32];
+  __shared__ double sums[256];
   int c = blockIdx.x * 32 + threadIdx.x;
   double sum = 0;
   if (c < columns) {
@@ -154,14 +113,6 @@ extern "C" __global__ void __launch_bounds__(256) add_column_sums(
       sum += partial[(long long)chunk * columns + c];
     }
   }
-  sums[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  for (int half = 4; half > 0; half /= 2) {
-    if (threadIdx.y < half) sums[threadIdx.y][threadIdx.x] += sums[threadIdx.y + half][threadIdx.x];
-    __syncthreads();
-  }
-  if (threadIdx.y == 0 && c < columns) {
-    double before = accumulate ? b[c] : 0;
-    b[c] = (float)(before + sums[0][threadIdx.x]);
-  }
+  sum = sumOverRows(sums, sum);
+  if (threadIdx.y == 0 && c < columns) b[c] = (float)((accumulate ? b[c] : 0) + sum);
 }

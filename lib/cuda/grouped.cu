@@ -11,8 +11,8 @@
 // and are found in the first-level cache. Blocks (pixels / 8, channels / 32).
 #include "common.cuh"
 
-#define GEOMETRY                                                                                  \
-  int height, int width, int channels, int outHeight, int outWidth, int outChannels,              \
+#define GEOMETRY                                                                                   \
+  int height, int width, int channels, int outHeight, int outWidth, int outChannels,               \
       int kernelHeight, int kernelWidth, int stride, int strideWide, int pad, int padWide, int in, \
       int out
 
@@ -20,22 +20,9 @@
 // reads the source's rows h stride + offset .. + 2. Forward: offset = -pad. Backward, of stride 1:
 // offset = pad - 2 and the weights from the last to the first (flipped).
 extern "C" __global__ void __launch_bounds__(256) depthwise(
-    const float* x,
-    const float* weight,
-    float* y,
-    int pixels,
-    int rowsPerBlock,
-    int height,
-    int width,
-    int channels,
-    int outHeight,
-    int outWidth,
-    int stride,
-    int strideWide,
-    int offset,
-    int offsetWide,
-    int flipped,
-    int add) {
+    const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, int height,
+    int width, int channels, int outHeight, int outWidth, int stride, int strideWide, int offset,
+    int offsetWide, int flipped, int add) {
   int c = column();
   if (c >= channels) return;
   float weights[9];
@@ -43,10 +30,10 @@ extern "C" __global__ void __launch_bounds__(256) depthwise(
   for (int t = 0; t < 9; t++) weights[t] = weight[9LL * c + (flipped ? 8 - t : t)];
   int end = (int)endRow(rowsPerBlock, pixels);
   for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
-    int h0 = p / outWidth % outHeight * stride + offset;
-    int w0 = p % outWidth * strideWide + offsetWide;
-    int n = p / outWidth / outHeight;
-    const float* from = x + (((long long)n * height + h0) * width + w0) * channels + c;
+    Pixel to = pixelOf(p, outHeight, outWidth);
+    int h0 = to.h * stride + offset;
+    int w0 = to.w * strideWide + offsetWide;
+    const float* from = x + to.at(h0, w0, height, width) * channels + c;
     float sum = 0;
 #pragma unroll
     for (int t = 0; t < 9; t++) {
@@ -61,12 +48,7 @@ extern "C" __global__ void __launch_bounds__(256) depthwise(
 
 // in and out: channels of one group.
 extern "C" __global__ void grouped_forward(
-    const float* x,
-    const float* weight,
-    float* y,
-    int pixels,
-    int rowsPerBlock,
-    GEOMETRY,
+    const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY,
     int add) {
   int o = column();
   if (o >= outChannels) return;
@@ -74,17 +56,15 @@ extern "C" __global__ void grouped_forward(
   const float* w0 = weight + (long long)o * in * kernelHeight * kernelWidth;
   int first = o / out * in;
   for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
-    int ow = p % outWidth;
-    int oh = p / outWidth % outHeight;
-    int n = p / outWidth / outHeight;
+    Pixel to = pixelOf(p, outHeight, outWidth);
     float sum = 0;
     for (int kh = 0; kh < kernelHeight; kh++) {
-      int h = oh * stride - pad + kh;
+      int h = to.h * stride - pad + kh;
       if (h < 0 || h >= height) continue;
       for (int kw = 0; kw < kernelWidth; kw++) {
-        int w = ow * strideWide - padWide + kw;
+        int w = to.w * strideWide - padWide + kw;
         if (w < 0 || w >= width) continue;
-        const float* from = x + (((long long)n * height + h) * width + w) * channels + first;
+        const float* from = x + to.at(h, w, height, width) * channels + first;
         for (int i = 0; i < in; i++) {
           sum = fmaf(from[i], w0[(i * kernelHeight + kh) * kernelWidth + kw], sum);
         }
@@ -103,21 +83,16 @@ extern "C" __global__ void grouped_backward_data(
   int first = c / in * out;
   const float* w0 = weight + ((long long)first * in + c % in) * taps;
   for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
-    int w = p % width;
-    int h = p / width % height;
-    int n = p / width / height;
+    Pixel to = pixelOf(p, height, width);
     float sum = 0;
     for (int kh = 0; kh < kernelHeight; kh++) {
-      int high = h + pad - kh;
+      int high = to.h + pad - kh;
       if (high < 0 || high % stride != 0 || high / stride >= outHeight) continue;
       for (int kw = 0; kw < kernelWidth; kw++) {
-        int wide = w + padWide - kw;
+        int wide = to.w + padWide - kw;
         if (wide < 0 || wide % strideWide != 0 || wide / strideWide >= outWidth) continue;
-        const float* from =
-            dy +
-            (((long long)n * outHeight + high / stride) * outWidth + wide / strideWide) *
-                outChannels +
-            first;
+        long long pixel = to.at(high / stride, wide / strideWide, outHeight, outWidth);
+        const float* from = dy + pixel * outChannels + first;
         for (int o = 0; o < out; o++) {
           sum = fmaf(from[o], w0[(long long)o * in * taps + kh * kernelWidth + kw], sum);
         }
@@ -136,7 +111,6 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
     const float* x, const float* dy, float* partial, int pixels, int rowsPerChunk, GEOMETRY) {
   __shared__ float all[256];
   int o = column();
-  int lane = threadIdx.y * blockDim.x + threadIdx.x;
   int end = (int)endRow(rowsPerChunk, pixels);
   int taps = kernelHeight * kernelWidth;
   int first = blockIdx.z * SUMS;
@@ -146,32 +120,25 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
   if (o < outChannels) {
     int group = o / out * in;
     for (int p = (int)firstRow(rowsPerChunk); p < end; p += blockDim.y) {
-      int ow = p % outWidth;
-      int oh = p / outWidth % outHeight;
-      int n = p / outWidth / outHeight;
+      Pixel from = pixelOf(p, outHeight, outWidth);
       float d = dy[(long long)p * outChannels + o];
 #pragma unroll
       for (int u = 0; u < SUMS; u++) {
         int tap = (first + u) / in;
-        int h = oh * stride - pad + tap / kernelWidth;
-        int w = ow * strideWide - padWide + tap % kernelWidth;
+        int h = from.h * stride - pad + tap / kernelWidth;
+        int w = from.w * strideWide - padWide + tap % kernelWidth;
         if (tap < taps && h >= 0 && h < height && w >= 0 && w < width) {
-          long long at = (((long long)n * height + h) * width + w) * channels;
-          sums[u] = fmaf(x[at + group + (first + u) % in], d, sums[u]);
+          long long at = from.at(h, w, height, width) * channels + group;
+          sums[u] = fmaf(x[at + (first + u) % in], d, sums[u]);
         }
       }
     }
   }
 #pragma unroll
   for (int u = 0; u < SUMS; u++) {
-    all[lane] = sums[u];
-    __syncthreads();
-    for (int half = blockDim.y / 2; half > 0; half /= 2) {
-      if (threadIdx.y < half) all[lane] += all[lane + half * blockDim.x];
-      __syncthreads();
-    }
+    float sum = sumOverRows(all, sums[u]);
     if (threadIdx.y == 0 && o < outChannels && first + u < taps * in) {
-      partial[((long long)blockIdx.x * taps * in + first + u) * outChannels + o] = all[lane];
+      partial[((long long)blockIdx.x * taps * in + first + u) * outChannels + o] = sum;
     }
     __syncthreads();
   }

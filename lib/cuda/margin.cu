@@ -98,14 +98,8 @@ struct Margin {
 
 // logits may be cosine: only the thread that has the label's column reads it.
 extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits(
-    const float* cosine,
-    const int* labels,
-    long long cosineOfMargin,
-    long long sineOfMargin,
-    float scale,
-    int easy,
-    float* logits,
-    int classes) {
+    const float* cosine, const int* labels, long long cosineOfMargin, long long sineOfMargin,
+    float scale, int easy, float* logits, int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
   Margin margin(cosineOfMargin, sineOfMargin, easy);
@@ -116,15 +110,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits_backward(
-    const float* cosine,
-    const int* labels,
-    long long cosineOfMargin,
-    long long sineOfMargin,
-    float scale,
-    int easy,
-    const float* dlogits,
-    float* dcosine,
-    int classes) {
+    const float* cosine, const int* labels, long long cosineOfMargin, long long sineOfMargin,
+    float scale, int easy, const float* dlogits, float* dcosine, int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
   Margin margin(cosineOfMargin, sineOfMargin, easy);
@@ -150,7 +137,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_cross_entropy(
   float target = known ? in[label] : 0;
   float mine = -INFINITE;
   for (int c = threadIdx.x; c < classes; c += THREADS) mine = fmaxf(mine, in[c]);
-  float largest = largestOfBlock(mine, scratch);  // nobody writes before all have read the target
+  // Nobody writes before all have read the target.
+  float largest = reduceBlock(mine, scratch, [](float a, float b) { return fmaxf(a, b); });
   double sum = 0;
   for (int c = threadIdx.x; c < classes; c += THREADS) {
     float e = expf(in[c] - largest);
@@ -168,34 +156,21 @@ extern "C" __global__ void __launch_bounds__(THREADS) softmax_cross_entropy(
   }
 }
 
+struct Largest {
+  float value;
+  int place;
+};
+
 // As the CPU: a NaN is never the largest, unless it is the first of its row.
 extern "C" __global__ void __launch_bounds__(THREADS) largest_in_row(
     const float* x, int* index, int columns) {
-  __shared__ float values[THREADS];
-  __shared__ int places[THREADS];
+  __shared__ Largest scratch[THREADS];
   const float* in = x + (long long)blockIdx.x * columns;
-  float largest = -INFINITE;
-  int place = 0x7fffffff;
-  for (int c = threadIdx.x; c < columns; c += THREADS) {
-    float v = in[c];
-    if (v > largest || (v == largest && c < place)) {
-      largest = v;
-      place = c;
-    }
-  }
-  values[threadIdx.x] = largest;
-  places[threadIdx.x] = place;
-  __syncthreads();
-  for (int half = THREADS / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      float v = values[threadIdx.x + half];
-      int p = places[threadIdx.x + half];
-      if (v > values[threadIdx.x] || (v == values[threadIdx.x] && p < places[threadIdx.x])) {
-        values[threadIdx.x] = v;
-        places[threadIdx.x] = p;
-      }
-    }
-    __syncthreads();
-  }
-  if (threadIdx.x == 0) index[blockIdx.x] = in[0] == in[0] ? places[0] : 0;
+  auto larger = [](Largest a, Largest b) {
+    return b.value > a.value || (b.value == a.value && b.place < a.place) ? b : a;
+  };
+  Largest largest = {-INFINITE, 0x7fffffff};
+  for (int c = threadIdx.x; c < columns; c += THREADS) largest = larger(largest, {in[c], c});
+  largest = reduceBlock(largest, scratch, larger);
+  if (threadIdx.x == 0) index[blockIdx.x] = in[0] == in[0] ? largest.place : 0;
 }

@@ -51,19 +51,13 @@ struct MatrixSource {
   }
 };
 
+#define PRODUCT_PARAMETERS                                                                       \
+  const float *a, const float *b, float *c, int m, int n, int k, int transposeA, int transposeB, \
+      int depthOfSplit, int accumulate
+#define PRODUCT_ARGUMENTS a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate
+
 template <class T>
-__device__ inline void product(
-    typename T::Shared& shared,
-    const float* a,
-    const float* b,
-    float* c,
-    int m,
-    int n,
-    int k,
-    int transposeA,
-    int transposeB,
-    int depthOfSplit,
-    int accumulate) {
+__device__ inline void product(typename T::Shared& shared, PRODUCT_PARAMETERS) {
   int from = blockIdx.z * depthOfSplit;
   int end = from + depthOfSplit < k ? from + depthOfSplit : k;
   int m0 = blockIdx.x * ROWS;
@@ -81,49 +75,19 @@ __device__ inline void product(
   }
 }
 
-extern "C" __global__ void __launch_bounds__(128, 4) product_32(
-    const float* a,
-    const float* b,
-    float* c,
-    int m,
-    int n,
-    int k,
-    int transposeA,
-    int transposeB,
-    int depthOfSplit,
-    int accumulate) {
+extern "C" __global__ void __launch_bounds__(128, 4) product_32(PRODUCT_PARAMETERS) {
   __shared__ Tile<32>::Shared shared;
-  product<Tile<32>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<32>>(shared, PRODUCT_ARGUMENTS);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) product_64(
-    const float* a,
-    const float* b,
-    float* c,
-    int m,
-    int n,
-    int k,
-    int transposeA,
-    int transposeB,
-    int depthOfSplit,
-    int accumulate) {
+extern "C" __global__ void __launch_bounds__(256, 2) product_64(PRODUCT_PARAMETERS) {
   __shared__ Tile<64>::Shared shared;
-  product<Tile<64>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<64>>(shared, PRODUCT_ARGUMENTS);
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) product_128(
-    const float* a,
-    const float* b,
-    float* c,
-    int m,
-    int n,
-    int k,
-    int transposeA,
-    int transposeB,
-    int depthOfSplit,
-    int accumulate) {
+extern "C" __global__ void __launch_bounds__(256, 2) product_128(PRODUCT_PARAMETERS) {
   __shared__ Tile<128>::Shared shared;
-  product<Tile<128>>(shared, a, b, c, m, n, k, transposeA, transposeB, depthOfSplit, accumulate);
+  product<Tile<128>>(shared, PRODUCT_ARGUMENTS);
 }
 
 // c (+)= sum over splits of partial[split][i], i < count.

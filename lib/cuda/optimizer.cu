@@ -11,87 +11,50 @@
 // is calculated in Java, in float64, and passed as a float.
 #include "common.cuh"
 
-#define FOUR(body) \
-  {                \
-    body(x);       \
-    body(y);       \
-    body(z);       \
-    body(w);       \
-  }
-
 extern "C" __global__ void sgd(
     const float* gradient, float* parameter, float decay, float rate, long long n) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float4 g = load4(gradient, i, n);
-  float4 p = load4(parameter, i, n);
-#define STEP(e) p.e = fmaf(rate, fmaf(p.e, decay, g.e), p.e);
-  FOUR(STEP)
-#undef STEP
-  store4(parameter, i, n, p);
+  four(gradient, parameter, parameter, n, [=](float g, float p) {
+    return fmaf(rate, fmaf(p, decay, g), p);
+  });
 }
 
 // The direction is gPart g + bPart b. In the first step b is set to g, whatever it held: it may
 // hold NaN.
 extern "C" __global__ void sgd_momentum(
-    const float* gradient,
-    float* parameter,
-    float* buffer,
-    float decay,
-    float rate,
-    float momentum,
-    float fresh,
-    float gPart,
-    float bPart,
-    int first,
-    long long n) {
+    const float* gradient, float* parameter, float* buffer, float decay, float rate, float momentum,
+    float fresh, float gPart, float bPart, int first, long long n) {
   long long i = firstOfFour();
   if (i >= n) return;
-  float4 g = load4(gradient, i, n);
-  float4 p = load4(parameter, i, n);
-  float4 b = make_float4(0, 0, 0, 0);
-  if (!first) b = load4(buffer, i, n);
-#define STEP(e)                                        \
-  {                                                    \
-    float d = fmaf(p.e, decay, g.e);                   \
-    b.e = first ? d : fmaf(d, fresh, b.e * momentum);  \
-    p.e = fmaf(fmaf(b.e, bPart, d * gPart), rate, p.e); \
+  float g[4], p[4], b[4];
+  load4(gradient, i, n, g);
+  load4(parameter, i, n, p);
+  if (!first) load4(buffer, i, n, b);
+  for (int j = 0; j < 4; j++) {
+    float d = fmaf(p[j], decay, g[j]);
+    b[j] = first ? d : fmaf(d, fresh, b[j] * momentum);
+    p[j] = fmaf(fmaf(b[j], bPart, d * gPart), rate, p[j]);
   }
-  FOUR(STEP)
-#undef STEP
   store4(buffer, i, n, b);
   store4(parameter, i, n, p);
 }
 
 extern "C" __global__ void adam(
-    const float* gradient,
-    float* parameter,
-    float* mean,
-    float* square,
-    float keep,
-    float add,
-    float fresh1,
-    float beta2,
-    float fresh2,
-    float rate,
-    float correction,
-    float epsilon,
+    const float* gradient, float* parameter, float* mean, float* square, float keep, float add,
+    float fresh1, float beta2, float fresh2, float rate, float correction, float epsilon,
     long long n) {
   long long i = firstOfFour();
   if (i >= n) return;
-  float4 g = load4(gradient, i, n);
-  float4 p = load4(parameter, i, n);
-  float4 m = load4(mean, i, n);
-  float4 v = load4(square, i, n);
-#define STEP(e)                                                                  \
-  {                                                                              \
-    float d = fmaf(p.e, add, g.e);                                               \
-    m.e = fmaf(d - m.e, fresh1, m.e);                                            \
-    v.e = fmaf(d * d, fresh2, v.e * beta2);                                      \
-    p.e = fmaf(m.e / fmaf(sqrtf(v.e), correction, epsilon), rate, p.e * keep);   \
+  float g[4], p[4], m[4], v[4];
+  load4(gradient, i, n, g);
+  load4(parameter, i, n, p);
+  load4(mean, i, n, m);
+  load4(square, i, n, v);
+  for (int j = 0; j < 4; j++) {
+    float d = fmaf(p[j], add, g[j]);
+    m[j] = fmaf(d - m[j], fresh1, m[j]);
+    v[j] = fmaf(d * d, fresh2, v[j] * beta2);
+    p[j] = fmaf(m[j] / fmaf(sqrtf(v[j]), correction, epsilon), rate, p[j] * keep);
   }
-  FOUR(STEP)
-#undef STEP
   store4(mean, i, n, m);
   store4(square, i, n, v);
   store4(parameter, i, n, p);

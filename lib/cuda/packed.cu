@@ -44,16 +44,16 @@ struct Epilogue {
   }
 };
 
-#define PACKED_PARAMETERS                                                                       \
-  const float *x, const int *weights, const int *sizes, const float *alpha, const float *mean,  \
-      const float *scale, const float *shift, const float *slope, const float *before,          \
-      const float *after, int activation, int inWidth, int elements, int height, int width,     \
-      int channels, int kernel, int stride, int runs, float filterSize, float *floats,          \
+#define PACKED_PARAMETERS                                                                      \
+  const float *x, const int *weights, const int *sizes, const float *alpha, const float *mean, \
+      const float *scale, const float *shift, const float *slope, const float *before,         \
+      const float *after, int activation, int inWidth, int elements, int height, int width,    \
+      int channels, int kernel, int stride, int runs, float filterSize, float *floats,         \
       const float *shortcut, int *signs, const float *signShift
-#define PACKED_ARGUMENTS                                                                        \
-  x, weights, sizes, alpha, mean, scale, shift, slope, before, after, activation, inWidth,      \
-      elements, height, width, channels, kernel, stride, runs, filterSize, floats, shortcut, signs, \
-      signShift
+#define PACKED_ARGUMENTS                                                                     \
+  x, weights, sizes, alpha, mean, scale, shift, slope, before, after, activation, inWidth,   \
+      elements, height, width, channels, kernel, stride, runs, filterSize, floats, shortcut, \
+      signs, signShift
 
 // A source of weights for one lane; next() is called for k = 0, 1, 2 ...
 struct SignWords {
@@ -229,16 +229,10 @@ extern "C" __global__ void packed_statistics(
       (float)sqrt(__dadd_rn(squares / (count - 1), __longlong_as_double(floorBits)));
 }
 
-// bits: 32 for floats, 8 for whole numbers, 1 for signs. One thread an output; blocks (outputs / 32).
+// bits: 32 for floats, 8 for whole numbers, 1 for signs. One thread an output; blocks of 32.
 extern "C" __global__ void packed_head(
-    const float* x,
-    const unsigned char* weights,
-    const float* scale,
-    const float* bias,
-    float* y,
-    int in,
-    int out,
-    int bits) {
+    const float* x, const unsigned char* weights, const float* scale, const float* bias, float* y,
+    int in, int out, int bits) {
   int o = blockIdx.x * TILE + threadIdx.x;
   if (o >= out) return;
   const unsigned char* tile = weights + (long long)blockIdx.x * in * (TILE * bits / 8);

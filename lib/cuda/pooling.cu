@@ -11,13 +11,7 @@
 
 // Thread (n, h, c) = element(); x is at ((n H + h) W + w) C + c.
 extern "C" __global__ void statistics_pooling(
-    const float* x,
-    float floor,
-    float* out,
-    int planes,
-    int height,
-    int frames,
-    int channels) {
+    const float* x, float floor, float* out, int planes, int height, int frames, int channels) {
   long long i = element();
   if (i >= (long long)planes * channels) return;
   int plane = (int)(i / channels);
@@ -41,14 +35,8 @@ extern "C" __global__ void statistics_pooling(
 
 // dx = dmean / W + ddeviation (x - mean) / ((W - 1) deviation).
 extern "C" __global__ void statistics_pooling_backward(
-    const float* x,
-    const float* out,
-    const float* dout,
-    float* dx,
-    int planes,
-    int height,
-    int frames,
-    int channels) {
+    const float* x, const float* out, const float* dout, float* dx, int planes, int height,
+    int frames, int channels) {
   long long i = element();
   if (i >= (long long)planes * channels) return;
   int plane = (int)(i / channels);
@@ -107,12 +95,7 @@ extern "C" __global__ void softmax_over_frames_backward(
 // The variance is summed as sum alpha (x - m)^2 + m^2 (1 - sum alpha): the same number without the
 // loss of digits.
 extern "C" __global__ void weighted_statistics(
-    const float* x,
-    const float* alpha,
-    float floor,
-    float* out,
-    int batch,
-    int frames,
+    const float* x, const float* alpha, float floor, float* out, int batch, int frames,
     int features) {
   long long i = element();
   if (i >= (long long)batch * features) return;
@@ -141,16 +124,8 @@ extern "C" __global__ void weighted_statistics(
 // dalpha = x (dm + dvariance (x - 2 m)), dx = alpha (dm + dvariance (2 x - 2 m)), dvariance =
 // ddeviation / (2 deviation), 0 where the floor was taken.
 extern "C" __global__ void weighted_statistics_backward(
-    const float* x,
-    const float* alpha,
-    const float* out,
-    float floor,
-    const float* dout,
-    float* dx,
-    float* dalpha,
-    int batch,
-    int frames,
-    int features) {
+    const float* x, const float* alpha, const float* out, float floor, const float* dout, float* dx,
+    float* dalpha, int batch, int frames, int features) {
   long long i = element();
   if (i >= (long long)batch * features) return;
   long long n = i / features;

@@ -6,9 +6,9 @@
 //   code = nearest(x (1 / absmax)) in whole blocks, nearest(x / absmax) in a shorter last one, with
 //   absmax as at least 1e-38, which a shorter last block also stores
 //
-// In a book that begins with zero a number above zero gets at least code `least`, 1, and an infinite
-// absmax counts as the largest float; `least` is 0 otherwise. Adam divides by at least |m| leastRoot,
-// and a state whose gradient is 0 is let go; see slimvox.backend.AdamStep.
+// In a book that begins with zero a number above zero gets at least code `least`, 1, and an
+// infinite absmax counts as the largest float; `least` is 0 otherwise. Adam divides by at least
+// |m| leastRoot, and a state whose gradient is 0 is let go; see slimvox.backend.AdamStep.
 //
 // Launch: 256 threads work on one block of numbers after the other, blockIdx.x + k gridDim.x; the
 // code book and the bounds between its numbers stay in shared memory. State exists as float32 in
@@ -87,35 +87,17 @@ struct Numbers {
   }
 };
 
-// The largest |x| of the block's threads: floats that are not negative are ordered as their bits
-// are, NaN above all.
-__device__ inline float largestSize(float x, int* scratch) {
-  scratch[threadIdx.x] = __float_as_int(fabsf(x));
-  __syncthreads();
-  for (int half = THREADS / 2; half > 0; half /= 2) {
-    if (threadIdx.x < half) {
-      scratch[threadIdx.x] = max(scratch[threadIdx.x], scratch[threadIdx.x + half]);
-    }
-    __syncthreads();
-  }
-  float largest = __int_as_float(scratch[0]);
-  __syncthreads();
-  return largest;
+__device__ inline float largerSize(float a, float b) {
+  return __int_as_float(max(sizeOf(a), sizeOf(b)));
 }
 
-__device__ inline float largerSize(float a, float b) {
-  return __int_as_float(max(__float_as_int(fabsf(a)), __float_as_int(fabsf(b))));
+__device__ inline float largestSize(float x, int (&scratch)[THREADS]) {
+  return __int_as_float(largestOfBlock(sizeOf(x), scratch));
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) quantize(
-    const float* x,
-    const float* values,
-    unsigned char* codes,
-    float* absmax,
-    int least,
-    long long size,
-    int block,
-    int blocks) {
+    const float* x, const float* values, unsigned char* codes, float* absmax, int least,
+    long long size, int block, int blocks) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
   book.read(values, least);
@@ -135,13 +117,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) quantize(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
-    const unsigned char* codes,
-    const float* absmax,
-    const float* values,
-    float* x,
-    long long size,
-    int block,
-    int blocks) {
+    const unsigned char* codes, const float* absmax, const float* values, float* x, long long size,
+    int block, int blocks) {
   for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
     Numbers n(number, block, size);
     float scale = absmax[number];
@@ -154,22 +131,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
 // ---- SGD; see sgd_momentum in optimizer.cu
 
 extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
-    const float* gradient,
-    float* parameter,
-    const float* values,
-    unsigned char* codes,
-    float* absmax,
-    float decay,
-    float rate,
-    float momentum,
-    float fresh,
-    float gPart,
-    float bPart,
-    float keep,
-    int first,
-    long long size,
-    int block,
-    int blocks) {
+    const float* gradient, float* parameter, const float* values, unsigned char* codes,
+    float* absmax, float decay, float rate, float momentum, float fresh, float gPart, float bPart,
+    float keep, int first, long long size, int block, int blocks) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
   book.read(values, 0);
@@ -177,26 +141,24 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
     Numbers n(number, block, size);
     float old = absmax[number];
     float p = 0, d = 0, moved = 0;
+    auto step = [&](long long at) {
+      p = parameter[at];
+      d = fmaf(p, decay, gradient[at]);
+      moved = first ? d : fmaf(d, fresh, book.value[codes[at]] * old * momentum);
+    };
     float largest = 0;
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
-      p = parameter[n.first + i];
-      d = fmaf(p, decay, gradient[n.first + i]);
-      moved = first ? d : fmaf(d, fresh, book.value[codes[n.first + i]] * old * momentum);
+      step(n.first + i);
       largest = largerSize(largest, moved);
     }
     largest = largestSize(largest, scratch);
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
-      if (n.count > THREADS) {
-        p = parameter[n.first + i];
-        d = fmaf(p, decay, gradient[n.first + i]);
-        moved = first ? d : fmaf(d, fresh, book.value[codes[n.first + i]] * old * momentum);
-      }
-      parameter[n.first + i] = fmaf(fmaf(moved, bPart, d * gPart), rate, p);
+      long long at = n.first + i;
+      if (n.count > THREADS) step(at);
+      parameter[at] = fmaf(fmaf(moved, bPart, d * gPart), rate, p);
       unsigned char code = book.nearest(n.quotient(moved, largest));
-      if (gradient[n.first + i] == 0) {
-        code = book.released(code, moved, n.stored(largest), old, keep);
-      }
-      codes[n.first + i] = code;
+      if (gradient[at] == 0) code = book.released(code, moved, n.stored(largest), old, keep);
+      codes[at] = code;
     }
     if (threadIdx.x == 0) absmax[number] = n.stored(largest);
   }
@@ -223,27 +185,10 @@ struct Moved {
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
-    const float* gradient,
-    float* parameter,
-    const float* meanValues,
-    unsigned char* meanCodes,
-    float* meanAbsmax,
-    const float* squareValues,
-    unsigned char* squareCodes,
-    float* squareAbsmax,
-    float keep,
-    float add,
-    float fresh1,
-    float beta2,
-    float fresh2,
-    float rate,
-    float correction,
-    float epsilon,
-    float leastRoot,
-    float release,
-    int least,
-    long long size,
-    int block,
+    const float* gradient, float* parameter, const float* meanValues, unsigned char* meanCodes,
+    float* meanAbsmax, const float* squareValues, unsigned char* squareCodes, float* squareAbsmax,
+    float keep, float add, float fresh1, float beta2, float fresh2, float rate, float correction,
+    float epsilon, float leastRoot, float release, int least, long long size, int block,
     int blocks) {
   __shared__ Book meanBook;
   __shared__ Book squareBook;
@@ -256,13 +201,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
     float oldMean = meanAbsmax[number];
     float oldSquare = squareAbsmax[number];
     Moved moved = {0, 0, 0};
-    float largestMean = 0;
-    float largestSquare = 0;
-    for (int i = threadIdx.x; i < n.count; i += THREADS) {
-      long long at = n.first + i;
+    auto step = [&](long long at) {
       moved.step(
           a, gradient[at], parameter[at], meanBook.value[meanCodes[at]] * oldMean,
           squareBook.value[squareCodes[at]] * oldSquare);
+    };
+    float largestMean = 0;
+    float largestSquare = 0;
+    for (int i = threadIdx.x; i < n.count; i += THREADS) {
+      step(n.first + i);
       largestMean = largerSize(largestMean, moved.mean);
       largestSquare = largerSize(largestSquare, moved.square);
     }
@@ -270,11 +217,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
     largestSquare = squareBook.scale(largestSize(largestSquare, scratch));
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
       long long at = n.first + i;
-      if (n.count > THREADS) {
-        moved.step(
-            a, gradient[at], parameter[at], meanBook.value[meanCodes[at]] * oldMean,
-            squareBook.value[squareCodes[at]] * oldSquare);
-      }
+      if (n.count > THREADS) step(at);
       parameter[at] = moved.p;
       unsigned char code = meanBook.nearest(n.quotient(moved.mean, largestMean));
       if (gradient[at] == 0) {

@@ -11,12 +11,7 @@
 #include "common.cuh"
 
 extern "C" __global__ void copy_columns(
-    const float* x,
-    int xColumns,
-    float* y,
-    int yColumns,
-    long long rows,
-    int columns,
+    const float* x, int xColumns, float* y, int yColumns, long long rows, int columns,
     int rowsPerBlock) {
   int c = column();
   if (c >= columns) return;
@@ -80,13 +75,7 @@ extern "C" __global__ void frames_first(
 }
 
 extern "C" __global__ void frames_first_backward(
-    const float* dy,
-    float* dx,
-    int frames,
-    int height,
-    int width,
-    int channels,
-    int accumulate,
+    const float* dy, float* dx, int frames, int height, int width, int channels, int accumulate,
     int rowsPerBlock) {
   int columns = height * channels;
   int c = column();

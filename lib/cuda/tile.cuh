@@ -181,8 +181,7 @@ struct TensorTile : Tile<BN> {};
 // Adds up all slabs. A source has fetch(), which reads its next slab into registers, and store(),
 // which puts that into a stage of shared memory.
 template <class T, class A, class B>
-__device__ inline void addSlabs(
-    T& tile, A& left, B& right, int slabs, typename T::Shared& shared) {
+__device__ inline void addSlabs(T& tile, A& left, B& right, int slabs, typename T::Shared& shared) {
   if (slabs == 0) return;
   left.fetch();
   right.fetch();
@@ -231,4 +230,11 @@ __device__ inline void storeAcross(float (&to)[DEPTH][COLUMNS], int k, int colum
   to[k + 1][column] = T::rounded(v.y);
   to[k + 2][column] = T::rounded(v.z);
   to[k + 3][column] = T::rounded(v.w);
+}
+
+// This thread's quad of a slab of B, where it has one.
+template <class T>
+__device__ inline void storeColumns(float (&to)[DEPTH][T::COLUMNS + T::PAD], float4 v) {
+  int q = threadIdx.x;
+  if (q < T::B_QUADS) storeAlong<T>(to, q / (T::COLUMNS / 4), 4 * (q % (T::COLUMNS / 4)), v);
 }
