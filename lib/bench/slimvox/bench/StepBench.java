@@ -113,7 +113,7 @@ public final class StepBench extends Subcommand {
         Timing.once(
                 () -> {
                   for (int i = 0; i < together; i++) {
-                    training.queue(features, labels, 0.2, LEARNING_RATE);
+                    training.queue(features, labels, 0.2, LEARNING_RATE, null);
                   }
                   results.addAll(training.results());
                 })
@@ -186,7 +186,7 @@ public final class StepBench extends Subcommand {
   private static KernelTable kernelTimes(
       Backend backend, PlannedTraining training, float[] features, int[] labels) {
     backend.device().timeKernels();
-    training.queue(features, labels, 0.2, LEARNING_RATE);
+    training.queue(features, labels, 0.2, LEARNING_RATE, null);
     KernelTable table = new KernelTable(backend.device().kernelTimes());
     training.results();
     return table;

@@ -68,6 +68,15 @@ public final class CodeBook {
     return values.clone();
   }
 
+  /** What codes stand for that share a scale in blocks of so many. */
+  public float[] values(byte[] codes, float[] absmax, int block) {
+    float[] numbers = new float[codes.length];
+    for (int i = 0; i < codes.length; i++) {
+      numbers[i] = values[codes[i] & 255] * absmax[i / block];
+    }
+    return numbers;
+  }
+
   /** The largest number that still gets {@code code}; infinity for the last code. */
   public float upperBound(int code) {
     return code == SIZE - 1 ? Float.POSITIVE_INFINITY : (values[code] + values[code + 1]) / 2;

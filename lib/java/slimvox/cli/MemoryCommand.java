@@ -96,7 +96,8 @@ final class MemoryCommand extends Subcommand {
   }
 
   private int run(ModelSpec spec, MemoryBudget limit, Device workspaces) {
-    MemoryAnalysis analysis = new MemoryAnalysis(step::build, step.update, step.frames, workspaces);
+    MemoryAnalysis analysis =
+        new MemoryAnalysis(step::build, step.update, step.frames, workspaces, 0);
     if (compare) {
       for (String option : SCHEME_OPTIONS) {
         if (this.spec.commandLine().getParseResult().hasMatchedOption(option)) {

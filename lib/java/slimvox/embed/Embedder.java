@@ -13,12 +13,12 @@ import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.backend.Tensor;
-import slimvox.backend.dry.DryDevice;
+import slimvox.backend.dry.Rehearsal;
 import slimvox.data.Batch;
 import slimvox.data.FeatureSource;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
-import slimvox.memory.MemoryLedger;
+import slimvox.memory.MemoryBudget;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
@@ -45,8 +45,7 @@ public final class Embedder implements SpeakerEncoder {
 
   private final Network network;
   private final Backend backend;
-  private final Backend dryBackend;
-  private final Network dryNetwork;
+  private final Rehearsal<Network> rehearsal;
   private final boolean frozen;
   private final boolean owned;
 
@@ -83,12 +82,15 @@ public final class Embedder implements SpeakerEncoder {
     this.owned = owned;
     this.frozen = frozen;
     this.backend = network.backend();
-    this.dryBackend = new Backend(new DryDevice(backend.device()));
-    this.dryNetwork = network.on(dryBackend);
+    this.rehearsal = rehearsal();
     if (frozen) {
       network.freeze();
-      dryNetwork.freeze();
+      rehearsal.twin().freeze();
     }
+  }
+
+  private Rehearsal<Network> rehearsal() {
+    return new Rehearsal<>(backend.device(), MemoryBudget.UNLIMITED, network::on);
   }
 
   @Override
@@ -104,9 +106,8 @@ public final class Embedder implements SpeakerEncoder {
   @Override
   public int fewestFrames() {
     for (int frames = 1; ; frames++) {
-      try (Backend dry = new Backend(new DryDevice(backend.device()));
-          Network copy = network.on(dry)) {
-        run(copy, new float[network.spec().bins() * frames], 1, frames);
+      try {
+        plan(rehearsal(), 1, frames);
         return frames;
       } catch (InputException e) {
         if (frames == MOST_FRAMES) throw e;
@@ -136,7 +137,8 @@ public final class Embedder implements SpeakerEncoder {
     try {
       // Before the step: what is laid out outlasts it, so it has no place in its plan.
       if (frozen) network.prepare(plan.convolutions);
-      out = backend.step(plan.arena, () -> run(network, values, batch.size(), frames));
+      out =
+          backend.step(plan.arena, () -> run(network, Mode.EVALUATE, values, batch.size(), frames));
     } catch (OutOfBudgetException | OutOfDeviceMemoryException e) {
       if (batch.size() == 1) throw e;
       int half = batch.size() / 2;
@@ -202,27 +204,36 @@ public final class Embedder implements SpeakerEncoder {
   private Plan plan(Form form) {
     List<Convolution> convolutions = null;
     if (frozen) {
-      run(dryNetwork, null, form.batch, form.frames); // says which convolutions there are
-      convolutions = dryNetwork.convolutions();
-      dryNetwork.prepare(convolutions);
+      Network dry = rehearsal.twin();
+      run(dry, Mode.EVALUATE, null, form.batch, form.frames); // says which convolutions there are
+      convolutions = dry.convolutions();
+      dry.prepare(convolutions);
     }
-    return new Plan(plan(dryNetwork, form.batch, form.frames), convolutions);
+    return new Plan(plan(rehearsal, form.batch, form.frames), convolutions);
   }
 
-  /** Places in one block for the embedding of a batch by a network on a dry backend. */
-  public static ArenaPlan plan(Network dry, int batch, int frames) {
-    MemoryLedger ledger = dry.backend().ledger();
-    ledger.startTimeline();
-    run(dry, null, batch, frames);
-    return ArenaPlan.of(ledger.stopTimeline());
+  /** Places in one block for the embedding of a batch by a network. */
+  public static ArenaPlan plan(Rehearsal<Network> rehearsal, int batch, int frames) {
+    return rehearsal.plan(dry -> run(dry, Mode.EVALUATE, null, batch, frames));
   }
 
-  private static float[] run(Network network, float[] values, int batch, int frames) {
+  /**
+   * Runs a batch forward in {@link Mode#CALIBRATE}.
+   *
+   * @param features batch x bins x frames
+   */
+  public void calibrate(float[] features, int batch) {
+    int frames = features.length / batch / network.spec().bins();
+    ArenaPlan plan = rehearsal.plan(dry -> run(dry, Mode.CALIBRATE, null, batch, frames));
+    backend.step(plan, () -> run(network, Mode.CALIBRATE, features, batch, frames));
+  }
+
+  private static float[] run(Network network, Mode mode, float[] values, int batch, int frames) {
     Backend backend = network.backend();
     int bins = network.spec().bins();
     try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1)) {
       if (values != null) backend.ops().upload(values, x); // null: on a dry backend
-      try (Tensor y = network.forward(x, Mode.EVALUATE)) {
+      try (Tensor y = network.forward(x, mode)) {
         return backend.ops().floats(y);
       }
     }
@@ -232,8 +243,6 @@ public final class Embedder implements SpeakerEncoder {
   @Override
   public void close() {
     if (frozen) network.thaw();
-    dryNetwork.close();
-    dryBackend.close();
     if (owned) network.close();
   }
 }

@@ -3,6 +3,7 @@ package slimvox.optim;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import slimvox.backend.Backend;
+import slimvox.backend.Operations;
 import slimvox.backend.Quantized;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -65,13 +66,8 @@ public final class StateTensor implements AutoCloseable {
   public float[] values() {
     if (!isQuantized()) return full.backend().ops().floats(full);
     Quantized q = quantized();
-    byte[] codes = q.codes().backend().ops().bytes(q.codes());
-    float[] absmax = q.absmax().backend().ops().floats(q.absmax());
-    float[] values = new float[codes.length];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = q.book().value(codes[i] & 255) * absmax[i / q.block()];
-    }
-    return values;
+    Operations ops = q.codes().backend().ops();
+    return q.book().values(ops.bytes(q.codes()), ops.floats(q.absmax()), q.block());
   }
 
   /** Takes other numbers, which are quantized if the format says so. */

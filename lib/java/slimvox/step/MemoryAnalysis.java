@@ -1,23 +1,16 @@
 package slimvox.step;
 
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.IntToLongFunction;
-import slimvox.backend.Backend;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 import slimvox.backend.Device;
-import slimvox.backend.Tensor;
-import slimvox.backend.dry.DryDevice;
-import slimvox.embed.Embedder;
-import slimvox.memory.Category;
+import slimvox.backend.dry.Rehearsal;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
-import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Network;
 import slimvox.optim.UpdateTime;
 import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
@@ -29,52 +22,42 @@ import slimvox.storage.InputException;
  * MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 17_982);
  * StepMemory step = analysis.price(recipe.model().spec(), MemoryScheme.TYPE_II, 64);
  * }</pre>
+ *
+ * @param builder of the steps
+ * @param update when parameters are moved
+ * @param frames of an utterance
+ * @param workspacesOf the device whose workspaces are counted; null: none
+ * @param readEvery 0: steps alone. Else as a {@code Trainer} takes them, so many read together,
+ *     with what lies beside them: results that have not been read, and on a device that copies
+ *     while it computes the features of the next step
  */
-public final class MemoryAnalysis {
+public record MemoryAnalysis(
+    StepBuilder builder, UpdateTime update, int frames, Device workspacesOf, int readEvery) {
   /** No batch is larger. */
   static final int LARGEST_BATCH = 1 << 20;
 
-  private final StepBuilder builder;
-  private final UpdateTime update;
-  private final int frames;
-  private final Device workspacesOf;
-  private final int readEvery; // 0: a step alone, with nothing beside it
-
-  /**
-   * An analysis of steps.
-   *
-   * @param update when parameters are moved
-   * @param frames of an utterance
-   * @param workspacesOf the device whose workspaces are counted; null: none
-   */
-  public MemoryAnalysis(StepBuilder builder, UpdateTime update, int frames, Device workspacesOf) {
-    this(builder, update, frames, workspacesOf, 0);
-  }
-
-  /**
-   * An analysis of steps as a {@code Trainer} takes them, with what lies beside them: results that
-   * have not been read, and on a device that copies while it computes the features of the next.
-   *
-   * @param readEvery how many steps are read together
-   */
-  public MemoryAnalysis(
-      StepBuilder builder, UpdateTime update, int frames, Device workspacesOf, int readEvery) {
-    this.readEvery = readEvery;
-    this.builder = builder;
-    this.update = update;
-    this.frames = frames;
-    this.workspacesOf = workspacesOf;
-  }
-
   /** An analysis of the steps of a recipe, whatever its model; workspaces are not counted. */
   public static MemoryAnalysis of(Recipe recipe, int classes) {
-    return new MemoryAnalysis(
-        StepBuilder.of(recipe, classes), recipe.optimizer().update(), recipe.data().frames(), null);
+    return of(recipe, classes, null, 0);
   }
 
-  /** The memory of one step. */
+  /** An analysis of the steps of a recipe, whatever its model. */
+  public static MemoryAnalysis of(Recipe recipe, int classes, Device workspacesOf, int readEvery) {
+    return new MemoryAnalysis(
+        StepBuilder.of(recipe, classes),
+        recipe.optimizer().update(),
+        recipe.data().frames(),
+        workspacesOf,
+        readEvery);
+  }
+
+  /**
+   * The memory of one step.
+   *
+   * @throws InputException if the network cannot be built, saying why
+   */
   public StepMemory price(ModelSpec model, int batch) {
-    return price(model, update, batch);
+    return price(rehearsal(model), batch);
   }
 
   /**
@@ -83,13 +66,7 @@ public final class MemoryAnalysis {
    * @throws InputException if the network cannot be, saying why
    */
   public StepMemory price(ModelSpec model, MemoryScheme scheme, int batch) {
-    return price(scheme.apply(model), scheme.update(update), batch);
-  }
-
-  private StepMemory price(ModelSpec model, UpdateTime when, int batch) {
-    try (DryStep step = new DryStep(model, when)) {
-      return step.price(batch);
-    }
+    return with(scheme).price(scheme.apply(model), batch);
   }
 
   /** The same analysis of a scheme: the network has to be one the scheme was applied to. */
@@ -97,38 +74,21 @@ public final class MemoryAnalysis {
     return new MemoryAnalysis(builder, scheme.update(update), frames, workspacesOf, readEvery);
   }
 
-  /** A step built on a dry backend, which runs with any batch. */
-  private final class DryStep implements AutoCloseable {
-    private final Backend backend = new Backend(new DryDevice(workspacesOf), new MemoryLedger());
-    private final TrainingStep step;
+  /** A dry step, which runs with any batch. */
+  private Rehearsal<TrainingStep> rehearsal(ModelSpec model) {
+    return new Rehearsal<>(
+        workspacesOf, MemoryBudget.UNLIMITED, b -> builder.build(model, update, b));
+  }
 
-    DryStep(ModelSpec model, UpdateTime when) {
-      this.step = builder.build(model, when, backend);
+  private StepMemory price(Rehearsal<TrainingStep> rehearsal, int batch) {
+    TrainingStep step = rehearsal.twin();
+    if (readEvery > 0) {
+      step.readEvery(readEvery, batch);
+      step.prepareStaging(batch, frames);
     }
-
-    StepMemory price(int batch) {
-      MemoryLedger ledger = backend.ledger();
-      int bins = step.network().spec().bins();
-      List<String> names = List.copyOf(step.state().parameters().keySet());
-      boolean stages = readEvery > 0 && workspacesOf.stages();
-      try (UnreadSteps unread =
-              readEvery < 2 ? null : new UnreadSteps(backend, readEvery, batch, names);
-          Tensor _ =
-              stages ? backend.allocate(Category.WORKSPACE, "next", batch, bins, frames) : null) {
-        step.leaveResults(unread);
-        ledger.resetPeak();
-        ledger.startTimeline();
-        step.rehearse(batch, frames);
-        List<MemoryLedger.Event> events = ledger.stopTimeline();
-        return new StepMemory(step, batch, frames, ledger.report(), events);
-      }
-    }
-
-    @Override
-    public void close() {
-      step.close();
-      backend.close();
-    }
+    rehearsal.ledger().resetPeak();
+    List<MemoryLedger.Event> events = rehearsal.timeline(s -> s.rehearse(batch, frames));
+    return new StepMemory(step, batch, frames, rehearsal.ledger().report(), events);
   }
 
   /**
@@ -138,11 +98,10 @@ public final class MemoryAnalysis {
    * then asked of few batches.
    */
   public int largestBatch(ModelSpec model, MemoryBudget budget) {
-    try (DryStep step = new DryStep(model, update)) {
-      int bound = largest(b -> step.price(b).totalPeak(), LARGEST_BATCH, budget);
-      if (bound == 0 || step.price(bound).neededBytes() <= budget.bytes()) return bound;
-      return largest(b -> step.price(b).neededBytes(), bound - 1, budget);
-    }
+    Rehearsal<TrainingStep> step = rehearsal(model);
+    int bound = largest(b -> price(step, b).totalPeak(), LARGEST_BATCH, budget);
+    if (bound == 0 || price(step, bound).neededBytes() <= budget.bytes()) return bound;
+    return largest(b -> price(step, b).neededBytes(), bound - 1, budget);
   }
 
   /**
@@ -187,17 +146,26 @@ public final class MemoryAnalysis {
 
   /** The deepest network of the same family, otherwise the same, whose step fits. */
   public Optional<String> deepestModel(ModelSpec model, int batch, MemoryBudget budget) {
-    List<String> family = new ArrayList<>(Models.family(model.name()));
-    for (String name : family.reversed()) {
-      try {
-        if (price(model.withName(name), batch).fits(budget)) {
-          return Optional.of(name);
-        }
-      } catch (InputException e) {
-        // Not every network of a family can do everything, for example be sliced.
-      }
+    return List.copyOf(Models.family(model.name())).reversed().stream()
+        .filter(name -> fits(() -> price(model.withName(name), batch), budget))
+        .findFirst();
+  }
+
+  /** The way to train that saves least among those that make a step fit. */
+  private Optional<MemoryScheme> firstThatFits(ModelSpec model, int batch, MemoryBudget budget) {
+    return Stream.of(MemoryScheme.values())
+        .filter(scheme -> scheme != MemoryScheme.VANILLA)
+        .filter(scheme -> fits(() -> price(model, scheme, batch), budget))
+        .findFirst();
+  }
+
+  /** Whether a step fits; not every network can do everything, for example be sliced. */
+  private static boolean fits(Supplier<StepMemory> price, MemoryBudget budget) {
+    try {
+      return price.get().fits(budget);
+    } catch (InputException e) {
+      return false;
     }
-    return Optional.empty();
   }
 
   /** Whether a step fits, what else would, and what is in the way. */
@@ -205,61 +173,12 @@ public final class MemoryAnalysis {
     StepMemory asked = price(model, batch);
     int largest = largestBatch(model, budget);
     Optional<String> deepest = deepestModel(model, batch, budget);
-    boolean nothing = largest == 0;
-    MemoryScheme helps = null;
-    if (!asked.fits(budget)) {
-      helps = firstThatFits(model, nothing ? 1 : batch, budget);
-    }
-    StepMemory smallest = nothing ? price(model, 1) : asked;
-    return new MemoryFit(budget, asked, smallest, largest, deepest.orElse(null), helps);
-  }
-
-  /**
-   * Refuses a run whose utterances cannot be embedded beside what stays between its steps.
-   *
-   * @param step of the run
-   * @param lengths frames of the utterances, by id
-   * @throws OutOfBudgetException naming the longest utterance that does not fit
-   */
-  public void requireEvaluation(
-      StepMemory step, Map<String, Integer> lengths, MemoryBudget budget) {
-    long stays = step.report().totalNow();
-    List<String> longestFirst = new ArrayList<>(lengths.keySet());
-    longestFirst.sort(Comparator.comparing(lengths::get).reversed());
-    int last = 0;
-    try (Backend dry = new Backend(new DryDevice(workspacesOf));
-        Network network = Models.build(step.model(), dry)) {
-      for (String id : longestFirst) {
-        int frames = lengths.get(id);
-        if (frames == last) continue;
-        last = frames;
-        long needed = stays + Embedder.plan(network, 1, frames).bytes();
-        if (needed > budget.bytes()) {
-          throw new OutOfBudgetException(
-              "out of the memory budget of %s: to embed %s of the trials, %d frames, takes %d bytes,"
-                      .formatted(budget, id, frames, needed)
-                  + " a training step %d; give run.memoryBudget=%dB or leave the utterance out"
-                      .formatted(step.neededBytes(), needed),
-              Category.ACTIVATION);
-        }
-        // A little shorter may need more, as workspaces go; not so much more.
-        if (needed - stays < 0.8 * (budget.bytes() - stays)) return;
-      }
-    } catch (InputException e) {
-      return; // too short for the network: evaluation names it
-    }
-  }
-
-  private MemoryScheme firstThatFits(ModelSpec model, int batch, MemoryBudget budget) {
-    for (MemoryScheme scheme : MemoryScheme.values()) {
-      if (scheme == MemoryScheme.VANILLA) continue;
-      try {
-        ModelSpec applied = scheme.apply(model);
-        if (with(scheme).price(applied, batch).fits(budget)) return scheme;
-      } catch (InputException e) {
-        // Such a network cannot be computed this way.
-      }
-    }
-    return null;
+    Optional<MemoryScheme> helps =
+        asked.fits(budget)
+            ? Optional.empty()
+            : firstThatFits(model, largest == 0 ? 1 : batch, budget);
+    StepMemory obstacle = largest == 0 ? price(model, 1) : asked;
+    return new MemoryFit(
+        budget, asked, obstacle, largest, deepest.orElse(null), helps.orElse(null));
   }
 }

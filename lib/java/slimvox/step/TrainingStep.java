@@ -1,10 +1,7 @@
 package slimvox.step;
 
-import java.util.ArrayList;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.BiFunction;
+import java.util.function.BiConsumer;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
@@ -62,16 +59,15 @@ public final class TrainingStep implements AutoCloseable {
   private final Network network;
   private final AamSoftmax classifier;
   private final Optimizer optimizer;
-  private final State state;
+  private final State state = new State();
   private final List<Parameter> parameters;
-  private final Map<Parameter, Integer> places = new IdentityHashMap<>();
   private final UpdateTime update;
   private Network teacher;
   private Distillation distillation;
   private long keptForBackward;
   private long updateNanos;
-  private Runnable beside;
-  private UnreadSteps unread; // null: every step is waited for
+  private PendingResults results;
+  private Tensor staging; // null: features are not copied while a step computes
 
   /** A step that moves the parameters after backward. */
   public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
@@ -89,13 +85,12 @@ public final class TrainingStep implements AutoCloseable {
     this.backend = network.backend();
     this.network = network;
     this.classifier = classifier;
-    this.state = new State();
     network.describe(state);
     if (classifier != null) classifier.describe(state);
-    this.parameters = new ArrayList<>(state.parameters().values());
-    for (Parameter p : parameters) places.put(p, places.size());
+    this.parameters = List.copyOf(state.parameters().values());
     this.optimizer = backend.owning(() -> optimizer.of(backend, parameters));
     this.update = update;
+    this.results = new AwaitedResults(backend.ops(), update);
     if (update == UpdateTime.IN_BACKWARD) {
       for (Parameter p : parameters) p.onGradientComplete(this::update);
     }
@@ -137,17 +132,26 @@ public final class TrainingStep implements AutoCloseable {
     if (classifier != null) classifier.initialize(random);
   }
 
+  /** One step, waited for; see {@link #queue}. */
+  public Result run(float[] features, int[] labels, double margin, double learningRate) {
+    queue(features, labels, margin, learningRate, null);
+    return results().getLast();
+  }
+
   /**
-   * One step.
+   * One step; its result is among the next {@link #results}.
    *
    * @param features batch x bins x frames
    * @param labels one speaker index an utterance
    * @param margin of the angular softmax, radians
+   * @param following features of the next step, copied to the device while this one computes if
+   *     there is {@linkplain #prepareStaging room}; they must not change until then. Null: none
    * @throws NonFiniteException naming the first layer concerned, before any parameter has changed
    *     and, where the loss is not finite, before running statistics have; see {@link
-   *     UpdateTime#IN_BACKWARD} for the exception
+   *     UpdateTime#IN_BACKWARD} and {@link #readEvery} for the exceptions
    */
-  public Result run(float[] features, int[] labels, double margin, double learningRate) {
+  public void queue(
+      float[] features, int[] labels, double margin, double learningRate, float[] following) {
     int batch = labels.length;
     int bins = network.spec().bins();
     if (batch == 0 || features.length % ((long) batch * bins) != 0) {
@@ -156,36 +160,85 @@ public final class TrainingStep implements AutoCloseable {
     }
     int frames = features.length / batch / bins;
     try {
-      return attempt(
+      attempt(
           batch,
           frames,
           (x, y) -> {
             backend.ops().upload(features, x);
             backend.ops().upload(labels, y);
-            return run(x, y, labels, margin, learningRate);
+            step(x, y, labels, margin, learningRate, following);
           });
-    } catch (LossNotFinite e) {
+    } catch (AwaitedResults.LossNotFinite e) {
       backend.restart();
-      return attempt(
+      attempt(
           batch,
           frames,
           (x, _) -> {
             backend.ops().upload(features, x);
-            throw NonFiniteException.inForward(search(x, e.loss));
+            throw NonFiniteException.inForward(search(x, e.getMessage()));
           });
     }
   }
 
+  /**
+   * The results of the steps queued since the last call, in order. Of steps read together those
+   * before a fault are returned, and the next call throws it.
+   *
+   * @throws NonFiniteException naming step and parameter, see {@link #readEvery}
+   */
+  public List<Result> results() {
+    return results.read();
+  }
+
+  /**
+   * Leaves the results of up to {@code steps} steps on the device, so that it is waited for when
+   * {@link #results} reads them and not in every step. With 1 every step is waited for, which is
+   * the default; a loss that is not finite then changes no parameter.
+   *
+   * @param batch utterances of a step at most
+   */
+  public void readEvery(int steps, int batch) {
+    results.close();
+    results = new AwaitedResults(backend.ops(), update);
+    if (steps > 1) results = backend.owning(() -> new GatheredResults(this, steps, batch));
+  }
+
+  /**
+   * Reserves room for the features of the step after the one that computes, so many bytes of the
+   * backend's own. Does nothing on a device that cannot copy meanwhile.
+   */
+  public void prepareStaging(int batch, int frames) {
+    if (!backend.device().stages()) return;
+    closeStaging();
+    staging =
+        backend.allocate(Category.WORKSPACE, "features.next", batch, network.spec().bins(), frames);
+  }
+
+  private void closeStaging() {
+    if (staging != null) staging.close();
+    staging = null;
+  }
+
+  /**
+   * The allocations of one step of this shape without its values, for a dry backend: no features
+   * have to exist, so any size can be asked for.
+   */
+  void rehearse(int batch, int frames) {
+    attempt(batch, frames, (x, y) -> step(x, y, new int[batch], 0, 0, null));
+    results(); // room for the next
+  }
+
   /** Does something with the inputs of a step; if it fails, nothing is left of it. */
-  private Result attempt(int batch, int frames, BiFunction<Tensor, Tensor, Result> work) {
-    int bins = network.spec().bins();
+  private void attempt(int batch, int frames, BiConsumer<Tensor, Tensor> work) {
     try {
-      return backend.owning(
+      backend.owning(
           () -> {
+            int bins = network.spec().bins();
             try (Tensor x = backend.allocate(Category.INPUT, "features", batch, bins, frames, 1);
                 Tensor y =
                     backend.allocate(Category.INPUT, "labels", DataType.INT32, Shape.of(batch))) {
-              return work.apply(x, y);
+              work.accept(x, y);
+              return null;
             }
           });
     } catch (RuntimeException | Error e) {
@@ -194,16 +247,8 @@ public final class TrainingStep implements AutoCloseable {
     }
   }
 
-  private static final class LossNotFinite extends RuntimeException {
-    private final double loss;
-
-    LossNotFinite(double loss) {
-      this.loss = loss;
-    }
-  }
-
   /** Forward once more, looking at each layer, to find where a loss stops being finite. */
-  private String search(Tensor x, double loss) {
+  private String search(Tensor x, String fault) {
     if (!backend.ops().elementwise.isFinite(x)) return "the features of a batch are not finite";
     String layer = "projection (the classifier)";
     String whose = "the teacher's ";
@@ -217,79 +262,48 @@ public final class TrainingStep implements AutoCloseable {
     } finally {
       backend.ops().detectAnomaly(false);
     }
-    return "the loss is " + loss + ", first not finite at " + layer;
+    return fault + ", first not finite at " + layer;
   }
 
-  /**
-   * From now on results are left on the device: {@link #run} returns null and waits for nothing.
-   *
-   * @param unread where they are left; null: every step is waited for again
-   */
-  void leaveResults(UnreadSteps unread) {
-    this.unread = unread;
-  }
-
-  /** The results of the steps that {@link #leaveResults} left, see {@link UnreadSteps#read}. */
-  List<Result> readResults() {
-    return unread.read(optimizer.steps(), distillation);
-  }
-
-  /** Has something done once in the next step, while the device computes the forward pass. */
-  void beside(Runnable work) {
-    beside = work;
-  }
-
-  /**
-   * The allocations of one step of this shape without its values, for a dry backend: no features
-   * have to exist, so any size can be asked for.
-   */
-  void rehearse(int batch, int frames) {
-    attempt(batch, frames, (x, y) -> run(x, y, new int[batch], 0, 0));
-  }
-
-  private Result run(Tensor x, Tensor labels, int[] wanted, double margin, double learningRate) {
-    if (unread == null) return step(x, labels, margin, learningRate);
+  private void step(
+      Tensor x,
+      Tensor labels,
+      int[] wanted,
+      double margin,
+      double learningRate,
+      float[] following) {
     try {
-      unread.begin();
-      Result times = step(x, labels, margin, learningRate);
-      unread.end(wanted, times.forwardNanos, times.backwardNanos, times.optimizerNanos);
-      return null;
+      results.begin();
+      long start = System.nanoTime();
+      askTeacher(x); // first, while nothing is kept yet
+      long before = activationBytes();
+      long inputs = backend.ledger().bytes(Category.INPUT);
+      Tensor embedding = network.forward(x, Mode.TRAIN);
+      long kept = activationBytes() - before;
+      long filledUp = backend.ledger().bytes(Category.INPUT) - inputs;
+      keptForBackward = kept - embedding.bytes() + (filledUp > 0 ? filledUp : x.bytes());
+      stage(following); // the loss, next, is the first thing that is waited for
+      if (classifier != null) {
+        results.classify(classifier, distillation, embedding, labels, margin);
+      }
+      long forward = System.nanoTime();
+      updateNanos = 0;
+      optimizer.begin(learningRate);
+      network.backward(embeddingGradient(embedding));
+      long backward = System.nanoTime() - updateNanos; // as if the updates had come after
+      results.gradients(parameters.reversed().stream().filter(Parameter::hasGradient).toList());
+      for (Parameter p : parameters) if (p.hasGradient()) optimizer.update(p);
+      for (Parameter p : parameters) p.dropGradient();
+      optimizer.end();
+      results.end(wanted, forward - start, backward - forward, System.nanoTime() - backward);
     } finally {
-      unread.leave();
+      results.leave();
     }
   }
 
-  private Result step(Tensor x, Tensor labels, double margin, double learningRate) {
-    long start = System.nanoTime();
-    askTeacher(x); // first, while nothing is kept yet
-    long before = activationBytes();
-    long inputs = backend.ledger().bytes(Category.INPUT);
-    Tensor embedding = network.forward(x, Mode.TRAIN);
-    long kept = activationBytes() - before;
-    long filledUp = backend.ledger().bytes(Category.INPUT) - inputs;
-    keptForBackward = kept - embedding.bytes() + (filledUp > 0 ? filledUp : x.bytes());
-    if (beside != null) {
-      beside.run(); // the loss, next, is the first thing that is waited for
-      beside = null;
-    }
-    Loss loss = loss(x, embedding, labels, margin);
-    long forward = System.nanoTime();
-    updateNanos = 0;
-    optimizer.begin(learningRate);
-    network.backward(embeddingGradient(embedding));
-    long backward = System.nanoTime() - updateNanos; // as if the updates had come after
-    requireFinite(parameters.reversed().stream().filter(Parameter::hasGradient).toList());
-    for (Parameter p : parameters) if (p.hasGradient()) optimizer.update(p);
-    for (Parameter p : parameters) p.dropGradient();
-    optimizer.end();
-    long end = System.nanoTime();
-    return new Result(
-        loss.sum,
-        loss.classified.accuracy(),
-        loss.classified.accuracyWithoutMargin(),
-        forward - start,
-        backward - forward,
-        end - backward);
+  private void stage(float[] following) {
+    if (staging == null || following == null || following.length > staging.size()) return;
+    backend.device().stage(following, staging);
   }
 
   private void askTeacher(Tensor x) {
@@ -299,45 +313,16 @@ public final class TrainingStep implements AutoCloseable {
     }
   }
 
-  /** What the classifier gave, and its loss with that of the teacher. */
-  private record Loss(AamSoftmax.Result classified, double sum) {
-    static final Loss UNREAD = new Loss(new AamSoftmax.Result(0, 0, 0), 0);
-  }
-
-  private Loss loss(Tensor x, Tensor embedding, Tensor labels, double margin) {
-    if (classifier == null) return Loss.UNREAD;
-    if (unread != null) {
-      unread.classify(classifier, embedding, labels, margin);
-      if (distillation != null) unread.distil(distillation, embedding);
-      return Loss.UNREAD;
-    }
-    AamSoftmax.Result classified = classifier.forward(embedding, labels, margin);
-    double sum = classified.loss();
-    if (distillation != null) sum += distillation.forward(embedding);
-    if (!Double.isFinite(sum)) throw new LossNotFinite(sum);
-    return new Loss(classified, sum);
-  }
-
   private long activationBytes() {
     return backend.ledger().bytes(Category.ACTIVATION) + backend.ledger().bytes(Category.STATISTIC);
   }
 
   private void update(Parameter p) {
     long start = System.nanoTime();
-    requireFinite(List.of(p));
+    results.gradients(List.of(p));
     optimizer.update(p);
     p.dropGradient();
     updateNanos += System.nanoTime() - start;
-  }
-
-  private void requireFinite(List<Parameter> moved) {
-    if (unread != null) {
-      for (Parameter p : moved) unread.gradient(places.get(p), p.gradient());
-      return;
-    }
-    int first =
-        backend.ops().elementwise.firstNotFinite(moved.stream().map(Parameter::gradient).toList());
-    if (first >= 0) throw NonFiniteException.inGradient(moved.get(first).name(), update);
   }
 
   private Tensor embeddingGradient(Tensor embedding) {
@@ -364,13 +349,14 @@ public final class TrainingStep implements AutoCloseable {
 
   /** Forgets what an interrupted step left behind; its buffers have been returned already. */
   public void abandon() {
-    beside = null;
     for (Parameter p : parameters) p.forgetGradient();
     if (distillation != null) distillation.forget();
   }
 
   @Override
   public void close() {
+    closeStaging();
+    results.close();
     optimizer.close();
     if (classifier != null) classifier.close();
     if (teacher != null) teacher.close();

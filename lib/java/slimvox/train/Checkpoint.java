@@ -92,7 +92,7 @@ public final class Checkpoint {
       Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes, int keep) {
     SafetensorsWriter writer = Safetensors.writer();
     Weights.save(step.state(), "", writer);
-    SavedState.write(step.optimizer(), writer);
+    OptimizerStateFile.write(step.optimizer(), writer);
     long steps = step.optimizer().steps();
     writer.metadata("format", "slimvox checkpoint 1");
     writer.metadata("recipe", recipe.toYaml());
@@ -134,7 +134,7 @@ public final class Checkpoint {
           "%s: the teacher %s has changed since; restore it, or start a new run"
               .formatted(path, recipe.transfer().teacher()));
     }
-    SavedState state = new SavedState(file, earlier.optimizer().state().format());
+    OptimizerStateFile state = new OptimizerStateFile(file, earlier.optimizer().state().format());
     state.check(step.optimizer());
     Weights.load(file, "", step.state(), name -> name.startsWith(CheckpointFile.OPTIMIZER));
     String note = state.load(step.optimizer(), recipe.optimizer().state().format());

@@ -1,5 +1,6 @@
 package slimvox.train;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,6 +14,19 @@ final class RunFolder {
 
   static Path recipe(Path folder) {
     return folder.resolve("recipe.yaml");
+  }
+
+  /**
+   * Makes a folder, if it is not there.
+   *
+   * @throws InputException if it cannot be made
+   */
+  static void make(Path folder) {
+    try {
+      Files.createDirectories(folder);
+    } catch (IOException e) {
+      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
+    }
   }
 
   /**

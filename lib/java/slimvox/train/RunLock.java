@@ -202,14 +202,12 @@ final class RunLock implements AutoCloseable {
     } catch (IOException e) {
       throw new InputException(file + ": cannot be read (" + e.getMessage() + ")", e);
     }
+    RunFolder.make(folder);
     try {
-      Files.createDirectories(folder);
       lock();
       return true;
     } catch (OverlappingFileLockException e) {
       throw sameProcess(e);
-    } catch (IOException e) {
-      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
     }
   }
 

@@ -22,48 +22,37 @@ import slimvox.verify.Verification;
  * validation.csv}. A run that resumes drops the lines after its checkpoint, so that no step is
  * there twice.
  */
-public final class RunLog implements AutoCloseable {
+public final class RunLog implements Listener, AutoCloseable {
   static final String STEPS = "log.csv";
   static final String VALIDATIONS = "validation.csv";
 
-  private static final String[] STEP_COLUMNS = {
-    "step",
-    "epoch",
-    "loss",
-    "accuracy",
-    "accuracy_without_margin",
-    "learning_rate",
-    "margin",
-    "utterances_per_second",
-    "data_wait_ms",
-    "step_ms",
-    "peak_bytes"
-  };
-  private static final String[] VALIDATION_COLUMNS = {
-    "step", "eer_percent", "min_dcf", "p_target", "trials", "trial_list", "sha256"
-  };
+  private static final List<String> STEP_COLUMNS =
+      List.of(
+          "step",
+          "epoch",
+          "loss",
+          "accuracy",
+          "accuracy_without_margin",
+          "learning_rate",
+          "margin",
+          "utterances_per_second",
+          "data_wait_ms",
+          "step_ms",
+          "peak_bytes");
+  private static final List<String> VALIDATION_COLUMNS =
+      List.of("step", "eer_percent", "min_dcf", "p_target", "trials", "trial_list", "sha256");
 
-  /** Null for a log that is not kept. */
   private final Table steps;
-
   private final Table validations;
-
-  private RunLog(Table steps, Table validations) {
-    this.steps = steps;
-    this.validations = validations;
-  }
 
   /**
    * Opens the log to go on after {@code step} steps.
    *
-   * @param folder null for a log that is not kept
    * @throws InputException if a file is not a log of runs, which stays as it is
    */
-  static RunLog open(Path folder, long step) {
-    if (folder == null) return new RunLog(null, null);
-    return new RunLog(
-        new Table(folder.resolve(STEPS), STEP_COLUMNS, step),
-        new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, step));
+  RunLog(Path folder, long step) {
+    steps = new Table(folder.resolve(STEPS), STEP_COLUMNS, step);
+    validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, step);
   }
 
   /**
@@ -76,8 +65,8 @@ public final class RunLog implements AutoCloseable {
     read(folder.resolve(STEPS), STEP_COLUMNS, line);
   }
 
-  private static void read(Path file, String[] columns, Consumer<CSVRecord> consumer) {
-    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader(columns).get();
+  private static void read(Path file, List<String> columns, Consumer<CSVRecord> consumer) {
+    CSVFormat format = CSVFormat.DEFAULT.builder().setHeader(columns.toArray(String[]::new)).get();
     long number = 1;
     try {
       String text = Files.readString(file);
@@ -88,7 +77,7 @@ public final class RunLog implements AutoCloseable {
           if (number > 1) {
             last = checked(line, columns, last);
             consumer.accept(line);
-          } else if (!List.of(columns).equals(line.toList())) {
+          } else if (!columns.equals(line.toList())) {
             throw new IllegalArgumentException();
           }
           number = lines.getCurrentLineNumber() + 1;
@@ -105,10 +94,11 @@ public final class RunLog implements AutoCloseable {
   }
 
   /** Returns the step of a line; the numbers stand before the texts. */
-  private static long checked(CSVRecord line, String[] columns, long last) {
+  private static long checked(CSVRecord line, List<String> columns, long last) {
     if (!line.isConsistent()) throw new IllegalArgumentException();
-    for (int i = 0; i < columns.length && !columns[i].equals("trial_list"); i++) {
-      Double.parseDouble(line.get(i));
+    for (String column : columns) {
+      if (column.equals("trial_list")) break;
+      Double.parseDouble(line.get(column));
     }
     long step = Long.parseLong(line.get("step"));
     if (step <= last) throw new IllegalArgumentException();
@@ -117,52 +107,57 @@ public final class RunLog implements AutoCloseable {
 
   /** One file; its lines are written whole, so that others can read it meanwhile. */
   private static final class Table {
-    private final Path file;
-    private final String[] columns;
-    private CSVPrinter printer;
-    private long last;
+    private interface Writing {
+      void run() throws IOException;
+    }
 
-    Table(Path file, String[] columns, long step) {
+    private final Path file;
+    private final List<String> columns;
+    private CSVPrinter printer;
+    private long last; // step of the lines that were there before
+
+    Table(Path file, List<String> columns, long step) {
       this.file = file;
       this.columns = columns;
       open(step);
     }
 
+    private void write(Writing lines) {
+      try {
+        lines.run();
+      } catch (IOException e) {
+        throw new InputException(file + ": cannot be written: " + e.getMessage(), e);
+      }
+    }
+
     /** Leaves a header and the lines up to {@code step} in the file. */
     private void open(long step) {
-      try {
-        StringWriter kept = new StringWriter();
-        try (CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT)) {
-          out.printRecord((Object[]) columns);
-          if (Files.exists(file)) read(file, columns, line -> copy(line, step, out));
-        }
-        AtomicFile.write(file, kept.toString());
-        printer =
-            new CSVPrinter(
-                Files.newBufferedWriter(file, StandardOpenOption.APPEND), CSVFormat.DEFAULT);
-      } catch (IOException e) {
-        throw failure(e);
-      }
+      write(
+          () -> {
+            StringWriter kept = new StringWriter();
+            CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT);
+            out.printRecord(columns);
+            if (Files.exists(file)) read(file, columns, line -> copy(line, step, out));
+            AtomicFile.write(file, kept.toString());
+            printer =
+                new CSVPrinter(
+                    Files.newBufferedWriter(file, StandardOpenOption.APPEND), CSVFormat.DEFAULT);
+          });
     }
 
     private void copy(CSVRecord line, long step, CSVPrinter out) {
       long own = Long.parseLong(line.get("step"));
       if (own > step) return;
       last = own;
-      try {
-        out.printRecord(line);
-      } catch (IOException e) {
-        throw failure(e);
-      }
+      write(() -> out.printRecord(line));
     }
 
     void print(Object... values) {
-      try {
-        printer.printRecord(values);
-        printer.flush();
-      } catch (IOException e) {
-        throw failure(e);
-      }
+      write(
+          () -> {
+            printer.printRecord(values);
+            printer.flush();
+          });
     }
 
     /** Makes the file anew if somebody removed it. */
@@ -173,25 +168,17 @@ public final class RunLog implements AutoCloseable {
     }
 
     void close() {
-      try {
-        printer.close();
-      } catch (IOException e) {
-        throw failure(e);
-      }
-    }
-
-    private InputException failure(IOException e) {
-      return new InputException(file + ": cannot be written: " + e.getMessage(), e);
+      write(printer::close);
     }
   }
 
   /** Whether the validation after {@code step} steps is in the log of the run that is resumed. */
   boolean isValidated(long step) {
-    return step > 0 && validations != null && validations.last == step;
+    return step > 0 && validations.last == step;
   }
 
-  void step(Listener.Step s) {
-    if (steps == null) return;
+  @Override
+  public void stepped(Step s) {
     steps.print(
         s.step(),
         s.epoch(),
@@ -206,8 +193,8 @@ public final class RunLog implements AutoCloseable {
         s.memory().totalPeak());
   }
 
-  void validation(long step, Verification v) {
-    if (steps == null) return;
+  @Override
+  public void validated(long step, Verification v) {
     validations.print(
         step,
         number(v.eerPercent()),
@@ -224,14 +211,12 @@ public final class RunLog implements AutoCloseable {
 
   /** Makes sure that what was told is in the folder. */
   void keep() {
-    if (steps == null) return;
     steps.keep();
     validations.keep();
   }
 
   @Override
   public void close() {
-    if (steps == null) return;
     steps.close();
     validations.close();
   }

@@ -1,6 +1,5 @@
 package slimvox.train;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +17,6 @@ import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
 import slimvox.embed.Embedder;
 import slimvox.loss.MarginSchedule;
-import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
@@ -29,10 +27,9 @@ import slimvox.recipe.Span;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
-import slimvox.step.MemoryAnalysis;
-import slimvox.step.MemoryFit;
 import slimvox.step.PlannedTraining;
 import slimvox.step.StepBuilder;
+import slimvox.step.StepMemory;
 import slimvox.step.TrainingStep;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -80,7 +77,7 @@ public final class Trainer implements AutoCloseable {
 
   /** A run that leaves nothing on disk. */
   public static Trainer of(Recipe recipe) throws InterruptedException {
-    return new Trainer(recipe, null, FeatureSource.Progress.NONE).startFrom();
+    return new Trainer(recipe, null, null, FeatureSource.Progress.NONE).opened(Trainer::startFrom);
   }
 
   /**
@@ -94,20 +91,15 @@ public final class Trainer implements AutoCloseable {
       throws InterruptedException {
     RunFolder.requireEmpty(folder);
     AtomicFile.requireWritable(RunFolder.recipe(folder));
-    Trainer trainer = new Trainer(recipe, folder, progress).startFrom();
-    try {
-      Files.createDirectories(folder);
-      trainer.lock = RunLock.take(folder);
-      RunFolder.requireEmpty(folder); // another process may have been faster
-      AtomicFile.write(RunFolder.recipe(folder), recipe.toYaml());
-      return trainer;
-    } catch (IOException e) {
-      trainer.close();
-      throw new InputException(folder + ": cannot be made: " + e.getMessage(), e);
-    } catch (RuntimeException | InterruptedException | Error e) {
-      trainer.close();
-      throw e;
-    }
+    return new Trainer(recipe, folder, null, progress)
+        .opened(
+            trainer -> {
+              trainer.startFrom();
+              RunFolder.make(folder);
+              trainer.lock = RunLock.take(folder);
+              RunFolder.requireEmpty(folder); // another process may have been faster
+              AtomicFile.write(RunFolder.recipe(folder), recipe.toYaml());
+            });
   }
 
   /**
@@ -120,40 +112,41 @@ public final class Trainer implements AutoCloseable {
   public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
       throws InterruptedException {
     Path own = RunFolder.recipe(folder);
-    if (!Files.exists(own) && Checkpoint.latest(folder).isEmpty()) {
-      throw new InputException(
-          folder + ": holds no run to resume; leave out --resume to start one");
+    if (Checkpoint.latest(folder).isEmpty()) {
+      if (!Files.exists(own)) {
+        throw new InputException(
+            folder + ": holds no run to resume; leave out --resume to start one");
+      }
+      Checkpoint.requireSame(own, Recipe.read(own), recipe);
     }
-    if (Checkpoint.latest(folder).isEmpty()) Checkpoint.requireSame(own, Recipe.read(own), recipe);
-    RunLock lock = RunLock.take(folder);
-    Trainer trainer;
-    try {
-      AtomicFile.removeLeftovers(folder);
-      trainer = new Trainer(recipe, folder, progress);
-    } catch (RuntimeException | InterruptedException | Error e) {
-      lock.close();
-      throw e;
-    }
-    trainer.lock = lock;
-    Optional<Path> latest = Checkpoint.latest(folder);
-    if (latest.isEmpty()) return trainer.startFrom();
-    try {
-      trainer.note = Checkpoint.load(latest.get(), recipe, trainer.inputs, trainer.training.step());
-      // Settings that may change on the way, such as the format of the optimizer's state.
-      AtomicFile.write(own, recipe.toYaml());
-    } catch (RuntimeException | Error e) {
-      trainer.close();
-      throw e;
-    }
-    return trainer;
+    return new Trainer(recipe, folder, RunLock.take(folder), progress)
+        .opened(
+            trainer -> {
+              Optional<Path> latest = Checkpoint.latest(folder);
+              if (latest.isEmpty()) {
+                trainer.startFrom();
+                return;
+              }
+              TrainingStep step = trainer.training.step();
+              trainer.note = Checkpoint.load(latest.get(), recipe, trainer.inputs, step);
+              // Settings that may change on the way, such as the format of the optimizer's state.
+              AtomicFile.write(own, recipe.toYaml());
+            });
   }
 
-  private Trainer(Recipe recipe, Path folder, FeatureSource.Progress progress)
+  /**
+   * Prepares everything but the weights.
+   *
+   * @param lock of the folder of a run that goes on, released if that fails; else null
+   */
+  private Trainer(Recipe recipe, Path folder, RunLock lock, FeatureSource.Progress progress)
       throws InterruptedException {
     this.recipe = recipe;
     this.folder = folder;
+    this.lock = lock;
     RunSettings run = recipe.run();
     try {
+      if (lock != null) AtomicFile.removeLeftovers(folder);
       this.data = new TrainingData(recipe, progress, this::requireFits);
       this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
       this.stepsPerEpoch = data.batches().batchesPerEpoch();
@@ -161,19 +154,44 @@ public final class Trainer implements AutoCloseable {
       this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
       this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
       this.lossEvery = lossEvery(run, open());
-      this.training = new PlannedTraining(backend, backend.ledger().budget(), build());
+      this.training =
+          new PlannedTraining(
+              backend, backend.ledger().budget(), build(recipe, data.batches().classes()));
       training.step().initialize(new SplittableRandom(recipe.seed()));
       if (recipe.transfer().teacher() != null) {
         CheckpointFile.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
       training.readEvery(lossEvery, run.batch());
-      training.prepareStaging(run.batch() * recipe.data().frames() * recipe.model().bins());
+      training.prepareStaging(run.batch(), recipe.data().frames());
       training.plan(run.batch(), recipe.data().frames());
     } catch (InterruptedException | RuntimeException | Error e) {
       if (backend != null) backend.close();
+      if (lock != null) lock.close();
       throw e;
     }
     this.embedder = new Embedder(training.step().network());
+  }
+
+  /** The last part of opening a trainer. */
+  private interface Opening {
+    void finish(Trainer trainer) throws InterruptedException;
+  }
+
+  /** This trainer, open; closed if that fails. */
+  private Trainer opened(Opening opening) throws InterruptedException {
+    try {
+      opening.finish(this);
+      return this;
+    } catch (RuntimeException | InterruptedException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Takes the weights over that {@code transfer.from} names. */
+  private void startFrom() {
+    if (recipe.transfer().from() == null) return;
+    Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
   }
 
   private Backend open() {
@@ -192,22 +210,6 @@ public final class Trainer implements AutoCloseable {
     return asked != null ? asked : backend.device().stages() ? 10 : 1;
   }
 
-  /** Takes the weights over that {@code transfer.from} names; closes this trainer if it cannot. */
-  private Trainer startFrom() {
-    if (recipe.transfer().from() == null) return this;
-    try {
-      Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
-      return this;
-    } catch (RuntimeException | Error e) {
-      close();
-      throw e;
-    }
-  }
-
-  private Function<Backend, TrainingStep> build() {
-    return build(recipe, data.batches().classes());
-  }
-
   /** Builds the training step of a recipe on any backend. */
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
     StepBuilder builder = StepBuilder.of(recipe, classes);
@@ -215,22 +217,11 @@ public final class Trainer implements AutoCloseable {
     return b -> builder.build(spec, recipe.optimizer().update(), b);
   }
 
-  /** Refuses a run over its budget, before it takes any memory or computes any features. */
   private void requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
-    RunSettings run = recipe.run();
-    if (run.memoryBudget() == null) return;
-    ModelSpec model = recipe.model().spec();
-    MemoryBudget budget = open().ledger().budget();
-    MemoryAnalysis analysis =
-        new MemoryAnalysis(
-            StepBuilder.of(recipe, classes),
-            recipe.optimizer().update(),
-            recipe.data().frames(),
-            backend.device(),
-            lossEvery(run, backend));
-    MemoryFit fit = analysis.fit(model, run.batch(), budget);
-    fit.require(scheme -> String.join(" ", scheme.settings(model)));
-    analysis.requireEvaluation(fit.asked(), lengths.get(), budget);
+    if (recipe.run().memoryBudget() == null) return;
+    RunBudget budget = new RunBudget(open().ledger().budget(), backend.device());
+    StepMemory step = budget.requireStep(recipe, classes, lossEvery(recipe.run(), backend));
+    budget.requireEvaluation(step, lengths.get());
   }
 
   public Recipe recipe() {
@@ -277,8 +268,8 @@ public final class Trainer implements AutoCloseable {
     try {
       checkOpen();
       if (folder != null) RunFolder.keep(folder, lock, recipe, listener);
-      try (RunLog log = RunLog.open(folder, step())) {
-        return run(listener, log);
+      try (RunLog log = folder == null ? null : new RunLog(folder, step())) {
+        return run(log == null ? listener : Listener.all(log, listener), log);
       }
     } finally {
       inUse.unlock();
@@ -291,7 +282,16 @@ public final class Trainer implements AutoCloseable {
 
   private Listener.End run(Listener listener, RunLog log) {
     long started = System.nanoTime();
-    listener.started(startReport());
+    listener.started(
+        new Listener.Start(
+            recipe,
+            network().state().parameterCount(),
+            data.batches().classes(),
+            stepsPerEpoch,
+            step(),
+            steps,
+            training.plan(recipe.run().batch(), recipe.data().frames()),
+            backend.description()));
     if (note != null) listener.noted(note);
     note = null;
     if (step() == 0) data.notes().forEach(listener::noted);
@@ -301,9 +301,8 @@ public final class Trainer implements AutoCloseable {
     List<Queued> queued = new ArrayList<>();
     try (BatchLoader loader = loader(first)) {
       // The interrupt that ended the earlier part may have come within its last validation.
-      if (first > 0 && due(recipe.run().validateEvery(), first) && !log.isValidated(first)) {
-        validate(log, listener);
-      }
+      boolean validated = first == 0 || (log != null && log.isValidated(first));
+      if (!validated && due(recipe.run().validateEvery(), first)) validate(listener);
       for (long i = first; i < steps; i++) {
         if (Thread.currentThread().isInterrupted()) {
           interrupted = true;
@@ -313,30 +312,30 @@ public final class Trainer implements AutoCloseable {
         Batch batch = loader.next();
         long wait = loader.waitNanos() - before;
         waited += wait;
-        Batch following = loader.peek();
-        if (following != null) training.stage(following.features());
+        Batch next = loader.peek();
+        float[] following = next == null ? null : next.features();
         double m = margin.at(i);
         double rate = learningRate.at(i);
-        training.queue(batch.features(), batch.labels(), m, rate);
+        training.queue(batch.features(), batch.labels(), m, rate, following);
         queued.add(new Queued(i + 1, rate, m, batch.size(), wait));
         boolean validates = due(recipe.run().validateEvery(), i + 1);
         boolean saves = due(recipe.run().checkpointEvery(), i + 1);
         if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
-          report(queued, log, listener);
+          report(queued, listener);
         }
         // In this order: what ends a validation must not cost the steps before it.
         if (saves) save(log, listener);
-        if (validates) validate(log, listener);
+        if (validates) validate(listener);
       }
     } catch (InterruptedException e) {
       interrupted = true;
       Thread.currentThread().interrupt();
     } catch (RuntimeException | Error e) {
-      reportDespite(e, queued, log, listener);
+      reportDespite(e, queued, listener);
       throw e;
     }
     if (interrupted) {
-      report(queued, log, listener);
+      report(queued, listener);
       save(log, listener);
       backend.releaseBlock();
     }
@@ -356,14 +355,15 @@ public final class Trainer implements AutoCloseable {
   private record Queued(long step, double rate, double margin, int utterances, long waitNanos) {}
 
   /** Reads the results of all queued steps and tells them. */
-  private void report(List<Queued> queued, RunLog log, Listener listener) {
+  private void report(List<Queued> queued, Listener listener) {
     while (!queued.isEmpty()) {
       List<TrainingStep.Result> results = training.results();
-      if (results.isEmpty())
+      if (results.isEmpty()) {
         throw new IllegalStateException(queued.size() + " steps without result");
+      }
       for (TrainingStep.Result result : results) {
         Queued q = queued.removeFirst();
-        Listener.Step report =
+        listener.stepped(
             new Listener.Step(
                 q.step,
                 steps,
@@ -373,18 +373,15 @@ public final class Trainer implements AutoCloseable {
                 q.margin,
                 q.utterances,
                 q.waitNanos,
-                backend.ledger().report());
-        log.step(report);
-        listener.stepped(report);
+                backend.ledger().report()));
       }
     }
   }
 
   /** Tells the steps that were taken before something failed. */
-  private void reportDespite(
-      Throwable failure, List<Queued> queued, RunLog log, Listener listener) {
+  private void reportDespite(Throwable failure, List<Queued> queued, Listener listener) {
     try {
-      report(queued, log, listener);
+      report(queued, listener);
     } catch (RuntimeException e) {
       if (e != failure) failure.addSuppressed(e);
     }
@@ -397,27 +394,14 @@ public final class Trainer implements AutoCloseable {
     return new BatchLoader(data.batches(), epoch, index, threads, threads + 1);
   }
 
-  private Listener.Start startReport() {
-    return new Listener.Start(
-        recipe,
-        network().state().parameterCount(),
-        data.batches().classes(),
-        stepsPerEpoch,
-        step(),
-        steps,
-        training.plan(recipe.run().batch(), recipe.data().frames()),
-        backend.description());
-  }
-
   private boolean due(Span every, long step) {
     long period = every.toSteps(stepsPerEpoch, steps);
     return step == steps || (period > 0 && step % period == 0);
   }
 
-  private void validate(RunLog log, Listener listener) throws InterruptedException {
+  private void validate(Listener listener) throws InterruptedException {
     if (data.trials() == null || recipe.run().validateEvery().amount() == 0) return;
     verification = Verification.of(score(listener::validating));
-    log.validation(step(), verification);
     listener.validated(step(), verification);
   }
 
@@ -434,9 +418,8 @@ public final class Trainer implements AutoCloseable {
     try {
       checkOpen();
       for (int i = 0; i < batches; i++) {
-        training.calibrate(
-            data.batches().batch(i / stepsPerEpoch, i % stepsPerEpoch).features(),
-            recipe.run().batch());
+        Batch batch = data.batches().batch(i / stepsPerEpoch, i % stepsPerEpoch);
+        embedder.calibrate(batch.features(), recipe.run().batch());
       }
     } finally {
       inUse.unlock();

@@ -24,7 +24,6 @@ import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Reversal;
-import slimvox.optim.UpdateTime;
 import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 
@@ -60,12 +59,7 @@ class MemoryAnalysisTest {
   void fullSizeNetworksNeedThisManyTimesLess(
       String name, Reversal.Units units, MemoryScheme scheme, double times) {
     try (CpuDevice cpu = CpuDevice.open(0)) {
-      MemoryAnalysis analysis =
-          new MemoryAnalysis(
-              StepBuilder.of(recipe(), VOXCELEB2_AT_THREE_SPEEDS),
-              UpdateTime.AFTER_BACKWARD,
-              200,
-              cpu);
+      MemoryAnalysis analysis = MemoryAnalysis.of(recipe(), VOXCELEB2_AT_THREE_SPEEDS, cpu, 0);
       ModelSpec model = units(name, units);
       StepMemory vanilla = analysis.price(model, 64);
       StepMemory saving = analysis.price(model, scheme, 64);

@@ -16,7 +16,6 @@ import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.FakeCard;
 import slimvox.recipe.Recipe;
 import slimvox.step.MemoryAnalysis;
-import slimvox.step.StepBuilder;
 
 /** Whole runs on a card that fails, played by stand-ins: what is said, and what is left. */
 class CardFaultsTest {
@@ -84,12 +83,7 @@ class CardFaultsTest {
 
   /** Bytes of a card on which one batch fits and the other does not. */
   private static long between(Recipe recipe, int fits, int doesNot) {
-    MemoryAnalysis analysis =
-        new MemoryAnalysis(
-            StepBuilder.of(recipe, 8),
-            recipe.optimizer().update(),
-            recipe.data().frames(),
-            Cuda.workspaces());
+    MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 8, Cuda.workspaces(), 0);
     long less = analysis.price(recipe.model().spec(), fits).neededBytes();
     long more = analysis.price(recipe.model().spec(), doesNot).neededBytes();
     return (less + more) / 2;

@@ -22,7 +22,6 @@ import slimvox.data.FeatureSource;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.recipe.Recipe;
 import slimvox.step.MemoryAnalysis;
-import slimvox.step.StepBuilder;
 import slimvox.storage.Safetensors;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
@@ -67,11 +66,7 @@ class TrainerBudgetTest {
   }
 
   private static long stepBytes(Recipe recipe) {
-    return new MemoryAnalysis(
-            StepBuilder.of(recipe, 8),
-            recipe.optimizer().update(),
-            recipe.data().frames(),
-            CpuDevice.open(1))
+    return MemoryAnalysis.of(recipe, 8, CpuDevice.open(1), 0)
         .price(recipe.model().spec(), recipe.run().batch())
         .neededBytes();
   }

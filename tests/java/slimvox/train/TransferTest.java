@@ -279,7 +279,7 @@ class TransferTest {
     Tensor mean = trainer.network().state().buffers().get("layer4.1.bn2.running_mean");
     float[] running = mean.backend().ops().floats(mean);
     trainer
-        .training()
+        .embedder()
         .calibrate(trainer.data().batches().batch(0, 0).features(), trainer.recipe().run().batch());
     float[] moved = mean.backend().ops().floats(mean);
     double sum = 0;

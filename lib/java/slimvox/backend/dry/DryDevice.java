@@ -55,6 +55,11 @@ public final class DryDevice implements Device {
   }
 
   @Override
+  public boolean stages() {
+    return sizes != null && sizes.stages();
+  }
+
+  @Override
   public long allocateBlock(long bytes) {
     return 0;
   }

@@ -199,10 +199,10 @@ class CudaTrainingTest {
       try (PlannedTraining training = new PlannedTraining(cuda, step(spec))) {
         training.step().initialize(new SplittableRandom(1));
         training.readEvery(3, BATCH);
-        for (int i = 0; i < 2; i++) training.queue(features(i, 0), LABELS, 0.2, RATE);
+        for (int i = 0; i < 2; i++) training.queue(features(i, 0), LABELS, 0.2, RATE, null);
         List<String> planned = events(training.timeline(BATCH, FRAMES));
         cuda.ledger().startTimeline();
-        training.queue(features(2, 0), LABELS, 0.2, RATE);
+        training.queue(features(2, 0), LABELS, 0.2, RATE, null);
         assertEquals(planned, events(cuda.ledger().stopTimeline()));
         assertEquals(
             expected.losses, training.results().stream().map(TrainingStep.Result::loss).toList());

@@ -70,7 +70,7 @@ class QueuedStepsTest {
       training.readEvery(4, LABELS.length);
       for (int window = 0; window < 2; window++) {
         int before = host.downloads();
-        for (int i = 0; i < 4; i++) training.queue(features(), LABELS, 0.2, 0.01);
+        for (int i = 0; i < 4; i++) training.queue(features(), LABELS, 0.2, 0.01, null);
         assertEquals(before, host.downloads());
         assertEquals(4, training.results().size());
       }
@@ -86,9 +86,9 @@ class QueuedStepsTest {
       training.readEvery(3, LABELS.length);
       float[] bad = features();
       bad[17] = Float.NaN;
-      training.queue(features(), LABELS, 0.2, 0.01);
-      training.queue(bad, LABELS, 0.2, 0.01);
-      training.queue(features(), LABELS, 0.2, 0.01);
+      training.queue(features(), LABELS, 0.2, 0.01, null);
+      training.queue(bad, LABELS, 0.2, 0.01, null);
+      training.queue(features(), LABELS, 0.2, 0.01, null);
       assertEquals(1, training.results().size());
       var e = assertThrows(NonFiniteException.class, training::results);
       assertEquals(
@@ -96,7 +96,8 @@ class QueuedStepsTest {
               + " from the last checkpoint, with run.lossEvery=1 to have the layer named. Lower the"
               + " learning rate or look at the features",
           e.getMessage());
-      assertThrows(NonFiniteException.class, () -> training.queue(features(), LABELS, 0.2, 0.01));
+      assertThrows(
+          NonFiniteException.class, () -> training.queue(features(), LABELS, 0.2, 0.01, null));
     }
   }
 
@@ -111,7 +112,7 @@ class QueuedStepsTest {
       for (int i = 0; i < shorter.length; i++) shorter[i] *= 1e-6f;
       cuda.ops().upload(shorter, classes);
       training.readEvery(2, LABELS.length);
-      training.queue(features(), LABELS, 0, 0.01);
+      training.queue(features(), LABELS, 0, 0.01, null);
       var e = assertThrows(NonFiniteException.class, training::results);
       String text = e.getMessage();
       assertTrue(
@@ -130,7 +131,7 @@ class QueuedStepsTest {
       Tensor weight = training.step().state().parameters().get("bn1.weight").value();
       cuda.ops().elementwise.fill(weight, 1e4f);
       training.readEvery(2, LABELS.length);
-      training.queue(features(), LABELS, 0, 0.01);
+      training.queue(features(), LABELS, 0, 0.01, null);
       var e = assertThrows(InputException.class, training::results);
       assertEquals("step 1: a stream reached ", e.getMessage().substring(0, 25), e.getMessage());
     }

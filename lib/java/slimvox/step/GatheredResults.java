@@ -2,7 +2,9 @@ package slimvox.step;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
 import slimvox.backend.Shape;
@@ -11,21 +13,26 @@ import slimvox.loss.AamSoftmax;
 import slimvox.loss.Distillation;
 import slimvox.memory.Category;
 import slimvox.nn.Grid;
+import slimvox.nn.Parameter;
 
 /**
- * What several steps gave, left on the device until it is read at once: a card is then waited for
- * once in K steps.
+ * Results left on the device until several are read at once: a card is then waited for once in K
+ * steps.
  *
  * <p>A step leaves 12 bytes an utterance (cross entropy and best classes; 16 with a teacher), 4
  * bytes a parameter tensor (whether its gradient is finite) and 4 bytes (the largest magnitude of a
  * stream in fixed point). What is not finite is found when it is read; parameters have moved by
- * then.
+ * then. The time of all steps that are read together, waiting included, is divided equally, and
+ * between their parts as the queueing was.
  */
-final class UnreadSteps implements AutoCloseable {
+final class GatheredResults implements PendingResults {
+  private final TrainingStep step;
   private final Backend backend;
   private final int most;
   private final int batch;
   private final List<String> parameters;
+  private final Map<String, Integer> places = new HashMap<>(); // of parameters
+  private final List<Tensor> buffers = new ArrayList<>();
   private final Tensor losses;
   private final Tensor best;
   private final Tensor bestWithoutMargin;
@@ -34,21 +41,18 @@ final class UnreadSteps implements AutoCloseable {
   private final Tensor largest;
   private final List<int[]> labels = new ArrayList<>();
   private final List<Tensor> open = new ArrayList<>(); // parts that the current step writes
-  private long forwardNanos;
-  private long backwardNanos;
-  private long optimizerNanos;
+  private final double[] nanos = new double[3]; // of forward, backward, optimizer
+  private Distillation distillation;
   private RuntimeException fault;
 
-  /**
-   * Room for {@code most} steps of up to {@code batch} utterances.
-   *
-   * @param parameters their names, in the order of the step
-   */
-  UnreadSteps(Backend backend, int most, int batch, List<String> parameters) {
-    this.backend = backend;
+  /** Room for {@code most} steps of up to {@code batch} utterances. */
+  GatheredResults(TrainingStep step, int most, int batch) {
+    this.step = step;
+    this.backend = step.network().backend();
     this.most = most;
     this.batch = batch;
-    this.parameters = parameters;
+    this.parameters = List.copyOf(step.state().parameters().keySet());
+    for (String name : parameters) places.put(name, places.size());
     losses = allocate("losses", DataType.FLOAT32, batch);
     best = allocate("best", DataType.INT32, batch);
     bestWithoutMargin = allocate("best_without_margin", DataType.INT32, batch);
@@ -58,7 +62,10 @@ final class UnreadSteps implements AutoCloseable {
   }
 
   private Tensor allocate(String name, DataType type, int each) {
-    return backend.allocate(Category.WORKSPACE, "unread." + name, type, Shape.of(most, each));
+    Tensor buffer =
+        backend.allocate(Category.WORKSPACE, "unread." + name, type, Shape.of(most, each));
+    buffers.add(buffer);
+    return buffer;
   }
 
   /** The part of the step that is running. */
@@ -69,24 +76,27 @@ final class UnreadSteps implements AutoCloseable {
     return part;
   }
 
-  /** A step begins. */
-  void begin() {
+  @Override
+  public void begin() {
     if (fault != null) throw fault;
     if (labels.size() == most) {
       throw new IllegalStateException(most + " steps have not been read; there is no room");
     }
     if (labels.isEmpty()) {
-      backend.ops().elementwise.fill(losses, 0); // they stay so without a classifier
-      backend.ops().elementwise.fill(notFinite, 0);
-      backend.ops().elementwise.fill(largest, 0);
-      forwardNanos = 0;
-      backwardNanos = 0;
-      optimizerNanos = 0;
+      // Losses stay so without a classifier.
+      for (Tensor t : List.of(losses, notFinite, largest)) backend.ops().elementwise.fill(t, 0);
+      Arrays.fill(nanos, 0);
     }
     backend.ops().elementwise.gatherLargest(part(largest, 0, 1));
   }
 
-  void classify(AamSoftmax classifier, Tensor embedding, Tensor labels, double margin) {
+  @Override
+  public void classify(
+      AamSoftmax classifier,
+      Distillation distillation,
+      Tensor embedding,
+      Tensor labels,
+      double margin) {
     int count = Math.toIntExact(labels.size());
     if (count > batch) {
       throw new IllegalArgumentException(count + " utterances where there is room for " + batch);
@@ -97,42 +107,37 @@ final class UnreadSteps implements AutoCloseable {
         margin,
         new AamSoftmax.Unread(
             part(losses, 0, count), part(best, 0, count), part(bestWithoutMargin, 0, count)));
+    this.distillation = distillation;
+    if (distillation != null) distillation.forward(embedding, part(cosines, 0, count));
   }
 
-  void distil(Distillation distillation, Tensor embedding) {
-    distillation.forward(embedding, part(cosines, 0, embedding.shape().get(0)));
+  @Override
+  public void gradients(List<Parameter> complete) {
+    for (Parameter p : complete) {
+      backend
+          .ops()
+          .elementwise
+          .markNotFinite(p.gradient(), part(notFinite, places.get(p.name()), 1));
+    }
   }
 
-  /** Notes whether the gradient of the parameter at {@code place} is finite. */
-  void gradient(int place, Tensor gradient) {
-    backend.ops().elementwise.markNotFinite(gradient, part(notFinite, place, 1));
-  }
-
-  /** The step is complete. */
-  void end(int[] labels, long forwardNanos, long backwardNanos, long optimizerNanos) {
+  @Override
+  public void end(int[] labels, long forward, long backward, long optimizer) {
     this.labels.add(labels.clone()); // a loader fills the array anew
-    this.forwardNanos += forwardNanos;
-    this.backwardNanos += backwardNanos;
-    this.optimizerNanos += optimizerNanos;
+    nanos[0] += forward;
+    nanos[1] += backward;
+    nanos[2] += optimizer;
   }
 
-  /** Lets go what the step was given, complete or not. */
-  void leave() {
+  @Override
+  public void leave() {
     backend.ops().elementwise.gatherLargest(null);
     open.forEach(Tensor::close);
     open.clear();
   }
 
-  /**
-   * The results of the steps since the last call, in order, up to the first with a fault; that
-   * fault is thrown when there is none before it. The time of all, waiting included, is divided
-   * equally, and between their parts as the queueing was.
-   *
-   * @param steps number of steps taken, these included
-   * @param distillation null without a teacher
-   * @throws NonFiniteException naming the step
-   */
-  List<TrainingStep.Result> read(long steps, Distillation distillation) {
+  @Override
+  public List<TrainingStep.Result> read() {
     if (fault != null) throw fault;
     int count = labels.size();
     if (count == 0) return List.of();
@@ -143,7 +148,7 @@ final class UnreadSteps implements AutoCloseable {
     float[] cosine = backend.ops().floats(cosines);
     int[] bad = backend.ops().ints(notFinite);
     float[] magnitude = backend.ops().floats(largest);
-    double queued = Math.max(1, forwardNanos + backwardNanos + optimizerNanos);
+    double queued = Math.max(1, Arrays.stream(nanos).sum());
     double scale = (queued + System.nanoTime() - start) / queued / count;
     List<TrainingStep.Result> results = new ArrayList<>();
     for (int i = 0; i < count && fault == null; i++) {
@@ -158,16 +163,16 @@ final class UnreadSteps implements AutoCloseable {
               wanted);
       double sum = r.loss();
       if (distillation != null) sum += distillation.loss(Arrays.copyOfRange(cosine, from, to));
-      fault = fault(steps - count + i + 1, steps, sum, magnitude[i], bad, i);
+      fault = fault(i, sum, magnitude[i], bad);
       if (fault == null) {
         results.add(
             new TrainingStep.Result(
                 sum,
                 r.accuracy(),
                 r.accuracyWithoutMargin(),
-                Math.round(forwardNanos * scale),
-                Math.round(backwardNanos * scale),
-                Math.round(optimizerNanos * scale)));
+                Math.round(nanos[0] * scale),
+                Math.round(nanos[1] * scale),
+                Math.round(nanos[2] * scale)));
       }
     }
     labels.clear();
@@ -175,25 +180,26 @@ final class UnreadSteps implements AutoCloseable {
     return results;
   }
 
-  private RuntimeException fault(
-      long step, long seen, double loss, float magnitude, int[] bad, int row) {
-    if (magnitude > Grid.LIMIT) return Grid.left("step " + step, magnitude);
+  /** What is wrong with the step of a row; null: nothing. */
+  private RuntimeException fault(int row, double loss, float magnitude, int[] bad) {
+    long seen = step.optimizer().steps();
+    long number = seen - labels.size() + row + 1;
+    if (magnitude > Grid.LIMIT) return Grid.left("step " + number, magnitude);
     if (!Double.isFinite(loss)) {
-      return NonFiniteException.seenLater("the loss of step %d is %s".formatted(step, loss), seen);
+      return NonFiniteException.seenLater(
+          "the loss of step %d is %s".formatted(number, loss), seen);
     }
     int count = parameters.size();
     for (int p = count - 1; p >= 0; p--) { // backward meets the last one first
       if (bad[row * count + p] == 0) continue;
       return NonFiniteException.seenLater(
-          "the gradient of %s in step %d is not finite".formatted(parameters.get(p), step), seen);
+          "the gradient of %s in step %d is not finite".formatted(parameters.get(p), number), seen);
     }
     return null;
   }
 
   @Override
   public void close() {
-    for (Tensor t : List.of(losses, best, bestWithoutMargin, cosines, notFinite, largest)) {
-      t.close();
-    }
+    buffers.forEach(Tensor::close);
   }
 }

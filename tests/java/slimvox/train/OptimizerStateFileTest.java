@@ -28,7 +28,7 @@ import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 
 /** Optimizer state of 8 bits in runs and checkpoints. */
-class SavedStateTest {
+class OptimizerStateFileTest {
   private static final String TENSOR = "optimizer.layer4.0.conv1.weight.mean";
   private static final Listener SILENT = new Listener() {};
 

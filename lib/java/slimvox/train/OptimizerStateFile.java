@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import slimvox.backend.CodeBook;
 import slimvox.backend.Quantized;
 import slimvox.backend.Tensor;
 import slimvox.models.Weights;
@@ -25,7 +24,7 @@ import slimvox.storage.SafetensorsWriter;
  * with {@code .codes} (uint8) and {@code .absmax} behind the name. State of the same format comes
  * back to the bit; of another one, by its values.
  */
-final class SavedState {
+final class OptimizerStateFile {
   static final String PREFIX = CheckpointFile.OPTIMIZER;
 
   private final Safetensors file;
@@ -36,7 +35,7 @@ final class SavedState {
    *
    * @param format that it was written in
    */
-  SavedState(Safetensors file, StateFormat format) {
+  OptimizerStateFile(Safetensors file, StateFormat format) {
     this.file = file;
     this.format = format;
   }
@@ -57,59 +56,58 @@ final class SavedState {
   void check(Optimizer optimizer) {
     for (StateTensor s : optimizer.state()) {
       String name = PREFIX + s.name();
-      long size = s.shape().size();
-      if (!format.quantizes(size)) {
-        shape(name, "F32", Arrays.stream(s.shape().toArray()).asLongStream().toArray());
-        continue;
-      }
-      shape(name + ".codes", "U8", Arrays.stream(s.shape().toArray()).asLongStream().toArray());
-      int blocks = Quantized.blocks(size, format.blockOf(size));
-      require(name + ".absmax");
-      if (!file.dtype(name + ".absmax").equals("F32")
-          || !Arrays.equals(file.shape(name + ".absmax"), new long[] {blocks})) {
-        throw new InputException(
-            String.format(
-                    Locale.ROOT,
-                    "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d"
-                        + " need %,d",
-                    file.file(),
-                    name,
-                    size,
-                    format.blockOf(size),
-                    blocks)
-                + " scales of type F32, not %s of type %s"
-                    .formatted(
-                        Arrays.toString(file.shape(name + ".absmax")),
-                        file.dtype(name + ".absmax")));
-      }
-      for (float scale : file.floats(name + ".absmax")) {
-        if (!(scale >= 0 && scale < Float.POSITIVE_INFINITY)) {
-          throw new InputException(
-              "%s: %s.absmax holds %s; a scale is at least 0 and finite"
-                  .formatted(file.file(), name, scale));
-        }
+      long[] shape = Arrays.stream(s.shape().toArray()).asLongStream().toArray();
+      if (format.quantizes(s.shape().size())) {
+        requireShape(name + ".codes", "U8", shape);
+        checkScales(name, s.shape().size());
+      } else {
+        requireShape(name, "F32", shape);
       }
     }
   }
 
-  private void shape(String name, String type, long[] wanted) {
-    require(name);
-    if (file.dtype(name).equals(type) && Arrays.equals(file.shape(name), wanted)) return;
+  private void requireShape(String name, String type, long[] wanted) {
+    if (is(name, type, wanted)) return;
     throw new InputException(
-        "%s: tensor %s is %s of type %s, its parameter wants %s of type %s"
-            .formatted(
-                file.file(),
-                name,
-                Arrays.toString(file.shape(name)),
-                file.dtype(name),
-                Arrays.toString(wanted),
-                type));
+        "%s: tensor %s is %s, its parameter wants %s of type %s"
+            .formatted(file.file(), name, found(name), Arrays.toString(wanted), type));
   }
 
-  private void require(String name) {
-    if (file.has(name)) return;
-    throw new InputException(
-        file.file() + ": no tensor " + name + ", so its optimizer state is not complete");
+  private void checkScales(String name, long size) {
+    String scales = name + ".absmax";
+    int blocks = Quantized.blocks(size, format.blockOf(size));
+    if (!is(scales, "F32", blocks)) {
+      throw new InputException(
+          String.format(
+              Locale.ROOT,
+              "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d need"
+                  + " %,d scales of type F32, not %s",
+              file.file(),
+              name,
+              size,
+              format.blockOf(size),
+              blocks,
+              found(scales)));
+    }
+    for (float scale : file.floats(scales)) {
+      if (!(scale >= 0 && scale < Float.POSITIVE_INFINITY)) {
+        throw new InputException(
+            "%s: %s holds %s; a scale is at least 0 and finite"
+                .formatted(file.file(), scales, scale));
+      }
+    }
+  }
+
+  private boolean is(String name, String type, long... shape) {
+    if (!file.has(name)) {
+      throw new InputException(
+          file.file() + ": no tensor " + name + ", so its optimizer state is not complete");
+    }
+    return file.dtype(name).equals(type) && Arrays.equals(file.shape(name), shape);
+  }
+
+  private String found(String name) {
+    return Arrays.toString(file.shape(name)) + " of type " + file.dtype(name);
   }
 
   /**
@@ -134,15 +132,11 @@ final class SavedState {
 
   private float[] values(StateTensor s) {
     String name = PREFIX + s.name();
-    int size = Math.toIntExact(s.shape().size());
+    long size = s.shape().size();
     if (!format.quantizes(size)) return file.floats(name);
-    CodeBook book = format.book(s.isSigned());
-    int block = format.blockOf(size);
-    byte[] codes = file.bytes(name + ".codes");
-    float[] absmax = file.floats(name + ".absmax");
-    float[] values = new float[size];
-    for (int i = 0; i < size; i++) values[i] = book.value(codes[i] & 255) * absmax[i / block];
-    return values;
+    return format
+        .book(s.isSigned())
+        .values(file.bytes(name + ".codes"), file.floats(name + ".absmax"), format.blockOf(size));
   }
 
   private String note(StateFormat now, List<QuantizationError> errors) {

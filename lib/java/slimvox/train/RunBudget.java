@@ -1,0 +1,81 @@
+package slimvox.train;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import slimvox.backend.Device;
+import slimvox.backend.dry.Rehearsal;
+import slimvox.embed.Embedder;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryBudget;
+import slimvox.memory.OutOfBudgetException;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.recipe.Recipe;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryFit;
+import slimvox.step.StepMemory;
+import slimvox.storage.InputException;
+
+/** Refuses a run over its budget, before it takes any memory or computes any features. */
+final class RunBudget {
+  private final MemoryBudget budget;
+  private final Device device;
+
+  RunBudget(MemoryBudget budget, Device device) {
+    this.budget = budget;
+    this.device = device;
+  }
+
+  /**
+   * Looks whether the steps of a run fit.
+   *
+   * @param lossEvery steps that are read together
+   * @return the memory of a step
+   * @throws OutOfBudgetException saying what is in the way and what would fit
+   */
+  StepMemory requireStep(Recipe recipe, int classes, int lossEvery) {
+    ModelSpec model = recipe.model().spec();
+    MemoryAnalysis analysis = MemoryAnalysis.of(recipe, classes, device, lossEvery);
+    MemoryFit fit = analysis.fit(model, recipe.run().batch(), budget);
+    fit.require(scheme -> String.join(" ", scheme.settings(model)));
+    return fit.asked();
+  }
+
+  /**
+   * Looks whether utterances can be embedded beside what stays between the steps of a run.
+   *
+   * @param lengths frames of the utterances, by id
+   * @throws OutOfBudgetException naming the longest utterance that does not fit
+   */
+  void requireEvaluation(StepMemory step, Map<String, Integer> lengths) {
+    long stays = step.report().totalNow();
+    List<String> longestFirst = new ArrayList<>(lengths.keySet());
+    longestFirst.sort(Comparator.comparing(lengths::get).reversed());
+    int last = 0;
+    Rehearsal<Network> network =
+        new Rehearsal<>(device, MemoryBudget.UNLIMITED, dry -> Models.build(step.model(), dry));
+    try {
+      for (String id : longestFirst) {
+        int frames = lengths.get(id);
+        if (frames == last) continue;
+        last = frames;
+        long needed = stays + Embedder.plan(network, 1, frames).bytes();
+        if (needed > budget.bytes()) {
+          throw new OutOfBudgetException(
+              "out of the memory budget of %s: to embed %s of the trials, %d frames, takes %d bytes,"
+                      .formatted(budget, id, frames, needed)
+                  + " a training step %d; give run.memoryBudget=%dB or leave the utterance out"
+                      .formatted(step.neededBytes(), needed),
+              Category.ACTIVATION);
+        }
+        // A little shorter may need more, as workspaces go; not so much more.
+        if (needed - stays < 0.8 * (budget.bytes() - stays)) return;
+      }
+    } catch (InputException e) {
+      return; // too short for the network: evaluation names it
+    }
+  }
+}
