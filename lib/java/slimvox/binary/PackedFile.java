@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -67,7 +68,8 @@ final class PackedFile {
     out.metadata(
         "sign_blocks",
         joined(" ", model.blocks().stream().filter(PackedBlock::ofSigns).map(PackedBlock::name)));
-    model.origin().forEach((key, value) -> out.metadata(ORIGIN + key, value));
+    // In an order of their own: a map's would make other bytes every time.
+    new TreeMap<>(model.origin()).forEach((key, value) -> out.metadata(ORIGIN + key, value));
     for (PackedConvolution c : model.convolutions()) put(out, c);
     put(out, model.head());
     out.write(file);
@@ -127,19 +129,22 @@ final class PackedFile {
     Safetensors file = Safetensors.read(path);
     String version = file.metadata().get(MAGIC);
     if (version == null) {
-      throw new InputException(
-          "%s: not a packed model (its header has no %s); make one with slimvox pack"
-              .formatted(path, MAGIC));
+      throw InputException.at(
+          path, "not a packed model (its header has no %s); make one with slimvox pack", MAGIC);
     }
     if (!version.equals(VERSION)) {
-      throw new InputException(
-          "%s: a packed model of format %s, this SlimVox reads %s"
-              .formatted(path, version, VERSION));
+      throw InputException.at(
+          path, "a packed model of format %s, this SlimVox reads %s", version, VERSION);
     }
-    return new Reader(file).model();
+    try {
+      return new Reader(file).model();
+    } catch (IllegalArgumentException e) {
+      throw InputException.at(
+          path, "damaged packed model: %s; make it again with slimvox pack", e.getMessage());
+    }
   }
 
-  /** One file while it is read. */
+  /** One file while it is read; what is wrong with it is an {@link IllegalArgumentException}. */
   private static final class Reader {
     private final Safetensors file;
     private final SortedSet<String> unread;
@@ -152,7 +157,7 @@ final class PackedFile {
     PackedModel model() {
       Map<String, PackedConvolution> convolutions = new LinkedHashMap<>();
       for (String line : text("layers").split("\n")) {
-        PackedConvolution c = convolution(line.split(" "), line);
+        PackedConvolution c = convolution(line);
         String name = c.shape().name();
         if (convolutions.put(name, c) != null) throw bad("layer " + name + " twice");
       }
@@ -179,11 +184,10 @@ final class PackedFile {
       int pooled = pooling == ModelSpec.Pooling.GSP ? channels : channels * height;
       PackedHead head = head(2 * pooled);
       Map<String, String> origin = new HashMap<>();
-      file.metadata()
-          .forEach(
-              (k, v) -> {
-                if (k.startsWith(ORIGIN)) origin.put(k.substring(ORIGIN.length()), v);
-              });
+      for (var entry : file.metadata().entrySet()) {
+        String key = entry.getKey();
+        if (key.startsWith(ORIGIN)) origin.put(key.substring(ORIGIN.length()), entry.getValue());
+      }
       if (!unread.isEmpty()) throw bad("unknown tensor " + unread.first());
       int width = positive("width", text("width"));
       ModelSpec spec = new ModelSpec(text("model"), width, bins, head.out(), pooling);
@@ -204,11 +208,7 @@ final class PackedFile {
         PackedConvolution second = rest.remove(name + ".conv2");
         if (first == null || second == null) throw bad("block " + name + " is incomplete");
         PackedConvolution shortcut = rest.remove(name + ".shortcut.0");
-        try {
-          blocks.add(new PackedBlock(name, ofSigns.contains(name), first, second, shortcut));
-        } catch (IllegalArgumentException e) {
-          throw bad(e.getMessage());
-        }
+        blocks.add(new PackedBlock(name, ofSigns.contains(name), first, second, shortcut));
       }
       if (!rest.isEmpty()) throw bad("layer " + rest.keySet().iterator().next() + " is unknown");
       for (String name : ofSigns) {
@@ -217,7 +217,8 @@ final class PackedFile {
       return blocks;
     }
 
-    private PackedConvolution convolution(String[] words, String line) {
+    private PackedConvolution convolution(String line) {
+      String[] words = line.split(" ");
       if (words.length != 7 && !(words.length == 8 && words[7].equals(EXACT))) {
         throw bad("layer line '" + line + "' is not NAME FORM IN OUT KERNEL STRIDE ACTIVATION");
       }
@@ -232,25 +233,21 @@ final class PackedFile {
       boolean exact = words.length == 8 || form != WeightForm.W1A32;
       boolean shifted = kind == ChannelActivation.Kind.RPRELU;
       boolean sloped = shifted || kind == ChannelActivation.Kind.PRELU;
-      try {
-        LayerShape shape = new LayerShape(name, form, in, out, kernel, stride);
-        return new PackedConvolution(
-            shape,
-            binary ? signs(name + ".weight", out, shape.filterSize()) : null,
-            binary ? null : floats(name + ".weight", out, in, kernel, kernel),
-            exact && binary ? floats(name + ".alpha", out) : null,
-            exact ? floats(name + ".mean", out) : null,
-            floats(name + ".scale", out),
-            floats(name + ".shift", out),
-            file.has(name + ".input_shift") ? floats(name + ".input_shift", in) : null,
-            new ChannelActivation(
-                kind,
-                sloped ? floats(name + ".slope", out) : null,
-                shifted ? floats(name + ".before", out) : null,
-                shifted ? floats(name + ".after", out) : null));
-      } catch (IllegalArgumentException e) {
-        throw bad(e.getMessage());
-      }
+      LayerShape shape = new LayerShape(name, form, in, out, kernel, stride);
+      return new PackedConvolution(
+          shape,
+          binary ? signs(name + ".weight", out, shape.filterSize()) : null,
+          binary ? null : floats(name + ".weight", out, in, kernel, kernel),
+          exact && binary ? floats(name + ".alpha", out) : null,
+          exact ? floats(name + ".mean", out) : null,
+          floats(name + ".scale", out),
+          floats(name + ".shift", out),
+          file.has(name + ".input_shift") ? floats(name + ".input_shift", in) : null,
+          new ChannelActivation(
+              kind,
+              sloped ? floats(name + ".slope", out) : null,
+              shifted ? floats(name + ".before", out) : null,
+              shifted ? floats(name + ".after", out) : null));
     }
 
     private PackedHead head(int in) {
@@ -332,9 +329,8 @@ final class PackedFile {
       throw bad(what + ": '" + key + "' is unknown");
     }
 
-    private InputException bad(String why) {
-      return new InputException(
-          file.file() + ": damaged packed model: " + why + "; make it again with slimvox pack");
+    private static IllegalArgumentException bad(String why) {
+      return new IllegalArgumentException(why);
     }
   }
 }

@@ -74,14 +74,13 @@ public final class PackedNetwork implements AutoCloseable {
    */
   public float[] embed(Features features) {
     if (features.bins() != spec.bins()) {
-      throw new InputException(
-          "the features have %d bins, the network was made for %d"
-              .formatted(features.bins(), spec.bins()));
+      throw InputException.of(
+          "the features have %d bins, the network was made for %d", features.bins(), spec.bins());
     }
     if (pooledPositions(features.frames()) < 2) {
-      throw new InputException(
-          "an utterance of %d frames is too short, the network needs %d"
-              .formatted(features.frames(), fewestFrames()));
+      throw InputException.of(
+          "an utterance of %d frames is too short, the network needs %d",
+          features.frames(), fewestFrames());
     }
     prepare(features.frames());
     upload(features, schedule.features());

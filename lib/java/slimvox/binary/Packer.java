@@ -54,25 +54,28 @@ public final class Packer {
   private PackedModel pack(WeightForm head, Map<String, String> origin) {
     ModelSpec spec = network.spec();
     if (binary.scheme().isEmpty()) {
-      throw new InputException(
-          source
-              + ": a float network has no bits to pack; train with a binary scheme"
+      throw InputException.at(
+          source,
+          "a float network has no bits to pack; train with a binary scheme"
               + " (model.binary.scheme: bwn, paper or w1a1)");
     }
     BinaryScheme scheme = binary.scheme().get();
     if (!Models.fitsSigns(spec.name())) {
-      throw new InputException(
-          source + ": " + spec.name() + " has no packed form; ResNet18 and ResNet34 have");
+      throw InputException.at(
+          source, "%s has no packed form; ResNet18 and ResNet34 have", spec.name());
     }
     if (spec.pooling() == ModelSpec.Pooling.ASTP) {
-      throw new InputException(
-          source + ": attentive pooling has no packed form; train with pooling tstp or gsp");
+      throw InputException.at(
+          source, "attentive pooling has no packed form; train with pooling tstp or gsp");
     }
     List<String> names = blockNames(Models.convolutions(spec.name()));
     if (!scheme.binaryWeights()) {
-      throw new InputException(
-          "%s: layer %s should be binary and is not: scheme %s leaves weights real; go on with w1a1"
-              .formatted(source, names.getFirst() + ".conv1", scheme.key()));
+      throw InputException.at(
+          source,
+          "layer %s.conv1 should be binary and is not: scheme %s leaves weights real; go on with"
+              + " w1a1",
+          names.getFirst(),
+          scheme.key());
     }
     PackedConvolution stem =
         convolution(
@@ -178,9 +181,12 @@ public final class Packer {
       float[] scales = backend.ops().floats(alpha);
       for (int o = 0; o < filters; o++) {
         if (!(scales[o] > 0 && Float.isFinite(scales[o]))) {
-          throw new InputException(
-              "%s: layer %s should be binary and is not: the scale of filter %d is %s"
-                  .formatted(source, name, o, scales[o]));
+          throw InputException.at(
+              source,
+              "layer %s should be binary and is not: the scale of filter %d is %s",
+              name,
+              o,
+              scales[o]);
         }
       }
       return scales;

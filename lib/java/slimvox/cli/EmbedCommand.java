@@ -144,9 +144,12 @@ final class EmbedCommand extends Subcommand {
                 ? of(corpus, spec.bins())
                 : new Input(file.ids(), id -> file.features(id, !noCmn), file.bins());
         if (input.bins != spec.bins()) {
-          throw InputException.of(
-              "%s: its features have %d bins, the model in %s was made for %d",
-              source(), input.bins, modelFile, spec.bins());
+          throw InputException.at(
+              source(),
+              "its features have %d bins, the model in %s was made for %d",
+              input.bins,
+              modelFile,
+              spec.bins());
         }
         return write(embed(encoder, chosen(input, spec.embeddingSize())), corpus, spec);
       }
@@ -216,9 +219,12 @@ final class EmbedCommand extends Subcommand {
 
   private void require(String option, Object given, Object own) {
     if (given == null || given.equals(own)) return;
-    throw new InputException(
-        "%s: the checkpoint is of another model: %s %s, not %s; leave the option out"
-            .formatted(modelFile, option, own, given));
+    throw InputException.at(
+        modelFile,
+        "the checkpoint is of another model: %s %s, not %s; leave the option out",
+        option,
+        own,
+        given);
   }
 
   private Input of(Corpus corpus, int bins) {
@@ -247,26 +253,23 @@ final class EmbedCommand extends Subcommand {
     LinkedHashSet<String> ids = new LinkedHashSet<>();
     for (String utterance : list.utterances()) {
       String id = names.find(trials.toString(), utterance);
-      if (id == null) {
-        throw new InputException(
-            "%s: utterance %s is not in %s".formatted(trials, utterance, source()));
-      }
+      if (id == null)
+        throw InputException.at(trials, "utterance %s is not in %s", utterance, source());
       ids.add(id);
     }
     return new Input(List.copyOf(ids), all.features, all.bins);
-  }
-
-  private static Map<String, String> speakers(Corpus corpus) {
-    Map<String, String> speakers = new HashMap<>();
-    corpus.utterances().forEach(u -> speakers.put(u.id(), u.speaker()));
-    return speakers;
   }
 
   private int write(Embeddings embedded, Corpus corpus, ModelSpec spec) {
     int total = embedded.size() + leftOut.ids().size();
     leftOut.requireFewerThan(total);
     Path out = places.getLast();
-    Embeddings embeddings = speakerMeans ? embedded.speakerMeans(speakers(corpus)) : embedded;
+    Embeddings embeddings = embedded;
+    if (speakerMeans) {
+      Map<String, String> speakers = new HashMap<>();
+      corpus.utterances().forEach(u -> speakers.put(u.id(), u.speaker()));
+      embeddings = embedded.speakerMeans(speakers);
+    }
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(!noCmn));

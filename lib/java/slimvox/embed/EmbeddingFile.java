@@ -23,17 +23,18 @@ public final class EmbeddingFile {
     for (String id : file.names()) {
       long[] shape = file.shape(id);
       if (shape.length != 1 || shape[0] < 1) {
-        throw new InputException(
-            "%s: tensor %s has %d dimensions, an embedding has one; make the file with 'slimvox embed'"
-                .formatted(path, id, shape.length));
+        throw InputException.at(
+            path,
+            "tensor %s has %d dimensions, an embedding has one; make the file with 'slimvox embed'",
+            id,
+            shape.length);
       }
       if (embeddings == null) embeddings = new Embeddings((int) shape[0]);
       try {
         embeddings.add(id, file.floats(id));
       } catch (InputException e) {
-        throw e.getMessage().startsWith(path.toString())
-            ? e
-            : new InputException(path + ": " + e.getMessage(), e);
+        if (e.getMessage().startsWith(path.toString())) throw e;
+        throw new InputException(path + ": " + e.getMessage(), e);
       }
     }
     if (embeddings == null) {

@@ -32,14 +32,13 @@ public final class FeatureFile {
     for (String id : file.names()) {
       long[] shape = file.shape(id);
       if (shape.length != 2 || shape[1] < 1) {
-        throw new InputException(
-            "%s: tensor %s is %s, features are frames x bins"
-                .formatted(path, id, Arrays.toString(shape)));
+        throw InputException.at(
+            path, "tensor %s is %s, features are frames x bins", id, Arrays.toString(shape));
       }
       if (bins < 0) bins = (int) shape[1];
       if (shape[1] != bins) {
-        throw new InputException(
-            "%s: utterance %s has %d bins, the first one %d".formatted(path, id, shape[1], bins));
+        throw InputException.at(
+            path, "utterance %s has %d bins, the first one %d", id, shape[1], bins);
       }
     }
     return new FeatureFile(file, bins);

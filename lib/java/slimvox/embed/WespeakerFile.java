@@ -74,9 +74,8 @@ public final class WespeakerFile {
     ModelSpec spec = spec(given, featureBins);
     for (String name : file.names()) {
       if (!name.startsWith(prefix) && !isOfTraining(name)) {
-        throw new InputException(
-            "%s: tensor %s is unknown to a WeSpeaker ResNet named %s...; take it out"
-                .formatted(file.file(), name, prefix));
+        throw bad(
+            "tensor %s is unknown to a WeSpeaker ResNet named %s...; take it out", name, prefix);
       }
     }
     try (Backend dry = new Backend(new DryDevice())) {
@@ -114,9 +113,9 @@ public final class WespeakerFile {
     if (frequencies < 1
         || frequencies > MOST_FREQUENCIES
         || last[1] != frequencies * 2 * channels) {
-      throw new InputException(
-          "%s: seg_1.weight has %d inputs, which %d channels do not divide; not a WeSpeaker ResNet"
-              .formatted(file.file(), last[1], 2 * channels));
+      throw bad(
+          "seg_1.weight has %d inputs, which %d channels do not divide; not a WeSpeaker ResNet",
+          last[1], 2 * channels);
     }
     boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
     ModelSpec found =
@@ -135,9 +134,9 @@ public final class WespeakerFile {
     int bins = given.bins() != null ? given.bins() : featureBins;
     if (bins == 0) bins = frequencies == 10 ? 80 : 8 * frequencies;
     if ((bins + 7) / 8 != frequencies) {
-      throw new InputException(
-          "%s: the model was made for %d to %d bins, the features have %d"
-              .formatted(file.file(), 8 * frequencies - 7, 8 * frequencies, bins));
+      throw bad(
+          "the model was made for %d to %d bins, the features have %d",
+          8 * frequencies - 7, 8 * frequencies, bins);
     }
     return bins;
   }
@@ -174,9 +173,7 @@ public final class WespeakerFile {
       int count = 0;
       while (file.has(prefix + "layer" + stage + "." + count + ".conv1.weight")) count++;
       if (count == 0) {
-        throw new InputException(
-            "%s: no tensor layer%d.0.conv1.weight, so this is no WeSpeaker ResNet"
-                .formatted(file.file(), stage));
+        throw bad("no tensor layer%d.0.conv1.weight, so this is no WeSpeaker ResNet", stage);
       }
       blocks.add(count);
     }
@@ -185,16 +182,17 @@ public final class WespeakerFile {
 
   private long[] shape(String name, int dimensions) {
     if (!file.has(prefix + name)) {
-      throw new InputException(
-          file.file()
-              + ": no tensor "
-              + name
-              + ", so this is neither a SlimVox checkpoint nor a WeSpeaker ResNet");
+      throw bad(
+          "no tensor %s, so this is neither a SlimVox checkpoint nor a WeSpeaker ResNet", name);
     }
     long[] shape = file.shape(prefix + name);
     if (shape.length != dimensions || shape[0] < 1 || shape[0] > 65536) {
-      throw new InputException(file.file() + ": tensor " + name + " has an unexpected shape");
+      throw bad("tensor %s has an unexpected shape", name);
     }
     return shape;
+  }
+
+  private InputException bad(String format, Object... values) {
+    return InputException.at(file.file(), format, values);
   }
 }

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
@@ -90,6 +91,21 @@ class PackedFileTest {
       Locale.setDefault(before);
     }
     assertEquals(-1, Files.mismatch(folder.resolve("root.packed"), folder.resolve("ar.packed")));
+  }
+
+  @Test
+  void whereAModelComesFromIsWrittenInOneOrder() {
+    Map<String, String> origin = Map.of("a", "1", "b", "2", "c", "3", "d", "4", "e", "5");
+    PackedModel model = pack(SMALL.with(Binarization.of(BinaryScheme.BWN)), WeightForm.INT8);
+    Path file = folder.resolve("net.packed");
+    new PackedModel(
+            model.spec(), model.scheme(), model.stem(), model.blocks(), model.head(), origin)
+        .write(file);
+    assertEquals(
+        List.of("origin.a", "origin.b", "origin.c", "origin.d", "origin.e"),
+        Safetensors.read(file).metadata().keySet().stream()
+            .filter(key -> key.startsWith("origin."))
+            .toList());
   }
 
   /** The figures of the issue, in MB of 10^6 bytes. */

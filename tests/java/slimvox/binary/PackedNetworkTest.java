@@ -20,6 +20,7 @@ import slimvox.backend.dry.DryDevice;
 import slimvox.backend.packed.PackedHead;
 import slimvox.backend.packed.Plane;
 import slimvox.backend.packed.PlaneMemory;
+import slimvox.backend.packed.SignBits;
 import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
@@ -148,12 +149,23 @@ class PackedNetworkTest {
           double[] pooled = pooled(packed.prepare(45).output());
           for (int o = 0; o < y.length; o++) {
             double sum = head.bias()[o];
-            for (int i = 0; i < head.in(); i++) sum += head.weight(o, i) * pooled[i];
+            for (int i = 0; i < head.in(); i++) sum += weight(head, o, i) * pooled[i];
             assertEquals(sum, y[o], 2e-5 * Math.max(1, Math.abs(sum)), form + " " + o);
           }
         }
       }
     }
+  }
+
+  private static float weight(PackedHead head, int o, int i) {
+    int n = o * head.in() + i;
+    return switch (head.form()) {
+      case FLOAT32 -> head.weights()[n];
+      case INT8 -> head.scale()[o] * head.codes()[n];
+      default ->
+          head.scale()[o]
+              * (1 - 2 * SignBits.get(head.codes(), SignBits.rowBytes(head.in()), o, i));
+    };
   }
 
   /** Means, then deviations, over frames: value c H + h. */

@@ -1,13 +1,7 @@
 package slimvox.backend.packed;
 
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import slimvox.backend.Backend;
-import slimvox.backend.DataType;
-import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
-import slimvox.memory.Category;
 
 /**
  * A convolution in a device's memory, its weights in the order in which a kernel reads them: tiles
@@ -21,17 +15,35 @@ import slimvox.memory.Category;
  *
  * <p>Signs stay bits: they take as many bytes as in the file. The taps of {@link
  * LayerShape#columnsFirst} are laid column by column.
+ *
+ * @param shape name, form and sizes
+ * @param activation what follows the normalization
+ * @param weights the tiles
+ * @param sizes of the filters' weights, as bits of floats, for all channels of all tiles
+ * @param deviceSizes the same on a device with memory of its own, for W1A32; else null
+ * @param rows what follows the sums
+ * @param inputShift added to each input channel before its sign is taken; null for nothing
  */
-public final class LaidConvolution implements AutoCloseable {
+public record LaidConvolution(
+    LayerShape shape,
+    ChannelActivation.Kind activation,
+    Tensor weights,
+    int[] sizes,
+    Tensor deviceSizes,
+    Rows rows,
+    Tensor inputShift)
+    implements AutoCloseable {
   /** Output channels of a tile: as many as a word of signs has. */
   public static final int TILE = 32;
 
   /**
-   * Addresses of rows of as many floats as the tiles have channels; {@code zeros} where the layer
-   * has none, and for alpha where it is in the weights.
+   * Addresses of rows of as many floats as the tiles have channels; that of the zeros where the
+   * layer has none, and for alpha where it is in the weights.
+   *
+   * @param zeros the first row of all
    */
   public record Rows(
-      long zeros,
+      Tensor zeros,
       long alpha,
       long mean,
       long scale,
@@ -40,56 +52,33 @@ public final class LaidConvolution implements AutoCloseable {
       long before,
       long after) {}
 
-  private final LayerShape shape;
-  private final ChannelActivation.Kind activation;
-  private final int[] sizes;
-  private final Rows rows;
-  private final List<Tensor> tensors = new ArrayList<>();
-  private final Tensor weights;
-  private final Tensor inputShift; // null for none
-  private final Tensor deviceSizes; // null where the host's do
-
-  LaidConvolution(Backend backend, PackedConvolution layer, boolean ownMemory) {
-    shape = layer.shape();
-    activation = layer.activation().kind();
-    weights = upload(backend, "weight", words(layer));
-    sizes = new int[TILE * tiles()];
+  static LaidConvolution of(PackedConvolution layer, Packed packed, boolean ownMemory) {
+    LayerShape shape = layer.shape();
+    Tensor weights = packed.parameter(shape.name() + ".weight", words(layer));
+    int[] sizes = new int[TILE * Plane.words(shape.out())];
     for (int o = 0; o < shape.out(); o++) {
       sizes[o] = Float.floatToRawIntBits(layer.alpha() == null ? 1 : layer.alpha()[o]);
     }
-    rows = rows(backend, layer);
-    inputShift =
-        layer.inputShift() == null
+    Rows rows = rows(layer, packed);
+    float[] added = layer.inputShift();
+    boolean own = ownMemory && shape.form() == WeightForm.W1A32;
+    return new LaidConvolution(
+        shape,
+        layer.activation().kind(),
+        weights,
+        sizes,
+        own ? packed.parameter(shape.name() + ".sizes", sizes) : null,
+        rows,
+        added == null
             ? null
-            : upload(
-                backend,
-                "input_shift",
-                Arrays.copyOf(layer.inputShift(), TILE * Plane.words(shape.in())));
-    deviceSizes =
-        ownMemory && shape.form() == WeightForm.W1A32 ? upload(backend, "sizes", sizes) : null;
+            : packed.parameter(
+                shape.name() + ".input_shift",
+                Arrays.copyOf(added, TILE * Plane.words(shape.in()))));
   }
 
-  private Tensor upload(Backend backend, String name, int[] values) {
-    Tensor x = parameter(backend, name, DataType.INT32, values.length);
-    backend.ops().upload(values, x);
-    return x;
-  }
-
-  private Tensor upload(Backend backend, String name, float[] values) {
-    Tensor x = parameter(backend, name, DataType.FLOAT32, values.length);
-    backend.ops().upload(values, x);
-    return x;
-  }
-
-  private Tensor parameter(Backend backend, String name, DataType type, int size) {
-    String label = shape.name() + "." + name;
-    Tensor x = backend.allocate(Category.PARAMETER, label, type, Shape.of(size));
-    tensors.add(x);
-    return x;
-  }
-
-  private Rows rows(Backend backend, PackedConvolution layer) {
-    int length = TILE * tiles();
+  private static Rows rows(PackedConvolution layer, Packed packed) {
+    LayerShape shape = layer.shape();
+    int length = TILE * Plane.words(shape.out());
     float[][] rows = layer.rows();
     if (!shape.takesSigns()) rows[0] = null; // alpha is in the weights
     float[] values = new float[(1 + layer.rowCount()) * length];
@@ -100,16 +89,9 @@ public final class LaidConvolution implements AutoCloseable {
       System.arraycopy(rows[r], 0, values, used * length, shape.out());
       offset[r] = 4L * length * used++;
     }
-    long at = upload(backend, "rows", values).address();
-    return new Rows(
-        at,
-        at + offset[0],
-        at + offset[1],
-        at + offset[2],
-        at + offset[3],
-        at + offset[4],
-        at + offset[5],
-        at + offset[6]);
+    Tensor all = packed.parameter(shape.name() + ".rows", values);
+    long[] at = Arrays.stream(offset).map(o -> all.address() + o).toArray();
+    return new Rows(all, at[0], at[1], at[2], at[3], at[4], at[5], at[6]);
   }
 
   /** Weights as words, or as bits of floats. */
@@ -143,16 +125,6 @@ public final class LaidConvolution implements AutoCloseable {
     return words;
   }
 
-  /** Name, form and sizes. */
-  public LayerShape shape() {
-    return shape;
-  }
-
-  /** What follows the normalization. */
-  public ChannelActivation.Kind activation() {
-    return activation;
-  }
-
   /** Number of tiles. */
   public int tiles() {
     return Plane.words(shape.out());
@@ -163,28 +135,11 @@ public final class LaidConvolution implements AutoCloseable {
     return weights.address() + tile * (weights.bytes() / tiles());
   }
 
-  /** The sizes of the filters' weights, as bits of floats, for all channels of all tiles. */
-  public int[] sizes() {
-    return sizes;
-  }
-
-  /** Where {@link #sizes} lie on a device with memory of its own, for W1A32; else 0. */
-  public long deviceSizes() {
-    return deviceSizes == null ? 0 : deviceSizes.address();
-  }
-
-  /** What follows the sums. */
-  public Rows rows() {
-    return rows;
-  }
-
-  /** What is added to the input before its sign is taken; null for nothing. */
-  public Tensor inputShift() {
-    return inputShift;
-  }
-
   @Override
   public void close() {
-    tensors.forEach(Tensor::close);
+    weights.close();
+    rows.zeros.close();
+    if (deviceSizes != null) deviceSizes.close();
+    if (inputShift != null) inputShift.close();
   }
 }

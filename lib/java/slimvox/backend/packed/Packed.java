@@ -1,7 +1,10 @@
 package slimvox.backend.packed;
 
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.memory.Category;
 
 /**
  * Convolutions and an embedding layer with one bit a weight, on planes with a border.
@@ -86,12 +89,38 @@ public final class Packed {
 
   /** A convolution in this backend's memory; the caller closes it. */
   public LaidConvolution lay(PackedConvolution layer) {
-    return new LaidConvolution(backend, layer, kernels.ownMemory());
+    return LaidConvolution.of(layer, this, kernels.ownMemory());
   }
 
   /** An embedding layer in this backend's memory; the caller closes it. */
   public LaidHead lay(PackedHead head) {
-    return new LaidHead(backend, head, kernels.ownMemory());
+    return LaidHead.of(head, this, kernels.ownMemory());
+  }
+
+  Tensor parameter(String label, int[] values) {
+    Tensor x = parameter(label, DataType.INT32, values.length);
+    backend.ops().upload(values, x);
+    return x;
+  }
+
+  Tensor parameter(String label, float[] values) {
+    Tensor x = parameter(label, DataType.FLOAT32, values.length);
+    backend.ops().upload(values, x);
+    return x;
+  }
+
+  Tensor parameter(String label, byte[] values) {
+    Tensor x = parameter(label, DataType.UINT8, values.length);
+    backend.ops().upload(values, x);
+    return x;
+  }
+
+  private Tensor parameter(String label, DataType type, int size) {
+    return backend.allocate(Category.PARAMETER, label, type, Shape.of(size));
+  }
+
+  Tensor activation(String label, int size) {
+    return backend.allocate(Category.ACTIVATION, label, size);
   }
 
   /** See {@link Kernels#convolveWorkspace}. */

@@ -65,13 +65,4 @@ public record PackedHead(
     }
     return SignBits.of(weights, scale.length, in, 1);
   }
-
-  /** Weight of column {@code i} in row {@code row}, as it is computed with. */
-  public float weight(int row, int i) {
-    return switch (form) {
-      case FLOAT32 -> weights[row * in + i];
-      case INT8 -> scale[row] * codes[row * in + i];
-      default -> scale[row] * (1 - 2 * SignBits.get(codes, SignBits.rowBytes(in), row, i));
-    };
-  }
 }

@@ -9,7 +9,6 @@ import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.backend.packed.LaidConvolution;
 import slimvox.backend.packed.LayerShape;
-import slimvox.backend.packed.Packed;
 import slimvox.backend.packed.Plane;
 import slimvox.backend.packed.WeightForm;
 
@@ -19,8 +18,18 @@ import slimvox.backend.packed.WeightForm;
  *
  * <p>Tiles come first, pixels second, so that a tile of weights is unpacked once and stays in the
  * cache. Which thread takes which does not change a bit of the result.
+ *
+ * @param vectors whether the processor counts bits in vectors
+ * @param epilogue which says where the results go
+ * @param scratch {@link #unpackedBytes} for each thread, for W1A32
  */
-final class ConvolutionKernel {
+record ConvolutionKernel(
+    Parallel parallel,
+    boolean vectors,
+    LaidConvolution weights,
+    Plane in,
+    Epilogue epilogue,
+    Tensor scratch) {
   /** Pixels of a group: a whole number of times as many as a kernel takes at once. */
   private static final int COUNTED_PIXELS = 4 * PopcountKernel.PIXELS;
 
@@ -31,72 +40,44 @@ final class ConvolutionKernel {
   private static final int CHANNELS = LaidConvolution.TILE;
   private static final int SIGN_BIT = 0x80000000;
 
-  private final Parallel parallel;
-  private final boolean vectors;
-  private final LaidConvolution weights;
-  private final LayerShape layer;
-  private final Plane in;
-  private final int height;
-  private final int width;
-  private final Epilogue epilogue;
-  private final Tensor scratch;
-
-  /**
-   * A convolution of a plane.
-   *
-   * @param vectors whether the processor counts bits in vectors
-   * @param scratch {@link #unpackedBytes} for each thread, for W1A32
-   */
-  ConvolutionKernel(
-      Parallel parallel,
-      boolean vectors,
-      LaidConvolution weights,
-      Plane in,
-      Packed.Target target,
-      Tensor scratch) {
-    this.parallel = parallel;
-    this.vectors = vectors;
-    this.weights = weights;
-    this.layer = weights.shape();
-    this.in = in;
-    this.height = layer.outLength(in.height());
-    this.width = layer.outLength(in.width());
-    this.epilogue = new Epilogue(weights, target);
-    this.scratch = scratch;
-  }
-
   /** Bytes of a tile of {@link WeightForm#W1A32} as floats. */
   static long unpackedBytes(LayerShape layer) {
     return 4L * CHANNELS * layer.filterSize();
   }
 
+  private LayerShape shape() {
+    return weights.shape();
+  }
+
   void run() {
-    if (layer.takesSigns()) {
-      count();
+    PixelGroup pixels = group();
+    if (shape().takesSigns()) {
+      count(pixels.groups());
     } else {
-      sum();
+      sum(pixels.groups());
     }
+  }
+
+  private PixelGroup group() {
+    int size = shape().takesSigns() ? COUNTED_PIXELS : SUMMED_PIXELS;
+    return new PixelGroup(size, in, shape());
   }
 
   /**
    * By counting signs. Threads share pixels: if they shared tiles, they would write their words of
    * signs into the same cache lines.
    */
-  private void count() {
+  private void count(long groups) {
     long[] taps = taps();
     // In elements read, one for each sixteen sums: what the grain of Parallel counts.
-    long work = (long) layer.filterSize() * COUNTED_PIXELS / 32 * weights.tiles();
+    long work = (long) shape().filterSize() * COUNTED_PIXELS / 32 * weights.tiles();
     parallel.run(
-        PixelGroup.count(COUNTED_PIXELS, height, width),
+        groups,
         work,
         (part, from, to) -> {
-          PixelGroup group = group(COUNTED_PIXELS);
+          PixelGroup group = group();
           for (int tile = 0; tile < weights.tiles(); tile++) count(group, taps, tile, from, to);
         });
-  }
-
-  private PixelGroup group(int size) {
-    return new PixelGroup(size, in, height, width, layer.kernel(), layer.stride());
   }
 
   /** One tile of the groups {@code from} to {@code to}. */
@@ -118,18 +99,17 @@ final class ConvolutionKernel {
   }
 
   /** By multiplying. Threads share tiles, so that each is unpacked once, and pixels. */
-  private void sum() {
+  private void sum(long groups) {
     long[] starts = runs();
-    long groups = PixelGroup.count(SUMMED_PIXELS, height, width);
     parallel.run(
         weights.tiles() * groups,
-        (long) layer.filterSize() * SUMMED_PIXELS,
-        (part, from, to) -> sum(group(SUMMED_PIXELS), starts, groups, part, from, to));
+        (long) shape().filterSize() * SUMMED_PIXELS,
+        (part, from, to) -> sum(group(), starts, groups, part, from, to));
   }
 
   /** Units {@code from} to {@code to}, each a tile of a group. */
   private void sum(PixelGroup group, long[] starts, long groups, int part, long from, long to) {
-    int run = layer.filterSize() / starts.length; // of floats
+    int run = shape().filterSize() / starts.length; // of floats
     long tileWeights = 0;
     for (long unit = from; unit < to; unit++) {
       int tile = (int) (unit / groups);
@@ -147,14 +127,14 @@ final class ConvolutionKernel {
 
   /** Where a tile's weights are floats: as laid out or, of W1A32, as a thread unpacks them. */
   private long floats(int tile, int part) {
-    if (layer.form() != WeightForm.W1A32) return weights.tile(tile);
-    long unpacked = scratch.address() + part * unpackedBytes(layer);
+    if (shape().form() != WeightForm.W1A32) return weights.tile(tile);
+    long unpacked = scratch.address() + part * unpackedBytes(shape());
     unpack(tile, unpacked);
     return unpacked;
   }
 
   private void unpack(int tile, long floats) {
-    int count = layer.filterSize();
+    int count = shape().filterSize();
     long from = weights.tile(tile);
     for (int o = 0; o < CHANNELS; o += INTS.length()) {
       IntVector size = IntVector.fromArray(INTS, weights.sizes(), CHANNELS * tile + o);
@@ -172,16 +152,17 @@ final class ConvolutionKernel {
 
   /** Where the words of a window lie, from its first one. */
   private long[] taps() {
-    int run = layer.kernel() * in.elements();
-    long[] taps = new long[layer.kernel() * run];
+    int kernel = shape().kernel();
+    int run = kernel * in.elements();
+    long[] taps = new long[kernel * run];
     for (int k = 0; k < taps.length; k++) taps[k] = k / run * in.rowBytes() + 4L * (k % run);
     return taps;
   }
 
   /** Where the runs of a window begin: its rows; for one channel its taps, column by column. */
   private long[] runs() {
-    int kernel = layer.kernel();
-    boolean single = layer.columnsFirst();
+    int kernel = shape().kernel();
+    boolean single = shape().columnsFirst();
     long[] runs = new long[single ? kernel * kernel : kernel];
     for (int k = 0; k < runs.length; k++) {
       runs[k] = single ? k % kernel * in.rowBytes() + k / kernel * 4L : k * in.rowBytes();

@@ -38,7 +38,8 @@ public final class CpuPacked implements Packed.Kernels {
 
   @Override
   public void convolve(LaidConvolution layer, Plane x, Packed.Target target, Tensor workspace) {
-    new ConvolutionKernel(parallel, vectors, layer, x, target, workspace).run();
+    Epilogue epilogue = new Epilogue(layer, target);
+    new ConvolutionKernel(parallel, vectors, layer, x, epilogue, workspace).run();
   }
 
   @Override

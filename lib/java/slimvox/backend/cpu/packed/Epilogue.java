@@ -11,18 +11,8 @@ import slimvox.backend.packed.PackedConvolution;
  * <p>Each step rounds as the training's operation does: alpha s; minus mean; one fused
  * multiply-add; plus shortcut; activation. The loops are in {@link TileSteps}.
  */
-final class Epilogue {
+record Epilogue(LaidConvolution layer, Packed.Target target) {
   private static final int CHANNELS = LaidConvolution.TILE;
-
-  private final LaidConvolution layer;
-  private final LaidConvolution.Rows rows;
-  private final Packed.Target target;
-
-  Epilogue(LaidConvolution layer, Packed.Target target) {
-    this.layer = layer;
-    this.rows = layer.rows();
-    this.target = target;
-  }
 
   /**
    * Stores the pixels of a group, of counts of differing signs.
@@ -31,6 +21,7 @@ final class Epilogue {
    * @param pixels how many of the pixels there are
    */
   void storeCounts(int[] counts, int tile, int pixels, PixelGroup group) {
+    LaidConvolution.Rows rows = layer.rows();
     long row = rowBytes(tile);
     TileSteps.normalizeCounts(
         counts,
@@ -46,6 +37,7 @@ final class Epilogue {
 
   /** The same for the sums of floats that are the group's values. */
   void storeSums(int tile, int pixels, PixelGroup group) {
+    LaidConvolution.Rows rows = layer.rows();
     long row = rowBytes(tile);
     TileSteps.normalizeSums(
         group.values, pixels, rows.mean() + row, rows.scale() + row, rows.shift() + row);
@@ -57,6 +49,7 @@ final class Epilogue {
     long[] place = group.place;
     int channels = layer.shape().out();
     int width = Math.min(CHANNELS, channels - CHANNELS * tile);
+    LaidConvolution.Rows rows = layer.rows();
     long row = rowBytes(tile);
     long pixelBytes = 4L * channels;
     if (target.shortcut() != null) {
@@ -74,7 +67,7 @@ final class Epilogue {
       TileSteps.store(values, width, pixels, place, target.floats().address() + row, pixelBytes);
     }
     if (target.signs() != null) {
-      long shift = target.signShift() == null ? rows.zeros() : target.signShift().address();
+      long shift = (target.signShift() == null ? rows.zeros() : target.signShift()).address();
       long signs = target.signs().address() + 4L * tile;
       TileSteps.signs(values, pixels, place, shift + row, signs, target.signs().pixelBytes());
     }

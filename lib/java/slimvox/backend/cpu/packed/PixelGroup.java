@@ -1,5 +1,6 @@
 package slimvox.backend.cpu.packed;
 
+import slimvox.backend.packed.LayerShape;
 import slimvox.backend.packed.Plane;
 
 /**
@@ -34,23 +35,23 @@ final class PixelGroup {
    * Groups of the output of a convolution.
    *
    * @param size pixels of a group
-   * @param kernel odd; the input is padded by half of it, at most by its border
+   * @param in its input, whose border is as wide as half a kernel or wider
    */
-  PixelGroup(int size, Plane in, int height, int width, int kernel, int stride) {
+  PixelGroup(int size, Plane in, LayerShape layer) {
     this.size = size;
     window = new long[size];
     place = new long[size];
     values = new float[size * PopcountKernel.CHANNELS];
     this.in = in;
-    this.height = height;
-    this.width = width;
-    this.stride = stride;
-    this.margin = kernel / 2;
-    this.step = stride * in.pixelBytes();
+    height = layer.outLength(in.height());
+    width = layer.outLength(in.width());
+    stride = layer.stride();
+    margin = layer.kernel() / 2;
+    step = stride * in.pixelBytes();
   }
 
   /** How many groups the image has. */
-  static long count(int size, int height, int width) {
+  long groups() {
     return ((long) height * width + size - 1) / size;
   }
 

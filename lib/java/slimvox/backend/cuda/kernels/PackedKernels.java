@@ -49,7 +49,7 @@ public final class PackedKernels implements Packed.Kernels {
         0,
         x.address(),
         layer.tile(0),
-        layer.deviceSizes(),
+        address(layer.deviceSizes()),
         rows.alpha(),
         rows.mean(),
         rows.scale(),
@@ -70,11 +70,15 @@ public final class PackedKernels implements Packed.Kernels {
         address(target.floats()),
         address(target.shortcut()),
         address(target.signs()),
-        target.signShift() == null ? 0L : target.signShift().address());
+        address(target.signShift()));
   }
 
   private static long address(Plane plane) {
     return plane == null ? 0 : plane.address();
+  }
+
+  private static long address(Tensor x) {
+    return x == null ? 0 : x.address();
   }
 
   @Override
@@ -91,7 +95,7 @@ public final class PackedKernels implements Packed.Kernels {
 
   @Override
   public float[] embed(LaidHead head, Plane x, int groups) {
-    LaidHead.Rows rows = head.onDevice();
+    LaidHead.OnDevice rows = head.onDevice();
     launcher.launch(
         "packed_statistics",
         new Grid(Grid.blocks(x.elements(), CHANNELS), groups, 1, CHANNELS, 1, 1),
