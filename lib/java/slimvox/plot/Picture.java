@@ -7,7 +7,6 @@ import java.awt.Graphics2D;
 import java.awt.GraphicsEnvironment;
 import java.awt.RenderingHints;
 import java.awt.Shape;
-import java.awt.font.FontRenderContext;
 import java.awt.geom.Ellipse2D;
 import java.awt.geom.Line2D;
 import java.awt.geom.Rectangle2D;
@@ -15,27 +14,20 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import javax.imageio.ImageIO;
 import org.jfree.chart.JFreeChart;
 import org.jfree.chart.LegendItem;
 import org.jfree.chart.LegendItemCollection;
-import org.jfree.chart.axis.CategoryAxis;
-import org.jfree.chart.axis.CategoryLabelPositions;
 import org.jfree.chart.block.ColumnArrangement;
 import org.jfree.chart.block.FlowArrangement;
-import org.jfree.chart.labels.StandardCategoryItemLabelGenerator;
-import org.jfree.chart.plot.CategoryPlot;
 import org.jfree.chart.plot.DatasetRenderingOrder;
-import org.jfree.chart.plot.Plot;
 import org.jfree.chart.plot.ValueMarker;
 import org.jfree.chart.plot.XYPlot;
-import org.jfree.chart.renderer.category.BarRenderer;
-import org.jfree.chart.renderer.category.CategoryItemRenderer;
-import org.jfree.chart.renderer.category.LineAndShapeRenderer;
-import org.jfree.chart.renderer.category.StandardBarPainter;
+import org.jfree.chart.renderer.xy.StandardXYBarPainter;
+import org.jfree.chart.renderer.xy.XYBarRenderer;
 import org.jfree.chart.renderer.xy.XYItemRenderer;
 import org.jfree.chart.renderer.xy.XYLineAndShapeRenderer;
 import org.jfree.chart.renderer.xy.XYStepAreaRenderer;
@@ -46,8 +38,8 @@ import org.jfree.chart.ui.HorizontalAlignment;
 import org.jfree.chart.ui.RectangleEdge;
 import org.jfree.chart.ui.RectangleInsets;
 import org.jfree.chart.ui.VerticalAlignment;
-import org.jfree.data.category.CategoryDataset;
-import org.jfree.data.category.DefaultCategoryDataset;
+import org.jfree.data.xy.XYIntervalSeries;
+import org.jfree.data.xy.XYIntervalSeriesCollection;
 import org.jfree.data.xy.XYSeries;
 import org.jfree.data.xy.XYSeriesCollection;
 import slimvox.plot.Series.Kind;
@@ -63,10 +55,6 @@ import slimvox.storage.Printable;
 final class Picture {
   private static final float[] DASH = {7, 5};
   private static final BasicStroke THIN = new BasicStroke(1);
-  private static final FontRenderContext FRACTIONAL = new FontRenderContext(null, true, true);
-
-  /** Of the slot of a category, bars take this part. */
-  private static final double BARS = 0.72;
 
   private static final List<String> FAMILIES = List.of("DejaVu Sans", "Verdana", "Arial");
   private static final Font FONT = findFont();
@@ -94,7 +82,7 @@ final class Picture {
               .findFirst()
               .orElse(Font.SANS_SERIF);
       Font font = new Font(family, Font.PLAIN, 12);
-      font.getStringBounds("x", FRACTIONAL);
+      font.getStringBounds("x", NameAxis.FRACTIONAL);
       return font;
     } catch (RuntimeException | Error e) {
       // Without fontconfig or fonts the JDK throws RuntimeException, InternalError or LinkageError
@@ -128,11 +116,13 @@ final class Picture {
   }
 
   private JFreeChart chart() {
-    Plot plot = figure.categories().isEmpty() ? points() : categories();
+    XYPlot plot = plot();
     plot.setOutlineVisible(false);
     plot.setBackgroundPaint(Color.WHITE);
     JFreeChart chart = new JFreeChart(null, null, plot, false);
     chart.setBackgroundPaint(Color.WHITE);
+    double left = plot.getDomainAxis() instanceof NameAxis names ? names.overhang(figure) : 0;
+    plot.setInsets(new RectangleInsets(4, 8 + left, 4, 8));
     chart.setPadding(new RectangleInsets(6, 6, 4, 16));
     if (font == null) return chart;
     if (!figure.title().isEmpty()) {
@@ -193,30 +183,19 @@ final class Picture {
         place, Palette.series(index), stroke(Kind.LEVEL), null, null, 1); // fully opaque
   }
 
-  private double[] levels() {
-    return figure.series().stream()
-        .filter(s -> s.kind() == Kind.LEVEL)
-        .mapToDouble(s -> figure.y().place(s.y()[0]))
-        .toArray();
+  private long count(Kind kind) {
+    return figure.series().stream().filter(s -> s.kind() == kind).count();
   }
 
-  private boolean has(Kind kind) {
-    return figure.series().stream().anyMatch(s -> s.kind() == kind);
-  }
-
-  private boolean fromZero() {
-    return figure.y().scale() == Axis.Scale.LINEAR && (has(Kind.BAR) || has(Kind.AREA));
-  }
-
-  private XYPlot points() {
-    PlacedAxis x = new PlacedAxis(figure.x(), font, false);
-    PlacedAxis y = new PlacedAxis(figure.y(), font, fromZero());
-    x.setLowerMargin(0.02);
-    x.setUpperMargin(0.02);
+  private XYPlot plot() {
+    boolean bars = !figure.categories().isEmpty();
+    PlacedAxis x = bars ? new NameAxis(figure, font) : new PlacedAxis(figure.x(), font);
+    PlacedAxis y = new PlacedAxis(figure.y(), font);
+    fit(x, y);
     x.setAxisLineVisible(true);
-    x.setTickMarksVisible(true);
+    x.setTickMarksVisible(!bars);
     XYPlot plot = new XYPlot(null, x, y, new XYLineAndShapeRenderer());
-    plot.setDomainGridlinesVisible(figure.x().scale() != Axis.Scale.LINEAR);
+    plot.setDomainGridlinesVisible(!bars && figure.x().scale() != Axis.Scale.LINEAR);
     plot.setDomainGridlinePaint(Palette.GRID);
     plot.setDomainGridlineStroke(THIN);
     plot.setRangeGridlinePaint(Palette.GRID);
@@ -225,20 +204,43 @@ final class Picture {
     plot.setDatasetRenderingOrder(DatasetRenderingOrder.FORWARD);
     List<double[]> bases = figure.bases();
     int all = figure.series().size();
+    int sets = 0;
+    double floor = figure.y().scale() == Axis.Scale.LINEAR ? 0 : y.getLowerBound();
     for (int i = 0; i < all; i++) {
       Series series = figure.series().get(i);
+      int order = all + i;
       if (series.kind() == Kind.LEVEL) {
         plot.addRangeMarker(marker(i));
-        continue;
+      } else if (series.kind() == Kind.BAR) {
+        plot.setDataset(order, bars(series, bases.get(i), figure.stack() ? 0 : sets++, floor));
+        plot.setRenderer(order, barRenderer(series, Palette.series(i)));
+      } else {
+        // Areas reach down to zero: the upper ones are drawn first, and what else there is later.
+        if (series.kind() == Kind.AREA) order = all - i;
+        plot.setDataset(order, new XYSeriesCollection(placed(series, bases.get(i))));
+        plot.setRenderer(order, renderer(series, Palette.series(i)));
       }
-      // Areas reach down to zero: the upper ones are drawn first, and whatever else above them.
-      int order = series.kind() == Kind.AREA ? all - i : all + i;
-      plot.setDataset(order, new XYSeriesCollection(placed(series, bases.get(i))));
-      plot.setRenderer(order, renderer(series, Palette.series(i)));
     }
-    x.fit();
-    y.fit(levels());
     return plot;
+  }
+
+  /** Gives the axes their ranges: bars and areas start at zero. */
+  private void fit(PlacedAxis x, PlacedAxis y) {
+    DoubleStream.Builder across = DoubleStream.builder();
+    DoubleStream.Builder upwards = DoubleStream.builder();
+    List<double[]> bases = figure.bases();
+    for (int i = 0; i < bases.size(); i++) {
+      Series series = figure.series().get(i);
+      for (int j = 0; j < series.y().length; j++) {
+        if (series.kind() != Kind.LEVEL) across.add(figure.x().place(series.x()[j]));
+        upwards.add(figure.y().place(series.y()[j] + bases.get(i)[j]));
+      }
+    }
+    boolean zero =
+        figure.y().scale() == Axis.Scale.LINEAR && count(Kind.BAR) + count(Kind.AREA) > 0;
+    if (zero) upwards.add(0);
+    x.fit(across.build(), 0.02, 0.02);
+    y.fit(upwards.build(), zero ? 0 : 0.05, 0.08);
   }
 
   private XYSeries placed(Series series, double[] base) {
@@ -270,132 +272,46 @@ final class Picture {
     return renderer;
   }
 
-  private CategoryPlot categories() {
-    PlacedAxis y = new PlacedAxis(figure.y(), font, fromZero());
-    DefaultCategoryDataset sideBySide = new DefaultCategoryDataset();
-    BarRenderer bars = bars();
-    CategoryPlot plot = new CategoryPlot(sideBySide, names(), y, bars);
-    plot.setRangeGridlinePaint(Palette.GRID);
-    plot.setRangeGridlineStroke(THIN);
-    plot.setAxisOffset(RectangleInsets.ZERO_INSETS);
-    plot.setDatasetRenderingOrder(DatasetRenderingOrder.FORWARD);
-    List<double[]> bases = figure.bases();
-    int all = figure.series().size();
-    List<BarRenderer> stacked = new ArrayList<>();
-    for (int i = 0; i < all; i++) {
-      Series series = figure.series().get(i);
-      Kind kind = series.kind();
-      if (kind == Kind.LEVEL) {
-        plot.addRangeMarker(marker(i));
-      } else if (kind == Kind.BAR && !figure.stack()) {
-        bars.setSeriesPaint(sideBySide.getRowCount(), Palette.series(i));
-        add(series, bases.get(i), sideBySide);
-      } else {
-        DefaultCategoryDataset own = new DefaultCategoryDataset();
-        add(series, bases.get(i), own);
-        BarRenderer bar = bars();
-        stacked.add(bar);
-        CategoryItemRenderer renderer =
-            kind == Kind.BAR ? bar : new LineAndShapeRenderer(kind != Kind.SCATTER, true);
-        renderer.setSeriesPaint(0, Palette.series(i));
-        renderer.setSeriesStroke(0, stroke(kind));
-        renderer.setSeriesShape(0, dot(3));
-        int order = kind == Kind.BAR ? all - i : all + i; // bars reach down to zero, as areas do
-        plot.setDataset(order, own);
-        plot.setRenderer(order, renderer);
-      }
-    }
-    y.fit(levels());
-    stacked.add(bars);
-    if (!fromZero()) stacked.forEach(bar -> bar.setBase(y.getLowerBound()));
-    if (font != null) writeValues(bars);
-    return plot;
+  /** The width of a bar, where a category has 1. */
+  private double barWidth() {
+    long sets = figure.stack() ? 1 : count(Kind.BAR);
+    return Math.min(0.72 / sets, 90 / NameAxis.slot(figure));
   }
 
-  private BarRenderer bars() {
-    BarRenderer bars = new BarRenderer();
-    bars.setBarPainter(new StandardBarPainter());
-    bars.setShadowVisible(false);
-    bars.setItemMargin(0);
-    bars.setMaximumBarWidth(90.0 / figure.width());
-    bars.setIncludeBaseInRange(fromZero());
-    return bars;
-  }
-
-  /** A category by number: two may have the same name. */
-  private record Category(int index, String name) implements Comparable<Category> {
-    @Override
-    public int compareTo(Category other) {
-      return Integer.compare(index, other.index);
-    }
-
-    @Override
-    public String toString() {
-      return name;
-    }
-  }
-
-  private void add(Series series, double[] base, DefaultCategoryDataset places) {
-    int row = places.getRowCount();
+  private XYIntervalSeriesCollection bars(Series series, double[] base, int rank, double floor) {
+    XYIntervalSeries bars = new XYIntervalSeries(series.name());
+    double width = barWidth();
+    double first = figure.stack() ? 0 : (1 - count(Kind.BAR)) * width / 2;
     for (int i = 0; i < base.length; i++) {
-      int category = (int) series.x()[i];
-      String name = Printable.line(figure.categories().get(category));
-      double place = figure.y().place(base[i] + series.y()[i]);
-      Double height = Double.isNaN(place) ? null : Double.valueOf(place);
-      places.addValue(height, Integer.valueOf(row), new Category(category, name));
+      double middle = series.x()[i] + first + rank * width;
+      double top = figure.y().place(base[i] + series.y()[i]);
+      double bottom = base[i] == 0 ? floor : figure.y().place(base[i]);
+      if (Double.isNaN(top + bottom)) continue;
+      bars.add(middle, middle - width / 2, middle + width / 2, top, bottom, top);
     }
+    XYIntervalSeriesCollection collection = new XYIntervalSeriesCollection();
+    collection.addSeries(bars);
+    return collection;
   }
 
-  /** The axis of the names under bars: in lines of words where they fit, else slanted. */
-  private CategoryAxis names() {
-    CategoryAxis names = new CategoryAxis();
-    PlacedAxis.style(names, font);
-    names.setTickLabelPaint(Palette.INK);
-    names.setTickMarksVisible(false);
-    names.setLowerMargin((1 - BARS) / 2 / figure.categories().size());
-    names.setUpperMargin((1 - BARS) / 2 / figure.categories().size());
-    names.setCategoryMargin((1 - BARS) * (1 - 1.0 / figure.categories().size()));
-    names.setMaximumCategoryLabelLines(5);
-    if (font == null) return names;
-    if (!figure.x().label().isEmpty()) names.setLabel(Printable.line(figure.x().label()));
-    boolean slanted =
-        figure.categories().stream()
-            .flatMap(name -> Arrays.stream(name.split(" ")))
-            .anyMatch(word -> textWidth(word) > slot() - 6);
-    if (slanted) {
-      names.setCategoryLabelPositions(
-          CategoryLabelPositions.createUpRotationLabelPositions(Math.PI / 6));
+  /** Bars in a series' colour, with their values above where they stand alone and have room. */
+  private XYBarRenderer barRenderer(Series series, Color color) {
+    XYBarRenderer renderer = new XYBarRenderer();
+    renderer.setBarPainter(new StandardXYBarPainter());
+    renderer.setShadowVisible(false);
+    renderer.setUseYInterval(true);
+    renderer.setSeriesPaint(0, color);
+    boolean alone = font != null && (!figure.stack() || count(Kind.BAR) == 1);
+    double width = barWidth() * NameAxis.slot(figure) + 6;
+    if (alone
+        && Arrays.stream(series.y())
+            .allMatch(y -> NameAxis.width(font, Ticks.number(y)) <= width)) {
+      renderer.setDefaultItemLabelGenerator(
+          (data, _, item) -> Ticks.number(series.y()[(int) Math.round(data.getXValue(0, item))]));
+      renderer.setDefaultItemLabelsVisible(true);
+      renderer.setDefaultItemLabelFont(font);
+      renderer.setDefaultItemLabelPaint(Palette.INK);
     }
-    return names;
-  }
-
-  /** Writes the values above bars that stand alone, where there is room for them. */
-  private void writeValues(BarRenderer bars) {
-    List<Series> sets = figure.series().stream().filter(s -> s.kind() == Kind.BAR).toList();
-    double width = Math.min(90, BARS * slot() / sets.size());
-    boolean room =
-        sets.stream()
-            .flatMapToDouble(s -> Arrays.stream(s.y()))
-            .allMatch(y -> textWidth(Ticks.number(y)) <= width + 6);
-    if (!room) return;
-    bars.setDefaultItemLabelGenerator(
-        new StandardCategoryItemLabelGenerator() {
-          @Override
-          public String generateLabel(CategoryDataset data, int row, int column) {
-            return Ticks.number(sets.get(row).y()[column]);
-          }
-        });
-    bars.setDefaultItemLabelsVisible(true);
-    bars.setDefaultItemLabelFont(font);
-    bars.setDefaultItemLabelPaint(Palette.INK);
-  }
-
-  /** The width that each category has, about. */
-  private double slot() {
-    return (figure.width() - 75.0) / Math.max(1, figure.categories().size());
-  }
-
-  private double textWidth(String text) {
-    return font.getStringBounds(text, FRACTIONAL).getWidth();
+    return renderer;
   }
 }

@@ -5,69 +5,54 @@ import java.awt.Font;
 import java.awt.Graphics2D;
 import java.awt.geom.Rectangle2D;
 import java.util.List;
+import java.util.stream.DoubleStream;
 import org.jfree.chart.axis.AxisState;
 import org.jfree.chart.axis.NumberAxis;
 import org.jfree.chart.axis.NumberTick;
 import org.jfree.chart.ui.RectangleEdge;
 import org.jfree.chart.ui.TextAnchor;
-import org.jfree.data.Range;
 import slimvox.storage.Printable;
 
 /** An {@link Axis} for JFreeChart: linear in places, see {@link Axis#place}, with our ticks. */
-final class PlacedAxis extends NumberAxis {
+class PlacedAxis extends NumberAxis {
   private final transient Axis axis;
 
-  /**
-   * An axis whose range follows the data until {@link #fit}.
-   *
-   * @param font of its texts; null for none
-   * @param fromZero whether zero is always in the range
-   */
-  PlacedAxis(Axis axis, Font font, boolean fromZero) {
+  /** An axis with texts in this font; null for none. */
+  PlacedAxis(Axis axis, Font font) {
     this.axis = axis;
-    setAutoRangeIncludesZero(fromZero);
-    setAutoRangeStickyZero(fromZero);
-    setLowerMargin(0.05);
-    setUpperMargin(0.08);
     setAxisLineVisible(false);
     setTickMarksVisible(false);
-    style(this, font);
-    if (font != null && !axis.label().isEmpty()) setLabel(Printable.line(axis.label()));
-  }
-
-  /** Our fonts and colours for an axis of any kind. */
-  static void style(org.jfree.chart.axis.Axis axis, Font font) {
-    axis.setTickLabelsVisible(font != null);
-    if (font != null) {
-      axis.setLabelFont(font);
-      axis.setTickLabelFont(font);
-    }
-    axis.setLabelPaint(Palette.INK);
-    axis.setTickLabelPaint(Palette.SOFT_INK);
-    axis.setAxisLinePaint(Palette.SOFT_INK);
-    axis.setAxisLineStroke(new BasicStroke(1));
-    axis.setTickMarkPaint(Palette.SOFT_INK);
+    setTickLabelsVisible(font != null);
+    setLabelPaint(Palette.INK);
+    setTickLabelPaint(Palette.SOFT_INK);
+    setAxisLinePaint(Palette.SOFT_INK);
+    setAxisLineStroke(new BasicStroke(1));
+    setTickMarkPaint(Palette.SOFT_INK);
+    if (font == null) return;
+    setLabelFont(font);
+    setTickLabelFont(font);
+    if (!axis.label().isEmpty()) setLabel(Printable.line(axis.label()));
   }
 
   /**
-   * Takes the range from the data, these places and what the axis asks for.
+   * Shows these places, with parts of their span {@code below} and {@code above}, or what the axis
+   * asks for.
    *
    * @throws IllegalArgumentException if no values lie in the range asked for
    */
-  void fit(double... places) {
-    Range range = getRange();
-    for (double place : places) {
-      if (Double.isFinite(place)) range = Range.expandToInclude(range, place);
+  void fit(DoubleStream places, double below, double above) {
+    var range = places.filter(Double::isFinite).summaryStatistics();
+    double low = range.getCount() == 0 ? 0 : range.getMin();
+    double high = range.getCount() == 0 ? 1 : range.getMax();
+    if (high - low <= 1e-12 * Math.abs(high)) {
+      double half = high == 0 || axis.scale() != Axis.Scale.LINEAR ? 0.5 : Math.abs(high) / 2;
+      low -= half;
+      high += half;
     }
-    double low = range.getLowerBound();
-    double high = range.getUpperBound();
-    if (high - low <= 1e-7 * Math.abs(high)) {
-      double middle = range.getCentralValue();
-      boolean unit = middle == 0 || axis.scale() != Axis.Scale.LINEAR;
-      double half = unit ? 0.5 : Math.abs(middle) / 2;
-      low = middle - half;
-      high = middle + half;
-    }
+    double span = high - low;
+    // Bars of negative values hang from zero and need room below, too.
+    low -= (low < 0 && below == 0 ? above : below) * span;
+    high += above * span;
     if (!Double.isNaN(axis.low())) low = axis.place(axis.low());
     if (!Double.isNaN(axis.high())) high = axis.place(axis.high());
     if (!(low < high)) {

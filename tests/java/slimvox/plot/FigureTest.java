@@ -58,6 +58,19 @@ class FigureTest {
   }
 
   @Test
+  void pointsStandBesideTheBarsOfTheirCategory() throws IOException {
+    double[] x = {0.28, 0.28, 1.28};
+    Figure figure =
+        Figure.of("")
+            .bars("", NETS, new double[] {1, 1})
+            .scatter("runs", x, new double[] {1, 2, 3});
+    double one = pixels(picture(Figure.of("").scatter("", new double[1], new double[1])), 0x0072B2);
+    double all = pixels(picture(figure), 0xD55E00);
+    double legend = pixels(picture(figure.y(Axis.linear("").range(-2, -1))), 0xD55E00);
+    assertEquals(3, (all - legend) / one, 0.5);
+  }
+
+  @Test
   void gapsAndPlacesOffTheScaleAreLeftOut() throws IOException {
     double[] x = {1, 2, 3, 4};
     double[] y = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY};
