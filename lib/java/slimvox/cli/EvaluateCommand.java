@@ -1,12 +1,12 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.report.Rows;
+import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.DetectionCost;
@@ -66,16 +66,20 @@ final class EvaluateCommand extends Subcommand {
     Verification v = Verification.of(curve, scored, cost);
     PhraseResults phrases = words == null ? null : phrases(scored, cost);
     if (det != null) DetFile.write(det, scores.getFileName().toString(), curve);
-    Map<String, Object> values = json(v);
+    Values values = json(v);
     if (phrases == null) {
       result(v.toString(), values);
       return 0;
     }
-    Map<String, Object> each = new LinkedHashMap<>();
+    Values each = new Values();
     for (var p : phrases.phrases()) each.put(p.phrase(), json(p.verification()));
     values.put("phrases", each);
     values.put("mean_phrase_eer_percent", phrases.meanEerPercent());
-    result(table(phrases), values);
+    result(
+        table(phrases)
+            + values.text("mean of the phrases' EERs: {mean_phrase_eer_percent:%.2f} %\npooled: ")
+            + phrases.pooled(),
+        values);
     return 0;
   }
 
@@ -88,35 +92,18 @@ final class EvaluateCommand extends Subcommand {
   private static String table(PhraseResults phrases) {
     int width = 6;
     for (var p : phrases.phrases()) width = Math.max(width, p.phrase().length());
-    String row = "%-" + width + "s  %10.2f  %8.3f  %7d  %10d%n";
-    StringBuilder table = new StringBuilder();
-    table.append(
-        ("%-" + width + "s  %10s  %8s  %7s  %10s%n")
-            .formatted("phrase", "EER (%)", "minDCF", "targets", "nontargets"));
-    for (var p : phrases.phrases()) {
-      Verification v = p.verification();
-      table.append(
-          String.format(
-              Locale.ROOT,
-              row,
-              p.phrase(),
-              v.eerPercent(),
-              v.minDcf(),
-              v.targets(),
-              v.nontargets()));
-    }
-    return table
-        .append(
-            String.format(
-                Locale.ROOT, "mean of the phrases' EERs: %.2f %%%n", phrases.meanEerPercent()))
-        .append("pooled: ")
-        .append(phrases.pooled())
-        .toString();
+    return Rows.of(phrases.phrases())
+        .column("phrase", "%-" + width + "s", p -> p.phrase())
+        .column("EER (%)", "  %10.2f", p -> p.verification().eerPercent())
+        .column("minDCF", "  %8.3f", p -> p.verification().minDcf())
+        .column("targets", "  %7d", p -> p.verification().targets())
+        .column("nontargets", "  %10d", p -> p.verification().nontargets())
+        .text();
   }
 
   /** A verification result under the keys that scripts rely on. */
-  static Map<String, Object> json(Verification v) {
-    Map<String, Object> values = new LinkedHashMap<>();
+  static Values json(Verification v) {
+    Values values = new Values();
     values.put("eer_percent", v.eerPercent());
     values.put("min_dcf", v.minDcf());
     values.put("p_target", v.pTarget());

@@ -2,10 +2,8 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -18,6 +16,7 @@ import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
+import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
@@ -163,20 +162,15 @@ final class FeaturesCommand extends Subcommand {
         }
       }
     }
-    Map<String, Object> values = json(report);
+    Values values = json(report);
     values.put("bins", reader.bins());
     values.put("computed", computed);
     values.put("out", out.toString());
     leftOut.describe(this, values);
+    String many = "%,d utterances x %d speeds, ";
     result(
-        String.format(
-            Locale.ROOT,
-            "%,d utterances x %d speeds, %d bins in %s (%,d computed now)",
-            utterances - leftOut.ids().size(),
-            speeds.size(),
-            reader.bins(),
-            out,
-            computed),
+        String.format(Locale.ROOT, many, utterances - leftOut.ids().size(), speeds.size())
+            + values.text("{bins} bins in {out} ({computed:%,d} computed now)"),
         values);
     return leftOut.report(this, utterances);
   }
@@ -200,8 +194,8 @@ final class FeaturesCommand extends Subcommand {
     writer.put(id, new long[] {f.frames(), f.bins()}, f.values());
   }
 
-  private static Map<String, Object> json(CorpusReport report) {
-    Map<String, Object> values = new LinkedHashMap<>();
+  private static Values json(CorpusReport report) {
+    Values values = new Values();
     values.put("corpus", report.corpus());
     values.put("speakers", report.speakers());
     values.put("utterances", report.utterances());

@@ -2,22 +2,19 @@ package slimvox.cli;
 
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
 import slimvox.backend.Backends;
 import slimvox.backend.cpu.onednn.OneDnn;
-import slimvox.report.Bytes;
+import slimvox.report.Values;
 
 /** What SlimVox finds on this machine. */
 @Command(name = "info", description = "Show versions, hardware and backends.", sortOptions = false)
 final class InfoCommand extends Subcommand {
   @Override
   public Integer call() {
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("slimvox_version", SlimVox.version());
     values.put("java_version", Runtime.version().toString());
     values.put("java_vendor", System.getProperty("java.vendor"));
@@ -35,7 +32,7 @@ final class InfoCommand extends Subcommand {
       if (!choice.usable() && choice.name().equals("cuda") && !description.contains("CPU")) {
         description += ": training runs on the CPU";
       }
-      Map<String, Object> backend = new LinkedHashMap<>();
+      Values backend = new Values();
       backend.put("name", choice.name());
       backend.put("usable", choice.usable());
       backend.put("description", description);
@@ -50,29 +47,21 @@ final class InfoCommand extends Subcommand {
     return 0;
   }
 
-  private static String text(Map<String, Object> v) {
-    Object oneDnn = v.get("onednn_version");
-    return String.format(
-        Locale.ROOT,
+  private static String text(Values values) {
+    String oneDnn =
+        values.get("onednn_version") == null ? "not loaded: {onednn_problem}" : "{onednn_version}";
+    return values.text(
         """
-        SlimVox           %s
-        Java              %s (%s), heap up to %,.0f MiB
-        machine           %s, %s cores, vectors of %s bits, memory %,.0f MiB
-        oneDNN            %s, %s OpenMP threads
-        """,
-        v.get("slimvox_version"),
-        v.get("java_version"),
-        v.get("java_vendor"),
-        Bytes.mib((Long) v.get("heap_limit_bytes")),
-        v.get("os"),
-        v.get("cores"),
-        v.get("vector_bits"),
-        Bytes.mib((Long) v.get("memory_bytes")),
-        oneDnn == null ? "not loaded: " + v.get("onednn_problem") : oneDnn,
-        v.get("openmp_threads"));
+        SlimVox           {slimvox_version}
+        Java              {java_version} ({java_vendor}), heap up to {heap_limit_bytes:%,.0f MiB}
+        machine           {os}, {cores} cores, vectors of {vector_bits} bits, memory {memory_bytes:%,.0f MiB}
+        oneDNN\
+        """
+            + oneDnn
+            + ", {openmp_threads} OpenMP threads\n");
   }
 
-  private static void oneDnn(Map<String, Object> values) {
+  private static void oneDnn(Values values) {
     String version = null;
     String problem = null;
     try (OneDnn library = OneDnn.open(1)) {

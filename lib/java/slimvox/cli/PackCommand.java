@@ -3,9 +3,7 @@ package slimvox.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
@@ -24,6 +22,8 @@ import slimvox.binary.Packer;
 import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
+import slimvox.report.Rows;
+import slimvox.report.Values;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -138,63 +138,25 @@ public final class PackCommand extends Subcommand {
     } catch (IOException e) {
       throw new InputException(out + ": cannot be read: " + e.getMessage(), e);
     }
-    List<Object> layers = new ArrayList<>();
-    StringBuilder text = new StringBuilder();
-    text.append(
-        "%-20s %5s %5s %10s %12s %12s %7s %14s%n"
-            .formatted(
-                "layer",
-                "W bit",
-                "A bit",
-                "weights",
-                "bytes before",
-                "bytes after",
-                "ratio",
-                "multiply-adds"));
-    for (PackSummary.Layer l : summary.layers()) {
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "%-20s %5d %5d %,10d %,12d %,12d %6.1fx %,14d%n",
-              l.name(),
-              l.form().weightBits(),
-              l.form().activationBits(),
-              l.parameters(),
-              l.bytesBefore(),
-              l.bytesAfter(),
-              (double) l.bytesBefore() / l.bytesAfter(),
-              l.multiplyAdds()));
-      Map<String, Object> row = new LinkedHashMap<>();
-      row.put("name", l.name());
-      row.put("weight_bits", l.form().weightBits());
-      row.put("activation_bits", l.form().activationBits());
-      row.put("parameters", l.parameters());
-      row.put("bytes_before", l.bytesBefore());
-      row.put("bytes_after", l.bytesAfter());
-      row.put("multiply_adds", l.multiplyAdds());
-      layers.add(row);
-    }
-    Map<String, Object> kinds = new LinkedHashMap<>();
+    Rows<PackSummary.Layer> layers =
+        Rows.of(summary.layers())
+            .column("name", "layer", "%-20s", PackSummary.Layer::name)
+            .column("weight_bits", "W bit", " %5d", l -> l.form().weightBits())
+            .column("activation_bits", "A bit", " %5d", l -> l.form().activationBits())
+            .column("parameters", "weights", " %,10d", PackSummary.Layer::parameters)
+            .column("bytes_before", "bytes before", " %,12d", PackSummary.Layer::bytesBefore)
+            .column("bytes_after", "bytes after", " %,12d", PackSummary.Layer::bytesAfter)
+            .column("ratio", " %6.1fx", l -> (double) l.bytesBefore() / l.bytesAfter())
+            .column("multiply_adds", "multiply-adds", " %,14d", PackSummary.Layer::multiplyAdds);
+    Values kinds = new Values();
+    StringBuilder text = new StringBuilder(layers.text());
     text.append("multiply-adds of ").append(FRAMES).append(" frames:");
     for (WeightForm form : WeightForm.values()) {
       long count = summary.multiplyAdds(form);
       kinds.put(form.key(), count);
       if (count > 0) text.append(String.format(Locale.ROOT, " %s %,d", form.key(), count));
     }
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%nbinary convolutions %.1f times smaller, scales included; the file %.1f times:"
-                + " %,d bytes of %,d%n%s: %s, scheme %s; embeddings differ by %.1e%n",
-            summary.binaryRatio(),
-            (double) floatBytes / bytes,
-            bytes,
-            floatBytes,
-            out,
-            model.spec().name(),
-            model.scheme(),
-            difference));
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("out", out.toString());
     values.put("model", model.spec().name());
     values.put("scheme", model.scheme());
@@ -205,7 +167,17 @@ public final class PackCommand extends Subcommand {
     values.put("binary_ratio", summary.binaryRatio());
     values.put("difference", difference);
     values.put("multiply_adds", kinds);
-    values.put("layers", layers);
+    values.put("layers", layers.json());
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%nbinary convolutions %.1f times smaller, scales included; the file %.1f times:",
+            summary.binaryRatio(),
+            (double) floatBytes / bytes));
+    text.append(
+        values.text(
+            " {packed_bytes:%,d} bytes of {float_bytes:%,d}\n"
+                + "{out}: {model}, scheme {scheme}; embeddings differ by {difference:%.1e}\n"));
     result(text.toString(), values);
   }
 }

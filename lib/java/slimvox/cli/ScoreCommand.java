@@ -1,13 +1,11 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.embed.EmbeddingFile;
+import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.verify.AdaptiveSNorm;
 import slimvox.verify.CosineScoring;
@@ -80,7 +78,7 @@ final class ScoreCommand extends Subcommand {
       scores = new AdaptiveSNorm(cosine, others, top == null ? 300 : top).score(list, vectors);
     }
     scores.write(out, format);
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("trials", scores.size());
     values.put("targets", list.targets());
     values.put("nontargets", list.nontargets());
@@ -88,10 +86,7 @@ final class ScoreCommand extends Subcommand {
     values.put("trial_list_sha256", list.sha256());
     values.put("scoring", scores.source());
     values.put("scores", out.toString());
-    result(
-        String.format(
-            Locale.ROOT, "%,d trials scored by %s into %s", scores.size(), scores.source(), out),
-        values);
+    result(values.text("{trials:%,d} trials scored by {scoring} into {scores}"), values);
     return 0;
   }
 }

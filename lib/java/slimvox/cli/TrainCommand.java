@@ -3,15 +3,13 @@ package slimvox.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
+import slimvox.report.Values;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
@@ -173,7 +171,7 @@ final class TrainCommand extends Subcommand {
       Verification verification,
       Path folder,
       Path checkpoint) {
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     if (verification == null) {
       values.put("eer_percent", null);
       values.put("trials", 0);
@@ -193,21 +191,17 @@ final class TrainCommand extends Subcommand {
     values.put("device", trainer.network().backend().device().description());
     values.put("out", folder.toString());
     values.put("checkpoint", checkpoint == null ? null : checkpoint.toString());
-    StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%s after step %,d; %.1f s, of it %.1f s waiting for data%n",
-            end.interrupted() ? "stopped" : "finished",
-            end.step(),
-            end.seconds(),
-            end.dataWaitSeconds()));
-    if (verification != null) text.append(verification).append('\n');
-    text.append(MemoryTable.text(end.memory()));
-    if (checkpoint != null) text.append("checkpoint ").append(checkpoint).append('\n');
+    String text =
+        (end.interrupted() ? "stopped" : "finished")
+            + values.text(
+                " after step {steps:%,d}; {seconds:%.1f} s, of it {data_wait_seconds:%.1f} s"
+                    + " waiting for data\n");
+    if (verification != null) text += verification + "\n";
+    text += MemoryTable.text(end.memory());
+    if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {
       note("to go on: slimvox train --resume --out " + folder);
     }
-    result(text.toString(), values);
+    result(text, values);
   }
 }
