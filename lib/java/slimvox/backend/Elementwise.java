@@ -51,7 +51,6 @@ public final class Elementwise {
 
   private final Kernels kernels;
   private final Backend backend;
-  private Tensor gathered; // null: addRounded answers
   private Tensor answer;
 
   Elementwise(Kernels kernels, Backend backend) {
@@ -84,12 +83,8 @@ public final class Elementwise {
     kernels.addRounded(alpha, x, step, y, largest);
   }
 
-  /** The same; returns the largest |y|, 0 while {@link #gatherLargest} gathers it. */
+  /** The same, waited for; returns the largest |y|. */
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    if (gathered != null) {
-      addRounded(alpha, x, step, y, gathered);
-      return 0;
-    }
     if (answer == null) {
       long address = backend.device().allocateBlock(4);
       answer =
@@ -111,18 +106,6 @@ public final class Elementwise {
   void close() {
     if (answer != null) backend.device().freeBlock(answer.address());
     answer = null;
-  }
-
-  /**
-   * From now on {@link #addRounded(float, Tensor, float, Tensor)} does not wait for its answer: the
-   * largest of all is gathered in a float32 number, which the caller sets to 0 before and looks at
-   * later.
-   *
-   * @param largest null to have answers again
-   */
-  public void gatherLargest(Tensor largest) {
-    if (largest != null) Check.length(largest, DataType.FLOAT32, 1);
-    gathered = largest;
   }
 
   /** See {@link Kernels#relu}. */

@@ -88,6 +88,7 @@ public final class AdditiveCoupling implements Reversible {
 
   @Override
   public void describe(State state) {
+    if (grid != null) state.add(grid);
     f.describe(state);
     if (g != null) g.describe(state);
   }

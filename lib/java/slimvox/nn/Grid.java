@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 import slimvox.storage.InputException;
 
@@ -21,10 +22,21 @@ public final class Grid {
   public static final float LIMIT = (1 << 24) * STEP;
 
   private final String name;
+  private Tensor gathered; // null: each sum is waited for
 
   /** A grid for the streams of the sequence {@code name}. */
   public Grid(String name) {
     this.name = name;
+  }
+
+  /**
+   * From now on sums are not waited for, and none is refused.
+   *
+   * @param largest one float32 number that becomes the larger of itself and the largest magnitude
+   *     of a sum; null: wait again
+   */
+  public void gatherLargest(Tensor largest) {
+    gathered = largest;
   }
 
   /**
@@ -33,7 +45,12 @@ public final class Grid {
    * @throws InputException if the sum leaves the range, where it would no longer be exact
    */
   void add(Tensor y, Tensor sum) {
-    float largest = sum.backend().ops().elementwise.addRounded(1, y, STEP, sum);
+    Elementwise ops = sum.backend().ops().elementwise;
+    if (gathered != null) {
+      ops.addRounded(1, y, STEP, sum, gathered);
+      return;
+    }
+    float largest = ops.addRounded(1, y, STEP, sum);
     if (!(largest > LIMIT)) return; // what is not a number is found and named by the step
     throw left(name, largest);
   }

@@ -107,6 +107,7 @@ public final class ReversibleSequence implements Layer {
 
   @Override
   public void describe(State state) {
+    if (grid != null) state.add(grid);
     for (Reversible stage : stages) stage.describe(state);
   }
 

@@ -1,8 +1,10 @@
 package slimvox.nn;
 
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.LongConsumer;
@@ -25,6 +27,7 @@ public final class State {
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final Map<String, Tensor> buffers = new LinkedHashMap<>();
   private final Map<String, Counter> counters = new LinkedHashMap<>();
+  private final List<Grid> grids = new ArrayList<>();
 
   /** The state of one layer and all it contains. */
   public static State of(Layer layer) {
@@ -51,6 +54,11 @@ public final class State {
     counters.put(name, new Counter(get, set));
   }
 
+  /** Lists what streams are rounded to. */
+  public void add(Grid grid) {
+    grids.add(grid);
+  }
+
   private void name(String name) {
     if (!names.add(name)) {
       throw new IllegalStateException("two parts of the network are called " + name);
@@ -72,6 +80,11 @@ public final class State {
 
   public Map<String, Counter> counters() {
     return counters;
+  }
+
+  /** What streams are rounded to: not remembered, but found here. */
+  public List<Grid> grids() {
+    return grids;
   }
 
   /** Number of learned values. */

@@ -87,7 +87,13 @@ final class GatheredResults implements PendingResults {
       for (Tensor t : List.of(losses, notFinite, largest)) backend.ops().elementwise.fill(t, 0);
       Arrays.fill(nanos, 0);
     }
-    backend.ops().elementwise.gatherLargest(part(largest, 0, 1));
+    gatherLargest(part(largest, 0, 1));
+  }
+
+  private void gatherLargest(Tensor into) {
+    for (Grid grid : step.state().grids()) grid.gatherLargest(into);
+    if (step.teacher() == null) return;
+    for (Grid grid : step.teacher().state().grids()) grid.gatherLargest(into);
   }
 
   @Override
@@ -131,7 +137,7 @@ final class GatheredResults implements PendingResults {
 
   @Override
   public void leave() {
-    backend.ops().elementwise.gatherLargest(null);
+    gatherLargest(null);
     open.forEach(Tensor::close);
     open.clear();
   }

@@ -108,7 +108,6 @@ class OperationTypesTest {
         new Call("addRounded", 1f, in, 0.5f, in2, floats(1)),
         new Call("addRounded", 1f, in, 0.5f, in2, null),
         new Call("addRounded", 1f, in, 0.5f, in2),
-        new Call("gatherLargest", floats(1)),
         new Call("relu", in, in2),
         new Call("reluBackward", in, in2, in3),
         new Call("tanh", in, in2),
@@ -259,7 +258,6 @@ class OperationTypesTest {
         assertTrue(refused.getMessage().contains(typeOf(wrong).name()), e + "");
       }
     }
-    dry.ops().elementwise.gatherLargest(null);
   }
 
   /** Also all tensors of one wrong type: then they agree with each other. */
