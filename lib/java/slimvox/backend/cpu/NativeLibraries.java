@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import org.bytedeco.javacpp.Loader;
+import slimvox.backend.NativeFunction;
 
 /**
  * oneDNN and its OpenMP runtime, unpacked once into JavaCPP's cache folder and loaded.

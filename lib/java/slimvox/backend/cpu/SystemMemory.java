@@ -52,7 +52,7 @@ public record SystemMemory(Path root) {
   }
 
   /** The exception for what the system refused, with the limit that may be why. */
-  static OutOfDeviceMemoryException outOfMemory(String what) {
+  public static OutOfDeviceMemoryException outOfMemory(String what) {
     long limit = HERE.addressSpace();
     return new OutOfDeviceMemoryException(
         "out of memory: " + what + (limit == NONE ? "" : ", and ulimit -v allows " + gb(limit)));

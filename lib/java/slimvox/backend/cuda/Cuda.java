@@ -1,10 +1,8 @@
 package slimvox.backend.cuda;
 
-import java.lang.foreign.SymbolLookup;
 import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Device;
-import slimvox.backend.cuda.driver.CacheFolder;
 import slimvox.backend.cuda.driver.Driver;
 import slimvox.backend.cuda.driver.KernelSource;
 import slimvox.backend.cuda.driver.OpenCard;
@@ -13,8 +11,8 @@ import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.kernels.TiledProducts;
 import slimvox.backend.cuda.libraries.CudaLibraries;
 import slimvox.backend.cuda.libraries.CudnnFound;
+import slimvox.backend.cuda.libraries.Environment;
 import slimvox.backend.cuda.libraries.Library;
-import slimvox.backend.cuda.libraries.Surroundings;
 
 /** Whether this machine can train on an NVIDIA card, and if not, why. */
 public final class Cuda {
@@ -27,65 +25,56 @@ public final class Cuda {
    */
   public record Finding(boolean usable, String description, List<String> details) {}
 
-  private static Look look;
+  private static Search search;
 
   private Cuda() {}
 
   /** The search and its results; JCuda is not touched by it. */
-  private record Look(CudaLibraries libraries, Driver driver, CudnnFound cudnn, Finding finding) {
-    static Look around(Surroundings around) {
+  private record Search(CudaLibraries libraries, Driver driver, CudnnFound cudnn, Finding finding) {
+    static Search in(Environment environment) {
       String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
       if (!system.equals("Linux amd64")) {
-        String problem = "the CUDA backend needs Linux on x86-64, this is " + system;
-        return none(null, problem, List.of());
+        return none("the CUDA backend needs Linux on x86-64, this is " + system, List.of());
       }
-      CudaLibraries libraries = CudaLibraries.find(around);
-      if (!libraries.has(Library.DRIVER)) {
-        return none(libraries, libraries.problem(), libraries.lines());
-      }
+      CudaLibraries libraries = CudaLibraries.find(environment);
+      if (!libraries.has(Library.DRIVER)) return none(libraries.problem(), libraries.lines());
       Driver driver;
       try {
-        SymbolLookup library = libraries.open(Library.DRIVER);
-        driver = Driver.ask(library);
+        driver = Driver.ask(libraries.open(Library.DRIVER));
       } catch (UnsupportedOperationException e) {
-        return none(libraries, e.getMessage(), libraries.lines());
+        return none(e.getMessage(), libraries.lines());
       }
       String problem = driver.problem() != null ? driver.problem() : libraries.problem();
-      CudnnFound cudnn = problem == null ? CudnnFound.of(libraries, around) : CudnnFound.NONE;
+      CudnnFound cudnn = problem == null ? CudnnFound.of(libraries, environment) : CudnnFound.NONE;
       List<String> details = new ArrayList<>(libraries.lines());
       driver.cards().forEach(card -> details.add("card " + card.ordinal() + ": " + card));
-      String text =
-          problem != null
-              ? problem
-              : "%s; driver for CUDA %s%s"
-                  .formatted(
-                      driver.card(),
-                      driver.versionText(),
-                      libraries.has(Library.CUBLAS)
-                          ? ""
-                          : "; without cuBLAS, faster with it: " + CudaLibraries.INSTALL);
-      return new Look(libraries, driver, cudnn, new Finding(problem == null, text, details));
+      if (problem != null) return none(problem, details);
+      String cublas =
+          libraries.has(Library.CUBLAS)
+              ? ""
+              : "; without cuBLAS, faster with it: " + CudaLibraries.INSTALL;
+      String text = driver.card() + "; driver for CUDA " + driver.versionText() + cublas;
+      return new Search(libraries, driver, cudnn, new Finding(true, text, details));
     }
 
-    private static Look none(CudaLibraries libraries, String problem, List<String> details) {
-      Finding finding = new Finding(false, problem, details);
-      return new Look(libraries, null, CudnnFound.NONE, finding);
+    private static Search none(String problem, List<String> details) {
+      return new Search(null, null, CudnnFound.NONE, new Finding(false, problem, details));
     }
   }
 
-  private static synchronized Look look() {
-    if (look == null) look = Look.around(Surroundings.real());
-    return look;
+  private static synchronized Search search() {
+    if (search == null) search = Search.in(Environment.real());
+    return search;
   }
 
   /** Looks for a driver, a card and NVIDIA's libraries, once in the life of the process. */
   public static Finding find() {
-    return look().finding();
+    return search().finding();
   }
 
-  /** The same for other surroundings. */
-  static Finding find(Surroundings around) {
-    return Look.around(around).finding();
+  /** The same in another environment. */
+  static Finding find(Environment environment) {
+    return Search.in(environment).finding();
   }
 
   /**
@@ -100,7 +89,7 @@ public final class Cuda {
 
   /** The same with another choice about cuDNN than {@link #cudnn()}. */
   static Device open(boolean tf32, CudnnFound cudnn) {
-    OpenCard card = card(tf32, cudnn, KernelSource.all(), KernelSource.headers());
+    OpenCard card = card(tf32, cudnn, KernelSource.all());
     MatrixProducts products = card.cublas();
     if (products == null) products = new TiledProducts(card.launcher());
     return new CudaDevice(
@@ -125,27 +114,22 @@ public final class Cuda {
    * allowed (16 MiB, or what {@code SLIMVOX_CUDNN} says), which no card exceeds.
    */
   public static Device mostWorkspaces() {
-    return NoCard.device(CudnnFound.limit(Surroundings.real()));
+    return NoCard.device(CudnnFound.limit(Environment.real()));
   }
 
   /** What was found of cuDNN. */
   public static CudnnFound cudnn() {
-    return look().cudnn();
+    return search().cudnn();
   }
 
   /** Opens the card that {@link #find} found, with these kernels. */
-  public static OpenCard card(
-      boolean tf32,
-      CudnnFound cudnn,
-      List<KernelSource> sources,
-      List<KernelSource.Header> headers) {
-    Look found = requireUsable();
-    return new OpenCard(
-        found.libraries(), found.driver(), CacheFolder.ofUser(), sources, headers, tf32, cudnn);
+  public static OpenCard card(boolean tf32, CudnnFound cudnn, List<KernelSource> sources) {
+    Search found = requireUsable();
+    return new OpenCard(found.libraries(), found.driver(), sources, tf32, cudnn);
   }
 
-  private static Look requireUsable() {
-    Look found = look();
+  private static Search requireUsable() {
+    Search found = search();
     if (found.finding().usable()) return found;
     throw new UnsupportedOperationException(found.finding().description());
   }

@@ -66,8 +66,7 @@ class CardParityTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void doesMostConvolutionsOfResNet34(boolean tf32, TestReporter reporter) {
-      List<KernelSource.Header> headers = KernelSource.headers();
-      try (OpenCard card = Cuda.card(tf32, Cuda.cudnn(), KernelSource.all(), headers)) {
+      try (OpenCard card = Cuda.card(tf32, Cuda.cudnn(), KernelSource.all())) {
         TiledProducts products = new TiledProducts(card.launcher());
         Convolutions all =
             card.convolutions(new TiledConvolutions(card.launcher(), products, tf32));

@@ -3,7 +3,7 @@ package slimvox.backend.cuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
-import slimvox.backend.cuda.libraries.CFunction;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.libraries.CudnnLibrary;
 
 /** The stand-in for cuDNN, compiled and loaded, and what it tells of itself. */
@@ -24,11 +24,11 @@ public final class FakeCudnn {
 
   /** Lets the next launch return a status. */
   public void fail(int status) {
-    CFunction.find(symbols, "fake_cudnn_fail", "i").call(status);
+    NativeFunction.find(symbols, "fake_cudnn_fail", 1).call(status);
   }
 
   private int count(int what) {
-    return CFunction.find(symbols, "fake_cudnn_count", "i").call(what);
+    return (int) NativeFunction.find(symbols, "fake_cudnn_count", 1).call(what);
   }
 
   public int descriptors() {

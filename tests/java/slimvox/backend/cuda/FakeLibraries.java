@@ -18,40 +18,29 @@ public final class FakeLibraries {
 
   /** A driver, changed by macros: {@code VERSION=11080}. */
   public static Path driver(Path folder, String... macros) throws Exception {
-    List<String> options = new ArrayList<>();
-    for (String macro : macros) options.add("-D" + macro);
-    options.add(SOURCES.resolve("fake-driver.c").toString());
-    return compile(folder.resolve("libcuda.so.1"), options);
+    return compile("driver", folder.resolve("libcuda.so.1"), macros);
   }
 
   /** cuDNN, changed by macros: {@code NUMBER=8907}. */
   public static Path cudnn(Path folder, String... macros) throws Exception {
-    List<String> options = new ArrayList<>(List.of("-O2", "-Wl,-soname,libcudnn.so.9"));
-    for (String macro : macros) options.add("-D" + macro);
-    options.add(SOURCES.resolve("fake-cudnn.c").toString());
-    return compile(folder.resolve("libcudnn.so.9"), options);
+    return compile("cudnn", folder.resolve("libcudnn.so.9"), macros);
   }
 
   /** Driver, NVRTC and cuBLAS. */
   public static void all(Path folder) throws Exception {
-    compile(
-        folder.resolve("libcuda.so.1"),
-        List.of("-Wl,-soname,libcuda.so.1", SOURCES.resolve("fake-driver.c").toString()));
-    compile(
-        folder.resolve("libnvrtc.so.12"),
-        List.of("-Wl,-soname,libnvrtc.so.12", SOURCES.resolve("fake-nvrtc.c").toString()));
-    compile(
-        folder.resolve("libcublas.so.12"),
-        List.of(
-            "-Wl,-soname,libcublas.so.12",
-            "-Wl,--version-script," + SOURCES.resolve("fake-cublas.map"),
-            SOURCES.resolve("fake-cublas.c").toString()));
+    driver(folder);
+    compile("nvrtc", folder.resolve("libnvrtc.so.12"));
+    compile("cublas", folder.resolve("libcublas.so.12"));
   }
 
-  private static Path compile(Path library, List<String> options) throws Exception {
-    List<String> command = new ArrayList<>(List.of("cc", "-O1", "-shared", "-fPIC"));
-    command.addAll(options);
-    command.addAll(List.of("-o", library.toString()));
+  private static Path compile(String name, Path library, String... macros) throws Exception {
+    List<String> command = new ArrayList<>(List.of("cc", "-O2", "-shared", "-fPIC"));
+    command.add("-Wl,-soname," + library.getFileName());
+    Path versions = SOURCES.resolve("fake-" + name + ".map");
+    if (Files.exists(versions)) command.add("-Wl,--version-script," + versions);
+    for (String macro : macros) command.add("-D" + macro);
+    command.addAll(
+        List.of(SOURCES.resolve("fake-" + name + ".c").toString(), "-o", library.toString()));
     Process process;
     try {
       process = new ProcessBuilder(command).redirectErrorStream(true).start();

@@ -102,7 +102,7 @@ public final class HostKernels {
     parts.add(Files.readString(SHIM.resolve("host.h")));
     parts.add(Files.readString(SHIM.resolve("host.cpp")));
     for (KernelSource s : sources()) parts.add(s.path() + s.kernels() + s.text());
-    for (KernelSource.Header h : KernelSource.headers()) parts.add(h.text());
+    parts.addAll(KernelSource.headers().values());
     Path library = OUT.resolve(hash(parts) + ".so");
     if (Files.exists(library)) return library;
     Files.createDirectories(OUT);

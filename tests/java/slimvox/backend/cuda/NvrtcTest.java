@@ -11,7 +11,9 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
@@ -19,8 +21,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.driver.KernelSource;
-import slimvox.backend.cuda.libraries.CFunction;
 
 /**
  * Every kernel compiles for every kind of card, without a warning, and keeps its variables in
@@ -34,11 +36,11 @@ class NvrtcTest {
       Pattern.compile("(\\d+) bytes stack frame, (\\d+) bytes spill stores, (\\d+) bytes spill");
   private static final Pattern USED = Pattern.compile("Used (\\d+) registers");
 
-  private static CFunction create;
-  private static CFunction compile;
-  private static CFunction logSize;
-  private static CFunction log;
-  private static CFunction destroy;
+  private static NativeFunction create;
+  private static NativeFunction compile;
+  private static NativeFunction logSize;
+  private static NativeFunction log;
+  private static NativeFunction destroy;
 
   @BeforeAll
   static void load() {
@@ -47,24 +49,22 @@ class NvrtcTest {
         Files.exists(library), "no NVRTC to compile kernels with: run tests/nvrtc (24 MB)");
     SymbolLookup.libraryLookup(library.resolveSibling("libnvrtc-builtins.so.12.6"), Arena.global());
     SymbolLookup nvrtc = SymbolLookup.libraryLookup(library, Arena.global());
-    create = CFunction.find(nvrtc, "nvrtcCreateProgram", "pppipp");
-    compile = CFunction.find(nvrtc, "nvrtcCompileProgram", "pip");
-    logSize = CFunction.find(nvrtc, "nvrtcGetProgramLogSize", "pp");
-    log = CFunction.find(nvrtc, "nvrtcGetProgramLog", "pp");
-    destroy = CFunction.find(nvrtc, "nvrtcDestroyProgram", "p");
+    create = NativeFunction.find(nvrtc, "nvrtcCreateProgram", 6);
+    compile = NativeFunction.find(nvrtc, "nvrtcCompileProgram", 3);
+    logSize = NativeFunction.find(nvrtc, "nvrtcGetProgramLogSize", 2);
+    log = NativeFunction.find(nvrtc, "nvrtcGetProgramLog", 2);
+    destroy = NativeFunction.find(nvrtc, "nvrtcDestroyProgram", 1);
   }
 
   private record Compilation(int status, String log) {}
 
   private static Compilation compile(String path, String text, int architecture) {
     try (Arena arena = Arena.ofConfined()) {
-      List<KernelSource.Header> headers = KernelSource.headers();
+      Map<String, String> headers = KernelSource.headers();
       MemorySegment handle = arena.allocate(JAVA_LONG);
-      MemorySegment texts =
-          strings(arena, headers.stream().map(KernelSource.Header::text).toList());
-      MemorySegment names =
-          strings(arena, headers.stream().map(KernelSource.Header::name).toList());
-      int made =
+      MemorySegment texts = strings(arena, headers.values());
+      MemorySegment names = strings(arena, headers.keySet());
+      long made =
           create.call(
               handle.address(),
               arena.allocateFrom(text).address(),
@@ -72,7 +72,7 @@ class NvrtcTest {
               headers.size(),
               texts.address(),
               names.address());
-      assertEquals(0, made);
+      assertEquals(0, (int) made);
       List<String> options =
           List.of(
               "--gpu-architecture=sm_" + architecture,
@@ -80,7 +80,7 @@ class NvrtcTest {
               "--fmad=false",
               "--ptxas-options=-v");
       long program = handle.get(JAVA_LONG, 0);
-      int status = compile.call(program, options.size(), strings(arena, options).address());
+      int status = (int) compile.call(program, options.size(), strings(arena, options).address());
       MemorySegment size = arena.allocate(JAVA_LONG);
       logSize.call(program, size.address());
       MemorySegment buffer = arena.allocate(size.get(JAVA_LONG, 0));
@@ -90,11 +90,10 @@ class NvrtcTest {
     }
   }
 
-  private static MemorySegment strings(Arena arena, List<String> values) {
+  private static MemorySegment strings(Arena arena, Collection<String> values) {
     MemorySegment array = arena.allocate(ADDRESS, values.size());
-    for (int i = 0; i < values.size(); i++) {
-      array.setAtIndex(ADDRESS, i, arena.allocateFrom(values.get(i)));
-    }
+    int i = 0;
+    for (String value : values) array.setAtIndex(ADDRESS, i++, arena.allocateFrom(value));
     return array;
   }
 

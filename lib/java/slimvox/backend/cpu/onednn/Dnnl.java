@@ -12,7 +12,7 @@ import java.lang.invoke.MethodHandle;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.dnnl.global.dnnl;
-import slimvox.backend.cpu.NativeFunction;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.SystemMemory;
 
@@ -71,6 +71,28 @@ final class Dnnl {
     return NativeFunction.find(NativeLibraries.load().oneDnn(), name, arguments);
   }
 
+  /**
+   * Calls a function that returns a status.
+   *
+   * @throws slimvox.backend.OutOfDeviceMemoryException if the library ran out of memory
+   * @throws IllegalStateException if it is not 0, success, for another reason
+   */
+  private static void run(NativeFunction function, long... arguments) {
+    int status = (int) function.call(arguments);
+    String name = function.name();
+    if (status == dnnl.dnnl_out_of_memory) throw SystemMemory.outOfMemory(name + " got none");
+    if (status != 0) throw new IllegalStateException(name + " returned status " + status);
+  }
+
+  /** Calls a function that leaves the address of a new object in its first argument. */
+  private static long create(NativeFunction function, long... otherArguments) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment object = arena.allocate(JAVA_LONG);
+      run(function, NativeFunction.with(object.address(), otherArguments));
+      return object.get(JAVA_LONG, 0);
+    }
+  }
+
   /** The library's version, for example {@code 3.11.0}. */
   static String version() {
     // struct dnnl_version_t begins with major, minor, patch (int).
@@ -84,13 +106,13 @@ final class Dnnl {
 
   /** The engine of the CPU. */
   static long engine() {
-    return ENGINE.create(dnnl.dnnl_cpu, 0);
+    return create(ENGINE, dnnl.dnnl_cpu, 0);
   }
 
   /** An in-order stream; on the CPU each call returns when its work is done. */
   static long stream(long engine) {
     int inOrder = 1;
-    return STREAM.create(engine, inOrder);
+    return create(STREAM, engine, inOrder);
   }
 
   // ---- memory
@@ -103,15 +125,15 @@ final class Dnnl {
   /** Describes a tensor of another type in the layout {@code tag}. */
   static long descriptor(int type, int tag, long[] lengths) {
     try (Arena arena = Arena.ofConfined()) {
-      return TAGGED.create(lengths.length, array(arena, lengths), type, tag);
+      return create(TAGGED, lengths.length, array(arena, lengths), type, tag);
     }
   }
 
   /** Describes a tensor by its lengths and its strides in elements. */
   static long strided(long[] lengths, long[] strides) {
     try (Arena arena = Arena.ofConfined()) {
-      return STRIDED.create(
-          lengths.length, array(arena, lengths), dnnl.dnnl_f32, array(arena, strides));
+      return create(
+          STRIDED, lengths.length, array(arena, lengths), dnnl.dnnl_f32, array(arena, strides));
     }
   }
 
@@ -127,29 +149,29 @@ final class Dnnl {
 
   /** A memory object whose data {@link #setData} is to name. */
   static long memory(long engine, long descriptor) {
-    return MEMORY.create(descriptor, engine, 0);
+    return create(MEMORY, descriptor, engine, 0);
   }
 
   /** Says where the data of a memory object are. */
   static void setData(long memory, long address) {
-    SET_DATA.run(memory, address);
+    run(SET_DATA, memory, address);
   }
 
   /**
    * The attributes of our primitives: the caller gives the scratch pad; add to the result, or not.
    */
   static long attributes(boolean accumulate) {
-    long attributes = ATTRIBUTES.create();
-    SET_SCRATCHPAD_MODE.run(attributes, dnnl.dnnl_scratchpad_mode_user);
+    long attributes = create(ATTRIBUTES);
+    run(SET_SCRATCHPAD_MODE, attributes, dnnl.dnnl_scratchpad_mode_user);
     if (accumulate) {
-      long postOps = POST_OPS.create();
+      long postOps = create(POST_OPS);
       try {
         int status = (int) APPEND_SUM.invokeExact(postOps, 1f, 0, dnnl.dnnl_data_type_undef);
         if (status != 0) throw new IllegalStateException("status " + status);
       } catch (Throwable e) {
         throw new IllegalStateException("dnnl_post_ops_append_sum: " + e.getMessage(), e);
       }
-      SET_POST_OPS.run(attributes, postOps);
+      run(SET_POST_OPS, attributes, postOps);
       destroy("post_ops", postOps);
     }
     return attributes;
@@ -162,7 +184,8 @@ final class Dnnl {
       long engine, long x, long weight, long y, long[] strides, long[] padding, long attributes) {
     try (Arena arena = Arena.ofConfined()) {
       long pad = array(arena, padding);
-      return CONVOLUTION.create(
+      return create(
+          CONVOLUTION,
           engine,
           dnnl.dnnl_forward_training,
           dnnl.dnnl_convolution_direct,
@@ -190,7 +213,8 @@ final class Dnnl {
       long attributes) {
     try (Arena arena = Arena.ofConfined()) {
       long pad = array(arena, padding);
-      return CONVOLUTION_BACKWARD_DATA.create(
+      return create(
+          CONVOLUTION_BACKWARD_DATA,
           engine,
           dnnl.dnnl_convolution_direct,
           dx,
@@ -217,7 +241,8 @@ final class Dnnl {
       long attributes) {
     try (Arena arena = Arena.ofConfined()) {
       long pad = array(arena, padding);
-      return CONVOLUTION_BACKWARD_WEIGHT.create(
+      return create(
+          CONVOLUTION_BACKWARD_WEIGHT,
           engine,
           dnnl.dnnl_convolution_direct,
           x,
@@ -235,19 +260,19 @@ final class Dnnl {
 
   /** Describes c = a b. */
   static long matmul(long engine, long a, long b, long c, long attributes) {
-    return MATMUL.create(engine, a, b, 0, c, attributes);
+    return create(MATMUL, engine, a, b, 0, c, attributes);
   }
 
   /** Describes a copy from one layout into another. */
   static long reorder(long engine, long from, long to, long attributes) {
-    return REORDER.create(from, engine, to, engine, attributes);
+    return create(REORDER, from, engine, to, engine, attributes);
   }
 
   /** The name of the implementation that the library chose. */
   static String implementation(long primitiveDescriptor) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment name = arena.allocate(JAVA_LONG);
-      QUERY.run(primitiveDescriptor, dnnl.dnnl_query_impl_info_str, 0, name.address());
+      run(QUERY, primitiveDescriptor, dnnl.dnnl_query_impl_info_str, 0, name.address());
       return MemorySegment.ofAddress(name.get(JAVA_LONG, 0)).reinterpret(256).getString(0);
     }
   }
@@ -262,17 +287,17 @@ final class Dnnl {
   /** Generates the code. */
   static long primitive(long primitiveDescriptor) {
     SystemMemory.requireRoomForCode();
-    return PRIMITIVE.create(primitiveDescriptor);
+    return create(PRIMITIVE, primitiveDescriptor);
   }
 
   /** Runs a primitive on an array of {@code dnnl_exec_arg_t}. */
   static void execute(long primitive, long stream, int count, long arguments) {
-    EXECUTE.run(primitive, stream, count, arguments);
+    run(EXECUTE, primitive, stream, count, arguments);
   }
 
   /** Ends an object, {@code dnnl_KIND_destroy}. */
   static void destroy(String kind, long object) {
-    DESTROY.computeIfAbsent(kind, k -> function("dnnl_" + k + "_destroy", 1)).run(object);
+    run(DESTROY.computeIfAbsent(kind, k -> function("dnnl_" + k + "_destroy", 1)), object);
   }
 
   private static long array(Arena arena, long... values) {

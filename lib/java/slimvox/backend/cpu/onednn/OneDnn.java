@@ -8,8 +8,8 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.Tensor;
-import slimvox.backend.cpu.NativeFunction;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
 

@@ -7,10 +7,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import slimvox.backend.cuda.libraries.CFunction;
+import java.util.stream.IntStream;
+import slimvox.backend.NativeFunction;
 
 /**
  * What the driver says about itself and its cards, asked before any of JCuda's code is loaded: that
@@ -52,6 +52,10 @@ public record Driver(int version, List<Card> cards, String problem) {
 
   /** {@code 12.6}. */
   public String versionText() {
+    return text(version);
+  }
+
+  private static String text(int version) {
     return version / 1000 + "." + version % 1000 / 10;
   }
 
@@ -74,27 +78,34 @@ public record Driver(int version, List<Card> cards, String problem) {
   }
 
   private record Questions(SymbolLookup library, Arena arena) {
-    public Driver ask() {
+    private int call(String function, long... arguments) {
+      return (int) NativeFunction.find(library, function, arguments.length).call(arguments);
+    }
+
+    /** What a function leaves where its first argument points to. */
+    private long number(String function, long... more) {
       MemorySegment number = arena.allocate(JAVA_LONG);
-      int status = CFunction.find(library, "cuInit", "i").call(0);
-      CFunction.find(library, "cuDriverGetVersion", "p").call(number.address());
-      int version = number.get(JAVA_INT, 0);
+      call(function, NativeFunction.with(number.address(), more));
+      return number.get(JAVA_LONG, 0);
+    }
+
+    Driver ask() {
+      int status = call("cuInit", 0);
+      int version = (int) number("cuDriverGetVersion");
       if (status != 0) return refused(version, "cuInit", status);
       if (version < OLDEST) {
-        String text = version / 1000 + "." + version % 1000 / 10;
         return new Driver(
             version,
             List.of(),
-            "the NVIDIA driver is too old: it supports CUDA "
-                + text
-                + ", SlimVox needs 12.0; install driver 525.60 or newer");
+            ("the NVIDIA driver is too old: it supports CUDA %s, SlimVox needs 12.0; install driver"
+                    + " 525.60 or newer")
+                .formatted(text(version)));
       }
-      status = CFunction.find(library, "cuDeviceGetCount", "p").call(number.address());
+      MemorySegment count = arena.allocate(JAVA_INT);
+      status = call("cuDeviceGetCount", count.address());
       if (status != 0) return refused(version, "cuDeviceGetCount", status);
-      List<Card> cards = new ArrayList<>();
-      int count = number.get(JAVA_INT, 0);
-      for (int i = 0; i < count; i++) cards.add(card(i, number));
-      return new Driver(version, List.copyOf(cards), problem(cards));
+      List<Card> cards = IntStream.range(0, count.get(JAVA_INT, 0)).mapToObj(this::card).toList();
+      return new Driver(version, cards, problem(cards));
     }
 
     private static String problem(List<Card> cards) {
@@ -107,45 +118,34 @@ public record Driver(int version, List<Card> cards, String problem) {
           .formatted(c.name(), c.capability() / 10, c.capability() % 10);
     }
 
-    private Card card(int ordinal, MemorySegment number) {
-      CFunction.find(library, "cuDeviceGet", "pi").call(number.address(), ordinal);
-      int device = number.get(JAVA_INT, 0);
+    private Card card(int ordinal) {
+      long device = number("cuDeviceGet", ordinal);
       MemorySegment name = arena.allocate(256);
-      CFunction.find(library, "cuDeviceGetName", "pii").call(name.address(), 255, device);
-      int major = attribute(number, COMPUTE_CAPABILITY_MAJOR, device);
-      int minor = attribute(number, COMPUTE_CAPABILITY_MINOR, device);
-      int processors = attribute(number, MULTIPROCESSORS, device);
-      number.set(JAVA_LONG, 0, 0);
-      CFunction.find(library, "cuDeviceTotalMem_v2", "pi").call(number.address(), device);
+      call("cuDeviceGetName", name.address(), 255, device);
+      long major = number("cuDeviceGetAttribute", COMPUTE_CAPABILITY_MAJOR, device);
+      long minor = number("cuDeviceGetAttribute", COMPUTE_CAPABILITY_MINOR, device);
+      long processors = number("cuDeviceGetAttribute", MULTIPROCESSORS, device);
+      long bytes = number("cuDeviceTotalMem_v2", device);
       return new Card(
-          ordinal, name.getString(0), 10 * major + minor, processors, number.get(JAVA_LONG, 0));
-    }
-
-    private int attribute(MemorySegment number, int attribute, int device) {
-      number.set(JAVA_LONG, 0, 0);
-      CFunction.find(library, "cuDeviceGetAttribute", "pii")
-          .call(number.address(), attribute, device);
-      return number.get(JAVA_INT, 0);
+          ordinal, name.getString(0), (int) (10 * major + minor), (int) processors, bytes);
     }
 
     private Driver refused(int version, String function, int status) {
-      String name = errorName(status);
       String advice =
           switch (status) {
             case 100 -> "no card is visible; is CUDA_VISIBLE_DEVICES set to hide it?";
             case 803, 804 -> "the driver's parts are of different versions; restart the machine";
             default -> "does nvidia-smi work?";
           };
-      return new Driver(
-          version,
-          List.of(),
-          "the NVIDIA driver refuses (%s: %s); %s".formatted(function, name, advice));
+      String problem =
+          "the NVIDIA driver refuses (%s: %s); %s".formatted(function, errorName(status), advice);
+      return new Driver(version, List.of(), problem);
     }
 
     @SuppressWarnings("restricted") // the driver's own text
     private String errorName(int status) {
       MemorySegment text = arena.allocate(ADDRESS);
-      int answer = CFunction.find(library, "cuGetErrorName", "ip").call(status, text.address());
+      int answer = call("cuGetErrorName", status, text.address());
       MemorySegment name = text.get(ADDRESS, 0);
       if (answer != 0 || name.address() == 0) return "error " + status;
       return name.reinterpret(128).getString(0);

@@ -2,6 +2,7 @@ package slimvox.backend.cuda.driver;
 
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import jcuda.nvrtc.JNvrtc;
 import jcuda.nvrtc.nvrtcProgram;
@@ -16,28 +17,25 @@ import slimvox.backend.DeviceException;
  * translates.
  */
 final class KernelCompiler {
-  private final List<KernelSource.Header> headers;
-  private final int capability;
   private final boolean known;
+  private final String architecture;
   private final String version;
 
   /**
    * The compiler for one kind of card.
    *
    * @param capability its compute capability, 10 major + minor
-   * @param headers what the sources may include
    */
-  KernelCompiler(int capability, List<KernelSource.Header> headers) {
-    this.headers = headers;
+  KernelCompiler(int capability) {
     int[] count = new int[1];
     check(JNvrtc.nvrtcGetNumSupportedArchs(count), "nvrtcGetNumSupportedArchs");
     int[] supported = new int[count[0]];
     check(JNvrtc.nvrtcGetSupportedArchs(supported), "nvrtcGetSupportedArchs");
     int best = 0;
     for (int each : supported) if (each <= capability) best = Math.max(best, each);
-    this.capability = best;
     // Code runs on cards of the same major version and at least the same minor.
     this.known = best / 10 == capability / 10;
+    this.architecture = (known ? "sm_" : "compute_") + best;
     int[] major = new int[1];
     int[] minor = new int[1];
     check(JNvrtc.nvrtcVersion(major, minor), "nvrtcVersion");
@@ -54,7 +52,6 @@ final class KernelCompiler {
    * nowhere else: the same bits from every version of the compiler, and the processor's.
    */
   List<String> options() {
-    String architecture = (known ? "sm_" : "compute_") + capability;
     return List.of("--gpu-architecture=" + architecture, "--std=c++17", "--fmad=false");
   }
 
@@ -62,9 +59,8 @@ final class KernelCompiler {
   byte[] key(KernelSource source) {
     StringBuilder key = new StringBuilder("nvrtc ").append(version).append('\n');
     options().forEach(o -> key.append(o).append('\n'));
-    for (KernelSource.Header h : headers) {
-      key.append(h.name()).append('\0').append(h.text()).append('\0');
-    }
+    KernelSource.headers()
+        .forEach((name, text) -> key.append(name).append('\0').append(text).append('\0'));
     key.append(source.path()).append('\0').append(source.text());
     return key.toString().getBytes(StandardCharsets.UTF_8);
   }
@@ -72,7 +68,7 @@ final class KernelCompiler {
   /** What a file of the code is called: {@code convolution-sm_86}. */
   String name(KernelSource source) {
     String file = source.path().substring(source.path().lastIndexOf('/') + 1);
-    return file.replace(".cu", "") + "-" + (known ? "sm_" : "compute_") + capability;
+    return file.replace(".cu", "") + "-" + architecture;
   }
 
   /**
@@ -82,14 +78,15 @@ final class KernelCompiler {
    */
   byte[] compile(KernelSource source) {
     nvrtcProgram program = new nvrtcProgram();
+    Map<String, String> headers = KernelSource.headers();
     check(
         JNvrtc.nvrtcCreateProgram(
             program,
             source.text(),
             source.path(),
             headers.size(),
-            headers.stream().map(KernelSource.Header::text).toArray(String[]::new),
-            headers.stream().map(KernelSource.Header::name).toArray(String[]::new)),
+            headers.values().toArray(String[]::new),
+            headers.keySet().toArray(String[]::new)),
         "nvrtcCreateProgram");
     try {
       String[] options = options().toArray(String[]::new);

@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -38,29 +40,42 @@ public record KernelSource(String path, String text, List<String> kernels) {
           "convolution_weight.cu",
           "grouped.cu",
           "packed.cu");
-  private static final List<String> HEADERS = List.of("common.cuh", "tensor.cuh", "tile.cuh");
   private static final Pattern KERNEL =
       Pattern.compile(
           "extern \"C\" __global__ void\\s+(?:__launch_bounds__\\([^)]*\\)\\s*)?(\\w+)\\(");
+  private static final List<KernelSource> SOURCES =
+      FILES.stream().map(f -> of("lib/cuda/" + f, text(f))).toList();
+  private static final SortedMap<String, String> HEADERS = new TreeMap<>();
+  private static final Map<String, KernelSource> BY_KERNEL = new HashMap<>();
 
-  /** A file that kernels include by its name. */
-  public record Header(String name, String text) {}
+  static {
+    for (String name : List.of("common.cuh", "tensor.cuh", "tile.cuh")) {
+      HEADERS.put(name, text(name));
+    }
+    for (KernelSource source : SOURCES) {
+      for (String kernel : source.kernels()) {
+        if (BY_KERNEL.put(kernel, source) != null) {
+          throw new IllegalStateException("two kernels are called " + kernel);
+        }
+      }
+    }
+  }
 
   /** All files, in a fixed order. */
   public static List<KernelSource> all() {
-    return Loaded.SOURCES;
+    return SOURCES;
   }
 
   /** The file that a kernel is in. */
   public static KernelSource of(String kernel) {
-    KernelSource source = Loaded.BY_KERNEL.get(kernel);
+    KernelSource source = BY_KERNEL.get(kernel);
     if (source == null) throw new IllegalArgumentException("no kernel '" + kernel + "'");
     return source;
   }
 
-  /** What the files may include, whole, in a fixed order. */
-  public static List<Header> headers() {
-    return Loaded.HEADERS;
+  /** What the files may include: the texts by their names, in a fixed order. */
+  public static SortedMap<String, String> headers() {
+    return HEADERS;
   }
 
   /** A source with the kernels that its text has. */
@@ -91,25 +106,6 @@ public record KernelSource(String path, String text, List<String> kernels) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException("cuda/" + file, e);
-    }
-  }
-
-  /** Read when first needed. */
-  private static final class Loaded {
-    static final List<KernelSource> SOURCES =
-        FILES.stream().map(f -> of("lib/cuda/" + f, text(f))).toList();
-    static final List<Header> HEADERS =
-        KernelSource.HEADERS.stream().map(h -> new Header(h, text(h))).toList();
-    static final Map<String, KernelSource> BY_KERNEL = new HashMap<>();
-
-    static {
-      for (KernelSource source : SOURCES) {
-        for (String kernel : source.kernels()) {
-          if (BY_KERNEL.put(kernel, source) != null) {
-            throw new IllegalStateException("two kernels are called " + kernel);
-          }
-        }
-      }
     }
   }
 }

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
@@ -54,11 +55,9 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
   /**
    * Loads all kernels, compiling those that the cache does not have.
    *
-   * @param progress is told the name of a source before it is compiled, which takes half a second
    * @throws DeviceException if a kernel does not compile: file, line and reason
    */
-  NvrtcLauncher(
-      CudaContext context, KernelCompiler compiler, CacheFolder cache, List<KernelSource> sources) {
+  NvrtcLauncher(CudaContext context, KernelCompiler compiler, List<KernelSource> sources) {
     this.context = context;
     MemorySegment addresses = arena.allocate(8L * MOST_ARGUMENTS, 16);
     for (int i = 0; i < MOST_ARGUMENTS; i++) {
@@ -67,21 +66,14 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
     parameters = new HostAddress(addresses);
     KernelCache compiled;
     try {
-      compiled = new KernelCache(cache.folder("cuda"));
+      compiled = new KernelCache(CacheFolder.of("cuda"));
     } catch (IOException e) {
       throw new DeviceException("no folder for compiled kernels: " + e.getMessage(), e);
     }
     context.enter();
     // The compiler works on several sources at once; most of the time none is missing.
-    Map<KernelSource, byte[]> code = new HashMap<>();
-    sources.parallelStream()
-        .forEach(
-            s -> {
-              byte[] c = code(compiled, compiler, s);
-              synchronized (code) {
-                code.put(s, c);
-              }
-            });
+    Map<KernelSource, byte[]> code = new ConcurrentHashMap<>();
+    sources.parallelStream().forEach(s -> code.put(s, code(compiled, compiler, s)));
     for (KernelSource source : sources) load(source, code.get(source), compiled, compiler);
   }
 

@@ -23,13 +23,13 @@ import slimvox.backend.cuda.libraries.Library;
  */
 public final class OpenCard implements Hardware {
   private final CudaContext context;
-  private final CardMemory memory;
-  private final NvrtcLauncher launcher;
-  private final CublasProducts cublas;
-  private final Cudnn cudnn;
   private final CardUse use;
   private final long contextBytes;
   private final String description;
+  private CardMemory memory; // null: not opened yet, or not used
+  private NvrtcLauncher launcher;
+  private CublasProducts cublas;
+  private Cudnn cudnn;
   private boolean closed;
 
   /**
@@ -41,21 +41,15 @@ public final class OpenCard implements Hardware {
   public OpenCard(
       CudaLibraries libraries,
       Driver driver,
-      CacheFolder cache,
       List<KernelSource> sources,
-      List<KernelSource.Header> headers,
       boolean tf32,
       CudnnFound cudnnFound) {
-    Bindings.load(libraries, cache);
+    Bindings.load(libraries);
     context = new CudaContext(driver.card());
-    CardMemory memory = null;
-    NvrtcLauncher launcher = null;
-    CublasProducts cublas = null;
-    Cudnn cudnn = null;
     try {
-      KernelCompiler compiler = new KernelCompiler(driver.card().capability(), headers);
+      KernelCompiler compiler = new KernelCompiler(driver.card().capability());
       memory = new CardMemory(context);
-      launcher = new NvrtcLauncher(context, compiler, cache, sources);
+      launcher = new NvrtcLauncher(context, compiler, sources);
       if (libraries.has(Library.CUBLAS)) cublas = new CublasProducts(context, tf32);
       String convolutions = "";
       if (cudnnFound.library() != null) {
@@ -78,13 +72,9 @@ public final class OpenCard implements Hardware {
                       : "cuBLAS " + cublas.version(),
                   convolutions,
                   tf32 ? ", TF32" : "");
-      this.memory = memory;
-      this.launcher = launcher;
-      this.cublas = cublas;
-      this.cudnn = cudnn;
       contextBytes = driverBytes();
     } catch (RuntimeException | Error e) {
-      close(memory, launcher, cublas, cudnn);
+      close();
       throw e;
     }
   }
@@ -156,11 +146,6 @@ public final class OpenCard implements Hardware {
   public void close() {
     if (closed) return;
     closed = true;
-    close(memory, launcher, cublas, cudnn);
-  }
-
-  private void close(
-      CardMemory memory, NvrtcLauncher launcher, CublasProducts cublas, Cudnn cudnn) {
     context.settle();
     if (cudnn != null) cudnn.close();
     if (cublas != null) cublas.close();

@@ -4,13 +4,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
 import jcuda.nvrtc.JNvrtc;
 import slimvox.backend.cuda.driver.CacheFolder;
+import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
 
 /**
  * JCuda's native code: unpacked into the user's cache folder and loaded once.
@@ -33,12 +34,11 @@ public final class Bindings {
    *
    * @throws UnsupportedOperationException in one line, if something cannot be loaded
    */
-  public static synchronized void load(CudaLibraries libraries, CacheFolder cache) {
+  public static synchronized void load(CudaLibraries libraries) {
     if (!driver) {
       libraries.open(Library.DRIVER);
       libraries.open(Library.NVRTC);
       from(
-          cache,
           List.of("JCudaDriver", "JNvrtc"),
           () -> {
             JCudaDriver.setExceptionsEnabled(false); // codes are looked at, with the place
@@ -48,20 +48,20 @@ public final class Bindings {
     }
     if (!cublas && libraries.has(Library.CUBLAS)) {
       libraries.open(Library.CUBLAS);
-      from(cache, List.of("JCublas2"), () -> JCublas2.setExceptionsEnabled(false));
+      from(List.of("JCublas2"), () -> JCublas2.setExceptionsEnabled(false));
       cublas = true;
     }
   }
 
   /** Calls what loads the classes, with the temporary folder set to one that holds their code. */
-  private static void from(CacheFolder cache, List<String> names, Runnable load) {
+  private static void from(List<String> names, Runnable load) {
     String temporary = System.getProperty("java.io.tmpdir");
     try {
-      Path folder = cache.folder("jcuda-" + VERSION);
+      Path folder = CacheFolder.of("jcuda-" + VERSION);
       for (String name : names) unpack(name, folder);
       System.setProperty("java.io.tmpdir", folder.toString());
       load.run();
-    } catch (IOException e) {
+    } catch (IOException | InputException e) {
       throw new UnsupportedOperationException(
           "JCuda's native code cannot be unpacked (%s); is the disk full?"
               .formatted(e.getMessage()),
@@ -83,13 +83,6 @@ public final class Bindings {
     }
     Path target = folder.resolve(file);
     if (Files.isRegularFile(target) && Arrays.equals(Files.readAllBytes(target), content)) return;
-    // Renamed into place: another process may be loading it at this moment.
-    Path part = Files.createTempFile(folder, file, ".part");
-    try {
-      Files.write(part, content);
-      Files.move(part, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(part);
-    }
+    AtomicFile.write(target, content.length, out -> out.write(content));
   }
 }

@@ -4,7 +4,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -32,60 +31,57 @@ public final class CudaLibraries {
   record Found(Library library, Path file, String source) {
     @Override
     public String toString() {
-      return file == null ? library.fileName() + " (" + source + ")" : file + " (" + source + ")";
+      return (file == null ? library.fileName() : file) + " (" + source + ")";
     }
   }
 
   private final Map<Library, Found> found = new EnumMap<>(Library.class);
-  private final Map<Library, List<Path>> others = new EnumMap<>(Library.class);
+  private final Map<Library, Path> others = new EnumMap<>(Library.class); // of another version
   private final Map<Library, String> notes = new EnumMap<>(Library.class);
   private final Map<Path, String> folders;
-  private final Surroundings around;
 
-  private CudaLibraries(Surroundings around) {
-    this.around = around;
-    this.folders = SearchPath.of(around);
-    locate(Library.DRIVER);
+  private CudaLibraries(Environment environment) {
+    this.folders = SearchPath.of(environment);
+    locate(Library.DRIVER, environment);
     if (!has(Library.DRIVER)) return; // without one the rest is of no use and not worth loading
-    locate(Library.NVRTC);
-    locate(Library.CUBLAS);
-    Path cudnn = CudnnFound.file(around);
+    locate(Library.NVRTC, environment);
+    locate(Library.CUBLAS, environment);
+    Path cudnn = CudnnFound.file(environment);
     if (cudnn == null) {
-      locate(Library.CUDNN);
+      locate(Library.CUDNN, environment);
     } else {
       found.put(Library.CUDNN, new Found(Library.CUDNN, cudnn, "SLIMVOX_CUDNN"));
     }
-    locate(Library.MANAGEMENT);
+    locate(Library.MANAGEMENT, environment);
     beside(Library.NVRTC, Library.NVRTC_BUILTINS);
     beside(Library.CUBLAS, Library.CUBLAS_LT);
   }
 
   /** Looks for the libraries; loads at most what the system's loader finds. */
-  public static CudaLibraries find(Surroundings around) {
-    return new CudaLibraries(around);
+  public static CudaLibraries find(Environment environment) {
+    return new CudaLibraries(environment);
   }
 
-  private void locate(Library library) {
-    for (Map.Entry<Path, String> folder : folders.entrySet()) {
-      if (folder.getValue().equals("SLIMVOX_CUDA_PATH") && in(folder, library)) return;
-    }
-    if (around.loader().test(library.fileName())) {
+  private void locate(Library library, Environment environment) {
+    if (inFolders(library, true)) return;
+    if (environment.loader().test(library.fileName())) {
       found.put(library, new Found(library, null, "found by the system"));
-      return;
-    }
-    for (Map.Entry<Path, String> folder : folders.entrySet()) {
-      if (in(folder, library)) return;
+    } else {
+      inFolders(library, false);
     }
   }
 
-  private boolean in(Map.Entry<Path, String> folder, Library library) {
-    Path file = folder.getKey().resolve(library.fileName());
-    if (Files.isRegularFile(file)) {
-      found.put(library, new Found(library, file, folder.getValue()));
-      return true;
+  private boolean inFolders(Library library, boolean named) {
+    for (Map.Entry<Path, String> folder : folders.entrySet()) {
+      if (folder.getValue().equals(SearchPath.NAMED) != named) continue;
+      Path file = folder.getKey().resolve(library.fileName());
+      if (Files.isRegularFile(file)) {
+        found.put(library, new Found(library, file, folder.getValue()));
+        return true;
+      }
+      SearchPath.children(folder.getKey(), library.anyVersion() + "*")
+          .forEach(other -> others.putIfAbsent(library, other));
     }
-    List<Path> other = SearchPath.children(folder.getKey(), library.anyVersion() + "*");
-    if (!other.isEmpty()) others.computeIfAbsent(library, _ -> new ArrayList<>()).addAll(other);
     return false;
   }
 
@@ -93,10 +89,9 @@ public final class CudaLibraries {
   private void beside(Library library, Library companion) {
     Found with = found.get(library);
     if (with == null || with.file() == null) return;
-    List<Path> files = SearchPath.children(with.file().getParent(), companion.fileName() + "*");
-    if (!files.isEmpty()) {
-      found.put(companion, new Found(companion, files.getFirst(), with.source()));
-    }
+    SearchPath.children(with.file().getParent(), companion.fileName() + "*").stream()
+        .findFirst()
+        .ifPresent(file -> found.put(companion, new Found(companion, file, with.source())));
   }
 
   /** Whether a library was found. */
@@ -119,44 +114,39 @@ public final class CudaLibraries {
     }
     if (has(Library.NVRTC)) return null;
     String name = Library.NVRTC.fileName();
-    List<Path> other = others.getOrDefault(Library.NVRTC, List.of());
-    if (!other.isEmpty()) {
+    Path other = others.get(Library.NVRTC);
+    if (other != null) {
       return "%s not found, only another version (%s); CUDA 12's run beside it: %s"
-          .formatted(name, other.getFirst(), INSTALL);
+          .formatted(name, other, INSTALL);
     }
+    String searched =
+        folders.isEmpty()
+            ? "no folder, as there is no Python environment nor CUDA_HOME"
+            : folders.values().stream().distinct().collect(Collectors.joining(", "));
     return "%s not found (looked in %s); %s, or set SLIMVOX_CUDA_PATH to its folder"
-        .formatted(name, searched(), INSTALL);
-  }
-
-  private String searched() {
-    if (folders.isEmpty()) return "no folder, as there is no Python environment nor CUDA_HOME";
-    return folders.values().stream().distinct().collect(Collectors.joining(", "));
+        .formatted(name, searched, INSTALL);
   }
 
   /** Adds to the line of a library that was found: its version, or why it is not used. */
   void note(Library library, String text) {
-    notes.put(library, text);
+    notes.put(library, ", " + text);
   }
 
   /** One line for each library: where it is, or that it is not there. */
   public List<String> lines() {
-    List<String> lines = new ArrayList<>();
-    for (Library library :
-        List.of(Library.DRIVER, Library.NVRTC, Library.CUBLAS, Library.CUDNN, Library.MANAGEMENT)) {
-      Found place = found.get(library);
-      List<Path> other = others.getOrDefault(library, List.of());
-      if (place != null) {
-        lines.add(place + (notes.containsKey(library) ? ", " + notes.get(library) : ""));
-      } else if (library == Library.DRIVER || has(Library.DRIVER)) {
-        boolean needed = library == Library.DRIVER || library == Library.NVRTC;
-        lines.add(
-            library.fileName()
-                + " not found"
-                + (other.isEmpty() ? "" : ", only " + other.getFirst())
-                + (needed ? "" : " (optional)"));
-      }
-    }
-    return lines;
+    if (!has(Library.DRIVER)) return List.of(line(Library.DRIVER, ""));
+    return List.of(
+        line(Library.DRIVER, ""),
+        line(Library.NVRTC, ""),
+        line(Library.CUBLAS, " (optional)"),
+        line(Library.CUDNN, " (optional)"),
+        line(Library.MANAGEMENT, " (optional)"));
+  }
+
+  private String line(Library library, String needed) {
+    if (has(library)) return found.get(library) + notes.getOrDefault(library, "");
+    Path other = others.get(library);
+    return library.fileName() + " not found" + (other == null ? "" : ", only " + other) + needed;
   }
 
   /**

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import slimvox.backend.Convolution;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.driver.CardStream;
 
 /**
@@ -112,11 +113,6 @@ public final class Cudnn implements AutoCloseable {
     }
   }
 
-  /** {@code 9.10.2}. */
-  String version() {
-    return library.version();
-  }
-
   private long created(String function) {
     try (Arena own = Arena.ofConfined()) {
       MemorySegment made = own.allocate(JAVA_LONG);
@@ -152,9 +148,10 @@ public final class Cudnn implements AutoCloseable {
     }
   }
 
-  private long descriptor(List<Descriptor> made, String kind) {
+  private long descriptor(List<Descriptor> made, String kind, String set, long... values) {
     long address = created("cudnnCreate" + kind + "Descriptor");
     made.add(new Descriptor(kind, address));
+    library.check(set, NativeFunction.with(address, values));
     return address;
   }
 
@@ -163,38 +160,37 @@ public final class Cudnn implements AutoCloseable {
   }
 
   private long activation(List<Descriptor> made, int n, int height, int width, int channels) {
-    long d = descriptor(made, "Tensor");
-    library.check("cudnnSetTensor4dDescriptor", d, NHWC, FLOAT, n, channels, height, width);
-    return d;
+    String set = "cudnnSetTensor4dDescriptor";
+    return descriptor(made, "Tensor", set, NHWC, FLOAT, n, channels, height, width);
   }
 
   private long weight(List<Descriptor> made, Convolution g) {
-    long d = descriptor(made, "Filter");
-    library.check(
+    return descriptor(
+        made,
+        "Filter",
         "cudnnSetFilter4dDescriptor",
-        d,
         FLOAT,
         NHWC,
         g.outChannels(),
         g.inChannels() / g.groups(),
         g.kernelHeight(),
         g.kernelWidth());
-    return d;
   }
 
   private long convolution(List<Descriptor> made, Convolution g) {
-    long d = descriptor(made, "Convolution");
-    library.check(
-        "cudnnSetConvolution2dDescriptor",
-        d,
-        g.padHeight(),
-        g.padWidth(),
-        g.strideHeight(),
-        g.strideWidth(),
-        1,
-        1,
-        CROSS_CORRELATION,
-        FLOAT);
+    long d =
+        descriptor(
+            made,
+            "Convolution",
+            "cudnnSetConvolution2dDescriptor",
+            g.padHeight(),
+            g.padWidth(),
+            g.strideHeight(),
+            g.strideWidth(),
+            1,
+            1,
+            CROSS_CORRELATION,
+            FLOAT);
     library.check("cudnnSetConvolutionGroupCount", d, g.groups());
     library.check("cudnnSetConvolutionMathType", d, tf32 ? DEFAULT_MATH : FMA_MATH);
     return d;
@@ -228,17 +224,8 @@ public final class Cudnn implements AutoCloseable {
         }
         // The same algorithm stands in the list once for each precision.
         library.check("cudnnSetConvolutionMathType", convolution, tf32 ? math : FMA_MATH);
-        int status =
-            library.call(
-                pass.workspaceSize(),
-                handle,
-                first,
-                second,
-                convolution,
-                result,
-                algorithm,
-                number.address());
-        if (status != 0) continue;
+        long[] asked = {handle, first, second, convolution, result, algorithm, number.address()};
+        if (library.call(pass.workspaceSize(), asked) != 0) continue;
         long bytes = number.get(JAVA_LONG, 0);
         if (bytes <= limit) {
           return new CudnnPlan(pass, first, second, convolution, result, algorithm, bytes);

@@ -17,6 +17,7 @@ public record CudnnFound(CudnnLibrary library, long workspace) {
   /** Our own kernels do all convolutions. */
   public static final CudnnFound NONE = new CudnnFound(null, 0);
 
+  private static final String VARIABLE = "SLIMVOX_CUDNN";
   private static final long WORKSPACE = 16L << 20;
 
   /**
@@ -25,11 +26,10 @@ public record CudnnFound(CudnnLibrary library, long workspace) {
    *
    * @throws InputException if {@code SLIMVOX_CUDNN} is none of the above
    */
-  public static CudnnFound of(CudaLibraries libraries, Surroundings around) {
-    String setting = setting(around);
-    long workspace = workspace(setting);
+  public static CudnnFound of(CudaLibraries libraries, Environment environment) {
+    long workspace = limit(environment);
     if (!libraries.has(Library.CUDNN)) return NONE;
-    if (setting.equals("off")) {
+    if (environment.get(VARIABLE).equals("off")) {
       libraries.note(Library.CUDNN, "not used: SLIMVOX_CUDNN is off");
       return NONE;
     }
@@ -48,8 +48,8 @@ public record CudnnFound(CudnnLibrary library, long workspace) {
    *
    * @throws InputException if there is no such file
    */
-  static Path file(Surroundings around) {
-    String setting = setting(around);
+  static Path file(Environment environment) {
+    String setting = environment.get(VARIABLE);
     if (!setting.contains("/")) return null;
     Path file = Path.of(setting);
     if (Files.isRegularFile(file)) return file;
@@ -57,25 +57,16 @@ public record CudnnFound(CudnnLibrary library, long workspace) {
   }
 
   /** The most bytes that one of its algorithms may need. */
-  public static long limit(Surroundings around) {
-    return workspace(setting(around));
-  }
-
-  private static String setting(Surroundings around) {
-    return around.environment().getOrDefault("SLIMVOX_CUDNN", "").strip();
-  }
-
-  private static long workspace(String setting) {
-    if (setting.isEmpty() || setting.equals("on") || setting.equals("off")) return WORKSPACE;
-    if (setting.contains("/")) return WORKSPACE;
+  public static long limit(Environment environment) {
+    String setting = environment.get(VARIABLE);
+    if (setting.matches("|on|off|.*/.*")) return WORKSPACE;
     try {
       return MemoryBudget.parse(setting).bytes();
     } catch (IllegalArgumentException e) {
       throw new InputException(
-          "SLIMVOX_CUDNN is '"
-              + setting
-              + "'; set it to off, on, the library's file or the most bytes of a workspace, as in"
-              + " 64MiB",
+          ("SLIMVOX_CUDNN is '%s'; set it to off, on, the library's file or the most bytes of a"
+                  + " workspace, as in 64MiB")
+              .formatted(setting),
           e);
     }
   }

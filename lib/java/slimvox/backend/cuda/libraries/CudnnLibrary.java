@@ -6,7 +6,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import slimvox.backend.NativeFunction;
 
 /**
  * The functions of cuDNN 9 that convolutions need. Version, errors' names and descriptors can be
@@ -21,10 +23,10 @@ public final class CudnnLibrary {
 
   private static final int MAJOR = 9;
   private static final int TEXT_BYTES = 1024;
+  private static final int MOST_ARGUMENTS = 13;
 
-  private final Map<String, CFunction> functions = new HashMap<>();
-  private final CFunction errorName;
-  private final CFunction lastError;
+  private final SymbolLookup library;
+  private final Map<String, NativeFunction> functions = new HashMap<>();
   private final String version;
 
   /**
@@ -33,36 +35,40 @@ public final class CudnnLibrary {
    * @throws UnsupportedOperationException in one line, if it is of another version or lacks one
    */
   public CudnnLibrary(SymbolLookup library) {
-    long number = CFunction.find(library, "cudnnGetVersion", 'p', "").callLong();
+    this.library = library;
+    long number = function("cudnnGetVersion").call();
     version = text(number);
     if (number / 10000 != MAJOR) {
       throw new UnsupportedOperationException(
           "it is cuDNN %s, SlimVox uses %d: %s".formatted(version, MAJOR, INSTALL));
     }
-    errorName = CFunction.find(library, "cudnnGetErrorString", 'p', "i");
-    lastError = CFunction.find(library, "cudnnGetLastErrorString", 'v', "pp");
-    add(library, "cudnnCreate", "p");
-    add(library, "cudnnDestroy", "p");
-    add(library, "cudnnSetStream", "pp");
-    for (String kind : new String[] {"Tensor", "Filter", "Convolution"}) {
-      add(library, "cudnnCreate" + kind + "Descriptor", "p");
-      add(library, "cudnnDestroy" + kind + "Descriptor", "p");
+    for (String name :
+        List.of(
+            "cudnnGetErrorString",
+            "cudnnGetLastErrorString",
+            "cudnnCreate",
+            "cudnnDestroy",
+            "cudnnSetStream",
+            "cudnnSetTensor4dDescriptor",
+            "cudnnSetFilter4dDescriptor",
+            "cudnnSetConvolution2dDescriptor",
+            "cudnnSetConvolutionMathType",
+            "cudnnSetConvolutionGroupCount")) {
+      function(name);
     }
-    add(library, "cudnnSetTensor4dDescriptor", "piiiiii");
-    add(library, "cudnnSetFilter4dDescriptor", "piiiiii");
-    add(library, "cudnnSetConvolution2dDescriptor", "piiiiiiii");
-    add(library, "cudnnSetConvolutionMathType", "pi");
-    add(library, "cudnnSetConvolutionGroupCount", "pi");
-    add(library, "cudnnGetConvolution2dForwardOutputDim", "ppppppp");
+    for (String kind : List.of("Tensor", "Filter", "Convolution")) {
+      function("cudnnCreate" + kind + "Descriptor");
+      function("cudnnDestroy" + kind + "Descriptor");
+    }
     for (Cudnn.Pass pass : Cudnn.Pass.values()) {
-      add(library, pass.algorithms(), "pppppipp");
-      add(library, pass.workspaceSize(), "pppppip");
-      add(library, pass.function(), "pppppppippppp");
+      function(pass.algorithms());
+      function(pass.workspaceSize());
+      function(pass.function());
     }
   }
 
-  private void add(SymbolLookup library, String name, String arguments) {
-    functions.put(name, CFunction.find(library, name, arguments));
+  private NativeFunction function(String name) {
+    return functions.computeIfAbsent(name, n -> NativeFunction.find(library, n, MOST_ARGUMENTS));
   }
 
   /** 91002 is 9.10.2; before 9, 8907 was 8.9.7. */
@@ -77,9 +83,9 @@ public final class CudnnLibrary {
     return version;
   }
 
-  /** Calls a function; arguments are {@link Long} or {@link Integer} as in C. */
-  int call(String function, Object... arguments) {
-    return functions.get(function).call(arguments);
+  /** Calls a function and returns its status. */
+  int call(String function, long... arguments) {
+    return (int) function(function).call(arguments);
   }
 
   /**
@@ -87,20 +93,18 @@ public final class CudnnLibrary {
    *
    * @throws CudnnFailure if it does not, with cuDNN's name of the error and its own explanation
    */
-  void check(String function, Object... arguments) {
+  void check(String function, long... arguments) {
     int status = call(function, arguments);
     if (status == 0) return;
     String explanation = lastError();
     throw new CudnnFailure(
         status,
-        "%s: %s%s"
-            .formatted(
-                function, name(status), explanation.isEmpty() ? "" : " (" + explanation + ")"));
+        function + ": " + name(status) + (explanation.isEmpty() ? "" : " (" + explanation + ")"));
   }
 
   @SuppressWarnings("restricted") // a string of the library's
   private String name(int status) {
-    long address = errorName.callLong(status);
+    long address = function("cudnnGetErrorString").call(status);
     if (address == 0) return "error " + status;
     return MemorySegment.ofAddress(address).reinterpret(TEXT_BYTES).getString(0);
   }
@@ -109,7 +113,7 @@ public final class CudnnLibrary {
   private String lastError() {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment text = arena.allocate(TEXT_BYTES);
-      lastError.run(text.address(), (long) TEXT_BYTES);
+      function("cudnnGetLastErrorString").call(text.address(), TEXT_BYTES);
       text.set(JAVA_BYTE, TEXT_BYTES - 1, (byte) 0);
       return text.getString(0).lines().map(String::strip).findFirst().orElse("");
     }

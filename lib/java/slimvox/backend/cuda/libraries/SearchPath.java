@@ -1,7 +1,7 @@
 package slimvox.backend.cuda.libraries;
 
-import java.io.File;
 import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,6 +21,11 @@ import java.util.Map;
  * NVIDIA's wheels put them, or, in conda, in {@code lib}.
  */
 final class SearchPath {
+  /**
+   * The variable that names folders of libraries, toolkits or Pythons, and what they are called.
+   */
+  static final String NAMED = "SLIMVOX_CUDA_PATH";
+
   private static final List<String> DISTRIBUTION =
       List.of(
           "/usr/lib/x86_64-linux-gnu",
@@ -29,94 +34,70 @@ final class SearchPath {
           "/usr/local/nvidia/lib64",
           "/usr/local/nvidia/lib");
 
-  private final Surroundings around;
   private final Map<Path, String> folders = new LinkedHashMap<>();
 
-  private SearchPath(Surroundings around) {
-    this.around = around;
-  }
+  private SearchPath() {}
 
   /** Folders that exist, with where they come from, in the order of the search. */
-  static Map<Path, String> of(Surroundings around) {
-    SearchPath path = new SearchPath(around);
-    path.explicit();
-    path.python(around.path("SLIMVOX_VENV"), "the notebooks' Python");
-    if (around.project() != null)
-      path.python(around.project().resolve(".venv"), "this project's .venv");
-    path.python(around.path("VIRTUAL_ENV"), "VIRTUAL_ENV");
-    path.conda(around.path("CONDA_PREFIX"));
-    path.pythonsOnPath();
-    path.toolkit(around.path("CUDA_HOME"), "CUDA_HOME");
-    path.toolkit(around.path("CUDA_PATH"), "CUDA_PATH");
-    path.installedToolkits();
-    for (String folder : DISTRIBUTION) path.add(around.absolute(folder), "the system");
+  static Map<Path, String> of(Environment environment) {
+    SearchPath path = new SearchPath();
+    for (Path folder : environment.paths(NAMED)) {
+      path.add(NAMED, folder);
+      path.toolkit(NAMED, folder);
+      path.python(NAMED, folder);
+    }
+    environment.paths("SLIMVOX_VENV").forEach(p -> path.python("the notebooks' Python", p));
+    if (environment.project() != null) {
+      path.python("this project's .venv", environment.project().resolve(".venv"));
+    }
+    environment.paths("VIRTUAL_ENV").forEach(p -> path.python("VIRTUAL_ENV", p));
+    environment.paths("CONDA_PREFIX").forEach(path::conda);
+    environment.paths("PATH").forEach(path::pythonIn);
+    for (Path home : environment.paths("HOME")) {
+      path.python("the user's Python packages", home.resolve(".local"));
+    }
+    for (String variable : List.of("CUDA_HOME", "CUDA_PATH")) {
+      environment.paths(variable).forEach(home -> path.toolkit(variable, home));
+    }
+    children(environment.absolute("/usr/local"), "cuda*").stream()
+        .sorted(Comparator.comparing(SearchPath::version).reversed())
+        .forEach(home -> path.toolkit(home.toString(), home));
+    for (String folder : DISTRIBUTION) path.add("the system", environment.absolute(folder));
     return path.folders;
   }
 
-  /** The folders that {@code SLIMVOX_CUDA_PATH} names: folders of libraries, toolkits, Pythons. */
-  static List<Path> named(Surroundings around) {
-    List<Path> named = new ArrayList<>();
-    String value = around.environment().getOrDefault("SLIMVOX_CUDA_PATH", "");
-    for (String part : value.split(File.pathSeparator)) {
-      if (!part.isBlank()) named.add(Path.of(part));
-    }
-    return named;
+  private void add(String source, Path folder) {
+    if (Files.isDirectory(folder)) folders.putIfAbsent(folder, source);
   }
 
-  private void explicit() {
-    for (Path folder : named(around)) {
-      add(folder, "SLIMVOX_CUDA_PATH");
-      toolkit(folder, "SLIMVOX_CUDA_PATH");
-      python(folder, "SLIMVOX_CUDA_PATH");
-    }
+  private void toolkit(String source, Path home) {
+    add(source, home.resolve("lib64"));
+    add(source, home.resolve("targets/x86_64-linux/lib"));
+    add(source, home.resolve("lib"));
   }
 
-  private void add(Path folder, String source) {
-    if (Surroundings.isFolder(folder)) folders.putIfAbsent(folder, source);
-  }
-
-  private void toolkit(Path home, String source) {
-    if (home == null) return;
-    add(home.resolve("lib64"), source);
-    add(home.resolve("targets/x86_64-linux/lib"), source);
-    add(home.resolve("lib"), source);
-  }
-
-  private void python(Path prefix, String source) {
-    if (prefix == null) return;
+  private void python(String source, Path prefix) {
     for (Path python : children(prefix.resolve("lib"), "python3*")) {
       for (String packages : List.of("site-packages", "dist-packages")) {
         for (Path part : children(python.resolve(packages).resolve("nvidia"), "*")) {
-          add(part.resolve("lib"), source);
+          add(source, part.resolve("lib"));
         }
       }
     }
   }
 
   private void conda(Path prefix) {
-    if (prefix == null) return;
-    python(prefix, "the conda environment");
-    add(prefix.resolve("lib"), "the conda environment");
-    add(prefix.resolve("targets/x86_64-linux/lib"), "the conda environment");
+    String source = "the conda environment";
+    python(source, prefix);
+    add(source, prefix.resolve("lib"));
+    add(source, prefix.resolve("targets/x86_64-linux/lib"));
   }
 
-  private void pythonsOnPath() {
-    String value = around.environment().getOrDefault("PATH", "");
-    for (String part : value.split(File.pathSeparator)) {
-      if (part.isBlank()) continue;
-      Path bin = Path.of(part);
-      if (!Files.isExecutable(bin.resolve("python3")) || bin.getParent() == null) continue;
-      python(bin.getParent(), "the Python in " + bin);
-      if (Files.isDirectory(bin.resolveSibling("conda-meta"))) conda(bin.getParent());
-    }
-    Path home = around.path("HOME");
-    if (home != null) python(home.resolve(".local"), "the user's Python packages");
-  }
-
-  private void installedToolkits() {
-    List<Path> homes = children(around.absolute("/usr/local"), "cuda*");
-    homes.sort(Comparator.comparing(SearchPath::version).reversed());
-    for (Path home : homes) toolkit(home, home.toString());
+  /** The Python of a folder of programs, where there is one. */
+  private void pythonIn(Path bin) {
+    if (!Files.isExecutable(bin.resolve("python3")) || bin.getParent() == null) return;
+    python("the Python in " + bin, bin.getParent());
+    if (Files.isDirectory(bin.resolveSibling("conda-meta"))) conda(bin.getParent());
   }
 
   /** 12.006 of {@code cuda-12.6}; a link without version comes first, it is the chosen one. */
@@ -136,7 +117,7 @@ final class SearchPath {
     if (!Files.isDirectory(folder)) return found;
     try (var entries = Files.newDirectoryStream(folder, glob)) {
       entries.forEach(found::add);
-    } catch (IOException | java.nio.file.DirectoryIteratorException e) {
+    } catch (IOException | DirectoryIteratorException e) {
       return found; // not ours to read
     }
     found.sort(Comparator.naturalOrder());

@@ -15,9 +15,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.NativeFunction;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.GuardedMemory;
-import slimvox.backend.cpu.NativeFunction;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.storage.Safetensors;
 

@@ -13,7 +13,7 @@ import slimvox.backend.cuda.kernels.Grid;
 import slimvox.backend.cuda.kernels.MatrixProducts;
 import slimvox.backend.cuda.libraries.Bindings;
 import slimvox.backend.cuda.libraries.CudaLibraries;
-import slimvox.backend.cuda.libraries.Surroundings;
+import slimvox.backend.cuda.libraries.Environment;
 import slimvox.storage.InputException;
 
 /** What {@link OpenCardTest} runs in processes of their own. */
@@ -30,15 +30,14 @@ public final class OpenCardProgram {
     return Cuda.card(
         false,
         Cuda.cudnn(),
-        List.of(new KernelSource("lib/cuda/test.cu", source, List.of("four_arguments", "other"))),
-        List.of());
+        List.of(new KernelSource("lib/cuda/test.cu", source, List.of("four_arguments", "other"))));
   }
 
   /** Compiles all of lib/cuda as the card's opening would, for a known and for a future card. */
   private static void compile() {
-    Bindings.load(CudaLibraries.find(Surroundings.real()), CacheFolder.ofUser());
+    Bindings.load(CudaLibraries.find(Environment.real()));
     for (int capability : new int[] {86, 89, 121}) {
-      KernelCompiler compiler = new KernelCompiler(capability, KernelSource.headers());
+      KernelCompiler compiler = new KernelCompiler(capability);
       int count = 0;
       String start = "";
       for (KernelSource source : KernelSource.all()) {
@@ -52,7 +51,7 @@ public final class OpenCardProgram {
           compiler.version() + " " + compiler.options() + " all: " + all + " " + start);
     }
     try {
-      new KernelCompiler(75, List.of())
+      new KernelCompiler(75)
           .compile(
               new KernelSource("lib/cuda/bad.cu", "\n__device__ int f() { return x; }", List.of()));
     } catch (DeviceException e) {

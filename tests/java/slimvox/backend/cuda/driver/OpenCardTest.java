@@ -51,19 +51,26 @@ class OpenCardTest {
   }
 
   private List<String> run(Map<String, String> environment, String... arguments) throws Exception {
-    Process process = start(OpenCardProgram.class, environment, arguments);
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return output.lines().toList();
+    return run(OpenCardProgram.class, environment, arguments);
   }
 
-  private Process start(Class<?> program, Map<String, String> environment, String... arguments)
+  private List<String> run(Class<?> program, Map<String, String> environment, String... arguments)
       throws Exception {
     ProcessBuilder builder = FakeCard.program(program, libraries, cache, arguments);
     builder.environment().put("FAKE_LAUNCHES", launches.toString());
     builder.environment().put("FAKE_COMPILES", compiles.toString());
     builder.environment().putAll(environment);
-    return builder.start();
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output.lines().toList();
+  }
+
+  private JsonNode slimvox(Map<String, String> environment, String command) throws Exception {
+    String network = " --model=ResNet18 --width=8 --bins=24 --frames=40 --batch=2 --classes=20";
+    List<String> output =
+        run(SlimVox.class, environment, (command + network + " --json").split(" "));
+    return new ObjectMapper().readTree(output.getLast());
   }
 
   @Test
@@ -88,25 +95,7 @@ class OpenCardTest {
     Map<String, String> all = new HashMap<>(environment);
     all.put("FAKE_KERNELS", HostKernels.library().toString());
     all.put("FAKE_BYTES", "2000000000");
-    String[] step = {
-      "bench",
-      "step",
-      "--backend=cuda",
-      "--model=ResNet18",
-      "--width=8",
-      "--bins=24",
-      "--frames=40",
-      "--batch=2",
-      "--classes=20",
-      "--steps=1",
-      "--compare-dry",
-      "--kernels",
-      "--json"
-    };
-    Process process = start(SlimVox.class, all, step);
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    JsonNode json = new ObjectMapper().readTree(output.lines().toList().getLast());
+    JsonNode json = slimvox(all, "bench step --backend=cuda --steps=1 --compare-dry --kernels");
     assertEquals("cuda", json.get("backend").asText());
     JsonNode driver = json.get("driver_memory");
     // All that was asked of the driver is in the ledger, but for 256 bytes of flags.
@@ -115,36 +104,27 @@ class OpenCardTest {
         driver.get("driver").asLong(),
         driver.get("blocks").asLong() + driver.get("context").asLong());
     assertEquals(0, json.get("driver_unexplained_percent").asDouble());
-    assertTrue(json.get("dry_events").asInt() > 100, output);
+    assertTrue(json.get("dry_events").asInt() > 100, json.toString());
     // The stand-in says of each kernel that it took a millisecond.
     int launches = 0;
     for (JsonNode kernel : json.get("kernels")) {
       launches += kernel.get("launches").asInt();
       assertEquals(kernel.get("launches").asDouble(), kernel.get("ms").asDouble());
     }
-    assertTrue(launches > 200, output);
+    assertTrue(launches > 200, json.toString());
     assertEquals(launches, json.get("kernel_ms").asDouble());
     Set<String> families = new HashSet<>();
     json.get("kernel_shares_percent").fieldNames().forEachRemaining(families::add);
     assertTrue(
         families.containsAll(
             List.of("convolution", "batch norm", "matrix products", "loss", "optimizer")),
-        output);
+        json.toString());
     return json;
   }
 
   /** What is said of the same step without a card. */
   private JsonNode foretold(String workspace) throws Exception {
-    Process process =
-        start(
-            SlimVox.class,
-            Map.of(),
-            "memory --model=ResNet18 --width=8 --bins=24 --frames=40 --batch=2 --classes=20 --json"
-                .concat(" --workspace=" + workspace)
-                .split(" "));
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), output);
-    return new ObjectMapper().readTree(output.lines().toList().getLast());
+    return slimvox(Map.of(), "memory --workspace=" + workspace);
   }
 
   @Test

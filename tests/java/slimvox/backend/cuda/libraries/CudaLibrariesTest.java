@@ -20,16 +20,16 @@ class CudaLibrariesTest {
   private static final String SITE = "lib/python3.12/site-packages/nvidia/";
 
   @TempDir private Path root;
-  private final Map<String, String> environment = new HashMap<>();
+  private final Map<String, String> variables = new HashMap<>();
   private Set<String> loaded = Set.of("libcuda.so.1");
   private Path project;
 
   private CudaLibraries find() {
-    return CudaLibraries.find(surroundings());
+    return CudaLibraries.find(environment());
   }
 
-  private Surroundings surroundings() {
-    return new Surroundings(environment, root, project, loaded::contains);
+  private Environment environment() {
+    return new Environment(variables, root, project, loaded::contains);
   }
 
   private Path wheels(String prefix) throws Exception {
@@ -43,7 +43,7 @@ class CudaLibrariesTest {
 
   @Test
   void withoutADriverNothingElseIsLookedFor() throws Exception {
-    environment.put("VIRTUAL_ENV", wheels("venv").toString());
+    variables.put("VIRTUAL_ENV", wheels("venv").toString());
     loaded = Set.of();
     CudaLibraries found = find();
     assertFalse(found.has(Library.NVRTC));
@@ -56,7 +56,7 @@ class CudaLibrariesTest {
   @Test
   void wheelsOfTheVirtualEnvironmentAreFoundWithTheirCompanions() throws Exception {
     Path venv = wheels("venv");
-    environment.put("VIRTUAL_ENV", venv.toString());
+    variables.put("VIRTUAL_ENV", venv.toString());
     CudaLibraries found = find();
     assertNull(found.problem());
     assertEquals(
@@ -85,7 +85,7 @@ class CudaLibrariesTest {
   void condaKeepsThemInItsLib() throws Exception {
     FakeLibraries.file(root.resolve("conda/lib/libnvrtc.so.12"));
     FakeLibraries.file(root.resolve("conda/targets/x86_64-linux/lib/libcublas.so.12"));
-    environment.put("CONDA_PREFIX", root.resolve("conda").toString());
+    variables.put("CONDA_PREFIX", root.resolve("conda").toString());
     CudaLibraries found = find();
     assertEquals(root.resolve("conda/lib/libnvrtc.so.12"), found.get(Library.NVRTC).file());
     assertEquals("the conda environment", found.get(Library.CUBLAS).source());
@@ -96,7 +96,7 @@ class CudaLibrariesTest {
     Path python = wheels("python");
     Path executable = FakeLibraries.file(python.resolve("bin/python3"));
     assertTrue(executable.toFile().setExecutable(true));
-    environment.put("PATH", root.resolve("nowhere") + ":" + python.resolve("bin"));
+    variables.put("PATH", root.resolve("nowhere") + ":" + python.resolve("bin"));
     assertEquals("the Python in " + python.resolve("bin"), find().get(Library.CUBLAS).source());
   }
 
@@ -115,10 +115,10 @@ class CudaLibrariesTest {
   @Test
   void whatTheSystemsLoaderHasComesBeforeFoldersButNotBeforeThoseNamed() throws Exception {
     loaded = Set.of("libcuda.so.1", "libnvrtc.so.12");
-    environment.put("CUDA_HOME", root.resolve("toolkit").toString());
+    variables.put("CUDA_HOME", root.resolve("toolkit").toString());
     FakeLibraries.file(root.resolve("toolkit/lib64/libnvrtc.so.12"));
     assertNull(find().get(Library.NVRTC).file());
-    environment.put("SLIMVOX_CUDA_PATH", root.resolve("toolkit").toString());
+    variables.put("SLIMVOX_CUDA_PATH", root.resolve("toolkit").toString());
     assertEquals("SLIMVOX_CUDA_PATH", find().get(Library.NVRTC).source());
   }
 
@@ -126,7 +126,7 @@ class CudaLibrariesTest {
   void anotherMajorVersionIsNamedWithWhatToInstall() throws Exception {
     Path folder = root.resolve("venv/" + SITE + "cu13/lib");
     FakeLibraries.file(folder.resolve("libnvrtc.so.13"));
-    environment.put("VIRTUAL_ENV", root.resolve("venv").toString());
+    variables.put("VIRTUAL_ENV", root.resolve("venv").toString());
     assertEquals(
         "libnvrtc.so.12 not found, only another version ("
             + folder.resolve("libnvrtc.so.13")
@@ -140,21 +140,21 @@ class CudaLibrariesTest {
 
   @Test
   void anotherCudnnIsNamedAndHindersNothing() throws Exception {
-    environment.put("VIRTUAL_ENV", wheels("venv").toString());
+    variables.put("VIRTUAL_ENV", wheels("venv").toString());
     Path old = root.resolve("venv/" + SITE + "cudnn/lib/libcudnn.so.8");
     FakeLibraries.file(old);
     CudaLibraries found = find();
     assertNull(found.problem());
     assertEquals("libcudnn.so.9 not found, only " + old + " (optional)", found.lines().get(3));
-    assertNull(CudnnFound.of(found, surroundings()).library());
+    assertNull(CudnnFound.of(found, environment()).library());
   }
 
   @Test
   void aDamagedCudnnIsLeftOutWithTheReason() throws Exception {
-    environment.put("VIRTUAL_ENV", wheels("venv").toString());
+    variables.put("VIRTUAL_ENV", wheels("venv").toString());
     Path file = FakeLibraries.file(root.resolve("venv/" + SITE + "cudnn/lib/libcudnn.so.9"));
     CudaLibraries found = find();
-    assertNull(CudnnFound.of(found, surroundings()).library());
+    assertNull(CudnnFound.of(found, environment()).library());
     assertEquals(
         "%1$s (VIRTUAL_ENV), not used: %1$s (VIRTUAL_ENV) cannot be loaded; is it damaged, or made"
                 .formatted(file)
@@ -165,7 +165,7 @@ class CudaLibrariesTest {
   @Test
   void whatIsMissingComesWithWhereItWasLookedFor() throws Exception {
     Files.createDirectories(root.resolve("venv/" + SITE + "cudnn/lib"));
-    environment.put("VIRTUAL_ENV", root.resolve("venv").toString());
+    variables.put("VIRTUAL_ENV", root.resolve("venv").toString());
     Files.createDirectories(root.resolve("usr/lib64"));
     assertEquals(
         "libnvrtc.so.12 not found (looked in VIRTUAL_ENV, the system); "

@@ -26,7 +26,7 @@ class CudnnWheelTest {
   @SuppressWarnings("restricted") // loads it
   static void load() {
     Path file =
-        SearchPath.of(Surroundings.real()).keySet().stream()
+        SearchPath.of(Environment.real()).keySet().stream()
             .map(folder -> folder.resolve(Library.CUDNN.fileName()))
             .filter(Files::isRegularFile)
             .findFirst()

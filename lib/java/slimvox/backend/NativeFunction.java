@@ -1,8 +1,7 @@
-package slimvox.backend.cpu;
+package slimvox.backend;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -10,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
-import org.bytedeco.dnnl.global.dnnl;
+import java.util.stream.LongStream;
 
 /**
  * A C function all of whose arguments are pointers or integers, each passed as a {@code long}.
@@ -25,7 +24,12 @@ public record NativeFunction(String name, int arity, MethodHandle handle) {
   private static final int FEW = 6; // as many as there are registers
   private static final int MANY = 13;
 
-  /** Looks a function with so many arguments up. */
+  /**
+   * Looks a function up.
+   *
+   * @param arguments how many it has, or more; at most 13
+   * @throws UnsupportedOperationException if the library lacks it
+   */
   public static NativeFunction find(SymbolLookup library, String name, int arguments) {
     int arity = arguments <= FEW ? FEW : MANY;
     MemoryLayout[] layouts = new MemoryLayout[arity];
@@ -33,7 +37,8 @@ public record NativeFunction(String name, int arity, MethodHandle handle) {
     MemorySegment symbol =
         library
             .find(name)
-            .orElseThrow(() -> new UnsupportedOperationException("oneDNN has no " + name));
+            .orElseThrow(
+                () -> new UnsupportedOperationException("the library has no function " + name));
     MethodHandle handle =
         Linker.nativeLinker().downcallHandle(symbol, FunctionDescriptor.of(JAVA_LONG, layouts));
     return new NativeFunction(name, arity, handle.asSpreader(long[].class, arity));
@@ -48,27 +53,8 @@ public record NativeFunction(String name, int arity, MethodHandle handle) {
     }
   }
 
-  /**
-   * Calls a function that returns a status.
-   *
-   * @throws slimvox.backend.OutOfDeviceMemoryException if the library ran out of memory
-   * @throws IllegalStateException if it is not 0, success, for another reason
-   */
-  public void run(long... arguments) {
-    int status = (int) call(arguments);
-    if (status == dnnl.dnnl_out_of_memory) throw SystemMemory.outOfMemory(name + " got none");
-    if (status != 0) throw new IllegalStateException(name + " returned status " + status);
-  }
-
-  /** Calls a function that leaves the address of a new object in its first argument. */
-  public long create(long... otherArguments) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment object = arena.allocate(JAVA_LONG);
-      long[] arguments = new long[otherArguments.length + 1];
-      arguments[0] = object.address();
-      System.arraycopy(otherArguments, 0, arguments, 1, otherArguments.length);
-      run(arguments);
-      return object.get(JAVA_LONG, 0);
-    }
+  /** Arguments with one before them. */
+  public static long[] with(long first, long... others) {
+    return LongStream.concat(LongStream.of(first), LongStream.of(others)).toArray();
   }
 }

@@ -1,45 +1,47 @@
 package slimvox.backend.cuda.libraries;
 
+import java.io.File;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
 import java.net.URISyntaxException;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 
 /**
  * What decides where libraries are looked for; tests make their own.
  *
- * @param environment the environment variables
+ * @param variables the environment variables
  * @param root the root of the file system
  * @param project the folder of this project or null; its {@code .venv} is looked into
  * @param loader whether the system's loader finds a library of this name, which it then loads
  */
-public record Surroundings(
-    Map<String, String> environment, Path root, Path project, Predicate<String> loader) {
-  /** Where {@code notebooks/lab} tells the kernel which Python it belongs to. */
-  private static final String PYTHON = "slimvox.python";
-
-  /** Those of this process. */
-  public static Surroundings real() {
-    Map<String, String> environment = new HashMap<>(System.getenv());
+public record Environment(
+    Map<String, String> variables, Path root, Path project, Predicate<String> loader) {
+  /** That of this process. */
+  public static Environment real() {
+    Map<String, String> variables = new HashMap<>(System.getenv());
     // A property wins over the variable of the same meaning: a notebook's kernel has no other way.
-    String path = System.getProperty("slimvox.cuda.path");
-    if (path != null) environment.put("SLIMVOX_CUDA_PATH", path);
-    String cudnn = System.getProperty("slimvox.cudnn");
-    if (cudnn != null) environment.put("SLIMVOX_CUDNN", cudnn);
-    String python = System.getProperty(PYTHON);
-    if (python != null) environment.put("SLIMVOX_VENV", python);
-    return new Surroundings(environment, Path.of("/"), projectFolder(), Surroundings::loads);
+    Map.of(
+            "slimvox.cuda.path", "SLIMVOX_CUDA_PATH",
+            "slimvox.cudnn", "SLIMVOX_CUDNN",
+            "slimvox.python", "SLIMVOX_VENV") // which Python notebooks/lab says a kernel belongs to
+        .forEach(
+            (property, variable) -> {
+              String value = System.getProperty(property);
+              if (value != null) variables.put(variable, value);
+            });
+    return new Environment(variables, Path.of("/"), projectFolder(), Environment::loads);
   }
 
   /** The folder above {@code lib/target}, where the jar or the classes are; null if elsewhere. */
   private static Path projectFolder() {
     try {
       Path code =
-          Path.of(Surroundings.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+          Path.of(Environment.class.getProtectionDomain().getCodeSource().getLocation().toURI());
       Path target = code.getParent();
       boolean built = target != null && target.endsWith(Path.of("lib", "target"));
       return built ? target.getParent().getParent() : null;
@@ -58,19 +60,21 @@ public record Surroundings(
     }
   }
 
-  /** The value of an environment variable as a path, or null. */
-  Path path(String variable) {
-    String value = environment.get(variable);
-    return value == null || value.isBlank() ? null : Path.of(value);
+  /** The value of a variable without spaces around it; empty if it is not set. */
+  String get(String variable) {
+    return variables.getOrDefault(variable, "").strip();
+  }
+
+  /** The paths that a variable lists; none if it is not set. */
+  List<Path> paths(String variable) {
+    return Arrays.stream(get(variable).split(File.pathSeparator))
+        .filter(part -> !part.isBlank())
+        .map(Path::of)
+        .toList();
   }
 
   /** A path of the file system that tests may lay elsewhere: {@code /usr/lib} under the root. */
   Path absolute(String path) {
     return root.resolve(path.substring(1));
-  }
-
-  /** Whether this is a folder. */
-  static boolean isFolder(Path path) {
-    return path != null && Files.isDirectory(path);
   }
 }
