@@ -31,6 +31,26 @@ public record Convolution(
     }
   }
 
+  /** The convolution of {@code x} with square kernels {@code w}, the same padding on all sides. */
+  public static Convolution of(
+      Shape x, Shape w, int strideHeight, int strideWidth, int pad, int groups) {
+    int in = w.get(1) * groups;
+    int k = w.get(2);
+    return new Convolution(
+        x.get(0),
+        x.get(1),
+        x.get(2),
+        in,
+        w.get(0),
+        k,
+        k,
+        strideHeight,
+        strideWidth,
+        pad,
+        pad,
+        groups);
+  }
+
   /** H', the number of frequency rows of the output. */
   public int outHeight() {
     return (height + 2 * padHeight - kernelHeight) / strideHeight + 1;

@@ -1,5 +1,6 @@
 package slimvox.loss;
 
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.AngularMargin;
 import slimvox.backend.Backend;
@@ -10,7 +11,7 @@ import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 import slimvox.nn.Initial;
 import slimvox.nn.Parameter;
-import slimvox.nn.State;
+import slimvox.nn.Stateful;
 
 /**
  * The training classifier: additive angular margin softmax over K speakers.
@@ -21,7 +22,7 @@ import slimvox.nn.State;
  *
  * <p>Source: Deng et al. 2019, arXiv 1801.07698; WeSpeaker's ArcMarginProduct.
  */
-public final class AamSoftmax implements AutoCloseable {
+public final class AamSoftmax implements Stateful {
   /**
    * What one batch gave.
    *
@@ -87,11 +88,13 @@ public final class AamSoftmax implements AutoCloseable {
     return weight;
   }
 
-  public void describe(State state) {
-    state.add(weight);
+  @Override
+  public List<? extends Stateful> parts() {
+    return List.of(weight);
   }
 
   /** Draws Xavier-uniform class vectors. */
+  @Override
   public void initialize(RandomGenerator random) {
     Initial.xavier(weight, random);
   }
@@ -178,10 +181,5 @@ public final class AamSoftmax implements AutoCloseable {
       ops.margin.normalizeRowsBackward(classes, classNorm, dweight, dweight);
       ops.elementwise.axpy(1, dweight, weight.gradient());
     }
-  }
-
-  @Override
-  public void close() {
-    weight.close();
   }
 }

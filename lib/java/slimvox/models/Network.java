@@ -5,7 +5,6 @@ import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.Function;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.Tensor;
@@ -14,6 +13,7 @@ import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.Sequential;
 import slimvox.nn.State;
+import slimvox.nn.Stateful;
 
 /**
  * A speaker-embedding network: features N x bins x frames x 1 in, embeddings N x E out.
@@ -104,17 +104,7 @@ public final class Network implements Layer {
   }
 
   @Override
-  public void describe(State into) {
-    layers.describe(into);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    layers.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    layers.close();
+  public List<? extends Stateful> parts() {
+    return List.of(layers);
   }
 }

@@ -1,6 +1,6 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
+import java.util.List;
 import slimvox.backend.Tensor;
 
 /**
@@ -87,21 +87,13 @@ public final class AdditiveCoupling implements Reversible {
   }
 
   @Override
+  public List<? extends Stateful> parts() {
+    return Stateful.present(f, g);
+  }
+
+  @Override
   public void describe(State state) {
     if (grid != null) state.add(grid);
-    f.describe(state);
-    if (g != null) g.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    f.initialize(random);
-    if (g != null) g.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    f.close();
-    if (g != null) g.close();
+    Reversible.super.describe(state);
   }
 }

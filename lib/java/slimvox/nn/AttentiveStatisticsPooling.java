@@ -1,6 +1,6 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
+import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.backend.Operations;
 import slimvox.backend.Rearrangement;
@@ -90,20 +90,7 @@ public final class AttentiveStatisticsPooling implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    linear1.describe(state);
-    linear2.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    linear1.initialize(random);
-    linear2.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    linear1.close();
-    linear2.close();
+  public List<? extends Stateful> parts() {
+    return List.of(linear1, linear2);
   }
 }

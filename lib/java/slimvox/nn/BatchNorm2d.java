@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Normalization.Channels;
@@ -68,10 +69,12 @@ public final class BatchNorm2d implements Layer {
 
   /** The output for {@code x} plus {@code residual}, both borrowed; residual may be null. */
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
-    if (!mode.reusesStatistics()) statistics(x, mode);
+    if (!mode.reusesStatistics()) {
+      openStatistics(mode);
+      if (mode != Mode.EVALUATE) statistics(x, 0);
+    }
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
-    ops.normalization.batchNormalize(
-        x, new Channels(mean, inverseDeviation, gamma.value(), beta.value()), residual, relu, y);
+    ops.normalization.batchNormalize(x, channels(), residual, relu, y);
     if (mode.keeps()) {
       input = x.retain();
       output = relu && residual != null ? y.retain() : null;
@@ -94,15 +97,13 @@ public final class BatchNorm2d implements Layer {
       }
     }
     openStatistics(mode);
-    ops.normalization.batchNormalize(
-        x, new Channels(mean, inverseDeviation, gamma.value(), beta.value()), residual, relu, x);
+    ops.normalization.batchNormalize(x, channels(), residual, relu, x);
     releaseStatistics();
     return x;
   }
 
-  private void statistics(Tensor x, Mode mode) {
-    openStatistics(mode);
-    if (mode != Mode.EVALUATE) statistics(x, 0);
+  private Channels channels() {
+    return new Channels(mean, inverseDeviation, gamma.value(), beta.value());
   }
 
   /** Makes room for the batch's statistics, or takes the running ones; for a new forward. */
@@ -135,12 +136,10 @@ public final class BatchNorm2d implements Layer {
     output = null;
   }
 
-  /** The output of the last forward once more, from its input; only without a residual. */
-  Tensor rebuild(Tensor x) {
-    return rebuild(x, 0);
-  }
-
-  /** The same for the channels from {@code first} on. */
+  /**
+   * The output of the last forward once more, from its input, for the channels from {@code first}
+   * on; only without a residual.
+   */
   Tensor rebuild(Tensor x, int first) {
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".again");
     normalize(x, first, y);
@@ -204,13 +203,9 @@ public final class BatchNorm2d implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    if (dy.isSoleOwner()) {
-      backward(dy, null, dy);
-      return dy;
-    }
-    Tensor dx = backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    Tensor dx = Layer.gradientOver(dy, name);
     backward(dy, null, dx);
-    dy.close();
+    if (dx != dy) dy.close();
     return dx;
   }
 
@@ -246,8 +241,7 @@ public final class BatchNorm2d implements Layer {
 
   @Override
   public void describe(State state) {
-    state.add(gamma);
-    state.add(beta);
+    Layer.super.describe(state);
     state.add(runningMean);
     state.add(runningVariance);
     state.add(name + ".num_batches_tracked", () -> batchesTracked, n -> batchesTracked = n);
@@ -265,9 +259,13 @@ public final class BatchNorm2d implements Layer {
 
   @Override
   public void close() {
-    gamma.close();
-    beta.close();
+    Layer.super.close();
     runningMean.close();
     runningVariance.close();
+  }
+
+  @Override
+  public List<? extends Stateful> parts() {
+    return List.of(gamma, beta);
   }
 }

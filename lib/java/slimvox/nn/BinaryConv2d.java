@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
@@ -103,29 +104,13 @@ public final class BinaryConv2d implements Layer {
     return stride;
   }
 
-  private int border() {
-    return (kernel - 1) / 2;
-  }
-
   /** With signs the border has been put around the input already. */
   private Convolution geometry(Shape x) {
+    int border = (kernel - 1) / 2;
     boolean signs = scheme.binaryActivations();
-    int put = signs ? border() : 0;
-    int pad = signs ? 0 : border();
-    Shape w = weight.value().shape();
-    return new Convolution(
-        x.get(0),
-        x.get(1) + 2 * put,
-        x.get(2) + 2 * put,
-        w.get(1),
-        w.get(0),
-        kernel,
-        kernel,
-        stride,
-        stride,
-        pad,
-        pad,
-        1);
+    int put = signs ? 2 * border : 0;
+    Shape bordered = Shape.of(x.get(0), x.get(1) + put, x.get(2) + put, x.get(3));
+    return Convolution.of(bordered, weight.value().shape(), stride, stride, signs ? 0 : border, 1);
   }
 
   /** What is convolved: the input itself, or its signs with a border. The caller owns it. */
@@ -239,20 +224,13 @@ public final class BinaryConv2d implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    state.add(weight);
-    if (shift != null) state.add(shift);
-  }
-
-  @Override
   public void initialize(RandomGenerator random) {
     Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
     if (shift != null) ops.elementwise.fill(shift.value(), 0);
   }
 
   @Override
-  public void close() {
-    weight.close();
-    if (shift != null) shift.close();
+  public List<? extends Stateful> parts() {
+    return Stateful.present(weight, shift);
   }
 }

@@ -2,7 +2,6 @@ package slimvox.nn;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 
 /**
@@ -163,7 +162,7 @@ public final class Branch implements Layer {
       if (inputs[i] == null) {
         current = convolution.backward(current);
       } else {
-        try (Tensor normalized = norm.rebuild(inputs[i])) {
+        try (Tensor normalized = norm.rebuild(inputs[i], 0)) {
           inputs[i].close();
           inputs[i] = null;
           convolution.backwardWeight(normalized, current);
@@ -184,29 +183,12 @@ public final class Branch implements Layer {
   }
 
   @Override
-  public void describe(State state) {
+  public List<? extends Stateful> parts() {
+    List<Stateful> parts = new ArrayList<>();
     for (int i = 0; i < convolutions.size(); i++) {
-      if (norms.get(i) != null) norms.get(i).describe(state);
-      convolutions.get(i).describe(state);
+      parts.addAll(Stateful.present(norms.get(i), convolutions.get(i)));
     }
-    if (last != null) last.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    for (int i = 0; i < convolutions.size(); i++) {
-      if (norms.get(i) != null) norms.get(i).initialize(random);
-      convolutions.get(i).initialize(random);
-    }
-    if (last != null) last.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    for (int i = 0; i < convolutions.size(); i++) {
-      if (norms.get(i) != null) norms.get(i).close();
-      convolutions.get(i).close();
-    }
-    if (last != null) last.close();
+    if (last != null) parts.add(last);
+    return parts;
   }
 }

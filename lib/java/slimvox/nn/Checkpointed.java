@@ -1,6 +1,6 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
+import java.util.List;
 import slimvox.backend.Tensor;
 
 /**
@@ -40,17 +40,7 @@ public final class Checkpointed implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    layer.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    layer.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    layer.close();
+  public List<? extends Stateful> parts() {
+    return List.of(layer);
   }
 }

@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
@@ -61,20 +62,7 @@ public final class Conv2d implements Layer {
 
   private Convolution geometry(Shape x) {
     int pad = (kernel - 1) / 2;
-    Shape w = weight.value().shape();
-    return new Convolution(
-        x.get(0),
-        x.get(1),
-        x.get(2),
-        w.get(1) * groups,
-        w.get(0),
-        kernel,
-        kernel,
-        strideHeight,
-        strideWidth,
-        pad,
-        pad,
-        groups);
+    return Convolution.of(x, weight.value().shape(), strideHeight, strideWidth, pad, groups);
   }
 
   @Override
@@ -112,11 +100,18 @@ public final class Conv2d implements Layer {
   }
 
   private Tensor scaled(float sign) {
-    if (sign == 1) return weight.value().retain();
-    Tensor scaled = backend.allocateLike(weight.value(), Category.WORKSPACE, name + ".negated");
-    backend.ops().elementwise.fill(scaled, 0);
-    backend.ops().elementwise.axpy(sign, weight.value(), scaled);
-    return scaled;
+    return scaled(sign, weight.value().retain(), name + ".negated");
+  }
+
+  /** sign times the weights {@code w}, which are taken over. */
+  static Tensor scaled(float sign, Tensor w, String label) {
+    if (sign == 1) return w;
+    try (w) {
+      Tensor scaled = w.backend().allocateLike(w, Category.WORKSPACE, label);
+      w.backend().ops().elementwise.fill(scaled, 0);
+      w.backend().ops().elementwise.axpy(sign, w, scaled);
+      return scaled;
+    }
   }
 
   @Override
@@ -165,17 +160,12 @@ public final class Conv2d implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    state.add(weight);
-  }
-
-  @Override
   public void initialize(RandomGenerator random) {
     Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
   }
 
   @Override
-  public void close() {
-    weight.close();
+  public List<? extends Stateful> parts() {
+    return List.of(weight);
   }
 }

@@ -1,7 +1,7 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
+import slimvox.memory.Category;
 
 /**
  * A function with parameters: forward and backward side by side.
@@ -12,7 +12,7 @@ import slimvox.backend.Tensor;
  * <p>A layer keeps what backward needs from the last forward in {@link Mode#TRAIN} or {@link
  * Mode#RECOMPUTE}, for one backward.
  */
-public interface Layer extends AutoCloseable {
+public interface Layer extends Stateful {
   /** The output for {@code x}. */
   Tensor forward(Tensor x, Mode mode);
 
@@ -55,13 +55,12 @@ public interface Layer extends AutoCloseable {
     return backward(dy);
   }
 
-  /** Lists parameters and other state in the order of {@link State}. */
-  default void describe(State state) {}
-
-  /** Draws the initial parameters, the same for the same generator state. */
-  default void initialize(RandomGenerator random) {}
-
-  /** Returns parameters and state to the backend. */
-  @Override
-  default void close() {}
+  /**
+   * Where the gradient of the input of {@code name} goes: over {@code dy} if nobody else has it.
+   */
+  static Tensor gradientOver(Tensor dy, String name) {
+    return dy.isSoleOwner()
+        ? dy
+        : dy.backend().allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+  }
 }

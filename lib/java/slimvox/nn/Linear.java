@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Operations;
@@ -63,12 +64,6 @@ public final class Linear implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    state.add(weight);
-    state.add(bias);
-  }
-
-  @Override
   public void initialize(RandomGenerator random) {
     Initial.uniform(weight, matrix.shape().get(1), random);
     Initial.uniform(bias, matrix.shape().get(1), random);
@@ -77,7 +72,11 @@ public final class Linear implements Layer {
   @Override
   public void close() {
     matrix.close();
-    weight.close();
-    bias.close();
+    Layer.super.close();
+  }
+
+  @Override
+  public List<? extends Stateful> parts() {
+    return List.of(weight, bias);
   }
 }

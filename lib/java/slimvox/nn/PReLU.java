@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Operations;
@@ -58,10 +59,7 @@ public final class PReLU implements Layer {
   public Tensor backward(Tensor dy) {
     if (bias != null) sumRows(dy, bias);
     boolean accumulate = slope.hasGradient();
-    Tensor dx =
-        dy.isSoleOwner()
-            ? dy
-            : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    Tensor dx = Layer.gradientOver(dy, name);
     ops.binary.preluBackward(
         input, shiftValue(), slope.value(), dy, dx, slope.gradient(), accumulate);
     input.close();
@@ -81,15 +79,6 @@ public final class PReLU implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    state.add(slope);
-    if (shift != null) {
-      state.add(shift);
-      state.add(bias);
-    }
-  }
-
-  @Override
   public void initialize(RandomGenerator random) {
     ops.elementwise.fill(slope.value(), FIRST_SLOPE);
     if (shift != null) {
@@ -99,11 +88,7 @@ public final class PReLU implements Layer {
   }
 
   @Override
-  public void close() {
-    slope.close();
-    if (shift != null) {
-      shift.close();
-      bias.close();
-    }
+  public List<? extends Stateful> parts() {
+    return Stateful.present(slope, shift, bias);
   }
 }

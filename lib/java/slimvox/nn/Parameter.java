@@ -6,7 +6,7 @@ import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
 /** A tensor that is learned, with its gradient while there is one. */
-public final class Parameter implements AutoCloseable {
+public final class Parameter implements Stateful {
   private final Backend backend;
   private final String name;
   private final Tensor value;
@@ -94,6 +94,11 @@ public final class Parameter implements AutoCloseable {
   /** The value as a convolution reads it; null if it is not frozen. */
   public LaidOutWeight laidOut() {
     return laidOut;
+  }
+
+  @Override
+  public void describe(State state) {
+    state.add(this);
   }
 
   @Override

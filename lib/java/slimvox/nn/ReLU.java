@@ -25,10 +25,7 @@ public final class ReLU implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    Tensor dx =
-        dy.isSoleOwner()
-            ? dy
-            : backend.allocateLike(dy, Category.ACTIVATION_GRADIENT, name + ".din");
+    Tensor dx = Layer.gradientOver(dy, name);
     backend.ops().elementwise.reluBackward(output, dy, dx);
     output.close();
     if (dx != dy) dy.close();

@@ -1,6 +1,6 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
+import java.util.List;
 import slimvox.backend.Tensor;
 
 /**
@@ -45,23 +45,7 @@ public final class ResidualBlock implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    body.describe(state);
-    last.describe(state);
-    if (shortcut != null) shortcut.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    body.initialize(random);
-    last.initialize(random);
-    if (shortcut != null) shortcut.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    body.close();
-    last.close();
-    if (shortcut != null) shortcut.close();
+  public List<? extends Stateful> parts() {
+    return Stateful.present(body, last, shortcut);
   }
 }

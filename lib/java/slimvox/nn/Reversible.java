@@ -1,9 +1,7 @@
 package slimvox.nn;
 
-import java.util.random.RandomGenerator;
-
 /** A stage of a {@link ReversibleSequence}: its input can be computed from its output. */
-public interface Reversible extends AutoCloseable {
+public interface Reversible extends Stateful {
   /**
    * Turns the streams into the stage's output.
    *
@@ -18,14 +16,4 @@ public interface Reversible extends AutoCloseable {
    * added to. After a forward in {@link Mode#TRAIN} only {@code dy} changes.
    */
   void backward(Streams y, Streams dy);
-
-  /** Lists parameters and other state. */
-  default void describe(State state) {}
-
-  /** Draws the initial parameters. */
-  default void initialize(RandomGenerator random) {}
-
-  /** Returns parameters and state to the backend. */
-  @Override
-  default void close() {}
 }

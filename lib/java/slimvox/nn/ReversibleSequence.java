@@ -1,7 +1,6 @@
 package slimvox.nn;
 
 import java.util.List;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -106,18 +105,13 @@ public final class ReversibleSequence implements Layer {
   }
 
   @Override
+  public List<? extends Stateful> parts() {
+    return stages;
+  }
+
+  @Override
   public void describe(State state) {
     if (grid != null) state.add(grid);
-    for (Reversible stage : stages) stage.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    for (Reversible stage : stages) stage.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    for (Reversible stage : stages) stage.close();
+    Layer.super.describe(state);
   }
 }

@@ -1,7 +1,6 @@
 package slimvox.nn;
 
 import java.util.List;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Tensor;
 
 /** Layers one after the other. */
@@ -36,17 +35,7 @@ public final class Sequential implements Layer {
   }
 
   @Override
-  public void describe(State state) {
-    for (Layer layer : layers) layer.describe(state);
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    for (Layer layer : layers) layer.initialize(random);
-  }
-
-  @Override
-  public void close() {
-    for (Layer layer : layers) layer.close();
+  public List<? extends Stateful> parts() {
+    return layers;
   }
 }

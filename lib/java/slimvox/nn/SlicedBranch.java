@@ -237,8 +237,8 @@ final class SlicedBranch {
     String label = last.name() + ".columns.grad";
     try (Tensor dw = b.backend().allocate(Category.WORKSPACE, label, shape.toArray());
         Tensor whole = flat(last.weight().gradient());
-        Tensor part = dw.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
-      int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
+        Tensor part = flat(dw)) {
+      int column = column(from, n, part);
       if (accumulate) ops(b).rearrangement.sliceChannels(whole, column, part);
       ops(b).convolutions.backwardWeight(geometry(b, dw, 1), b, dy, dw, accumulate);
       ops(b).rearrangement.writeChannels(part, column, whole);
@@ -247,27 +247,20 @@ final class SlicedBranch {
 
   /** Some columns of the last weight, O x n x k x k; in the weight they are not side by side. */
   private Tensor lastColumns(float sign, int from, int n) {
-    Tensor columns = columns(from, n);
-    if (sign == 1) return columns;
-    try (columns) {
-      Tensor negated = columns.backend().allocateLike(columns, columns.category(), "negated");
-      ops(columns).elementwise.fill(negated, 0);
-      ops(columns).elementwise.axpy(sign, columns, negated);
-      return negated;
-    }
-  }
-
-  private Tensor columns(int from, int n) {
     Tensor weight = last.weight().value();
     Shape shape = columnShape(n);
     Tensor w =
         weight.backend().allocate(Category.WORKSPACE, last.name() + ".columns", shape.toArray());
     try (Tensor whole = flat(weight);
-        Tensor part = w.view(shape.get(0), Math.toIntExact(shape.size() / shape.get(0)))) {
-      int column = Math.toIntExact((long) from * (part.shape().get(1) / n));
-      ops(w).rearrangement.sliceChannels(whole, column, part);
+        Tensor part = flat(w)) {
+      ops(w).rearrangement.sliceChannels(whole, column(from, n, part), part);
     }
-    return w;
+    return Conv2d.scaled(sign, w, "negated");
+  }
+
+  /** Where the columns from {@code from} on begin in a row of the weight. */
+  private static int column(int from, int n, Tensor part) {
+    return Math.toIntExact((long) from * (part.shape().get(1) / n));
   }
 
   private Shape columnShape(int n) {
@@ -294,13 +287,8 @@ final class SlicedBranch {
   }
 
   private static Convolution geometry(Tensor x, Tensor weight, int groups) {
-    Shape w = weight.shape();
-    int in = w.get(1) * groups;
-    int kernel = w.get(2);
-    int pad = (kernel - 1) / 2;
-    Shape s = x.shape();
-    return new Convolution(
-        s.get(0), s.get(1), s.get(2), in, w.get(0), kernel, kernel, 1, 1, pad, pad, groups);
+    int pad = (weight.shape().get(2) - 1) / 2;
+    return Convolution.of(x.shape(), weight.shape(), 1, 1, pad, groups);
   }
 
   private static Tensor allocate(Tensor like, String label, int channels) {

@@ -68,13 +68,4 @@ public final class SpaceToDepth implements Layer, Reversible {
     backend.ops().rearrangement.depthToSpace(y, x);
     return x;
   }
-
-  @Override
-  public void describe(State state) {}
-
-  @Override
-  public void initialize(java.util.random.RandomGenerator random) {}
-
-  @Override
-  public void close() {}
 }

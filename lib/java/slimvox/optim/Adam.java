@@ -29,8 +29,7 @@ import slimvox.nn.Parameter;
  * least code 1 0.22, with the limit 0.184, which is what is done; always rounded up 0.21, but steps
  * become seven times too short.
  */
-public final class Adam implements Optimizer {
-  private final List<Parameter> parameters;
+public final class Adam extends Optimizer {
   private final double beta1;
   private final double beta2;
   private final double epsilon;
@@ -41,19 +40,6 @@ public final class Adam implements Optimizer {
   private record Moments(StateTensor mean, StateTensor square) {}
 
   private AdamStep step;
-  private long steps;
-
-  /** An optimizer with float32 state. */
-  public Adam(
-      Backend backend,
-      List<Parameter> parameters,
-      double beta1,
-      double beta2,
-      double epsilon,
-      double weightDecay,
-      boolean decoupled) {
-    this(backend, parameters, beta1, beta2, epsilon, weightDecay, decoupled, StateFormat.FLOAT32);
-  }
 
   /**
    * An optimizer of {@code parameters}.
@@ -69,7 +55,7 @@ public final class Adam implements Optimizer {
       double weightDecay,
       boolean decoupled,
       StateFormat format) {
-    this.parameters = List.copyOf(parameters);
+    super(parameters);
     this.beta1 = beta1;
     this.beta2 = beta2;
     this.epsilon = epsilon;
@@ -82,13 +68,8 @@ public final class Adam implements Optimizer {
   }
 
   @Override
-  public List<Parameter> parameters() {
-    return parameters;
-  }
-
-  @Override
   public void begin(double learningRate) {
-    step = new AdamStep(learningRate, beta1, beta2, epsilon, weightDecay, decoupled, steps + 1);
+    step = new AdamStep(learningRate, beta1, beta2, epsilon, weightDecay, decoupled, steps() + 1);
   }
 
   @Override
@@ -105,27 +86,7 @@ public final class Adam implements Optimizer {
   }
 
   @Override
-  public void end() {
-    steps++;
-  }
-
-  @Override
   public List<StateTensor> state() {
     return moments.values().stream().flatMap(m -> Stream.of(m.mean(), m.square())).toList();
-  }
-
-  @Override
-  public long steps() {
-    return steps;
-  }
-
-  @Override
-  public void restore(long steps) {
-    this.steps = steps;
-  }
-
-  @Override
-  public void close() {
-    state().forEach(StateTensor::close);
   }
 }

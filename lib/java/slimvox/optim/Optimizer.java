@@ -9,39 +9,57 @@ import slimvox.nn.Parameter;
  * <p>A step is {@link #begin}, {@link #update} of each parameter in any order, {@link #end}; the
  * order does not change the bits. {@link #step} does all three.
  */
-public interface Optimizer extends AutoCloseable {
+public abstract class Optimizer implements AutoCloseable {
+  private final List<Parameter> parameters;
+  private long steps;
+
+  /** An optimizer of {@code parameters} that has taken no step. */
+  protected Optimizer(List<Parameter> parameters) {
+    this.parameters = List.copyOf(parameters);
+  }
+
   /**
    * One step on all parameters that have a gradient.
    *
    * @param learningRate of this step, from a {@link LearningRate}
    */
-  default void step(double learningRate) {
+  public final void step(double learningRate) {
     begin(learningRate);
-    for (Parameter p : parameters()) if (p.hasGradient()) update(p);
+    for (Parameter p : parameters) if (p.hasGradient()) update(p);
     end();
   }
 
   /** What it was built for. */
-  List<Parameter> parameters();
+  public final List<Parameter> parameters() {
+    return parameters;
+  }
 
   /** Begins a step; one that was begun and not ended is forgotten. */
-  void begin(double learningRate);
+  public abstract void begin(double learningRate);
 
   /** Moves one of the {@link #parameters}, which has a gradient; once a step. */
-  void update(Parameter parameter);
+  public abstract void update(Parameter parameter);
 
   /** Ends the step, which counts from now on. */
-  void end();
+  public final void end() {
+    steps++;
+  }
 
   /** The state of all parameters, in their order. */
-  List<StateTensor> state();
+  public abstract List<StateTensor> state();
 
   /** Number of steps taken. */
-  long steps();
+  public final long steps() {
+    return steps;
+  }
 
   /** Continues after this many steps, once {@link #state()} has been filled. */
-  void restore(long steps);
+  public final void restore(long steps) {
+    this.steps = steps;
+  }
 
   @Override
-  void close();
+  public final void close() {
+    state().forEach(StateTensor::close);
+  }
 }

@@ -20,26 +20,13 @@ import slimvox.nn.Parameter;
  * ahead along the same unquantized b: g + momentum b. (bitsandbytes' SGD8bit takes {@code nesterov}
  * and {@code dampening} and ignores both.)
  */
-public final class Sgd implements Optimizer {
-  private final List<Parameter> parameters;
+public final class Sgd extends Optimizer {
   private final float momentum;
   private final float dampening;
   private final float weightDecay;
   private final boolean nesterov;
   private final Map<Parameter, StateTensor> buffers = new LinkedHashMap<>();
   private SgdStep step;
-  private long steps;
-
-  /** An optimizer with float32 state. */
-  public Sgd(
-      Backend backend,
-      List<Parameter> parameters,
-      double momentum,
-      double dampening,
-      double weightDecay,
-      boolean nesterov) {
-    this(backend, parameters, momentum, dampening, weightDecay, nesterov, StateFormat.FLOAT32);
-  }
 
   /**
    * An optimizer of {@code parameters}.
@@ -54,10 +41,10 @@ public final class Sgd implements Optimizer {
       double weightDecay,
       boolean nesterov,
       StateFormat format) {
+    super(parameters);
     if (nesterov && (momentum <= 0 || dampening != 0)) {
       throw new IllegalArgumentException("Nesterov needs a momentum above 0 and no dampening");
     }
-    this.parameters = List.copyOf(parameters);
     this.momentum = (float) momentum;
     this.dampening = (float) dampening;
     this.weightDecay = (float) weightDecay;
@@ -69,14 +56,9 @@ public final class Sgd implements Optimizer {
   }
 
   @Override
-  public List<Parameter> parameters() {
-    return parameters;
-  }
-
-  @Override
   public void begin(double learningRate) {
     step =
-        new SgdStep((float) learningRate, momentum, dampening, weightDecay, nesterov, steps == 0);
+        new SgdStep((float) learningRate, momentum, dampening, weightDecay, nesterov, steps() == 0);
   }
 
   @Override
@@ -93,27 +75,7 @@ public final class Sgd implements Optimizer {
   }
 
   @Override
-  public void end() {
-    steps++;
-  }
-
-  @Override
   public List<StateTensor> state() {
     return List.copyOf(buffers.values());
-  }
-
-  @Override
-  public long steps() {
-    return steps;
-  }
-
-  @Override
-  public void restore(long steps) {
-    this.steps = steps;
-  }
-
-  @Override
-  public void close() {
-    buffers.values().forEach(StateTensor::close);
   }
 }

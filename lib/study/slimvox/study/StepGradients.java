@@ -1,6 +1,5 @@
 package slimvox.study;
 
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -130,18 +129,12 @@ public final class StepGradients {
   }
 
   /** An optimizer that writes the gradients down and moves nothing. */
-  private static final class Recorder implements Optimizer {
-    private final List<Parameter> parameters;
+  private static final class Recorder extends Optimizer {
     private final Map<String, float[]> values;
 
     Recorder(List<Parameter> parameters, Map<String, float[]> values) {
-      this.parameters = new ArrayList<>(parameters);
+      super(parameters);
       this.values = values;
-    }
-
-    @Override
-    public List<Parameter> parameters() {
-      return parameters;
     }
 
     @Override
@@ -156,22 +149,8 @@ public final class StepGradients {
     }
 
     @Override
-    public void end() {}
-
-    @Override
     public List<StateTensor> state() {
       return List.of();
     }
-
-    @Override
-    public long steps() {
-      return 0;
-    }
-
-    @Override
-    public void restore(long steps) {}
-
-    @Override
-    public void close() {}
   }
 }

@@ -20,6 +20,7 @@ import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
+import slimvox.optim.StateFormat;
 import slimvox.step.TrainingStep;
 
 /** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
@@ -168,6 +169,6 @@ class ModelMemoryTest {
     return new TrainingStep(
         Models.build(ModelSpec.of(name), backend),
         classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32, false),
-        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true));
+        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32));
   }
 }

@@ -67,7 +67,8 @@ class PlannedTrainingTest {
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true));
+            (c, parameters) ->
+                new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, StateFormat.FLOAT32));
   }
 
   private static Function<Backend, TrainingStep> inBackward(ModelSpec spec, double scale) {
@@ -75,7 +76,8 @@ class PlannedTrainingTest {
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale, false),
-            (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true),
+            (c, parameters) ->
+                new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, StateFormat.FLOAT32),
             UpdateTime.IN_BACKWARD);
   }
 

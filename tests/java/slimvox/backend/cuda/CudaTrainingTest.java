@@ -28,6 +28,7 @@ import slimvox.models.Saving;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Sgd;
+import slimvox.optim.StateFormat;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
@@ -77,7 +78,7 @@ class CudaTrainingTest {
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true));
+            (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32));
   }
 
   private static float[] features(int seed, double shake) {

@@ -17,6 +17,7 @@ import slimvox.models.Models;
 import slimvox.models.Reversal;
 import slimvox.models.Saving;
 import slimvox.optim.Sgd;
+import slimvox.optim.StateFormat;
 import slimvox.optim.UpdateTime;
 import slimvox.step.NonFiniteException;
 import slimvox.step.PlannedTraining;
@@ -48,7 +49,7 @@ class QueuedStepsTest {
           new TrainingStep(
               Models.build(SPEC, b),
               new AamSoftmax(b, SPEC.embeddingSize(), 5, scale, false),
-              (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true),
+              (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32),
               update);
       step.learnFrom(Models.build(SPEC, b), 0.5);
       return step;
