@@ -172,6 +172,18 @@ class PackageDirectionTest {
     }
   }
 
+  /** The kernels of packed inference are reached through their family, by benches too. */
+  @Test
+  void packedKernelsAreSeenByTheirDeviceOnly() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("slimvox.backend.cpu", "slimvox.backend.cpu.packed")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("slimvox.backend.cpu.packed")
+        .check(CLASSES);
+  }
+
   @Test
   void noPackageHasMoreThanThirtyFiles() {
     Map<String, Long> files =

@@ -6,6 +6,8 @@ import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.backend.packed.PackedFixture;
+import slimvox.data.Batch;
+import slimvox.embed.Embedder;
 import slimvox.memory.Category;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -50,7 +52,8 @@ final class TrainedNetwork {
   static float[] activations(Network network, Features features) throws Exception {
     List<Layer> layers = layers(field(Network.class, network, "layers"));
     Backend backend = network.backend();
-    float[] x = transposed(features);
+    float[] x = new float[features.bins() * features.frames()];
+    Batch.transpose(features, x, 0);
     Tensor y =
         backend.allocate(Category.INPUT, "features", 1, features.bins(), features.frames(), 1);
     backend.ops().upload(x, y);
@@ -77,18 +80,9 @@ final class TrainedNetwork {
   }
 
   static float[] embed(Network network, Features features) {
-    return forward(network, transposed(features), 1, features.frames(), Mode.EVALUATE);
-  }
-
-  private static float[] transposed(Features features) {
-    int bins = features.bins();
-    float[] x = new float[bins * features.frames()];
-    for (int b = 0; b < bins; b++) {
-      for (int t = 0; t < features.frames(); t++) {
-        x[b * features.frames() + t] = features.get(t, b);
-      }
+    try (Embedder embedder = new Embedder(network)) {
+      return embedder.embed(features);
     }
-    return x;
   }
 
   private static float[] forward(Network network, float[] x, int batch, int frames, Mode mode) {
