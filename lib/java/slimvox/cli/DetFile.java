@@ -1,12 +1,10 @@
 package slimvox.cli;
 
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import org.apache.commons.csv.CSVFormat;
-import org.apache.commons.csv.CSVPrinter;
 import slimvox.plot.Figure;
+import slimvox.report.Rows;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.verify.DetectionCurve;
@@ -33,19 +31,12 @@ final class DetFile {
       byte[] png = Figure.det("DET").line(name, falseAlarms, misses).png(2);
       AtomicFile.write(file, png.length, out -> out.write(png));
     } else {
-      AtomicFile.write(file, csv(points));
+      Rows<DetPoint> table =
+          Rows.of(points)
+              .column("false_alarm_rate", DetPoint::falseAlarmRate)
+              .column("miss_rate", DetPoint::missRate);
+      AtomicFile.write(file, table.csv());
     }
-  }
-
-  private static String csv(List<DetPoint> points) {
-    StringBuilder text = new StringBuilder();
-    try (CSVPrinter csv = new CSVPrinter(text, CSVFormat.DEFAULT)) {
-      csv.printRecord("false_alarm_rate", "miss_rate");
-      for (DetPoint p : points) csv.printRecord(p.falseAlarmRate(), p.missRate());
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e); // memory only: cannot happen
-    }
-    return text.toString();
   }
 
   private static String ending(Path file) {

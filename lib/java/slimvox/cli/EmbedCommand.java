@@ -6,7 +6,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
@@ -29,6 +28,7 @@ import slimvox.embed.PackedEncoder;
 import slimvox.embed.SpeakerEncoder;
 import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
+import slimvox.report.Values;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -274,7 +274,7 @@ final class EmbedCommand extends Subcommand {
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(!noCmn));
     EmbeddingFile.write(out, embeddings, metadata);
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("embeddings", embeddings.size());
     values.put("dimension", embeddings.dimension());
     values.put("model", spec.name());
@@ -285,14 +285,9 @@ final class EmbedCommand extends Subcommand {
     values.put("out", out.toString());
     leftOut.describe(this, values);
     result(
-        String.format(
-            Locale.ROOT,
-            "%,d embeddings of dimension %d by %s, %d channels, in %s",
-            embeddings.size(),
-            embeddings.dimension(),
-            spec.name(),
-            spec.width(),
-            out),
+        values.text(
+            "{embeddings:%,d} embeddings of dimension {dimension} by {model}, {width} channels, in"
+                + " {out}"),
         values);
     return leftOut.report(this, total);
   }

@@ -108,10 +108,7 @@ final class FeaturesCommand extends Subcommand {
       return 0;
     }
     note(report.toString().stripTrailing());
-    int more = report.bad() - 1;
-    throw new InputException(
-        report.firstBad().getFirst()
-            + (more == 0 ? "" : String.format(Locale.ROOT, " (and %,d more)", more)));
+    throw new InputException(LeftOut.first(report.firstBad(), report.bad()));
   }
 
   private CorpusReport validate(Corpus corpus) throws InterruptedException {

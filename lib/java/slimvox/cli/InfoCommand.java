@@ -51,12 +51,12 @@ final class InfoCommand extends Subcommand {
     String oneDnn =
         values.get("onednn_version") == null ? "not loaded: {onednn_problem}" : "{onednn_version}";
     return values.text(
-        """
-        SlimVox           {slimvox_version}
-        Java              {java_version} ({java_vendor}), heap up to {heap_limit_bytes:%,.0f MiB}
-        machine           {os}, {cores} cores, vectors of {vector_bits} bits, memory {memory_bytes:%,.0f MiB}
-        oneDNN\
-        """
+        "SlimVox           {slimvox_version}\n"
+            + "Java              {java_version} ({java_vendor}), heap up to"
+            + " {heap_limit_bytes:%,.0f MiB}\n"
+            + "machine           {os}, {cores} cores, vectors of {vector_bits} bits, memory"
+            + " {memory_bytes:%,.0f MiB}\n"
+            + "oneDNN            "
             + oneDnn
             + ", {openmp_threads} OpenMP threads\n");
   }

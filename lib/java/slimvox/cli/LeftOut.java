@@ -74,8 +74,12 @@ final class LeftOut {
   }
 
   private String first() {
-    int more = reasons.size() - 1;
-    return named().getFirst()
-        + (more == 0 ? "" : String.format(Locale.ROOT, " (and %,d more)", more));
+    return first(named(), reasons.size());
+  }
+
+  /** The first of some reasons, and how many more there are. */
+  static String first(List<String> reasons, int all) {
+    String more = all == 1 ? "" : String.format(Locale.ROOT, " (and %,d more)", all - 1);
+    return reasons.getFirst() + more;
   }
 }

@@ -1,11 +1,10 @@
 package slimvox.plot;
 
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBuffer;
 import java.awt.image.IndexColorModel;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -16,7 +15,7 @@ import java.util.Map;
 final class FewColours {
   private static final int SIZE = 256;
 
-  /** Channels keep so many of their upper bits where colours are counted and compared. */
+  /** Channels keep so many of their upper bits where colours are counted. */
   private static final int SHADE_MASK = 0xF8F8F8;
 
   private FewColours() {}
@@ -25,30 +24,22 @@ final class FewColours {
     int w = image.getWidth();
     int h = image.getHeight();
     int[] pixels = image.getRGB(0, 0, w, h, null, 0, w);
-    Map<Integer, int[]> shades = new HashMap<>();
+    Map<Integer, int[]> shades = new HashMap<>(); // the first colour of each, and its pixels
     for (int pixel : pixels) {
-      int[] seen = shades.computeIfAbsent(pixel & SHADE_MASK, key -> new int[] {pixel, 0});
-      seen[1]++;
+      shades.computeIfAbsent(pixel & SHADE_MASK, _ -> new int[] {pixel, 0})[1]++;
     }
-    List<Map.Entry<Integer, int[]>> frequent =
+    int[] palette =
         shades.entrySet().stream()
             .sorted(
                 Comparator.comparingInt((Map.Entry<Integer, int[]> e) -> -e.getValue()[1])
                     .thenComparing(Map.Entry::getKey))
-            .toList();
-    int[] palette =
-        frequent.stream().limit(SIZE).mapToInt(e -> e.getValue()[0] & 0xFFFFFF).toArray();
-    Map<Integer, Integer> index = new HashMap<>();
-    for (var shade : frequent) index.put(shade.getKey(), nearest(palette, shade.getValue()[0]));
+            .limit(SIZE)
+            .mapToInt(e -> e.getValue()[0])
+            .toArray();
     IndexColorModel colours =
-        new IndexColorModel(
-            8,
-            SIZE,
-            Arrays.copyOf(palette, SIZE),
-            0,
-            false,
-            -1,
-            java.awt.image.DataBuffer.TYPE_BYTE);
+        new IndexColorModel(8, palette.length, palette, 0, false, -1, DataBuffer.TYPE_BYTE);
+    Map<Integer, Integer> index = new HashMap<>();
+    shades.forEach((key, shade) -> index.put(key, nearest(colours, shade[0])));
     BufferedImage few = new BufferedImage(w, h, BufferedImage.TYPE_BYTE_INDEXED, colours);
     int[] indices = new int[pixels.length];
     for (int i = 0; i < pixels.length; i++) indices[i] = index.get(pixels[i] & SHADE_MASK);
@@ -56,20 +47,7 @@ final class FewColours {
     return few;
   }
 
-  private static int nearest(int[] palette, int colour) {
-    int best = 0;
-    int least = Integer.MAX_VALUE;
-    for (int i = 0; i < palette.length; i++) {
-      int distance = 0;
-      for (int shift = 0; shift <= 16; shift += 8) {
-        int difference = (palette[i] >> shift & 0xFF) - (colour >> shift & 0xFF);
-        distance += difference * difference;
-      }
-      if (distance < least) {
-        least = distance;
-        best = i;
-      }
-    }
-    return best;
+  private static int nearest(IndexColorModel colours, int colour) {
+    return ((byte[]) colours.getDataElements(colour, null))[0] & 0xFF;
   }
 }

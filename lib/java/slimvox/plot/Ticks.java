@@ -71,12 +71,9 @@ public final class Ticks {
   private static List<Tick> narrow(double low, double high, int atMost) {
     double first = Math.pow(10, low);
     double last = Math.pow(10, high);
-    double step = step(last - first, Math.max(2, Math.min(atMost, 5)));
-    List<Tick> ticks = new ArrayList<>();
-    for (long i = (long) Math.ceil(first / step - 1e-9); i * step <= last + 1e-9 * step; i++) {
-      ticks.add(new Tick(Math.log10(i * step), number(i * step)));
-    }
-    return ticks;
+    return linear(first, last, Math.max(2, Math.min(atMost, 5))).stream()
+        .map(tick -> new Tick(Math.log10(tick.place), number(tick.place)))
+        .toList();
   }
 
   /** A number as a reader would write it: four significant digits, thousands grouped. */

@@ -64,10 +64,10 @@ public final class KernelTable {
     values.put(
         "kernels",
         Rows.of(kernels)
-            .column("family", null, null, KernelTime::family)
-            .column("kernel", null, null, KernelTime::kernel)
-            .column("launches", null, null, KernelTime::launches)
-            .column("ms", null, null, KernelTime::ms)
+            .column("family", KernelTime::family)
+            .column("kernel", KernelTime::kernel)
+            .column("launches", KernelTime::launches)
+            .column("ms", KernelTime::ms)
             .json());
   }
 }

@@ -1,11 +1,15 @@
 package slimvox.report;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
+import org.apache.commons.csv.CSVFormat;
+import org.apache.commons.csv.CSVPrinter;
 import tech.tablesaw.api.Table;
 
 /**
@@ -78,6 +82,11 @@ public final class Rows<T> {
     return this;
   }
 
+  /** Adds a column that is in JSON only. */
+  public Rows<T> column(String key, Function<T, ?> value) {
+    return column(key, null, null, value);
+  }
+
   /** Adds a column that is shown only. */
   public Rows<T> column(String heading, String format, Function<T, ?> value) {
     return column(null, heading, format, value);
@@ -114,6 +123,18 @@ public final class Rows<T> {
     Values values = new Values();
     for (Column<T> c : columns) if (c.key != null) values.put(c.key, c.value.apply(row));
     return values;
+  }
+
+  /** The same values as JSON has, with a comma between: a line of keys and a line for each row. */
+  public String csv() {
+    StringBuilder text = new StringBuilder();
+    try (CSVPrinter csv = new CSVPrinter(text, CSVFormat.DEFAULT)) {
+      csv.printRecord(columns.stream().map(Column::key));
+      for (Map<String, Object> row : json()) csv.printRecord(row.values());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // memory only: cannot happen
+    }
+    return text.toString();
   }
 
   /** The table for a notebook. */

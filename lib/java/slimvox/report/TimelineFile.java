@@ -1,13 +1,12 @@
 package slimvox.report;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.commons.csv.CSVFormat;
-import org.apache.commons.csv.CSVPrinter;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryLedger;
 import slimvox.step.StepMemory;
@@ -24,31 +23,28 @@ public final class TimelineFile {
     throw new InputException(file + ": a timeline is written as .csv; change the ending");
   }
 
+  /** An event by its number from 1, and its buffer's place in the arena. */
+  private record Line(int number, MemoryLedger.Event event, Long offset) {}
+
+  /** Writes the events of a step with the places of its plan. */
   public static void write(Path file, StepMemory memory) {
-    StringBuilder text = new StringBuilder();
+    List<Line> lines = new ArrayList<>();
     Map<Long, Long> offsets = new HashMap<>();
-    int slot = 0;
-    try (CSVPrinter csv = new CSVPrinter(text, CSVFormat.DEFAULT)) {
-      csv.printRecord(
-          "event", "change", "category", "label", "bytes", "total_bytes", "arena_offset");
-      int number = 0;
-      for (MemoryLedger.Event e : memory.events()) {
-        if (e.allocation()) {
-          ArenaPlan.Slot place = memory.plan().slots().get(slot++);
-          offsets.put(e.id(), place.offset());
-        }
-        csv.printRecord(
-            ++number,
-            e.allocation() ? "allocated" : "released",
-            e.category().key(),
-            e.label(),
-            e.bytes(),
-            e.totalBytes(),
-            offsets.get(e.id()));
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // memory only: cannot happen
+    Iterator<ArenaPlan.Slot> slots = memory.plan().slots().iterator();
+    for (MemoryLedger.Event e : memory.events()) {
+      if (e.allocation()) offsets.put(e.id(), slots.next().offset());
+      lines.add(new Line(lines.size() + 1, e, offsets.get(e.id())));
     }
-    AtomicFile.write(file, text.toString());
+    String table =
+        Rows.of(lines)
+            .column("event", Line::number)
+            .column("change", l -> l.event.allocation() ? "allocated" : "released")
+            .column("category", l -> l.event.category().key())
+            .column("label", l -> l.event.label())
+            .column("bytes", l -> l.event.bytes())
+            .column("total_bytes", l -> l.event.totalBytes())
+            .column("arena_offset", Line::offset)
+            .csv();
+    AtomicFile.write(file, table);
   }
 }
