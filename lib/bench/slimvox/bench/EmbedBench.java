@@ -1,10 +1,7 @@
 package slimvox.bench;
 
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -20,6 +17,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
+import slimvox.report.Values;
 
 /** Times float32 inference: features in, embeddings out. */
 @Command(
@@ -86,7 +84,7 @@ public final class EmbedBench extends Subcommand {
 
   private void report(ModelSpec spec, Timing timing, String device) {
     double median = timing.median();
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("model", spec.name());
     values.put("pooling", spec.pooling().key());
     values.put("batch", batch);
@@ -100,15 +98,9 @@ public final class EmbedBench extends Subcommand {
     values.put("real_time_factor", 10.0 * frames * batch / median);
     values.put("device", device);
     result(
-        String.format(
-            Locale.ROOT,
-            "%.1f utterances/s (%.0f times real time): %.1f ms for %d of %d frames, best %.1f ms",
-            1000 * batch / median,
-            10.0 * frames * batch / median,
-            median,
-            batch,
-            frames,
-            timing.best()),
+        values.text(
+            "{utterances_per_second:%.1f} utterances/s ({real_time_factor:%.0f} times real time):"
+                + " {median_ms:%.1f} ms for {batch} of {frames} frames, best {best_ms:%.1f} ms"),
         values);
   }
 }

@@ -1,10 +1,7 @@
 package slimvox.bench;
 
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -16,6 +13,7 @@ import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Waveform;
 import slimvox.cli.Subcommand;
+import slimvox.report.Values;
 
 /** How much faster than real time WeSpeaker's log-mel features of white noise are computed. */
 @Command(name = "features", description = "Measure log-mel features.", sortOptions = false)
@@ -71,7 +69,7 @@ public final class FeaturesBench extends Subcommand {
 
   private void report(int frames, Timing timing) {
     double factor = threads * seconds * 1000 / timing.median();
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("seconds", seconds);
     values.put("threads", threads);
     values.put("frames", frames);
@@ -80,13 +78,9 @@ public final class FeaturesBench extends Subcommand {
     values.put("real_time_factor", factor);
     values.put("real_time_factor_per_thread", factor / threads);
     result(
-        String.format(
-            Locale.ROOT,
-            "%.0f times real time (%.0f a thread): %.1f ms for %.0f s of speech",
-            factor,
-            factor / threads,
-            timing.median(),
-            seconds),
+        values.text(
+            "{real_time_factor:%.0f} times real time ({real_time_factor_per_thread:%.0f} a thread):"
+                + " {median_ms:%.1f} ms for {seconds:%.0f} s of speech"),
         values);
   }
 }

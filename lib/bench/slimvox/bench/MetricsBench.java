@@ -4,13 +4,11 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
 import java.util.BitSet;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
 import java.util.SplittableRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import slimvox.cli.Subcommand;
+import slimvox.report.Values;
 import slimvox.verify.DetectionCost;
 import slimvox.verify.DetectionCurve;
 import slimvox.verify.Verification;
@@ -78,7 +76,7 @@ public final class MetricsBench extends Subcommand {
   }
 
   private void report(double first, double best, long peak) {
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("trials", trials);
     values.put("seconds", best);
     values.put("first_seconds", first);
@@ -86,14 +84,9 @@ public final class MetricsBench extends Subcommand {
     values.put("eer_percent", verification.eerPercent());
     values.put("min_dcf", verification.minDcf());
     result(
-        String.format(
-            Locale.ROOT,
-            "%,d scores: %.2f s (first run %.2f s), heap beyond them %.0f MiB; EER %.3f %%",
-            trials,
-            best,
-            first,
-            peak / 1048576.0,
-            verification.eerPercent()),
+        values.text(
+            "{trials:%,d} scores: {seconds:%.2f} s (first run {first_seconds:%.2f} s), heap beyond"
+                + " them {heap_peak_bytes:%.0f MiB}; EER {eer_percent:%.3f} %"),
         values);
   }
 }

@@ -2,10 +2,8 @@ package slimvox.bench;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.SplittableRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -19,6 +17,7 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
+import slimvox.report.Values;
 
 /** Times an optimizer on parameters and gradients of normally distributed numbers. */
 @Command(
@@ -89,7 +88,7 @@ public final class OptimizerBench extends Subcommand {
   }
 
   private void report(Timing step, long bytes, String device) {
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("parameters", parameters);
     values.put("optimizer", rule.name().toLowerCase(Locale.ROOT));
     state.put(values);
@@ -100,18 +99,12 @@ public final class OptimizerBench extends Subcommand {
     values.put("state_bytes_per_parameter", (double) bytes / parameters);
     values.put("device", device);
     result(
-        String.format(
-            Locale.ROOT,
-            "%s, state %s: %.2f ms a step (best %.2f) for %,d parameters; %,d bytes of state,"
-                + " %.4f a parameter%n%s",
-            values.get("optimizer"),
-            state.format(),
-            step.median(),
-            step.best(),
-            parameters,
-            bytes,
-            (double) bytes / parameters,
-            device),
+        values.text(
+            "{optimizer}, state "
+                + state.format()
+                + ": {median_ms:%.2f} ms a step (best {best_ms:%.2f}) for {parameters:%,d}"
+                + " parameters; {state_bytes:%,d} bytes of state,"
+                + " {state_bytes_per_parameter:%.4f} a parameter\n{device}"),
         values);
   }
 }

@@ -3,6 +3,7 @@ package slimvox.bench;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 
 /** The process's resident memory, as Linux counts it. */
 final class ResidentMemory {
@@ -21,14 +22,14 @@ final class ResidentMemory {
   }
 
   private static long field(String name) {
-    if (!Files.isReadable(STATUS)) return -1;
-    try {
-      for (String line : Files.readAllLines(STATUS)) {
-        if (line.startsWith(name)) return 1024 * Long.parseLong(line.replaceAll("\\D", ""));
-      }
+    try (Stream<String> lines = Files.lines(STATUS)) {
+      return lines
+          .filter(line -> line.startsWith(name))
+          .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
+          .findFirst()
+          .orElse(-1);
     } catch (IOException e) {
       return -1; // as on a system without it
     }
-    return -1;
   }
 }

@@ -2,12 +2,12 @@ package slimvox.bench;
 
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.function.ToDoubleFunction;
+import java.util.function.ToLongFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -20,9 +20,9 @@ import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.models.ModelSpec;
-import slimvox.report.Bytes;
 import slimvox.report.KernelTable;
 import slimvox.report.MemoryTable;
+import slimvox.report.Values;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
@@ -32,6 +32,14 @@ import slimvox.step.TrainingStep;
     description = "Measure a training step: time and memory.",
     sortOptions = false)
 public final class StepBench extends Subcommand {
+  private static final String TEXT =
+      """
+      {model}, {width} channels, batch {batch} x {frames} frames, {device}
+      forward {forward_ms:%.1f} ms, backward {backward_ms:%.1f} ms, optimizer {optimizer_ms:%.1f} ms, \
+      step {step_ms:%.1f} ms: {utterances_per_s:%.2f} utterances/s
+
+      """;
+
   private static final int WARM_UP = 2;
   private static final double LEARNING_RATE = 1e-4; // small: random labels cannot be learnt
 
@@ -66,8 +74,9 @@ public final class StepBench extends Subcommand {
               + " a card.")
   private boolean kernels;
 
-  /** One measured step; times in milliseconds. */
-  private record Times(double forward, double backward, double optimizer, double whole) {}
+  private float[] features;
+  private int[] labels;
+  private PlannedTraining training;
 
   @Override
   public Integer call() {
@@ -77,8 +86,8 @@ public final class StepBench extends Subcommand {
     range("--runs", steps, 1, 1_000_000);
     range("--loss-every", lossEvery, 1, 10_000);
     SplittableRandom random = new SplittableRandom(1);
-    float[] features = Noise.values(random, size, 1);
-    int[] labels = new int[step.batch];
+    features = Noise.values(random, size, 1);
+    labels = new int[step.batch];
     for (int i = 0; i < labels.length; i++) {
       labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
     }
@@ -87,60 +96,44 @@ public final class StepBench extends Subcommand {
         throw usage("--kernels needs a card; this is backend " + backend.name());
       }
       long before = ResidentMemory.now();
-      try (PlannedTraining training =
+      try (PlannedTraining planned =
           new PlannedTraining(backend, backend.ledger().budget(), b -> step.build(spec, b))) {
+        training = planned;
         training.step().initialize(random);
-        training.run(features, labels, 0.2, LEARNING_RATE);
+        queue(1);
         double firstStep = sinceStart();
-        for (int i = 1; i < WARM_UP; i++) training.run(features, labels, 0.2, LEARNING_RATE);
+        for (int i = 1; i < WARM_UP; i++) queue(1);
         training.readEvery(lossEvery, step.batch);
-        List<Times> times = new ArrayList<>();
-        while (times.size() < steps) {
-          int together = Math.min(lossEvery, steps - times.size());
-          times.addAll(measure(training, features, labels, together));
+        List<TrainingStep.Result> results = new ArrayList<>();
+        double[] whole = new double[steps];
+        while (results.size() < steps) {
+          int done = results.size();
+          int together = Math.min(lossEvery, steps - done);
+          double ms = Timing.once(() -> results.addAll(queue(together))) / together;
+          Arrays.fill(whole, done, done + together, ms);
         }
-        long growth = before < 0 ? -1 : ResidentMemory.peak() - before;
-        report(spec, backend, training, firstStep, times, growth, features, labels);
+        Long growth = before < 0 ? null : ResidentMemory.peak() - before;
+        report(spec, backend, firstStep, results, Timing.of(whole).median(), growth);
       }
     }
     return 0;
   }
 
-  private static List<Times> measure(
-      PlannedTraining training, float[] features, int[] labels, int together) {
-    List<TrainingStep.Result> results = new ArrayList<>();
-    double whole =
-        Timing.once(
-                () -> {
-                  for (int i = 0; i < together; i++) {
-                    training.queue(features, labels, 0.2, LEARNING_RATE, null);
-                  }
-                  results.addAll(training.results());
-                })
-            / together;
-    return results.stream()
-        .map(
-            r ->
-                new Times(
-                    r.forwardNanos() / 1e6,
-                    r.backwardNanos() / 1e6,
-                    r.optimizerNanos() / 1e6,
-                    whole))
-        .toList();
+  /** Runs some steps without waiting for the device between them. */
+  private List<TrainingStep.Result> queue(int together) {
+    for (int i = 0; i < together; i++) training.queue(features, labels, 0.2, LEARNING_RATE, null);
+    return training.results();
   }
 
   private void report(
       ModelSpec spec,
       Backend backend,
-      PlannedTraining training,
       double firstStep,
-      List<Times> times,
-      long growth,
-      float[] features,
-      int[] labels) {
+      List<TrainingStep.Result> results,
+      double whole,
+      Long growth) {
     MemoryReport memory = backend.ledger().report();
-    double whole = median(times, Times::whole);
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("model", spec.name());
     values.put("width", spec.width());
     values.put("batch", step.batch);
@@ -155,9 +148,9 @@ public final class StepBench extends Subcommand {
     values.put("steps", steps);
     values.put("loss_every", lossEvery);
     values.put("first_step_after_s", firstStep);
-    values.put("forward_ms", median(times, Times::forward));
-    values.put("backward_ms", median(times, Times::backward));
-    values.put("optimizer_ms", median(times, Times::optimizer));
+    values.put("forward_ms", median(results, TrainingStep.Result::forwardNanos));
+    values.put("backward_ms", median(results, TrainingStep.Result::backwardNanos));
+    values.put("optimizer_ms", median(results, TrainingStep.Result::optimizerNanos));
     values.put("step_ms", whole);
     values.put("utterances_per_s", step.batch * 1000 / whole);
     values.put("parameters", training.step().network().state().parameterCount());
@@ -169,35 +162,51 @@ public final class StepBench extends Subcommand {
     values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
     Map<String, Long> driver = backend.device().driverMemory();
     values.put("driver_memory", driver);
-    values.put("driver_unexplained_percent", unexplained(driver));
-    values.put("resident_growth_bytes", growth < 0 ? null : growth);
+    String driverText = driver(driver, values);
+    values.put("resident_growth_bytes", growth);
+    String text = values.text(TEXT) + MemoryTable.text(memory) + driverText;
+    text += values.text("\nplanned arena {arena_bytes:%,.2f MiB}");
+    if (growth != null) {
+      text += values.text(", the process grew by {resident_growth_bytes:%,.2f MiB}");
+    }
     if (compareDry) {
-      values.put("dry_events", compareWithDry(backend, training, features, labels));
+      values.put("dry_events", compareWithDry(backend));
+      text += values.text(", all {dry_events} ledger events as foretold");
     }
-    String table = "";
+    text += "\n";
     if (kernels) {
-      KernelTable measured = kernelTimes(backend, training, features, labels);
+      backend.device().timeKernels();
+      training.queue(features, labels, 0.2, LEARNING_RATE, null);
+      KernelTable measured = new KernelTable(backend.device().kernelTimes());
+      training.results();
       measured.put(values);
-      table = measured.text();
+      text += measured.text();
     }
-    result(text(values, memory, backend) + table, values);
+    result(text, values);
   }
 
-  private static KernelTable kernelTimes(
-      Backend backend, PlannedTraining training, float[] features, int[] labels) {
-    backend.device().timeKernels();
-    training.queue(features, labels, 0.2, LEARNING_RATE, null);
-    KernelTable table = new KernelTable(backend.device().kernelTimes());
-    training.results();
-    return table;
+  /** Puts how much more the driver counts than what was asked for and its own from the start. */
+  private static String driver(Map<String, Long> driver, Values values) {
+    values.put("driver_unexplained_percent", null);
+    if (driver.isEmpty()) return "";
+    double all = driver.get("driver");
+    double unexplained = 100 * (all - driver.get("blocks") - driver.get("context")) / all;
+    values.put("driver_unexplained_percent", unexplained);
+    Values shown = new Values();
+    shown.putAll(driver);
+    return shown
+        .with("unexplained", unexplained)
+        .text(
+            "\nthe driver counts {driver:%,.2f MiB}: {blocks:%,.2f MiB} were asked for,"
+                + " {context:%,.2f MiB} are its own from the start, {unexplained:%.2f} %"
+                + " unexplained\n");
   }
 
   /** Runs one more step and compares the ledger's events with those of the dry run. */
-  private int compareWithDry(
-      Backend backend, PlannedTraining training, float[] features, int[] labels) {
+  private int compareWithDry(Backend backend) {
     List<MemoryLedger.Event> foretold = training.timeline(step.batch, step.frames);
     backend.ledger().startTimeline();
-    training.run(features, labels, 0.2, LEARNING_RATE);
+    queue(1);
     List<MemoryLedger.Event> real = backend.ledger().stopTimeline();
     for (int i = 0; i < Math.max(real.size(), foretold.size()); i++) {
       String a = i < foretold.size() ? text(foretold.get(i)) : "nothing";
@@ -214,63 +223,14 @@ public final class StepBench extends Subcommand {
     return event + " of " + event.totalBytes();
   }
 
-  private static double median(List<Times> times, ToDoubleFunction<Times> part) {
-    return Timing.of(times.stream().mapToDouble(part).toArray()).median();
+  private static double median(
+      List<TrainingStep.Result> results, ToLongFunction<TrainingStep.Result> nanos) {
+    return Timing.of(results.stream().mapToDouble(r -> nanos.applyAsLong(r) / 1e6).toArray())
+        .median();
   }
 
   /** Seconds from the start of the JVM. */
   private static double sinceStart() {
     return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
-  }
-
-  /** How much more the driver counts than what was asked for and its own from the start. */
-  private static Double unexplained(Map<String, Long> driver) {
-    if (driver.isEmpty()) return null;
-    double known = driver.get("blocks") + driver.get("context");
-    return 100 * (driver.get("driver") - known) / driver.get("driver");
-  }
-
-  private static String text(Map<String, Long> driver) {
-    if (driver.isEmpty()) return "";
-    return String.format(
-        Locale.ROOT,
-        "%nthe driver counts %,.2f MiB: %,.2f MiB were asked for, %,.2f MiB are its own from the"
-            + " start, %.2f %% unexplained%n",
-        Bytes.mib(driver.get("driver")),
-        Bytes.mib(driver.get("blocks")),
-        Bytes.mib(driver.get("context")),
-        unexplained(driver));
-  }
-
-  private String text(Map<String, Object> v, MemoryReport memory, Backend backend) {
-    Object growth = v.get("resident_growth_bytes");
-    return String.format(
-            Locale.ROOT,
-            """
-            %s, %d channels, batch %d x %d frames, %s
-            forward %.1f ms, backward %.1f ms, optimizer %.1f ms, step %.1f ms: %.2f utterances/s
-
-            """,
-            v.get("model"),
-            v.get("width"),
-            v.get("batch"),
-            v.get("frames"),
-            v.get("device"),
-            v.get("forward_ms"),
-            v.get("backward_ms"),
-            v.get("optimizer_ms"),
-            v.get("step_ms"),
-            v.get("utterances_per_s"))
-        + MemoryTable.text(memory)
-        + text(backend.device().driverMemory())
-        + String.format(
-            Locale.ROOT,
-            "%nplanned arena %,.2f MiB%s%s%n",
-            Bytes.mib((Long) v.get("arena_bytes")),
-            growth == null
-                ? ""
-                : String.format(
-                    Locale.ROOT, ", the process grew by %,.2f MiB", Bytes.mib((Long) growth)),
-            compareDry ? ", all " + v.get("dry_events") + " ledger events as foretold" : "");
   }
 }

@@ -27,11 +27,7 @@ public final class RunsPanel implements TrainingRuns.Progress, AutoCloseable {
    * @param title what is trained
    */
   public RunsPanel(String title, int runs) {
-    this(new LivePanel(title + ": runs", runs));
-  }
-
-  RunsPanel(LivePanel panel) {
-    this.panel = panel;
+    panel = new LivePanel(title + ": runs", runs);
   }
 
   @Override

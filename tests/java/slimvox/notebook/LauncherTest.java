@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -95,6 +96,32 @@ class LauncherTest {
             + folder.toRealPath().resolve("project")
             + "' && mvn -q package -DskipTests\n",
         run.output());
+  }
+
+  @Test
+  void linesAreCountedByPackageInTwoGroups() throws IOException {
+    long all = 0;
+    for (String root : new String[] {"lib/java", "lib/bench", "lib/study"}) {
+      try (Stream<Path> files = Files.walk(Path.of(root))) {
+        for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+          all += Files.readAllLines(file).size();
+        }
+      }
+    }
+    String lines = Path.of("lib/bin/lines").toAbsolutePath().toString();
+    String[] counted = Script.run(folder, Map.of(), lines).output().split("\\R");
+    long core = count(counted, "core");
+    assertTrue(core > 0, String.join("\n", counted));
+    assertEquals(all, core + count(counted, "around it"));
+    assertEquals(all, count(counted, "Java"));
+    assertTrue(count(counted, "  backend.cpu") > 0 && count(counted, "  study") > 0);
+  }
+
+  private static long count(String[] lines, String name) {
+    for (String line : lines) {
+      if (line.matches(name + " +\\d+")) return Long.parseLong(line.replaceAll(".* ", ""));
+    }
+    return -1;
   }
 
   @Test
