@@ -59,9 +59,7 @@ public final class Augmentation {
     float[] added = fit(noise.samples(), clean.length, random);
     float gain = (float) Math.pow(10, (levelDb(clean) - levelDb(added) - snrDb) / 20);
     var out = new float[clean.length];
-    for (int i = 0; i < out.length; i++) {
-      out[i] = clean[i] + gain * added[i];
-    }
+    for (int i = 0; i < out.length; i++) out[i] = clean[i] + gain * added[i];
     return new Waveform(normalizePeak(out), speech.sampleRate());
   }
 
@@ -92,17 +90,13 @@ public final class Augmentation {
           "%s: %d Hz for speech of %d Hz; resample it first",
           name, other.sampleRate(), speech.sampleRate());
     }
-    if (other.samples().length == 0) {
-      throw InputException.at(name, "no samples; leave it out");
-    }
+    if (other.samples().length == 0) throw InputException.at(name, "no samples; leave it out");
   }
 
   private static float[] fit(float[] noise, int length, RandomGenerator random) {
     var fitted = new float[length];
     int first = noise.length > length ? random.nextInt(noise.length - length + 1) : 0;
-    for (int i = 0; i < length; i++) {
-      fitted[i] = noise[(first + i) % noise.length];
-    }
+    for (int i = 0; i < length; i++) fitted[i] = noise[(first + i) % noise.length];
     return fitted;
   }
 
@@ -144,21 +138,15 @@ public final class Augmentation {
 
   private static double energy(float[] samples) {
     double sum = 0;
-    for (float x : samples) {
-      sum += (double) x * x;
-    }
+    for (float x : samples) sum += (double) x * x;
     return sum;
   }
 
   private static float[] normalizePeak(float[] samples) {
     float peak = 0;
-    for (float x : samples) {
-      peak = Math.max(peak, Math.abs(x));
-    }
+    for (float x : samples) peak = Math.max(peak, Math.abs(x));
     float scale = 1 / (peak + 1e-4f);
-    for (int i = 0; i < samples.length; i++) {
-      samples[i] *= scale;
-    }
+    for (int i = 0; i < samples.length; i++) samples[i] *= scale;
     return samples;
   }
 }

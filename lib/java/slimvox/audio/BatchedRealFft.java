@@ -45,19 +45,13 @@ final class BatchedRealFft {
     }
     size = length / 2;
     int stages = 0;
-    for (int n = size; n >= 4; n /= 4) {
-      stages++;
-    }
+    for (int n = size; n >= 4; n /= 4) stages++;
     twiddles = new float[stages][];
-    for (int s = 0, n = size; s < stages; s++, n /= 4) {
-      twiddles[s] = stageTwiddles(n);
-    }
+    for (int s = 0, n = size; s < stages; s++, n /= 4) twiddles[s] = stageTwiddles(n);
     position = new int[size];
     unpackCos = new float[size / 2 + 1];
     unpackSin = new float[size / 2 + 1];
-    for (int k = 0; k < size; k++) {
-      position[k] = position(k, size);
-    }
+    for (int k = 0; k < size; k++) position[k] = position(k, size);
     for (int k = 0; k <= size / 2; k++) {
       unpackCos[k] = (float) Math.cos(2 * Math.PI * k / length);
       unpackSin[k] = (float) -Math.sin(2 * Math.PI * k / length);
@@ -76,9 +70,7 @@ final class BatchedRealFft {
   }
 
   private static int position(int k, int n) {
-    if (n < 4) {
-      return k;
-    }
+    if (n < 4) return k;
     return k % 4 * (n / 4) + position(k / 4, n / 4);
   }
 
@@ -96,9 +88,7 @@ final class BatchedRealFft {
       }
     }
     if (Integer.numberOfTrailingZeros(size) % 2 == 1) {
-      for (int group = 0; group < size; group += 2) {
-        radix2(re, im, group * LANES);
-      }
+      for (int group = 0; group < size; group += 2) radix2(re, im, group * LANES);
     }
     unpack(re, im, power);
   }

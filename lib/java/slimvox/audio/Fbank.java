@@ -51,9 +51,7 @@ public final class Fbank {
 
   /** Number of whole frames in so many samples, 0 if they are fewer than a frame. */
   public int frames(long samples) {
-    if (samples < options.frameLength()) {
-      return 0;
-    }
+    if (samples < options.frameLength()) return 0;
     return Math.toIntExact(1 + (samples - options.frameLength()) / options.frameShift());
   }
 
@@ -106,9 +104,7 @@ public final class Fbank {
       for (int lane = 0; lane < used; lane++) {
         int row = lane * options.frameLength();
         scale(samples, (start + lane) * options.frameShift(), rows, row);
-        if (options.dither() > 0) {
-          dither(rows, row, random);
-        }
+        if (options.dither() > 0) dither(rows, row, random);
         taper(rows, row);
       }
       transpose(rows, even, odd);
@@ -116,9 +112,7 @@ public final class Fbank {
       logMel(power, logs);
       for (int lane = 0; lane < used; lane++) {
         int out = (start + lane) * bins;
-        for (int b = 0; b < bins; b++) {
-          values[out + b] = logs[b * LANES + lane];
-        }
+        for (int b = 0; b < bins; b++) values[out + b] = logs[b * LANES + lane];
       }
     }
     return new Features(values, frames, bins);
@@ -147,9 +141,7 @@ public final class Fbank {
       sums = sums.add(FloatVector.fromArray(SPECIES, rows, row + i));
     }
     float sum = StableVectors.sum(sums);
-    for (int i = whole; i < n; i++) {
-      sum += rows[row + i];
-    }
+    for (int i = whole; i < n; i++) sum += rows[row + i];
     float mean = sum / n;
     // From the right: each value needs its left neighbour as it was.
     int i = n - LANES;
@@ -182,9 +174,7 @@ public final class Fbank {
     Arrays.fill(even, pairs * LANES, even.length, 0);
     Arrays.fill(odd, pairs * LANES, odd.length, 0);
     if (n % 2 == 1) {
-      for (int lane = 0; lane < LANES; lane++) {
-        even[pairs * LANES + lane] = rows[lane * n + n - 1];
-      }
+      for (int lane = 0; lane < LANES; lane++) even[pairs * LANES + lane] = rows[lane * n + n - 1];
     }
   }
 

@@ -10,7 +10,7 @@ package slimvox.audio;
  * @param lowHz lower edge of the first filter
  * @param highHz upper edge of the last filter, at most half the sample rate
  * @param dither standard deviation of the Gaussian noise added to every scaled sample of every
- *     frame; 0 for none, as at test time
+ *     frame; 0 for none, as at test time; WeSpeaker trains with 1
  */
 public record FbankOptions(
     int sampleRate,
@@ -33,12 +33,8 @@ public record FbankOptions(
       var values = new float[length];
       for (int n = 0; n < length; n++) {
         double cosine = Math.cos(2 * Math.PI * n / (length - 1));
-        values[n] =
-            (float)
-                switch (this) {
-                  case HAMMING -> 0.54 - 0.46 * cosine;
-                  case POVEY -> Math.pow(0.5 - 0.5 * cosine, 0.85);
-                };
+        boolean povey = this == POVEY;
+        values[n] = (float) (povey ? Math.pow(0.5 - 0.5 * cosine, 0.85) : 0.54 - 0.46 * cosine);
       }
       return values;
     }
@@ -47,18 +43,12 @@ public record FbankOptions(
   public FbankOptions {
     if (sampleRate < 1000 || bins < 1 || !(dither >= 0) || !(scale > 0)) {
       throw new IllegalArgumentException(
-          "sample rate "
-              + sampleRate
-              + ", bins "
-              + bins
-              + ", dither "
-              + dither
-              + ", scale "
-              + scale);
+          "sample rate %d, bins %d, dither %s, scale %s"
+              .formatted(sampleRate, bins, dither, scale));
     }
     if (!(lowHz >= 0 && lowHz < highHz && highHz <= sampleRate / 2.0)) {
       throw new IllegalArgumentException(
-          "mel range " + lowHz + ".." + highHz + " Hz at " + sampleRate + " samples/s");
+          "mel range %s..%s Hz at %d samples/s".formatted(lowHz, highHz, sampleRate));
     }
   }
 
@@ -67,16 +57,6 @@ public record FbankOptions(
    */
   public static FbankOptions wespeaker() {
     return new FbankOptions(16000, Window.HAMMING, 32768, 80, 20, 8000, 0);
-  }
-
-  /** What 3D-Speaker uses: as WeSpeaker, but the Povey window and samples in [-1, 1]. */
-  public static FbankOptions povey() {
-    return new FbankOptions(16000, Window.POVEY, 1, 80, 20, 8000, 0);
-  }
-
-  /** The same with another dither; WeSpeaker trains with 1. */
-  public FbankOptions withDither(float dither) {
-    return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither);
   }
 
   /** The same with another number of mel filters. */

@@ -12,9 +12,7 @@ final class FlacBits {
   static {
     for (int b = 0; b < 256; b++) {
       int crc = b << 8;
-      for (int i = 0; i < 8; i++) {
-        crc = crc << 1 ^ (crc & 0x8000) * 0x8005 >> 15;
-      }
+      for (int i = 0; i < 8; i++) crc = crc << 1 ^ (crc & 0x8000) * 0x8005 >> 15;
       CRC[b] = crc & 0xffff;
     }
   }
@@ -69,9 +67,7 @@ final class FlacBits {
   }
 
   private int nextByte() throws IOException {
-    if (next == limit && !fill()) {
-      throw new EOFException();
-    }
+    if (next == limit && !fill()) throw new EOFException();
     int b = buffer[next++] & 0xff;
     crc = crc << 8 & 0xffff ^ CRC[crc >> 8 ^ b];
     return b;

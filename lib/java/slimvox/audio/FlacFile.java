@@ -1,9 +1,5 @@
 package slimvox.audio;
 
-import static slimvox.audio.AudioFiles.fault;
-import static slimvox.audio.AudioFiles.readUpTo;
-import static slimvox.audio.AudioFiles.tooLong;
-
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -21,7 +17,7 @@ import java.util.Arrays;
  * linear prediction, both Rice codes. An error is a frame with a wrong checksum, and a file with
  * fewer samples than its header says or with another MD5 sum. Other metadata is stepped over.
  */
-final class FlacFile implements AudioFiles.AudioFile {
+final class FlacFile extends AudioFile {
   private static final int STREAMINFO_BYTES = 34;
 
   /** "fLaC", a block header and STREAMINFO. */
@@ -35,8 +31,6 @@ final class FlacFile implements AudioFiles.AudioFile {
   /** Weights of the fixed predictors by their order, oldest sample first. */
   private static final int[][] FIXED = {{}, {1}, {-1, 2}, {1, -3, 3}, {-1, 4, -6, 4}};
 
-  private final Path path;
-  private final RandomAccessFile file;
   private final AudioInfo info;
   private final int bits;
   private final byte[] expectedSum;
@@ -48,14 +42,13 @@ final class FlacFile implements AudioFiles.AudioFile {
    * @param start byte of "fLaC"
    */
   FlacFile(Path path, RandomAccessFile file, long start) throws IOException {
-    this.path = path;
-    this.file = file;
-    ByteBuffer prefix = readUpTo(file, start, PREFIX_BYTES);
+    super(path, file);
+    ByteBuffer prefix = readUpTo(start, PREFIX_BYTES);
     if (prefix.limit() < PREFIX_BYTES) {
-      throw fault(path, "cut short at byte %d, inside the header; copy it again", file.length());
+      throw fault("cut short at byte %d, inside the header; copy it again", file.length());
     }
     if ((prefix.get(4) & 0x7f) != 0 || (prefix.getInt(4) & 0xffffff) != STREAMINFO_BYTES) {
-      throw fault(path, "damaged header: no STREAMINFO block at byte %d; copy it again", start + 4);
+      throw fault("damaged header: no STREAMINFO block at byte %d; copy it again", start + 4);
     }
     expectedSum = Arrays.copyOfRange(prefix.array(), PREFIX_BYTES - 16, PREFIX_BYTES);
     // 20 bits sample rate, 3 bits channels - 1, 5 bits bits per sample - 1, 36 bits samples
@@ -64,8 +57,7 @@ final class FlacFile implements AudioFiles.AudioFile {
     int channels = (int) (packed >>> 41 & 7) + 1;
     bits = (int) (packed >>> 36 & 31) + 1;
     if (sampleRate == 0 || bits < 4) {
-      throw fault(
-          path, "damaged header: %d Hz, %d bits per sample; copy it again", sampleRate, bits);
+      throw fault("damaged header: %d Hz, %d bits per sample; copy it again", sampleRate, bits);
     }
     info = new AudioInfo("FLAC", bits + "-bit FLAC", sampleRate, channels, packed & 0xfffffffffL);
     framesStart = skipMetadata(start + 4);
@@ -73,16 +65,14 @@ final class FlacFile implements AudioFiles.AudioFile {
 
   private long skipMetadata(long position) throws IOException {
     while (true) {
-      ByteBuffer header = readUpTo(file, position, 4);
+      ByteBuffer header = readUpTo(position, 4);
       if (header.limit() < 4) {
-        throw fault(
-            path, "cut short at byte %d, inside the metadata; copy it again", file.length());
+        throw fault("cut short at byte %d, inside the metadata; copy it again", file.length());
       }
       position += 4 + (header.getInt(0) & 0xffffff);
       if (header.get(0) < 0) {
         if (position >= file.length()) {
-          throw fault(
-              path, "cut short at byte %d, before the first frame; copy it again", file.length());
+          throw fault("cut short at byte %d, before the first frame; copy it again", file.length());
         }
         return position;
       }
@@ -90,12 +80,12 @@ final class FlacFile implements AudioFiles.AudioFile {
   }
 
   @Override
-  public AudioInfo info() {
+  AudioInfo info() {
     return info;
   }
 
   @Override
-  public float[] samples(ReadSettings settings) throws IOException {
+  float[] samples(ReadSettings settings) throws IOException {
     long promised = info.frames();
     int most = settings.mostSamples(info.sampleRate());
     var in = new FlacBits(file, framesStart);
@@ -109,24 +99,19 @@ final class FlacFile implements AudioFiles.AudioFile {
     while (promised == 0 ? !in.atEnd() : decoded < promised) {
       int length = frame(in, block, decoded);
       if (promised > 0 && decoded + length > promised) {
-        throw fault(
-            path, "damaged: more than the %d samples in its header; copy it again", promised);
+        throw fault("damaged: more than the %d samples in its header; copy it again", promised);
       }
-      if (decoded + length > most) {
-        throw tooLong(path, info, settings);
-      }
+      if (decoded + length > most) throw tooLong(settings);
       if (decoded + length > samples.length) {
         int room = Math.min(2 * samples.length, promised > 0 ? (int) promised : most);
         samples = Arrays.copyOf(samples, Math.max(room, decoded + length));
       }
-      for (int i = 0; i < length; i++) {
-        samples[decoded + i] = block[i] * scale;
-      }
+      for (int i = 0; i < length; i++) samples[decoded + i] = block[i] * scale;
       if (md5 != null) update(md5, block, length);
       decoded += length;
     }
     if (md5 != null && !Arrays.equals(expectedSum, md5.digest())) {
-      throw fault(path, "its samples do not have the MD5 sum in its header; copy it again");
+      throw fault("its samples do not have the MD5 sum in its header; copy it again");
     }
     return decoded == samples.length ? samples : Arrays.copyOf(samples, decoded);
   }
@@ -138,16 +123,13 @@ final class FlacFile implements AudioFiles.AudioFile {
       return frame(in, out);
     } catch (EOFException e) {
       if (info.frames() == 0) {
-        throw fault(path, "cut short at byte %d, inside a frame; copy it again", file.length());
+        throw fault("cut short at byte %d, inside a frame; copy it again", file.length());
       }
       throw fault(
-          path,
           "cut short at byte %d: %d samples of the %d that its header promises; copy it again",
-          file.length(),
-          decoded,
-          info.frames());
+          file.length(), decoded, info.frames());
     } catch (StreamCorruptedException e) {
-      throw fault(path, "damaged near byte %d (%s); copy it again", start, e.getMessage());
+      throw fault("damaged near byte %d (%s); copy it again", start, e.getMessage());
     }
   }
 
@@ -161,9 +143,7 @@ final class FlacFile implements AudioFiles.AudioFile {
     int bitsCode = in.take(3);
     in.take(1);
     int lead = in.take(8); // as in UTF-8: its ones in front count the bytes
-    for (int more = Integer.numberOfLeadingZeros(~lead << 24) - 1; more > 0; more--) {
-      in.take(8);
-    }
+    for (int more = Integer.numberOfLeadingZeros(~lead << 24) - 1; more > 0; more--) in.take(8);
     int length =
         switch (sizeCode) {
           case 0 -> 0;
@@ -206,23 +186,17 @@ final class FlacFile implements AudioFiles.AudioFile {
         int precision = in.take(4) + 1;
         shift = in.takeSigned(5);
         require(precision < 16 && shift >= 0, "a reserved code");
-        for (int i = order - 1; i >= 0; i--) {
-          weights[i] = in.takeSigned(precision);
-        }
+        for (int i = order - 1; i >= 0; i--) weights[i] = in.takeSigned(precision);
       }
       residual(in, out, length, order);
       predict(out, length, weights, shift);
     }
-    for (int i = 0; wasted > 0 && i < length; i++) {
-      out[i] <<= wasted;
-    }
+    for (int i = 0; wasted > 0 && i < length; i++) out[i] <<= wasted;
   }
 
   private static void takeSigned(FlacBits in, int[] out, int from, int to, int width)
       throws IOException {
-    for (int i = from; i < to; i++) {
-      out[i] = in.takeSigned(width);
-    }
+    for (int i = from; i < to; i++) out[i] = in.takeSigned(width);
   }
 
   /** What prediction left, in 2^n parts, each with a Rice code of its own or with plain numbers. */
@@ -263,9 +237,7 @@ final class FlacFile implements AudioFiles.AudioFile {
     int width = (bits + 7) / 8;
     var bytes = new byte[count * width];
     for (int i = 0, at = 0; i < count; i++) {
-      for (int b = 0; b < width; b++) {
-        bytes[at++] = (byte) (values[i] >> 8 * b);
-      }
+      for (int b = 0; b < width; b++) bytes[at++] = (byte) (values[i] >> 8 * b);
     }
     md5.update(bytes);
   }
@@ -276,10 +248,5 @@ final class FlacFile implements AudioFiles.AudioFile {
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("every JDK has MD5", e);
     }
-  }
-
-  @Override
-  public void close() throws IOException {
-    file.close();
   }
 }

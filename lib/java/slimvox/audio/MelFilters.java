@@ -41,9 +41,7 @@ final class MelFilters {
         double m = mel(binHz * k);
         double weight = Math.min((m - left) / step, (left + 2 * step - m) / step);
         if (weight > 0) {
-          if (used == offset[b]) {
-            first[b] = k;
-          }
+          if (used == offset[b]) first[b] = k;
           all[used++] = (float) weight;
         }
       }

@@ -24,31 +24,27 @@ public final class SpeedPerturbation {
    * @param speed from 0.5 to 2 in whole hundredths
    */
   public SpeedPerturbation(double speed) {
-    int hundredths = (int) Math.round(speed * 100);
-    if (!(speed >= 0.5 && speed <= 2) || Math.abs(speed * 100 - hundredths) > 1e-6) {
+    if (!isPossible(speed)) {
       throw new IllegalArgumentException(
           "speed " + speed + " is not between 0.5 and 2 in whole hundredths");
     }
+    int hundredths = (int) Math.round(speed * 100);
     int divisor = Resampler.greatestCommonDivisor(hundredths, 100);
+    int step = hundredths / divisor;
     resampler =
-        hundredths == 100
+        step * divisor == 100
             ? null
-            : new Resampler(
-                hundredths / divisor,
-                100 / divisor,
-                ZERO_CROSSINGS,
-                ROLLOFF,
-                SpeedPerturbation::hann);
+            : new Resampler(step, 100 / divisor, ZERO_CROSSINGS, ROLLOFF, SpeedPerturbation::hann);
+  }
+
+  /** Whether a speed is from 0.5 to 2 in whole hundredths. */
+  public static boolean isPossible(double speed) {
+    return speed >= 0.5 && speed <= 2 && Math.abs(speed * 100 - Math.round(speed * 100)) <= 1e-6;
   }
 
   private static double hann(double value, double x) {
     double taper = Math.cos(Math.PI * x / 2);
     return value * taper * taper;
-  }
-
-  /** Samples that so many samples become. */
-  public int outputSamples(int samples) {
-    return resampler == null ? samples : Math.toIntExact(resampler.outputSamples(samples));
   }
 
   /** The waveform at the new speed; the same object at speed 1. */

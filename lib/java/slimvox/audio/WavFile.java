@@ -1,9 +1,5 @@
 package slimvox.audio;
 
-import static slimvox.audio.AudioFiles.conversion;
-import static slimvox.audio.AudioFiles.fault;
-import static slimvox.audio.AudioFiles.readUpTo;
-
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -21,7 +17,7 @@ import java.util.Arrays;
  * length of the samples was never written (0, or beyond the file and near 2^32), as by a recorder
  * that was switched off or to a pipe, they go to the end of the file.
  */
-final class WavFile implements AudioFiles.AudioFile {
+final class WavFile extends AudioFile {
   private static final int PCM = 1;
   private static final int FLOAT = 3;
   private static final int A_LAW = 6;
@@ -38,8 +34,6 @@ final class WavFile implements AudioFiles.AudioFile {
 
   private static final int BLOCK_FRAMES = 8192;
 
-  private final Path path;
-  private final RandomAccessFile file;
   private final long size;
   private final AudioInfo info;
   private final int tag;
@@ -47,8 +41,7 @@ final class WavFile implements AudioFiles.AudioFile {
   private final long dataStart;
 
   WavFile(Path path, RandomAccessFile file) throws IOException {
-    this.path = path;
-    this.file = file;
+    super(path, file);
     size = file.length();
     ByteBuffer format = null;
     ByteBuffer lengths = null;
@@ -57,10 +50,8 @@ final class WavFile implements AudioFiles.AudioFile {
       ByteBuffer header = little(position, 8);
       if (header.limit() < 8) {
         throw fault(
-            path,
             "cut short at byte %d, before a complete %s chunk; copy or convert it again",
-            size,
-            format == null ? "\"fmt \"" : "\"data\"");
+            size, format == null ? "\"fmt \"" : "\"data\"");
       }
       String id = new String(header.array(), 0, 4, StandardCharsets.ISO_8859_1);
       long length = Integer.toUnsignedLong(header.getInt(4));
@@ -70,11 +61,11 @@ final class WavFile implements AudioFiles.AudioFile {
       } else if (id.equals("fmt ")) {
         format = little(content, (int) Math.min(length, 40));
         if (format.limit() < 16) {
-          throw fault(path, "\"fmt \" chunk at byte %d is too short; %s", position, again());
+          throw fault("\"fmt \" chunk at byte %d is too short; %s", position, again());
         }
       } else if (id.equals("data")) {
         if (format == null) {
-          throw fault(path, "\"data\" before \"fmt \" at byte %d; %s", position, again());
+          throw fault("\"data\" before \"fmt \" at byte %d; %s", position, again());
         }
         boolean isLong = length == 0xffffffffL && lengths != null && lengths.limit() == 16;
         dataStart = content;
@@ -90,11 +81,11 @@ final class WavFile implements AudioFiles.AudioFile {
   }
 
   private ByteBuffer little(long position, int length) throws IOException {
-    return readUpTo(file, position, length).order(ByteOrder.LITTLE_ENDIAN);
+    return readUpTo(position, length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private String again() {
-    return conversion(path, "");
+    return conversion("");
   }
 
   private static int tag(ByteBuffer format) {
@@ -119,28 +110,18 @@ final class WavFile implements AudioFiles.AudioFile {
         };
     if (!known) {
       throw fault(
-          path,
-          "%s; PCM of 8 to 32 bits, float, A-law and mu-law are read; %s",
-          encoding(bits),
-          again());
+          "%s; PCM of 8 to 32 bits, float, A-law and mu-law are read; %s", encoding(bits), again());
     }
     if (channels == 0 || sampleRate <= 0) {
       throw fault(
-          path,
           "damaged header: %d channels, %d Hz; %s",
-          channels,
-          Integer.toUnsignedLong(sampleRate),
-          again());
+          channels, Integer.toUnsignedLong(sampleRate), again());
     }
     int frameBytes = channels * sampleBytes;
     if (blockBytes > frameBytes) {
       throw fault(
-          path,
           "%d bytes for %d samples of %d bits: which of them count is not clear; %s",
-          blockBytes,
-          channels,
-          bits,
-          again());
+          blockBytes, channels, bits, again());
     }
     return new AudioInfo(
         "WAV", encoding(bits), sampleRate, channels, dataBytes(length, frameBytes) / frameBytes);
@@ -157,29 +138,22 @@ final class WavFile implements AudioFiles.AudioFile {
     long end = dataStart + length;
     if (length > left) {
       throw fault(
-          path,
           "cut short at byte %d: its header promises samples up to byte %d; "
               + "copy or convert it again",
-          size,
-          end);
+          size, end);
     }
     if (length % frameBytes != 0) {
       throw fault(
-          path,
           "its samples end at byte %d in the middle of a frame of %d bytes; "
               + "copy or convert it again",
-          end,
-          frameBytes);
+          end, frameBytes);
     }
     if (!isTail(end) && !(length % 2 == 1 && isTail(end + 1))) {
       throw fault(
-          path,
           "its header ends the samples at byte %d, but %d bytes follow that are no chunk; if they"
               + " are sound, convert it: ffmpeg -ignore_length 1 -i %s -c:a pcm_s16le OUT.wav; if"
               + " not, the same without -ignore_length 1",
-          end,
-          size - end,
-          path.getFileName());
+          end, size - end, path.getFileName());
     }
     return length;
   }
@@ -202,7 +176,7 @@ final class WavFile implements AudioFiles.AudioFile {
     if (id << 8 == 0x47415400 || id << 8 == 0x33444900) return true; // "TAG", "ID3"
     if (id == 0x54455041) return true; // "APETAGEX"
     for (long at = position; at < size; at += 1 << 16) {
-      ByteBuffer block = readUpTo(file, at, 1 << 16);
+      ByteBuffer block = readUpTo(at, 1 << 16);
       if (block.mismatch(ByteBuffer.allocate(block.limit())) >= 0) return false;
     }
     return true;
@@ -222,24 +196,24 @@ final class WavFile implements AudioFiles.AudioFile {
   }
 
   @Override
-  public AudioInfo info() {
+  AudioInfo info() {
     return info;
   }
 
   @Override
-  public float[] samples(ReadSettings settings) throws IOException {
+  float[] samples(ReadSettings settings) throws IOException {
     var samples = new float[(int) info.frames()];
     for (int done = 0; done < samples.length; ) {
       int count = Math.min(BLOCK_FRAMES, samples.length - done);
       ByteBuffer block = little(dataStart + (long) done * sampleBytes, count * sampleBytes);
       if (block.limit() < count * sampleBytes) {
-        throw fault(path, "became shorter while it was read; copy it again");
+        throw fault("became shorter while it was read; copy it again");
       }
       for (int i = done; i < done + count; i++) {
         samples[i] = next(block);
         if (!Float.isFinite(samples[i])) {
           long at = dataStart + (long) i * sampleBytes;
-          throw fault(path, "sample %d at byte %d is %s; %s", i, at, samples[i], again());
+          throw fault("sample %d at byte %d is %s; %s", i, at, samples[i], again());
         }
       }
       done += count;
@@ -274,10 +248,5 @@ final class WavFile implements AudioFiles.AudioFile {
   static int muLaw(int code) {
     int value = (((~code & 15) << 3 | 0x84) << (~code >> 4 & 7)) - 0x84;
     return (code & 0x80) == 0 ? -value : value;
-  }
-
-  @Override
-  public void close() throws IOException {
-    file.close();
   }
 }

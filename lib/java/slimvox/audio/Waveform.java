@@ -15,9 +15,4 @@ public record Waveform(float[] samples, int sampleRate) {
       throw new IllegalArgumentException("sample rate " + sampleRate + " is not positive");
     }
   }
-
-  /** Length in seconds: samples / sampleRate. */
-  public double durationSeconds() {
-    return (double) samples.length / sampleRate;
-  }
 }

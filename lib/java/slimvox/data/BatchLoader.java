@@ -34,10 +34,7 @@ public final class BatchLoader implements AutoCloseable {
    * @param queue batches that are ready or being made, at most
    */
   public BatchLoader(Batches batches, int epoch, int index, int threads, int queue) {
-    if (epoch < 0 || index < 0 || index >= batches.batchesPerEpoch()) {
-      throw new IllegalArgumentException(
-          "batch " + index + " of epoch " + epoch + ", an epoch has " + batches.batchesPerEpoch());
-    }
+    batches.requirePlace(epoch, index);
     if (threads < 1 || queue < 1) {
       throw new IllegalArgumentException(threads + " threads, queue of " + queue);
     }

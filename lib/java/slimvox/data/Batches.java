@@ -32,8 +32,7 @@ public final class Batches {
   private final FeatureSource source;
   private final BatchSettings settings;
   private final int batchesPerEpoch;
-  private final int items;
-  private final List<List<Utterance>> bySpeaker = new ArrayList<>();
+  private final int utterances;
   private volatile Permutation[] recent = new Permutation[0];
 
   private record Permutation(long turn, int[] order) {}
@@ -48,17 +47,11 @@ public final class Batches {
     this.corpus = corpus;
     this.source = source;
     this.settings = settings;
-    int utterances = corpus.utterances().size();
-    this.batchesPerEpoch =
-        settings.batchesPerEpoch() > 0
-            ? settings.batchesPerEpoch()
-            : Math.max(1, Math.round((float) utterances / settings.size()));
-    this.items =
-        settings.order() == BatchSettings.Order.BALANCED ? corpus.speakers().size() : utterances;
-    for (String speaker : corpus.speakers()) bySpeaker.add(corpus.utterances(speaker));
+    this.utterances = corpus.utterances().size();
+    this.batchesPerEpoch = Math.max(1, Math.round((float) utterances / settings.size()));
   }
 
-  /** Number of batches in an epoch. */
+  /** Number of batches in an epoch: as many as make about one crop of each recording. */
   public int batchesPerEpoch() {
     return batchesPerEpoch;
   }
@@ -100,11 +93,15 @@ public final class Batches {
     return fill(epoch, index, buffers());
   }
 
+  /** Checks that an epoch, from 0, has a batch of this index. */
+  void requirePlace(int epoch, int index) {
+    if (epoch >= 0 && index >= 0 && index < batchesPerEpoch) return;
+    throw new IllegalArgumentException(
+        "batch %d of epoch %d, an epoch has %d".formatted(index, epoch, batchesPerEpoch));
+  }
+
   Batch fill(int epoch, int index, Buffers buffers) {
-    if (epoch < 0 || index < 0 || index >= batchesPerEpoch) {
-      throw new IllegalArgumentException(
-          "batch " + index + " of epoch " + epoch + ", an epoch has " + batchesPerEpoch);
-    }
+    requirePlace(epoch, index);
     int n = settings.size();
     int frames = settings.frames();
     int bins = source.bins();
@@ -112,13 +109,15 @@ public final class Batches {
     for (int i = 0; i < n; i++) {
       SplittableRandom random =
           new SplittableRandom(mix(mix(mix(settings.seed(), CROP), epoch), (long) index * n + i));
-      Utterance utterance = choose(first + i, random);
+      long place = first + i; // in an endless sequence of permutations
+      int item = permutation(place / utterances)[(int) (place % utterances)];
+      Utterance utterance = corpus.utterances().get(item);
       int speed = random.nextInt(source.speeds().size());
       int label = corpus.label(utterance.speaker());
-      crop(views(utterance, label, speed, random), buffers.rows(), random);
+      crop(views(utterance, speed, random), buffers.rows(), random);
       Features crop = new Features(buffers.rows(), frames, bins);
       if (settings.meanNormalization()) MeanNormalization.apply(crop);
-      if (settings.specAugment().isPresent()) settings.specAugment().get().apply(crop, random);
+      settings.masks().apply(crop, random);
       Batch.transpose(buffers.rows(), frames, bins, buffers.features(), i * bins * frames);
       buffers.labels()[i] = label + speed * corpus.speakers().size();
       buffers.utterances()[i] = utterance.id();
@@ -127,20 +126,11 @@ public final class Batches {
         epoch, index, n, bins, frames, buffers.features(), buffers.labels(), buffers.utterances());
   }
 
-  /** The recording that comes at a place of the endless sequence of permutations. */
-  private Utterance choose(long place, SplittableRandom random) {
-    int item = permutation(place / items)[(int) (place % items)];
-    if (settings.order() == BatchSettings.Order.RANDOM) return corpus.utterances().get(item);
-    List<Utterance> utterances = bySpeaker.get(item);
-    return utterances.get(random.nextInt(utterances.size()));
-  }
-
   /** Features of a recording and of the others that are joined to it, at random and not twice. */
-  private List<FeatureView> views(
-      Utterance utterance, int label, int speed, SplittableRandom random) {
+  private List<FeatureView> views(Utterance utterance, int speed, SplittableRandom random) {
     int count = settings.joinUtterances();
     if (count == 1) return List.of(source.features(utterance, speed));
-    List<Utterance> all = bySpeaker.get(label);
+    List<Utterance> all = corpus.utterances(utterance.speaker());
     List<Utterance> chosen = new ArrayList<>(count);
     chosen.add(utterance);
     while (chosen.size() < count) {
@@ -179,10 +169,10 @@ public final class Batches {
     for (Permutation permutation : known) {
       if (permutation.turn() == turn) return permutation.order();
     }
-    int[] order = new int[items];
-    for (int i = 0; i < items; i++) order[i] = i;
+    int[] order = new int[utterances];
+    for (int i = 0; i < utterances; i++) order[i] = i;
     SplittableRandom random = new SplittableRandom(mix(mix(settings.seed(), ORDER), turn));
-    for (int i = items - 1; i > 0; i--) {
+    for (int i = utterances - 1; i > 0; i--) {
       int j = random.nextInt(i + 1);
       int swapped = order[i];
       order[i] = order[j];

@@ -3,7 +3,6 @@ package slimvox.data;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -12,17 +11,17 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import slimvox.audio.AudioFiles;
 import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
-import slimvox.storage.PlainText;
+import slimvox.storage.Printable;
 import slimvox.storage.Sha256;
 import slimvox.storage.UtteranceNames;
 
@@ -47,13 +46,13 @@ public final class Corpus {
   private final ReadSettings reading;
   private UtteranceNames names; // made when first needed
 
+  /** The corpus of a folder, named as it is. */
   Corpus(
       Path folder,
-      String name,
       Collection<Utterance> utterances,
       Map<String, List<Utterance>> joined,
       List<String> notes) {
-    this(folder, name, utterances, joined, notes, ReadSettings.DEFAULT);
+    this(folder, nameOf(folder), utterances, joined, notes, ReadSettings.DEFAULT);
   }
 
   /** Sorts what it is given; ids must be unique and joined utterances made of the utterances. */
@@ -105,11 +104,9 @@ public final class Corpus {
               + " speaker)",
           folder, Files.exists(folder) ? ": is a file" : ": no such folder");
     }
-    if (Files.exists(folder.resolve("wav.scp"), LinkOption.NOFOLLOW_LINKS)) {
-      return KaldiFolder.read(folder, "wav.scp").requireDistinctSpeakers();
-    }
-    if (Files.exists(folder.resolve("feats.scp"), LinkOption.NOFOLLOW_LINKS)) {
-      return openFeatures(folder);
+    for (String scp : List.of("wav.scp", "feats.scp")) {
+      if (!CorpusFiles.isThere(folder.resolve(scp))) continue;
+      return KaldiFolder.read(folder, scp).requireDistinctSpeakers();
     }
     return SpeakerFolders.read(folder).requireDistinctSpeakers();
   }
@@ -126,9 +123,10 @@ public final class Corpus {
     return this;
   }
 
-  /** Opens a Kaldi folder by {@code feats.scp}, also where there is a {@code wav.scp}. */
-  public static Corpus openFeatures(Path folder) {
-    return KaldiFolder.read(folder, "feats.scp").requireDistinctSpeakers();
+  /** The last part of the folder's path. */
+  private static String nameOf(Path folder) {
+    Path last = folder.toAbsolutePath().normalize().getFileName();
+    return last == null ? folder.toString() : last.toString();
   }
 
   /** What of the folder is not used, one line each: a link that leads back, for example. */
@@ -192,11 +190,7 @@ public final class Corpus {
    */
   private synchronized String own(String id) {
     if (byId.containsKey(id) || joined.containsKey(id)) return id;
-    if (names == null) {
-      Set<String> ids = new HashSet<>(byId.keySet());
-      ids.addAll(joined.keySet());
-      names = new UtteranceNames(ids);
-    }
+    if (names == null) names = new UtteranceNames(ids());
     return names.find(folder.toString(), id);
   }
 
@@ -233,9 +227,13 @@ public final class Corpus {
     if (utterance != null) return List.of(utterance);
     List<Utterance> parts = own == null ? null : joined.get(own);
     if (parts != null) return parts;
-    Set<String> known = new TreeSet<>(byId.keySet());
-    known.addAll(joined.keySet());
-    throw unknown("utterance", id, known);
+    throw unknown("utterance", id, ids());
+  }
+
+  private Set<String> ids() {
+    Set<String> ids = new TreeSet<>(byId.keySet());
+    ids.addAll(joined.keySet());
+    return ids;
   }
 
   /** The utterances of some of the speakers, and the joined utterances made of them. */
@@ -246,34 +244,20 @@ public final class Corpus {
   private Corpus subset(Collection<String> chosen, String newName) {
     Set<String> wanted = new HashSet<>(chosen);
     for (String speaker : wanted) label(speaker);
-    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
-    joined.forEach(
-        (id, list) -> {
-          if (wanted.contains(list.getFirst().speaker())) parts.put(id, list);
-        });
-    return new Corpus(
-        folder,
-        newName,
-        utterances.stream().filter(u -> wanted.contains(u.speaker())).toList(),
-        parts,
-        notes,
-        reading);
+    return only(newName, u -> wanted.contains(u.speaker()));
   }
 
   /** The corpus without some of its utterances, and without the joined ones they are parts of. */
   public Corpus without(Collection<String> ids) {
     Set<String> bad = new HashSet<>(ids);
-    return only(name, utterances.stream().filter(u -> !bad.contains(u.id())).toList());
+    return only(name, u -> !bad.contains(u.id()));
   }
 
-  private Corpus only(String newName, List<Utterance> chosen) {
-    Set<Utterance> kept = new HashSet<>(chosen);
-    Map<String, List<Utterance>> parts = new LinkedHashMap<>();
-    joined.forEach(
-        (id, list) -> {
-          if (kept.containsAll(list)) parts.put(id, list);
-        });
-    return new Corpus(folder, newName, chosen, parts, notes, reading);
+  private Corpus only(String newName, Predicate<Utterance> chosen) {
+    Map<String, List<Utterance>> parts = new TreeMap<>(joined);
+    parts.values().removeIf(list -> !list.stream().allMatch(chosen));
+    List<Utterance> kept = utterances.stream().filter(chosen).toList();
+    return new Corpus(folder, newName, kept, parts, notes, reading);
   }
 
   /**
@@ -285,19 +269,16 @@ public final class Corpus {
   public Corpus saying(Collection<String> words) {
     Set<String> wanted = new HashSet<>(words);
     Set<String> known = new TreeSet<>();
-    List<Utterance> chosen = new ArrayList<>();
     for (Utterance utterance : utterances) {
-      String word = utterance.word().orElse(null);
-      if (word == null) {
+      if (utterance.word().isEmpty()) {
         throw InputException.of(
             "%s: utterance %s has no word; training on words needs the file utt2word",
             folder, utterance.id());
       }
-      known.add(word);
-      if (wanted.contains(word)) chosen.add(utterance);
+      known.add(utterance.word().get());
     }
     for (String word : words) if (!known.contains(word)) throw unknown("word", word, known);
-    return only(name + ", saying " + String.join(" ", words), chosen);
+    return only(name + ", saying " + String.join(" ", words), u -> wanted.contains(u.word().get()));
   }
 
   /**
@@ -310,13 +291,11 @@ public final class Corpus {
     Path file = below(folder, split, ".speakers");
     List<String> chosen = new ArrayList<>();
     if (!Files.isRegularFile(file)) {
-      throw InputException.at(
-          file, "no such file%s", CorpusFiles.alternatives(folder, ".speakers", "splits"));
+      throw CorpusFiles.missing(file, folder, ".speakers", "splits");
     }
     for (CorpusFiles.Line line : CorpusFiles.lines(file)) {
       if (!labels.containsKey(line.text())) {
-        throw InputException.at(
-            line.place(), "speaker %s has no utterance in %s", line.text(), name);
+        throw line.fault("speaker %s has no utterance in %s", line.text(), name);
       }
       chosen.add(line.text());
     }
@@ -330,13 +309,12 @@ public final class Corpus {
    * @throws InputException if it is not there; it lists those there are
    */
   public Path trialList(String list) {
-    Path file = below(folder.resolve("trials"), list, ".txt");
+    Path trials = folder.resolve("trials");
+    Path file = below(trials, list, ".txt");
     if (Files.isRegularFile(file)) return file;
-    Path plain = file.resolveSibling(list);
+    Path plain = trials.resolve(list);
     if (Files.isRegularFile(plain)) return plain;
-    throw InputException.of(
-        "%s: no such file%s",
-        file, CorpusFiles.alternatives(folder.resolve("trials"), ".txt", "trial lists"));
+    throw CorpusFiles.missing(file, trials, ".txt", "trial lists");
   }
 
   /** A file of the corpus: its name cannot lead elsewhere. */
@@ -378,9 +356,7 @@ public final class Corpus {
     }
     List<String> train = new ArrayList<>();
     List<String> test = new ArrayList<>();
-    for (int i = 0; i < speakers.size(); i++) {
-      (i % n == k ? test : train).add(speakers.get(i));
-    }
+    for (int i = 0; i < speakers.size(); i++) (i % n == k ? test : train).add(speakers.get(i));
     String fold = name + ", fold " + k + " of " + n;
     return new Fold(k, n, subset(train, fold + ", train"), subset(test, fold + ", test"));
   }
@@ -400,7 +376,7 @@ public final class Corpus {
       if (missing++ == 0) first = utterance;
     }
     if (first == null) return this;
-    String hidden = PlainText.hidden(first.file().toString());
+    String hidden = Printable.hidden(first.file().toString());
     throw InputException.of(
         "%s: no such file (utterance %s%s%s; correct %s or put the file there",
         first.file(),

@@ -1,14 +1,12 @@
 package slimvox.data;
 
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import slimvox.audio.AudioInfo;
 import slimvox.storage.InputException;
 
@@ -75,85 +73,82 @@ public record CorpusReport(
       Corpus corpus, int sampleRate, boolean decode, int threads, FeatureSource.Progress progress)
       throws InterruptedException {
     List<Utterance> all = corpus.utterances();
-    Size[] sizes = new Size[all.size()];
-    String[] faults = new String[all.size()];
     int bins = 0;
     if (!all.isEmpty() && all.getFirst().source() instanceof Utterance.Ark) {
       try {
         bins = KaldiArk.bins(all);
       } catch (InputException e) {
-        bins = 0; // all are bad, and named below
+        // all are bad, and named below
       }
     }
-    int firstBins = bins;
     double frameShift = bins == 0 ? 0 : frameShift(corpus.folder());
     SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
-    AtomicInteger done = new AtomicInteger();
-    List<Runnable> pieces = new ArrayList<>();
-    for (int i = 0; i < all.size(); i++) {
-      int index = i;
-      pieces.add(
-          () -> {
-            Utterance utterance = all.get(index);
-            try {
-              sizes[index] =
-                  switch (utterance.source()) {
-                    case Utterance.Ark ark -> size(utterance, ark, decode, firstBins, frameShift);
-                    case Utterance.Sound sound -> size(sound, sampleRate, decode, sounds);
-                  };
-            } catch (InputException e) {
-              faults[index] = utterance.id() + ": " + e.getMessage();
-            } catch (OutOfMemoryError e) {
-              InputException named =
-                  RecordingException.outOfMemory(utterance.id(), utterance.file(), e);
-              faults[index] = utterance.id() + ": " + named.getMessage();
-            }
-            progress.at(done.incrementAndGet(), all.size());
-          });
-    }
-    FeatureWork.run(pieces, threads);
-    return summary(corpus, firstBins, frameShift, sizes, faults);
+    Look look = new Look(sampleRate, decode, bins, frameShift, sounds);
+    Size[] sizes = new Size[all.size()];
+    List<Integer> indices = IntStream.range(0, sizes.length).boxed().toList();
+    FeatureWork.forEach(indices, _ -> 1, threads, progress, i -> sizes[i] = look.at(all.get(i)));
+    return summary(corpus, bins, frameShift, sizes);
   }
 
-  private record Size(double seconds, long frames) {}
-
-  private static Size size(
-      Utterance utterance, Utterance.Ark ark, boolean decode, int bins, double frameShift) {
-    int[] size = KaldiArk.size(ark);
-    if (bins > 0 && size[1] != bins) {
-      throw InputException.of(
-          "%s, byte %s: %s values a frame, the first utterance has %s",
-          ark.file(), ark.offset(), size[1], bins);
+  /** What there is of an utterance; if it cannot be used, why. */
+  private record Size(double seconds, long frames, String fault) {
+    Size(double seconds, long frames) {
+      this(seconds, frames, null);
     }
-    if (decode) RecordingException.requireFinite(KaldiArk.read(ark), utterance.id(), ark.file());
-    return new Size(size[0] * frameShift, size[0]);
   }
 
-  private static Size size(
-      Utterance.Sound sound, int sampleRate, boolean decode, SoundReader sounds) {
-    AudioInfo info = sounds.probe(sound);
-    // A FLAC header may leave the length open.
-    long samples;
-    if (decode || info.frames() == 0) {
-      samples = sounds.read(sound).samples().length;
-    } else {
-      long[] range = sound.range(info.frames(), sampleRate);
-      samples = range[1] - range[0];
+  private record Look(
+      int sampleRate, boolean decode, int bins, double frameShift, SoundReader sounds) {
+    Size at(Utterance utterance) {
+      InputException fault;
+      try {
+        return switch (utterance.source()) {
+          case Utterance.Ark ark -> size(utterance, ark);
+          case Utterance.Sound sound -> size(sound);
+        };
+      } catch (InputException e) {
+        fault = e;
+      } catch (OutOfMemoryError e) {
+        fault = RecordingException.outOfMemory(utterance.id(), utterance.file(), e);
+      }
+      return new Size(0, 0, utterance.id() + ": " + fault.getMessage());
     }
-    int frame = sampleRate / FRAMES_IN_A_SECOND;
-    if (samples < frame) {
-      throw InputException.of(
-          "%s: %s samples are shorter than one frame of %s (25 ms); leave the utterance out",
-          sound.file(), samples, frame);
+
+    private Size size(Utterance utterance, Utterance.Ark ark) {
+      KaldiArk.Matrix head = KaldiArk.head(ark);
+      if (bins > 0 && head.columns() != bins) {
+        String wrong = "%d values a frame, the first utterance has %d";
+        throw ark.fault(wrong, head.columns(), bins);
+      }
+      if (decode) RecordingException.requireFinite(KaldiArk.read(ark), utterance.id(), ark.file());
+      return new Size(head.rows() * frameShift, head.rows());
     }
-    long frames = 1 + (samples - frame) / Math.round(sampleRate * FRAME_SHIFT_SECONDS);
-    return new Size((double) samples / sampleRate, frames);
+
+    private Size size(Utterance.Sound sound) {
+      AudioInfo info = sounds.probe(sound);
+      // A FLAC header may leave the length open.
+      long samples;
+      if (decode || info.frames() == 0) {
+        samples = sounds.read(sound).samples().length;
+      } else {
+        long[] range = sound.range(info.frames(), sampleRate);
+        samples = range[1] - range[0];
+      }
+      int frame = sampleRate / FRAMES_IN_A_SECOND;
+      if (samples < frame) {
+        throw InputException.of(
+            "%s: %s samples are shorter than one frame of %s (25 ms); leave the utterance out",
+            sound.file(), samples, frame);
+      }
+      long frames = 1 + (samples - frame) / Math.round(sampleRate * FRAME_SHIFT_SECONDS);
+      return new Size((double) samples / sampleRate, frames);
+    }
   }
 
   /** What Kaldi's file of this name says, in seconds. */
   private static double frameShift(Path folder) {
     Path file = folder.resolve("frame_shift");
-    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return FRAME_SHIFT_SECONDS;
+    if (!CorpusFiles.isThere(file)) return FRAME_SHIFT_SECONDS;
     List<CorpusFiles.Line> lines = CorpusFiles.lines(file);
     String text = lines.isEmpty() ? "" : lines.getFirst().text();
     if (text.matches("0?\\.\\d{1,9}") && Double.parseDouble(text) > 0) {
@@ -162,39 +157,31 @@ public record CorpusReport(
     throw InputException.at(file, "seconds between frames are needed, for example 0.01");
   }
 
-  private static CorpusReport summary(
-      Corpus corpus, int bins, double frameShift, Size[] sizes, String[] faults) {
+  private static CorpusReport summary(Corpus corpus, int bins, double frameShift, Size[] sizes) {
     Length shortest = null;
     Length longest = null;
     double total = 0;
-    int bad = 0;
-    List<String> firstBad = new ArrayList<>();
-    int tooShort = 0;
-    List<String> firstTooShort = new ArrayList<>();
+    List<String> bad = new ArrayList<>();
+    List<String> tooShort = new ArrayList<>();
     Map<String, Amount> perSpeaker = new TreeMap<>();
     for (String speaker : corpus.speakers()) perSpeaker.put(speaker, new Amount(0, 0));
     for (int i = 0; i < sizes.length; i++) {
       Utterance utterance = corpus.utterances().get(i);
-      if (faults[i] != null) {
-        if (bad++ < SHOWN) firstBad.add(faults[i]);
+      Size size = sizes[i];
+      if (size.fault() != null) {
+        bad.add(size.fault());
         continue;
       }
-      if (sizes[i].frames() < FEWEST_FRAMES && tooShort++ < SHOWN) {
-        firstTooShort.add(
-            utterance.id() + ": " + utterance.file() + ": frames " + sizes[i].frames());
+      if (size.frames() < FEWEST_FRAMES) {
+        tooShort.add(utterance.id() + ": " + utterance.file() + ": frames " + size.frames());
       }
-      double length = sizes[i].seconds();
-      total += length;
-      if (shortest == null || length < shortest.seconds()) {
-        shortest = new Length(utterance.id(), length);
-      }
-      if (longest == null || length > longest.seconds()) {
-        longest = new Length(utterance.id(), length);
-      }
-      perSpeaker.merge(
+      Length length = new Length(utterance.id(), size.seconds());
+      total += length.seconds();
+      if (shortest == null || length.seconds() < shortest.seconds()) shortest = length;
+      if (longest == null || length.seconds() > longest.seconds()) longest = length;
+      perSpeaker.compute(
           utterance.speaker(),
-          new Amount(1, length),
-          (a, b) -> new Amount(a.utterances() + b.utterances(), a.seconds() + b.seconds()));
+          (_, sum) -> new Amount(sum.utterances() + 1, sum.seconds() + length.seconds()));
     }
     return new CorpusReport(
         corpus.name(),
@@ -206,11 +193,15 @@ public record CorpusReport(
         shortest,
         longest,
         perSpeaker,
-        bad,
-        List.copyOf(firstBad),
-        tooShort,
-        List.copyOf(firstTooShort),
+        bad.size(),
+        first(bad),
+        tooShort.size(),
+        first(tooShort),
         corpus.notes());
+  }
+
+  private static List<String> first(List<String> lines) {
+    return List.copyOf(lines.subList(0, Math.min(SHOWN, lines.size())));
   }
 
   /** To nanohours: what a sum of decimal fractions leaves beyond them is rounding. */
@@ -222,57 +213,43 @@ public record CorpusReport(
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();
-    line(text, "corpus", corpus);
+    line(text, "corpus", "%s", corpus);
     var counts = perSpeaker.values().stream().mapToInt(Amount::utterances).summaryStatistics();
-    line(
-        text,
-        "speakers",
-        speakers == 0
-            ? "none"
-            : String.format(
-                Locale.ROOT,
-                "%,d, each with %,d to %,d usable utterances",
-                speakers,
-                counts.getMin(),
-                counts.getMax()));
-    line(
-        text,
-        "utterances",
-        String.format(
-            Locale.ROOT, "%,d, %,d usable, %.2f hours", utterances, utterances - bad, hours));
+    if (speakers == 0) {
+      line(text, "speakers", "none");
+    } else {
+      String each = "%,d, each with %,d to %,d usable utterances";
+      line(text, "speakers", each, speakers, counts.getMin(), counts.getMax());
+    }
+    line(text, "utterances", "%,d, %,d usable, %.2f hours", utterances, utterances - bad, hours);
     if (bins > 0) {
-      String shift = String.format(Locale.ROOT, "%.3g", 1000 * frameShiftSeconds);
-      line(text, "features", bins + " values a frame: model.bins=" + bins);
-      line(text, "frames", shift + " ms apart; hours follow from that");
+      line(text, "features", "%d values a frame: model.bins=%d", bins, bins);
+      line(text, "frames", "%.3g ms apart; hours follow from that", 1000 * frameShiftSeconds);
     }
     if (shortest != null) {
-      line(text, "shortest", describe(shortest));
-      line(text, "longest", describe(longest));
+      line(text, "shortest", "%.2f s (%s)", shortest.seconds(), shortest.utterance());
+      line(text, "longest", "%.2f s (%s)", longest.seconds(), longest.utterance());
     }
     if (speakers == 1) line(text, "warning", "one speaker only; training needs at least two");
-    for (String note : notes) line(text, "note", note);
+    for (String note : notes) line(text, "note", "%s", note);
     if (tooShort > 0) {
       String many = "%,d with fewer than %d frames, too short for an embedding";
-      line(text, "too short", String.format(Locale.ROOT, many, tooShort, FEWEST_FRAMES));
+      line(text, "too short", many, tooShort, FEWEST_FRAMES);
       list(text, firstTooShort, tooShort);
     }
-    line(text, "bad", String.format(Locale.ROOT, "%,d", bad));
+    line(text, "bad", "%,d", bad);
     list(text, firstBad, bad);
     return text.toString();
   }
 
   private static void list(StringBuilder text, List<String> first, int count) {
     for (String line : first) text.append("  ").append(line).append('\n');
-    if (count > first.size()) {
-      text.append(String.format(Locale.ROOT, "  and %,d more\n", count - first.size()));
-    }
+    int more = count - first.size();
+    if (more > 0) text.append(String.format(Locale.ROOT, "  and %,d more\n", more));
   }
 
-  private static String describe(Length length) {
-    return String.format(Locale.ROOT, "%.2f s (%s)", length.seconds(), length.utterance());
-  }
-
-  private static void line(StringBuilder text, String name, String value) {
+  private static void line(StringBuilder text, String name, String format, Object... values) {
+    String value = String.format(Locale.ROOT, format, values);
     text.append(String.format(Locale.ROOT, "%-12s%s\n", name, value));
   }
 }

@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -74,22 +73,19 @@ public final class FeatureCache implements FeatureSource {
       throws InterruptedException {
     this.bad = bad;
     if (Files.isDirectory(folder)) AtomicFile.removeLeftovers(folder);
-    int total = corpus.utterances().size();
-    AtomicInteger done = new AtomicInteger();
-    List<Runnable> pieces = new ArrayList<>();
-    for (String speaker : corpus.speakers()) {
-      pieces.add(
-          () -> {
+    try {
+      FeatureWork.forEach(
+          corpus.speakers(),
+          speaker -> corpus.utterances(speaker).size(),
+          threads,
+          progress,
+          speaker -> {
             try {
               shards.get(speaker).open();
             } catch (IncompleteException e) {
               // bad has been told
             }
-            progress.at(done.addAndGet(corpus.utterances(speaker).size()), total);
           });
-    }
-    try {
-      FeatureWork.run(pieces, threads);
     } finally {
       this.bad = FeatureWork::refuse;
     }

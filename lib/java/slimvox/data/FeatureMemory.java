@@ -1,10 +1,7 @@
 package slimvox.data;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import slimvox.storage.InputException;
 
@@ -18,7 +15,6 @@ public final class FeatureMemory implements FeatureSource {
 
   private final FeatureSource source;
   private final ConcurrentHashMap<Key, FeatureView> kept = new ConcurrentHashMap<>();
-  private final AtomicLong bytes = new AtomicLong();
 
   /** Keeps what the source gives. */
   public FeatureMemory(FeatureSource source) {
@@ -61,22 +57,19 @@ public final class FeatureMemory implements FeatureSource {
   public FeatureMemory load(
       Corpus corpus, int threads, Progress progress, Consumer<RecordingException> bad)
       throws InterruptedException {
-    int total = corpus.utterances().size();
-    AtomicInteger done = new AtomicInteger();
-    List<Runnable> pieces = new ArrayList<>();
-    for (Utterance utterance : corpus.utterances()) {
-      pieces.add(
-          () -> {
-            try {
-              List<FeatureView> views = source.allSpeeds(utterance);
-              for (int i = 0; i < views.size(); i++) keep(new Key(utterance, i), views.get(i));
-            } catch (RecordingException e) {
-              bad.accept(e);
-            }
-            progress.at(done.incrementAndGet(), total);
-          });
-    }
-    FeatureWork.run(pieces, threads);
+    FeatureWork.forEach(
+        corpus.utterances(),
+        _ -> 1,
+        threads,
+        progress,
+        utterance -> {
+          try {
+            List<FeatureView> views = source.allSpeeds(utterance);
+            for (int i = 0; i < views.size(); i++) keep(new Key(utterance, i), views.get(i));
+          } catch (RecordingException e) {
+            bad.accept(e);
+          }
+        });
     return this;
   }
 
@@ -101,13 +94,6 @@ public final class FeatureMemory implements FeatureSource {
 
   private FeatureView keep(Key key, FeatureView view) {
     FeatureView earlier = kept.putIfAbsent(key, view);
-    if (earlier != null) return earlier;
-    bytes.addAndGet(view.values().byteSize());
-    return view;
-  }
-
-  /** Bytes of the features kept. */
-  public long bytes() {
-    return bytes.get();
+    return earlier == null ? view : earlier;
   }
 }

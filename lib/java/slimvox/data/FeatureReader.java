@@ -61,8 +61,7 @@ public final class FeatureReader implements FeatureSource {
     }
     for (int i = 0; i < speeds.size(); i++) {
       double speed = speeds.get(i);
-      boolean hundredths = Math.abs(speed * 100 - Math.round(speed * 100)) < 1e-6;
-      if (!(speed >= 0.5 && speed <= 2) || !hundredths || speeds.indexOf(speed) != i) {
+      if (!SpeedPerturbation.isPossible(speed) || speeds.indexOf(speed) != i) {
         throw InputException.of(
             "speeds %s: each from 0.5 to 2 in whole hundredths, and only once", speeds);
       }
@@ -72,6 +71,7 @@ public final class FeatureReader implements FeatureSource {
     }
     corpus.requireFiles();
     int bins = options.bins();
+    Fbank fbank = null;
     if (corpus.utterances().getFirst().source() instanceof Utterance.Ark) {
       if (speeds.size() > 1) {
         throw InputException.of(
@@ -84,10 +84,10 @@ public final class FeatureReader implements FeatureSource {
             corpus.folder(), "has features, no sound to resample; set data.resample=false");
       }
       bins = KaldiArk.bins(corpus.utterances());
-      return new FeatureReader(options, List.copyOf(speeds), bins, null, corpus.reading());
+    } else {
+      fbank = new Fbank(options);
     }
-    return new FeatureReader(
-        options, List.copyOf(speeds), bins, new Fbank(options), corpus.reading());
+    return new FeatureReader(options, List.copyOf(speeds), bins, fbank, corpus.reading());
   }
 
   @Override
@@ -116,7 +116,7 @@ public final class FeatureReader implements FeatureSource {
 
   private double frames(Utterance utterance) {
     try {
-      if (utterance.source() instanceof Utterance.Ark ark) return KaldiArk.size(ark)[0];
+      if (utterance.source() instanceof Utterance.Ark ark) return KaldiArk.head(ark).rows();
       Utterance.Sound sound = (Utterance.Sound) utterance.source();
       double whole = AudioFiles.probe(sound.file()).durationSeconds();
       double samples = (Math.min(sound.end(), whole) - sound.start()) * options.sampleRate();
@@ -130,13 +130,8 @@ public final class FeatureReader implements FeatureSource {
 
   /** What the features at a speed depend on beside the recording, for names of cache files. */
   String settings(int speed) {
-    return "slimvox features "
-        + VERSION
-        + ", "
-        + options
-        + ", speed "
-        + speeds.get(speed)
-        + (resampled ? ", resampled" : "");
+    return "slimvox features %d, %s, speed %s%s"
+        .formatted(VERSION, options, speeds.get(speed), resampled ? ", resampled" : "");
   }
 
   @Override
@@ -183,9 +178,9 @@ public final class FeatureReader implements FeatureSource {
   private Features readArk(Utterance utterance, Utterance.Ark ark) {
     Features features = KaldiArk.read(ark);
     if (features.bins() == bins) return features;
-    throw InputException.of(
-        "%s, byte %s: utterance %s has %s values a frame, the first utterance has %s",
-        ark.file(), ark.offset(), utterance.id(), features.bins(), bins);
+    throw ark.fault(
+        "utterance %s has %d values a frame, the first utterance has %d",
+        utterance.id(), features.bins(), bins);
   }
 
   private SplittableRandom noise(Utterance utterance, double speed) {

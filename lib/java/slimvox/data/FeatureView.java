@@ -37,7 +37,7 @@ public record FeatureView(MemorySegment values, int frames, int bins, Mapped fil
   public FeatureView {
     if (frames < 1 || bins < 1 || values.byteSize() != 4L * frames * bins) {
       throw new IllegalArgumentException(
-          frames + " frames x " + bins + " bins are not " + values.byteSize() + " bytes");
+          "%d frames x %d bins are not %d bytes".formatted(frames, bins, values.byteSize()));
     }
   }
 
@@ -58,8 +58,7 @@ public record FeatureView(MemorySegment values, int frames, int bins, Mapped fil
     try {
       MemorySegment.copy(values, FLOAT, 4L * from * bins, into, at, count * bins);
       // The rest of a page that was cut is zeros, and compiled code learns of pages that are gone
-      // at
-      // its next call out of Java: this one.
+      // at its next call out of Java: this one.
       whole = file == null || file.isWhole();
     } catch (InternalError e) {
       whole = false;
@@ -68,12 +67,5 @@ public record FeatureView(MemorySegment values, int frames, int bins, Mapped fil
       throw InputException.at(
           file.path(), "became shorter while it was read; start again, it is computed anew");
     }
-  }
-
-  /** All frames, in an array of their own. */
-  public Features toFeatures() {
-    float[] copy = new float[Features.length(frames, bins)];
-    copy(0, frames, copy, 0);
-    return new Features(copy, frames, bins);
   }
 }

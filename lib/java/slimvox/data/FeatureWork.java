@@ -7,6 +7,9 @@ import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.ToIntFunction;
 import slimvox.storage.InputException;
 
 /** Runs independent pieces of work on some threads until all are done or one fails. */
@@ -16,20 +19,36 @@ final class FeatureWork {
   private FeatureWork() {}
 
   /**
-   * Runs all pieces.
+   * Works on each item.
    *
    * <p>It returns when no piece runs any more, so that none is cut off by the end of the process.
    *
+   * @param size of an item, in the units of the progress, which is told after each
    * @throws InputException of the first piece that failed so; the others are stopped
    * @throws InterruptedException if the caller is interrupted; all pieces are stopped
    */
-  static void run(List<Runnable> pieces, int threads) throws InterruptedException {
+  static <T> void forEach(
+      List<T> items,
+      ToIntFunction<T> size,
+      int threads,
+      FeatureSource.Progress progress,
+      Consumer<T> work)
+      throws InterruptedException {
     if (threads < 1) throw InputException.of("%s threads: at least one is needed", threads);
+    int total = items.stream().mapToInt(size).sum();
+    AtomicInteger done = new AtomicInteger();
     ExecutorService pool = Executors.newFixedThreadPool(threads, FeatureWork::daemon);
     try {
       CompletionService<Void> finished = new ExecutorCompletionService<>(pool);
-      for (Runnable piece : pieces) finished.submit(piece, null);
-      for (int i = 0; i < pieces.size(); i++) finished.take().get();
+      for (T item : items) {
+        Runnable piece =
+            () -> {
+              work.accept(item);
+              progress.at(done.addAndGet(size.applyAsInt(item)), total);
+            };
+        finished.submit(piece, null);
+      }
+      for (int i = 0; i < items.size(); i++) finished.take().get();
     } catch (ExecutionException e) {
       throw rethrown(e.getCause());
     } finally {

@@ -40,26 +40,21 @@ final class KaldiArk {
    * @throws InputException if there is none, or it is cut short
    */
   static Features read(Utterance.Ark place) {
-    try (RandomAccessFile file = open(place.file())) {
-      Matrix matrix = head(place, file);
-      byte[] bytes = new byte[(int) matrix.dataBytes];
-      file.seek(matrix.dataStart);
-      file.readFully(bytes);
-      ByteBuffer data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-      return new Features(matrix.decode(data), matrix.rows, matrix.columns);
-    } catch (IOException e) {
-      throw unreadable(place, e);
-    }
+    return with(
+        place,
+        file -> {
+          Matrix matrix = head(place, file);
+          byte[] bytes = new byte[(int) matrix.dataBytes];
+          file.seek(matrix.dataStart);
+          file.readFully(bytes);
+          ByteBuffer data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+          return new Features(matrix.decode(data), matrix.rows, matrix.columns);
+        });
   }
 
-  /** Rows (frames) and columns (bins) of the matrix at an offset, without reading its values. */
-  static int[] size(Utterance.Ark place) {
-    try (RandomAccessFile file = open(place.file())) {
-      Matrix matrix = head(place, file);
-      return new int[] {matrix.rows, matrix.columns};
-    } catch (IOException e) {
-      throw unreadable(place, e);
-    }
+  /** The matrix at an offset, without reading its values. */
+  static Matrix head(Utterance.Ark place) {
+    return with(place, file -> head(place, file));
   }
 
   /**
@@ -71,7 +66,7 @@ final class KaldiArk {
     InputException first = null;
     for (Utterance utterance : utterances) {
       try {
-        return size((Utterance.Ark) utterance.source())[1];
+        return head((Utterance.Ark) utterance.source()).columns();
       } catch (InputException e) {
         if (first == null) first = e;
       }
@@ -79,16 +74,29 @@ final class KaldiArk {
     throw first;
   }
 
-  private static RandomAccessFile open(Path file) throws IOException {
-    if (!Files.isRegularFile(file)) throw InputException.at(file, "no such file");
-    try {
-      return new RandomAccessFile(file.toFile(), "r");
+  private interface Reading<T> {
+    T of(RandomAccessFile file) throws IOException;
+  }
+
+  private static <T> T with(Utterance.Ark place, Reading<T> reading) {
+    Path path = place.file();
+    if (!Files.isRegularFile(path)) throw InputException.at(path, "no such file");
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "r")) {
+      return reading.of(file);
     } catch (FileNotFoundException e) {
-      throw InputException.at(file, "may not be read (%s)", e.getMessage()).because(e);
+      throw InputException.at(path, "may not be read (%s)", e.getMessage()).because(e);
+    } catch (IOException e) {
+      throw place.fault("cannot be read (%s)", e.getMessage()).because(e);
     }
   }
 
-  private record Matrix(
+  /**
+   * Where a matrix lies, and how.
+   *
+   * @param rows frames
+   * @param columns values a frame
+   */
+  record Matrix(
       String kind,
       int rows,
       int columns,
@@ -129,15 +137,12 @@ final class KaldiArk {
         int start = 8 * columns + column * rows;
         for (int row = 0; row < rows; row++) {
           int code = data.get(start + row) & 0xff;
-          float value;
-          if (code <= 64) {
-            value = p0 + (p25 - p0) * code / 64f;
-          } else if (code <= 192) {
-            value = p25 + (p75 - p25) * (code - 64) / 128f;
-          } else {
-            value = p75 + (p100 - p75) * (code - 192) / 63f;
-          }
-          values[row * columns + column] = value;
+          values[row * columns + column] =
+              code <= 64
+                  ? p0 + (p25 - p0) * code / 64f
+                  : code <= 192
+                      ? p25 + (p75 - p25) * (code - 64) / 128f
+                      : p75 + (p100 - p75) * (code - 192) / 63f;
         }
       }
     }
@@ -146,7 +151,7 @@ final class KaldiArk {
   private static Matrix head(Utterance.Ark place, RandomAccessFile file) throws IOException {
     long length = file.length();
     if (place.offset() >= length) {
-      throw bad(place, "the file ends at byte " + length + "; write the scp file again");
+      throw place.fault("the file ends at byte %d; write the scp file again", length);
     }
     file.seek(place.offset());
     ByteBuffer head =
@@ -156,8 +161,7 @@ final class KaldiArk {
     String start = new String(head.array(), StandardCharsets.ISO_8859_1);
     int space = start.indexOf(' ');
     if (!start.startsWith("\0B") || space < 4 || space > 5) {
-      throw bad(
-          place,
+      throw place.fault(
           "no binary Kaldi matrix; text arks are not read (copy-feats ark:in.ark"
               + " ark,scp:out.ark,out.scp writes binary ones), and the offset must point behind the"
               + " utterance id");
@@ -169,19 +173,19 @@ final class KaldiArk {
           case "DM" -> 8;
           case "CM2" -> 2;
           case "CM", "CM3" -> 1;
-          default -> throw bad(place, "a matrix of features is needed, this is kind " + kind);
+          default -> throw place.fault("a matrix of features is needed, this is kind %s", kind);
         };
     boolean compressed = kind.startsWith("CM");
     int numbers = space + 1;
     int headBytes = numbers + (compressed ? 16 : 10);
     if (head.capacity() < headBytes) throw cut(place, length);
     if (!compressed && (head.get(numbers) != 4 || head.get(numbers + 5) != 4)) {
-      throw bad(place, "sizes are not 32-bit integers; the file is damaged");
+      throw place.fault("sizes are not 32-bit integers; the file is damaged");
     }
     int rows = head.getInt(numbers + (compressed ? 8 : 1));
     int columns = head.getInt(numbers + (compressed ? 12 : 6));
     if (rows <= 0 || columns <= 0) {
-      throw bad(place, rows + " rows of " + columns + " values; leave the utterance out");
+      throw place.fault("%d rows of %d values; leave the utterance out", rows, columns);
     }
     long values = (long) rows * columns;
     long columnHeads = kind.equals("CM") ? 8L * columns : 0;
@@ -189,7 +193,7 @@ final class KaldiArk {
     long dataBytes = columnHeads + values * valueBytes;
     if (dataBytes < 0 || dataBytes > length - dataStart) throw cut(place, length);
     if (dataBytes > Integer.MAX_VALUE - 8) {
-      throw bad(place, rows + " rows of " + columns + " values are more than 2 GiB");
+      throw place.fault("%d rows of %d values are more than 2 GiB", rows, columns);
     }
     float minimum = compressed ? head.getFloat(numbers) : 0;
     float range = compressed ? head.getFloat(numbers + 4) : 0;
@@ -197,18 +201,7 @@ final class KaldiArk {
   }
 
   private static InputException cut(Utterance.Ark place, long length) {
-    return bad(
-        place,
-        "the matrix is cut short, the file ends at byte " + length + "; copy or make it again");
-  }
-
-  private static InputException bad(Utterance.Ark place, String why) {
-    return InputException.of("%s, byte %s: %s", place.file(), place.offset(), why);
-  }
-
-  private static InputException unreadable(Utterance.Ark place, IOException e) {
-    return InputException.of(
-            "%s, byte %s: cannot be read (%s)", place.file(), place.offset(), e.getMessage())
-        .because(e);
+    String why = "the matrix is cut short, the file ends at byte %d; copy or make it again";
+    return place.fault(why, length);
   }
 }

@@ -2,7 +2,6 @@ package slimvox.data;
 
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -13,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import slimvox.data.CorpusFiles.Entry;
 import slimvox.storage.InputException;
 
 /**
@@ -28,22 +28,30 @@ import slimvox.storage.InputException;
  */
 final class KaldiFolder {
   private static final Pattern ARK_PLACE = Pattern.compile("(.*?)(?::(\\d{1,18}))?");
-
   private static final Pattern SECONDS =
       Pattern.compile("(\\d{1,9}\\.?\\d*|\\.\\d+)([eE][-+]?\\d)?");
+  private static final String RECORDING = "UTTERANCE PATH";
   private static final String SEGMENT = "UTTERANCE RECORDING START END";
 
-  private KaldiFolder() {}
+  private final Path folder;
+
+  private KaldiFolder(Path folder) {
+    this.folder = folder;
+  }
 
   static Corpus read(Path folder, String scp) {
-    var recordings = CorpusFiles.entries(folder.resolve(scp), "UTTERANCE PATH");
+    return new KaldiFolder(folder).read(scp);
+  }
+
+  private Corpus read(String scp) {
+    var recordings = CorpusFiles.entries(folder.resolve(scp), RECORDING);
     Path segments = folder.resolve("segments");
-    boolean cut = scp.equals("wav.scp") && Files.exists(segments, LinkOption.NOFOLLOW_LINKS);
+    boolean cut = scp.equals("wav.scp") && CorpusFiles.isThere(segments);
     var listed = cut ? CorpusFiles.entries(segments, SEGMENT) : recordings;
     String list = cut ? "segments" : scp;
     if (listed.isEmpty()) {
       throw InputException.at(
-          folder.resolve(list), "empty; a line is %s", cut ? SEGMENT : "UTTERANCE PATH");
+          folder.resolve(list), "empty; a line is %s", cut ? SEGMENT : RECORDING);
     }
     Path utt2spk = folder.resolve("utt2spk");
     if (!Files.exists(utt2spk)) {
@@ -52,30 +60,25 @@ final class KaldiFolder {
     }
     var speakers = CorpusFiles.entries(utt2spk, "UTTERANCE SPEAKER");
     requireKnown(speakers, listed, list);
-    Path utt2word = folder.resolve("utt2word");
-    Map<String, CorpusFiles.Entry> words =
-        Files.exists(utt2word, LinkOption.NOFOLLOW_LINKS)
-            ? CorpusFiles.entries(utt2word, "UTTERANCE WORD")
-            : Map.of();
+    var words = optional("utt2word", "UTTERANCE WORD");
     requireKnown(words, listed, list);
 
     Set<String> used = new HashSet<>();
     Map<String, Utterance> utterances = new LinkedHashMap<>();
-    for (CorpusFiles.Entry entry : listed.values()) {
+    for (Entry entry : listed.values()) {
       String id = entry.key();
-      CorpusFiles.Entry speaker = speakers.get(id);
-      if (speaker == null) {
-        throw InputException.at(entry.line().place(), "utterance %s has no speaker in utt2spk", id);
-      }
+      Entry speaker = speakers.get(id);
+      if (speaker == null) throw entry.fault("utterance %s has no speaker in utt2spk", id);
       if (speaker.values().length > 1) {
-        throw InputException.at(
-            speaker.line().place(), "more than two fields; a line is UTTERANCE SPEAKER");
+        throw speaker.fault("more than two fields; a line is UTTERANCE SPEAKER");
       }
-      Optional<String> word = Optional.ofNullable(words.get(id)).map(CorpusFiles.Entry::value);
+      Optional<String> word = Optional.ofNullable(words.get(id)).map(Entry::value);
       Utterance.Source source =
           cut
-              ? segment(folder, entry, recordings, used)
-              : scp.equals("wav.scp") ? sound(folder, entry) : ark(folder, entry);
+              ? segment(entry, recordings, used)
+              : scp.equals("wav.scp")
+                  ? new Utterance.Sound(path(entry, entry.value()))
+                  : ark(entry);
       utterances.put(id, new Utterance(id, speaker.value(), word, source));
     }
     List<String> notes = new ArrayList<>();
@@ -85,114 +88,84 @@ final class KaldiFolder {
           "%s: %d of %d recordings are not used, no segment is of %s"
               .formatted(segments, recordings.size() - used.size(), recordings.size(), first));
     }
-    var joined = joined(folder, utterances);
-    return new Corpus(folder, nameOf(folder), utterances.values(), joined, notes);
+    return new Corpus(folder, utterances.values(), joined(utterances), notes);
   }
 
-  private static Utterance.Source segment(
-      Path folder,
-      CorpusFiles.Entry entry,
-      Map<String, CorpusFiles.Entry> recordings,
-      Set<String> used) {
+  private Map<String, Entry> optional(String name, String form) {
+    Path file = folder.resolve(name);
+    return CorpusFiles.isThere(file) ? CorpusFiles.entries(file, form) : Map.of();
+  }
+
+  private Utterance.Source segment(Entry entry, Map<String, Entry> recordings, Set<String> used) {
     String[] fields = entry.values();
-    String place = entry.line().place();
     if (fields.length != 3) {
-      throw InputException.at(
-          place, "%s fields; a line is %s (seconds)", fields.length + 1, SEGMENT);
+      throw entry.fault("%d fields; a line is %s (seconds)", fields.length + 1, SEGMENT);
     }
-    CorpusFiles.Entry recording = recordings.get(fields[0]);
-    if (recording == null) {
-      throw InputException.at(place, "recording %s is not in wav.scp", fields[0]);
-    }
+    Entry recording = recordings.get(fields[0]);
+    if (recording == null) throw entry.fault("recording %s is not in wav.scp", fields[0]);
     used.add(fields[0]);
-    double start = seconds(place, fields[1]);
-    double end =
-        fields[2].matches("-1(\\.0*)?") ? Utterance.Sound.WHOLE : seconds(place, fields[2]);
+    double start = seconds(entry, fields[1]);
+    boolean whole = fields[2].matches("-1(\\.0*)?");
+    double end = whole ? Utterance.Sound.WHOLE : seconds(entry, fields[2]);
     if (start >= end) {
-      throw InputException.at(
-          place, "the segment from %s to %s is empty; correct it", fields[1], fields[2]);
+      throw entry.fault("the segment from %s to %s is empty; correct it", fields[1], fields[2]);
     }
-    return new Utterance.Sound(path(folder, recording, recording.value()), start, end);
+    return new Utterance.Sound(path(recording, recording.value()), start, end);
   }
 
-  private static double seconds(String place, String text) {
-    if (!SECONDS.matcher(text).matches()) {
-      throw InputException.at(place, "%s is not a time in seconds; a line is %s", text, SEGMENT);
-    }
-    return Double.parseDouble(text);
-  }
-
-  /** The last part of the folder's path. */
-  static String nameOf(Path folder) {
-    Path last = folder.toAbsolutePath().normalize().getFileName();
-    return last == null ? folder.toString() : last.toString();
+  private static double seconds(Entry entry, String text) {
+    if (SECONDS.matcher(text).matches()) return Double.parseDouble(text);
+    throw entry.fault("%s is not a time in seconds; a line is %s", text, SEGMENT);
   }
 
   private static void requireKnown(
-      Map<String, CorpusFiles.Entry> entries, Map<String, CorpusFiles.Entry> listed, String list) {
-    for (CorpusFiles.Entry entry : entries.values()) {
+      Map<String, Entry> entries, Map<String, Entry> listed, String list) {
+    for (Entry entry : entries.values()) {
       if (!listed.containsKey(entry.key())) {
-        throw InputException.at(
-            entry.line().place(), "utterance %s is not in %s", entry.key(), list);
+        throw entry.fault("utterance %s is not in %s", entry.key(), list);
       }
     }
   }
 
-  private static Utterance.Source sound(Path folder, CorpusFiles.Entry entry) {
-    return new Utterance.Sound(path(folder, entry, entry.value()));
-  }
-
-  private static Utterance.Source ark(Path folder, CorpusFiles.Entry entry) {
+  private Utterance.Source ark(Entry entry) {
     if (entry.value().endsWith("]")) {
-      throw InputException.of(
-          "%s: utterance %s is a range of rows; write the rows to an ark file of their own"
+      throw entry.fault(
+          "utterance %s is a range of rows; write the rows to an ark file of their own"
               + " (copy-feats) and list that",
-          entry.line().place(), entry.key());
+          entry.key());
     }
     Matcher place = ARK_PLACE.matcher(entry.value());
-    if (!place.matches()) {
-      throw InputException.at(entry.line().place(), "%s is not FILE.ark:OFFSET", entry.value());
-    }
+    if (!place.matches()) throw entry.fault("%s is not FILE.ark:OFFSET", entry.value());
     long offset = place.group(2) == null ? 0 : Long.parseLong(place.group(2));
-    return new Utterance.Ark(path(folder, entry, place.group(1)), offset);
+    return new Utterance.Ark(path(entry, place.group(1)), offset);
   }
 
-  private static Path path(Path folder, CorpusFiles.Entry entry, String text) {
+  private Path path(Entry entry, String text) {
     if (text.endsWith("|") || text.startsWith("|")) {
-      throw InputException.of(
-          "%s: utterance %s is a command (|), and commands are not run; run it once yourself and"
-              + " list the file it makes",
-          entry.line().place(), entry.key());
+      throw entry.fault(
+          "utterance %s is a command (|), and commands are not run; run it once yourself and list"
+              + " the file it makes",
+          entry.key());
     }
     try {
       return folder.resolve(text).normalize();
     } catch (InvalidPathException e) {
-      throw InputException.at(
-              entry.line().place(), "%s is not a path in %s", text, CorpusFiles.nameEncoding())
-          .because(e);
+      throw entry.fault("%s is not a path in %s", text, CorpusFiles.nameEncoding()).because(e);
     }
   }
 
-  private static Map<String, List<Utterance>> joined(
-      Path folder, Map<String, Utterance> utterances) {
-    Path file = folder.resolve("joined2utt");
-    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return Map.of();
+  private Map<String, List<Utterance>> joined(Map<String, Utterance> utterances) {
     Map<String, List<Utterance>> joined = new LinkedHashMap<>();
-    for (CorpusFiles.Entry entry : CorpusFiles.entries(file, "JOINED UTTERANCE ...").values()) {
+    for (Entry entry : optional("joined2utt", "JOINED UTTERANCE ...").values()) {
       if (utterances.containsKey(entry.key())) {
-        throw InputException.at(
-            entry.line().place(), "%s is the id of an utterance too", entry.key());
+        throw entry.fault("%s is the id of an utterance too", entry.key());
       }
       List<Utterance> parts = new ArrayList<>();
       for (String id : entry.values()) {
         Utterance part = utterances.get(id);
-        if (part == null) {
-          throw InputException.at(entry.line().place(), "no utterance %s", id);
-        }
+        if (part == null) throw entry.fault("no utterance %s", id);
         if (!parts.isEmpty() && !part.speaker().equals(parts.getFirst().speaker())) {
-          throw InputException.of(
-              "%s: joins speakers %s and %s",
-              entry.line().place(), parts.getFirst().speaker(), part.speaker());
+          throw entry.fault("joins speakers %s and %s", parts.getFirst().speaker(), part.speaker());
         }
         parts.add(part);
       }

@@ -1,7 +1,6 @@
 package slimvox.data;
 
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
 import java.nio.file.FileVisitResult;
@@ -12,59 +11,41 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import slimvox.storage.InputException;
-import slimvox.storage.PlainText;
+import slimvox.storage.Printable;
+import slimvox.storage.TextLines;
 
 /** Reads a folder that has one folder for each speaker, with WAV and FLAC files anywhere below. */
-final class SpeakerFolders {
+final class SpeakerFolders extends SimpleFileVisitor<Path> {
   private static final Pattern ENDING = Pattern.compile("(?i)\\.(wav|flac)$");
 
-  private SpeakerFolders() {}
+  private final Path folder;
+  private final List<Path> files = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
+
+  private SpeakerFolders(Path folder) {
+    this.folder = folder;
+  }
 
   static Corpus read(Path folder) {
-    List<Path> files = new ArrayList<>();
-    List<String> notes = new ArrayList<>();
+    SpeakerFolders found = new SpeakerFolders(folder);
     try {
-      Files.walkFileTree(
-          folder,
-          Set.of(FileVisitOption.FOLLOW_LINKS),
-          Integer.MAX_VALUE,
-          visitor(folder, files, notes));
+      Files.walkFileTree(folder, Set.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, found);
     } catch (IOException e) {
       throw InputException.at(folder, "cannot be listed (%s)", e.getMessage()).because(e);
     }
-    files.sort(null);
+    found.files.sort(null);
     Map<String, Utterance> utterances = new LinkedHashMap<>();
-    for (Path file : files) {
-      Path below = folder.relativize(file);
-      if (below.getNameCount() < 2) {
-        throw InputException.at(
-            file, "lies beside the speakers' folders; put it into a folder named by its speaker");
-      }
-      String path = below.toString().replace(file.getFileSystem().getSeparator(), "/");
-      String id = ENDING.matcher(path).replaceFirst("").replace('/', '-');
-      if (path.indexOf('\uFFFD') >= 0) {
-        throw InputException.at(
-            file, "its name is no text in %s; rename it", CorpusFiles.nameEncoding());
-      }
-      String hidden = PlainText.hidden(id);
-      if (hidden != null || id.indexOf(' ') >= 0 || id.indexOf('\t') >= 0) {
-        throw InputException.of(
-            "%s%s in the name, which trial lists cannot have; rename it",
-            file, hidden == null ? ": white space" : ": " + hidden);
-      }
-      String speaker = below.getName(0).toString();
-      Utterance utterance = new Utterance(id, speaker, Optional.empty(), new Utterance.Sound(file));
-      Utterance earlier = utterances.putIfAbsent(id, utterance);
-      if (earlier != null) {
-        throw InputException.at(
-            file, "has the same id %s as %s; rename one of them", id, earlier.file());
-      }
+    for (Path file : found.files) {
+      Utterance utterance = utterance(file, folder.relativize(file));
+      Utterance earlier = utterances.putIfAbsent(utterance.id(), utterance);
+      if (earlier == null) continue;
+      throw InputException.at(
+          file, "has the same id %s as %s; rename one of them", utterance.id(), earlier.file());
     }
     if (utterances.isEmpty()) {
       throw InputException.of(
@@ -72,50 +53,65 @@ final class SpeakerFolders {
               + " or .flac files",
           folder);
     }
-    return new Corpus(folder, KaldiFolder.nameOf(folder), utterances.values(), Map.of(), notes);
+    return new Corpus(folder, utterances.values(), Map.of(), found.notes);
   }
 
-  private static SimpleFileVisitor<Path> visitor(
-      Path folder, List<Path> files, List<String> notes) {
-    return new SimpleFileVisitor<>() {
-      @Override
-      public FileVisitResult preVisitDirectory(Path below, BasicFileAttributes attributes)
-          throws IOException {
-        if (below.equals(folder) || !Files.isSymbolicLink(below)) return FileVisitResult.CONTINUE;
-        Path target = below.toRealPath();
-        if (below.getParent().toRealPath().startsWith(target)) return leftOut(below);
-        if (!target.startsWith(folder.toRealPath())) return FileVisitResult.CONTINUE;
-        notes.add(below + ": a link to a folder that is in the corpus already, left out");
-        return FileVisitResult.SKIP_SUBTREE;
-      }
+  private static Utterance utterance(Path file, Path below) {
+    if (below.getNameCount() < 2) {
+      throw InputException.at(
+          file, "lies beside the speakers' folders; put it into a folder named by its speaker");
+    }
+    String path = below.toString().replace(file.getFileSystem().getSeparator(), "/");
+    String id = ENDING.matcher(path).replaceFirst("").replace('/', '-');
+    if (path.indexOf('\uFFFD') >= 0) {
+      throw InputException.at(
+          file, "its name is no text in %s; rename it", CorpusFiles.nameEncoding());
+    }
+    String hidden = Printable.hidden(id);
+    if (hidden != null || id.indexOf(' ') >= 0 || id.indexOf('\t') >= 0) {
+      throw InputException.of(
+          "%s: %s in the name, which trial lists cannot have; rename it",
+          file, hidden == null ? "white space" : hidden);
+    }
+    String speaker = below.getName(0).toString();
+    return new Utterance(id, speaker, Optional.empty(), new Utterance.Sound(file));
+  }
 
-      /** Else all that is beside the corpus would be its speaker's. */
-      private FileVisitResult leftOut(Path link) {
-        notes.add(link + ": a link that leads back to a folder above it, left out");
-        return FileVisitResult.SKIP_SUBTREE;
-      }
+  @Override
+  public FileVisitResult preVisitDirectory(Path below, BasicFileAttributes attributes)
+      throws IOException {
+    if (below.equals(folder) || !Files.isSymbolicLink(below)) return FileVisitResult.CONTINUE;
+    Path target = below.toRealPath();
+    if (below.getParent().toRealPath().startsWith(target)) return leftOut(below);
+    if (!target.startsWith(folder.toRealPath())) return FileVisitResult.CONTINUE;
+    notes.add(below + ": a link to a folder that is in the corpus already, left out");
+    return FileVisitResult.SKIP_SUBTREE;
+  }
 
-      @Override
-      public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-        // A link that leads nowhere is a recording that is missing, as one of wav.scp would be.
-        boolean sound = attributes.isRegularFile() || attributes.isSymbolicLink();
-        if (sound && isSound(file)) files.add(file);
-        else if (attributes.isSymbolicLink()) notes.add(file + ": a link that leads nowhere");
-        return FileVisitResult.CONTINUE;
-      }
+  /** Else all that is beside the corpus would be its speaker's. */
+  private FileVisitResult leftOut(Path link) {
+    notes.add(link + ": a link that leads back to a folder above it, left out");
+    return FileVisitResult.SKIP_SUBTREE;
+  }
 
-      @Override
-      public FileVisitResult visitFileFailed(Path file, IOException e) {
-        if (e instanceof FileSystemLoopException) return leftOut(file);
-        String why = e instanceof AccessDeniedException ? "permission denied" : e.getMessage();
-        throw InputException.at(file, "cannot be listed (%s)", why).because(e);
-      }
-    };
+  @Override
+  public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+    // A link that leads nowhere is a recording that is missing, as one of wav.scp would be.
+    boolean sound = attributes.isRegularFile() || attributes.isSymbolicLink();
+    if (sound && isSound(file)) files.add(file);
+    else if (attributes.isSymbolicLink()) notes.add(file + ": a link that leads nowhere");
+    return FileVisitResult.CONTINUE;
+  }
+
+  @Override
+  public FileVisitResult visitFileFailed(Path file, IOException e) {
+    if (e instanceof FileSystemLoopException) return leftOut(file);
+    throw InputException.at(file, "cannot be listed (%s)", TextLines.reason(e)).because(e);
   }
 
   /** Hidden files (macOS leaves {@code ._x.wav} behind) are not sounds. */
   private static boolean isSound(Path file) {
     String name = file.getFileName() == null ? "" : file.getFileName().toString();
-    return !name.startsWith(".") && ENDING.matcher(name.toLowerCase(Locale.ROOT)).find();
+    return !name.startsWith(".") && ENDING.matcher(name).find();
   }
 }

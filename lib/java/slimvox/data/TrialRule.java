@@ -4,12 +4,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Set;
+import java.util.stream.Stream;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
@@ -43,7 +45,13 @@ public enum TrialRule {
   private record Ranked(String hash, Pair pair) {}
 
   /** An utterance or joined utterance, its speaker, and its words or else recordings. */
-  private record Candidate(String id, String speaker, Set<String> content) {}
+  private record Candidate(String id, String speaker, Set<String> content) {
+    static Candidate of(String id, List<Utterance> parts) {
+      Set<String> content = new HashSet<>();
+      for (Utterance part : parts) content.add(part.word().orElse(part.id()));
+      return new Candidate(id, parts.getFirst().speaker(), content);
+    }
+  }
 
   /**
    * The trials of this kind between the utterances of a corpus.
@@ -60,8 +68,9 @@ public enum TrialRule {
               + " speakers",
           corpus.folder(), count);
     }
-    var same = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
-    var different = new PriorityQueue<Ranked>(Comparator.comparing(Ranked::hash).reversed());
+    Comparator<Ranked> byHash = Comparator.comparing(Ranked::hash);
+    var same = new PriorityQueue<>(byHash.reversed());
+    var different = new PriorityQueue<>(byHash.reversed());
     MessageDigest digest = Sha256.digest();
     for (int i = 0; i < candidates.size(); i++) {
       Candidate a = candidates.get(i);
@@ -85,10 +94,10 @@ public enum TrialRule {
           this,
           corpus.name());
     }
-    List<Ranked> all = new ArrayList<>(same);
-    all.addAll(different);
-    all.sort(Comparator.comparing(Ranked::hash));
-    return all.stream().map(Ranked::pair).toList();
+    return Stream.concat(same.stream(), different.stream())
+        .sorted(byHash)
+        .map(Ranked::pair)
+        .toList();
   }
 
   /** Writes a list: lines {@code 1 a b} (same speaker) and {@code 0 a b}. */
@@ -108,14 +117,7 @@ public enum TrialRule {
         throw InputException.at(
             corpus.folder(), "no joined utterances (file joined2utt) for joined trials");
       }
-      corpus
-          .joined()
-          .forEach(
-              (id, parts) -> {
-                Set<String> content = new HashSet<>();
-                for (Utterance part : parts) content.add(part.word().orElse(part.id()));
-                candidates.add(new Candidate(id, parts.getFirst().speaker(), content));
-              });
+      corpus.joined().forEach((id, parts) -> candidates.add(Candidate.of(id, parts)));
       return candidates;
     }
     for (Utterance utterance : corpus.utterances()) {
@@ -124,20 +126,13 @@ public enum TrialRule {
             "%s: utterance %s has no word; text-dependent trials need the file utt2word",
             corpus.folder(), utterance.id());
       }
-      candidates.add(
-          new Candidate(
-              utterance.id(),
-              utterance.speaker(),
-              Set.of(utterance.word().orElse(utterance.id()))));
+      candidates.add(Candidate.of(utterance.id(), List.of(utterance)));
     }
     return candidates;
   }
 
   private boolean fits(Candidate a, Candidate b) {
     if (this == TEXT_DEPENDENT) return a.content().equals(b.content());
-    for (String item : a.content()) {
-      if (b.content().contains(item)) return false;
-    }
-    return true;
+    return Collections.disjoint(a.content(), b.content());
   }
 }

@@ -81,5 +81,10 @@ public record Utterance(String id, String speaker, Optional<String> word, Source
    *
    * @param offset the matrix's first byte (the zero before {@code B})
    */
-  public record Ark(Path file, long offset) implements Source {}
+  public record Ark(Path file, long offset) implements Source {
+    /** What is wrong with the matrix: {@code FILE, byte OFFSET: MESSAGE}. */
+    InputException fault(String format, Object... values) {
+      return InputException.at(file + ", byte " + offset, format, values);
+    }
+  }
 }

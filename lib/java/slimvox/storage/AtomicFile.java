@@ -212,9 +212,7 @@ public final class AtomicFile {
             || message.contains("not enough space")
             || message.contains("quota exceeded")
             || (bytes > 0 && left >= 0 && left < bytes); // messages may be in another language
-    if (!full) {
-      return InputException.at(file, "cannot be written (%s)", reason(e)).because(e);
-    }
+    if (!full) return InputException.at(file, "cannot be written (%s)", reason(e)).because(e);
     return InputException.of(
             "%s: disk full%s%s; free some space or write elsewhere (an earlier file is untouched)",
             file,

@@ -1,5 +1,9 @@
 package slimvox.storage;
 
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.util.Locale;
 
 /**
@@ -33,6 +37,17 @@ public class InputException extends RuntimeException {
   /** Of a line of a file, from 1: {@code FILE:LINE: MESSAGE}. */
   public static InputException at(Object file, long line, String format, Object... values) {
     return at(file + ":" + line, format, values);
+  }
+
+  /** Of a file that could not be opened or read. */
+  public static InputException unreadable(Path file, IOException e) {
+    String reason =
+        switch (e) {
+          case NoSuchFileException _ -> "no such file";
+          case AccessDeniedException _ -> "may not be read (permission denied)";
+          default -> "cannot be read (" + e.getMessage() + ")";
+        };
+    return new InputException(file + ": " + reason, e);
   }
 
   /** The same with its cause, to be thrown. */

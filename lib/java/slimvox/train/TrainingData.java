@@ -96,10 +96,13 @@ public final class TrainingData {
     trainFeatures = features(train, reader, data, progress);
     wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
     BatchSettings settings =
-        BatchSettings.of(recipe.run().batch(), data.frames(), recipe.seed())
-            .joining(data.joinUtterances());
-    DataSettings.SpecAugment masks = data.specAugment();
-    if (masks.probability() > 0) settings = settings.with(masks.masks());
+        new BatchSettings(
+            recipe.run().batch(),
+            data.frames(),
+            data.joinUtterances(),
+            true,
+            data.specAugment().masks(),
+            recipe.seed());
     batches = new Batches(train, trainFeatures, settings);
   }
 

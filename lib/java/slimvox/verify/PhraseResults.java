@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
 import slimvox.storage.InputException;
+import slimvox.storage.TextLines;
 
 /**
  * Text-dependent verification: results of each phrase, and of all phrases together.
@@ -35,7 +36,7 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
    */
   public static Map<String, String> readPhrases(Path file) {
     Map<String, String> phrases = new HashMap<>();
-    FieldLines.read(
+    TextLines.readFields(
         file,
         (number, fields) -> {
           if (fields.length < 2) {

@@ -6,6 +6,7 @@ import java.util.BitSet;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import slimvox.storage.InputException;
+import slimvox.storage.TextLines;
 
 /**
  * One score for every trial of a list; higher means more likely the same speaker.
@@ -72,7 +73,7 @@ public final class Scores {
    */
   public static Scores read(Path file, Trials trials) {
     Reading reading = new Reading(file, trials);
-    FieldLines.read(file, reading::line);
+    TextLines.readFields(file, reading::line);
     reading.refuseMissing();
     return new Scores(file.toString(), null, trials, reading.values);
   }
@@ -114,12 +115,12 @@ public final class Scores {
       if (Double.isNaN(value)) {
         throw InputException.of(
             "%sscore %s is not a finite number; look for NaN in the embeddings, or mend the line",
-            at, FieldLines.shown(score));
+            at, TextLines.shown(score));
       }
       if (Double.isInfinite(value) || value == 0 && !ZERO.matcher(score).matches()) {
         throw InputException.of(
             "%sscore %s is more than float64 can hold; take the logarithms of likelihoods",
-            at, FieldLines.shown(score));
+            at, TextLines.shown(score));
       }
       int trial = trial(at, listed(number, a), listed(number, b));
       if (f.length == 4) checkLabel(at, f[3], trial);
@@ -140,7 +141,7 @@ public final class Scores {
       if (third) return Format.WESPEAKER;
       throw InputException.of(
           "%s%s is not a score; expected `score enrol test` or `enrol test score [label]`",
-          at, FieldLines.shown(String.join(" ", f)));
+          at, TextLines.shown(String.join(" ", f)));
     }
 
     /** The utterance as the list has it. */
@@ -165,7 +166,7 @@ public final class Scores {
             throw InputException.of(
                 "%sutterance %s is in no trial of %s; score that list, or give the list that was"
                     + " scored",
-                at, FieldLines.shown(utterance), trials.name());
+                at, TextLines.shown(utterance), trials.name());
           }
         }
         String hint = trials.find(b, a, -1) < 0 ? "" : " (it has '" + b + " " + a + "')";
@@ -186,7 +187,7 @@ public final class Scores {
       if (label.equals(listed)) return;
       throw InputException.of(
           "%slabel %s, but the trial is %s on %s:%d; give the list that was scored",
-          at, FieldLines.shown(label), listed, trials.name(), trial + 1);
+          at, TextLines.shown(label), listed, trials.name(), trial + 1);
     }
 
     private void refuseMissing() {
@@ -262,7 +263,7 @@ public final class Scores {
    * @throws InputException if the file cannot be written
    */
   public void write(Path file, Format format) {
-    FieldLines.write(
+    TextLines.write(
         file,
         out -> {
           for (int i = 0; i < size(); i++) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
+import slimvox.storage.TextLines;
 import slimvox.storage.UtteranceNames;
 
 /**
@@ -69,7 +70,7 @@ public final class Trials {
     Builder builder = new Builder(file.toString());
     Format[] format = new Format[1];
     String hash =
-        FieldLines.read(
+        TextLines.readFields(
             file,
             (number, fields) -> {
               if (number == 1) format[0] = detect(file, fields);
@@ -89,7 +90,7 @@ public final class Trials {
     }
     throw InputException.of(
         "%s:1: %s is not a trial; expected `<1|0> enrol test` or `enrol test target|nontarget`",
-        file, FieldLines.shown(String.join(" ", fields)));
+        file, TextLines.shown(String.join(" ", fields)));
   }
 
   private static void parse(Path file, int number, String[] f, Format format, Builder to) {
@@ -104,7 +105,7 @@ public final class Trials {
     boolean isTarget = label.equals(kaldi ? "target" : "1");
     if (!isTarget && !label.equals(kaldi ? "nontarget" : "0")) {
       throw InputException.of(
-          "%slabel %s; expected %s as on line 1", at, FieldLines.shown(label), expected);
+          "%slabel %s; expected %s as on line 1", at, TextLines.shown(label), expected);
     }
     to.add(kaldi ? f[0] : f[1], kaldi ? f[1] : f[2], isTarget);
   }
@@ -153,7 +154,7 @@ public final class Trials {
       if (utterance.isEmpty() || utterance.chars().anyMatch(Character::isWhitespace)) {
         throw InputException.of(
             "%s: utterance name %s is empty or has blanks; rename it",
-            name, FieldLines.shown(utterance));
+            name, TextLines.shown(utterance));
       }
       numbers.put(utterance, utterances.size());
       utterances.add(utterance);
@@ -267,7 +268,7 @@ public final class Trials {
    * @throws InputException if the file cannot be written
    */
   public void write(Path file, Format format) {
-    FieldLines.write(file, out -> writeLines(out, format));
+    TextLines.write(file, out -> writeLines(out, format));
   }
 
   private void writeLines(BufferedWriter out, Format format) throws IOException {

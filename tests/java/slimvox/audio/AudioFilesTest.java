@@ -33,7 +33,8 @@ class AudioFilesTest {
     WavWriter.writePcm16(file, WORD);
     assertArrayEquals(WORD.samples(), AudioFiles.read(file).samples());
     assertEquals(
-        new AudioInfo("WAV", "16-bit PCM", 16000, 1, 16000), AudioFiles.probe(file, 16000));
+        new AudioInfo("WAV", "16-bit PCM", 16000, 1, 16000),
+        AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
     assertEquals(1.0, AudioFiles.probe(file).durationSeconds());
   }
 
@@ -42,7 +43,7 @@ class AudioFilesTest {
     Path file = folder.resolve("a.wav");
     float[] samples = {0, 1.5f, -1e-20f, 0.1f, -1};
     WavWriter.writeFloat32(file, new Waveform(samples, 8000));
-    Waveform read = AudioFiles.read(file, 8000);
+    Waveform read = AudioFiles.read(file, 8000, ReadSettings.DEFAULT);
     assertArrayEquals(samples, read.samples());
     assertEquals(8000, read.sampleRate());
     assertEquals("32-bit float", AudioFiles.probe(file).encoding());
@@ -86,7 +87,8 @@ class AudioFilesTest {
   void flacHoldsTheSamplesThatWereWritten() throws Exception {
     Path file = Reference.DATA.resolve("word.flac");
     assertEquals(
-        new AudioInfo("FLAC", "16-bit FLAC", 16000, 1, 16000), AudioFiles.probe(file, 16000));
+        new AudioInfo("FLAC", "16-bit FLAC", 16000, 1, 16000),
+        AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
     var words = ByteBuffer.allocate(32000).order(ByteOrder.LITTLE_ENDIAN);
     for (float sample : WORD.samples()) words.putShort((short) (sample * 32768));
     byte[] sum = MessageDigest.getInstance("SHA-256").digest(words.array());
@@ -215,7 +217,7 @@ class AudioFilesTest {
         "2 channels where one is expected; "
             + "convert it: ffmpeg -i a.wav -ac 1 -c:a pcm_s16le OUT.wav");
     assertEquals(2, AudioFiles.probe(file).frames());
-    assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000));
+    assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
     assertFault(
         Reference.DATA.resolve("stereo.flac"),
         "2 channels where one is expected; "
@@ -230,7 +232,7 @@ class AudioFilesTest {
         "8000 Hz where 16000 Hz is expected; "
             + "convert it: ffmpeg -i a.wav -ar 16000 -c:a pcm_s16le OUT.wav; "
             + "or set data.resample=true (--resample)");
-    assertEquals(4, AudioFiles.read(file, 8000).samples().length);
+    assertEquals(4, AudioFiles.read(file, 8000, ReadSettings.DEFAULT).samples().length);
   }
 
   @ParameterizedTest

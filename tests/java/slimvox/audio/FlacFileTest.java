@@ -112,7 +112,9 @@ class FlacFileTest {
     // ten hours, which a damaged header may promise as well
     ByteBuffer.wrap(all).putInt(22, 36000 * 16000);
     assertFault(all, "600.00 minutes or more, at most 120.00 are allowed; .*");
-    assertThrows(InputException.class, () -> AudioFiles.probe(folder.resolve("a.flac"), 16000));
+    assertThrows(
+        InputException.class,
+        () -> AudioFiles.probe(folder.resolve("a.flac"), 16000, ReadSettings.DEFAULT));
   }
 
   @Test

@@ -40,7 +40,7 @@ class SpecAugmentTest {
     var random = new SplittableRandom(6);
     int masked = 0;
     for (int draw = 0; draw < 5000; draw++) {
-      float[] values = SpecAugment.wespeaker().apply(ones(), random).values();
+      float[] values = new SpecAugment(0.6, 1, 10, 1, 8).apply(ones(), random).values();
       masked += Arrays.equals(values, ones().values()) ? 0 : 1;
     }
     // Four standard deviations of a binomial share around 0.6.

@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -22,6 +24,8 @@ import slimvox.audio.SpecAugment;
 import slimvox.storage.InputException;
 
 class BatchesTest {
+  private static final SpecAugment MASKS = new SpecAugment(0.6, 1, 10, 1, 8);
+
   @TempDir Path folder;
 
   /**
@@ -46,7 +50,7 @@ class BatchesTest {
   }
 
   private static Corpus corpus(int speakers, int utterances) {
-    java.util.ArrayList<Utterance> all = new java.util.ArrayList<>();
+    ArrayList<Utterance> all = new ArrayList<>();
     for (int s = 0; s < speakers; s++) {
       for (int u = 0; u < utterances; u++) {
         all.add(
@@ -54,7 +58,7 @@ class BatchesTest {
                 "s" + s + "-" + u, "s" + s, Optional.empty(), new Utterance.Sound(Path.of("x"))));
       }
     }
-    return new Corpus(Path.of("here"), "numbered", all, Map.of(), List.of());
+    return new Corpus(Path.of("here"), all, Map.of(), List.of());
   }
 
   private static Batches batches(Corpus corpus, int frames, BatchSettings settings) {
@@ -62,7 +66,15 @@ class BatchesTest {
   }
 
   private static BatchSettings raw(int size, int frames) {
-    return BatchSettings.of(size, frames, 5).withMeanNormalization(false);
+    return joining(1, size, frames);
+  }
+
+  private static BatchSettings joining(int count, int size, int frames) {
+    return new BatchSettings(size, frames, count, false, SpecAugment.NONE, 5);
+  }
+
+  private static BatchSettings normalized(int size, int frames, SpecAugment masks) {
+    return new BatchSettings(size, frames, 1, true, masks, 1);
   }
 
   @Test
@@ -103,7 +115,7 @@ class BatchesTest {
   @Test
   void joinedRecordingsAreDifferentOnesOfOneSpeaker() {
     Corpus corpus = corpus(3, 5);
-    Batches batches = batches(corpus, 4, raw(6, 12).joining(3));
+    Batches batches = batches(corpus, 4, joining(3, 6, 12));
     for (int epoch = 0; epoch < 5; epoch++) {
       Batch batch = batches.batch(epoch, 0);
       for (int n = 0; n < 6; n++) {
@@ -120,7 +132,7 @@ class BatchesTest {
     }
     // Two recordings, three wanted: one is heard again, and the crop crosses the joints.
     Corpus few = corpus(2, 2);
-    Batch batch = batches(few, 4, raw(4, 10).joining(3)).batch(0, 0);
+    Batch batch = batches(few, 4, joining(3, 4, 10)).batch(0, 0);
     for (int i = 0; i < 4; i++)
       assertEquals(batch.labels()[i], (int) batch.features()[i * 30] / 2000);
   }
@@ -129,11 +141,11 @@ class BatchesTest {
   void speedsAreClassesOfTheirOwnInWeSpeakersOrder() {
     Corpus corpus = corpus(2, 10);
     FeatureSource source = new Numbered(corpus, 20, List.of(1.0, 0.9, 1.1));
-    Batches batches = new Batches(corpus, source, raw(20, 10).withBatchesPerEpoch(5));
+    Batches batches = new Batches(corpus, source, raw(20, 10));
     assertEquals(6, batches.classes());
     int[] seen = new int[6];
-    for (int index = 0; index < 5; index++) {
-      Batch batch = batches.batch(0, index);
+    for (int epoch = 0; epoch < 5; epoch++) {
+      Batch batch = batches.batch(epoch, 0);
       for (int n = 0; n < 20; n++) {
         int speed = (int) batch.features()[n * 30] / 100_000;
         int speaker = corpus.label(corpus.utterance(batch.utterances()[n]).speaker());
@@ -164,30 +176,8 @@ class BatchesTest {
   }
 
   @Test
-  void balancedOrderHearsEverySpeakerAsOften() {
-    Corpus uneven =
-        new Corpus(
-            Path.of("here"),
-            "uneven",
-            List.of(
-                corpus(2, 1).utterances().get(0),
-                corpus(2, 9).utterances().get(9),
-                corpus(2, 9).utterances().get(10),
-                corpus(2, 9).utterances().get(11)),
-            Map.of(),
-            List.of());
-    Batches batches =
-        batches(uneven, 10, raw(4, 5).in(BatchSettings.Order.BALANCED).withBatchesPerEpoch(10));
-    int[] seen = new int[2];
-    for (int index = 0; index < 10; index++) {
-      for (int label : batches.batch(0, index).labels()) seen[label]++;
-    }
-    assertArrayEquals(new int[] {20, 20}, seen);
-  }
-
-  @Test
   void meanOverTheCropIsSubtracted() {
-    Batch batch = batches(corpus(2, 3), 50, BatchSettings.of(3, 9, 1)).batch(0, 0);
+    Batch batch = batches(corpus(2, 3), 50, normalized(3, 9, SpecAugment.NONE)).batch(0, 0);
     for (int row = 0; row < 9; row++) {
       for (int t = 0; t < 9; t++) assertEquals(t - 4, batch.features()[row * 9 + t], 1e-3f);
     }
@@ -195,7 +185,7 @@ class BatchesTest {
 
   @Test
   void masksAreZerosAfterTheMeanIsSubtracted() {
-    BatchSettings settings = BatchSettings.of(64, 20, 1).with(new SpecAugment(1, 1, 5, 0, 1));
+    BatchSettings settings = normalized(64, 20, new SpecAugment(1, 1, 5, 0, 1));
     Batch batch = batches(corpus(2, 32), 50, settings).batch(0, 0);
     int masked = 0;
     for (int n = 0; n < 64; n++) {
@@ -216,14 +206,12 @@ class BatchesTest {
   @Test
   void sameSeedSameBatchOtherSeedOtherBatch() {
     Corpus corpus = corpus(2, 20);
-    BatchSettings settings = raw(8, 10).with(SpecAugment.wespeaker());
+    BatchSettings settings = new BatchSettings(8, 10, 1, false, MASKS, 5);
     float[] first = batches(corpus, 50, settings).batch(2, 1).features();
     assertArrayEquals(first, batches(corpus, 50, settings).batch(2, 1).features());
-    BatchSettings other =
-        BatchSettings.of(8, 10, 6).withMeanNormalization(false).with(SpecAugment.wespeaker());
-    assertFalse(java.util.Arrays.equals(first, batches(corpus, 50, other).batch(2, 1).features()));
-    assertFalse(
-        java.util.Arrays.equals(first, batches(corpus, 50, settings).batch(3, 1).features()));
+    BatchSettings other = new BatchSettings(8, 10, 1, false, MASKS, 6);
+    assertFalse(Arrays.equals(first, batches(corpus, 50, other).batch(2, 1).features()));
+    assertFalse(Arrays.equals(first, batches(corpus, 50, settings).batch(3, 1).features()));
   }
 
   @Test
@@ -237,17 +225,15 @@ class BatchesTest {
   @Test
   void impossibleSettingsAreNamed() {
     assertEquals(
-        "batches of 0 crops, 200 frames, 1 joined utterances, 0 an epoch: the first three must be"
-            + " at least 1, the last at least 0",
-        assertThrows(InputException.class, () -> BatchSettings.of(0, 200, 1)).getMessage());
+        "batches of 0 crops, 200 frames, 1 joined utterances: each must be at least 1",
+        assertThrows(InputException.class, () -> raw(0, 200)).getMessage());
   }
 
   @Test
   void loaderGivesTheSameBatchesWithAnyNumberOfThreads() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 4, 5);
     FeatureSource source = new FeatureMemory(SyntheticCorpus.reader(corpus, 1.0, 0.9));
-    BatchSettings settings =
-        BatchSettings.of(6, 40, 3).joining(2).with(SpecAugment.wespeaker()).withBatchesPerEpoch(3);
+    BatchSettings settings = new BatchSettings(6, 40, 2, true, MASKS, 3);
     Batches batches = new Batches(corpus, source, settings);
     for (int threads = 1; threads <= 5; threads += 2) {
       try (BatchLoader loader = new BatchLoader(batches, 0, 0, threads, threads + 1)) {
@@ -313,7 +299,7 @@ class BatchesTest {
     FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
     Path file = corpus.utterance("s1-1").file();
     Files.write(file, new byte[0]);
-    Batches batches = new Batches(corpus, reader, BatchSettings.of(4, 20, 1));
+    Batches batches = new Batches(corpus, reader, raw(4, 20));
     try (BatchLoader loader = new BatchLoader(batches, 0, 0, 2, 2)) {
       String message = assertThrows(InputException.class, loader::next).getMessage();
       assertTrue(message.startsWith(file + ": "), message);

@@ -130,7 +130,7 @@ class CorpusFilesTest {
     assertEquals(new Utterance.Sound(folder.resolve("a.wav")).isSegment(), false);
     write("feats.scp", "x f.ark:0\ny f.ark:9\n");
     assertTrue(
-        Corpus.openFeatures(folder).utterance("x").source() instanceof Utterance.Ark,
+        KaldiFolder.read(folder, "feats.scp").utterance("x").source() instanceof Utterance.Ark,
         "features have been cut already");
   }
 

@@ -40,4 +40,11 @@ final class SyntheticCorpus {
   static FeatureReader reader(Corpus corpus, Double... speeds) {
     return FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(20), List.of(speeds));
   }
+
+  /** All frames of features, in an array of their own. */
+  static float[] values(FeatureView view) {
+    float[] values = new float[view.frames() * view.bins()];
+    view.copy(0, view.frames(), values, 0);
+    return values;
+  }
 }

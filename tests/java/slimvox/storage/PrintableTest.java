@@ -1,6 +1,8 @@
 package slimvox.storage;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.junit.jupiter.api.Test;
 
@@ -25,5 +27,43 @@ class PrintableTest {
     String names = "josé Zoë Łukasz نعم می\u200cخواهم 東京 ไทย \ud83d\ude00 µ ½ \\n a\\";
     assertEquals(names, Printable.text(names));
     assertEquals(names, Printable.line(names));
+  }
+
+  @Test
+  void lettersOfEveryScriptAreNotHidden() {
+    for (String text :
+        new String[] {"", "a b\tc", "jos\u00e9", "jose\u0301", "\u5c71\u7530", "\ud83d\ude00"}) {
+      assertNull(Printable.hidden(text));
+    }
+  }
+
+  @Test
+  void joinersAreLettersWithinWordsOnly() {
+    assertNull(Printable.hidden("\u0645\u06cc\u200c\u062e")); // Persian
+    assertNull(Printable.hidden("\u0d28\u0d4d\u200d\u0d31")); // Malayalam
+    for (String text :
+        new String[] {
+          "a\u200c", "\u200ca", "a \u200cb", "a\u200c\u200cb", "a\u200cb", "1\u200c2"
+        }) {
+      assertEquals("U+200C (ZERO WIDTH NON-JOINER)", Printable.hidden(text));
+    }
+  }
+
+  @Test
+  void selectorsOfVariantsAndEmptyPlacesAreNotSeen() {
+    for (String hidden : new String[] {"\ufe0f", "\u180b", "\u2065", "\ufff0", "\udb40\udd00"}) {
+      assertEquals(
+          "U+%04X".formatted(hidden.codePointAt(0)),
+          Printable.hidden("a" + hidden).replaceFirst(" .*", ""));
+    }
+  }
+
+  @Test
+  void theMessageNamesPlaceAndCharacter() {
+    assertEquals(
+        "f, line 3: holds the invisible character U+00A0 (NO-BREAK SPACE); take it out",
+        assertThrows(InputException.class, () -> Printable.requireVisible("a\u00a0b", "f, line 3"))
+            .getMessage());
+    assertEquals("U+E0041 (TAG LATIN CAPITAL LETTER A)", Printable.hidden("\udb40\udc41"));
   }
 }

@@ -29,9 +29,7 @@ public final class WavWriter {
   public static void writeFloat32(Path path, Waveform waveform) throws IOException {
     // Formats other than PCM carry a "fact" chunk with the number of samples.
     var out = header(3, 32, waveform, 12);
-    for (float sample : waveform.samples()) {
-      out.putFloat(sample);
-    }
+    for (float sample : waveform.samples()) out.putFloat(sample);
     Files.write(path, out.array());
   }
 
@@ -45,9 +43,7 @@ public final class WavWriter {
     put(out, "fmt ").putInt(16).putShort((short) tag).putShort((short) 1);
     out.putInt(waveform.sampleRate()).putInt(waveform.sampleRate() * frameBytes);
     out.putShort((short) frameBytes).putShort((short) bits);
-    if (factBytes > 0) {
-      put(out, "fact").putInt(4).putInt(waveform.samples().length);
-    }
+    if (factBytes > 0) put(out, "fact").putInt(4).putInt(waveform.samples().length);
     put(out, "data").putInt(dataBytes);
     return out;
   }

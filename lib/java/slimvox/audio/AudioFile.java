@@ -1,0 +1,117 @@
+package slimvox.audio;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import slimvox.storage.InputException;
+
+/** An open file whose header has been read and found to make sense. */
+abstract class AudioFile {
+  final Path path;
+  final RandomAccessFile file;
+
+  AudioFile(Path path, RandomAccessFile file) {
+    this.path = path;
+    this.file = file;
+  }
+
+  /** Reads the header of a file of either format. */
+  static AudioFile open(Path path, RandomAccessFile file) throws IOException {
+    long at = afterTags(file);
+    ByteBuffer start = readUpTo(file, at, 36);
+    if (file.length() == 0) {
+      throw InputException.at(path, "empty (0 bytes); copy or convert it again");
+    }
+    String text = new String(start.array(), 0, start.limit(), StandardCharsets.ISO_8859_1);
+    boolean riff = text.startsWith("RIFF") || text.startsWith("RF64") || text.startsWith("BW64");
+    if (riff && at == 0 && (start.limit() < 12 || text.startsWith("WAVE", 8))) {
+      return new WavFile(path, file);
+    }
+    if (text.startsWith("fLaC")) return new FlacFile(path, file, at);
+    int shown = Math.min(12, start.limit());
+    String bytes = HexFormat.ofDelimiter(" ").formatHex(start.array(), 0, shown);
+    throw InputException.of(
+        "%s: not a WAV or FLAC file (%s); %s",
+        path, at > 0 ? guess("ID3", "") : guess(text, bytes), conversion(path, ""));
+  }
+
+  /** The byte after ID3v2 tags, which some programs put before a FLAC stream. */
+  private static long afterTags(RandomAccessFile file) throws IOException {
+    long position = 0;
+    while (true) {
+      ByteBuffer tag = readUpTo(file, position, 10);
+      if (tag.limit() < 10 || tag.getInt(0) >>> 8 != 0x494433) return position; // "ID3"
+      int length = 0; // seven bits a byte
+      for (int i = 6; i < 10; i++) length = length << 7 | tag.get(i) & 0x7f;
+      position += length + ((tag.get(5) & 0x10) == 0 ? 10 : 20); // a footer repeats the header
+    }
+  }
+
+  private static String guess(String start, String hex) {
+    if (start.startsWith("ID3") || start.startsWith("\u00ff\u00fb")) return "it looks like MP3";
+    if (start.startsWith("ftyp", 4)) return "it looks like MP4/M4A";
+    if (start.startsWith("OggS")) {
+      return start.startsWith("FLAC", 29) ? "it is FLAC within Ogg" : "it looks like Ogg";
+    }
+    if (start.startsWith("NIST_1A")) return "it looks like NIST SPHERE";
+    if (start.startsWith("RIFX")) return "it is RIFX";
+    if (start.startsWith("riff\u002e\u0091\u00cf\u0011")) return "it is Wave64";
+    return start.startsWith("AIF", 8) ? "it is AIFF" : "it starts with the bytes " + hex;
+  }
+
+  abstract AudioInfo info();
+
+  /**
+   * All samples of a mono file, full scale [-1, 1].
+   *
+   * @throws InputException if they turn out to be more than the settings allow
+   */
+  abstract float[] samples(ReadSettings settings) throws IOException;
+
+  /** What is wrong with the file: its path, a colon and the message. */
+  final InputException fault(String format, Object... values) {
+    return InputException.at(path, format, values);
+  }
+
+  /** The error for a recording that is longer than the settings allow. */
+  final InputException tooLong(ReadSettings settings) {
+    double perMinute = 60.0 * info().sampleRate();
+    int most = settings.mostSamples(info().sampleRate());
+    return fault(
+        "%.2f minutes or more, at most %.2f are allowed; split it, or raise data.longestMinutes"
+            + " (--longest)",
+        Math.max(info().frames(), most) / perMinute, most / perMinute);
+  }
+
+  /** The command that makes a readable file of this one. */
+  final String conversion(String options) {
+    return conversion(path, options);
+  }
+
+  private static String conversion(Path path, String options) {
+    return "convert it: ffmpeg -i %s %s -c:a pcm_s16le OUT.wav"
+        .formatted(
+            path.getFileName(),
+            options.isEmpty() ? "-ac 1 -ar " + AudioFiles.SAMPLE_RATE : options);
+  }
+
+  /** Up to {@code length} bytes from {@code position} on, fewer where the file ends. */
+  final ByteBuffer readUpTo(long position, int length) throws IOException {
+    return readUpTo(file, position, length);
+  }
+
+  private static ByteBuffer readUpTo(RandomAccessFile file, long position, int length)
+      throws IOException {
+    var bytes = new byte[length];
+    file.seek(position);
+    int filled = 0;
+    for (int read = 0; filled < length && read >= 0; ) {
+      read = file.read(bytes, filled, length - filled);
+      filled += Math.max(0, read);
+    }
+    return ByteBuffer.wrap(bytes, 0, filled);
+  }
+}
