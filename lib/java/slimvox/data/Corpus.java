@@ -1,16 +1,13 @@
 package slimvox.data;
 
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -416,12 +413,7 @@ public final class Corpus {
 
   /** SHA-256, in hexadecimal, of the lines {@code UTTERANCE SPEAKER} with newline, sorted. */
   public String sha256() {
-    MessageDigest digest = Sha256.digest();
-    for (Utterance utterance : utterances) {
-      String line = utterance.id() + " " + utterance.speaker() + "\n";
-      digest.update(line.getBytes(StandardCharsets.UTF_8));
-    }
-    return HexFormat.of().formatHex(digest.digest());
+    return Sha256.of(utterances.stream().map(u -> u.id() + " " + u.speaker() + "\n"));
   }
 
   private InputException unknown(String kind, String wanted, Collection<String> known) {

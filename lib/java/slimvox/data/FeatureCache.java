@@ -1,12 +1,9 @@
 package slimvox.data;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -14,6 +11,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import slimvox.audio.Features;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -38,7 +36,6 @@ public final class FeatureCache implements FeatureSource {
   private final Corpus corpus;
   private final Map<String, Shards> shards = new HashMap<>();
   private final AtomicInteger computed = new AtomicInteger();
-  private volatile Consumer<RecordingException> bad = FeatureWork::refuse;
 
   /**
    * A cache in a folder, which many corpora and settings may share; it is made when needed.
@@ -71,24 +68,19 @@ public final class FeatureCache implements FeatureSource {
    */
   public FeatureCache build(int threads, Progress progress, Consumer<RecordingException> bad)
       throws InterruptedException {
-    this.bad = bad;
     if (Files.isDirectory(folder)) AtomicFile.removeLeftovers(folder);
-    try {
-      FeatureWork.forEach(
-          corpus.speakers(),
-          speaker -> corpus.utterances(speaker).size(),
-          threads,
-          progress,
-          speaker -> {
-            try {
-              shards.get(speaker).open();
-            } catch (IncompleteException e) {
-              // bad has been told
-            }
-          });
-    } finally {
-      this.bad = FeatureWork::refuse;
-    }
+    FeatureWork.forEach(
+        corpus.speakers(),
+        speaker -> corpus.utterances(speaker).size(),
+        threads,
+        progress,
+        speaker -> {
+          try {
+            shards.get(speaker).open(bad);
+          } catch (IncompleteException e) {
+            // bad has been told
+          }
+        });
     return this;
   }
 
@@ -143,17 +135,17 @@ public final class FeatureCache implements FeatureSource {
       this.speaker = speaker;
     }
 
-    Shard[] open() {
+    Shard[] open(Consumer<RecordingException> bad) {
       Shard[] files = opened;
       if (files != null) return files;
       synchronized (this) {
-        if (opened == null) opened = openOrBuild();
+        if (opened == null) opened = openOrBuild(bad);
         return opened;
       }
     }
 
     FeatureView features(String id, int speed) {
-      Shard shard = open()[speed];
+      Shard shard = open(FeatureWork::refuse)[speed];
       if (!shard.verified.contains(id)) {
         try {
           shard.file.verify(id);
@@ -171,21 +163,21 @@ public final class FeatureCache implements FeatureSource {
     private synchronized Shard rebuilt(Shard damaged, int speed) {
       if (opened[speed] == damaged) {
         Shard[] files = opened.clone();
-        build(new int[] {speed}, files);
+        build(new int[] {speed}, files, FeatureWork::refuse);
         opened = files;
       }
       return opened[speed];
     }
 
-    private Shard[] openOrBuild() {
+    private Shard[] openOrBuild(Consumer<RecordingException> bad) {
       Shard[] files = new Shard[reader.speeds().size()];
       for (int speed = 0; speed < files.length; speed++) files[speed] = existing(path(speed));
       int[] missing = IntStream.range(0, files.length).filter(i -> files[i] == null).toArray();
-      if (missing.length > 0) build(missing, files);
+      if (missing.length > 0) build(missing, files, bad);
       return files;
     }
 
-    private void build(int[] missing, Shard[] files) {
+    private void build(int[] missing, Shard[] files, Consumer<RecordingException> bad) {
       SafetensorsWriter[] writers = new SafetensorsWriter[missing.length];
       Path[] paths = new Path[missing.length];
       for (int i = 0; i < missing.length; i++) {
@@ -252,13 +244,11 @@ public final class FeatureCache implements FeatureSource {
     }
 
     private String key(int speed) {
-      MessageDigest digest = Sha256.digest();
       StringBuilder text = new StringBuilder(reader.settings(speed)).append('\n');
       for (Utterance utterance : corpus.utterances(speaker)) {
         text.append(utterance.id()).append('\t').append(place(utterance.source())).append('\n');
       }
-      byte[] hash = digest.digest(text.toString().getBytes(StandardCharsets.UTF_8));
-      return HexFormat.of().formatHex(hash, 0, 20);
+      return Sha256.of(Stream.of(text.toString())).substring(0, 40);
     }
 
     private String place(Utterance.Source source) {

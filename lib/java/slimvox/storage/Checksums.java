@@ -92,8 +92,8 @@ final class Checksums {
         Thread.holdsLock(chunk); // compiled code learns of a page that is gone at a call like this
         crc.update(chunk, 0, length);
       }
-    } catch (
-        InternalError e) { // the sum itself, over mapped bytes that are gone, would end the JVM
+      // The sum itself, over mapped bytes that are gone, would end the JVM.
+    } catch (InternalError e) {
       throw InputException.at(file, "became shorter while it was read").because(e);
     }
     compare(file, "tensor " + SafetensorsHeader.oneLine(entry.name()), crc, sum);
@@ -113,15 +113,9 @@ final class Checksums {
   }
 
   private static void compare(Path file, String part, CRC32C crc, String expected) {
-    if (!hex(crc).equals(expected)) {
-      throw damaged(
-          file,
-          part,
-          "checksum "
-              + hex(crc)
-              + ", the file was written with "
-              + SafetensorsHeader.oneLine(expected));
-    }
+    if (hex(crc).equals(expected)) return;
+    String written = SafetensorsHeader.oneLine(expected);
+    throw damaged(file, part, "checksum " + hex(crc) + ", the file was written with " + written);
   }
 
   private static InputException damaged(Path file, String part, String why) {

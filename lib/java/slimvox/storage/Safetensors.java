@@ -7,9 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
@@ -18,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
 import java.util.function.LongUnaryOperator;
+import java.util.stream.Collectors;
 
 /**
  * A safetensors file, open for reading.
@@ -80,14 +79,8 @@ public final class Safetensors {
           channel.map(FileChannel.MapMode.READ_ONLY, start, size - start, Arena.ofAuto());
       SafetensorsHeader parsed = SafetensorsHeader.parse(file, header, size - start);
       return new Safetensors(file, parsed, data, Checksums.ofTensors(file, header, parsed));
-    } catch (NoSuchFileException e) {
-      throw InputException.at(file, "no such file").because(e);
-    } catch (AccessDeniedException e) {
-      throw InputException.at(file, "may not be read (permission denied)").because(e);
     } catch (IOException e) {
-      throw InputException.at(
-              file, "cannot be read (%s)", SafetensorsHeader.oneLine(e.getMessage()))
-          .because(e);
+      throw InputException.unreadable(file, e);
     }
   }
 
@@ -255,16 +248,15 @@ public final class Safetensors {
   private SafetensorsHeader.Entry entry(String name) {
     SafetensorsHeader.Entry entry = header.tensors().get(name);
     if (entry != null) return entry;
-    List<String> near = NearestNames.of(name, header.tensors().keySet(), 3);
+    String near =
+        NearestNames.of(name, header.tensors().keySet(), 3).stream()
+            .map(SafetensorsHeader::oneLine)
+            .collect(Collectors.joining(", "));
     throw InputException.of(
-        "%s: has no tensor %s%s",
+        "%s: has no tensor %s; %s",
         file,
         SafetensorsHeader.oneLine(name),
-        near.isEmpty() ? "; it holds none" : "; the nearest names are " + join(near));
-  }
-
-  private static String join(List<String> names) {
-    return String.join(", ", names.stream().map(SafetensorsHeader::oneLine).toList());
+        near.isEmpty() ? "it holds none" : "the nearest names are " + near);
   }
 
   private int arrayLength(SafetensorsHeader.Entry entry) {

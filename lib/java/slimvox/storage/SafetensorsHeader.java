@@ -49,139 +49,123 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
    * @param dataBytes bytes of the file after the header
    */
   static SafetensorsHeader parse(Path file, byte[] header, long dataBytes) {
-    JsonNode root;
-    try {
-      root = JSON.readTree(header);
-    } catch (JsonProcessingException e) {
-      long place = e.getLocation() == null ? -1 : e.getLocation().getByteOffset();
-      throw bad(
-          file,
-          "header is not valid JSON"
-              + (place < 0 ? "" : " at byte " + (8 + place))
-              + " ("
-              + oneLine(e.getOriginalMessage())
-              + ")");
-    } catch (IOException e) {
-      throw bad(file, "header is not valid JSON (" + oneLine(e.getMessage()) + ")");
-    }
-    if (root == null || !root.isObject()) throw bad(file, "header is not a JSON object");
-    Map<String, String> metadata = new LinkedHashMap<>();
-    List<Entry> entries = new ArrayList<>();
-    for (Map.Entry<String, JsonNode> field : root.properties()) {
-      if (field.getKey().equals(METADATA)) {
-        readMetadata(file, field.getValue(), metadata);
-      } else {
-        entries.add(readEntry(file, field.getKey(), field.getValue()));
-      }
-    }
-    entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
-    checkCover(file, entries, 8L + header.length, dataBytes);
-    Map<String, Entry> tensors = new LinkedHashMap<>();
-    for (Entry entry : entries) tensors.put(entry.name(), entry);
-    return new SafetensorsHeader(metadata, tensors);
+    return new Parser(file).parse(header, dataBytes);
   }
 
-  private static void readMetadata(Path file, JsonNode node, Map<String, String> metadata) {
-    if (!node.isObject()) throw bad(file, METADATA + " is not a JSON object");
-    for (Map.Entry<String, JsonNode> field : node.properties()) {
-      if (!field.getValue().isTextual()) {
-        throw bad(file, METADATA + " entry " + field.getKey() + " is not a text");
+  private record Parser(Path file) {
+    SafetensorsHeader parse(byte[] header, long dataBytes) {
+      JsonNode root;
+      try {
+        root = JSON.readTree(header);
+      } catch (IOException e) {
+        boolean isJson = e instanceof JsonProcessingException;
+        String message =
+            isJson ? ((JsonProcessingException) e).getOriginalMessage() : e.getMessage();
+        var location = isJson ? ((JsonProcessingException) e).getLocation() : null;
+        long place = location == null ? -1 : location.getByteOffset();
+        String at = place < 0 ? "" : " at byte " + (8 + place);
+        throw bad("header is not valid JSON%s (%s)", at, oneLine(message));
       }
-      metadata.put(field.getKey(), field.getValue().textValue());
+      if (root == null || !root.isObject()) throw bad("header is not a JSON object");
+      Map<String, String> metadata = new LinkedHashMap<>();
+      List<Entry> entries = new ArrayList<>();
+      for (Map.Entry<String, JsonNode> field : root.properties()) {
+        if (field.getKey().equals(METADATA)) readMetadata(field.getValue(), metadata);
+        else entries.add(entry(field.getKey(), field.getValue()));
+      }
+      entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+      checkCover(entries, 8L + header.length, dataBytes);
+      Map<String, Entry> tensors = new LinkedHashMap<>();
+      for (Entry entry : entries) tensors.put(entry.name(), entry);
+      return new SafetensorsHeader(metadata, tensors);
     }
-  }
 
-  private static Entry readEntry(Path file, String name, JsonNode node) {
-    String tensor = "tensor " + oneLine(name);
-    if (!node.isObject()) throw bad(file, tensor + " is not a JSON object");
-    for (String key : (Iterable<String>) node::fieldNames) {
-      if (!List.of("dtype", "shape", "data_offsets").contains(key)) {
-        throw bad(file, tensor + " has the unknown entry " + oneLine(key));
+    private void readMetadata(JsonNode node, Map<String, String> metadata) {
+      if (!node.isObject()) throw bad("%s is not a JSON object", METADATA);
+      for (Map.Entry<String, JsonNode> field : node.properties()) {
+        if (!field.getValue().isTextual()) {
+          throw bad("%s entry %s is not a text", METADATA, field.getKey());
+        }
+        metadata.put(field.getKey(), field.getValue().textValue());
       }
     }
-    JsonNode type = node.get("dtype");
-    if (type == null || !type.isTextual()) throw bad(file, tensor + " has no dtype");
-    Dtype dtype = Dtype.named(type.textValue());
-    long[] shape = longs(file, tensor, "shape", node.get("shape"));
-    long[] offsets = longs(file, tensor, "data_offsets", node.get("data_offsets"));
-    if (offsets.length != 2 || offsets[0] > offsets[1]) {
-      throw bad(file, tensor + " needs data_offsets [begin, end] with begin <= end");
-    }
-    long bytes;
-    try {
-      bytes = dtype == null ? 1 : dtype.bytes; // an element may also take a part of a byte
-      for (long size : shape) bytes = Math.multiplyExact(bytes, size);
-    } catch (ArithmeticException e) {
-      throw bad(file, tensor + " has a shape with more bytes than a file can hold");
-    }
-    if (dtype != null && bytes != offsets[1] - offsets[0]) {
-      throw bad(
-          file,
-          tensor
-              + " of "
-              + bytes
-              + " bytes by type and shape has "
-              + (offsets[1] - offsets[0])
-              + " bytes of data");
-    }
-    return new Entry(name, type.textValue(), dtype, shape, offsets[0], offsets[1]);
-  }
 
-  private static long[] longs(Path file, String tensor, String key, JsonNode node) {
-    if (node == null || !node.isArray()) throw bad(file, tensor + " has no list " + key);
-    long[] values = new long[node.size()];
-    for (int i = 0; i < values.length; i++) {
-      JsonNode value = node.get(i);
-      if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < 0) {
-        throw bad(file, tensor + ": " + key + " holds something that is not a size");
+    private Entry entry(String name, JsonNode node) {
+      String tensor = oneLine(name);
+      if (!node.isObject()) throw bad("tensor %s is not a JSON object", tensor);
+      for (String key : (Iterable<String>) node::fieldNames) {
+        if (List.of("dtype", "shape", "data_offsets").contains(key)) continue;
+        throw bad("tensor %s has the unknown entry %s", tensor, oneLine(key));
       }
-      values[i] = value.longValue();
-    }
-    return values;
-  }
-
-  private static void checkCover(Path file, List<Entry> entries, long start, long dataBytes) {
-    long covered = 0;
-    String previous = null;
-    for (Entry entry : entries) {
-      if (entry.begin() < covered) {
+      JsonNode type = node.get("dtype");
+      if (type == null || !type.isTextual()) throw bad("tensor %s has no dtype", tensor);
+      Dtype dtype = Dtype.named(type.textValue());
+      long[] shape = longs(tensor, "shape", node);
+      long[] offsets = longs(tensor, "data_offsets", node);
+      if (offsets.length != 2 || offsets[0] > offsets[1]) {
+        throw bad("tensor %s needs data_offsets [begin, end] with begin <= end", tensor);
+      }
+      long data = offsets[1] - offsets[0];
+      long bytes;
+      try {
+        bytes = dtype == null ? 1 : dtype.bytes; // an element may also take a part of a byte
+        for (long size : shape) bytes = Math.multiplyExact(bytes, size);
+      } catch (ArithmeticException e) {
+        throw bad("tensor %s has a shape with more bytes than a file can hold", tensor);
+      }
+      if (dtype != null && bytes != data) {
         throw bad(
-            file,
-            "tensors "
-                + oneLine(previous)
-                + " and "
-                + oneLine(entry.name())
-                + " overlap at byte "
-                + (start + entry.begin()));
+            "tensor %s of %d bytes by type and shape has %d bytes of data", tensor, bytes, data);
       }
-      if (entry.begin() > covered) {
-        throw bad(
-            file,
-            "no tensor owns the bytes from "
-                + (start + covered)
-                + " to "
-                + (start + entry.begin())
-                + ", before tensor "
-                + oneLine(entry.name()));
-      }
-      if (entry.end() > dataBytes) {
-        throw InputException.of(
-            "%s: cut short: tensor %s ends %s bytes after the file, which has %s; copy it again or"
-                + " use an earlier checkpoint",
-            file, oneLine(entry.name()), entry.end() - dataBytes, start + dataBytes);
-      }
-      covered = entry.end();
-      previous = entry.name();
+      return new Entry(name, type.textValue(), dtype, shape, offsets[0], offsets[1]);
     }
-    if (covered < dataBytes) {
-      throw bad(
-          file,
-          "no tensor owns the last " + (dataBytes - covered) + " bytes, from " + (start + covered));
-    }
-  }
 
-  private static InputException bad(Path file, String what) {
-    return InputException.at(file, "not a valid safetensors file: %s", what);
+    private long[] longs(String tensor, String key, JsonNode of) {
+      JsonNode node = of.get(key);
+      if (node == null || !node.isArray()) throw bad("tensor %s has no list %s", tensor, key);
+      long[] values = new long[node.size()];
+      for (int i = 0; i < values.length; i++) {
+        JsonNode value = node.get(i);
+        if (!value.isIntegralNumber() || !value.canConvertToLong() || value.longValue() < 0) {
+          throw bad("tensor %s: %s holds something that is not a size", tensor, key);
+        }
+        values[i] = value.longValue();
+      }
+      return values;
+    }
+
+    private void checkCover(List<Entry> entries, long start, long dataBytes) {
+      long covered = 0;
+      String previous = null;
+      for (Entry entry : entries) {
+        String tensor = oneLine(entry.name());
+        long begin = start + entry.begin();
+        if (entry.begin() < covered) {
+          throw bad("tensors %s and %s overlap at byte %d", previous, tensor, begin);
+        }
+        if (entry.begin() > covered) {
+          throw bad(
+              "no tensor owns the bytes from %d to %d, before tensor %s",
+              start + covered, begin, tensor);
+        }
+        if (entry.end() > dataBytes) {
+          throw InputException.of(
+              "%s: cut short: tensor %s ends %d bytes after the file, which has %d; copy it again"
+                  + " or use an earlier checkpoint",
+              file, tensor, entry.end() - dataBytes, start + dataBytes);
+        }
+        covered = entry.end();
+        previous = tensor;
+      }
+      if (covered < dataBytes) {
+        long left = dataBytes - covered;
+        throw bad("no tensor owns the last %d bytes, from %d", left, start + covered);
+      }
+    }
+
+    private InputException bad(String format, Object... values) {
+      return InputException.at(file + ": not a valid safetensors file", format, values);
+    }
   }
 
   /** Text from a file or a library as part of a one-line message. */

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.zip.CRC32C;
 
 /**
@@ -100,7 +102,7 @@ public final class SafetensorsWriter {
     if (key.equals(Checksums.FORMAT_KEY) || key.equals(Checksums.CHECKSUM_KEY)) {
       throw new IllegalArgumentException(key + " is written by SlimVox itself");
     }
-    metadata.put(key, java.util.Objects.requireNonNull(value));
+    metadata.put(key, Objects.requireNonNull(value));
     return this;
   }
 
@@ -157,9 +159,8 @@ public final class SafetensorsWriter {
         file,
         bytes,
         out -> {
-          byte[] length = new byte[8];
-          for (int i = 0; i < 8; i++) length[i] = (byte) ((long) header.length >>> (8 * i));
-          out.write(length);
+          out.write(
+              ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).array());
           out.write(header);
           byte[] chunk = new byte[CHUNK_BYTES];
           for (Part part : ordered) stream(part, chunk, out::write);
@@ -215,24 +216,21 @@ public final class SafetensorsWriter {
 
   /** Passes a tensor's bytes on, little-endian, a chunk at a time. */
   private static void stream(Part part, byte[] chunk, Sink sink) throws IOException {
-    MemorySegment target = MemorySegment.ofArray(chunk);
-    long bytes = part.values().byteSize();
-    for (long at = 0; at < bytes; at += chunk.length) {
-      int length = (int) Math.min(chunk.length, bytes - at);
-      copy(part, at, target, length);
-      sink.accept(chunk, 0, length);
-    }
-  }
-
-  private static void copy(Part part, long at, MemorySegment target, int length) {
-    ValueLayout from =
-        switch (part.dtype().bytes) {
+    int each = part.dtype().bytes;
+    ValueLayout layout =
+        switch (each) {
           case 8 -> ValueLayout.JAVA_LONG_UNALIGNED;
           case 4 -> ValueLayout.JAVA_INT_UNALIGNED;
           case 2 -> ValueLayout.JAVA_SHORT_UNALIGNED;
           default -> ValueLayout.JAVA_BYTE;
         };
-    ValueLayout to = from.withOrder(ByteOrder.LITTLE_ENDIAN);
-    MemorySegment.copy(part.values(), from, at, target, to, 0, length / part.dtype().bytes);
+    ValueLayout little = layout.withOrder(ByteOrder.LITTLE_ENDIAN);
+    MemorySegment target = MemorySegment.ofArray(chunk);
+    long bytes = part.values().byteSize();
+    for (long at = 0; at < bytes; at += chunk.length) {
+      int length = (int) Math.min(chunk.length, bytes - at);
+      MemorySegment.copy(part.values(), layout, at, target, little, 0, length / each);
+      sink.accept(chunk, 0, length);
+    }
   }
 }

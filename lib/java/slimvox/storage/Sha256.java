@@ -3,13 +3,14 @@ package slimvox.storage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.stream.Stream;
 
 /** The hash that names recipes, corpora, trial lists and cached features. */
 public final class Sha256 {
@@ -24,11 +25,16 @@ public final class Sha256 {
     MessageDigest digest = digest();
     try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
       in.transferTo(OutputStream.nullOutputStream());
-    } catch (NoSuchFileException e) {
-      throw InputException.at(file, "no such file").because(e);
     } catch (IOException e) {
-      throw InputException.at(file, "cannot be read: %s", e.getMessage()).because(e);
+      throw InputException.unreadable(file, e);
     }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** The hash of pieces of text in UTF-8, one after the other, in hexadecimal. */
+  public static String of(Stream<String> text) {
+    MessageDigest digest = digest();
+    text.forEachOrdered(piece -> digest.update(piece.getBytes(StandardCharsets.UTF_8)));
     return HexFormat.of().formatHex(digest.digest());
   }
 

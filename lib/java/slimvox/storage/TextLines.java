@@ -17,6 +17,7 @@ import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.StringTokenizer;
+import java.util.stream.Stream;
 
 /**
  * Text files in UTF-8, line by line, and their form with fields between blanks, in which trials and
@@ -38,12 +39,6 @@ public final class TextLines {
      * @param number line number, from 1
      */
     void accept(int number, T line);
-  }
-
-  /** Writes the text of a file. */
-  @FunctionalInterface
-  public interface Text {
-    void write(BufferedWriter out) throws IOException;
   }
 
   /**
@@ -147,18 +142,17 @@ public final class TextLines {
   }
 
   /**
-   * Writes a text file whole or not at all.
+   * Writes a text file, piece by piece, whole or not at all.
    *
    * @throws InputException if it cannot be written (a full disk, a name that is a folder)
    */
-  public static void write(Path file, Text text) {
+  public static void write(Path file, Stream<String> text) {
     AtomicFile.write(
         file,
         -1,
         bytes -> {
-          BufferedWriter out =
-              new BufferedWriter(new OutputStreamWriter(bytes, StandardCharsets.UTF_8));
-          text.write(out);
+          var out = new BufferedWriter(new OutputStreamWriter(bytes, StandardCharsets.UTF_8));
+          for (String piece : (Iterable<String>) text::iterator) out.write(piece);
           out.flush();
         });
   }

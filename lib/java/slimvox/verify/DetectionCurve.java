@@ -152,32 +152,27 @@ public final class DetectionCurve {
    */
   public EqualErrorRate equalErrorRate(Ties ties) {
     int misses = 0;
-    int rejected = 0;
     int missesBefore = 0;
-    int rejectedBefore = 0;
     int placeBefore = -1;
     for (int place = 0; place < order.size(); place++) {
       misses += order.label(place);
-      rejected++;
       if (ties == Ties.MERGED && order.tiedWithNext(place)) continue;
       // P_miss >= P_fa in whole numbers, so that no rounding moves the crossing
-      long falseAlarms = nontargets - (rejected - misses);
+      long falseAlarms = nontargets - (place + 1 - misses);
       if ((long) misses * nontargets >= falseAlarms * targets) {
-        return crossing(misses, rejected, place, missesBefore, rejectedBefore, placeBefore);
+        return crossing(misses, place, missesBefore, placeBefore);
       }
       missesBefore = misses;
-      rejectedBefore = rejected;
       placeBefore = place;
     }
     throw new IllegalStateException("rejecting every trial has P_miss = 1 >= P_fa = 0");
   }
 
-  private EqualErrorRate crossing(
-      int misses, int rejected, int place, int missesBefore, int rejectedBefore, int placeBefore) {
+  private EqualErrorRate crossing(int misses, int place, int missesBefore, int placeBefore) {
     double miss = missRate(misses);
     double missBefore = missRate(missesBefore);
-    double d = miss - falseAlarmRate(rejected - misses);
-    double dBefore = missBefore - falseAlarmRate(rejectedBefore - missesBefore);
+    double d = miss - falseAlarmRate(place, misses);
+    double dBefore = missBefore - falseAlarmRate(placeBefore, missesBefore);
     double back = d / (d - dBefore);
     double rate = miss + back * (missBefore - miss);
     // A threshold just above a score rejects it: the first score accepted there is the next one.
@@ -185,9 +180,8 @@ public final class DetectionCurve {
     double below = firstAccepted(placeBefore);
     if (above == Double.POSITIVE_INFINITY) above = order.score(place);
     double threshold = above + back * (below - above);
-    if (!Double.isFinite(threshold))
-      threshold = (1 - back) * above + back * below; // 1e308 - -1e308
-    return new EqualErrorRate(rate, threshold);
+    boolean tooFar = !Double.isFinite(threshold); // 1e308 - -1e308
+    return new EqualErrorRate(rate, tooFar ? (1 - back) * above + back * below : threshold);
   }
 
   /** Score of the first trial accepted when all up to {@code place} are rejected. */
@@ -199,8 +193,9 @@ public final class DetectionCurve {
     return misses / (double) targets;
   }
 
-  private double falseAlarmRate(int rejectedNontargets) {
-    return (nontargets - rejectedNontargets) / (double) nontargets;
+  /** P_fa when all trials up to a place are rejected, of which so many are misses. */
+  private double falseAlarmRate(int place, int misses) {
+    return (nontargets - (place + 1 - misses)) / (double) nontargets;
   }
 
   /** minDCF in the definition of Kaldi, WeSpeaker and VoxSRC: ties in file order. */
@@ -224,7 +219,7 @@ public final class DetectionCurve {
     for (int place = 0; place < order.size(); place++) {
       misses += order.label(place);
       if (merged && order.tiedWithNext(place)) continue;
-      double value = cost.normalised(missRate(misses), falseAlarmRate(place + 1 - misses));
+      double value = cost.normalised(missRate(misses), falseAlarmRate(place, misses));
       if (value < least) {
         least = value;
         leastPlace = place;
@@ -247,11 +242,25 @@ public final class DetectionCurve {
    */
   public List<DetPoint> detPoints(int most) {
     if (most < 2) throw InputException.of("a DET curve of %s points; ask for 2 or more", most);
-    int first = detPlace(true);
-    int last = detPlace(false);
+    int first = -1;
+    int last = -1;
+    DetPoint start = null;
+    int misses = 0;
+    int missesAtEnd = 0;
+    for (int place = 0; place < order.size(); place++) {
+      misses += order.label(place);
+      if (order.tiedWithNext(place)) continue;
+      int rejected = place + 1 - misses;
+      if (misses == 0 || misses == targets || rejected == 0 || rejected == nontargets) continue;
+      if (first < 0) {
+        first = place;
+        start = DetPoint.of(falseAlarmRate(place, misses), missRate(misses));
+      }
+      last = place;
+      missesAtEnd = misses;
+    }
     if (first < 0) return List.of();
-    DetPoint end = detPoint(last);
-    DetPoint start = detPoint(first);
+    DetPoint end = DetPoint.of(falseAlarmRate(last, missesAtEnd), missRate(missesAtEnd));
     // The curve only goes left and up: its length along the axes is the sum of the two spans.
     double length =
         start.falseAlarmDeviate - end.falseAlarmDeviate + (end.missDeviate - start.missDeviate);
@@ -259,12 +268,12 @@ public final class DetectionCurve {
     List<DetPoint> points = new ArrayList<>();
     double nextMiss = 0;
     double nextFalseAlarm = 1;
-    int misses = 0;
+    misses = 0;
     for (int place = 0; place <= last; place++) {
       misses += order.label(place);
       if (place < first || order.tiedWithNext(place)) continue;
       double miss = missRate(misses);
-      double falseAlarm = falseAlarmRate(place + 1 - misses);
+      double falseAlarm = falseAlarmRate(place, misses);
       if (place < last && miss < nextMiss && falseAlarm > nextFalseAlarm) continue;
       DetPoint point = DetPoint.of(falseAlarm, miss);
       points.add(point);
@@ -272,29 +281,6 @@ public final class DetectionCurve {
       nextFalseAlarm = normal(point.falseAlarmDeviate - step);
     }
     return points;
-  }
-
-  /** First or last point, ties merged, with both rates above 0 and below 1; or -1. */
-  private int detPlace(boolean first) {
-    int misses = 0;
-    int found = -1;
-    for (int place = 0; place < order.size(); place++) {
-      misses += order.label(place);
-      if (order.tiedWithNext(place)) continue;
-      int falseAlarms = nontargets - (place + 1 - misses);
-      if (misses == 0 || misses == targets || falseAlarms == 0 || falseAlarms == nontargets) {
-        continue;
-      }
-      found = place;
-      if (first) break;
-    }
-    return found;
-  }
-
-  private DetPoint detPoint(int place) {
-    int misses = 0;
-    for (int i = 0; i <= place; i++) misses += order.label(i);
-    return DetPoint.of(falseAlarmRate(place + 1 - misses), missRate(misses));
   }
 
   /** The deviate below which a standard normal variable falls with this probability. */

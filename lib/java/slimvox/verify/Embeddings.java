@@ -113,11 +113,15 @@ public final class Embeddings {
    */
   public double[] mean() {
     if (vectors.isEmpty()) throw new InputException("mean of no embeddings; add some");
+    return mean(vectors);
+  }
+
+  private double[] mean(List<float[]> own) {
     double[] mean = new double[dimension];
-    for (float[] vector : vectors) {
+    for (float[] vector : own) {
       for (int i = 0; i < dimension; i++) mean[i] += vector[i];
     }
-    for (int i = 0; i < dimension; i++) mean[i] /= vectors.size();
+    for (int i = 0; i < dimension; i++) mean[i] /= own.size();
     return mean;
   }
 
@@ -138,18 +142,14 @@ public final class Embeddings {
       bySpeaker.computeIfAbsent(speaker, _ -> new ArrayList<>()).add(vectors.get(i));
     }
     Embeddings means = new Embeddings(dimension);
-    bySpeaker.forEach((speaker, own) -> means.add(speaker, mean(own)));
+    bySpeaker.forEach((speaker, own) -> means.add(speaker, floats(mean(own), 1)));
     return means;
   }
 
-  private float[] mean(List<float[]> own) {
-    double[] sum = new double[dimension];
-    for (float[] vector : own) {
-      for (int i = 0; i < dimension; i++) sum[i] += vector[i];
-    }
-    float[] mean = new float[dimension];
-    for (int i = 0; i < dimension; i++) mean[i] = (float) (sum[i] / own.size());
-    return mean;
+  private static float[] floats(double[] values, double scale) {
+    float[] floats = new float[values.length];
+    for (int i = 0; i < floats.length; i++) floats[i] = (float) (values[i] * scale);
+    return floats;
   }
 
   @Override
@@ -182,9 +182,6 @@ public final class Embeddings {
           "embedding of '%s' is zero%s: it has no direction; check the utterance",
           name, mean == null ? "" : " after subtracting the mean");
     }
-    double scale = 1 / Math.sqrt(squares);
-    float[] unit = new float[dimension];
-    for (int i = 0; i < dimension; i++) unit[i] = (float) (centred[i] * scale);
-    return unit;
+    return floats(centred, 1 / Math.sqrt(squares));
   }
 }

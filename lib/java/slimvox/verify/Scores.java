@@ -3,8 +3,10 @@ package slimvox.verify;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import slimvox.storage.InputException;
 import slimvox.storage.TextLines;
 
@@ -100,36 +102,39 @@ public final class Scores {
     }
 
     private void line(int number, String[] f) {
-      String at = file + ":" + number + ": ";
-      if (format == null) format = detect(at, f);
+      if (format == null) format = detect(number, f);
       boolean voxsrc = format == Format.VOXSRC;
       if (f.length != 3 && (voxsrc || f.length != 4)) {
-        throw InputException.of(
-            "%s%s fields; expected %s as on line 1",
-            at, f.length, voxsrc ? "`score enrol test`" : "`enrol test score [target|nontarget]`");
+        String form = voxsrc ? "`score enrol test`" : "`enrol test score [target|nontarget]`";
+        throw fault(number, "%d fields; expected %s as on line 1", f.length, form);
       }
-      String a = voxsrc ? f[1] : f[0];
-      String b = voxsrc ? f[2] : f[1];
       String score = voxsrc ? f[0] : f[2];
       double value = number(score);
       if (Double.isNaN(value)) {
-        throw InputException.of(
-            "%sscore %s is not a finite number; look for NaN in the embeddings, or mend the line",
-            at, TextLines.shown(score));
+        throw fault(
+            number,
+            "score %s is not a finite number; look for NaN in the embeddings, or mend the line",
+            TextLines.shown(score));
       }
       if (Double.isInfinite(value) || value == 0 && !ZERO.matcher(score).matches()) {
-        throw InputException.of(
-            "%sscore %s is more than float64 can hold; take the logarithms of likelihoods",
-            at, TextLines.shown(score));
+        throw fault(
+            number,
+            "score %s is more than float64 can hold; take the logarithms of likelihoods",
+            TextLines.shown(score));
       }
-      int trial = trial(at, listed(number, a), listed(number, b));
-      if (f.length == 4) checkLabel(at, f[3], trial);
+      int first = voxsrc ? 1 : 0;
+      int trial = trial(number, listed(number, f[first]), listed(number, f[first + 1]));
+      if (f.length == 4) checkLabel(number, f[3], trial);
       values[trial] = value;
       scored.set(trial);
       next = trial + 1;
     }
 
-    private Format detect(String at, String[] f) {
+    private InputException fault(int number, String format, Object... values) {
+      return InputException.at(file, number, format, values);
+    }
+
+    private Format detect(int number, String[] f) {
       boolean first = f.length == 3 && isNumber(f[0]);
       boolean third = (f.length == 3 || f.length == 4) && isNumber(f[2]);
       if (first && third) {
@@ -139,9 +144,10 @@ public final class Scores {
       }
       if (first) return Format.VOXSRC;
       if (third) return Format.WESPEAKER;
-      throw InputException.of(
-          "%s%s is not a score; expected `score enrol test` or `enrol test score [label]`",
-          at, TextLines.shown(String.join(" ", f)));
+      throw fault(
+          number,
+          "%s is not a score; expected `score enrol test` or `enrol test score [label]`",
+          TextLines.shown(String.join(" ", f)));
     }
 
     /** The utterance as the list has it. */
@@ -151,7 +157,7 @@ public final class Scores {
       return found == null ? utterance : found;
     }
 
-    private int trial(String at, String a, String b) {
+    private int trial(int number, String a, String b) {
       // Most score files keep the order of the list: try that before the index.
       if (next < trials.size()
           && !scored.get(next)
@@ -160,34 +166,29 @@ public final class Scores {
         return next;
       }
       int trial = trials.find(a, b, -1);
-      if (trial < 0) {
-        for (String utterance : new String[] {a, b}) {
-          if (!trials.contains(utterance)) {
-            throw InputException.of(
-                "%sutterance %s is in no trial of %s; score that list, or give the list that was"
-                    + " scored",
-                at, TextLines.shown(utterance), trials.name());
-          }
-        }
-        String hint = trials.find(b, a, -1) < 0 ? "" : " (it has '" + b + " " + a + "')";
-        throw InputException.of(
-            "%spair '%s %s' is no trial of %s%s; score that list, or give the list that was scored",
-            at, a, b, trials.name(), hint);
-      }
+      if (trial < 0)
+        throw fault(number, "%s; score that list, or give the list that was scored", missing(a, b));
       while (trial >= 0 && scored.get(trial)) trial = trials.find(a, b, trial);
-      if (trial < 0) {
-        throw InputException.of(
-            "%strial '%s %s' has a score already; keep one line for each trial", at, a, b);
-      }
-      return trial;
+      if (trial >= 0) return trial;
+      throw fault(number, "trial '%s %s' has a score already; keep one line for each trial", a, b);
     }
 
-    private void checkLabel(String at, String label, int trial) {
+    /** What of a pair is in no trial. */
+    private String missing(String a, String b) {
+      for (String utterance : List.of(a, b)) {
+        if (trials.contains(utterance)) continue;
+        return "utterance " + TextLines.shown(utterance) + " is in no trial of " + trials.name();
+      }
+      String hint = trials.find(b, a, -1) < 0 ? "" : " (it has '" + b + " " + a + "')";
+      return "pair '%s %s' is no trial of %s%s".formatted(a, b, trials.name(), hint);
+    }
+
+    private void checkLabel(int number, String label, int trial) {
       String listed = trials.isTarget(trial) ? "target" : "nontarget";
       if (label.equals(listed)) return;
       throw InputException.of(
-          "%slabel %s, but the trial is %s on %s:%d; give the list that was scored",
-          at, TextLines.shown(label), listed, trials.name(), trial + 1);
+          "%s:%d: label %s, but the trial is %s on %s:%d; give the list that was scored",
+          file, number, TextLines.shown(label), listed, trials.name(), trial + 1);
     }
 
     private void refuseMissing() {
@@ -263,22 +264,14 @@ public final class Scores {
    * @throws InputException if the file cannot be written
    */
   public void write(Path file, Format format) {
-    TextLines.write(
-        file,
-        out -> {
-          for (int i = 0; i < size(); i++) {
-            String pair = trials.enrol(i) + " " + trials.test(i);
-            out.write(
-                switch (format) {
-                  case VOXSRC -> decimal(values[i]) + " " + pair + "\n";
-                  case WESPEAKER ->
-                      pair
-                          + " "
-                          + decimal(values[i])
-                          + (trials.isTarget(i) ? " target\n" : " nontarget\n");
-                });
-          }
-        });
+    TextLines.write(file, IntStream.range(0, size()).mapToObj(i -> line(i, format)));
+  }
+
+  private String line(int i, Format format) {
+    String pair = trials.enrol(i) + " " + trials.test(i);
+    String score = decimal(values[i]);
+    String label = trials.isTarget(i) ? " target\n" : " nontarget\n";
+    return format == Format.VOXSRC ? score + " " + pair + "\n" : pair + " " + score + label;
   }
 
   /** Shortest decimal without an exponent, which not every tool reads. */

@@ -1,17 +1,14 @@
 package slimvox.verify;
 
-import java.io.BufferedWriter;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
 import slimvox.storage.TextLines;
@@ -29,9 +26,26 @@ public final class Trials {
   /** How a trial list is written; a file's own format is found from its first line. */
   public enum Format {
     /** {@code 1 enrol test} or {@code 0 enrol test}: VoxCeleb, VoxSRC. */
-    VOXCELEB,
+    VOXCELEB("`<1|0> enrol test`", 0, "1", "0"),
     /** {@code enrol test target} or {@code enrol test nontarget}: Kaldi, WeSpeaker, 3D-Speaker. */
-    KALDI
+    KALDI("`enrol test target|nontarget`", 2, "target", "nontarget");
+
+    private final String form;
+    private final int labelField;
+    private final String target;
+    private final String nontarget;
+
+    Format(String form, int labelField, String target, String nontarget) {
+      this.form = form;
+      this.labelField = labelField;
+      this.target = target;
+      this.nontarget = nontarget;
+    }
+
+    private boolean fits(String[] fields) {
+      return fields.length == 3
+          && (fields[labelField].equals(target) || fields[labelField].equals(nontarget));
+    }
   }
 
   private final String name;
@@ -57,7 +71,7 @@ public final class Trials {
     targets = target.cardinality();
     index = new PairIndex(enrol, test);
     refuseContradictions();
-    this.sha256 = sha256 != null ? sha256 : hash();
+    this.sha256 = sha256 != null ? sha256 : Sha256.of(lines(Format.VOXCELEB));
   }
 
   /**
@@ -84,30 +98,23 @@ public final class Trials {
   }
 
   private static Format detect(Path file, String[] fields) {
-    if (fields.length == 3) {
-      if (fields[2].equals("target") || fields[2].equals("nontarget")) return Format.KALDI;
-      if (fields[0].equals("1") || fields[0].equals("0")) return Format.VOXCELEB;
-    }
+    if (Format.KALDI.fits(fields)) return Format.KALDI;
+    if (Format.VOXCELEB.fits(fields)) return Format.VOXCELEB;
     throw InputException.of(
-        "%s:1: %s is not a trial; expected `<1|0> enrol test` or `enrol test target|nontarget`",
-        file, TextLines.shown(String.join(" ", fields)));
+        "%s:1: %s is not a trial; expected %s or %s",
+        file, TextLines.shown(String.join(" ", fields)), Format.VOXCELEB.form, Format.KALDI.form);
   }
 
   private static void parse(Path file, int number, String[] f, Format format, Builder to) {
-    String at = file + ":" + number + ": ";
-    boolean kaldi = format == Format.KALDI;
-    String expected = kaldi ? "`enrol test target|nontarget`" : "`<1|0> enrol test`";
-    if (f.length != 3) {
-      throw InputException.of(
-          "%s%s fields instead of 3; expected %s as on line 1", at, f.length, expected);
+    if (!format.fits(f)) {
+      String wrong =
+          f.length == 3
+              ? "label " + TextLines.shown(f[format.labelField]) + ";"
+              : f.length + " fields instead of 3;";
+      throw InputException.at(file, number, "%s expected %s as on line 1", wrong, format.form);
     }
-    String label = kaldi ? f[2] : f[0];
-    boolean isTarget = label.equals(kaldi ? "target" : "1");
-    if (!isTarget && !label.equals(kaldi ? "nontarget" : "0")) {
-      throw InputException.of(
-          "%slabel %s; expected %s as on line 1", at, TextLines.shown(label), expected);
-    }
-    to.add(kaldi ? f[0] : f[1], kaldi ? f[1] : f[2], isTarget);
+    int first = format.labelField == 0 ? 1 : 0;
+    to.add(f[first], f[first + 1], f[format.labelField].equals(format.target));
   }
 
   /** Starts a list that is put together in memory. */
@@ -268,25 +275,16 @@ public final class Trials {
    * @throws InputException if the file cannot be written
    */
   public void write(Path file, Format format) {
-    TextLines.write(file, out -> writeLines(out, format));
+    TextLines.write(file, lines(format));
   }
 
-  private void writeLines(BufferedWriter out, Format format) throws IOException {
-    for (int i = 0; i < size(); i++) out.write(line(i, format));
+  private Stream<String> lines(Format format) {
+    return IntStream.range(0, size()).mapToObj(i -> line(i, format));
   }
 
   private String line(int i, Format format) {
-    return switch (format) {
-      case VOXCELEB -> (isTarget(i) ? "1 " : "0 ") + enrol(i) + " " + test(i) + "\n";
-      case KALDI -> enrol(i) + " " + test(i) + " " + label(i) + "\n";
-    };
-  }
-
-  private String hash() {
-    MessageDigest digest = Sha256.digest();
-    for (int i = 0; i < size(); i++) {
-      digest.update(line(i, Format.VOXCELEB).getBytes(StandardCharsets.UTF_8));
-    }
-    return HexFormat.of().formatHex(digest.digest());
+    String pair = enrol(i) + " " + test(i);
+    String label = isTarget(i) ? format.target : format.nontarget;
+    return format == Format.VOXCELEB ? label + " " + pair + "\n" : pair + " " + label + "\n";
   }
 }

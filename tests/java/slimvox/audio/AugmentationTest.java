@@ -2,8 +2,8 @@ package slimvox.audio;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -11,7 +11,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import slimvox.storage.InputException;
 
 class AugmentationTest {
   private static final Waveform SPEECH = gaussian(5000, 0.2, 1);
@@ -131,7 +130,7 @@ class AugmentationTest {
   }
 
   private static void assertFault(String message, Runnable action) {
-    assertEquals(message, assertThrows(InputException.class, action::run).getMessage());
+    assertRefused(message, action::run);
   }
 
   private static Waveform gaussian(int samples, double deviation, int seed) {

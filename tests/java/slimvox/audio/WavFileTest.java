@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 import static slimvox.audio.AudioFilesTest.chunk;
 import static slimvox.audio.AudioFilesTest.format;
 import static slimvox.audio.AudioFilesTest.riff;
@@ -305,12 +307,11 @@ class WavFileTest {
   void aRecordingOverTheLimitIsRefusedBeforeItIsRead(int rate, int width) throws IOException {
     Path file = sparse(rate, width, 7201L * rate * width);
     var settings = new ReadSettings(true, 120);
-    var error = assertThrows(InputException.class, () -> AudioFiles.read(file, 16000, settings));
-    assertEquals(
+    assertRefused(
         file
             + ": 120.02 minutes or more, at most 120.00 are allowed; split it, or raise"
             + " data.longestMinutes (--longest)",
-        error.getMessage());
+        () -> AudioFiles.read(file, 16000, settings));
     assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000, settings));
     AudioFiles.probe(file, 16000, new ReadSettings(true, 120.1));
   }
@@ -321,13 +322,12 @@ class WavFileTest {
     assumeTrue(heap <= 1L << 32, "a heap of 4 GiB or less");
     Path file = sparse(16000, 1, 1L << 30);
     var settings = new ReadSettings(false, 2000);
-    var error = assertThrows(InputException.class, () -> AudioFiles.read(file, 16000, settings));
-    assertEquals(
+    assertRefused(
         file
             + ": does not fit into the Java heap of "
             + (heap >> 20)
             + " MiB; split it, take fewer threads, or a larger heap: SLIMVOX_XMX=8g",
-        error.getMessage());
+        () -> AudioFiles.read(file, 16000, settings));
   }
 
   /** PCM zeros that take no room on the disk. */
@@ -353,8 +353,8 @@ class WavFileTest {
 
   private String fault(byte[] bytes) throws IOException {
     Path file = Files.write(folder.resolve("a.wav"), bytes);
-    var error = assertThrows(InputException.class, () -> AudioFiles.read(file));
-    assertTrue(error.getMessage().startsWith(file + ": "), error.getMessage());
-    return error.getMessage().substring(file.toString().length() + 2);
+    String error = refused(() -> AudioFiles.read(file));
+    assertTrue(error.startsWith(file + ": "), error);
+    return error.substring(file.toString().length() + 2);
   }
 }

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,7 +23,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.Features;
 import slimvox.audio.SpecAugment;
-import slimvox.storage.InputException;
 
 class BatchesTest {
   private static final SpecAugment MASKS = new SpecAugment(0.6, 1, 10, 1, 8);
@@ -216,17 +217,16 @@ class BatchesTest {
 
   @Test
   void oneSpeakerIsRefused() {
-    assertEquals(
+    assertRefused(
         "here: one speaker only (s0); training needs at least two",
-        assertThrows(InputException.class, () -> batches(corpus(1, 5), 10, raw(2, 5)))
-            .getMessage());
+        () -> batches(corpus(1, 5), 10, raw(2, 5)));
   }
 
   @Test
   void impossibleSettingsAreNamed() {
-    assertEquals(
+    assertRefused(
         "batches of 0 crops, 200 frames, 1 joined utterances: each must be at least 1",
-        assertThrows(InputException.class, () -> raw(0, 200)).getMessage());
+        () -> raw(0, 200));
   }
 
   @Test
@@ -301,7 +301,7 @@ class BatchesTest {
     Files.write(file, new byte[0]);
     Batches batches = new Batches(corpus, reader, raw(4, 20));
     try (BatchLoader loader = new BatchLoader(batches, 0, 0, 2, 2)) {
-      String message = assertThrows(InputException.class, loader::next).getMessage();
+      String message = refused(loader::next);
       assertTrue(message.startsWith(file + ": "), message);
       assertThrows(IllegalStateException.class, loader::next);
     }

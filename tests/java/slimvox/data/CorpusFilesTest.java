@@ -1,8 +1,9 @@
 package slimvox.data;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,7 +15,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import slimvox.storage.InputException;
 
 /** Text files of a corpus as other programs write them, segments, links. */
 class CorpusFilesTest {
@@ -40,7 +40,7 @@ class CorpusFilesTest {
   }
 
   private String message() {
-    String message = assertThrows(InputException.class, this::open).getMessage();
+    String message = refused(this::open);
     assertEquals(1, message.lines().count(), message);
     return message;
   }
@@ -80,7 +80,7 @@ class CorpusFilesTest {
     write("utt2word", "u1 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\nu2 no\n");
     write("wav.scp", "u1 a\u202fb.wav\nu2 b.wav\n");
     assertEquals(folder.resolve("a\u202fb.wav"), open().utterance("u1").file());
-    String missing = assertThrows(InputException.class, open()::requireFiles).getMessage();
+    String missing = refused(open()::requireFiles);
     assertTrue(missing.contains("the name holds U+202F (NARROW NO-BREAK SPACE)"), missing);
   }
 
@@ -190,8 +190,7 @@ class CorpusFilesTest {
         corpus.notes().toString());
     assertTrue(corpus.notes().contains(root.resolve("c") + ": a link that leads nowhere"));
     assertTrue(
-        assertThrows(InputException.class, corpus::requireFiles)
-            .getMessage()
+        refused(corpus::requireFiles)
             .startsWith(root.resolve("a/2.wav") + ": no such file (utterance a-2)"));
   }
 
@@ -222,8 +221,7 @@ class CorpusFilesTest {
       Files.writeString(root.resolve("wav.scp"), "u 1.wav\n");
       Files.writeString(root.resolve("utt2spk"), "u s\n");
       Files.createSymbolicLink(root.resolve(list), Path.of("/not/mounted"));
-      assertTrue(
-          assertThrows(InputException.class, () -> Corpus.open(root)).getMessage().contains(list));
+      assertTrue(refused(() -> Corpus.open(root)).contains(list));
     }
   }
 
@@ -232,10 +230,7 @@ class CorpusFilesTest {
     Path root = folder.resolve("folders");
     Files.createDirectories(root.resolve("a\u00a0"));
     Files.writeString(root.resolve("a\u00a0/1.wav"), "");
-    assertTrue(
-        assertThrows(InputException.class, () -> Corpus.open(root))
-            .getMessage()
-            .contains("U+00A0 (NO-BREAK SPACE) in the name"));
+    assertTrue(refused(() -> Corpus.open(root)).contains("U+00A0 (NO-BREAK SPACE) in the name"));
   }
 
   @Test
@@ -246,14 +241,11 @@ class CorpusFilesTest {
     assertEquals(folder.resolve("trials/etri"), corpus.trialList("etri"));
     assertEquals(folder.resolve("trials/own.txt"), corpus.trialList("own"));
     assertEquals(folder.resolve("trials/own.txt"), corpus.trialList("own.txt"));
-    assertEquals(
+    assertRefused(
         folder.resolve("trials/x.txt") + ": no such file; the corpus has the trial lists etri, own",
-        assertThrows(InputException.class, () -> corpus.trialList("x")).getMessage());
+        () -> corpus.trialList("x"));
     for (String outside : List.of("../some", "../../x", "/etc/x", "", "a/b", "a\0b")) {
-      assertTrue(
-          assertThrows(InputException.class, () -> corpus.split(outside))
-              .getMessage()
-              .contains("is not the name of a file in it"));
+      assertTrue(refused(() -> corpus.split(outside)).contains("is not the name of a file in it"));
     }
   }
 }

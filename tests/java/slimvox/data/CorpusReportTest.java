@@ -3,6 +3,7 @@ package slimvox.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.refused;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,7 +17,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
-import slimvox.storage.InputException;
 
 class CorpusReportTest {
   @TempDir Path folder;
@@ -108,8 +108,7 @@ class CorpusReportTest {
     assertEquals(0.15, Corpus.open(folder).validate().longest().seconds(), 1e-12);
     Files.writeString(folder.resolve("frame_shift"), "ten\n");
     assertTrue(
-        assertThrows(InputException.class, () -> Corpus.open(folder).validate())
-            .getMessage()
+        refused(() -> Corpus.open(folder).validate())
             .endsWith("frame_shift: seconds between frames are needed, for example 0.01"));
   }
 

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +15,8 @@ import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.storage.InputException;
 
 class CorpusTest {
@@ -27,7 +31,7 @@ class CorpusTest {
   }
 
   private String message() {
-    return assertThrows(InputException.class, () -> Corpus.open(folder)).getMessage();
+    return refused(() -> Corpus.open(folder));
   }
 
   private Path at(String name) {
@@ -84,17 +88,17 @@ class CorpusTest {
         .joined()
         .values()
         .forEach(parts -> parts.forEach(part -> assertTrue(phrase.has(part.id()))));
-    assertEquals(
+    assertRefused(
         SHIPPED + ": has no word opne; the nearest are one, nine, open",
-        assertThrows(InputException.class, () -> corpus.saying(List.of("opne"))).getMessage());
+        () -> corpus.saying(List.of("opne")));
   }
 
   @Test
   void trainingOnWordsNeedsToKnowThem() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
-    assertEquals(
+    assertRefused(
         folder + ": utterance s0-0 has no word; training on words needs the file utt2word",
-        assertThrows(InputException.class, () -> corpus.saying(List.of("open"))).getMessage());
+        () -> corpus.saying(List.of("open")));
   }
 
   @Test
@@ -128,12 +132,9 @@ class CorpusTest {
   @Test
   void foldsNeedEnoughSpeakers() {
     Corpus corpus = Corpus.open(SHIPPED);
-    assertEquals(
-        SHIPPED + ": 31 folds need at least 31 speakers, here are 30",
-        assertThrows(InputException.class, () -> corpus.fold(0, 31)).getMessage());
-    assertEquals(
-        "fold 5 of 5: folds are 0 to n - 1, n at least 2",
-        assertThrows(InputException.class, () -> corpus.fold(5, 5)).getMessage());
+    assertRefused(
+        SHIPPED + ": 31 folds need at least 31 speakers, here are 30", () -> corpus.fold(0, 31));
+    assertRefused("fold 5 of 5: folds are 0 to n - 1, n at least 2", () -> corpus.fold(5, 5));
   }
 
   @Test
@@ -194,63 +195,36 @@ class CorpusTest {
             + " .wav or .flac files",
         message());
     Path nowhere = at("nowhere");
-    assertEquals(
+    assertRefused(
         nowhere
             + ": no such folder; name a corpus folder (wav.scp or feats.scp with utt2spk, or one"
             + " folder for each speaker)",
-        assertThrows(InputException.class, () -> Corpus.open(nowhere)).getMessage());
+        () -> Corpus.open(nowhere));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          a x.wav@b y.wav@a z.wav | a s@b t | wav.scp, line 3: a is on line 1 already; remove one of them
+          a x.wav@b y.wav | a s | wav.scp, line 2: utterance b has no speaker in utt2spk
+          a x.wav | a s@c t | utt2spk, line 2: utterance c is not in wav.scp
+          a x.wav | | utt2spk: no such file; beside wav.scp it gives each utterance's speaker
+          'a sph2pipe x.sph |' | a s | 'wav.scp, line 1: utterance a is a command (|), and commands are not run; run it once yourself and list the file it makes'
+          a | a s | wav.scp, line 1: only one field (a); a line is UTTERANCE PATH
+          @ | a s | wav.scp: empty; a line is UTTERANCE PATH
+          """)
+  void eachFaultOfTheListsHasItsLine(String scp, String speakers, String fault) throws Exception {
+    write("wav.scp", scp.replace('@', '\n') + "\n");
+    if (speakers != null) write("utt2spk", speakers.replace('@', '\n') + "\n");
+    assertRefused(folder + "/" + fault, () -> Corpus.open(folder));
   }
 
   @Test
-  void duplicateUtteranceNamesBothLines() throws Exception {
-    write("wav.scp", "a x.wav\nb y.wav\na z.wav\n");
-    write("utt2spk", "a s\nb t\n");
-    assertEquals(at("wav.scp") + ", line 3: a is on line 1 already; remove one of them", message());
-  }
-
-  @Test
-  void utteranceWithoutSpeakerNamesTheLine() throws Exception {
-    write("wav.scp", "a x.wav\nb y.wav\n");
-    write("utt2spk", "a s\n");
-    assertEquals(at("wav.scp") + ", line 2: utterance b has no speaker in utt2spk", message());
-  }
-
-  @Test
-  void speakerOfUnknownUtteranceNamesTheLine() throws Exception {
-    write("wav.scp", "a x.wav\n");
-    write("utt2spk", "a s\nc t\n");
-    assertEquals(at("utt2spk") + ", line 2: utterance c is not in wav.scp", message());
-  }
-
-  @Test
-  void missingUtt2spkSaysWhatItGives() throws Exception {
-    write("wav.scp", "a x.wav\n");
-    assertEquals(
-        at("utt2spk") + ": no such file; beside wav.scp it gives each utterance's speaker",
-        message());
-  }
-
-  @Test
-  void commandInWavScpIsRefused() throws Exception {
-    write("wav.scp", "a sph2pipe -f wav x.sph |\n");
-    write("utt2spk", "a s\n");
-    assertEquals(
-        at("wav.scp")
-            + ", line 1: utterance a is a command (|), and commands are not run; run it once"
-            + " yourself and list the file it makes",
-        message());
-  }
-
-  @Test
-  void lineWithOneFieldAndEmptyFileAreRefused() throws Exception {
-    write("wav.scp", "a\n");
-    write("utt2spk", "a s\n");
-    assertEquals(
-        at("wav.scp") + ", line 1: only one field (a); a line is UTTERANCE PATH", message());
-    write("wav.scp", "\n");
-    assertEquals(at("wav.scp") + ": empty; a line is UTTERANCE PATH", message());
+  void listInUtf16IsRefused() throws Exception {
     Files.write(at("wav.scp"), new byte[] {(byte) 0xff, (byte) 0xfe, 'a'});
-    assertEquals(at("wav.scp") + ": text in UTF-16; save it as UTF-8", message());
+    assertRefused(at("wav.scp") + ": text in UTF-16; save it as UTF-8", () -> Corpus.open(folder));
   }
 
   /** As VoxCeleb's trial lists name what folders of speakers call id10001-x-00001. */
@@ -291,12 +265,12 @@ class CorpusTest {
     write("wav.scp", "a x.wav\nb y.wav\n");
     write("utt2spk", "a s\nb t\n");
     Corpus corpus = Corpus.open(folder);
-    assertEquals(
+    assertRefused(
         at("x.wav")
             + ": no such file (utterance a, and 1 more are missing); correct "
             + folder
             + " or put the file there",
-        assertThrows(InputException.class, corpus::requireFiles).getMessage());
+        corpus::requireFiles);
   }
 
   @Test
@@ -304,28 +278,25 @@ class CorpusTest {
     write("wav.scp", "a x.wav\nb y.wav\n");
     write("utt2spk", "a s\nb s\n");
     Corpus corpus = Corpus.open(folder);
-    assertEquals(
-        folder + ": one speaker only (s); training needs at least two",
-        assertThrows(InputException.class, corpus::requireSpeakers).getMessage());
+    assertRefused(
+        folder + ": one speaker only (s); training needs at least two", corpus::requireSpeakers);
   }
 
   @Test
   void unknownNamesAreAnsweredWithTheNearest() {
     Corpus corpus = Corpus.open(SHIPPED);
-    String message =
-        assertThrows(InputException.class, () -> corpus.parts("00000003-clos-05")).getMessage();
+    String message = refused(() -> corpus.parts("00000003-clos-05"));
     assertTrue(
         message.startsWith(
             SHIPPED + ": has no utterance 00000003-clos-05; the nearest are 00000003-close-05"),
         message);
     assertThrows(InputException.class, () -> corpus.label("00000031"));
-    assertEquals(
+    assertRefused(
         SHIPPED.resolve("dev.speakers")
             + ": no such file; the corpus has the splits test, train, val",
-        assertThrows(InputException.class, () -> corpus.split("dev")).getMessage());
+        () -> corpus.split("dev"));
     assertTrue(
-        assertThrows(InputException.class, () -> corpus.trialList("x"))
-            .getMessage()
+        refused(() -> corpus.trialList("x"))
             .endsWith(
                 "; the corpus has the trial lists test-joined, test-text-dependent,"
                     + " test-text-independent, val-joined, val-text-dependent,"
@@ -337,9 +308,9 @@ class CorpusTest {
     write("wav.scp", "a x.wav\n");
     write("utt2spk", "a s\n");
     write("train.speakers", "s\nu\n");
-    assertEquals(
+    assertRefused(
         at("train.speakers") + ", line 2: speaker u has no utterance in " + folder.getFileName(),
-        assertThrows(InputException.class, () -> Corpus.open(folder).split("train")).getMessage());
+        () -> Corpus.open(folder).split("train"));
   }
 
   @Test
@@ -347,15 +318,13 @@ class CorpusTest {
     write("wav.scp", "a x.wav\nb y.wav\n");
     write("utt2spk", "a s\nb t\n");
     Corpus corpus = Corpus.open(folder);
-    assertEquals(
+    assertRefused(
         folder + ": utterance a has no word; text-dependent trials need the file utt2word",
-        assertThrows(InputException.class, () -> TrialRule.TEXT_DEPENDENT.pairs(corpus))
-            .getMessage());
-    assertEquals(
+        () -> TrialRule.TEXT_DEPENDENT.pairs(corpus));
+    assertRefused(
         folder
             + ": no pair of the same speaker for TEXT_INDEPENDENT trials in "
             + folder.getFileName(),
-        assertThrows(InputException.class, () -> TrialRule.TEXT_INDEPENDENT.pairs(corpus))
-            .getMessage());
+        () -> TrialRule.TEXT_INDEPENDENT.pairs(corpus));
   }
 }

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -74,10 +76,7 @@ class FeatureCacheTest {
     List<Utterance> many = Collections.nCopies(1_000_000, corpus.utterance("s0-1"));
     assertEquals(exact / 6 * 1e6, reader.bytes(many), exact / 6 * 1e5);
     String message =
-        assertThrows(
-                InputException.class,
-                () -> FeatureMemory.requireHeap(1L << 50, "features of x", "set data.cacheFolder"))
-            .getMessage();
+        refused(() -> FeatureMemory.requireHeap(1L << 50, "features of x", "set data.cacheFolder"));
     assertTrue(
         message.startsWith("features of x take about 1,073,741,824 MiB in memory, the Java heap"),
         message);
@@ -158,8 +157,7 @@ class FeatureCacheTest {
       }
     }
     assertTrue(
-        assertThrows(InputException.class, () -> used.copy(0, used.frames(), into, 0))
-            .getMessage()
+        refused(() -> used.copy(0, used.frames(), into, 0))
             .contains(".safetensors: became shorter while it was read; start again"));
     assertArrayEquals(
         expected, SyntheticCorpus.values(cache.features(corpus.utterance("s0-0"), 0)));
@@ -253,8 +251,7 @@ class FeatureCacheTest {
     Files.write(corpus.utterance("s0-0").file(), new byte[9]); // would be told otherwise
     Path file = Files.writeString(folder.resolve("cache"), "a file");
     assertTrue(
-        assertThrows(InputException.class, () -> build(corpus, 1.0))
-            .getMessage()
+        refused(() -> build(corpus, 1.0))
             .endsWith(": cannot be written (" + file + " is not a folder)"));
   }
 
@@ -288,9 +285,7 @@ class FeatureCacheTest {
     byte[] bytes = Files.readAllBytes(file);
     Files.write(file, java.util.Arrays.copyOf(bytes, 2000));
     FeatureCache cache = new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus);
-    String message =
-        assertThrows(InputException.class, () -> cache.build(1, FeatureSource.Progress.NONE))
-            .getMessage();
+    String message = refused(() -> cache.build(1, FeatureSource.Progress.NONE));
     assertTrue(message.startsWith(file + ": "), message);
     assertEquals(-1, message.indexOf('\n'));
     assertEquals(1, files().size(), "the good speaker's features are kept");
@@ -300,13 +295,12 @@ class FeatureCacheTest {
   void utteranceOfAnotherCorpusIsRefused() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 3, 2);
     FeatureCache cache = build(corpus.subset(List.of("s0", "s1")), 1.0);
-    assertEquals(
+    assertRefused(
         cache()
             + ": the cache was made for "
             + folder.getFileName()
             + ", 2 speakers, which has no such utterance s2-0",
-        assertThrows(InputException.class, () -> cache.features(corpus.utterance("s2-0"), 0))
-            .getMessage());
+        () -> cache.features(corpus.utterance("s2-0"), 0));
   }
 
   @Test
@@ -314,9 +308,9 @@ class FeatureCacheTest {
     Corpus corpus = SyntheticCorpus.write(folder, 2, 2);
     Path file = corpus.utterance("s0-1").file();
     Files.delete(file);
-    assertEquals(
+    assertRefused(
         file + ": no such file (utterance s0-1); correct " + folder + " or put the file there",
-        assertThrows(InputException.class, () -> build(corpus, 1.0)).getMessage());
+        () -> build(corpus, 1.0));
   }
 
   @Test
@@ -331,15 +325,12 @@ class FeatureCacheTest {
   @Test
   void impossibleSpeedsAreNamed() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 2, 1);
-    assertEquals(
-        "speeds [0.9, 1.0]: the first must be 1.0",
-        assertThrows(InputException.class, () -> SyntheticCorpus.reader(corpus, 0.9, 1.0))
-            .getMessage());
+    assertRefused(
+        "speeds [0.9, 1.0]: the first must be 1.0", () -> SyntheticCorpus.reader(corpus, 0.9, 1.0));
     for (Double wrong : List.of(1.0, 3.0, Double.NaN, 0.905)) {
-      assertEquals(
+      assertRefused(
           "speeds [1.0, " + wrong + "]: each from 0.5 to 2 in whole hundredths, and only once",
-          assertThrows(InputException.class, () -> SyntheticCorpus.reader(corpus, 1.0, wrong))
-              .getMessage());
+          () -> SyntheticCorpus.reader(corpus, 1.0, wrong));
     }
   }
 
@@ -365,10 +356,7 @@ class FeatureCacheTest {
           }
         };
     FeatureMemory memory = new FeatureMemory(full);
-    String message =
-        assertThrows(
-                InputException.class, () -> memory.load(corpus, 2, FeatureSource.Progress.NONE))
-            .getMessage();
+    String message = refused(() -> memory.load(corpus, 2, FeatureSource.Progress.NONE));
     assertTrue(message.startsWith("features do not fit the Java heap of "), message);
     assertTrue(message.contains("SLIMVOX_XMX"), message);
     assertEquals(

@@ -3,6 +3,8 @@ package slimvox.storage;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -43,9 +45,8 @@ class AtomicFileTest {
     Assumptions.assumeTrue(Files.exists(full), "no /dev/full on this system");
     Path file = folder.resolve("checkpoint.safetensors");
     AtomicFile.write(file, "earlier");
-    InputException e =
-        assertThrows(
-            InputException.class,
+    String e =
+        refused(
             () ->
                 AtomicFile.write(
                     file,
@@ -53,11 +54,10 @@ class AtomicFileTest {
                     out -> out.write(new byte[3 << 20]),
                     temporary -> new FileOutputStream(full.toFile())));
     assertTrue(
-        e.getMessage()
-            .matches(
-                ".*checkpoint.safetensors: disk full, 3.0 MiB needed, [0-9.]+ (MiB|bytes) left;"
-                    + " free some space or write elsewhere \\(an earlier file is untouched\\)"),
-        e.getMessage());
+        e.matches(
+            ".*checkpoint.safetensors: disk full, 3.0 MiB needed, [0-9.]+ (MiB|bytes) left;"
+                + " free some space or write elsewhere \\(an earlier file is untouched\\)"),
+        e);
     assertEquals("earlier", Files.readString(file));
     assertEquals(1, files());
   }
@@ -66,18 +66,16 @@ class AtomicFileTest {
   void failureInTheMiddleRemovesTheTemporaryFile() throws IOException {
     Path file = folder.resolve("scores.csv");
     AtomicFile.write(file, "earlier");
-    InputException e =
-        assertThrows(
-            InputException.class,
-            () ->
-                AtomicFile.write(
-                    file,
-                    -1,
-                    out -> {
-                      out.write(1);
-                      throw new IOException("Input/output error");
-                    }));
-    assertEquals(file + ": cannot be written (Input/output error)", e.getMessage());
+    assertRefused(
+        file + ": cannot be written (Input/output error)",
+        () ->
+            AtomicFile.write(
+                file,
+                -1,
+                out -> {
+                  out.write(1);
+                  throw new IOException("Input/output error");
+                }));
     assertThrows(
         IllegalStateException.class,
         () ->
@@ -105,14 +103,14 @@ class AtomicFileTest {
 
   @Test
   void targetsThatCannotBeWrittenAreNamed() throws IOException {
-    assertEquals(
+    assertRefused(
         folder + ": cannot be written, it is not a regular file",
-        assertThrows(InputException.class, () -> AtomicFile.write(folder, "x")).getMessage());
+        () -> AtomicFile.write(folder, "x"));
     Path file = Files.writeString(folder.resolve("file"), "x");
     Path below = file.resolve("y");
-    assertEquals(
+    assertRefused(
         below + ": cannot be written (" + file + " is not a folder)",
-        assertThrows(InputException.class, () -> AtomicFile.write(below, "x")).getMessage());
+        () -> AtomicFile.write(below, "x"));
   }
 
   @Test
@@ -128,10 +126,8 @@ class AtomicFileTest {
     bad.put(file.resolve("y/z"), " (" + file + " is not a folder)");
     bad.forEach(
         (path, why) ->
-            assertEquals(
-                path + ": cannot be written" + why,
-                assertThrows(InputException.class, () -> AtomicFile.requireWritable(path))
-                    .getMessage()));
+            assertRefused(
+                path + ": cannot be written" + why, () -> AtomicFile.requireWritable(path)));
   }
 
   @Test
@@ -162,20 +158,19 @@ class AtomicFileTest {
         for (Executable write :
             List.<Executable>of(
                 () -> AtomicFile.write(name, "scores"), () -> AtomicFile.requireWritable(name))) {
-          assertEquals(
+          assertRefused(
               name
                   + ": cannot be written, it is what a program has open, and would be replaced;"
                   + " give the name of a file",
-              assertThrows(InputException.class, write).getMessage());
+              write);
         }
       }
       out.write("and more\n".getBytes(StandardCharsets.UTF_8));
     }
     assertEquals("a line of last month\nand more\n", Files.readString(file));
     Path sink = Path.of("/dev/null");
-    assertEquals(
-        sink + ": cannot be written, it is not a regular file",
-        assertThrows(InputException.class, () -> AtomicFile.write(sink, "x")).getMessage());
+    assertRefused(
+        sink + ": cannot be written, it is not a regular file", () -> AtomicFile.write(sink, "x"));
   }
 
   private static boolean isSame(Path a, Path b) {

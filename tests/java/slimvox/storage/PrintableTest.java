@@ -2,7 +2,7 @@ package slimvox.storage;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static slimvox.Refusals.assertRefused;
 
 import org.junit.jupiter.api.Test;
 
@@ -60,10 +60,9 @@ class PrintableTest {
 
   @Test
   void theMessageNamesPlaceAndCharacter() {
-    assertEquals(
+    assertRefused(
         "f, line 3: holds the invisible character U+00A0 (NO-BREAK SPACE); take it out",
-        assertThrows(InputException.class, () -> Printable.requireVisible("a\u00a0b", "f, line 3"))
-            .getMessage());
+        () -> Printable.requireVisible("a\u00a0b", "f, line 3"));
     assertEquals("U+E0041 (TAG LATIN CAPITAL LETTER A)", Printable.hidden("\udb40\udc41"));
   }
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -61,7 +63,7 @@ class SafetensorsTest {
   }
 
   private String refusal(Path file) {
-    return assertThrows(InputException.class, () -> Safetensors.read(file)).getMessage();
+    return refused(() -> Safetensors.read(file));
   }
 
   @Test
@@ -143,35 +145,31 @@ class SafetensorsTest {
     Safetensors read = Safetensors.read(file);
     assertEquals(1, read.floats("end")[0]);
     assertEquals(big, read.segment("big").byteSize());
-    assertEquals(
+    assertRefused(
         file() + ": tensor big has 5368709120 elements, more than a Java array holds",
-        assertThrows(InputException.class, () -> read.bytes("big")).getMessage());
+        () -> read.bytes("big"));
   }
 
   @Test
   void missingTensorNamesFileTensorAndNearestNames() {
     Safetensors read = Safetensors.read(sample());
-    String message =
-        assertThrows(InputException.class, () -> read.floats("conv1.weights")).getMessage();
-    assertEquals(
+    assertRefused(
         file()
             + ": has no tensor conv1.weights; the nearest names are conv1.weight, conv1.bias,"
             + " codes",
-        message);
+        () -> read.floats("conv1.weights"));
   }
 
   @Test
   void wrongTypeIsNamed() {
     Safetensors read = Safetensors.read(sample());
-    assertEquals(
-        file() + ": tensor labels is I64, real numbers are needed",
-        assertThrows(InputException.class, () -> read.floats("labels")).getMessage());
-    assertEquals(
-        file() + ": tensor f64.out is F64, bytes are needed",
-        assertThrows(InputException.class, () -> read.bytes("f64.out")).getMessage());
-    assertEquals(
+    assertRefused(
+        file() + ": tensor labels is I64, real numbers are needed", () -> read.floats("labels"));
+    assertRefused(
+        file() + ": tensor f64.out is F64, bytes are needed", () -> read.bytes("f64.out"));
+    assertRefused(
         file() + ": tensor conv1.bias is F32, whole numbers are needed",
-        assertThrows(InputException.class, () -> read.longs("conv1.bias")).getMessage());
+        () -> read.longs("conv1.bias"));
   }
 
   @Test
@@ -195,61 +193,51 @@ class SafetensorsTest {
 
   @Test
   void eachFaultOfAHeaderHasItsLine() throws IOException {
-    String head = file() + ": not a valid safetensors file: ";
-    byte[] data = new byte[8];
-    assertEquals(
-        head
-            + "header is not valid JSON at byte 13 (Unexpected character ('x' (code 120)): was"
-            + " expecting a colon to separate field name and value)",
-        refusal(foreign("{\"a\" xyz}", data)));
-    assertEquals(head + "header is not a JSON object", refusal(foreign("[1]", data)));
-    assertEquals(head + "tensor a has no dtype", refusal(foreign("{\"a\":{}}", data)));
-    assertEquals(
-        head + "tensor a of 12 bytes by type and shape has 8 bytes of data",
-        refusal(foreign(tensor("a", "F32", "[3]", "[0,8]"), data)));
-    assertEquals(
-        head + "tensor a has a shape with more bytes than a file can hold",
-        refusal(foreign(tensor("a", "F32", "[4294967296,4294967296]", "[0,8]"), data)));
-    assertEquals(
-        head + "tensor a: shape holds something that is not a size",
-        refusal(foreign(tensor("a", "F32", "[-2]", "[0,8]"), data)));
-    assertEquals(
-        head + "tensor a needs data_offsets [begin, end] with begin <= end",
-        refusal(foreign(tensor("a", "F32", "[2]", "[8,0]"), data)));
-    assertEquals(
-        head + "tensor a has the unknown entry stride",
-        refusal(foreign("{\"a\":{\"stride\":1}}", data)));
-    assertEquals(
-        head + "__metadata__ entry m is not a text",
-        refusal(foreign("{\"__metadata__\":{\"m\":1}}", data)));
+    assertBad(
+        "{\"a\" xyz}",
+        "header is not valid JSON at byte 13 (Unexpected character ('x' (code 120)): was expecting"
+            + " a colon to separate field name and value)");
+    assertBad("[1]", "header is not a JSON object");
+    assertBad("{\"a\":{}}", "tensor a has no dtype");
+    assertBad(
+        tensor("a", "F32", "[3]", "[0,8]"),
+        "tensor a of 12 bytes by type and shape has 8 bytes of data");
+    assertBad(
+        tensor("a", "F32", "[4294967296,4294967296]", "[0,8]"),
+        "tensor a has a shape with more bytes than a file can hold");
+    assertBad(
+        tensor("a", "F32", "[-2]", "[0,8]"), "tensor a: shape holds something that is not a size");
+    assertBad(
+        tensor("a", "F32", "[2]", "[8,0]"),
+        "tensor a needs data_offsets [begin, end] with begin <= end");
+    assertBad("{\"a\":{\"stride\":1}}", "tensor a has the unknown entry stride");
+    assertBad("{\"__metadata__\":{\"m\":1}}", "__metadata__ entry m is not a text");
     String two = "{\"a\":%s,\"b\":%s}";
     String entry = "{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[%d,%d]}";
     String overlap = two.formatted(entry.formatted(6, 0, 6), entry.formatted(4, 4, 8));
-    assertEquals(
-        head + "tensors a and b overlap at byte " + (8 + overlap.length() + 4),
-        refusal(foreign(overlap, data)));
+    int data = 8 + overlap.length();
+    assertBad(overlap, "tensors a and b overlap at byte " + (data + 4));
     String gap = two.formatted(entry.formatted(2, 0, 2), entry.formatted(4, 4, 8));
-    assertEquals(
-        head
-            + "no tensor owns the bytes from "
-            + (8 + gap.length() + 2)
-            + " to "
-            + (8 + gap.length() + 4)
-            + ", before tensor b",
-        refusal(foreign(gap, data)));
+    assertBad(
+        gap,
+        "no tensor owns the bytes from %d to %d, before tensor b".formatted(data + 2, data + 4));
     String rest = tensor("a", "U8", "[7]", "[0,7]");
-    assertEquals(
-        head + "no tensor owns the last 1 bytes, from " + (8 + rest.length() + 7),
-        refusal(foreign(rest, data)));
+    assertBad(rest, "no tensor owns the last 1 bytes, from " + (8 + rest.length() + 7));
     String beyond = tensor("a", "U8", "[10]", "[0,10]");
     assertEquals(
-        file()
-            + ": cut short: tensor a ends 2 bytes after the file, which has "
-            + (8 + beyond.length() + 8)
-            + "; copy it again or use an earlier checkpoint",
-        refusal(foreign(beyond, data)));
-    assertTrue(refusal(foreign("{\"a\":{},\"a\":{}}", data)).contains("Duplicate field 'a'"));
-    assertTrue(refusal(foreign("[".repeat(5000), data)).startsWith(head + "header is not valid"));
+        "%s: cut short: tensor a ends 2 bytes after the file, which has %d; copy it again or use an earlier checkpoint"
+            .formatted(file(), 8 + beyond.length() + 8),
+        refusal(foreign(beyond, new byte[8])));
+    assertTrue(
+        refusal(foreign("{\"a\":{},\"a\":{}}", new byte[8])).contains("Duplicate field 'a'"));
+    assertTrue(
+        refusal(foreign("[".repeat(5000), new byte[8]))
+            .startsWith(file() + ": not a valid safetensors file: header is not valid"));
+  }
+
+  private void assertBad(String header, String fault) throws IOException {
+    String message = refusal(foreign(header, new byte[8]));
+    assertEquals(file() + ": not a valid safetensors file: " + fault, message);
   }
 
   /** Types of less than a byte, of today and of the future: the offsets say where they lie. */
@@ -275,12 +263,10 @@ class SafetensorsTest {
     assertEquals(type, read.dtype("a"));
     assertArrayEquals(new long[] {elements}, read.shape("a"));
     assertEquals(8, read.segment("a").byteSize());
-    assertEquals(
-        file() + ": tensor a is " + type + ", real numbers are needed",
-        assertThrows(InputException.class, () -> read.floats("a")).getMessage());
-    assertEquals(
-        file() + ": tensor a is " + type + ", whole numbers are needed",
-        assertThrows(InputException.class, () -> read.longs("a")).getMessage());
+    assertRefused(
+        file() + ": tensor a is " + type + ", real numbers are needed", () -> read.floats("a"));
+    assertRefused(
+        file() + ": tensor a is " + type + ", whole numbers are needed", () -> read.longs("a"));
     assertThrows(InputException.class, () -> read.doubles("a"));
     assertThrows(InputException.class, () -> read.bytes("a"));
   }
@@ -349,9 +335,9 @@ class SafetensorsTest {
     assertTrue(Safetensors.read(sample()).requireChecksums().has("codes"));
     foreign("{\"__metadata__\":{\"recipe\":\"x\"}}", new byte[0]);
     Safetensors read = Safetensors.read(file());
-    assertEquals(
+    assertRefused(
         file() + ": header is damaged (checksum missing); use an earlier checkpoint",
-        assertThrows(InputException.class, read::requireChecksums).getMessage());
+        read::requireChecksums);
     foreign("{\"__metadata__\":{\"slimvox.packed\":\"1\"}}", new byte[0]);
     assertTrue(refusal(file()).contains("checksum missing"));
   }
@@ -385,12 +371,10 @@ class SafetensorsTest {
         file()
             + ": the names of 11200 tensors take a header of \\d+ bytes, the safetensors format"
             + " allows 100000000; give shorter ids, or put fewer of them into a file";
-    String message = assertThrows(InputException.class, () -> writer.write(file())).getMessage();
+    String message = refused(() -> writer.write(file()));
     assertTrue(message.matches(limit), message);
     assertFalse(Files.exists(file()));
-    message =
-        assertThrows(InputException.class, () -> SafetensorsWriter.requireRoom(file(), names, 1))
-            .getMessage();
+    message = refused(() -> SafetensorsWriter.requireRoom(file(), names, 1));
     assertTrue(message.matches(limit), message);
     SafetensorsWriter.requireRoom(file(), names.subList(0, 11_000), 1);
   }

@@ -1,15 +1,15 @@
 package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
-import slimvox.storage.InputException;
 import slimvox.verify.DetectionCurve;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
@@ -100,16 +100,12 @@ class SpeakerBootstrapTest {
     assertEquals(
         "list: 2 speakers; an interval over speakers needs three or more", message(two, speakers));
     SpeakerBootstrap bootstrap = new SpeakerBootstrap(scores, speakers);
-    assertEquals(
-        "10 bootstrap resamples; take 100 or more",
-        assertThrows(InputException.class, () -> bootstrap.interval(10, 0.9, 0)).getMessage());
-    assertEquals(
-        "confidence level 95.0 is not between 0 and 1",
-        assertThrows(InputException.class, () -> bootstrap.interval(100, 95, 0)).getMessage());
+    assertRefused("10 bootstrap resamples; take 100 or more", () -> bootstrap.interval(10, 0.9, 0));
+    assertRefused(
+        "confidence level 95.0 is not between 0 and 1", () -> bootstrap.interval(100, 95, 0));
   }
 
   private static String message(Scores scores, Map<String, String> speakers) {
-    return assertThrows(InputException.class, () -> new SpeakerBootstrap(scores, speakers))
-        .getMessage();
+    return refused(() -> new SpeakerBootstrap(scores, speakers));
   }
 }

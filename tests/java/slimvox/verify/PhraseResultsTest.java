@@ -1,12 +1,11 @@
 package slimvox.verify;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static slimvox.Refusals.refused;
 
 import java.util.List;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
-import slimvox.storage.InputException;
 
 class PhraseResultsTest {
   /** Utterances are called SPEAKER-WORD-NUMBER. */
@@ -61,6 +60,6 @@ class PhraseResultsTest {
 
   private static String refusal(String... pairs) {
     Scores scores = new Scores("test", trials(pairs), new double[pairs.length]);
-    return assertThrows(InputException.class, () -> PhraseResults.of(scores, WORD)).getMessage();
+    return refused(() -> PhraseResults.of(scores, WORD));
   }
 }

@@ -4,8 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -14,7 +15,6 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.Fuzz;
-import slimvox.storage.InputException;
 
 class ScoresTest {
   @TempDir Path folder;
@@ -28,8 +28,7 @@ class ScoresTest {
 
   private String refusal(String text) throws IOException {
     Path file = file(text);
-    String message =
-        assertThrows(InputException.class, () -> Scores.read(file, trials)).getMessage();
+    String message = refused(() -> Scores.read(file, trials));
     assertFalse(message.contains("\n"), message);
     return message.replace(folder + "/", "");
   }
@@ -66,8 +65,7 @@ class ScoresTest {
     }
     Trials both = Trials.builder("l").add("a-b", "c", true).add("a/b", "c", false).build();
     assertTrue(
-        assertThrows(InputException.class, () -> Scores.read(file("1 a-b c\n0 a/b.wav c\n"), both))
-            .getMessage()
+        refused(() -> Scores.read(file("1 a-b c\n0 a/b.wav c\n"), both))
             .contains("scores.txt:2: utterance 'a/b.wav' can be 'a"));
   }
 
@@ -129,11 +127,7 @@ class ScoresTest {
   void failedWriteLeavesNothingBehind() throws IOException {
     Files.createDirectory(folder.resolve("taken"));
     Scores scores = new Scores("made", trials, new double[3]);
-    String message =
-        assertThrows(
-                InputException.class,
-                () -> scores.write(folder.resolve("taken"), Scores.Format.VOXSRC))
-            .getMessage();
+    String message = refused(() -> scores.write(folder.resolve("taken"), Scores.Format.VOXSRC));
     assertTrue(message.startsWith(folder.resolve("taken") + ": cannot be written"), message);
     try (var files = Files.list(folder)) {
       assertEquals(1, files.count());
@@ -207,33 +201,28 @@ class ScoresTest {
     assertArrayEquals(new double[] {1, 2}, Scores.read(file("1 a b\n2 a b\n"), twice).values());
     Path three = file("1 a b\n2 a b\n3 a b\n");
     assertTrue(
-        assertThrows(InputException.class, () -> Scores.read(three, twice))
-            .getMessage()
+        refused(() -> Scores.read(three, twice))
             .endsWith(
                 "scores.txt:3: trial 'a b' has a score already; keep one line for each trial"));
   }
 
   @Test
   void scoresMadeInMemoryAreChecked() {
-    assertEquals(
+    assertRefused(
         "cosine: 2 scores for the 3 trials of list; score the same list",
-        assertThrows(InputException.class, () -> new Scores("cosine", trials, new double[2]))
-            .getMessage());
-    assertEquals(
+        () -> new Scores("cosine", trials, new double[2]));
+    assertRefused(
         "cosine: the score of trial 'a c' (list:2) is NaN; look for NaN in the embeddings",
-        assertThrows(
-                InputException.class,
-                () -> new Scores("cosine", trials, new double[] {0, Double.NaN, 0}))
-            .getMessage());
+        () -> new Scores("cosine", trials, new double[] {0, Double.NaN, 0}));
   }
 
   @Test
   void listsOfOneKindHaveNoErrorRate() {
     Trials targets = Trials.builder("targets").add("a", "b", true).build();
     Scores scores = new Scores("made", targets, new double[1]);
-    assertEquals(
+    assertRefused(
         "targets: 1 target and 0 nontarget trials; EER and minDCF need both kinds, check the"
             + " labels",
-        assertThrows(InputException.class, () -> Verification.of(scores)).getMessage());
+        () -> Verification.of(scores));
   }
 }

@@ -2,8 +2,9 @@ package slimvox.verify;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
+import static slimvox.Refusals.refused;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -28,7 +29,7 @@ class TrialsTest {
   }
 
   private String refusalOf(Path file) {
-    String message = assertThrows(InputException.class, () -> Trials.read(file)).getMessage();
+    String message = refused(() -> Trials.read(file));
     assertFalse(message.contains("\n"), message);
     return message.replace(folder + "/", "");
   }
@@ -144,7 +145,7 @@ class TrialsTest {
   void filesThatAreNotTextOrNotThereAreRefused() throws IOException {
     Path binary = folder.resolve("trials.txt");
     Files.write(binary, new byte[] {'1', ' ', 'a', ' ', 'b', '\n', (byte) 0xFF, (byte) 0xFE, 0});
-    String message = assertThrows(InputException.class, () -> Trials.read(binary)).getMessage();
+    String message = refused(() -> Trials.read(binary));
     assertTrue(message.matches(".*trials.txt: not UTF-8 text .*; give a text file of .*"), message);
     String wave = refusal("RIFF\u0000\u0001WAVEfmt \u0002\u0003\n");
     assertEquals(
@@ -161,13 +162,9 @@ class TrialsTest {
       assertTrue(refusal("1" + blank + "a b\n").contains(name), name);
     }
     Path missing = folder.resolve("missing.txt");
-    assertEquals(
-        missing + ": cannot be read: no such file; check the path",
-        assertThrows(InputException.class, () -> Trials.read(missing)).getMessage());
-    assertTrue(
-        assertThrows(InputException.class, () -> Trials.read(folder))
-            .getMessage()
-            .startsWith(folder + ": cannot be read: "));
+    assertRefused(
+        missing + ": cannot be read: no such file; check the path", () -> Trials.read(missing));
+    assertTrue(refused(() -> Trials.read(folder)).startsWith(folder + ": cannot be read: "));
   }
 
   @Test
@@ -215,11 +212,9 @@ class TrialsTest {
   @Test
   void unwritableNamesAndEmptyListsAreRefused() {
     Trials.Builder builder = Trials.builder("made");
-    assertEquals(
-        "made: no trials in it; add some",
-        assertThrows(InputException.class, builder::build).getMessage());
-    assertEquals(
+    assertRefused("made: no trials in it; add some", builder::build);
+    assertRefused(
         "made: utterance name 'a b' is empty or has blanks; rename it",
-        assertThrows(InputException.class, () -> builder.add("a b", "c", true)).getMessage());
+        () -> builder.add("a b", "c", true));
   }
 }
