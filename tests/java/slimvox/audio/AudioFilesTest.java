@@ -201,13 +201,13 @@ class AudioFilesTest {
 
   @Test
   void fileWithoutSamplesIsNamed() throws IOException {
-    Path file = write(riff(chunk("fmt ", format(1, 1, 16000, 16)), chunk("data", new byte[0])));
+    Path file = write(wav(format(1, 1, 16000, 16), new byte[0]));
     assertFault(file, "a WAV header without samples; leave the file out");
   }
 
   @Test
   void stereoIsRefusedWithTheCommandThatMixesItDown() throws IOException {
-    Path file = write(riff(chunk("fmt ", format(1, 2, 16000, 16)), chunk("data", new byte[8])));
+    Path file = write(wav(format(1, 2, 16000, 16), new byte[8]));
     assertFault(
         file,
         "2 channels where one is expected; "
@@ -222,7 +222,7 @@ class AudioFilesTest {
 
   @Test
   void otherSampleRateIsRefusedWithTheCommandThatResamples() throws IOException {
-    Path file = write(riff(chunk("fmt ", format(1, 1, 8000, 16)), chunk("data", new byte[8])));
+    Path file = write(wav(format(1, 1, 8000, 16), new byte[8]));
     assertFault(
         file,
         "8000 Hz where 16000 Hz is expected; "
@@ -244,7 +244,7 @@ class AudioFilesTest {
     "4660, 16, WAV format 0x1234"
   })
   void unsupportedEncodingSaysWhatWasFound(int tag, int bits, String found) throws IOException {
-    Path file = write(riff(chunk("fmt ", format(tag, 1, 16000, bits)), chunk("data", new byte[8])));
+    Path file = write(wav(format(tag, 1, 16000, bits), new byte[8]));
     assertFault(
         file,
         found
@@ -285,7 +285,7 @@ class AudioFilesTest {
   @Test
   void halfASampleIsRefused() throws IOException {
     assertFault(
-        write(riff(chunk("fmt ", format(1, 1, 16000, 16)), chunk("data", new byte[7]))),
+        write(wav(format(1, 1, 16000, 16), new byte[7])),
         "its samples end at byte 51 in the middle of a frame of 2 bytes; "
             + "copy or convert it again");
   }
@@ -293,10 +293,10 @@ class AudioFilesTest {
   @Test
   void zeroChannelsOrRateAreRefused() throws IOException {
     assertFault(
-        write(riff(chunk("fmt ", format(1, 0, 16000, 16)), chunk("data", new byte[8]))),
+        write(wav(format(1, 0, 16000, 16), new byte[8])),
         "damaged header: 0 channels, 16000 Hz; " + AGAIN + " -c:a pcm_s16le OUT.wav");
     assertFault(
-        write(riff(chunk("fmt ", format(1, 1, 0, 16)), chunk("data", new byte[8]))),
+        write(wav(format(1, 1, 0, 16), new byte[8])),
         "damaged header: 1 channels, 0 Hz; " + AGAIN + " -c:a pcm_s16le OUT.wav");
   }
 
@@ -319,14 +319,16 @@ class AudioFilesTest {
     Files.write(file, Arrays.copyOf(Files.readAllBytes(file), length));
   }
 
+  static byte[] wav(byte[] format, byte[] data) {
+    return riff(chunk("fmt ", format), chunk("data", data));
+  }
+
   static byte[] riff(byte[]... chunks) {
     int length = Arrays.stream(chunks).mapToInt(c -> c.length).sum();
     var out = ByteBuffer.allocate(12 + length).order(ByteOrder.LITTLE_ENDIAN);
     out.put("RIFF".getBytes(StandardCharsets.US_ASCII)).putInt(4 + length);
     out.put("WAVE".getBytes(StandardCharsets.US_ASCII));
-    for (byte[] chunk : chunks) {
-      out.put(chunk);
-    }
+    for (byte[] chunk : chunks) out.put(chunk);
     return out.array();
   }
 

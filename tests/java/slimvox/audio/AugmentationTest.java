@@ -57,9 +57,7 @@ class AugmentationTest {
                 0,
                 new SplittableRandom(4))
             .samples();
-    for (int i = 0; i < 5000; i++) {
-      assertEquals(i % 1000 == 10, repeated[i] > 0, "sample " + i);
-    }
+    for (int i = 0; i < 5000; i++) assertEquals(i % 1000 == 10, repeated[i] > 0, "sample " + i);
     Waveform longNoise = gaussian(9000, 1, 5);
     float[] first =
         Augmentation.addNoise(SPEECH, longNoise, "n", 0, new SplittableRandom(6)).samples();
@@ -102,9 +100,7 @@ class AugmentationTest {
         };
     var random = new SplittableRandom(9);
     var statistics = random.doubles(0).summaryStatistics();
-    for (int i = 0; i < 1000; i++) {
-      statistics.accept(kind.drawSnrDb(random));
-    }
+    for (int i = 0; i < 1000; i++) statistics.accept(kind.drawSnrDb(random));
     assertEquals(range[0], statistics.getMin(), 0.3);
     assertEquals(range[1], statistics.getMax(), 0.3);
     assertTrue(statistics.getMin() >= range[0] && statistics.getMax() <= range[1]);
@@ -136,25 +132,19 @@ class AugmentationTest {
   private static Waveform gaussian(int samples, double deviation, int seed) {
     var random = new SplittableRandom(seed);
     var values = new float[samples];
-    for (int i = 0; i < samples; i++) {
-      values[i] = (float) random.nextGaussian(0, deviation);
-    }
+    for (int i = 0; i < samples; i++) values[i] = (float) random.nextGaussian(0, deviation);
     return new Waveform(values, 16000);
   }
 
   private static double dot(float[] a, float[] b) {
     double sum = 0;
-    for (int i = 0; i < a.length; i++) {
-      sum += (double) a[i] * b[i];
-    }
+    for (int i = 0; i < a.length; i++) sum += (double) a[i] * b[i];
     return sum;
   }
 
   private static float peak(float[] samples) {
     float peak = 0;
-    for (float x : samples) {
-      peak = Math.max(peak, Math.abs(x));
-    }
+    for (float x : samples) peak = Math.max(peak, Math.abs(x));
     return peak;
   }
 }

@@ -82,9 +82,7 @@ class FbankTest {
     assertEquals(5, features.frames());
     for (int t = 0; t < 5; t++) {
       double sum = 0;
-      for (int b = 0; b < 80; b++) {
-        sum += features.get(t, b);
-      }
+      for (int b = 0; b < 80; b++) sum += features.get(t, b);
       for (int i = 0; i < bins.length; i++) {
         assertEquals(expected[t][i], features.get(t, bins[i]), 1e-3, "frame " + t + " " + bins[i]);
       }
@@ -120,9 +118,7 @@ class FbankTest {
   @Test
   void silenceIsTheLogarithmOfTheFloor() {
     Features features = WESPEAKER.compute(new Waveform(new float[4000], 16000), "silence");
-    for (float value : features.values()) {
-      assertEquals(-15.94238515, value, 2e-6);
-    }
+    for (float value : features.values()) assertEquals(-15.94238515, value, 2e-6);
   }
 
   @Test
@@ -203,9 +199,7 @@ class FbankTest {
     int n = options.frameLength();
     var samples = new float[n + options.frameShift()];
     var random = new SplittableRandom(sampleRate);
-    for (int i = 0; i < samples.length; i++) {
-      samples[i] = (float) random.nextGaussian(0, 0.1);
-    }
+    for (int i = 0; i < samples.length; i++) samples[i] = (float) random.nextGaussian(0, 0.1);
     Features features = new Fbank(options).compute(new Waveform(samples, sampleRate), "noise");
     assertEquals(2, features.frames());
     for (int t = 0; t < 2; t++) {
@@ -220,9 +214,7 @@ class FbankTest {
   private static double[] plain(FbankOptions options, float[] samples, int from) {
     int n = options.frameLength();
     double mean = 0;
-    for (int i = 0; i < n; i++) {
-      mean += 32768.0 * samples[from + i] / n;
-    }
+    for (int i = 0; i < n; i++) mean += 32768.0 * samples[from + i] / n;
     var x = new double[n];
     for (int i = 0; i < n; i++) {
       double left = 32768.0 * samples[from + Math.max(i - 1, 0)] - mean;
@@ -290,9 +282,7 @@ class FbankTest {
   private static Waveform noise(int samples, int seed) {
     var random = new SplittableRandom(seed);
     var values = new float[samples];
-    for (int i = 0; i < samples; i++) {
-      values[i] = (float) random.nextGaussian(0, 0.1);
-    }
+    for (int i = 0; i < samples; i++) values[i] = (float) random.nextGaussian(0, 0.1);
     return new Waveform(values, 16000);
   }
 

@@ -173,9 +173,7 @@ final class FlacEncoder {
     int crc = 0;
     for (byte b : bytes) {
       crc ^= (b & 0xff) << width - 8;
-      for (int i = 0; i < 8; i++) {
-        crc = crc << 1 ^ ((crc >> width - 1 & 1) == 0 ? 0 : polynomial);
-      }
+      for (int i = 0; i < 8; i++) crc = crc << 1 ^ ((crc >> width - 1 & 1) == 0 ? 0 : polynomial);
       crc &= (1 << width) - 1;
     }
     return crc;

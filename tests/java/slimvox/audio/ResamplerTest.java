@@ -106,9 +106,7 @@ class ResamplerTest {
 
   private static float[] tone(double hz, int rate) {
     var samples = new float[rate];
-    for (int n = 0; n < rate; n++) {
-      samples[n] = (float) Math.sin(2 * Math.PI * hz * n / rate);
-    }
+    for (int n = 0; n < rate; n++) samples[n] = (float) Math.sin(2 * Math.PI * hz * n / rate);
     return samples;
   }
 

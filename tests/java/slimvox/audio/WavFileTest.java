@@ -10,6 +10,7 @@ import static slimvox.Refusals.refused;
 import static slimvox.audio.AudioFilesTest.chunk;
 import static slimvox.audio.AudioFilesTest.format;
 import static slimvox.audio.AudioFilesTest.riff;
+import static slimvox.audio.AudioFilesTest.wav;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -137,12 +138,9 @@ class WavFileTest {
   @Test
   void everyEncodingGivesItsKnownValues() throws IOException {
     for (Known k : Known.values()) {
-      assertReads(k.expected, riff(chunk("fmt ", k.header()), chunk("data", k.data)), k.name());
+      assertReads(k.expected, wav(k.header(), k.data), k.name());
       assertEquals(k.encoding, AudioFiles.probe(folder.resolve("a.wav")).encoding());
-      assertReads(
-          k.expected,
-          riff(chunk("fmt ", k.extensibleHeader()), chunk("data", k.data)),
-          k + " as WAVE_FORMAT_EXTENSIBLE");
+      assertReads(k.expected, wav(k.extensibleHeader(), k.data), k + " as WAVE_FORMAT_EXTENSIBLE");
     }
   }
 
@@ -214,7 +212,7 @@ class WavFileTest {
   @ValueSource(longs = {0, 0x7ffff000L, 0x7fffffffL, 0x80000000L, 0xffffffdbL, 0xffffffffL})
   void withoutALengthTheSamplesGoToTheEnd(long length) throws IOException {
     for (Known k : Known.values()) {
-      byte[] all = riff(chunk("fmt ", k.header()), chunk("data", new byte[0]));
+      byte[] all = wav(k.header(), new byte[0]);
       int at = all.length - 4;
       all = Arrays.copyOf(all, all.length + k.data.length);
       System.arraycopy(k.data, 0, all, at + 4, k.data.length);
@@ -243,7 +241,7 @@ class WavFileTest {
   void aLengthShorterThanTheSoundIsRefused() throws IOException {
     byte[] sound = new byte[4000];
     for (int i = 0; i < sound.length; i += 2) sound[i] = (byte) (i / 7 | 1);
-    byte[] all = riff(chunk("fmt ", format(PCM, 1, 16000, 16)), chunk("data", sound));
+    byte[] all = wav(format(PCM, 1, 16000, 16), sound);
     for (int length : new int[] {2, 1000, 3900}) {
       ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).putInt(40, length);
       assertFault(
@@ -260,7 +258,7 @@ class WavFileTest {
 
   @Test
   void aLengthLongerThanTheFileIsRefused() throws IOException {
-    byte[] all = riff(chunk("fmt ", format(PCM, 1, 16000, 16)), chunk("data", new byte[40]));
+    byte[] all = wav(format(PCM, 1, 16000, 16), new byte[40]);
     for (int length : new int[] {41, 42, 4000, 0x7fffefff}) {
       ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).putInt(40, length);
       assertFault(
@@ -276,21 +274,19 @@ class WavFileTest {
     byte[] header = format(PCM, 1, 16000, 24);
     header[12] = 4;
     assertFault(
-        riff(chunk("fmt ", header), chunk("data", new byte[40])),
+        wav(header, new byte[40]),
         "4 bytes for 1 samples of 24 bits: which of them count is not clear; convert it: ffmpeg"
             + " -i a.wav -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav");
     byte[] other = Known.PCM_16.extensibleHeader();
     other[39] = 0;
-    assertTrue(
-        fault(riff(chunk("fmt ", other), chunk("data", new byte[40])))
-            .startsWith("WAV format 0xfffe; "));
+    assertTrue(fault(wav(other, new byte[40])).startsWith("WAV format 0xfffe; "));
   }
 
   @Test
   void numbersBeyondFloatAreNamed() throws IOException {
     var data = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
     data.putDouble(1).putDouble(1e300);
-    byte[] all = riff(chunk("fmt ", Known.FLOAT_64.header()), chunk("data", data.array()));
+    byte[] all = wav(Known.FLOAT_64.header(), data.array());
     assertTrue(fault(all).startsWith("sample 1 at byte 52 is Infinity; convert it"), fault(all));
   }
 
@@ -332,7 +328,7 @@ class WavFileTest {
 
   /** PCM zeros that take no room on the disk. */
   private Path sparse(int rate, int width, long length) throws IOException {
-    byte[] start = riff(chunk("fmt ", format(PCM, 1, rate, 8 * width)), chunk("data", new byte[0]));
+    byte[] start = wav(format(PCM, 1, rate, 8 * width), new byte[0]);
     ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).putInt(40, (int) length);
     Path file = Files.write(folder.resolve("a.wav"), start);
     try (var sparse = new RandomAccessFile(file.toFile(), "rw")) {

@@ -261,9 +261,7 @@ class DetectionCurveTest {
     Random random = new Random(1);
     int n = 200_000;
     double[] scores = new double[n];
-    for (int i = 0; i < n; i++) {
-      scores[i] = random.nextGaussian() + (i % 4 == 0 ? 3 : 0);
-    }
+    for (int i = 0; i < n; i++) scores[i] = random.nextGaussian() + (i % 4 == 0 ? 3 : 0);
     DetectionCurve curve = DetectionCurve.of(scores, i -> i % 4 == 0);
     List<DetPoint> points = curve.detPoints(300);
     assertTrue(points.size() <= 300 && points.size() > 100, points.size() + " points");
