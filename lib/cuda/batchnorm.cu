@@ -1,5 +1,5 @@
 // Batch normalization of R rows of C channels, with the shortcut's addition and the ReLU that
-// follow it in a ResNet. CPU twin: slimvox.backend.cpu.kernels.BatchNorm.
+// follow it in a ResNet. CPU twin: slimvox.backend.cpu.kernels.CpuNormalization.
 //
 //   statistics  mean, inverse = 1 / sqrt(variance + epsilon)         reads x once
 //   forward     y = act(gamma inverse (x - mean) + beta + residual)  reads x, residual; writes y

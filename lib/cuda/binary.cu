@@ -1,5 +1,5 @@
 // Weights to signs, and activations with a parameter for each channel. CPU twins:
-// slimvox.backend.cpu.kernels.BinaryFilters and ChannelActivations.
+// slimvox.backend.cpu.kernels.BinaryFilters and CpuBinary.
 //
 //   binarize_filters          alpha = mean |W| of a filter; binary = alpha sign(W) or sign(W)
 //   binarize_filters_backward dW from the gradient D of alpha sign(W), see BinaryGradient

@@ -1,4 +1,5 @@
-// Elementwise operations, one pass over memory. CPU twin: slimvox.backend.cpu.kernels.Elementwise.
+// Elementwise operations, one pass over memory; a matrix and a row. CPU twins:
+// slimvox.backend.cpu.kernels.CpuElementwise and CpuMatrices.
 //
 //   fill          x = value                     add_scaled    y += alpha x
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x

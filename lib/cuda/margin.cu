@@ -1,4 +1,4 @@
-// The parts of an additive angular margin loss. CPU twin: slimvox.backend.cpu.kernels.Margin.
+// The parts of an additive angular margin loss. CPU twin: slimvox.backend.cpu.kernels.CpuMargin.
 //
 //   normalize_rows         y = x / max(|x|, 1e-12)
 //   dot_rows               out = x . y

@@ -1,5 +1,5 @@
 // One step of an optimizer with float32 state, in PyTorch's order of operations. CPU twin:
-// slimvox.backend.cpu.optim.Optimizers.
+// slimvox.backend.cpu.optim.CpuOptimizers.
 //
 //   SGD    g += weightDecay p;  b = momentum b + (1 - dampening) g (g in the first step)
 //          p -= learningRate (nesterov ? g + momentum b : b)

@@ -1,4 +1,4 @@
-// Pooling over frames. CPU twins: slimvox.backend.cpu.kernels.Pooling and AttentivePooling.
+// Pooling over frames. CPU twin: slimvox.backend.cpu.kernels.CpuPooling.
 //
 //   statistics_pooling   x N,H,W,C: out N x 2D = mean, sqrt(sum (x - mean)^2 / (W - 1) + floor)
 //   softmax_over_frames  y = exp(x) / sum over W of exp(x), each of D columns of N x W x D

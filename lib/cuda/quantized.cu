@@ -1,6 +1,6 @@
 // Numbers held as codes of one byte with a scale for each block of them, and optimizer steps on
 // such state: the rules of optimizer.cu in the same order of operations. CPU twins:
-// slimvox.backend.cpu.optim.BlockwiseCodes and QuantizedOptimizers, whose codes these are to the bit.
+// slimvox.backend.cpu.optim.BlockwiseCodes and CpuOptimizers, whose codes these are to the bit.
 //
 //   x[i] = value(codes[i]) absmax[i / block]
 //   code = nearest(x (1 / absmax)) in whole blocks, nearest(x / absmax) in a shorter last one, with

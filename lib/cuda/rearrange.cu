@@ -1,4 +1,4 @@
-// Operations that only move values. CPU twins: slimvox.backend.cpu.kernels.Rearrangement and Pooling.
+// Operations that only move values. CPU twin: slimvox.backend.cpu.kernels.CpuRearrangement.
 //
 //   copy_columns    columns of each row, from one width of rows to another (take, put channels)
 //   space_to_depth  y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c]; depth_to_space back

@@ -104,7 +104,7 @@ public final class Backend implements AutoCloseable {
   /** Memory of the device; if that has not enough, its message gets the ledger. */
   private long block(long bytes, long plannedBytes) {
     try {
-      return device.allocateBlock(bytes);
+      return device.memory().allocate(bytes);
     } catch (OutOfDeviceMemoryException e) {
       throw e.with(ledger.report(), plannedBytes);
     }
@@ -132,7 +132,7 @@ public final class Backend implements AutoCloseable {
   /** Gives back the block of a buffer that has one of its own. */
   private void returnBlock(long id) {
     Long address = blocks.remove(id);
-    if (address != null) device.freeBlock(address);
+    if (address != null) device.memory().free(address);
   }
 
   /**
@@ -201,7 +201,7 @@ public final class Backend implements AutoCloseable {
   /** Returns the block of planned steps; the next step reserves it again. */
   public void releaseBlock() {
     if (plan != null) throw new IllegalStateException("a step is running");
-    if (blockBytes > 0) device.freeBlock(block);
+    if (blockBytes > 0) device.memory().free(block);
     blockBytes = 0;
   }
 

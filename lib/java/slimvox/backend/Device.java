@@ -1,5 +1,6 @@
 package slimvox.backend;
 
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import slimvox.backend.packed.Packed;
@@ -20,17 +21,7 @@ import slimvox.backend.packed.Packed;
  * arguments always give the same bytes and, on the CPU with the same number of threads, the same
  * bits.
  */
-public interface Device
-    extends AutoCloseable,
-        Elementwise.Kernels,
-        Matrices.Kernels,
-        Convolutions.Kernels,
-        Normalization.Kernels,
-        Rearrangement.Kernels,
-        Pooling.Kernels,
-        Margin.Kernels,
-        Binary.Kernels,
-        Optimizers.Kernels {
+public interface Device extends AutoCloseable {
   /** Short name: {@code cpu}, {@code cuda}, {@code dry}. */
   String name();
 
@@ -61,94 +52,89 @@ public interface Device
     return List.of();
   }
 
-  /** Packed inference; by default nothing is computed. */
+  /**
+   * Raw memory, by addresses, and copies between it and the host. By default there is none: every
+   * address is 0 and every download zeros.
+   */
+  interface Memory {
+    /**
+     * Reserves bytes, aligned to {@code ArenaPlan.ALIGNMENT}; contents undefined.
+     *
+     * @throws OutOfDeviceMemoryException if there is not enough
+     */
+    default long allocate(long bytes) {
+      return 0;
+    }
+
+    /** Returns what {@link #allocate} gave. */
+    default void free(long address) {}
+
+    /** Copies all bytes of {@code host} to the device; has read them when it returns. */
+    default void upload(MemorySegment host, long address) {}
+
+    /** Fills all bytes of {@code host} from the device. */
+    default void download(long address, MemorySegment host) {
+      host.fill((byte) 0);
+    }
+
+    /** Whether {@link #stage} copies while operations run. */
+    default boolean stages() {
+      return false;
+    }
+
+    /**
+     * Starts to copy an array to {@code buffer} that the next {@link #upload} will be given, while
+     * other operations run; that upload then copies it from there. The array must not change
+     * between the two.
+     */
+    default void stage(float[] values, long buffer) {}
+  }
+
+  /** The memory of this device. */
+  default Memory memory() {
+    return new Memory() {};
+  }
+
+  // ---- kernels, a family each; by default nothing is computed
+
+  default Elementwise.Kernels elementwise() {
+    return new Elementwise.Kernels() {};
+  }
+
+  default Matrices.Kernels matrices() {
+    return new Matrices.Kernels() {};
+  }
+
+  default Convolutions.Kernels convolutions() {
+    return new Convolutions.Kernels() {};
+  }
+
+  default Normalization.Kernels normalization() {
+    return new Normalization.Kernels() {};
+  }
+
+  default Rearrangement.Kernels rearrangement() {
+    return new Rearrangement.Kernels() {};
+  }
+
+  default Pooling.Kernels pooling() {
+    return new Pooling.Kernels() {};
+  }
+
+  default Margin.Kernels margin() {
+    return new Margin.Kernels() {};
+  }
+
+  default Binary.Kernels binary() {
+    return new Binary.Kernels() {};
+  }
+
+  default Optimizers.Kernels optimizers() {
+    return new Optimizers.Kernels() {};
+  }
+
   default Packed.Kernels packed() {
     return new Packed.Kernels() {};
-  }
-
-  // ---- memory
-
-  /** Reserves bytes, aligned to {@code ArenaPlan.ALIGNMENT}; contents undefined. */
-  long allocateBlock(long bytes);
-
-  /** Returns what {@link #allocateBlock} gave. */
-  void freeBlock(long address);
-
-  /** Copies floats from the host; {@code x} is written. */
-  void upload(float[] values, Tensor x);
-
-  /** Copies ints from the host; {@code x} is written. */
-  void upload(int[] values, Tensor x);
-
-  /** Copies bytes from the host; {@code x} is written. */
-  void upload(byte[] values, Tensor x);
-
-  /** Whether {@link #stage} is of use. */
-  default boolean stages() {
-    return false;
-  }
-
-  /**
-   * Starts to copy floats that the next {@link #upload(float[], Tensor)} will be given, while other
-   * operations run; that upload then copies them from {@code buffer}. The array must not change
-   * between the two.
-   */
-  default void stage(float[] values, Tensor buffer) {}
-
-  /** Copies floats to the host. */
-  void download(Tensor x, float[] values);
-
-  /** Copies ints to the host. */
-  void download(Tensor x, int[] values);
-
-  /** Copies bytes to the host. */
-  void download(Tensor x, byte[] values);
-
-  // ---- operations, a family each
-
-  /** See {@link Elementwise}. */
-  default Elementwise.Kernels elementwise() {
-    return this;
-  }
-
-  /** See {@link Matrices}. */
-  default Matrices.Kernels matrices() {
-    return this;
-  }
-
-  /** See {@link Convolutions}. */
-  default Convolutions.Kernels convolutions() {
-    return this;
-  }
-
-  /** See {@link Normalization}. */
-  default Normalization.Kernels normalization() {
-    return this;
-  }
-
-  /** See {@link Rearrangement}. */
-  default Rearrangement.Kernels rearrangement() {
-    return this;
-  }
-
-  /** See {@link Pooling}. */
-  default Pooling.Kernels pooling() {
-    return this;
-  }
-
-  /** See {@link Margin}. */
-  default Margin.Kernels margin() {
-    return this;
-  }
-
-  /** See {@link Binary}. */
-  default Binary.Kernels binary() {
-    return this;
-  }
-
-  /** See {@link Optimizers}. */
-  default Optimizers.Kernels optimizers() {
-    return this;
   }
 
   @Override

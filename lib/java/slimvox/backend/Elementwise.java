@@ -86,7 +86,7 @@ public final class Elementwise {
   /** The same, waited for; returns the largest |y|. */
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
     if (answer == null) {
-      long address = backend.device().allocateBlock(4);
+      long address = backend.device().memory().allocate(4);
       answer =
           new Tensor(
               backend,
@@ -104,7 +104,7 @@ public final class Elementwise {
   }
 
   void close() {
-    if (answer != null) backend.device().freeBlock(answer.address());
+    if (answer != null) backend.device().memory().free(answer.address());
     answer = null;
   }
 

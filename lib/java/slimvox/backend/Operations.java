@@ -1,5 +1,6 @@
 package slimvox.backend;
 
+import java.lang.foreign.MemorySegment;
 import slimvox.backend.packed.Packed;
 
 /**
@@ -21,11 +22,12 @@ public final class Operations {
   public final Binary binary;
   public final Optimizers optimizers;
   public final Packed packed;
-  private final Device device;
+  private final Device.Memory memory;
   private final Check check;
 
   Operations(Backend backend) {
-    device = backend.device();
+    Device device = backend.device();
+    memory = device.memory();
     check = new Check(backend);
     elementwise = new Elementwise(device.elementwise(), backend);
     matrices = new Matrices(device.matrices(), check);
@@ -51,39 +53,39 @@ public final class Operations {
   /** Copies floats from the host to a tensor of as many. */
   public void upload(float[] values, Tensor x) {
     Check.length(x, DataType.FLOAT32, values.length);
-    device.upload(values, x);
+    memory.upload(MemorySegment.ofArray(values), x.address());
   }
 
   /** Copies ints from the host to an int32 tensor of as many. */
   public void upload(int[] values, Tensor x) {
     Check.length(x, DataType.INT32, values.length);
-    device.upload(values, x);
+    memory.upload(MemorySegment.ofArray(values), x.address());
   }
 
   /** Copies bytes from the host to a uint8 tensor of as many. */
   public void upload(byte[] values, Tensor x) {
     Check.length(x, DataType.UINT8, values.length);
-    device.upload(values, x);
+    memory.upload(MemorySegment.ofArray(values), x.address());
   }
 
   /** The elements of a float32 tensor. */
   public float[] floats(Tensor x) {
     float[] values = new float[Check.hostLength(x, DataType.FLOAT32)];
-    device.download(x, values);
+    memory.download(x.address(), MemorySegment.ofArray(values));
     return values;
   }
 
   /** The elements of an int32 tensor. */
   public int[] ints(Tensor x) {
     int[] values = new int[Check.hostLength(x, DataType.INT32)];
-    device.download(x, values);
+    memory.download(x.address(), MemorySegment.ofArray(values));
     return values;
   }
 
   /** The elements of a uint8 tensor. */
   public byte[] bytes(Tensor x) {
     byte[] values = new byte[Check.hostLength(x, DataType.UINT8)];
-    device.download(x, values);
+    memory.download(x.address(), MemorySegment.ofArray(values));
     return values;
   }
 }

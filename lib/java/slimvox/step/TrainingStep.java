@@ -208,7 +208,7 @@ public final class TrainingStep implements AutoCloseable {
    * backend's own. Does nothing on a device that cannot copy meanwhile.
    */
   public void prepareStaging(int batch, int frames) {
-    if (!backend.device().stages()) return;
+    if (!backend.device().memory().stages()) return;
     closeStaging();
     staging =
         backend.allocate(Category.WORKSPACE, "features.next", batch, network.spec().bins(), frames);
@@ -303,7 +303,7 @@ public final class TrainingStep implements AutoCloseable {
 
   private void stage(float[] following) {
     if (staging == null || following == null || following.length > staging.size()) return;
-    backend.device().stage(following, staging);
+    backend.device().memory().stage(following, staging.address());
   }
 
   private void askTeacher(Tensor x) {

@@ -207,7 +207,7 @@ public final class Trainer implements AutoCloseable {
    */
   private static int lossEvery(RunSettings run, Backend backend) {
     Integer asked = run.lossEvery();
-    return asked != null ? asked : backend.device().stages() ? 10 : 1;
+    return asked != null ? asked : backend.device().memory().stages() ? 10 : 1;
   }
 
   /** Builds the training step of a recipe on any backend. */

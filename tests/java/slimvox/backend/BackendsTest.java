@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
@@ -80,20 +82,27 @@ class BackendsTest {
     }
   }
 
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+  }
+
+  /** Memory that has 1 MiB in one piece at most. */
+  private static Object small(Object self, Method method, Object[] arguments) {
+    if (!method.getName().equals("allocate")) return null;
+    if ((long) arguments[0] <= 1 << 20) return 0L;
+    throw new OutOfDeviceMemoryException("out of device memory: the card is full");
+  }
+
   @Test
   void outOfDeviceMemoryComesWithTheLedger() {
     Device dry = new DryDevice();
     Device full =
-        (Device)
-            Proxy.newProxyInstance(
-                Device.class.getClassLoader(),
-                new Class<?>[] {Device.class},
-                (_, method, arguments) -> {
-                  if (method.getName().equals("allocateBlock") && (long) arguments[0] > 1 << 20) {
-                    throw new OutOfDeviceMemoryException("out of device memory: the card is full");
-                  }
-                  return method.invoke(dry, arguments);
-                });
+        proxy(
+            Device.class,
+            (_, method, arguments) ->
+                method.getName().equals("memory")
+                    ? proxy(Device.Memory.class, BackendsTest::small)
+                    : method.invoke(dry, arguments));
     try (Backend backend = new Backend(full);
         Tensor _ = backend.allocate(Category.PARAMETER, "weight", 1 << 18)) {
       OutOfDeviceMemoryException e =

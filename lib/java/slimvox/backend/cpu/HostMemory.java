@@ -11,6 +11,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.util.HashMap;
 import java.util.Map;
+import slimvox.backend.Device;
 import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.memory.ArenaPlan;
 
@@ -22,7 +23,7 @@ import slimvox.memory.ArenaPlan;
  * them on request (Linux, {@code transparent_hugepage} set to madvise or always), and every page is
  * written once here, so that no step pays for page faults.
  */
-final class HostMemory {
+final class HostMemory implements Device.Memory {
   private static final long HUGE_PAGE = 2L << 20;
   private static final long WORTH_ASKING = 16L << 20; // to ask is not free, either
   private static final int MADV_HUGEPAGE = 14; // sys/mman.h of Linux
@@ -54,7 +55,8 @@ final class HostMemory {
    *
    * @throws OutOfDeviceMemoryException if the system has not so much; the message says how much
    */
-  synchronized long allocate(long bytes) {
+  @Override
+  public synchronized long allocate(long bytes) {
     if (bytes >= WORTH_ASKING) SystemMemory.require(bytes);
     boolean huge = bytes >= 2 * HUGE_PAGE;
     long alignment = huge ? HUGE_PAGE : ArenaPlan.ALIGNMENT;
@@ -85,8 +87,8 @@ final class HostMemory {
     return address;
   }
 
-  /** Returns a block. */
-  synchronized void free(long address) {
+  @Override
+  public synchronized void free(long address) {
     MemorySegment raw = blocks.remove(address);
     if (raw == null) throw new IllegalArgumentException("no block at " + address);
     try {
@@ -94,6 +96,16 @@ final class HostMemory {
     } catch (Throwable e) {
       throw new AssertionError(e);
     }
+  }
+
+  @Override
+  public void upload(MemorySegment host, long address) {
+    MemorySegment.copy(host, 0, Lanes.ALL, address, host.byteSize());
+  }
+
+  @Override
+  public void download(long address, MemorySegment host) {
+    MemorySegment.copy(Lanes.ALL, address, host, 0, host.byteSize());
   }
 
   /** Returns every block that was not. */

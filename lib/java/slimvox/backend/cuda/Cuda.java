@@ -106,7 +106,7 @@ public final class Cuda {
    * cuBLAS and our own convolutions. Tensors that are given to it cannot be computed with.
    */
   public static Device workspaces() {
-    return NoCard.device(0);
+    return new NoCard(0);
   }
 
   /**
@@ -114,7 +114,7 @@ public final class Cuda {
    * allowed (16 MiB, or what {@code SLIMVOX_CUDNN} says), which no card exceeds.
    */
   public static Device mostWorkspaces() {
-    return NoCard.device(CudnnFound.limit(Environment.real()));
+    return new NoCard(CudnnFound.limit(Environment.real()));
   }
 
   /** What was found of cuDNN. */

@@ -72,21 +72,6 @@ public final class Packed {
     this.kernels = kernels;
   }
 
-  /** Kernels that compute nothing and need the memory that {@code sizes} needs. */
-  public static Kernels dry(Kernels sizes) {
-    return new Kernels() {
-      @Override
-      public boolean ownMemory() {
-        return sizes.ownMemory();
-      }
-
-      @Override
-      public long convolveWorkspace(LayerShape layer) {
-        return sizes.convolveWorkspace(layer);
-      }
-    };
-  }
-
   /** A convolution in this backend's memory; the caller closes it. */
   public LaidConvolution lay(PackedConvolution layer) {
     return LaidConvolution.of(layer, this, kernels.ownMemory());

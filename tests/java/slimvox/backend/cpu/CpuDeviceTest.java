@@ -62,11 +62,11 @@ class CpuDeviceTest {
   void blocksAreAlignedZeroAndTheirOwnersCanReturnThemOnce() {
     try (CpuDevice device = CpuDevice.open(2)) {
       for (long bytes : List.of(1L, 64L, 1000L, (4L << 20) + 4, 9L << 20)) {
-        long address = device.allocateBlock(bytes);
+        long address = device.memory().allocate(bytes);
         assertEquals(0, address % ArenaPlan.ALIGNMENT);
         assertEquals(-1, Lanes.ALL.asSlice(address, bytes).mismatch(zeros(bytes)));
-        device.freeBlock(address);
-        assertThrows(IllegalArgumentException.class, () -> device.freeBlock(address));
+        device.memory().free(address);
+        assertThrows(IllegalArgumentException.class, () -> device.memory().free(address));
       }
     }
   }
@@ -79,7 +79,7 @@ class CpuDeviceTest {
   void impossibleBlockSaysHowMuchWasAsked() {
     try (CpuDevice device = CpuDevice.open(1)) {
       OutOfDeviceMemoryException e =
-          assertThrows(OutOfDeviceMemoryException.class, () -> device.allocateBlock(1L << 60));
+          assertThrows(OutOfDeviceMemoryException.class, () -> device.memory().allocate(1L << 60));
       // Never asked of the system, which promises more than it has.
       assertTrue(
           e.getMessage()
@@ -98,7 +98,7 @@ class CpuDeviceTest {
     org.junit.jupiter.api.Assumptions.assumeTrue(
         free > 2 * heap, "needs " + 2 * heap + " bytes of free memory, there are " + free);
     try (CpuDevice device = CpuDevice.open(2)) {
-      device.freeBlock(device.allocateBlock(heap + (64 << 20)));
+      device.memory().free(device.memory().allocate(heap + (64 << 20)));
     }
   }
 

@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,16 +25,22 @@ public final class GuardedMemory implements AutoCloseable {
   private final List<MemorySegment> blocks = new ArrayList<>();
   private final Backend backend =
       new Backend(
-          (Device)
-              Proxy.newProxyInstance(
-                  Device.class.getClassLoader(),
-                  new Class<?>[] {Device.class},
-                  (self, method, arguments) ->
-                      switch (method.getName()) {
-                        case "allocateBlock" -> allocate((long) arguments[0]);
-                        case "freeBlock", "close" -> null;
-                        default -> throw new UnsupportedOperationException(method.getName());
-                      }));
+          proxy(
+              Device.class,
+              (self, method, arguments) ->
+                  switch (method.getName()) {
+                    case "memory" ->
+                        proxy(
+                            Device.Memory.class,
+                            (_, m, a) ->
+                                m.getName().equals("allocate") ? allocate((long) a[0]) : null);
+                    case "close" -> null;
+                    default -> InvocationHandler.invokeDefault(self, method, arguments);
+                  }));
+
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+  }
 
   private long allocate(long bytes) {
     MemorySegment block = arena.allocate(bytes + 2 * GUARD, 64);

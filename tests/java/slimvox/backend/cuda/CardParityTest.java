@@ -10,10 +10,10 @@ import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
 import slimvox.backend.cuda.driver.KernelSource;
 import slimvox.backend.cuda.driver.OpenCard;
-import slimvox.backend.cuda.kernels.Convolutions;
 import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.kernels.TiledProducts;
 import slimvox.backend.cuda.libraries.Cudnn;
@@ -68,7 +68,7 @@ class CardParityTest {
     void doesMostConvolutionsOfResNet34(boolean tf32, TestReporter reporter) {
       try (OpenCard card = Cuda.card(tf32, Cuda.cudnn(), KernelSource.all())) {
         TiledProducts products = new TiledProducts(card.launcher());
-        Convolutions all =
+        Convolutions.Kernels all =
             card.convolutions(new TiledConvolutions(card.launcher(), products, tf32));
         assertTrue(all instanceof CudnnConvolutions, card.description());
         CudnnConvolutions convolutions = (CudnnConvolutions) all;

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
+import slimvox.backend.Convolutions;
 import slimvox.backend.cuda.driver.CardStream;
 import slimvox.backend.cuda.driver.Hardware;
-import slimvox.backend.cuda.kernels.Convolutions;
 import slimvox.backend.cuda.kernels.DeviceMemory;
 import slimvox.backend.cuda.kernels.Grid;
 import slimvox.backend.cuda.kernels.Launcher;
@@ -70,7 +70,7 @@ public final class HostDevice implements DeviceMemory, Launcher {
     HostDevice host = new HostDevice(backwards);
     TiledProducts products = new TiledProducts(host);
     Cudnn cudnn = new Cudnn(library, STREAM, tf32, 16 << 20);
-    Convolutions own = new TiledConvolutions(host, products, tf32);
+    Convolutions.Kernels own = new TiledConvolutions(host, products, tf32);
     Runnable onClose =
         () -> {
           cudnn.close();
@@ -79,7 +79,8 @@ public final class HostDevice implements DeviceMemory, Launcher {
     return host.device(products, new CudnnConvolutions(cudnn, own, host), onClose);
   }
 
-  private CudaDevice device(MatrixProducts products, Convolutions convolutions, Runnable onClose) {
+  private CudaDevice device(
+      MatrixProducts products, Convolutions.Kernels convolutions, Runnable onClose) {
     Hardware hardware =
         new Hardware() {
           @Override

@@ -24,12 +24,12 @@ import slimvox.vector.StableVectors;
  *
  * <p>The sums run in float32 over {@value #BLOCK} vectors and in float64 from there on.
  */
-public final class BinaryFilters {
+final class BinaryFilters {
   private static final int BLOCK = 64;
 
   private final Parallel parallel;
 
-  public BinaryFilters(Parallel parallel) {
+  BinaryFilters(Parallel parallel) {
     this.parallel = parallel;
   }
 
@@ -51,7 +51,7 @@ public final class BinaryFilters {
     return Math.toIntExact(weight.size() / weight.shape().get(0));
   }
 
-  public void binarize(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+  void binarize(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
     long in = weight.address();
     long scales = alpha.address();
     long out = binary.address();
@@ -93,7 +93,7 @@ public final class BinaryFilters {
     return x.blend(scale, x.compare(VectorOperators.GE, 0f)).blend(-scale, x.lt(0f));
   }
 
-  public void backward(
+  void backward(
       Tensor weight,
       Tensor alpha,
       BinaryGradient gradient,

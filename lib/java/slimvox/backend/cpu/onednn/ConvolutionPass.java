@@ -25,20 +25,20 @@ sealed interface ConvolutionPass extends Operation permits DirectConvolution, Sh
   // ---- the same in two steps; not for mirrored weights
 
   /** Bytes of a weight in the layout that this pass reads. */
-  long laidOutBytes();
+  long prepackedBytes();
 
   /** Whether a weight laid out for one serves the other. */
   boolean sameLayout(ConvolutionPass other);
 
   /** Scratch memory of {@link #layOut}. */
-  long layOutWorkspaceBytes();
+  long prepackWorkspaceBytes();
 
   /** Copies a weight into the layout that this pass reads. */
-  void layOut(long stream, long weight, long laidOut, long workspace);
+  void prepack(long stream, long weight, long prepacked, long workspace);
 
-  /** Scratch memory of {@link #runLaidOut}. */
-  long runLaidOutWorkspaceBytes();
+  /** Scratch memory of {@link #runPrepacked}. */
+  long runPrepackedWorkspaceBytes();
 
   /** Runs with a weight that is in this pass's layout already. */
-  void runLaidOut(long stream, long input, long laidOut, long output, long workspace);
+  void runPrepacked(long stream, long input, long prepacked, long output, long workspace);
 }

@@ -98,12 +98,12 @@ final class DirectConvolution implements ConvolutionPass {
     }
     long chosen = workspace + weightOffset;
     long scratchpad = workspace + scratchpadOffset;
-    layOut(stream, plain, chosen, scratchpad);
-    runLaidOut(stream, input, chosen, output, scratchpad);
+    prepack(stream, plain, chosen, scratchpad);
+    runPrepacked(stream, input, chosen, output, scratchpad);
   }
 
   @Override
-  public long laidOutBytes() {
+  public long prepackedBytes() {
     return convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS);
   }
 
@@ -116,23 +116,23 @@ final class DirectConvolution implements ConvolutionPass {
   }
 
   @Override
-  public long layOutWorkspaceBytes() {
+  public long prepackWorkspaceBytes() {
     return Operation.align(reorder.scratchpadBytes());
   }
 
   @Override
-  public void layOut(long stream, long weight, long laidOut, long workspace) {
-    reorder.run(stream, workspace, weight, laidOut);
+  public void prepack(long stream, long weight, long prepacked, long workspace) {
+    reorder.run(stream, workspace, weight, prepacked);
   }
 
   @Override
-  public long runLaidOutWorkspaceBytes() {
+  public long runPrepackedWorkspaceBytes() {
     return Operation.align(convolution.scratchpadBytes());
   }
 
   @Override
-  public void runLaidOut(long stream, long input, long laidOut, long output, long workspace) {
-    convolution.run(stream, workspace, input, laidOut, output);
+  public void runPrepacked(long stream, long input, long prepacked, long output, long workspace) {
+    convolution.run(stream, workspace, input, prepacked, output);
   }
 
   @Override

@@ -3,6 +3,7 @@ package slimvox.backend.cpu.onednn;
 import java.util.List;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.cpu.Parallel;
 
 /**
@@ -37,7 +38,7 @@ final class GatheredProduct implements WeightGradientPass {
     rows = taps.inCache(g.batch() * g.height(), g.width());
     int columns = taps.columns();
     int many = taps.wide();
-    product = new MatrixProduct(library, true, false, columns, many, rows * g.width());
+    product = new MatrixProduct(library, new Product(true, false, columns, many, rows * g.width()));
     try (Layouts layouts = new Layouts()) {
       long[] lengths = {g.outChannels(), g.inChannels(), g.kernelHeight(), g.kernelWidth()};
       long tap = (long) taps.narrow() * many;

@@ -2,17 +2,18 @@ package slimvox.backend.cpu.onednn;
 
 import java.util.List;
 import org.bytedeco.dnnl.global.dnnl;
+import slimvox.backend.Matrices.Product;
 
 /** A matrix product of fixed shapes: c = op(a) op(b) (+ c), all row-major. */
 final class MatrixProduct implements Operation {
   private final Primitive product;
   private final Primitive addingProduct;
 
-  MatrixProduct(OneDnn library, boolean transposeA, boolean transposeB, int m, int n, int k) {
+  MatrixProduct(OneDnn library, Product p) {
     try (Layouts layouts = new Layouts()) {
-      long a = layouts.tagged(transposeA ? dnnl.dnnl_ba : dnnl.dnnl_ab, m, k);
-      long b = layouts.tagged(transposeB ? dnnl.dnnl_ba : dnnl.dnnl_ab, k, n);
-      long c = layouts.tagged(dnnl.dnnl_ab, m, n);
+      long a = layouts.tagged(p.transposeA() ? dnnl.dnnl_ba : dnnl.dnnl_ab, p.m(), p.k());
+      long b = layouts.tagged(p.transposeB() ? dnnl.dnnl_ba : dnnl.dnnl_ab, p.k(), p.n());
+      long c = layouts.tagged(dnnl.dnnl_ab, p.m(), p.n());
       product = describe(library, a, b, c, false);
       addingProduct = describe(library, a, b, c, true);
     }

@@ -8,6 +8,9 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
+import slimvox.backend.Matrices;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.NativeLibraries;
@@ -16,15 +19,14 @@ import slimvox.backend.cpu.Parallel;
 /**
  * Convolutions and matrix products of the CPU by oneDNN, in float32.
  *
- * <p>The methods are those of {@link slimvox.backend.Device}. oneDNN gets all memory from the
- * caller: weights in its own layouts and its scratch pads are in the workspace. What it needs for a
- * geometry is made once and kept: descriptors when the size of the workspace is asked for, code
- * when the operation runs for the first time. With the same number of threads the same operands
- * give the same bits.
+ * <p>oneDNN gets all memory from the caller: weights in its own layouts and its scratch pads are in
+ * the workspace. What it needs for a geometry is made once and kept: descriptors when the size of
+ * the workspace is asked for, code when the operation runs for the first time. With the same number
+ * of threads the same operands give the same bits.
  *
  * <p>Not thread-safe: one thread at a time.
  */
-public final class OneDnn implements AutoCloseable {
+public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** How many operations are kept; the one unused for longest goes first. */
   private static final int CAPACITY = 1024;
 
@@ -35,8 +37,6 @@ public final class OneDnn implements AutoCloseable {
   private record BackwardData(Convolution geometry) {}
 
   private record BackwardWeight(Convolution geometry) {}
-
-  private record Product(boolean transposeA, boolean transposeB, int m, int n, int k) {}
 
   private final SymbolLookup gomp;
   private final NativeFunction setThreads;
@@ -98,140 +98,130 @@ public final class OneDnn implements AutoCloseable {
 
   // ---- matrices
 
-  /** See {@link slimvox.backend.Device#matmulWorkspace}. */
-  public long matmulWorkspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    return product(transposeA, transposeB, m, n, k).workspaceBytes();
+  /** See {@link Matrices.Kernels#matmulWorkspace}. */
+  public long matmulWorkspace(Product p) {
+    return product(p).workspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#matmul}. */
+  /** See {@link Matrices.Kernels#matmul}. */
   public void matmul(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      Tensor a,
-      Tensor b,
-      Tensor c,
-      boolean accumulate,
-      Tensor workspace) {
-    product(transposeA, transposeB, m, n, k)
-        .run(stream, a.address(), b.address(), c.address(), accumulate, address(workspace));
+      Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
+    product(p).run(stream, a.address(), b.address(), c.address(), accumulate, address(workspace));
   }
 
-  private MatrixProduct product(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    return kept(
-        new Product(transposeA, transposeB, m, n, k),
-        MatrixProduct.class,
-        () -> new MatrixProduct(this, transposeA, transposeB, m, n, k));
+  private MatrixProduct product(Product p) {
+    return kept(p, MatrixProduct.class, () -> new MatrixProduct(this, p));
   }
 
   // ---- convolution
 
-  /** See {@link slimvox.backend.Device#convolveWorkspace}. */
-  public long convolveWorkspace(Convolution geometry) {
-    return forward(geometry).workspaceBytes();
+  @Override
+  public long forwardWorkspace(Convolution geometry) {
+    return forwardPass(geometry).workspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#convolve}. */
-  public void convolve(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    forward(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  @Override
+  public void forward(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    forwardPass(geometry)
+        .run(stream, x.address(), weight.address(), y.address(), address(workspace));
   }
 
-  /** See {@link slimvox.backend.Device#laidOutBytes}. */
-  public long laidOutBytes(Convolution geometry) {
-    return forward(geometry).laidOutBytes();
+  @Override
+  public long prepackedBytes(Convolution geometry) {
+    return forwardPass(geometry).prepackedBytes();
   }
 
-  /** See {@link slimvox.backend.Device#sameLayout}. */
+  @Override
   public boolean sameLayout(Convolution a, Convolution b) {
-    return forward(a).sameLayout(forward(b));
+    return forwardPass(a).sameLayout(forwardPass(b));
   }
 
-  /** See {@link slimvox.backend.Device#layOutWorkspace}. */
-  public long layOutWorkspace(Convolution geometry) {
-    return forward(geometry).layOutWorkspaceBytes();
+  @Override
+  public long prepackWorkspace(Convolution geometry) {
+    return forwardPass(geometry).prepackWorkspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#layOut}. */
-  public void layOut(Convolution geometry, Tensor weight, Tensor laidOut, Tensor workspace) {
-    forward(geometry).layOut(stream, weight.address(), laidOut.address(), address(workspace));
+  @Override
+  public void prepack(Convolution geometry, Tensor weight, Tensor prepacked, Tensor workspace) {
+    forwardPass(geometry)
+        .prepack(stream, weight.address(), prepacked.address(), address(workspace));
   }
 
-  /** See {@link slimvox.backend.Device#convolveLaidOutWorkspace}. */
-  public long convolveLaidOutWorkspace(Convolution geometry) {
-    return forward(geometry).runLaidOutWorkspaceBytes();
+  @Override
+  public long forwardPrepackedWorkspace(Convolution geometry) {
+    return forwardPass(geometry).runPrepackedWorkspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#convolveLaidOut}. */
-  public void convolveLaidOut(
-      Convolution geometry, Tensor x, Tensor laidOut, Tensor y, Tensor workspace) {
-    forward(geometry)
-        .runLaidOut(stream, x.address(), laidOut.address(), y.address(), address(workspace));
+  @Override
+  public void forwardPrepacked(
+      Convolution geometry, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
+    forwardPass(geometry)
+        .runPrepacked(stream, x.address(), prepacked.address(), y.address(), address(workspace));
   }
 
-  /** See {@link slimvox.backend.Device#convolveAddWorkspace}. */
-  public long convolveAddWorkspace(Convolution geometry) {
-    return adding(geometry).workspaceBytes();
+  @Override
+  public long forwardAddWorkspace(Convolution geometry) {
+    return addingPass(geometry).workspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#convolveAdd}. */
-  public void convolveAdd(
+  @Override
+  public void forwardAdd(
       Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    adding(geometry).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+    addingPass(geometry)
+        .run(stream, x.address(), weight.address(), y.address(), address(workspace));
   }
 
-  /** See {@link slimvox.backend.Device#convolveBackwardDataWorkspace}. */
-  public long convolveBackwardDataWorkspace(Convolution geometry) {
-    return backwardData(geometry).workspaceBytes();
+  @Override
+  public long backwardDataWorkspace(Convolution geometry) {
+    return backwardDataPass(geometry).workspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#convolveBackwardData}. */
-  public void convolveBackwardData(
+  @Override
+  public void backwardData(
       Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    backwardData(geometry)
+    backwardDataPass(geometry)
         .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
   }
 
-  /** See {@link slimvox.backend.Device#convolveBackwardWeightWorkspace}. */
-  public long convolveBackwardWeightWorkspace(Convolution geometry) {
-    return backwardWeight(geometry).workspaceBytes();
+  @Override
+  public long backwardWeightWorkspace(Convolution geometry) {
+    return backwardWeightPass(geometry).workspaceBytes();
   }
 
-  /** See {@link slimvox.backend.Device#convolveBackwardWeight}. */
-  public void convolveBackwardWeight(
+  @Override
+  public void backwardWeight(
       Convolution geometry,
       Tensor x,
       Tensor dy,
       Tensor dweight,
       boolean accumulate,
       Tensor workspace) {
-    backwardWeight(geometry)
+    backwardWeightPass(geometry)
         .run(stream, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
   }
 
-  private ConvolutionPass forward(Convolution geometry) {
+  private ConvolutionPass forwardPass(Convolution geometry) {
     return kept(
         new Forward(geometry),
         ConvolutionPass.class,
         () -> ConvolutionPass.forward(this, geometry, false));
   }
 
-  private ConvolutionPass adding(Convolution geometry) {
+  private ConvolutionPass addingPass(Convolution geometry) {
     return kept(
         new Adding(geometry),
         ConvolutionPass.class,
         () -> ConvolutionPass.forward(this, geometry, true));
   }
 
-  private ConvolutionPass backwardData(Convolution geometry) {
+  private ConvolutionPass backwardDataPass(Convolution geometry) {
     return kept(
         new BackwardData(geometry),
         ConvolutionPass.class,
         () -> ConvolutionPass.backwardData(this, geometry));
   }
 
-  private WeightGradientPass backwardWeight(Convolution geometry) {
+  private WeightGradientPass backwardWeightPass(Convolution geometry) {
     return kept(
         new BackwardWeight(geometry),
         WeightGradientPass.class,

@@ -65,8 +65,9 @@ public final class PreparedConvolution implements AutoCloseable {
     long weightBytes = Operation.align(primitive.bytesOf(dnnl.DNNL_ARG_WEIGHTS));
     long outBytes = Operation.align(primitive.bytesOf(dnnl.DNNL_ARG_DST));
     block =
-        device.allocateBlock(
-            inBytes + weightBytes + outBytes + Math.max(64, primitive.scratchpadBytes()));
+        device
+            .memory()
+            .allocate(inBytes + weightBytes + outBytes + Math.max(64, primitive.scratchpadBytes()));
     weight = block + inBytes;
     y = weight + weightBytes;
     scratchpad = y + outBytes;
@@ -87,6 +88,6 @@ public final class PreparedConvolution implements AutoCloseable {
   @Override
   public void close() {
     primitive.close();
-    device.freeBlock(block);
+    device.memory().free(block);
   }
 }

@@ -3,6 +3,7 @@ package slimvox.backend.cpu.onednn;
 import java.util.List;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.Shape;
 import slimvox.backend.cpu.Parallel;
 
@@ -48,7 +49,7 @@ final class ShiftedProduct implements ConvolutionPass {
                   taps.narrow()),
               false);
     }
-    product = new MatrixProduct(library, false, false, pixels, columns, taps.wide());
+    product = new MatrixProduct(library, new Product(false, false, pixels, columns, taps.wide()));
     columnBytes = Operation.align((long) pixels * columns * Float.BYTES);
   }
 
@@ -64,8 +65,8 @@ final class ShiftedProduct implements ConvolutionPass {
 
   @Override
   public long workspaceBytes() {
-    long rest = Math.max(layOutWorkspaceBytes(), runLaidOutWorkspaceBytes());
-    return Operation.align(laidOutBytes()) + rest;
+    long rest = Math.max(prepackWorkspaceBytes(), runPrepackedWorkspaceBytes());
+    return Operation.align(prepackedBytes()) + rest;
   }
 
   @Override
@@ -75,13 +76,13 @@ final class ShiftedProduct implements ConvolutionPass {
 
   @Override
   public void run(long stream, long input, long weight, long output, long workspace) {
-    long rest = workspace + Operation.align(laidOutBytes());
-    layOut(stream, weight, workspace, rest);
-    runLaidOut(stream, input, workspace, output, rest);
+    long rest = workspace + Operation.align(prepackedBytes());
+    prepack(stream, weight, workspace, rest);
+    runPrepacked(stream, input, workspace, output, rest);
   }
 
   @Override
-  public long laidOutBytes() {
+  public long prepackedBytes() {
     return (long) taps.wide() * taps.columns() * Float.BYTES;
   }
 
@@ -96,26 +97,26 @@ final class ShiftedProduct implements ConvolutionPass {
   }
 
   @Override
-  public long layOutWorkspaceBytes() {
+  public long prepackWorkspaceBytes() {
     return Operation.align(reorder.scratchpadBytes());
   }
 
   @Override
-  public void layOut(long stream, long weight, long laidOut, long workspace) {
-    reorder.run(stream, workspace, weight, laidOut);
+  public void prepack(long stream, long weight, long prepacked, long workspace) {
+    reorder.run(stream, workspace, weight, prepacked);
   }
 
   @Override
-  public long runLaidOutWorkspaceBytes() {
+  public long runPrepackedWorkspaceBytes() {
     return columnBytes + Operation.align(product.workspaceBytes());
   }
 
   @Override
-  public void runLaidOut(long stream, long input, long laidOut, long output, long workspace) {
+  public void runPrepacked(long stream, long input, long prepacked, long output, long workspace) {
     long pixels = (long) images * taps.height() * taps.width();
     for (int i = 0; i < taps.batch() / images; i++) {
       long from = input + i * pixels * taps.wide() * Float.BYTES;
-      product.run(stream, from, laidOut, workspace, false, workspace + columnBytes);
+      product.run(stream, from, prepacked, workspace, false, workspace + columnBytes);
       taps.sum(parallel, images, workspace, output + i * pixels * taps.narrow() * Float.BYTES);
     }
   }

@@ -6,38 +6,22 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.ValueLayout;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
-import slimvox.backend.CodeBook;
 import slimvox.backend.Quantized;
-import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
-import slimvox.backend.cpu.Parallel;
 
-/** Quantizes and dequantizes {@link Quantized} numbers, block by block, where they lie. */
-public final class BlockwiseCodes {
+/** Codes of {@link Quantized} numbers and back, blocks at a time, where they lie. */
+final class BlockwiseCodes {
   private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
-  private static final int RUN = 1 << 16; // numbers at a time, so that an int counts them
 
   /** Numbers that are encoded again, one by one, if vectors are unsure of one of them. */
   static final int UNSURE = 256;
 
   private static final int SIZE_BITS = 0x7fffffff;
 
-  private final Parallel parallel;
-  private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
-
-  public BlockwiseCodes(Parallel parallel) {
-    this.parallel = parallel;
-  }
-
-  /** The book with its tables, made when first asked for. */
-  NearestCode book(CodeBook book) {
-    return books.computeIfAbsent(book, NearestCode::new);
-  }
+  private BlockwiseCodes() {}
 
   // ---- a run of blocks
 
@@ -117,53 +101,5 @@ public final class BlockwiseCodes {
       largest = largest.max(load(x + 4L * i, tail(i, n)).reinterpretAsInts().and(SIZE_BITS));
     }
     return Float.intBitsToFloat(largest.reduceLanes(VectorOperators.MAX));
-  }
-
-  // ---- whole tensors
-
-  public void quantize(Tensor x, Quantized y) {
-    NearestCode book = book(y.book());
-    long in = x.address();
-    long codes = y.codes().address();
-    long absmax = y.absmax().address();
-    long size = x.size();
-    int block = y.block();
-    parallel.run(
-        y.blocks(),
-        block,
-        (part, from, to) -> {
-          for (long b = from; b < to; b++) {
-            long start = b * block;
-            int n = (int) (Math.min(size, start + block) - start);
-            float largest = y.book().scale(largest(in + 4 * start, n));
-            if (n == block) {
-              encode(book, in + 4 * start, n, factor(largest), codes + start);
-            } else {
-              encodeShort(book, in + 4 * start, n, largest, codes + start);
-            }
-            Lanes.set(absmax, b, Quantized.storedScale(largest, n == block));
-          }
-        });
-  }
-
-  public void dequantize(Quantized x, Tensor y) {
-    NearestCode book = book(x.book());
-    long codes = x.codes().address();
-    long absmax = x.absmax().address();
-    long out = y.address();
-    long size = y.size();
-    int block = x.block();
-    parallel.run(
-        x.blocks(),
-        block,
-        (part, from, to) -> {
-          long start = from * block;
-          long end = Math.min(size, to * block);
-          int run = block >= RUN ? block : RUN / block * block;
-          for (long at = start; at < end; at += run) {
-            int n = (int) Math.min(run, end - at);
-            decode(book, codes + at, n, absmax + 4 * (at / block), block, out + 4 * at);
-          }
-        });
   }
 }

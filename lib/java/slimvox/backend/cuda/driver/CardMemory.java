@@ -114,6 +114,8 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
 
   @Override
   public void upload(MemorySegment host, long address) {
+    boolean staged = host.heapBase().orElse(null) instanceof float[] x && takeStaged(x, address);
+    if (staged) return;
     send(host, address, context.stream());
   }
 
@@ -152,8 +154,11 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     stagedAt = buffer;
   }
 
-  @Override
-  public boolean takeStaged(float[] values, long address) {
+  /**
+   * Copies what was staged last to {@code address}, if it was this array and nothing else has been
+   * asked for since; else does nothing and returns false.
+   */
+  boolean takeStaged(float[] values, long address) {
     boolean fits = stagedValues == values;
     stagedValues = null;
     if (!fits) return false;

@@ -3,8 +3,8 @@ package slimvox.backend.cuda.driver;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import slimvox.backend.Convolutions;
 import slimvox.backend.KernelTime;
-import slimvox.backend.cuda.kernels.Convolutions;
 import slimvox.backend.cuda.kernels.DeviceMemory;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.MatrixProducts;
@@ -101,7 +101,7 @@ public final class OpenCard implements Hardware {
   }
 
   /** Convolutions by cuDNN before {@code own}; {@code own} alone where it is not used. */
-  public Convolutions convolutions(Convolutions own) {
+  public Convolutions.Kernels convolutions(Convolutions.Kernels own) {
     return cudnn == null ? own : new CudnnConvolutions(cudnn, own, launcher);
   }
 

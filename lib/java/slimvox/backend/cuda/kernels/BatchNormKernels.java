@@ -1,9 +1,11 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Normalization;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/batchnorm.cu; formulas and the two stages of sums are said there. */
-public final class BatchNormKernels {
+public final class BatchNormKernels implements Normalization.Kernels {
   private static final int ROWS_PER_THREAD = 8;
 
   private final Launcher launcher;
@@ -13,17 +15,20 @@ public final class BatchNormKernels {
   }
 
   /** Two float32 for each chunk and channel. */
-  public static long statisticsWorkspace(long rows, int channels) {
+  @Override
+  public long batchStatisticsWorkspace(long rows, int channels) {
     return 2 * ColumnSums.workspace(rows, channels);
   }
 
   /** The same, and three coefficients for each channel. */
-  public static long backwardWorkspace(long rows, int channels) {
-    return statisticsWorkspace(rows, channels) + 12L * channels;
+  @Override
+  public long batchNormalizeBackwardWorkspace(long rows, int channels) {
+    return batchStatisticsWorkspace(rows, channels) + 12L * channels;
   }
 
+  @Override
   public void batchStatistics(
-      Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation, Tensor workspace) {
+      Tensor x, float epsilon, Tensor mean, Tensor invStd, Tensor workspace) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
     int chunk = ColumnSums.rowsPerChunk(rows);
@@ -48,12 +53,13 @@ public final class BatchNormKernels {
         ColumnSums.chunks(rows),
         epsilon,
         mean.address(),
-        inverseDeviation.address());
+        invStd.address());
   }
 
+  @Override
   public void updateRunningStatistics(
       Tensor mean,
-      Tensor inverseDeviation,
+      Tensor invStd,
       float epsilon,
       long rows,
       float momentum,
@@ -65,7 +71,7 @@ public final class BatchNormKernels {
         ElementwiseKernels.ones(channels),
         0,
         mean.address(),
-        inverseDeviation.address(),
+        invStd.address(),
         epsilon,
         rows,
         momentum,
@@ -74,7 +80,8 @@ public final class BatchNormKernels {
         channels);
   }
 
-  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+  @Override
+  public void invStdOf(Tensor variance, float epsilon, Tensor invStd) {
     int channels = Math.toIntExact(variance.size());
     launcher.launch(
         "bn_inverse_deviation",
@@ -82,19 +89,12 @@ public final class BatchNormKernels {
         0,
         variance.address(),
         epsilon,
-        inverseDeviation.address(),
+        invStd.address(),
         channels);
   }
 
-  public void batchNormalize(
-      Tensor x,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
-      Tensor residual,
-      boolean relu,
-      Tensor y) {
+  @Override
+  public void batchNormalize(Tensor x, Channels c, Tensor residual, boolean relu, Tensor y) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
     RowGrid g = overRows(rows, channels);
@@ -103,10 +103,10 @@ public final class BatchNormKernels {
         g.grid(),
         0,
         x.address(),
-        mean.address(),
-        inverseDeviation.address(),
-        gamma.address(),
-        beta.address(),
+        c.mean().address(),
+        c.invStd().address(),
+        c.gamma().address(),
+        c.beta().address(),
         residual == null ? 0L : residual.address(),
         relu ? 1 : 0,
         y.address(),
@@ -124,14 +124,12 @@ public final class BatchNormKernels {
     return RowGrid.of(rows, vectors(channels) ? channels / 4 : channels, ROWS_PER_THREAD);
   }
 
+  @Override
   public void batchNormalizeBackward(
       Tensor x,
       Tensor y,
       Tensor dy,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
+      Channels c,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
@@ -142,9 +140,9 @@ public final class BatchNormKernels {
     int channels = x.shape().get(-1);
     int chunk = ColumnSums.rowsPerChunk(rows);
     long out = y == null ? 0 : y.address();
-    long shift = beta == null ? 0 : beta.address();
+    long shift = c.beta() == null ? 0 : c.beta().address();
     long masked = dresidual == null ? 0 : dresidual.address();
-    long coefficients = workspace.address() + statisticsWorkspace(rows, channels);
+    long coefficients = workspace.address() + batchStatisticsWorkspace(rows, channels);
     launcher.launch(
         "bn_backward_sums",
         ColumnSums.grid(rows, channels),
@@ -152,9 +150,9 @@ public final class BatchNormKernels {
         x.address(),
         out,
         dy.address(),
-        mean.address(),
-        inverseDeviation.address(),
-        gamma.address(),
+        c.mean().address(),
+        c.invStd().address(),
+        c.gamma().address(),
         shift,
         masked,
         rows,
@@ -169,8 +167,8 @@ public final class BatchNormKernels {
         ColumnSums.chunks(rows),
         rows,
         channels,
-        inverseDeviation.address(),
-        gamma.address(),
+        c.invStd().address(),
+        c.gamma().address(),
         accumulate ? 1 : 0,
         dgamma.address(),
         dbeta.address(),
@@ -184,7 +182,7 @@ public final class BatchNormKernels {
         x.address(),
         masked != 0 ? 0L : out,
         masked != 0 ? masked : dy.address(),
-        mean.address(),
+        c.mean().address(),
         shift,
         coefficients,
         dx.address(),

@@ -1,11 +1,12 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Binary;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/binary.cu. */
-public final class BinaryKernels {
+public final class BinaryKernels implements Binary.Kernels {
   private static final int THREADS = 256; // of a filter, as in the source
   private static final int ROWS_PER_THREAD = 8;
 
@@ -23,6 +24,7 @@ public final class BinaryKernels {
     return Math.toIntExact(weight.size() / weight.shape().get(0));
   }
 
+  @Override
   public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
     launcher.launch(
         "binarize_filters",
@@ -35,6 +37,7 @@ public final class BinaryKernels {
         filterSize(weight));
   }
 
+  @Override
   public void binarizeFiltersBackward(
       Tensor weight,
       Tensor alpha,
@@ -58,6 +61,7 @@ public final class BinaryKernels {
         size);
   }
 
+  @Override
   public void signActivation(Tensor x, Tensor shift, Tensor y) {
     Shape s = x.shape();
     int rows = Math.toIntExact(y.shape().rows());
@@ -77,6 +81,7 @@ public final class BinaryKernels {
         g.rowsPerBlock());
   }
 
+  @Override
   public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
     Shape s = x.shape();
     int rows = Math.toIntExact(s.rows());
@@ -97,6 +102,7 @@ public final class BinaryKernels {
         g.rowsPerBlock());
   }
 
+  @Override
   public void scaleRows(Tensor scale, Tensor y) {
     long rows = y.shape().rows();
     int columns = y.shape().get(-1);
@@ -105,6 +111,7 @@ public final class BinaryKernels {
         "scale_rows", g.grid(), 0, scale.address(), y.address(), rows, columns, g.rowsPerBlock());
   }
 
+  @Override
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
     long rows = x.shape().rows();
     int columns = x.shape().get(-1);
@@ -122,7 +129,12 @@ public final class BinaryKernels {
         g.rowsPerBlock());
   }
 
-  /** The workspace is {@link ColumnSums}'s. */
+  @Override
+  public long preluBackwardWorkspace(long rows, int channels) {
+    return ColumnSums.workspace(rows, channels);
+  }
+
+  @Override
   public void preluBackward(
       Tensor x,
       Tensor shift,

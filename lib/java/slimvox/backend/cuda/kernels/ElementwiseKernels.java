@@ -2,12 +2,12 @@ package slimvox.backend.cuda.kernels;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/elementwise.cu; what each kernel computes is said there. */
-public final class ElementwiseKernels {
+public final class ElementwiseKernels implements Elementwise.Kernels {
   private static final int THREADS = 256;
-  private static final int ROWS_PER_THREAD = 8;
   private static final int FLAGS = 64;
 
   private final Launcher launcher;
@@ -29,6 +29,7 @@ public final class ElementwiseKernels {
     return Grid.of(Grid.blocks(elements, THREADS), THREADS);
   }
 
+  @Override
   public void fill(Tensor x, float value) {
     Grid grid = fours(x.size());
     switch (x.type()) {
@@ -40,22 +41,32 @@ public final class ElementwiseKernels {
     }
   }
 
-  public void addScaled(float alpha, Tensor x, Tensor y) {
+  @Override
+  public void copy(Tensor x, Tensor y) {
+    memory.copy(x.address(), y.address(), x.bytes());
+  }
+
+  @Override
+  public void axpy(float alpha, Tensor x, Tensor y) {
     launcher.launch("add_scaled", fours(x.size()), 0, alpha, x.address(), y.address(), x.size());
   }
 
+  @Override
   public void relu(Tensor x, Tensor y) {
     launcher.launch("relu", fours(x.size()), 0, x.address(), y.address(), x.size());
   }
 
+  @Override
   public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
     backward("relu_backward", y, dy, dx);
   }
 
+  @Override
   public void tanh(Tensor x, Tensor y) {
     launcher.launch("tanh_forward", fours(x.size()), 0, x.address(), y.address(), x.size());
   }
 
+  @Override
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
     backward("tanh_backward", y, dy, dx);
   }
@@ -64,11 +75,8 @@ public final class ElementwiseKernels {
     launcher.launch(kernel, fours(y.size()), 0, y.address(), dy.address(), dx.address(), y.size());
   }
 
-  public boolean isFinite(Tensor x) {
-    return firstNotFinite(List.of(x)) < 0;
-  }
-
-  /** The first of several tensors that holds NaN or infinity, -1 if none; one download for 64. */
+  /** One download for 64 tensors. */
+  @Override
   public int firstNotFinite(List<Tensor> tensors) {
     reserveFlags();
     for (int from = 0; from < tensors.size(); from += FLAGS) {
@@ -84,47 +92,18 @@ public final class ElementwiseKernels {
     return -1;
   }
 
-  /** Sets the int at {@code flag} to 1 if x holds NaN or infinity. */
-  public void markNotFinite(Tensor x, long flag) {
+  @Override
+  public void markNotFinite(Tensor x, Tensor flag) {
+    markNotFinite(x, flag.address());
+  }
+
+  private void markNotFinite(Tensor x, long flag) {
     launcher.launch("not_finite", fours(x.size()), 0, x.address(), x.size(), flag);
   }
 
-  public void addToRows(Tensor b, Tensor y) {
-    long rows = y.shape().rows();
-    int columns = y.shape().get(-1);
-    RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
-    launcher.launch(
-        "add_to_rows", g.grid(), 0, b.address(), y.address(), rows, columns, g.rowsPerBlock());
-  }
-
-  /** Adds up the rows of y; the workspace is {@link ColumnSums}'s. */
-  public void sumRows(Tensor y, Tensor b, boolean accumulate, Tensor workspace) {
-    long rows = y.shape().rows();
-    int columns = y.shape().get(-1);
-    launcher.launch(
-        "column_sums",
-        ColumnSums.grid(rows, columns),
-        0,
-        y.address(),
-        workspace.address(),
-        rows,
-        columns,
-        ColumnSums.rowsPerChunk(rows));
-    ColumnSums.finish(launcher, rows, columns, workspace, b, accumulate);
-  }
-
-  /** Returns the largest |y|, so it waits. */
-  public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    reserveFlags();
-    memory.zero(flags, 4);
-    addRounded(alpha, x, step, y, flags);
-    int[] largest = new int[1];
-    memory.download(flags, MemorySegment.ofArray(largest));
-    return Float.intBitsToFloat(largest[0]);
-  }
-
-  /** Does not wait: the float at {@code largest} becomes the largest |y| if that is larger. */
-  public void addRounded(float alpha, Tensor x, float step, Tensor y, long largest) {
+  /** The largest is gathered as its bits: those of floats that are not negative are ordered. */
+  @Override
+  public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
     launcher.launch(
         "add_rounded",
         fours(x.size()),
@@ -134,7 +113,7 @@ public final class ElementwiseKernels {
         x.address(),
         y.address(),
         x.size(),
-        largest);
+        largest == null ? 0L : largest.address());
   }
 
   private void reserveFlags() {

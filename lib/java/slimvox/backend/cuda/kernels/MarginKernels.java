@@ -1,10 +1,11 @@
 package slimvox.backend.cuda.kernels;
 
 import slimvox.backend.AngularMargin;
+import slimvox.backend.Margin;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/margin.cu: a block for each row. */
-public final class MarginKernels {
+public final class MarginKernels implements Margin.Kernels {
   private static final int THREADS = 256; // as in the source
 
   private final Launcher launcher;
@@ -17,6 +18,7 @@ public final class MarginKernels {
     return Grid.of(x.shape().rows(), THREADS);
   }
 
+  @Override
   public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
     launcher.launch(
         "normalize_rows",
@@ -28,6 +30,7 @@ public final class MarginKernels {
         x.shape().get(-1));
   }
 
+  @Override
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
     launcher.launch(
         "normalize_rows_backward",
@@ -40,11 +43,13 @@ public final class MarginKernels {
         y.shape().get(-1));
   }
 
-  public void dotRows(Tensor x, Tensor y, Tensor out) {
+  @Override
+  public void rowwiseDot(Tensor x, Tensor y, Tensor out) {
     launcher.launch(
         "dot_rows", rows(x), 0, x.address(), y.address(), out.address(), x.shape().get(-1));
   }
 
+  @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
     launcher.launch(
         "margin_logits",
@@ -60,6 +65,7 @@ public final class MarginKernels {
         cosine.shape().get(-1));
   }
 
+  @Override
   public void marginLogitsBackward(
       Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
     launcher.launch(
@@ -77,6 +83,7 @@ public final class MarginKernels {
         cosine.shape().get(-1));
   }
 
+  @Override
   public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {
     launcher.launch(
         "softmax_cross_entropy",
@@ -90,7 +97,8 @@ public final class MarginKernels {
         logits.shape().get(-1));
   }
 
-  public void largestInRow(Tensor x, Tensor index) {
+  @Override
+  public void argmaxRows(Tensor x, Tensor index) {
     launcher.launch("largest_in_row", rows(x), 0, x.address(), index.address(), x.shape().get(-1));
   }
 }

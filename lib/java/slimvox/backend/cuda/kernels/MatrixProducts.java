@@ -1,5 +1,7 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Matrices.Product;
+
 /**
  * Products of row-major float32 matrices without gaps between rows.
  *
@@ -7,24 +9,13 @@ package slimvox.backend.cuda.kernels;
  * TiledProducts} is our own; cuBLAS does it where it is found.
  */
 public interface MatrixProducts {
-  /** Scratch bytes of {@link #multiply}; depends on nothing but the arguments. */
-  long workspace(boolean transposeA, boolean transposeB, int m, int n, int k);
+  /** Scratch bytes of {@link #multiply}; depends on nothing but the argument. */
+  long workspace(Product p);
 
   /**
-   * c (m x n) = op(a) op(b) (+ c), op(a) m x k, op(b) k x n: where {@code transposeA}, a lies as k
-   * x m, where {@code transposeB}, b as n x k.
+   * c = op(a) op(b) (+ c), see {@link Product}.
    *
    * @param workspace address of as many bytes as {@link #workspace} says; 0 if none
    */
-  void multiply(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      long a,
-      long b,
-      long c,
-      boolean accumulate,
-      long workspace);
+  void multiply(Product p, long a, long b, long c, boolean accumulate, long workspace);
 }

@@ -1,16 +1,18 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Pooling;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/pooling.cu. */
-public final class PoolingKernels {
+public final class PoolingKernels implements Pooling.Kernels {
   private final Launcher launcher;
 
   public PoolingKernels(Launcher launcher) {
     this.launcher = launcher;
   }
 
+  @Override
   public void statisticsPooling(Tensor x, float floor, Tensor out) {
     Shape s = x.shape();
     int planes = Math.multiplyExact(s.get(0), s.get(1));
@@ -27,6 +29,7 @@ public final class PoolingKernels {
         s.get(3));
   }
 
+  @Override
   public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
     Shape s = x.shape();
     int planes = Math.multiplyExact(s.get(0), s.get(1));
@@ -44,6 +47,7 @@ public final class PoolingKernels {
         s.get(3));
   }
 
+  @Override
   public void softmaxOverFrames(Tensor x, Tensor y) {
     Shape s = x.shape();
     launcher.launch(
@@ -57,6 +61,7 @@ public final class PoolingKernels {
         s.get(2));
   }
 
+  @Override
   public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
     Shape s = y.shape();
     launcher.launch(
@@ -71,6 +76,7 @@ public final class PoolingKernels {
         s.get(2));
   }
 
+  @Override
   public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
     Shape s = x.shape();
     launcher.launch(
@@ -86,6 +92,7 @@ public final class PoolingKernels {
         s.get(2));
   }
 
+  @Override
   public void weightedStatisticsBackward(
       Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
     Shape s = x.shape();

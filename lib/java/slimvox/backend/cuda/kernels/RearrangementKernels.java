@@ -1,10 +1,11 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Rearrangement;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/rearrange.cu. */
-public final class RearrangementKernels {
+public final class RearrangementKernels implements Rearrangement.Kernels {
   private static final int ROWS_PER_THREAD = 4;
 
   private final Launcher launcher;
@@ -13,7 +14,8 @@ public final class RearrangementKernels {
     this.launcher = launcher;
   }
 
-  public void takeChannels(Tensor x, int first, Tensor part) {
+  @Override
+  public void sliceChannels(Tensor x, int first, Tensor part) {
     int taken = part.shape().get(-1);
     copyColumns(
         x.address() + 4L * first,
@@ -24,7 +26,8 @@ public final class RearrangementKernels {
         taken);
   }
 
-  public void putChannels(Tensor part, int first, Tensor y) {
+  @Override
+  public void writeChannels(Tensor part, int first, Tensor y) {
     int put = part.shape().get(-1);
     copyColumns(
         part.address(), put, y.address() + 4L * first, y.shape().get(-1), y.shape().rows(), put);
@@ -36,10 +39,12 @@ public final class RearrangementKernels {
         "copy_columns", g.grid(), 0, x, xColumns, y, yColumns, rows, columns, g.rowsPerBlock());
   }
 
+  @Override
   public void spaceToDepth(Tensor x, Tensor y) {
     depth("space_to_depth", x.shape(), x, y);
   }
 
+  @Override
   public void depthToSpace(Tensor y, Tensor x) {
     depth("depth_to_space", x.shape(), y, x);
   }
@@ -60,6 +65,7 @@ public final class RearrangementKernels {
         g.rowsPerBlock());
   }
 
+  @Override
   public void framesFirst(Tensor x, Tensor y) {
     Shape s = x.shape();
     int frames = Math.toIntExact((long) s.get(0) * s.get(2));
@@ -77,6 +83,7 @@ public final class RearrangementKernels {
         g.rowsPerBlock());
   }
 
+  @Override
   public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
     Shape s = dx.shape();
     int frames = Math.toIntExact((long) s.get(0) * s.get(2));

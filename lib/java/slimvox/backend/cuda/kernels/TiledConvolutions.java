@@ -3,6 +3,9 @@ package slimvox.backend.cuda.kernels;
 import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
+import slimvox.backend.Matrices.Product;
+import slimvox.backend.Tensor;
 
 /**
  * Convolutions by our own kernels: lib/cuda/convolution.cu, convolution_weight.cu, grouped.cu.
@@ -11,7 +14,7 @@ import slimvox.backend.Convolution;
  * products; their only workspaces are the reordered weight and, for the weight gradient, the sums
  * of about 256 blocks, at most 17 MB. Convolutions in groups have kernels of their own.
  */
-public final class TiledConvolutions implements Convolutions {
+public final class TiledConvolutions implements Convolutions.Kernels {
   private static final int SHORTEST_SPLIT = 256; // pixels
   private static final int ROWS_PER_THREAD = 4; // grouped
   private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
@@ -45,6 +48,18 @@ public final class TiledConvolutions implements Convolutions {
         && g.padWidth() == 0;
   }
 
+  private static Product forwardProduct(Convolution g) {
+    return new Product(false, true, outPixels(g), g.outChannels(), g.inChannels());
+  }
+
+  private static Product dataProduct(Convolution g) {
+    return new Product(false, false, inPixels(g), g.inChannels(), g.outChannels());
+  }
+
+  private static Product weightProduct(Convolution g) {
+    return new Product(true, false, g.outChannels(), g.inChannels(), outPixels(g));
+  }
+
   private static int taps(Convolution g) {
     return g.kernelHeight() * g.kernelWidth();
   }
@@ -62,16 +77,28 @@ public final class TiledConvolutions implements Convolutions {
   @Override
   public long forwardWorkspace(Convolution g) {
     if (isProduct(g)) {
-      return products.workspace(false, true, outPixels(g), g.outChannels(), g.inChannels());
+      return products.workspace(forwardProduct(g));
     }
     return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
   }
 
   @Override
-  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
+  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    forward(g, x.address(), weight.address(), y.address(), false, address(workspace));
+  }
+
+  @Override
+  public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    forward(g, x.address(), weight.address(), y.address(), true, address(workspace));
+  }
+
+  private static long address(Tensor workspace) {
+    return workspace == null ? 0 : workspace.address();
+  }
+
+  private void forward(Convolution g, long x, long weight, long y, boolean add, long scratch) {
     if (isProduct(g)) {
-      products.multiply(
-          false, true, outPixels(g), g.outChannels(), g.inChannels(), x, weight, y, add, workspace);
+      products.multiply(forwardProduct(g), x, weight, y, add, scratch);
     } else if (g.groups() > 1) {
       if (isDepthwise3x3(g)) {
         depthwise(g, x, weight, y, false, add);
@@ -80,8 +107,8 @@ public final class TiledConvolutions implements Convolutions {
         groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add ? 1 : 0);
       }
     } else {
-      reorder(g, weight, workspace, false);
-      Gather.forward(g).launch(launcher, kind, g, x, workspace, y, add);
+      reorder(g, weight, scratch, false);
+      Gather.forward(g).launch(launcher, kind, g, x, scratch, y, add);
     }
   }
 
@@ -103,37 +130,37 @@ public final class TiledConvolutions implements Convolutions {
   @Override
   public long backwardDataWorkspace(Convolution g) {
     if (isProduct(g)) {
-      return products.workspace(false, false, inPixels(g), g.inChannels(), g.outChannels());
+      return products.workspace(dataProduct(g));
     }
     return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
   }
 
   @Override
-  public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+  public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+    long scratch = address(workspace);
     if (isProduct(g)) {
       products.multiply(
-          false,
-          false,
-          inPixels(g),
-          g.inChannels(),
-          g.outChannels(),
-          dy,
-          weight,
-          dx,
-          false,
-          workspace);
+          dataProduct(g), dy.address(), weight.address(), dx.address(), false, scratch);
     } else if (g.groups() > 1) {
       if (isDepthwise3x3(g) && g.strideHeight() == 1 && g.strideWidth() == 1) {
-        depthwise(g, dy, weight, dx, true, false);
+        depthwise(g, dy.address(), weight.address(), dx.address(), true, false);
       } else {
         RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
-        groupedLaunch("grouped_backward_data", grid, g, dy, weight, dx, inPixels(g));
+        groupedLaunch(
+            "grouped_backward_data",
+            grid,
+            g,
+            dy.address(),
+            weight.address(),
+            dx.address(),
+            inPixels(g));
       }
     } else {
-      reorder(g, weight, workspace, true);
+      reorder(g, weight.address(), scratch, true);
       for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
         for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
-          Gather.backward(g, row, column).launch(launcher, kind, g, dy, workspace, dx, false);
+          Gather.backward(g, row, column)
+              .launch(launcher, kind, g, dy.address(), scratch, dx.address(), false);
         }
       }
     }
@@ -171,30 +198,22 @@ public final class TiledConvolutions implements Convolutions {
   @Override
   public long backwardWeightWorkspace(Convolution g) {
     if (isProduct(g)) {
-      return products.workspace(true, false, g.outChannels(), g.inChannels(), outPixels(g));
+      return products.workspace(weightProduct(g));
     }
     return 4L * splits(g) * g.weightShape().size();
   }
 
   @Override
   public void backwardWeight(
-      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+    long scratch = address(workspace);
     if (isProduct(g)) {
       products.multiply(
-          true,
-          false,
-          g.outChannels(),
-          g.inChannels(),
-          outPixels(g),
-          dy,
-          x,
-          dweight,
-          accumulate,
-          workspace);
+          weightProduct(g), dy.address(), x.address(), dweight.address(), accumulate, scratch);
       return;
     }
     if (g.groups() > 1) {
-      groupedWeight(g, x, dy, workspace);
+      groupedWeight(g, x.address(), dy.address(), scratch);
     } else {
       int tile = weightTile(g);
       Grid grid =
@@ -209,9 +228,9 @@ public final class TiledConvolutions implements Convolutions {
           g.inChannels() % 4 == 0 ? "weight_gradient_" + kind + tile : "weight_gradient_odd",
           grid,
           0,
-          x,
-          dy,
-          workspace,
+          x.address(),
+          dy.address(),
+          scratch,
           (long) outPixels(g),
           pixelsPerSplit(g),
           g.height(),
@@ -231,8 +250,8 @@ public final class TiledConvolutions implements Convolutions {
         "sum_weight_splits",
         ElementwiseKernels.ones(g.weightShape().size()),
         0,
-        workspace,
-        dweight,
+        scratch,
+        dweight.address(),
         g.outChannels(),
         g.inChannels() / g.groups(),
         taps(g),

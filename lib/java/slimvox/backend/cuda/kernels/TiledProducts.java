@@ -1,5 +1,7 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Matrices.Product;
+
 /**
  * Matrix products by our own kernels, lib/cuda/matrix.cu: for tests, and where cuBLAS is not found.
  *
@@ -27,12 +29,12 @@ public final class TiledProducts implements MatrixProducts {
     return tileColumns == 32 ? 128 : 256;
   }
 
-  private static int splits(int m, int n, int k) {
-    int tileColumns = tileColumns(n);
-    long tiles = (long) Grid.blocks(m, ROWS) * Grid.blocks(n, tileColumns);
+  private static int splits(Product p) {
+    int tileColumns = tileColumns(p.n());
+    long tiles = (long) Grid.blocks(p.m(), ROWS) * Grid.blocks(p.n(), tileColumns);
     long wanted = Math.max(1, BLOCKS / tiles);
-    int depth = depth(k, (int) Math.min(wanted, Grid.blocks(k, SHORTEST_SPLIT)));
-    return Grid.blocks(k, depth);
+    int depth = depth(p.k(), (int) Math.min(wanted, Grid.blocks(p.k(), SHORTEST_SPLIT)));
+    return Grid.blocks(p.k(), depth);
   }
 
   /** Length of each split, a multiple of 8. */
@@ -41,28 +43,23 @@ public final class TiledProducts implements MatrixProducts {
   }
 
   @Override
-  public long workspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
-    int splits = splits(m, n, k);
-    return splits == 1 ? 0 : 4L * splits * m * n;
+  public long workspace(Product p) {
+    int splits = splits(p);
+    return splits == 1 ? 0 : 4L * splits * p.m() * p.n();
   }
 
   @Override
-  public void multiply(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      long a,
-      long b,
-      long c,
-      boolean accumulate,
-      long workspace) {
-    int splits = splits(m, n, k);
-    int tileColumns = tileColumns(n);
+  public void multiply(Product p, long a, long b, long c, boolean accumulate, long workspace) {
+    int splits = splits(p);
+    int tileColumns = tileColumns(p.n());
     Grid grid =
         new Grid(
-            Grid.blocks(m, ROWS), Grid.blocks(n, tileColumns), splits, threads(tileColumns), 1, 1);
+            Grid.blocks(p.m(), ROWS),
+            Grid.blocks(p.n(), tileColumns),
+            splits,
+            threads(tileColumns),
+            1,
+            1);
     launcher.launch(
         "product_" + tileColumns,
         grid,
@@ -70,15 +67,15 @@ public final class TiledProducts implements MatrixProducts {
         a,
         b,
         splits == 1 ? c : workspace,
-        m,
-        n,
-        k,
-        transposeA ? 1 : 0,
-        transposeB ? 1 : 0,
-        depth(k, splits),
+        p.m(),
+        p.n(),
+        p.k(),
+        p.transposeA() ? 1 : 0,
+        p.transposeB() ? 1 : 0,
+        depth(p.k(), splits),
         splits == 1 && accumulate ? 1 : 0);
     if (splits == 1) return;
-    long count = (long) m * n;
+    long count = (long) p.m() * p.n();
     launcher.launch(
         "sum_splits",
         ElementwiseKernels.ones(count),

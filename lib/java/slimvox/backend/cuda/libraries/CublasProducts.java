@@ -8,6 +8,7 @@ import jcuda.jcublas.cublasOperation;
 import jcuda.jcublas.cublasStatus;
 import jcuda.runtime.cudaStream_t;
 import slimvox.backend.DeviceException;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.cuda.driver.CudaContext;
 import slimvox.backend.cuda.kernels.MatrixProducts;
 
@@ -58,22 +59,12 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
   }
 
   @Override
-  public long workspace(boolean transposeA, boolean transposeB, int m, int n, int k) {
+  public long workspace(Product p) {
     return BYTES;
   }
 
   @Override
-  public void multiply(
-      boolean transposeA,
-      boolean transposeB,
-      int m,
-      int n,
-      int k,
-      long a,
-      long b,
-      long c,
-      boolean accumulate,
-      long workspace) {
+  public void multiply(Product p, long a, long b, long c, boolean accumulate, long workspace) {
     context.enter();
     long aligned = (workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     check(
@@ -83,20 +74,20 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
     check(
         JCublas2.cublasSgemm(
             handle,
-            operation(transposeB),
-            operation(transposeA),
-            n,
-            m,
-            k,
+            operation(p.transposeB()),
+            operation(p.transposeA()),
+            p.n(),
+            p.m(),
+            p.k(),
             ONE,
             CudaContext.pointer(b),
-            transposeB ? k : n,
+            p.transposeB() ? p.k() : p.n(),
             CudaContext.pointer(a),
-            transposeA ? m : k,
+            p.transposeA() ? p.m() : p.k(),
             accumulate ? ONE : ZERO,
             CudaContext.pointer(c),
-            n),
-        "cublasSgemm of %d x %d x %d".formatted(m, n, k));
+            p.n()),
+        "cublasSgemm of %d x %d x %d".formatted(p.m(), p.n(), p.k()));
     context.launched(LAUNCH);
   }
 

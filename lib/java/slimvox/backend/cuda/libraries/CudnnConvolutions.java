@@ -3,8 +3,9 @@ package slimvox.backend.cuda.libraries;
 import java.util.HashMap;
 import java.util.Map;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
 import slimvox.backend.DeviceException;
-import slimvox.backend.cuda.kernels.Convolutions;
+import slimvox.backend.Tensor;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.RowGrid;
 import slimvox.backend.cuda.kernels.TiledConvolutions;
@@ -18,7 +19,7 @@ import slimvox.backend.cuda.kernels.TiledConvolutions;
  * kH, kW, I) and cuDNN's own workspace, and is never smaller than what our kernels need: they can
  * still step in when cuDNN refuses at the launch.
  */
-public final class CudnnConvolutions implements Convolutions {
+public final class CudnnConvolutions implements Convolutions.Kernels {
   private static final long ALIGNMENT = 256;
   private static final int ROWS_PER_THREAD = 4;
 
@@ -28,12 +29,12 @@ public final class CudnnConvolutions implements Convolutions {
   private record Choice(CudnnPlan plan, long bytes, String reason) {}
 
   private final Cudnn cudnn;
-  private final Convolutions own;
+  private final Convolutions.Kernels own;
   private final Launcher launcher;
   private final Map<Key, Choice> choices = new HashMap<>();
 
   /** cuDNN before {@code own}; all three on the same stream. */
-  public CudnnConvolutions(Cudnn cudnn, Convolutions own, Launcher launcher) {
+  public CudnnConvolutions(Cudnn cudnn, Convolutions.Kernels own, Launcher launcher) {
     this.cudnn = cudnn;
     this.own = own;
     this.launcher = launcher;
@@ -186,15 +187,33 @@ public final class CudnnConvolutions implements Convolutions {
   }
 
   @Override
-  public void forward(Convolution g, long x, long weight, long y, boolean add, long workspace) {
+  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    if (!forward(g, x, weight, y, false, workspace)) own.forward(g, x, weight, y, workspace);
+  }
+
+  @Override
+  public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    if (!forward(g, x, weight, y, true, workspace)) own.forwardAdd(g, x, weight, y, workspace);
+  }
+
+  private boolean forward(
+      Convolution g, Tensor x, Tensor weight, Tensor y, boolean add, Tensor workspace) {
     CudnnPlan plan = plan(g, Cudnn.Pass.FORWARD);
-    if (plan != null) {
-      long start = aligned(workspace);
-      if (isReordered(g)) reorder(g, weight, start);
-      long filter = isReordered(g) ? start : weight;
-      if (run(g, plan, x, filter, y, add, start + reorderedBytes(g))) return;
-    }
-    own.forward(g, x, weight, y, add, workspace);
+    if (plan == null) return false;
+    long start = start(workspace);
+    long filter = filter(g, weight, start);
+    return run(g, plan, x.address(), filter, y.address(), add, start + reorderedBytes(g));
+  }
+
+  private static long start(Tensor workspace) {
+    return workspace == null ? 0 : aligned(workspace.address());
+  }
+
+  /** The address of the weight in cuDNN's order: where it is, or at {@code start}. */
+  private long filter(Convolution g, Tensor weight, long start) {
+    if (!isReordered(g)) return weight.address();
+    reorder(g, weight.address(), start);
+    return start;
   }
 
   @Override
@@ -203,13 +222,13 @@ public final class CudnnConvolutions implements Convolutions {
   }
 
   @Override
-  public void backwardData(Convolution g, long dy, long weight, long dx, long workspace) {
+  public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
     CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_DATA);
     if (plan != null) {
-      long start = aligned(workspace);
-      if (isReordered(g)) reorder(g, weight, start);
-      long filter = isReordered(g) ? start : weight;
-      if (run(g, plan, filter, dy, dx, false, start + reorderedBytes(g))) return;
+      long start = start(workspace);
+      long filter = filter(g, weight, start);
+      long at = start + reorderedBytes(g);
+      if (run(g, plan, filter, dy.address(), dx.address(), false, at)) return;
     }
     own.backwardData(g, dy, weight, dx, workspace);
   }
@@ -221,14 +240,15 @@ public final class CudnnConvolutions implements Convolutions {
 
   @Override
   public void backwardWeight(
-      Convolution g, long x, long dy, long dweight, boolean accumulate, long workspace) {
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
     CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
     if (plan != null) {
-      long start = aligned(workspace);
+      long start = start(workspace);
       boolean direct = !isReordered(g);
-      long to = direct ? dweight : start;
-      if (run(g, plan, x, dy, to, direct && accumulate, start + reorderedBytes(g))) {
-        if (!direct) restore(g, start, dweight, accumulate);
+      long to = direct ? dweight.address() : start;
+      long at = start + reorderedBytes(g);
+      if (run(g, plan, x.address(), dy.address(), to, direct && accumulate, at)) {
+        if (!direct) restore(g, start, dweight.address(), accumulate);
         return;
       }
     }

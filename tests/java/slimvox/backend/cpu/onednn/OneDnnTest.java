@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.GuardedMemory;
@@ -45,14 +46,13 @@ class OneDnnTest {
       Tensor y = memory.tensor(g.outShape().toArray());
       Tensor dx = memory.tensor(g.inShape().toArray());
       Tensor dw = memory.tensor(g.weightShape().toArray());
-      library.convolve(g, tx, tw, y, memory.workspace(library.convolveWorkspace(g)));
+      library.forward(g, tx, tw, y, memory.workspace(library.forwardWorkspace(g)));
       checkLaidOut(memory, library, g, tx, tw, GuardedMemory.values(y));
-      library.convolveBackwardData(
-          g, tdy, tw, dx, memory.workspace(library.convolveBackwardDataWorkspace(g)));
-      Tensor workspace = memory.workspace(library.convolveBackwardWeightWorkspace(g));
-      library.convolveBackwardWeight(g, tx, tdy, dw, false, workspace);
+      library.backwardData(g, tdy, tw, dx, memory.workspace(library.backwardDataWorkspace(g)));
+      Tensor workspace = memory.workspace(library.backwardWeightWorkspace(g));
+      library.backwardWeight(g, tx, tdy, dw, false, workspace);
       float[] once = GuardedMemory.values(dw);
-      library.convolveBackwardWeight(g, tx, tdy, dw, true, workspace);
+      library.backwardWeight(g, tx, tdy, dw, true, workspace);
       assertArrayEquals(x, GuardedMemory.values(tx), "x was written");
       assertArrayEquals(weight, GuardedMemory.values(tw), "the weight was written");
       assertArrayEquals(dy, GuardedMemory.values(tdy), "dy was written");
@@ -64,11 +64,11 @@ class OneDnnTest {
   /** The same bits with a weight laid out before. */
   private static void checkLaidOut(
       GuardedMemory memory, OneDnn library, Convolution g, Tensor x, Tensor weight, float[] y) {
-    Tensor laidOut = memory.tensor(Math.toIntExact(library.laidOutBytes(g) / 4));
-    library.layOut(g, weight, laidOut, memory.workspace(library.layOutWorkspace(g)));
+    Tensor laidOut = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
+    library.prepack(g, weight, laidOut, memory.workspace(library.prepackWorkspace(g)));
     Tensor again = memory.tensor(g.outShape().toArray());
-    Tensor workspace = memory.workspace(library.convolveLaidOutWorkspace(g));
-    library.convolveLaidOut(g, x, laidOut, again, workspace);
+    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g));
+    library.forwardPrepacked(g, x, laidOut, again, workspace);
     assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
   }
 
@@ -311,7 +311,7 @@ class OneDnnTest {
         OneDnn two = OneDnn.open(2)) {
       NativeFunction inUse = NativeFunction.find(one.gomp(), "omp_get_max_threads", 0);
       for (OneDnn library : new OneDnn[] {one, two, one, two}) {
-        library.matmulWorkspace(false, true, 8, 8, 8);
+        library.matmulWorkspace(new Product(false, true, 8, 8, 8));
         assertEquals(library.threads(), (int) inUse.call());
       }
     }
@@ -321,17 +321,17 @@ class OneDnnTest {
   void noConvolutionOfTheModelsFallsToReferenceCode() {
     try (OneDnn library = OneDnn.open(2)) {
       for (Convolution g : ModelConvolutions.all()) {
-        library.convolveWorkspace(g);
-        library.convolveBackwardDataWorkspace(g);
-        library.convolveBackwardWeightWorkspace(g);
+        library.forwardWorkspace(g);
+        library.backwardDataWorkspace(g);
+        library.backwardWeightWorkspace(g);
       }
       for (int batch : new int[] {1, 2, 64}) {
-        library.matmulWorkspace(false, true, batch, 256, 5120);
-        library.matmulWorkspace(false, false, batch, 5120, 256);
-        library.matmulWorkspace(true, false, 256, 5120, batch);
-        library.matmulWorkspace(false, true, batch, 5994, 256);
-        library.matmulWorkspace(false, false, batch, 256, 5994);
-        library.matmulWorkspace(true, false, 5994, 256, batch);
+        library.matmulWorkspace(new Product(false, true, batch, 256, 5120));
+        library.matmulWorkspace(new Product(false, false, batch, 5120, 256));
+        library.matmulWorkspace(new Product(true, false, 256, 5120, batch));
+        library.matmulWorkspace(new Product(false, true, batch, 5994, 256));
+        library.matmulWorkspace(new Product(false, false, batch, 256, 5994));
+        library.matmulWorkspace(new Product(true, false, 5994, 256, batch));
       }
       for (String name : library.implementationNames()) {
         assertTrue(!name.contains("ref"), name + " is slow");
@@ -343,9 +343,9 @@ class OneDnnTest {
   void workspaceHoldsTheGradientAndIsTheSameEachTime() {
     try (OneDnn library = OneDnn.open(1)) {
       Convolution g = new Convolution(2, 20, 50, 128, 256, 1, 1, 2, 2, 0, 0, 1);
-      long bytes = library.convolveBackwardWeightWorkspace(g);
+      long bytes = library.backwardWeightWorkspace(g);
       assertTrue(bytes >= g.weightShape().size() * 4, bytes + " bytes hold no dweight");
-      assertEquals(bytes, library.convolveBackwardWeightWorkspace(g));
+      assertEquals(bytes, library.backwardWeightWorkspace(g));
     }
   }
 
@@ -390,8 +390,8 @@ class OneDnnTest {
       Tensor b,
       Tensor c,
       boolean accumulate) {
-    Tensor workspace = memory.workspace(oneDnn.matmulWorkspace(ta, tb, m, n, k));
-    oneDnn.matmul(ta, tb, m, n, k, a, b, c, accumulate, workspace);
+    Tensor workspace = memory.workspace(oneDnn.matmulWorkspace(new Product(ta, tb, m, n, k)));
+    oneDnn.matmul(new Product(ta, tb, m, n, k), a, b, c, accumulate, workspace);
   }
 
   /** B x C x H x W to B x H x W x C. */

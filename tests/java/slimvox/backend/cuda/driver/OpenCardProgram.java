@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import slimvox.backend.DeviceException;
+import slimvox.backend.Matrices.Product;
 import slimvox.backend.OutOfDeviceMemoryException;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.kernels.DeviceMemory;
@@ -120,7 +121,7 @@ public final class OpenCardProgram {
   }
 
   private static void stage(OpenCard card) {
-    DeviceMemory memory = card.memory();
+    CardMemory memory = (CardMemory) card.memory();
     float[] values = integers(new Random(3), 5_000_000);
     float[] others = new float[values.length];
     long buffer = memory.allocate(4L * values.length);
@@ -164,8 +165,9 @@ public final class OpenCardProgram {
       long onB = put(card, b);
       long onC = put(card, c);
       MatrixProducts products = card.cublas();
-      long workspace = card.memory().allocate(products.workspace(ta, tb, m, n, k) + 64);
-      products.multiply(ta, tb, m, n, k, onA, onB, onC, accumulate, workspace + 64);
+      Product product = new Product(ta, tb, m, n, k);
+      long workspace = card.memory().allocate(products.workspace(product) + 64);
+      products.multiply(product, onA, onB, onC, accumulate, workspace + 64);
       card.memory().download(onC, MemorySegment.ofArray(c));
       for (int i = 0; i < c.length; i++) worst = Math.max(worst, Math.abs(c[i] - wanted[i]));
       count++;

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,13 +16,17 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
+import slimvox.backend.Device;
 import slimvox.backend.DeviceException;
+import slimvox.backend.Tensor;
 import slimvox.backend.cuda.FakeCudnn;
 import slimvox.backend.cuda.FakeLibraries;
 import slimvox.backend.cuda.HostDevice;
-import slimvox.backend.cuda.kernels.Convolutions;
 import slimvox.backend.cuda.libraries.Cudnn.Pass;
+import slimvox.memory.Category;
 
 /** Choice of algorithms, workspaces, refusals and failures, on the stand-in for cuDNN. */
 class CudnnConvolutionsTest {
@@ -46,7 +52,7 @@ class CudnnConvolutionsTest {
   }
 
   /** Our own, which need the same workspace for everything and note what they are asked to do. */
-  private static final class Own implements Convolutions {
+  private static final class Own implements Convolutions.Kernels {
     final List<String> done = new ArrayList<>();
     final long workspace;
 
@@ -60,8 +66,8 @@ class CudnnConvolutionsTest {
     }
 
     @Override
-    public void forward(Convolution g, long x, long weight, long y, boolean add, long at) {
-      done.add("forward at " + at);
+    public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+      done.add("forward at " + workspace.address());
     }
 
     @Override
@@ -70,8 +76,8 @@ class CudnnConvolutionsTest {
     }
 
     @Override
-    public void backwardData(Convolution g, long dy, long weight, long dx, long at) {
-      done.add("backward data at " + at);
+    public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+      done.add("backward data at " + workspace.address());
     }
 
     @Override
@@ -81,9 +87,30 @@ class CudnnConvolutionsTest {
 
     @Override
     public void backwardWeight(
-        Convolution g, long x, long dy, long dweight, boolean accumulate, long at) {
-      done.add("backward weight at " + at + (accumulate ? " more" : ""));
+        Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+      done.add("backward weight at " + workspace.address() + (accumulate ? " more" : ""));
     }
+  }
+
+  /** A tensor at an address. */
+  private static Tensor at(long address) {
+    Device.Memory memory =
+        new Device.Memory() {
+          @Override
+          public long allocate(long bytes) {
+            return address;
+          }
+        };
+    Device device =
+        (Device)
+            Proxy.newProxyInstance(
+                Device.class.getClassLoader(),
+                new Class<?>[] {Device.class},
+                (self, method, arguments) ->
+                    method.getName().equals("memory")
+                        ? memory
+                        : InvocationHandler.invokeDefault(self, method, arguments));
+    return new Backend(device).allocate(Category.INPUT, "x", 1);
   }
 
   private interface Work {
@@ -153,7 +180,8 @@ class CudnnConvolutionsTest {
             new Own(0),
             c -> {
               c.backwardDataWorkspace(USUAL);
-              c.backwardData(USUAL, memory, memory + 65536, memory + 131072, memory + 262144);
+              c.backwardData(
+                  USUAL, at(memory), at(memory + 65536), at(memory + 131072), at(memory + 262144));
               assertEquals(1, fake.lastAlgorithm());
               assertEquals(tf32 ? 0 : 3, fake.lastMath());
               assertEquals(tf32 ? 4096 : 4608, fake.lastWorkspace());
@@ -194,9 +222,9 @@ class CudnnConvolutionsTest {
               "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
                   + " (a kernel of five)",
               c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
-          c.forward(square(1, 1), 1, 2, 3, false, 4);
-          c.backwardData(depthwise, 1, 2, 3, 5);
-          c.backwardWeight(square(5, 1), 1, 2, 3, true, 6);
+          c.forward(square(1, 1), at(1), at(2), at(3), at(4));
+          c.backwardData(depthwise, at(1), at(2), at(3), at(5));
+          c.backwardWeight(square(5, 1), at(1), at(2), at(3), true, at(6));
         });
     assertEquals(
         List.of("forward at 4", "backward data at 5", "backward weight at 6 more"), own.done);
@@ -214,8 +242,8 @@ class CudnnConvolutionsTest {
           assertNull(c.reason(oblong(), Pass.FORWARD));
           long bytes = c.forwardWorkspace(oblong());
           assertTrue(bytes > 300);
-          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
-          c.forward(oblong(), 1024, 2048, 4096, false, 8192);
+          c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
+          c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
           assertEquals(bytes, c.forwardWorkspace(oblong()));
           assertEquals(
               "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
@@ -236,7 +264,8 @@ class CudnnConvolutionsTest {
           fake.fail(5000);
           DeviceException e =
               assertThrows(
-                  DeviceException.class, () -> c.forward(USUAL, 1024, 2048, 4096, false, 8192));
+                  DeviceException.class,
+                  () -> c.forward(USUAL, at(1024), at(2048), at(4096), at(8192)));
           assertEquals(
               "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
                   + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"

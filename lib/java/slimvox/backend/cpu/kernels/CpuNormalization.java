@@ -11,6 +11,8 @@ import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.Normalization;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
@@ -20,7 +22,7 @@ import slimvox.backend.cpu.Parallel;
  * addition of a shortcut and the ReLU that follow it in a ResNet.
  *
  * <pre>
- * statistics  mean, inverseDeviation i = 1 / sqrt(variance + epsilon)   reads x once
+ * statistics  mean, invStd i = 1 / sqrt(variance + epsilon)   reads x once
  * forward     y = act(gamma i (x - mean) + beta + residual)             reads x, residual; writes y
  * backward    g = dy where y &gt; 0
  *             sums: dbeta = sum g, dgamma = i sum g (x - mean)          reads x, y, dy
@@ -34,29 +36,32 @@ import slimvox.backend.cpu.Parallel;
  * buffer less. The second pass goes through memory from the end, as forward does: what the pass
  * before it read last is still in the cache.
  */
-public final class BatchNorm {
+public final class CpuNormalization implements Normalization.Kernels {
   /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
   private static final int BLOCK = 64;
 
   private final Parallel parallel;
 
-  public BatchNorm(Parallel parallel) {
+  public CpuNormalization(Parallel parallel) {
     this.parallel = parallel;
   }
 
-  public void batchStatistics(Tensor x, float epsilon, Tensor mean, Tensor inverseDeviation) {
+  @Override
+  public void batchStatistics(
+      Tensor x, float epsilon, Tensor mean, Tensor invStd, Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     ChannelMoments moments = ChannelMoments.of(parallel, cycle, x.address());
     for (int c = 0; c < cycle.channels(); c++) {
       set(mean.address(), c, (float) moments.mean[c]);
       double variance = moments.squares[c] / cycle.rows();
-      set(inverseDeviation.address(), c, (float) (1 / Math.sqrt(variance + epsilon)));
+      set(invStd.address(), c, (float) (1 / Math.sqrt(variance + epsilon)));
     }
   }
 
+  @Override
   public void updateRunningStatistics(
       Tensor mean,
-      Tensor inverseDeviation,
+      Tensor invStd,
       float epsilon,
       long rows,
       float momentum,
@@ -64,7 +69,7 @@ public final class BatchNorm {
       Tensor runningVariance) {
     double unbiased = rows / Math.max(1.0, rows - 1.0); // of one row the variance is 0
     for (int c = 0; c < mean.size(); c++) {
-      double inverse = get(inverseDeviation.address(), c);
+      double inverse = get(invStd.address(), c);
       double variance = Math.max(0, 1 / (inverse * inverse) - epsilon);
       move(runningMean.address(), c, momentum, get(mean.address(), c));
       move(runningVariance.address(), c, momentum, variance * unbiased);
@@ -75,24 +80,18 @@ public final class BatchNorm {
     set(running, c, (float) ((1 - (double) momentum) * get(running, c) + momentum * value));
   }
 
-  public void inverseDeviation(Tensor variance, float epsilon, Tensor inverseDeviation) {
+  @Override
+  public void invStdOf(Tensor variance, float epsilon, Tensor invStd) {
     for (int c = 0; c < variance.size(); c++) {
       double v = get(variance.address(), c);
-      set(inverseDeviation.address(), c, (float) (1 / Math.sqrt(v + epsilon)));
+      set(invStd.address(), c, (float) (1 / Math.sqrt(v + epsilon)));
     }
   }
 
   // ---- forward
 
-  public void batchNormalize(
-      Tensor x,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
-      Tensor residual,
-      boolean relu,
-      Tensor y) {
+  @Override
+  public void batchNormalize(Tensor x, Channels channels, Tensor residual, boolean relu, Tensor y) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     float floor = relu ? 0 : Float.NEGATIVE_INFINITY;
     long in = x.address();
@@ -102,9 +101,9 @@ public final class BatchNorm {
     float[] scales = new float[cycle.length()];
     float[] shifts = new float[cycle.length()];
     for (int c = 0; c < cycle.channels(); c++) {
-      means[c] = get(mean.address(), c);
-      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
-      shifts[c] = get(beta.address(), c);
+      means[c] = get(channels.mean().address(), c);
+      scales[c] = get(channels.gamma().address(), c) * get(channels.invStd().address(), c);
+      shifts[c] = get(channels.beta().address(), c);
     }
     cycle.repeat(means);
     cycle.repeat(scales);
@@ -168,19 +167,18 @@ public final class BatchNorm {
 
   // ---- backward
 
+  @Override
   public void batchNormalizeBackward(
       Tensor x,
       Tensor y,
       Tensor dy,
-      Tensor mean,
-      Tensor inverseDeviation,
-      Tensor gamma,
-      Tensor beta,
+      Channels channels,
       Tensor dgamma,
       Tensor dbeta,
       boolean accumulate,
       Tensor dresidual,
-      Tensor dx) {
+      Tensor dx,
+      Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     long in = x.address();
     long up = dy.address();
@@ -190,26 +188,26 @@ public final class BatchNorm {
     double rows = cycle.rows();
     float[] means = new float[cycle.length()];
     float[] scales = new float[cycle.length()];
-    float[] shifts = beta == null ? null : new float[cycle.length()];
+    float[] shifts = channels.beta() == null ? null : new float[cycle.length()];
     for (int c = 0; c < cycle.channels(); c++) {
-      means[c] = get(mean.address(), c);
-      scales[c] = get(gamma.address(), c) * get(inverseDeviation.address(), c);
-      if (beta != null) shifts[c] = get(beta.address(), c);
+      means[c] = get(channels.mean().address(), c);
+      scales[c] = get(channels.gamma().address(), c) * get(channels.invStd().address(), c);
+      if (channels.beta() != null) shifts[c] = get(channels.beta().address(), c);
     }
     cycle.repeat(means);
-    if (beta != null) {
+    if (channels.beta() != null) {
       cycle.repeat(scales);
       cycle.repeat(shifts);
     }
-    double[][] sums = sums(cycle, in, out, up, mean.address(), g, means, scales, shifts);
+    double[][] sums = sums(cycle, in, out, up, channels.mean().address(), g, means, scales, shifts);
     float[] a = new float[cycle.length()];
     float[] b = new float[cycle.length()];
     float[] k = new float[cycle.length()];
     for (int c = 0; c < cycle.channels(); c++) {
-      double inverse = get(inverseDeviation.address(), c);
+      double inverse = get(channels.invStd().address(), c);
       double sumG = sums[0][c];
       double sumGx = sums[1][c] * inverse;
-      a[c] = (float) (get(gamma.address(), c) * inverse);
+      a[c] = (float) (get(channels.gamma().address(), c) * inverse);
       b[c] = (float) (-inverse * sumGx / rows);
       k[c] = (float) (-sumG / rows);
       float before = accumulate ? get(dbeta.address(), c) : 0;

@@ -9,37 +9,50 @@ import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.Binary;
+import slimvox.backend.BinaryGradient;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
 /**
- * Activations with a parameter for each channel.
- *
- * <pre>
- * signActivation          y = sign(x + shift), a border of +1 around
- * signActivationBackward  dx = dy max(0, 2 - 2 |x + shift|), without the border
- * scaleRows               y = y scale
- * prelu                   z = x + shift; y = z &gt; 0 ? z : slope z
- * preluBackward           dx = z &gt; 0 ? dy : slope dy; dslope = sum of dy z where z &lt;= 0
- * </pre>
+ * Binary weights, see {@link BinaryFilters}, and activations with a parameter for each channel.
  *
  * <p>What belongs to a channel is repeated along a {@link RowCycle}'s table, so that the loops run
  * in whole vectors whatever the number of channels.
  */
-public final class ChannelActivations {
+public final class CpuBinary implements Binary.Kernels {
   /** Cycles summed in float32 before they go into float64. */
   private static final int BLOCK = 64;
 
   private final Parallel parallel;
+  private final BinaryFilters filters;
 
-  public ChannelActivations(Parallel parallel) {
+  public CpuBinary(Parallel parallel) {
     this.parallel = parallel;
+    this.filters = new BinaryFilters(parallel);
+  }
+
+  @Override
+  public void binarizeFilters(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
+    filters.binarize(weight, scaled, alpha, binary);
+  }
+
+  @Override
+  public void binarizeFiltersBackward(
+      Tensor weight,
+      Tensor alpha,
+      BinaryGradient gradient,
+      Tensor dbinary,
+      Tensor dweight,
+      boolean accumulate) {
+    filters.backward(weight, alpha, gradient, dbinary, dweight, accumulate);
   }
 
   // ---- sign
 
+  @Override
   public void signActivation(Tensor x, Tensor shift, Tensor y) {
     Shape s = x.shape();
     int channels = s.get(3);
@@ -97,6 +110,7 @@ public final class ChannelActivations {
     }
   }
 
+  @Override
   public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
     Shape s = x.shape();
     int channels = s.get(3);
@@ -149,6 +163,7 @@ public final class ChannelActivations {
 
   // ---- a matrix and a row
 
+  @Override
   public void scaleRows(Tensor scale, Tensor y) {
     RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
     long out = y.address();
@@ -178,6 +193,7 @@ public final class ChannelActivations {
 
   // ---- PReLU
 
+  @Override
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     long in = x.address();
@@ -215,6 +231,7 @@ public final class ChannelActivations {
     return v.mul(slope).blend(v, z.compare(VectorOperators.GT, 0f));
   }
 
+  @Override
   public void preluBackward(
       Tensor x,
       Tensor shift,
@@ -222,7 +239,8 @@ public final class ChannelActivations {
       Tensor dy,
       Tensor dx,
       Tensor dslope,
-      boolean accumulate) {
+      boolean accumulate,
+      Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     int channels = cycle.channels();
     double[][] totals = new double[parallel.threads()][];

@@ -1,35 +1,164 @@
 package slimvox.backend.cpu.kernels;
 
 import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.Pooling;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.vector.StableVectors;
 
 /**
- * Attentive statistics pooling (Okabe et al. 2018, arXiv 1803.10963) on frames-first activations, N
- * x W x D.
+ * Statistics pooling over frames, and attentive statistics pooling (Okabe et al. 2018, arXiv
+ * 1803.10963).
  *
- * <pre>
- * softmaxOverFrames   alpha = exp(x) / sum over W of exp(x), each of D columns by itself
- * weightedStatistics  m = sum alpha x;  sqrt(max(sum alpha x^2 - m^2, floor))
- * </pre>
- *
- * <p>Each vector of columns is followed down the frames. The variance is summed as sum alpha (x -
- * m)^2 + m^2 (1 - sum alpha), which is the same number without the loss of digits.
+ * <p>In statistics pooling of N x H x W x C each (n, h) is a matrix of W rows of C channels; it is
+ * read twice, the second time from the cache. Attentive pooling follows each vector of columns of N
+ * x W x D down the frames; its variance is summed as sum alpha (x - m)^2 + m^2 (1 - sum alpha),
+ * which is the same number without the loss of digits.
  */
-public final class AttentivePooling {
+public final class CpuPooling implements Pooling.Kernels {
+  /** Frames summed in float32 before they go into float64. */
+  private static final int BLOCK = 128;
+
   private final Parallel parallel;
 
-  public AttentivePooling(Parallel parallel) {
+  public CpuPooling(Parallel parallel) {
     this.parallel = parallel;
+  }
+
+  /** Work on the W x C matrix of one utterance and one frequency. */
+  private interface PlaneKernel {
+    void run(long n, int h, long at);
+  }
+
+  private void planes(Tensor x, PlaneKernel kernel) {
+    Shape s = x.shape();
+    int height = s.get(1);
+    long bytes = 4L * s.get(2) * s.get(3);
+    parallel.run(
+        (long) s.get(0) * height,
+        bytes / 4,
+        (part, from, to) -> {
+          for (long p = from; p < to; p++) kernel.run(p / height, (int) (p % height), p * bytes);
+        });
+  }
+
+  @Override
+  public void statisticsPooling(Tensor x, float floor, Tensor out) {
+    int height = x.shape().get(1);
+    int frames = x.shape().get(2);
+    int channels = x.shape().get(3);
+    long features = (long) channels * height;
+    long in = x.address();
+    planes(
+        x,
+        (n, h, at) -> {
+          double[] sums = new double[channels];
+          double[] squares = new double[channels];
+          float[] shift = new float[channels];
+          moments(in + at, frames, channels, shift, sums, squares);
+          for (int c = 0; c < channels; c++) shift[c] = (float) (sums[c] / frames);
+          Arrays.fill(sums, 0);
+          Arrays.fill(squares, 0);
+          moments(in + at, frames, channels, shift, sums, squares);
+          long means = out.address() + 4 * (2 * n * features + h);
+          long deviations = means + 4 * features;
+          for (int c = 0; c < channels; c++) {
+            double offset = sums[c] / frames; // what rounding left in the shift
+            double variance = Math.max(0, squares[c] - offset * sums[c]) / (frames - 1);
+            set(means, (long) c * height, (float) (shift[c] + offset));
+            set(deviations, (long) c * height, (float) Math.sqrt(variance + floor));
+          }
+        });
+  }
+
+  /** Adds sum (x - shift) and sum (x - shift)^2 of each column. */
+  private static void moments(
+      long x, int rows, int channels, float[] shift, double[] sums, double[] squares) {
+    float[] s = new float[channels];
+    float[] q = new float[channels];
+    for (int from = 0; from < rows; from += BLOCK) {
+      Arrays.fill(s, 0);
+      Arrays.fill(q, 0);
+      for (int r = from; r < Math.min(rows, from + BLOCK); r++) {
+        addShifted(x + 4L * r * channels, channels, shift, s, q);
+      }
+      for (int c = 0; c < channels; c++) {
+        sums[c] += s[c];
+        squares[c] += q[c];
+      }
+    }
+  }
+
+  private static void addShifted(long x, int count, float[] shift, float[] s, float[] q) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector d = load(x + 4L * i).sub(load(shift, i));
+      load(s, i).add(d).intoArray(s, i);
+      d.fma(d, load(q, i)).intoArray(q, i);
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector d = load(x + 4L * i, m).sub(load(shift, i, m));
+      load(s, i, m).add(d).intoArray(s, i, m);
+      d.fma(d, load(q, i, m)).intoArray(q, i, m);
+    }
+  }
+
+  @Override
+  public void statisticsPoolingBackward(Tensor x, Tensor out, Tensor dout, Tensor dx) {
+    int height = x.shape().get(1);
+    int frames = x.shape().get(2);
+    int channels = x.shape().get(3);
+    long features = (long) channels * height;
+    long in = x.address();
+    long down = dx.address();
+    planes(
+        x,
+        (n, h, at) -> {
+          long row = 4 * (2 * n * features + h);
+          float[] mean = new float[channels];
+          float[] constant = new float[channels];
+          float[] slope = new float[channels];
+          for (int c = 0; c < channels; c++) {
+            long feature = (long) c * height;
+            mean[c] = get(out.address() + row, feature);
+            double deviation = get(out.address() + row, features + feature);
+            constant[c] = get(dout.address() + row, feature) / frames;
+            double d = get(dout.address() + row, features + feature);
+            slope[c] = (float) (d / ((frames - 1) * deviation));
+          }
+          for (int w = 0; w < frames; w++) {
+            long r = at + 4L * w * channels;
+            centered(in + r, mean, constant, slope, down + r, channels);
+          }
+        });
+  }
+
+  /** dx = constant + slope (x - mean). */
+  private static void centered(
+      long x, float[] mean, float[] constant, float[] slope, long dx, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      store(
+          dx + 4L * i, load(x + 4L * i).sub(load(mean, i)).fma(load(slope, i), load(constant, i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector v = load(x + 4L * i, m).sub(load(mean, i, m));
+      store(dx + 4L * i, v.fma(load(slope, i, m), load(constant, i, m)), m);
+    }
   }
 
   /**
@@ -60,8 +189,9 @@ public final class AttentivePooling {
         });
   }
 
-  // ---- softmax
+  // ---- attentive: softmax
 
+  @Override
   public void softmaxOverFrames(Tensor x, Tensor y) {
     int frames = x.shape().get(1);
     long stride = 4L * x.shape().get(2);
@@ -82,6 +212,7 @@ public final class AttentivePooling {
     for (int w = 0; w < frames; w++) store(y + w * stride, load(y + w * stride, m).mul(factor), m);
   }
 
+  @Override
   public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
     int frames = y.shape().get(1);
     long stride = 4L * y.shape().get(2);
@@ -104,8 +235,9 @@ public final class AttentivePooling {
     }
   }
 
-  // ---- statistics
+  // ---- attentive: statistics
 
+  @Override
   public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
     int frames = x.shape().get(1);
     int features = x.shape().get(2);
@@ -154,6 +286,7 @@ public final class AttentivePooling {
     store(deviation, squares.blend(floor, squares.lt(floor)).sqrt(), mask);
   }
 
+  @Override
   public void weightedStatisticsBackward(
       Tensor x, Tensor alpha, Tensor out, float floor, Tensor dout, Tensor dx, Tensor dalpha) {
     int frames = x.shape().get(1);

@@ -5,16 +5,21 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import slimvox.backend.AdamStep;
+import slimvox.backend.CodeBook;
+import slimvox.backend.Optimizers;
+import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
 /**
- * One step of an optimizer with float32 state, in PyTorch's order of operations, in one pass.
+ * One step of an optimizer, in PyTorch's order of operations, in one pass.
  *
  * <pre>
  * SGD    g += weightDecay p;  b = momentum b + (1 - dampening) g (g in the first step)
@@ -24,13 +29,20 @@ import slimvox.backend.cpu.Parallel;
  *                                                                reads g p m v, writes p m v: 28
  * AdamW  first p *= 1 - learningRate weightDecay; Adam instead g += weightDecay p
  * </pre>
+ *
+ * <p>With {@link Quantized} state the rules are the same. Block by block: spread the codes out into
+ * float32 in the first cache, update state and parameter there, quantize the new state. A
+ * parameter's state never exists as float32 in memory: SGD reads g p and 1 byte of b, writes p and
+ * b (14 bytes in all), Adam 16. Each thread spreads codes out in its own part of the workspace.
  */
-public final class Optimizers {
+public final class CpuOptimizers implements Optimizers.Kernels {
   private static final int RUN = 1 << 22;
+  private static final int CODES = 1 << 16; // at a time, so that an int counts them
 
   private final Parallel parallel;
+  private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
 
-  public Optimizers(Parallel parallel) {
+  public CpuOptimizers(Parallel parallel) {
     this.parallel = parallel;
   }
 
@@ -51,6 +63,7 @@ public final class Optimizers {
 
   // ---- SGD
 
+  @Override
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
     long g = gradient.address();
     long p = parameter.address();
@@ -138,6 +151,7 @@ public final class Optimizers {
 
   // ---- Adam
 
+  @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
     long g = gradient.address();
     long p = parameter.address();
@@ -180,5 +194,110 @@ public final class Optimizers {
       FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
       store(p + 4L * i, u.fma(rate, w.mul(keep)), t);
     }
+  }
+
+  // ---- 8 bits
+
+  @Override
+  public void quantize(Tensor x, Quantized y) {
+    NearestCode book = book(y.book());
+    long in = x.address();
+    long codes = y.codes().address();
+    long absmax = y.absmax().address();
+    long size = x.size();
+    int block = y.block();
+    parallel.run(
+        y.blocks(),
+        block,
+        (part, from, to) -> {
+          for (long b = from; b < to; b++) {
+            long start = b * block;
+            int n = (int) (Math.min(size, start + block) - start);
+            float largest = y.book().scale(BlockwiseCodes.largest(in + 4 * start, n));
+            if (n == block) {
+              BlockwiseCodes.encode(
+                  book, in + 4 * start, n, BlockwiseCodes.factor(largest), codes + start);
+            } else {
+              BlockwiseCodes.encodeShort(book, in + 4 * start, n, largest, codes + start);
+            }
+            Lanes.set(absmax, b, Quantized.storedScale(largest, n == block));
+          }
+        });
+  }
+
+  @Override
+  public void dequantize(Quantized x, Tensor y) {
+    NearestCode book = book(x.book());
+    long codes = x.codes().address();
+    long absmax = x.absmax().address();
+    long out = y.address();
+    long size = y.size();
+    int block = x.block();
+    parallel.run(
+        x.blocks(),
+        block,
+        (part, from, to) -> {
+          long start = from * block;
+          long end = Math.min(size, to * block);
+          int run = block >= CODES ? block : CODES / block * block;
+          for (long at = start; at < end; at += run) {
+            int n = (int) Math.min(run, end - at);
+            BlockwiseCodes.decode(
+                book, codes + at, n, absmax + 4 * (at / block), block, out + 4 * at);
+          }
+        });
+  }
+
+  /** The book with its tables, made when first asked for. */
+  private NearestCode book(CodeBook book) {
+    return books.computeIfAbsent(book, NearestCode::new);
+  }
+
+  @Override
+  public long sgdQuantizedWorkspace(long size, int block) {
+    return workspace(1, size, block);
+  }
+
+  @Override
+  public long adamQuantizedWorkspace(long size, int block) {
+    return workspace(2, size, block);
+  }
+
+  /** Bytes of workspace for so many tensors of state. */
+  private long workspace(int states, long size, int block) {
+    return QuantizedState.ROOM * states * parallel.parts(Quantized.blocks(size, block), block);
+  }
+
+  @Override
+  public void sgdQuantized(
+      SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, Tensor workspace) {
+    NearestCode book = book(momentum.book());
+    parallel.run(
+        momentum.blocks(),
+        momentum.block(),
+        (part, from, to) -> {
+          QuantizedState b = new QuantizedState(momentum, book, workspace, part);
+          new QuantizedSgd(step, gradient, parameter, momentum, b).run(from, to);
+        });
+  }
+
+  @Override
+  public void adamQuantized(
+      AdamStep step,
+      Tensor gradient,
+      Tensor parameter,
+      Quantized mean,
+      Quantized square,
+      Tensor workspace) {
+    NearestCode meanBook = book(mean.book());
+    NearestCode squareBook = book(square.book());
+    parallel.run(
+        mean.blocks(),
+        mean.block(),
+        (part, from, to) -> {
+          QuantizedState m = new QuantizedState(mean, meanBook, workspace, 2 * part);
+          QuantizedState v = new QuantizedState(square, squareBook, workspace, 2 * part + 1);
+          new QuantizedAdam(step, gradient, parameter, mean, m, v).run(from, to);
+        });
   }
 }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.AngularMargin;
+import slimvox.backend.Margin;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
@@ -21,23 +22,15 @@ import slimvox.vector.StableVectors;
 /**
  * The parts of an additive angular margin loss (Deng et al. 2019, arXiv 1801.07698), row by row.
  *
- * <pre>
- * normalizeRows        y = x / max(|x|, 1e-12)
- * dotRows              out = x . y
- * marginLogits         s phi(cos) in the label's column, s cos elsewhere; phi: {@link AngularMargin}
- * softmaxCrossEntropy  loss = log sum exp(logits) - logits[label]; dlogits = (p - onehot) / rows
- * largestInRow         column of the largest element
- * </pre>
- *
  * <p>phi and its slope concern one element of a row and are calculated in float64.
  */
-public final class Margin {
+public final class CpuMargin implements Margin.Kernels {
   private static final double SHORTEST = 1e-12;
   private static final double LIMIT = 1 - 1e-7;
 
   private final Parallel parallel;
 
-  public Margin(Parallel parallel) {
+  public CpuMargin(Parallel parallel) {
     this.parallel = parallel;
   }
 
@@ -58,6 +51,7 @@ public final class Margin {
 
   // ---- length 1
 
+  @Override
   public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
     int columns = x.shape().get(-1);
     long in = x.address();
@@ -73,6 +67,7 @@ public final class Margin {
         });
   }
 
+  @Override
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
     int columns = y.shape().get(-1);
     long out = y.address();
@@ -87,7 +82,8 @@ public final class Margin {
         });
   }
 
-  public void dotRows(Tensor x, Tensor y, Tensor out) {
+  @Override
+  public void rowwiseDot(Tensor x, Tensor y, Tensor out) {
     int columns = x.shape().get(-1);
     long a = x.address();
     long b = y.address();
@@ -130,6 +126,7 @@ public final class Margin {
 
   // ---- margin
 
+  @Override
   public void marginLogits(Tensor cosine, Tensor labels, AngularMargin margin, Tensor logits) {
     int classes = cosine.shape().get(-1);
     long in = cosine.address();
@@ -145,6 +142,7 @@ public final class Margin {
         });
   }
 
+  @Override
   public void marginLogitsBackward(
       Tensor cosine, Tensor labels, AngularMargin margin, Tensor dlogits, Tensor dcosine) {
     int classes = cosine.shape().get(-1);
@@ -199,6 +197,7 @@ public final class Margin {
 
   // ---- cross entropy
 
+  @Override
   public void softmaxCrossEntropy(Tensor logits, Tensor labels, Tensor loss, Tensor dlogits) {
     int classes = logits.shape().get(-1);
     long rows = logits.shape().rows();
@@ -251,7 +250,8 @@ public final class Margin {
     return sum;
   }
 
-  public void largestInRow(Tensor x, Tensor index) {
+  @Override
+  public void argmaxRows(Tensor x, Tensor index) {
     int columns = x.shape().get(-1);
     long in = x.address();
     long out = index.address();

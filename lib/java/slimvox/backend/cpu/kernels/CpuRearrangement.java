@@ -1,33 +1,28 @@
 package slimvox.backend.cpu.kernels;
 
 import static slimvox.backend.cpu.Lanes.LANES;
+import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
 import jdk.incubator.vector.VectorMask;
+import slimvox.backend.Rearrangement;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Parallel;
 
-/**
- * Operations that only move values: runs of channels are copied whole.
- *
- * <pre>
- * takeChannels  part = channels first .. first + P of each row of x
- * putChannels   channels first .. first + P of each row of y = part
- * spaceToDepth  y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c]
- * depthToSpace  its inverse
- * </pre>
- */
-public final class Rearrangement {
+/** Operations that only move values: runs of channels are copied whole. */
+public final class CpuRearrangement implements Rearrangement.Kernels {
   private final Parallel parallel;
 
-  public Rearrangement(Parallel parallel) {
+  public CpuRearrangement(Parallel parallel) {
     this.parallel = parallel;
   }
 
-  public void takeChannels(Tensor x, int first, Tensor part) {
+  @Override
+  public void sliceChannels(Tensor x, int first, Tensor part) {
     int channels = x.shape().get(-1);
     int taken = part.shape().get(-1);
     long in = x.address() + 4L * first;
@@ -38,7 +33,8 @@ public final class Rearrangement {
         row -> copy(in + 4 * row * channels, out + 4 * row * taken, taken));
   }
 
-  public void putChannels(Tensor part, int first, Tensor y) {
+  @Override
+  public void writeChannels(Tensor part, int first, Tensor y) {
     int channels = y.shape().get(-1);
     int put = part.shape().get(-1);
     long in = part.address();
@@ -46,10 +42,12 @@ public final class Rearrangement {
     rows(y.shape().rows(), put, row -> copy(in + 4 * row * put, out + 4 * row * channels, put));
   }
 
+  @Override
   public void spaceToDepth(Tensor x, Tensor y) {
     depth(x.shape(), x.address(), y.address(), true);
   }
 
+  @Override
   public void depthToSpace(Tensor y, Tensor x) {
     depth(x.shape(), x.address(), y.address(), false);
   }
@@ -73,6 +71,46 @@ public final class Rearrangement {
               copy(space, depth, run);
             } else {
               copy(depth, space, run);
+            }
+          }
+        });
+  }
+
+  @Override
+  public void framesFirst(Tensor x, Tensor y) {
+    transpose(x, (from, to) -> set(y.address(), to, get(x.address(), from)));
+  }
+
+  @Override
+  public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
+    long up = dy.address();
+    long down = dx.address();
+    if (accumulate) {
+      transpose(dx, (from, to) -> set(down, from, get(down, from) + get(up, to)));
+    } else {
+      transpose(dx, (from, to) -> set(down, from, get(up, to)));
+    }
+  }
+
+  private interface Pair {
+    void run(long inFramesLast, long inFramesFirst);
+  }
+
+  /** Visits each element of N,H,W,C with its place in N,W,(C H), a frame's H x C at a time. */
+  private void transpose(Tensor x, Pair pair) {
+    int height = x.shape().get(1);
+    int frames = x.shape().get(2);
+    int channels = x.shape().get(3);
+    long plane = (long) frames * channels;
+    parallel.run(
+        (long) x.shape().get(0) * frames,
+        (long) height * channels,
+        (part, from, to) -> {
+          for (long f = from; f < to; f++) {
+            long first = f / frames * height * plane + f % frames * channels;
+            long second = f * height * channels;
+            for (int c = 0; c < channels; c++) {
+              for (int h = 0; h < height; h++) pair.run(first + h * plane + c, second++);
             }
           }
         });

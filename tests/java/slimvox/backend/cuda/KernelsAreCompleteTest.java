@@ -1,0 +1,59 @@
+package slimvox.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import slimvox.backend.Convolutions;
+import slimvox.backend.Device;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cuda.driver.Hardware;
+import slimvox.backend.cuda.kernels.TiledConvolutions;
+import slimvox.backend.cuda.libraries.CudnnConvolutions;
+
+/**
+ * No device forgets a kernel: one that is not overridden would silently compute nothing. Only
+ * questions (workspaces, layouts, what memory there is) have an answer by default.
+ */
+class KernelsAreCompleteTest {
+  /** A card reads weights as they are. */
+  private static final List<String> PREPACKING =
+      List.of("Convolutions.forwardPrepacked", "Convolutions.prepack");
+
+  @Test
+  void everyOperationIsOverridden() throws Exception {
+    try (Device cpu = CpuDevice.open(1)) {
+      assertEquals(List.of(), missing(cpu));
+    }
+    var own = new TiledConvolutions(null, null, false);
+    assertEquals(PREPACKING, missing(new CudaDevice("", null, null, null, own, new Hardware() {})));
+    assertEquals(PREPACKING, missing(Convolutions.Kernels.class, CudnnConvolutions.class));
+  }
+
+  private static List<String> missing(Device device) throws Exception {
+    List<String> missing = new ArrayList<>();
+    int families = 0;
+    for (Method accessor : Device.class.getMethods()) {
+      Class<?> kernels = accessor.getReturnType();
+      if (!kernels.getSimpleName().equals("Kernels")) continue;
+      missing.addAll(missing(kernels, accessor.invoke(device).getClass()));
+      families++;
+    }
+    assertEquals(10, families);
+    return missing;
+  }
+
+  private static List<String> missing(Class<?> kernels, Class<?> implementation) throws Exception {
+    List<String> missing = new ArrayList<>();
+    for (Method m : kernels.getMethods()) {
+      boolean asks = m.getReturnType() == long.class || m.getReturnType() == boolean.class;
+      Method there = implementation.getMethod(m.getName(), m.getParameterTypes());
+      if (!asks && there.getDeclaringClass() == kernels) {
+        missing.add(kernels.getEnclosingClass().getSimpleName() + "." + m.getName());
+      }
+    }
+    return missing.stream().sorted().toList();
+  }
+}
