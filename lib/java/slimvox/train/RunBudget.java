@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
+import slimvox.backend.Backend;
 import slimvox.backend.Device;
 import slimvox.backend.dry.Rehearsal;
 import slimvox.embed.Embedder;
@@ -21,36 +23,35 @@ import slimvox.storage.InputException;
 
 /** Refuses a run over its budget, before it takes any memory or computes any features. */
 final class RunBudget {
-  private final MemoryBudget budget;
-  private final Device device;
-
-  RunBudget(MemoryBudget budget, Device device) {
-    this.budget = budget;
-    this.device = device;
-  }
+  private RunBudget() {}
 
   /**
-   * Looks whether the steps of a run fit.
+   * Looks whether the steps of a run fit, and whether the utterances of its trials can be embedded
+   * beside what stays between its steps.
    *
+   * @param lengths frames of the utterances, by id; asked for if the steps fit
+   * @param backend of the run, with its budget
    * @param lossEvery steps that are read together
-   * @return the memory of a step
-   * @throws OutOfBudgetException saying what is in the way and what would fit
+   * @throws OutOfBudgetException saying what is in the way and what would fit, or naming the
+   *     longest utterance that does not fit
    */
-  StepMemory requireStep(Recipe recipe, int classes, int lossEvery) {
+  static void require(
+      Recipe recipe,
+      int classes,
+      Supplier<Map<String, Integer>> lengths,
+      Backend backend,
+      int lossEvery) {
     ModelSpec model = recipe.model().spec();
-    MemoryAnalysis analysis = MemoryAnalysis.of(recipe, classes, device, lossEvery);
-    MemoryFit fit = analysis.fit(model, recipe.run().batch(), budget);
+    MemoryBudget budget = backend.ledger().budget();
+    MemoryFit fit =
+        MemoryAnalysis.of(recipe, classes, backend.device(), lossEvery)
+            .fit(model, recipe.run().batch(), budget);
     fit.require(scheme -> String.join(" ", scheme.settings(model)));
-    return fit.asked();
+    requireEvaluation(fit.asked(), lengths.get(), backend.device(), budget);
   }
 
-  /**
-   * Looks whether utterances can be embedded beside what stays between the steps of a run.
-   *
-   * @param lengths frames of the utterances, by id
-   * @throws OutOfBudgetException naming the longest utterance that does not fit
-   */
-  void requireEvaluation(StepMemory step, Map<String, Integer> lengths) {
+  private static void requireEvaluation(
+      StepMemory step, Map<String, Integer> lengths, Device device, MemoryBudget budget) {
     long stays = step.report().totalNow();
     List<String> longestFirst = new ArrayList<>(lengths.keySet());
     longestFirst.sort(Comparator.comparing(lengths::get).reversed());

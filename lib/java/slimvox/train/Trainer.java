@@ -29,7 +29,6 @@ import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.step.PlannedTraining;
 import slimvox.step.StepBuilder;
-import slimvox.step.StepMemory;
 import slimvox.step.TrainingStep;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -219,9 +218,7 @@ public final class Trainer implements AutoCloseable {
 
   private void requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
     if (recipe.run().memoryBudget() == null) return;
-    RunBudget budget = new RunBudget(open().ledger().budget(), backend.device());
-    StepMemory step = budget.requireStep(recipe, classes, lossEvery(recipe.run(), backend));
-    budget.requireEvaluation(step, lengths.get());
+    RunBudget.require(recipe, classes, lengths, open(), lossEvery(recipe.run(), backend));
   }
 
   public Recipe recipe() {

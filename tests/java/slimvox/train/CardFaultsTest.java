@@ -34,9 +34,9 @@ class CardFaultsTest {
   @Test
   void aRunThatFailedGoesOnFromItsCheckpointAndWithASmallerBatchWhereTheCardIsFull()
       throws Exception {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     Recipe recipe =
-        TrainerTest.recipe(
+        TinyRuns.recipe(
             folder,
             "run.backend=cuda",
             "model.bins=16",
@@ -115,9 +115,9 @@ class CardFaultsTest {
   })
   void aCardThatIsBusyOrWhoseKernelsDoNotCompileLeavesTheWorkToTheCpu(
       String variable, String value, String reason) throws Exception {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     Recipe recipe =
-        TrainerTest.recipe(
+        TinyRuns.recipe(
             folder,
             "run.backend=best",
             "model.bins=16",
@@ -150,9 +150,9 @@ class CardFaultsTest {
 
   @Test
   void aRunWithABudgetOpensTheCardOnce() throws Exception {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     Recipe recipe =
-        TrainerTest.recipe(
+        TinyRuns.recipe(
             folder,
             "run.backend=cuda",
             "model.bins=16",

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.train.TinyRuns.SILENT;
+import static slimvox.train.TinyRuns.interruptAt;
+import static slimvox.train.TinyRuns.resume;
+import static slimvox.train.TinyRuns.start;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,7 +23,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import slimvox.data.FeatureSource;
 import slimvox.optim.QuantizationError;
 import slimvox.optim.StateTensor;
 import slimvox.recipe.Recipe;
@@ -30,36 +33,21 @@ import slimvox.storage.SafetensorsWriter;
 /** Optimizer state of 8 bits in runs and checkpoints. */
 class OptimizerStateFileTest {
   private static final String TENSOR = "optimizer.layer4.0.conv1.weight.mean";
-  private static final Listener SILENT = new Listener() {};
-
   @TempDir static Path folder;
 
   @BeforeAll
   static void corpus() throws IOException {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
   }
 
   private static Recipe recipe(String... settings) {
-    return TrainerTest.recipe(folder, "run.validateEvery=0 steps").with(settings);
+    return TinyRuns.recipe(folder, "run.validateEvery=0 steps").with(settings);
   }
 
   private static void run(Recipe recipe, Path out, Listener listener) throws Exception {
-    boolean resume = Files.exists(out);
-    try (Trainer trainer =
-        resume
-            ? Trainer.resume(recipe, out, FeatureSource.Progress.NONE)
-            : Trainer.start(recipe, out, FeatureSource.Progress.NONE)) {
+    try (Trainer trainer = Files.exists(out) ? resume(recipe, out) : start(recipe, out)) {
       trainer.run(listener);
     }
-  }
-
-  private static Listener stopAfter(long step) {
-    return new Listener() {
-      @Override
-      public void stepped(Step s) {
-        if (s.step() == step) Thread.currentThread().interrupt();
-      }
-    };
   }
 
   @ParameterizedTest
@@ -79,7 +67,7 @@ class OptimizerStateFileTest {
     Path whole = folder.resolve("whole-" + setting);
     run(recipe, whole, SILENT);
     Path parts = folder.resolve("parts-" + setting);
-    run(recipe, parts, stopAfter(5));
+    run(recipe, parts, interruptAt(5));
     assertTrue(Thread.interrupted());
     run(recipe, parts, SILENT);
     Safetensors a = Safetensors.read(Checkpoint.file(whole, 12));
@@ -115,7 +103,7 @@ class OptimizerStateFileTest {
   @Test
   void stateMayChangeItsFormatOnTheWayWithANoteOfWhatIsLost() throws Exception {
     Path out = folder.resolve("change");
-    run(recipe(), out, stopAfter(4));
+    run(recipe(), out, interruptAt(4));
     assertTrue(Thread.interrupted());
     assertNull(noteOfResume(recipe(), out));
 
@@ -141,7 +129,7 @@ class OptimizerStateFileTest {
 
   private static Map<String, float[]> state(Recipe recipe, Path out) throws Exception {
     Map<String, float[]> values = new LinkedHashMap<>();
-    try (Trainer trainer = Trainer.resume(recipe, out, FeatureSource.Progress.NONE)) {
+    try (Trainer trainer = resume(recipe, out)) {
       for (StateTensor s : trainer.training().step().optimizer().state()) {
         values.put(s.name(), s.values());
       }
@@ -250,16 +238,13 @@ class OptimizerStateFileTest {
         Safetensors.writer(),
         "no tensor " + TENSOR + ".codes, so its optimizer state is not complete");
     Files.write(file, good);
-    Trainer.resume(recipe, out, FeatureSource.Progress.NONE).close();
+    resume(recipe, out).close();
   }
 
   private static void refused(
       Recipe recipe, Path file, String name, SafetensorsWriter with, String message) {
     replace(file, name, with);
-    var e =
-        assertThrows(
-            InputException.class,
-            () -> Trainer.resume(recipe, file.getParent(), FeatureSource.Progress.NONE));
+    var e = assertThrows(InputException.class, () -> resume(recipe, file.getParent()));
     assertEquals(file + ": " + message, e.getMessage());
   }
 }

@@ -5,10 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
-import static slimvox.train.TrainerTest.SILENT;
-import static slimvox.train.TrainerTest.resume;
-import static slimvox.train.TrainerTest.sameBits;
-import static slimvox.train.TrainerTest.start;
+import static slimvox.train.TinyRuns.SILENT;
+import static slimvox.train.TinyRuns.interruptAt;
+import static slimvox.train.TinyRuns.resume;
+import static slimvox.train.TinyRuns.sameBits;
+import static slimvox.train.TinyRuns.start;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -31,11 +32,11 @@ class RunFolderTest {
 
   @BeforeAll
   static void corpus() throws IOException {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
   }
 
   private static Recipe recipe(String... settings) {
-    return TrainerTest.recipe(folder, settings);
+    return TinyRuns.recipe(folder, settings);
   }
 
   @Test
@@ -111,13 +112,7 @@ class RunFolderTest {
     try (Trainer trainer = start(recipe("run.keepCheckpoints=1"), out)) {
       Files.writeString(out.resolve("checkpoint-99999999999999999999.safetensors"), "");
       Files.createDirectory(out.resolve("checkpoint-0000009.safetensors"));
-      trainer.run(
-          new Listener() {
-            @Override
-            public void stepped(Step step) {
-              if (step.step() == 9) Thread.currentThread().interrupt();
-            }
-          });
+      trainer.run(interruptAt(9));
       fail("a checkpoint was saved where a folder is");
     } catch (InputException e) {
       Thread.interrupted();

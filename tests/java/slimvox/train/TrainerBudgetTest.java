@@ -4,6 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.train.TinyRuns.SILENT;
+import static slimvox.train.TinyRuns.interruptAt;
+import static slimvox.train.TinyRuns.resume;
+import static slimvox.train.TinyRuns.sameBits;
+import static slimvox.train.TinyRuns.start;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,19 +27,16 @@ import slimvox.data.FeatureSource;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.recipe.Recipe;
 import slimvox.step.MemoryAnalysis;
-import slimvox.storage.Safetensors;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
 
 /** A run that is accepted within its budget ends within it; and what is saved is not lost. */
 class TrainerBudgetTest {
-  private static final Listener SILENT = new Listener() {};
-
   @TempDir static Path folder;
 
   @BeforeAll
   static void corpus() throws IOException {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     SplittableRandom random = new SplittableRandom(7);
     float[] samples = new float[6 * 16000];
     for (int t = 0; t < samples.length; t++) samples[t] = (float) (0.1 * random.nextGaussian());
@@ -47,7 +49,7 @@ class TrainerBudgetTest {
   }
 
   private static Recipe recipe(String settings, String... more) {
-    return TrainerTest.recipe(
+    return TinyRuns.recipe(
             folder,
             "run.length=4 steps",
             "run.batch=2",
@@ -55,14 +57,6 @@ class TrainerBudgetTest {
             "run.checkpointEvery=2 steps")
         .with(settings.isEmpty() ? new String[0] : settings.split(" "))
         .with(more);
-  }
-
-  private static Trainer start(Recipe recipe, Path out) throws InterruptedException {
-    return Trainer.start(recipe, out, FeatureSource.Progress.NONE);
-  }
-
-  private static Trainer resume(Recipe recipe, Path out) throws InterruptedException {
-    return Trainer.resume(recipe, out, FeatureSource.Progress.NONE);
   }
 
   private static long stepBytes(Recipe recipe) {
@@ -75,22 +69,7 @@ class TrainerBudgetTest {
     return recipe.with("run.memoryBudget=" + bytes + "B");
   }
 
-  private static void sameBits(Path one, Path other) {
-    Safetensors a = Safetensors.read(one);
-    Safetensors b = Safetensors.read(other);
-    assertEquals(a.names(), b.names());
-    for (String name : a.names()) {
-      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
-    }
-  }
-
-  private static final Listener STOPS_AT_TWO =
-      new Listener() {
-        @Override
-        public void stepped(Step step) {
-          if (step.step() == 2) Thread.currentThread().interrupt();
-        }
-      };
+  private static final Listener STOPS_AT_TWO = interruptAt(2);
 
   @ParameterizedTest
   @ValueSource(

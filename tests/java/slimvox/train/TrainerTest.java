@@ -5,6 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.train.TinyRuns.SILENT;
+import static slimvox.train.TinyRuns.interruptAt;
+import static slimvox.train.TinyRuns.onStep;
+import static slimvox.train.TinyRuns.resume;
+import static slimvox.train.TinyRuns.sameBits;
+import static slimvox.train.TinyRuns.start;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,22 +18,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import slimvox.audio.WavWriter;
-import slimvox.audio.Waveform;
 import slimvox.data.FeatureSource;
 import slimvox.memory.Category;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.recipe.Recipe;
 import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
-import slimvox.storage.Safetensors;
 
 /** Whole runs on a tiny corpus: four speakers, each with tones of its own in noise. */
 class TrainerTest {
@@ -35,72 +37,12 @@ class TrainerTest {
 
   @BeforeAll
   static void corpus() throws IOException {
-    corpus(folder);
-  }
-
-  /** Writes the corpus and its trials. */
-  static void corpus(Path folder) throws IOException {
-    SplittableRandom random = new SplittableRandom(3);
-    StringBuilder trials = new StringBuilder();
-    for (int speaker = 0; speaker < 4; speaker++) {
-      for (int i = 0; i < 6; i++) {
-        float[] samples = new float[8000 + 400 * i];
-        for (int t = 0; t < samples.length; t++) {
-          double tone = Math.sin(2 * Math.PI * (300 + 700 * speaker) * t / 16000);
-          // On and off: mean normalization takes away what does not change.
-          double loudness = t / 1600 % 2 == 0 ? 0.3 : 0;
-          samples[t] = (float) (loudness * tone + 0.01 * random.nextGaussian());
-        }
-        Path file = folder.resolve("corpus/s" + speaker + "/u" + i + ".wav");
-        Files.createDirectories(file.getParent());
-        WavWriter.writePcm16(file, new Waveform(samples, 16000));
-      }
-    }
-    for (int a = 0; a < 4; a++) {
-      for (int b = a; b < 4; b++) {
-        trials.append("%d s%d-u0 s%d-u5%n".formatted(a == b ? 1 : 0, a, b));
-      }
-    }
-    Files.writeString(folder.resolve("trials.txt"), trials.toString().replace("\r", ""));
+    TinyRuns.corpus(folder);
   }
 
   private static Recipe recipe(String... settings) {
-    return recipe(folder, settings);
+    return TinyRuns.recipe(folder, settings);
   }
-
-  /** A recipe for the corpus of a folder. */
-  static Recipe recipe(Path folder, String... settings) {
-    return Recipe.defaults()
-        .with(
-            "model.name=ResNet18",
-            "model.width=4",
-            "model.bins=40",
-            "model.embeddingSize=16",
-            "data.trainCorpus=" + folder.resolve("corpus"),
-            "data.trials=" + folder.resolve("trials.txt"),
-            "data.frames=40",
-            "data.speeds=[0.9,1.0]",
-            "data.joinUtterances=2",
-            "optimizer.name=adamw",
-            "optimizer.learningRate.initial=0.003",
-            "run.length=12 steps",
-            "run.batch=4",
-            "run.threads=1",
-            "run.validateEvery=6 steps",
-            "run.checkpointEvery=4 steps",
-            "run.keepCheckpoints=2")
-        .with(settings);
-  }
-
-  static Trainer start(Recipe recipe, Path out) throws InterruptedException {
-    return Trainer.start(recipe, out, FeatureSource.Progress.NONE);
-  }
-
-  static Trainer resume(Recipe recipe, Path out) throws InterruptedException {
-    return Trainer.resume(recipe, out, FeatureSource.Progress.NONE);
-  }
-
-  static final Listener SILENT = new Listener() {};
 
   @Test
   void aRunLearnsValidatesAndLeavesRecipeLogAndCheckpoints() throws Exception {
@@ -116,14 +58,7 @@ class TrainerTest {
             "optimizer.learningRate.initial=0.01",
             "optimizer.learningRate.final=0.001");
     try (Trainer trainer = start(recipe, out)) {
-      end =
-          trainer.run(
-              new Listener() {
-                @Override
-                public void stepped(Step step) {
-                  accuracies.add(step.result().accuracyWithoutMargin());
-                }
-              });
+      end = trainer.run(onStep(step -> accuracies.add(step.result().accuracyWithoutMargin())));
       trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
     }
     assertEquals(60, end.step());
@@ -155,13 +90,7 @@ class TrainerTest {
     }
     Path parts = folder.resolve("parts-" + recipe.hash());
     try (Trainer trainer = start(recipe, parts)) {
-      trainer.run(
-          new Listener() {
-            @Override
-            public void stepped(Step step) {
-              if (step.step() == 5) Thread.currentThread().interrupt();
-            }
-          });
+      trainer.run(interruptAt(5));
       assertTrue(Thread.interrupted());
     }
     try (Trainer trainer = resume(recipe, parts)) {
@@ -169,15 +98,6 @@ class TrainerTest {
       trainer.run(SILENT);
     }
     sameBits(Checkpoint.file(whole, 12), Checkpoint.file(parts, 12));
-  }
-
-  static void sameBits(Path one, Path other) {
-    Safetensors a = Safetensors.read(one);
-    Safetensors b = Safetensors.read(other);
-    assertEquals(a.names(), b.names());
-    for (String name : a.names()) {
-      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
-    }
   }
 
   @Test
@@ -193,12 +113,10 @@ class TrainerTest {
           IllegalStateException.class,
           () ->
               trainer.run(
-                  new Listener() {
-                    @Override
-                    public void stepped(Step step) {
-                      if (step.step() == 7) throw new IllegalStateException("killed");
-                    }
-                  }));
+                  onStep(
+                      step -> {
+                        if (step.step() == 7) throw new IllegalStateException("killed");
+                      })));
     }
     List<String> log = Files.readAllLines(parts.resolve("log.csv"));
     assertTrue(log.getLast().startsWith("7,"), "a run that fails leaves its log: " + log);
@@ -210,14 +128,7 @@ class TrainerTest {
     try (Trainer trainer = resume(recipe(), parts)) {
       assertEquals(4, trainer.step());
       // And stopped by an interrupt at step 9, which saves a checkpoint.
-      Listener.End end =
-          trainer.run(
-              new Listener() {
-                @Override
-                public void stepped(Step step) {
-                  if (step.step() == 9) Thread.currentThread().interrupt();
-                }
-              });
+      Listener.End end = trainer.run(interruptAt(9));
       assertTrue(end.interrupted());
       assertEquals(9, end.step());
       assertTrue(Thread.interrupted(), "the interrupt is passed on");
@@ -373,13 +284,7 @@ class TrainerTest {
   @Test
   void anInterruptedRunReturnsTheMemoryOfTheStep() throws Exception {
     try (Trainer trainer = Trainer.of(recipe())) {
-      trainer.run(
-          new Listener() {
-            @Override
-            public void stepped(Step step) {
-              Thread.currentThread().interrupt();
-            }
-          });
+      trainer.run(onStep(step -> Thread.currentThread().interrupt()));
       assertTrue(Thread.interrupted());
       assertEquals(0, trainer.network().backend().blockBytes());
       trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
@@ -407,13 +312,7 @@ class TrainerTest {
   @Test
   void aRunGoesOnWithASmallerBatchFromTheStepItWasAt() throws Exception {
     Path out = folder.resolve("smaller-batch");
-    Listener stopping =
-        new Listener() {
-          @Override
-          public void stepped(Step step) {
-            if (step.step() == 5) Thread.currentThread().interrupt();
-          }
-        };
+    Listener stopping = interruptAt(5);
     try (Trainer trainer = start(recipe(), out)) {
       assertTrue(trainer.run(stopping).interrupted());
     }
@@ -430,13 +329,11 @@ class TrainerTest {
     Path together = folder.resolve("together");
     List<String> told = new ArrayList<>();
     Listener listener =
-        new Listener() {
-          @Override
-          public void stepped(Step step) {
-            told.add(step.step() + " " + step.result().loss() + " " + step.result().accuracy());
-            if (told.size() == 5) Thread.currentThread().interrupt();
-          }
-        };
+        onStep(
+            step -> {
+              told.add(step.step() + " " + step.result().loss() + " " + step.result().accuracy());
+              if (told.size() == 5) Thread.currentThread().interrupt();
+            });
     try (Trainer trainer = start(recipe(), each)) {
       trainer.run(listener);
       assertTrue(Thread.interrupted());
@@ -456,12 +353,7 @@ class TrainerTest {
     assertEquals(12, expected.size());
     assertEquals(expected, told);
     assertEquals(13, Files.readAllLines(together.resolve("log.csv")).size());
-    Safetensors a = Safetensors.read(Checkpoint.file(each, 12));
-    Safetensors b = Safetensors.read(Checkpoint.file(together, 12));
-    assertEquals(a.names(), b.names());
-    for (String name : a.names()) {
-      assertEquals(-1, a.segment(name).mismatch(b.segment(name)), name);
-    }
+    sameBits(Checkpoint.file(each, 12), Checkpoint.file(together, 12));
   }
 
   @Test
@@ -474,13 +366,7 @@ class TrainerTest {
             "optimizer.learningRate.initial=1e30");
     List<Long> told = new ArrayList<>();
     try (Trainer trainer = start(recipe, out)) {
-      Listener listener =
-          new Listener() {
-            @Override
-            public void stepped(Step step) {
-              told.add(step.step());
-            }
-          };
+      Listener listener = onStep(step -> told.add(step.step()));
       var e = assertThrows(NonFiniteException.class, () -> trainer.run(listener));
       assertTrue(e.getMessage().contains("it was seen after step 4, "), e.getMessage());
       assertTrue(e.getMessage().contains("step " + (told.size() + 1) + " "), e.getMessage());

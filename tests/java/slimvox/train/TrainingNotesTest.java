@@ -18,8 +18,7 @@ class TrainingNotesTest {
   private static List<String> notes(String... settings) throws Exception {
     List<String> notes = new ArrayList<>();
     Recipe recipe =
-        TrainerTest.recipe(folder, "run.length=1 steps", "run.validateEvery=0 steps")
-            .with(settings);
+        TinyRuns.recipe(folder, "run.length=1 steps", "run.validateEvery=0 steps").with(settings);
     try (Trainer trainer = Trainer.of(recipe)) {
       Listener listener =
           new Listener() {
@@ -37,7 +36,7 @@ class TrainingNotesTest {
   /** Six recordings of 48, 51, 53, 56, 58 and 61 frames of each of four speakers. */
   @Test
   void recordingsThatAreRepeatedAreCountedOnce() throws Exception {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     assertEquals(List.of(), notes());
     assertEquals(List.of(), notes("data.frames=48", "data.joinUtterances=1"));
     assertEquals(
@@ -54,7 +53,7 @@ class TrainingNotesTest {
 
   @Test
   void whatIsNotUsedOfTheCorpusIsSaid() throws Exception {
-    TrainerTest.corpus(folder);
+    TinyRuns.corpus(folder);
     Path back = Files.createSymbolicLink(folder.resolve("corpus/s0/back"), Path.of("../.."));
     try {
       List<String> notes = notes();

@@ -5,6 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.train.TinyRuns.SILENT;
+import static slimvox.train.TinyRuns.interruptAt;
+import static slimvox.train.TinyRuns.onStep;
+import static slimvox.train.TinyRuns.resume;
+import static slimvox.train.TinyRuns.start;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,7 +24,6 @@ import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.backend.Tensor;
-import slimvox.data.FeatureSource;
 import slimvox.data.Utterance;
 import slimvox.memory.Category;
 import slimvox.nn.Parameter;
@@ -74,8 +78,8 @@ class TransferTest {
 
   private static Path run(String name, Recipe recipe) throws InterruptedException {
     Path out = folder.resolve(name);
-    try (Trainer trainer = Trainer.start(recipe, out, FeatureSource.Progress.NONE)) {
-      trainer.run(new Listener() {});
+    try (Trainer trainer = start(recipe, out)) {
+      trainer.run(SILENT);
       trainer.ledger().checkOnly(Category.PARAMETER, Category.OPTIMIZER_STATE);
     }
     return Checkpoint.latest(out).orElseThrow();
@@ -188,13 +192,7 @@ class TransferTest {
   @Test
   void aTeacherAddsItsLossAndStaysAsItWas() throws Exception {
     List<Double> losses = new ArrayList<>();
-    Listener listener =
-        new Listener() {
-          @Override
-          public void stepped(Step step) {
-            losses.add(step.result().loss());
-          }
-        };
+    Listener listener = onStep(step -> losses.add(step.result().loss()));
     Recipe alone = recipe("run.length=1 steps", "model.binary.scheme=bwn");
     try (Trainer trainer = Trainer.of(alone)) {
       trainer.run(listener);
@@ -229,19 +227,13 @@ class TransferTest {
         recipe("model.binary.scheme=w1a1", "transfer.from=" + real, "transfer.teacher=" + teacher);
     Path whole = run("taught", recipe);
     Path parts = folder.resolve("taught-in-parts");
-    try (Trainer trainer = Trainer.start(recipe, parts, FeatureSource.Progress.NONE)) {
-      trainer.run(
-          new Listener() {
-            @Override
-            public void stepped(Step step) {
-              if (step.step() == 2) Thread.currentThread().interrupt();
-            }
-          });
+    try (Trainer trainer = start(recipe, parts)) {
+      trainer.run(interruptAt(2));
       assertTrue(Thread.interrupted());
     }
-    try (Trainer trainer = Trainer.resume(recipe, parts, FeatureSource.Progress.NONE)) {
+    try (Trainer trainer = resume(recipe, parts)) {
       assertEquals(2, trainer.step());
-      trainer.run(new Listener() {});
+      trainer.run(SILENT);
     }
     Safetensors a = Safetensors.read(whole);
     Safetensors b = Safetensors.read(Checkpoint.latest(parts).orElseThrow());
@@ -251,9 +243,7 @@ class TransferTest {
     }
     Files.copy(whole, teacher, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
     InputException changed =
-        assertThrows(
-            InputException.class,
-            () -> Trainer.resume(recipe, parts, FeatureSource.Progress.NONE).close());
+        assertThrows(InputException.class, () -> resume(recipe, parts).close());
     assertEquals(
         "%s: the teacher %s has changed since; restore it, or start a new run"
             .formatted(Checkpoint.latest(parts).orElseThrow(), teacher),
