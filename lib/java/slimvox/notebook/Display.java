@@ -9,9 +9,11 @@ interface Display {
    *
    * @param data the same thing in several media types; {@code text/plain} is always there
    */
-  void show(Map<String, String> data);
+  default void show(Map<String, String> data) {
+    show(null, data);
+  }
 
-  /** Shows an output that {@link #update} can replace. */
+  /** Shows an output that {@link #update} can replace; {@code id} is null for one that stays. */
   void show(String id, Map<String, String> data);
 
   /** Replaces the output that was shown with this id. */

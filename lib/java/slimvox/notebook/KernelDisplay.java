@@ -70,11 +70,6 @@ final class KernelDisplay implements Display {
   }
 
   @Override
-  public void show(Map<String, String> bundle) {
-    call(display, kernel, message(bundle, null));
-  }
-
-  @Override
   public void show(String id, Map<String, String> bundle) {
     call(display, kernel, message(bundle, id));
   }

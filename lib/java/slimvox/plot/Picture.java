@@ -40,8 +40,6 @@ import org.jfree.chart.ui.RectangleInsets;
 import org.jfree.chart.ui.VerticalAlignment;
 import org.jfree.data.xy.XYIntervalSeries;
 import org.jfree.data.xy.XYIntervalSeriesCollection;
-import org.jfree.data.xy.XYSeries;
-import org.jfree.data.xy.XYSeriesCollection;
 import slimvox.plot.Series.Kind;
 import slimvox.storage.Printable;
 
@@ -204,22 +202,20 @@ final class Picture {
     plot.setDatasetRenderingOrder(DatasetRenderingOrder.FORWARD);
     List<double[]> bases = figure.bases();
     int all = figure.series().size();
-    int sets = 0;
+    double shift = figure.stack() ? 0 : (1 - count(Kind.BAR)) * barWidth() / 2;
     double floor = figure.y().scale() == Axis.Scale.LINEAR ? 0 : y.getLowerBound();
     for (int i = 0; i < all; i++) {
       Series series = figure.series().get(i);
-      int order = all + i;
       if (series.kind() == Kind.LEVEL) {
         plot.addRangeMarker(marker(i));
-      } else if (series.kind() == Kind.BAR) {
-        plot.setDataset(order, bars(series, bases.get(i), figure.stack() ? 0 : sets++, floor));
-        plot.setRenderer(order, barRenderer(series, Palette.series(i)));
-      } else {
-        // Areas reach down to zero: the upper ones are drawn first, and what else there is later.
-        if (series.kind() == Kind.AREA) order = all - i;
-        plot.setDataset(order, new XYSeriesCollection(placed(series, bases.get(i))));
-        plot.setRenderer(order, renderer(series, Palette.series(i)));
+        continue;
       }
+      boolean bar = series.kind() == Kind.BAR;
+      // Areas reach down to zero: the upper ones are drawn first, and what else there is later.
+      int order = series.kind() == Kind.AREA ? all - i : all + i;
+      plot.setDataset(order, placed(series, bases.get(i), bar ? shift : 0, floor));
+      plot.setRenderer(order, renderer(series, Palette.series(i)));
+      if (bar && !figure.stack()) shift += barWidth();
     }
     return plot;
   }
@@ -243,20 +239,29 @@ final class Picture {
     y.fit(upwards.build(), zero ? 0 : 0.05, 0.08);
   }
 
-  private XYSeries placed(Series series, double[] base) {
-    XYSeries placed = new XYSeries(series.name(), false);
+  /** The points of a series, {@code shift} to the right, and the bars that stand at them. */
+  private XYIntervalSeriesCollection placed(
+      Series series, double[] base, double shift, double floor) {
+    XYIntervalSeries placed = new XYIntervalSeries(series.name(), false, true);
+    double half = barWidth() / 2;
     for (int i = 0; i < base.length; i++) {
       double y = series.y()[i];
       if (series.kind() == Kind.AREA && !Double.isFinite(y)) y = 0;
-      placed.add(figure.x().place(series.x()[i]), figure.y().place(base[i] + y));
+      double x = figure.x().place(series.x()[i]) + shift;
+      double top = figure.y().place(base[i] + y);
+      double bottom = base[i] == 0 ? floor : figure.y().place(base[i]);
+      placed.add(x, x - half, x + half, top, bottom, top);
     }
-    return placed;
+    XYIntervalSeriesCollection collection = new XYIntervalSeriesCollection();
+    collection.addSeries(placed);
+    return collection;
   }
 
   private XYItemRenderer renderer(Series series, Color color) {
     boolean few = series.x().length <= 30 && figure.width() > 400;
     XYItemRenderer renderer =
         switch (series.kind()) {
+          case BAR -> bars(series);
           case AREA -> new XYStepAreaRenderer(XYStepAreaRenderer.AREA);
           case STEP -> new XYStepRenderer();
           case SCATTER -> new XYLineAndShapeRenderer(false, true);
@@ -278,36 +283,18 @@ final class Picture {
     return Math.min(0.72 / sets, 90 / NameAxis.slot(figure));
   }
 
-  private XYIntervalSeriesCollection bars(Series series, double[] base, int rank, double floor) {
-    XYIntervalSeries bars = new XYIntervalSeries(series.name());
-    double width = barWidth();
-    double first = figure.stack() ? 0 : (1 - count(Kind.BAR)) * width / 2;
-    for (int i = 0; i < base.length; i++) {
-      double middle = series.x()[i] + first + rank * width;
-      double top = figure.y().place(base[i] + series.y()[i]);
-      double bottom = base[i] == 0 ? floor : figure.y().place(base[i]);
-      if (Double.isNaN(top + bottom)) continue;
-      bars.add(middle, middle - width / 2, middle + width / 2, top, bottom, top);
-    }
-    XYIntervalSeriesCollection collection = new XYIntervalSeriesCollection();
-    collection.addSeries(bars);
-    return collection;
-  }
-
-  /** Bars in a series' colour, with their values above where they stand alone and have room. */
-  private XYBarRenderer barRenderer(Series series, Color color) {
+  /** Bars, with their values above where they stand alone and have room. */
+  private XYBarRenderer bars(Series series) {
     XYBarRenderer renderer = new XYBarRenderer();
     renderer.setBarPainter(new StandardXYBarPainter());
     renderer.setShadowVisible(false);
     renderer.setUseYInterval(true);
-    renderer.setSeriesPaint(0, color);
     boolean alone = font != null && (!figure.stack() || count(Kind.BAR) == 1);
     double width = barWidth() * NameAxis.slot(figure) + 6;
     if (alone
         && Arrays.stream(series.y())
             .allMatch(y -> NameAxis.width(font, Ticks.number(y)) <= width)) {
-      renderer.setDefaultItemLabelGenerator(
-          (data, _, item) -> Ticks.number(series.y()[(int) Math.round(data.getXValue(0, item))]));
+      renderer.setDefaultItemLabelGenerator((_, _, item) -> Ticks.number(series.y()[item]));
       renderer.setDefaultItemLabelsVisible(true);
       renderer.setDefaultItemLabelFont(font);
       renderer.setDefaultItemLabelPaint(Palette.INK);

@@ -36,22 +36,7 @@ public final class Bytes {
    * column.setPrintFormatter(Bytes.formatter())}.
    */
   public static NumberColumnFormatter formatter() {
-    return new NumberColumnFormatter() {
-      @Override
-      public String format(long value) {
-        return Bytes.format(value);
-      }
-
-      @Override
-      public String format(int value) {
-        return Bytes.format(value);
-      }
-
-      @Override
-      public String format(double value) {
-        return Double.isNaN(value) ? "" : Bytes.format(value);
-      }
-    };
+    return new Decimals(Bytes::format);
   }
 
   private static String number(double value) {

@@ -1,11 +1,12 @@
 package slimvox.report;
 
 import java.util.Locale;
+import java.util.function.DoubleFunction;
 import tech.tablesaw.columns.numbers.NumberColumnFormatter;
 
 /** Writes the numbers of a column with the same number of decimals, so that they line up. */
 public final class Decimals extends NumberColumnFormatter {
-  private final String format;
+  private final DoubleFunction<String> text;
 
   /** Numbers with this many digits behind the point, and commas between thousands. */
   public Decimals(int decimals) {
@@ -14,12 +15,17 @@ public final class Decimals extends NumberColumnFormatter {
 
   /** Numbers in a format such as {@code "%,.1f"}. */
   Decimals(String format) {
-    this.format = format;
+    this(value -> String.format(Locale.ROOT, format, value));
+  }
+
+  /** Numbers as this function writes them. */
+  Decimals(DoubleFunction<String> text) {
+    this.text = text;
   }
 
   @Override
   public String format(double value) {
-    return Double.isNaN(value) ? "" : String.format(Locale.ROOT, format, value);
+    return Double.isNaN(value) ? "" : text.apply(value);
   }
 
   @Override
