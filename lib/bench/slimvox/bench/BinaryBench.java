@@ -28,7 +28,6 @@ import slimvox.cli.PackCommand;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
-import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
@@ -36,6 +35,7 @@ import slimvox.nn.BinaryScheme;
 import slimvox.report.Rows;
 import slimvox.report.Values;
 import slimvox.storage.InputException;
+import slimvox.settings.Key;
 
 /** Convolutions in float32, int8, W1A32 and W1A1. */
 @Command(
@@ -127,7 +127,7 @@ public final class BinaryBench extends Subcommand {
                 () -> second.embed(features));
         Values values = new Values();
         values.put("model", spec.name());
-        values.put("pooling", spec.pooling().key());
+        values.put("pooling", Key.of(spec.pooling()));
         values.put("head", head.form.key());
         values.put("frames", frames);
         values.put("threads", threads);
@@ -140,7 +140,7 @@ public final class BinaryBench extends Subcommand {
   }
 
   private PackedModel packed(Backend backend, ModelSpec spec, BinaryScheme scheme) {
-    try (Network network = Models.build(spec.with(Binarization.of(scheme)), backend)) {
+    try (Network network = Models.build(spec.with("binary.scheme=" + Key.of(scheme)), backend)) {
       network.initialize(new Random(1));
       return Packer.pack(network, spec.name(), head.form, Map.of());
     }

@@ -18,6 +18,7 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.report.Values;
+import slimvox.settings.Key;
 
 /** Times float32 inference: features in, embeddings out. */
 @Command(
@@ -86,7 +87,7 @@ public final class EmbedBench extends Subcommand {
     double median = timing.median();
     Values values = new Values();
     values.put("model", spec.name());
-    values.put("pooling", spec.pooling().key());
+    values.put("pooling", Key.of(spec.pooling()));
     values.put("batch", batch);
     values.put("frames", frames);
     values.put("threads", threads);

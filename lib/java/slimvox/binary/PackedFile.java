@@ -24,6 +24,7 @@ import slimvox.backend.packed.PackedHead;
 import slimvox.backend.packed.SignBits;
 import slimvox.backend.packed.WeightForm;
 import slimvox.models.ModelSpec;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -61,7 +62,7 @@ final class PackedFile {
     out.metadata("model", spec.name());
     out.metadata("width", Integer.toString(spec.width()));
     out.metadata("bins", Integer.toString(spec.bins()));
-    out.metadata("pooling", spec.pooling().key());
+    out.metadata("pooling", Key.of(spec.pooling()));
     out.metadata("scheme", model.scheme());
     out.metadata("head", model.head().form().key());
     out.metadata("layers", joined("\n", model.convolutions().stream().map(PackedFile::line)));
@@ -190,7 +191,13 @@ final class PackedFile {
       }
       if (!unread.isEmpty()) throw bad("unknown tensor " + unread.first());
       int width = positive("width", text("width"));
-      ModelSpec spec = new ModelSpec(text("model"), width, bins, head.out(), pooling);
+      ModelSpec spec =
+          ModelSpec.of(
+              text("model"),
+              "width=" + width,
+              "bins=" + bins,
+              "embeddingSize=" + head.out(),
+              "pooling=" + Key.of(pooling));
       return new PackedModel(spec, text("scheme"), stem, blocks, head, origin);
     }
 

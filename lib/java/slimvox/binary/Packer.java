@@ -18,6 +18,7 @@ import slimvox.models.Network;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 /**
@@ -53,13 +54,13 @@ public final class Packer {
 
   private PackedModel pack(WeightForm head, Map<String, String> origin) {
     ModelSpec spec = network.spec();
-    if (binary.scheme().isEmpty()) {
+    if (binary.scheme() == BinaryScheme.NONE) {
       throw InputException.at(
           source,
           "a float network has no bits to pack; train with a binary scheme"
               + " (model.binary.scheme: bwn, paper or w1a1)");
     }
-    BinaryScheme scheme = binary.scheme().get();
+    BinaryScheme scheme = binary.scheme();
     if (!Models.fitsSigns(spec.name())) {
       throw InputException.at(
           source, "%s has no packed form; ResNet18 and ResNet34 have", spec.name());
@@ -88,7 +89,12 @@ public final class Packer {
     float[] weights = floats(last + ".weight");
     int out = spec.embeddingSize();
     return new PackedModel(
-        new ModelSpec(spec.name(), spec.width(), spec.bins(), out, spec.pooling()),
+        ModelSpec.of(
+            spec.name(),
+            "width=" + spec.width(),
+            "bins=" + spec.bins(),
+            "embeddingSize=" + out,
+            "pooling=" + Key.of(spec.pooling())),
         scheme.key(),
         stem,
         blocks,

@@ -166,7 +166,7 @@ final class EmbedCommand extends Subcommand {
       return Embedder.owning(
           WespeakerFile.open(modelFile).network(model.given(), featureBins, backend));
     }
-    requireSame(CheckpointFile.recipe(modelFile).model().spec());
+    requireSame(CheckpointFile.recipe(modelFile).model());
     return Embedder.owning(CheckpointFile.network(modelFile, backend));
   }
 
@@ -280,7 +280,7 @@ final class EmbedCommand extends Subcommand {
     values.put("model", spec.name());
     values.put("width", spec.width());
     values.put("bins", spec.bins());
-    values.put("pooling", spec.pooling().key());
+    values.put("pooling", Key.of(spec.pooling()));
     values.put("cmn", !noCmn);
     values.put("out", out.toString());
     leftOut.describe(this, values);

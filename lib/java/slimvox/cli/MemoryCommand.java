@@ -17,6 +17,7 @@ import slimvox.report.MemoryTable;
 import slimvox.report.SchemeTable;
 import slimvox.report.TimelineFile;
 import slimvox.report.Values;
+import slimvox.settings.Key;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryFit;
 import slimvox.step.MemoryScheme;
@@ -131,7 +132,7 @@ final class MemoryCommand extends Subcommand {
     values.put("width", spec.width());
     values.put("bins", spec.bins());
     values.put("embedding_size", spec.embeddingSize());
-    values.put("pooling", spec.pooling().key());
+    values.put("pooling", Key.of(spec.pooling()));
     values.put("batch", step.batch);
     values.put("frames", step.frames);
     values.put("classes", step.classes);

@@ -4,6 +4,7 @@ import picocli.CommandLine.Option;
 import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 /** Options that say what network is meant; null where not given. */
@@ -54,12 +55,12 @@ public final class ModelOptions {
     }
     requireKnown(name);
     requirePositive(command);
-    return new ModelSpec(
+    return ModelSpec.of(
         name,
-        width == null ? 32 : width,
-        bins == null ? 80 : bins,
-        embeddingSize == null ? 256 : embeddingSize,
-        pooling == null ? ModelSpec.Pooling.TSTP : pooling);
+        "width=" + width,
+        "bins=" + bins,
+        "embeddingSize=" + embeddingSize,
+        "pooling=" + Key.text(pooling));
   }
 
   /** What was given. */

@@ -24,6 +24,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
 import slimvox.report.Rows;
 import slimvox.report.Values;
+import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -160,7 +161,7 @@ public final class PackCommand extends Subcommand {
     values.put("out", out.toString());
     values.put("model", model.spec().name());
     values.put("scheme", model.scheme());
-    values.put("pooling", model.spec().pooling().key());
+    values.put("pooling", Key.of(model.spec().pooling()));
     values.put("head", model.head().form().key());
     values.put("packed_bytes", bytes);
     values.put("float_bytes", floatBytes);

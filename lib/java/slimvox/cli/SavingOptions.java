@@ -4,9 +4,8 @@ import java.util.Map;
 import picocli.CommandLine.Option;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
 import slimvox.optim.UpdateTime;
+import slimvox.settings.Key;
 
 /** Options that make a network need less memory. */
 public final class SavingOptions {
@@ -16,7 +15,7 @@ public final class SavingOptions {
       description =
           "none, partial (type I: blocks that keep their shape) or full (type II: all, and"
               + " down-sampling by space to depth). Default none.")
-  Reversal.Kind reversible = Reversal.NONE.kind();
+  ModelSpec.Reversibility reversible = ModelSpec.Reversibility.NONE;
 
   @Option(
       names = "--units",
@@ -25,7 +24,7 @@ public final class SavingOptions {
           "What becomes of a block: a (one unit on half the channels each), b (two such units with"
               + " half the inner width) or c (one function of the block's own width)."
               + " Default c.")
-  Reversal.Units units = Reversal.NONE.units();
+  ModelSpec.Units units = ModelSpec.Units.C;
 
   @Option(
       names = "--order",
@@ -33,20 +32,20 @@ public final class SavingOptions {
       description =
           "Reversible blocks normalize before each convolution (pre) or behind it (post)."
               + " Default pre.")
-  Reversal.Order order = Reversal.NONE.order();
+  ModelSpec.Order order = ModelSpec.Order.PRE;
 
   @Option(
       names = "--streams",
       paramLabel = "S",
       description = "Reversible streams in float, or fixed point, which is undone to the bit.")
-  Saving.Streams streams = Saving.Streams.FLOAT;
+  ModelSpec.Streams streams = ModelSpec.Streams.FLOAT;
 
   @Option(
       names = "--recompute",
       paramLabel = "R",
       description =
           "none, or checkpoint: of each ordinary block only the input is kept. Default none.")
-  Saving.Recompute recompute = Saving.Recompute.NONE;
+  ModelSpec.Recompute recompute = ModelSpec.Recompute.NONE;
 
   @Option(
       names = "--slice",
@@ -91,16 +90,24 @@ public final class SavingOptions {
     if (lean && isGiven(command, "--update") && step.update != UpdateTime.IN_BACKWARD) {
       throw command.usage("--lean updates in backward; leave out --update " + step.update.key());
     }
-    ModelSpec reversed = spec.with(new Reversal(reversible, units, order));
-    Saving saving = new Saving(recompute, slice, rebuild, streams).withKeep(keep);
-    if (!lean) return reversed.with(saving);
+    ModelSpec asked =
+        spec.with(
+            "reversible=" + Key.of(reversible),
+            "units=" + Key.of(units),
+            "order=" + Key.of(order),
+            "streams=" + Key.of(streams),
+            "recompute=" + Key.of(recompute),
+            "slice=" + slice,
+            "rebuild=" + rebuild,
+            "keep=" + keep);
+    if (!lean) return asked;
     step.update = UpdateTime.IN_BACKWARD;
-    return reversed.with(Models.lean(reversed.with(saving)));
+    return Models.lean(asked);
   }
 
   /** Refuses options of reversible blocks where there are none. */
   public void requireReversible(Subcommand command) {
-    if (reversible != Reversal.Kind.NONE) return;
+    if (reversible != ModelSpec.Reversibility.NONE) return;
     for (String option : new String[] {"--units", "--order", "--streams", "--keep"}) {
       if (isGiven(command, option)) {
         throw command.usage(
@@ -115,14 +122,13 @@ public final class SavingOptions {
 
   /** Adds what was asked for to a result. */
   public void put(ModelSpec spec, Map<String, Object> values) {
-    Saving saving = spec.saving();
-    values.put("reversible", Reversal.key(spec.reversal().kind()));
-    values.put("units", Reversal.key(spec.reversal().units()));
-    values.put("order", Reversal.key(spec.reversal().order()));
-    values.put("streams", Reversal.key(saving.streams()));
-    values.put("recompute", Reversal.key(saving.recompute()));
-    values.put("slice", saving.slice());
-    values.put("rebuild", saving.rebuild());
-    values.put("keep", saving.keep());
+    values.put("reversible", Key.of(spec.reversible()));
+    values.put("units", Key.of(spec.units()));
+    values.put("order", Key.of(spec.order()));
+    values.put("streams", Key.of(spec.streams()));
+    values.put("recompute", Key.of(spec.recompute()));
+    values.put("slice", spec.slice());
+    values.put("rebuild", spec.rebuild());
+    values.put("keep", spec.keep());
   }
 }

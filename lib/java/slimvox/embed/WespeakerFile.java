@@ -13,6 +13,7 @@ import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.models.ResNet;
 import slimvox.models.Weights;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
@@ -118,15 +119,14 @@ public final class WespeakerFile {
           last[1], 2 * channels);
     }
     boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
+    ModelSpec.Pooling pooling = attentive ? ModelSpec.Pooling.ASTP : ModelSpec.Pooling.TSTP;
     ModelSpec found =
-        new ModelSpec(
+        ModelSpec.of(
             given.name() == null ? "ResNet" + blocks() : given.name(),
-            given.width() == null ? width : given.width(),
-            bins(given, featureBins, (int) frequencies),
-            given.embeddingSize() == null ? (int) last[0] : given.embeddingSize(),
-            given.pooling() != null
-                ? given.pooling()
-                : attentive ? ModelSpec.Pooling.ASTP : ModelSpec.Pooling.TSTP);
+            "width=" + (given.width() == null ? width : given.width()),
+            "bins=" + bins(given, featureBins, (int) frequencies),
+            "embeddingSize=" + (given.embeddingSize() == null ? last[0] : given.embeddingSize()),
+            "pooling=" + Key.of(given.pooling() == null ? pooling : given.pooling()));
     return given.name() == null ? named(found) : found;
   }
 
@@ -150,9 +150,7 @@ public final class WespeakerFile {
     names.removeIf(name -> isOfTraining(name) || name.endsWith(COUNTER));
     try (Backend dry = new Backend(new DryDevice())) {
       for (String name : Models.names()) {
-        ModelSpec candidate =
-            new ModelSpec(
-                name, found.width(), found.bins(), found.embeddingSize(), found.pooling());
+        ModelSpec candidate = found.with("name=" + name);
         try (Network network = Models.build(candidate, dry)) {
           Set<String> own = new HashSet<>(network.state().names());
           own.removeIf(n -> n.endsWith(COUNTER));

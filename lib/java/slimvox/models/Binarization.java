@@ -1,32 +1,53 @@
 package slimvox.models;
 
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import slimvox.backend.BinaryGradient;
 import slimvox.nn.BinaryScheme;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Key;
+import slimvox.settings.Setting;
 
 /**
- * Which convolutions of a ResNet are binary, and what goes with it.
+ * Which convolutions of a ResNet are binary, and what goes with it: section {@code model.binary} of
+ * recipes.
  *
- * <p>The first convolution, pooling and the embedding's linear layer are always float.
- *
- * @param scheme what is binarized and when; empty for a float network
- * @param layers which convolutions are binary: names as {@code layer3}, {@code layer3.0} or {@code
- *     layer3.0.conv1}, each with all below it
- * @param shortcuts whether the 1x1 convolutions of shortcuts are binary too, where {@code layers}
- *     takes them in; their weights only, their input is never turned into signs
- * @param gradient how gradients reach the real weights
- * @param shifts whether input channels have learned shifts before their signs (ReActNet's RSign)
- * @param activation what stands where the float network has its ReLUs
+ * <p>All but the scheme are null by default, which means what suits the scheme; {@link
+ * ModelSpec#binarization} has it. The first convolution, pooling and the embedding's linear layer
+ * are always float.
  */
 public record Binarization(
-    Optional<BinaryScheme> scheme,
-    List<String> layers,
-    boolean shortcuts,
-    BinaryGradient gradient,
-    boolean shifts,
-    Activation activation) {
+    @Setting(
+            value =
+                "none; binary weights and float activations: bwn (binary in forward and backward)"
+                    + " or paper (real weights in the forward pass of training, as in arXiv"
+                    + " 2104.02306); w1a1, binary weights and signs as activations; w32a1, signs"
+                    + " only, the first of two steps towards w1a1.",
+            byDefault = "none")
+        BinaryScheme scheme,
+    @Setting(
+            value =
+                "What is binary, as in [layer3, layer4.0.conv1]. null: [layer1, layer2, layer3,"
+                    + " layer4].",
+            onlyWith = "scheme!=none")
+        List<String> layers,
+    @Setting(
+            value = "Whether the weights of 1x1 shortcuts are binary too. null: true.",
+            onlyWith = "scheme!=none|w32a1")
+        Boolean shortcuts,
+    @Setting(
+            value = "How gradients reach the real weights. null: xnor for paper, else ste.",
+            onlyWith = "scheme!=none|w32a1")
+        BinaryGradient gradient,
+    @Setting(
+            value =
+                "Whether signs have a learned threshold for each channel. null: true with signs.",
+            onlyWith = "scheme=w1a1|w32a1")
+        Boolean shifts,
+    @Setting(
+            "relu, prelu, rprelu or, with signs only, none; prelu and rprelu also in a float"
+                + " network. null: rprelu with signs, else relu.")
+        Activation activation) {
 
   /** What stands where the float network has its ReLUs. */
   public enum Activation {
@@ -37,67 +58,56 @@ public record Binarization(
     /** PReLU between learned shifts (ReActNet). */
     RPRELU,
     /** Nothing: the sign of the next layer is the only non-linearity (Bi-Real Net). */
-    NONE;
-
-    /** The name in recipes. */
-    public String key() {
-      return name().toLowerCase(Locale.ROOT);
-    }
+    NONE
   }
 
   /** All convolutions behind the first. */
   public static final List<String> ALL_LAYERS = List.of("layer1", "layer2", "layer3", "layer4");
 
   /** A float network with ReLUs. */
-  public static final Binarization NONE =
-      new Binarization(
-          Optional.empty(), ALL_LAYERS, false, BinaryGradient.STE, false, Activation.RELU);
+  static final Binarization NONE =
+      new Binarization(BinaryScheme.NONE, null, null, null, null, null).resolved();
 
   public Binarization {
-    layers = List.copyOf(layers);
-    boolean signs = scheme.map(BinaryScheme::binaryActivations).orElse(false);
-    if (signs && activation == Activation.RELU) {
-      throw new IllegalArgumentException("behind a ReLU all signs are +1");
+    boolean signs = scheme.binaryActivations();
+    if (!signs && activation == Activation.NONE) {
+      throw new InvalidSetting("model.binary.activation", "none needs signs, scheme w1a1 or w32a1");
     }
-    if (!signs && (shifts || activation == Activation.NONE)) {
-      throw new IllegalArgumentException("only signs have shifts or can do without activation");
+    if (signs && activation == Activation.RELU) {
+      throw new InvalidSetting(
+          "model.binary.activation",
+          "relu leaves only +1 for the signs of scheme "
+              + Key.of(scheme)
+              + "; take rprelu, prelu or none");
+    }
+    if (layers != null) {
+      if (layers.isEmpty()) {
+        throw new InvalidSetting("model.binary.layers", "is empty; scheme none binarizes nothing");
+      }
+      layers = List.copyOf(layers);
     }
   }
 
   /**
-   * A scheme with what suits it: everything binary behind the first convolution; with float
-   * activations ReLU, with signs shifts and RPReLU; the paper's variant with XNOR-Net's gradient,
-   * the others with the plain straight-through one.
+   * The same with what suits the scheme in the place of nulls: everything binary behind the first
+   * convolution; with float activations ReLU, with signs shifts and RPReLU; the paper's variant
+   * with XNOR-Net's gradient, the others with the plain straight-through one.
    */
-  public static Binarization of(BinaryScheme scheme) {
-    boolean signs = scheme.binaryActivations();
+  Binarization resolved() {
     return new Binarization(
-        Optional.of(scheme),
-        ALL_LAYERS,
-        true,
-        scheme == BinaryScheme.PAPER ? BinaryGradient.XNOR : BinaryGradient.STE,
-        signs,
-        signs ? Activation.RPRELU : Activation.RELU);
-  }
-
-  /** The same for other layers. */
-  public Binarization withLayers(List<String> layers) {
-    return new Binarization(scheme, layers, shortcuts, gradient, shifts, activation);
-  }
-
-  /** The same with another activation. */
-  public Binarization with(Activation activation) {
-    return new Binarization(scheme, layers, shortcuts, gradient, shifts, activation);
-  }
-
-  /** The same with another gradient. */
-  public Binarization with(BinaryGradient gradient) {
-    return new Binarization(scheme, layers, shortcuts, gradient, shifts, activation);
+        scheme,
+        layers == null ? ALL_LAYERS : layers,
+        shortcuts == null ? scheme != BinaryScheme.NONE : shortcuts,
+        gradient != null
+            ? gradient
+            : scheme == BinaryScheme.PAPER ? BinaryGradient.XNOR : BinaryGradient.STE,
+        shifts == null ? signs() : shifts,
+        activation != null ? activation : signs() ? Activation.RPRELU : Activation.RELU);
   }
 
   /** Whether some convolution sees signs only. */
   public boolean signs() {
-    return scheme.map(BinaryScheme::binaryActivations).orElse(false);
+    return scheme.binaryActivations();
   }
 
   /**
@@ -106,7 +116,7 @@ public record Binarization(
    * @param convolution its name, for example {@code layer2.0.conv1} or {@code layer2.0.shortcut.0}
    */
   public boolean takes(String convolution) {
-    if (scheme.isEmpty() || (isShortcut(convolution) && !shortcuts)) return false;
+    if (scheme == BinaryScheme.NONE || !mayTake(convolution)) return false;
     return layers.stream().anyMatch(layer -> isWithin(layer, convolution));
   }
 
@@ -139,15 +149,13 @@ public record Binarization(
   public Optional<String> unknownLayer(List<String> convolutions) {
     return layers.stream()
         .filter(
-            layer ->
-                convolutions.stream()
-                    .filter(c -> shortcuts || !isShortcut(c))
-                    .noneMatch(c -> isWithin(layer, c)))
+            layer -> convolutions.stream().filter(this::mayTake).noneMatch(c -> isWithin(layer, c)))
         .findFirst();
   }
 
-  private static boolean isShortcut(String convolution) {
-    return convolution.contains(".shortcut.");
+  /** Whether a convolution could be binary, were it in {@link #layers}. */
+  boolean mayTake(String convolution) {
+    return shortcuts || !convolution.contains(".shortcut.");
   }
 
   private static boolean isWithin(String layer, String convolution) {

@@ -61,7 +61,7 @@ record BinaryResNet(ResNet shape) {
       for (int i = 0; i < places.size(); i++) {
         ResNet.Place place = places.get(i);
         String next = i + 1 < places.size() ? places.get(i + 1).name() : null;
-        layers.add(spec.saving().kept(place.name(), block(place, next)));
+        layers.add(spec.kept(block(place, next)));
         channels = place.out();
         if (place.stride() == 2) bins = (bins - 1) / 2 + 1;
       }
@@ -155,7 +155,7 @@ record BinaryResNet(ResNet shape) {
     private Layer convolution(
         String name, int in, int out, int kernel, int stride, boolean shortcut) {
       if (!binary.takes(name)) return new Conv2d(backend, name, in, out, kernel, stride);
-      BinaryScheme scheme = binary.scheme().orElseThrow();
+      BinaryScheme scheme = binary.scheme();
       BinaryGradient gradient = binary.gradient();
       if (!shortcut || !scheme.binaryActivations()) {
         boolean shifts = binary.shifts() && scheme.binaryActivations();

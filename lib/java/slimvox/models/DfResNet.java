@@ -45,7 +45,7 @@ public record DfResNet(
 
   @Override
   public Network build(ModelSpec spec, Backend backend) {
-    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+    if (spec.hasReversibleBlocks()) {
       return RevNet.build(new Parts(this), spec, backend);
     }
     List<Layer> layers = stem(spec, backend);
@@ -76,10 +76,8 @@ public record DfResNet(
     int strideWidth = timeStrides.get(stage);
     Layer convolution =
         new Conv2d(backend, name + ".0", in, planes, 3, strideHeight, strideWidth, 1, true);
-    return spec.saving()
-        .kept(
-            name,
-            new Sequential(convolution, new BatchNorm2d(backend, name + ".1", planes, false)));
+    return spec.kept(
+        new Sequential(convolution, new BatchNorm2d(backend, name + ".1", planes, false)));
   }
 
   private static Layer block(ModelSpec spec, Backend backend, int stage, int i) {
@@ -95,9 +93,9 @@ public record DfResNet(
             new Conv2d(backend, name + ".conv1", planes, inner, 1, 1),
             new Conv2d(backend, name + ".conv2", inner, inner, 3, 1, 1, inner, true),
             new Conv2d(backend, name + ".conv3", inner, planes, 1, 1));
-    Branch body = new Branch(norms, convolutions, null, spec.saving().rebuild(), 0);
+    Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
     BatchNorm2d last = new BatchNorm2d(backend, name + ".bn3", planes, true);
-    return spec.saving().kept(name, new ResidualBlock(body, last, null));
+    return spec.kept(new ResidualBlock(body, last, null));
   }
 
   private int pooledBins(int bins) {

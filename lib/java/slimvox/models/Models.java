@@ -9,6 +9,7 @@ import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
+import slimvox.models.ModelSpec.Reversibility;
 import slimvox.nn.Mode;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
@@ -86,12 +87,10 @@ public final class Models {
    * asked for or 16 of the first stage (as many bytes in the others), but none, unless asked for,
    * of bottlenecks, in which channels mix.
    */
-  public static Saving lean(ModelSpec spec) {
-    boolean slices =
-        spec.reversal().kind() != Reversal.Kind.NONE && architecture(spec.name()).slices();
-    Saving s = spec.saving();
-    int slice = s.slice() == 0 && slices ? 16 : s.slice();
-    return new Saving(s.recompute(), slice, true, s.streams()).withKeep(s.keep());
+  public static ModelSpec lean(ModelSpec spec) {
+    boolean slices = spec.hasReversibleBlocks() && architecture(spec.name()).slices();
+    ModelSpec rebuilt = spec.with("rebuild=true");
+    return spec.slice() == 0 && slices ? rebuilt.with("slice=16") : rebuilt;
   }
 
   /**
@@ -125,18 +124,14 @@ public final class Models {
 
   /** Why a network cannot save memory as asked for, whatever its blocks; null if it can. */
   public static String savingFault(ModelSpec spec) {
-    Saving saving = spec.saving();
-    if (spec.reversal().kind() == Reversal.Kind.NONE
-        && (saving.slice() > 0
-            || saving.streams() == Saving.Streams.FIXED
-            || saving.stored()
-            || saving.keep() > 0)) {
+    if (!spec.hasReversibleBlocks()
+        && (spec.slice() > 0 || spec.streams() == ModelSpec.Streams.FIXED || spec.keep() > 0)) {
       return spec.name()
           + ": slice, streams and keep concern reversible blocks, which this network has not;"
           + " set reversible to partial or full";
     }
-    if (spec.reversal().kind() == Reversal.Kind.FULL
-        && saving.recompute() == Saving.Recompute.CHECKPOINT) {
+    if (spec.reversible() == Reversibility.FULL
+        && spec.recompute() == ModelSpec.Recompute.CHECKPOINT) {
       return spec.name()
           + ": recompute: checkpoint concerns ordinary blocks, of which a fully reversible"
           + " network has none; set recompute to none";
@@ -155,10 +150,10 @@ public final class Models {
     if (binary.signs() && !fitsSigns(spec.name())) {
       return spec.name() + " has bottlenecks, which signs do not fit in; ResNet18 and ResNet34 do";
     }
-    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+    if (spec.hasReversibleBlocks()) {
       return "reversible blocks have no binary form; set reversible to none";
     }
-    if (spec.saving().slice() > 0 || spec.saving().rebuild()) {
+    if (spec.slice() > 0 || spec.rebuild()) {
       return "slice and rebuild have no binary form; recompute: checkpoint has";
     }
     return binary
@@ -178,7 +173,7 @@ public final class Models {
   private static Set<String> groups(Binarization binary, List<String> convolutions) {
     Set<String> groups = new TreeSet<>();
     for (String name : convolutions) {
-      if (!binary.withLayers(Binarization.ALL_LAYERS).takes(name)) continue;
+      if (!binary.mayTake(name)) continue;
       for (String n = name; !n.isEmpty(); n = n.substring(0, Math.max(0, n.lastIndexOf('.')))) {
         groups.add(n);
       }

@@ -11,9 +11,11 @@ import slimvox.backend.Tensor;
 import slimvox.nn.Layer;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
+import slimvox.nn.ReversibleSequence;
 import slimvox.nn.Sequential;
 import slimvox.nn.State;
 import slimvox.nn.Stateful;
+import slimvox.storage.InputException;
 
 /**
  * A speaker-embedding network: features N x bins x frames x 1 in, embeddings N x E out.
@@ -43,6 +45,24 @@ public final class Network implements Layer {
   /** The same network on another backend, parameters not initialized. */
   public Network on(Backend other) {
     return builder.apply(other);
+  }
+
+  /**
+   * From now on reversible blocks are not rebuilt but keep what backward needs, as ordinary ones
+   * do: what the inverse's rounding is measured against.
+   *
+   * @return this network
+   * @throws InputException if it has no reversible blocks
+   */
+  public Network storing() {
+    if (!spec.hasReversibleBlocks()) {
+      throw new InputException(
+          spec.name() + " has no reversible blocks, of which states are stored");
+    }
+    for (Layer layer : layers.layers()) {
+      if (layer instanceof ReversibleSequence blocks) blocks.store();
+    }
+    return this;
   }
 
   public ModelSpec spec() {

@@ -74,7 +74,7 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     if (!spec.binarization().equals(Binarization.NONE)) {
       return new BinaryResNet(this).build(spec, backend);
     }
-    if (spec.reversal().kind() != Reversal.Kind.NONE) {
+    if (spec.hasReversibleBlocks()) {
       return RevNet.build(new Parts(this), spec, backend);
     }
     List<Layer> layers = stem(spec, backend);
@@ -118,7 +118,7 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
       convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 3, stride));
       convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, 1));
     }
-    Branch body = new Branch(norms, convolutions, null, spec.saving().rebuild(), 0);
+    Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
     BatchNorm2d last = new BatchNorm2d(backend, name + (bottleneck ? ".bn3" : ".bn2"), out, true);
     Sequential shortcut = null;
     if (stride != 1 || in != out) {
@@ -127,7 +127,7 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
               new Conv2d(backend, name + ".shortcut.0", in, out, 1, stride),
               new BatchNorm2d(backend, name + ".shortcut.1", out, false));
     }
-    return spec.saving().kept(name, new ResidualBlock(body, last, shortcut));
+    return spec.kept(new ResidualBlock(body, last, shortcut));
   }
 
   /** What reversible networks are built from. */

@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.function.Function;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
-import slimvox.models.Reversal.Kind;
-import slimvox.models.Reversal.Order;
-import slimvox.models.Reversal.Units;
+import slimvox.models.ModelSpec.Order;
+import slimvox.models.ModelSpec.Reversibility;
+import slimvox.models.ModelSpec.Units;
 import slimvox.nn.AdditiveCoupling;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Branch;
@@ -60,7 +60,8 @@ import slimvox.storage.InputException;
  * kept.
  *
  * <p>What the convolutions inside F and G give shrinks from stage to stage in type II, where e
- * stays while the pixels become fewer; {@link Saving#keep} of it is kept, from the last stage on.
+ * stays while the pixels become fewer; {@link ModelSpec#keep} of it is kept, from the last stage
+ * on.
  */
 final class RevNet {
   /** The kind of a vanilla network's blocks. */
@@ -98,27 +99,25 @@ final class RevNet {
 
   private final Vanilla vanilla;
   private final ModelSpec spec;
-  private final Reversal reversal;
 
   private RevNet(Vanilla vanilla, ModelSpec spec) {
     this.vanilla = vanilla;
     this.spec = spec;
-    this.reversal = spec.reversal();
-    if (reversal.kind() == Kind.FULL && !vanilla.halvesBothAxes()) {
+    if (spec.reversible() == Reversibility.FULL && !vanilla.halvesBothAxes()) {
       throw new InputException(
           spec.name()
               + ": type II needs strides 1, 2, 2, 2 on both axes, which this model has not;"
               + " choose type I (partial) or another model");
     }
-    int state = reversal.kind() == Kind.FULL ? spec.width() : outer(0);
-    if (reversal.units() != Units.C && state % 2 != 0) {
+    int state = spec.reversible() == Reversibility.FULL ? spec.width() : outer(0);
+    if (spec.units() != Units.C && state % 2 != 0) {
       throw new InputException(
           "%s: %s0: %d channels cannot be cut into two streams; choose an even width or units c"
               .formatted(spec.name(), vanilla.prefix(0), state));
     }
   }
 
-  /** Builds the network that {@code spec.reversal()} asks for. */
+  /** Builds the network that {@code spec.reversible()} asks for. */
   static Network build(Vanilla vanilla, ModelSpec spec, Backend backend) {
     RevNet net = new RevNet(vanilla, spec);
     int inner = net.balancedInner();
@@ -134,12 +133,12 @@ final class RevNet {
   }
 
   private int stream(int stage) {
-    int whole = reversal.kind() == Kind.FULL ? spec.width() << 2 * stage : outer(stage);
-    return reversal.units() == Units.C ? whole : whole / 2;
+    int whole = spec.reversible() == Reversibility.FULL ? spec.width() << 2 * stage : outer(stage);
+    return spec.units() == Units.C ? whole : whole / 2;
   }
 
   private int functionsPerBlock() {
-    return switch (reversal.units()) {
+    return switch (spec.units()) {
       case A -> 2;
       case B -> 4;
       case C -> 1;
@@ -168,13 +167,13 @@ final class RevNet {
   }
 
   private int functions(int stage) {
-    int ordinary = reversal.kind() == Kind.FULL ? 0 : vanilla.blocksInTransition(stage);
+    int ordinary = spec.reversible() == Reversibility.FULL ? 0 : vanilla.blocksInTransition(stage);
     return functionsPerBlock() * (vanilla.blocks().get(stage) - ordinary);
   }
 
   /** The inner width of the last stage that comes nearest to the vanilla parameter count. */
   private int balancedInner() {
-    long wanted = parameters(b -> Models.build(spec.with(Reversal.NONE).with(Saving.NONE), b));
+    long wanted = parameters(b -> Models.build(spec.vanilla(), b));
     int best = inner(3);
     if (functions(3) == 0) return best;
     int fixed = best;
@@ -216,7 +215,7 @@ final class RevNet {
    */
   private int[] keeping(int lastInner) {
     int[] functions = new int[4];
-    long left = (long) spec.saving().keep() * stream(0) << 6;
+    long left = (long) spec.keep() * stream(0) << 6;
     while (true) {
       int narrowest = -1;
       long bytes = 0;
@@ -240,7 +239,7 @@ final class RevNet {
 
   private Sequential layers(Backend backend, int lastInner) {
     List<Layer> layers = new ArrayList<>();
-    boolean full = reversal.kind() == Kind.FULL;
+    boolean full = spec.reversible() == Reversibility.FULL;
     if (full) layers.add(new ZeroPadding(backend, "padding", 8));
     layers.add(new Checkpointed(new Sequential(vanilla.stem(spec, backend))));
     List<Reversible> trunk = new ArrayList<>();
@@ -261,7 +260,7 @@ final class RevNet {
     int channels = outer(3);
     if (full) {
       layers.add(sequence("trunk", trunk));
-      int state = reversal.units() == Units.C ? stream(3) : 2 * stream(3);
+      int state = spec.units() == Units.C ? stream(3) : 2 * stream(3);
       layers.add(new Conv2d(backend, "conv_last", state, channels, 1, 1));
     }
     layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
@@ -274,14 +273,12 @@ final class RevNet {
 
   private ReversibleSequence sequence(String name, List<Reversible> stages) {
     ReversibleSequence.Form form =
-        reversal.units() == Units.C
-            ? ReversibleSequence.Form.TWINS
-            : ReversibleSequence.Form.HALVES;
-    return new ReversibleSequence(name, form, stages, grid(name), spec.saving().stored());
+        spec.units() == Units.C ? ReversibleSequence.Form.TWINS : ReversibleSequence.Form.HALVES;
+    return new ReversibleSequence(name, form, stages, grid(name));
   }
 
   private Grid grid(String name) {
-    return spec.saving().streams() == Saving.Streams.FIXED ? new Grid(name) : null;
+    return spec.streams() == ModelSpec.Streams.FIXED ? new Grid(name) : null;
   }
 
   private List<Reversible> couplings(
@@ -318,7 +315,7 @@ final class RevNet {
         convolutions.add(new Conv2d(backend, name + "conv3", e, s, 1, 1));
       }
     }
-    boolean pre = reversal.order() == Order.PRE;
+    boolean pre = spec.order() == Order.PRE;
     List<BatchNorm2d> norms = new ArrayList<>();
     norms.add(pre ? new BatchNorm2d(backend, name + "bn1", s, true) : null);
     for (int i = 1; i < convolutions.size(); i++) {
@@ -326,13 +323,12 @@ final class RevNet {
     }
     BatchNorm2d last =
         pre ? null : new BatchNorm2d(backend, name + "bn" + convolutions.size(), s, false);
-    Saving saving = spec.saving();
     try {
       // A quarter of the pixels: four times as many channels are as many bytes.
-      int slice = keep ? 0 : saving.slice() << 2 * stage;
-      return new Branch(norms, convolutions, last, saving.rebuild(), slice, keep);
+      int slice = keep ? 0 : spec.slice() << 2 * stage;
+      return new Branch(norms, convolutions, last, spec.rebuild(), slice, keep);
     } catch (IllegalArgumentException refused) {
-      throw new InputException("slice " + saving.slice() + ": " + refused.getMessage(), refused);
+      throw new InputException("slice " + spec.slice() + ": " + refused.getMessage(), refused);
     }
   }
 }

@@ -27,28 +27,30 @@ public final class ReversibleSequence implements Layer {
   private final Form form;
   private final List<Reversible> stages;
   private final Grid grid; // null: float32
-  private final boolean stored;
+  private boolean stored;
   private Tensor output; // of HALVES
   private Streams last; // of TWINS
 
   /** Stages on the halves of the channels, in float32. */
   public ReversibleSequence(String name, List<? extends Reversible> stages) {
-    this(name, Form.HALVES, stages, null, false);
+    this(name, Form.HALVES, stages, null);
   }
 
   /**
    * A sequence.
    *
    * @param grid what the streams are rounded to at the start, or null; the couplings' grid
-   * @param stored the stages keep what backward needs, and nothing is rebuilt
    */
-  public ReversibleSequence(
-      String name, Form form, List<? extends Reversible> stages, Grid grid, boolean stored) {
+  public ReversibleSequence(String name, Form form, List<? extends Reversible> stages, Grid grid) {
     this.name = name;
     this.form = form;
     this.stages = List.copyOf(stages);
     this.grid = grid;
-    this.stored = stored;
+  }
+
+  /** From now on the stages keep what backward needs, and nothing is rebuilt. */
+  public void store() {
+    stored = true;
   }
 
   @Override

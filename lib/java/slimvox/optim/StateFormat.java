@@ -2,6 +2,9 @@ package slimvox.optim;
 
 import java.util.Locale;
 import slimvox.backend.CodeBook;
+import slimvox.settings.InvalidSetting;
+import slimvox.settings.Key;
+import slimvox.settings.Setting;
 
 /**
  * How an optimizer holds its state: as float32, or as codes of 8 bits with a scale for each block.
@@ -9,15 +12,50 @@ import slimvox.backend.CodeBook;
  * <p>8 bits take 1 + 4 / block bytes a number instead of 4: 74.6 % less at block 256, 74.95 % at
  * 2048. The update rule is the same.
  *
- * @param bits 32 or 8; with 32 the rest has no effect
- * @param map what the codes stand for
- * @param scale what shares one scale
- * @param block numbers that share a scale, a power of two: 256 as in bitsandbytes since 0.44, or
- *     2048 as in the paper (Dettmers et al. 2022, arXiv 2110.02861)
- * @param exemptBelow parameters with fewer elements keep float32 state. 4096 as in bitsandbytes:
- *     vectors and the smallest filters, where an error matters most and bytes do not
+ * <p>Section {@code optimizer.state} of recipes: sgd's momentum, both moments of adam and adamw.
+ * What is below {@code bits} is null with 32. Blocks of 256 are bitsandbytes' since 0.44, of 2048
+ * the paper's (Dettmers et al. 2022, arXiv 2110.02861); so is the exemption of vectors and the
+ * smallest filters, where an error matters most and bytes do not.
  */
-public record StateFormat(int bits, Map map, Scale scale, int block, int exemptBelow) {
+public record StateFormat(
+    @Setting(
+            value = "Bits of a number of state; 8 take a quarter of the memory.",
+            byDefault = "32",
+            range = "32, 8",
+            flag = "--state-bits",
+            decidesBits = false)
+        int bits,
+    @Setting(
+            value = "With 8 bits: numbers that share a scale.",
+            byDefault = "256",
+            range = "a power of two, such as 256 or 2048",
+            flag = "--block",
+            onlyWith = {"bits=8", "scale!=tensor"},
+            decidesBits = false)
+        Integer block,
+    @Setting(
+            value =
+                "With 8 bits: what codes stand for: dynamic (a tree), or to compare with linear"
+                    + " or nearest (the tree as published).",
+            byDefault = "dynamic",
+            onlyWith = "bits=8",
+            decidesBits = false)
+        Map map,
+    @Setting(
+            value =
+                "With 8 bits: what shares a scale: block, or tensor, the whole tensor, without a"
+                    + " block then.",
+            byDefault = "block",
+            onlyWith = "bits=8",
+            decidesBits = false)
+        Scale scale,
+    @Setting(
+            value = "With 8 bits: parameters with fewer elements keep 32 bits.",
+            byDefault = "4096",
+            range = "0..2147483647",
+            onlyWith = "bits=8",
+            decidesBits = false)
+        Integer exemptBelow) {
   /** What the codes stand for. */
   public enum Map {
     /** {@link DynamicTree}. */
@@ -37,35 +75,30 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
   }
 
   /** State as float32. */
-  public static final StateFormat FLOAT32 =
-      new StateFormat(32, Map.DYNAMIC, Scale.BLOCK, 256, 4096);
+  public static final StateFormat FLOAT32 = new StateFormat(32, null, null, null, null);
 
   /** State of 8 bits: dynamic tree, blocks of 256, parameters under 4,096 elements exempt. */
-  public static final StateFormat EIGHT_BIT =
-      new StateFormat(8, Map.DYNAMIC, Scale.BLOCK, 256, 4096);
+  public static final StateFormat EIGHT_BIT = eightBit(256);
 
   /**
-   * Checks the numbers.
+   * Checks the numbers; a block is null where the whole tensor has one scale.
    *
-   * @throws IllegalArgumentException for bits other than 32 and 8, a block that is no power of two,
-   *     a negative threshold
+   * @throws InvalidSetting for bits other than 32 and 8, a block that is no power of two
    */
   public StateFormat {
     if (bits != 32 && bits != 8) {
-      throw new IllegalArgumentException("state of " + bits + " bits is not possible; 32 or 8 is");
+      throw InvalidSetting.notAllowed("optimizer.state.bits", bits, "32, 8");
     }
-    if (block < 1 || Integer.bitCount(block) != 1) {
-      throw new IllegalArgumentException(
-          "a block of " + block + " is not possible; a power of two is, such as 256 or 2048");
+    if (block != null && (block < 1 || Integer.bitCount(block) != 1)) {
+      throw InvalidSetting.notAllowed(
+          "optimizer.state.block", block, "a power of two, such as 256 or 2048");
     }
-    if (exemptBelow < 0) {
-      throw new IllegalArgumentException("parameters below " + exemptBelow + " elements exempt");
-    }
+    if (scale == Scale.TENSOR) block = null;
   }
 
   /** State of 8 bits in blocks of another size. */
   public static StateFormat eightBit(int block) {
-    return new StateFormat(8, Map.DYNAMIC, Scale.BLOCK, block, EIGHT_BIT.exemptBelow);
+    return new StateFormat(8, block, Map.DYNAMIC, Scale.BLOCK, 4096);
   }
 
   /** True if a parameter of this many elements has state of 8 bits. */
@@ -94,7 +127,7 @@ public record StateFormat(int bits, Map map, Scale scale, int block, int exemptB
     return String.format(
         Locale.ROOT,
         "8-bit (%s map, %s, exempt below %,d elements)",
-        map.name().toLowerCase(Locale.ROOT),
+        Key.of(map),
         scale == Scale.TENSOR ? "one scale a tensor" : "blocks of " + block,
         exemptBelow);
   }

@@ -64,7 +64,7 @@ public record OptimizerSettings(
             flag = "--update",
             decidesBits = false)
         UpdateTime update,
-    State state) {
+    StateFormat state) {
 
   /** The update rules. */
   public enum Rule {
@@ -124,68 +124,6 @@ public record OptimizerSettings(
             new LinearWarmup(0, rise, new CosineDecrease(initial, last, runSteps - rise));
         case CONSTANT -> new LinearWarmup(0, rise, new ConstantRate(initial));
       };
-    }
-  }
-
-  /**
-   * Section {@code state}: how the state of the optimizer (sgd: momentum; adam and adamw: both
-   * moments) is held.
-   *
-   * <p>With 8 bits a tensor of state is codes of one byte and a scale for each block, see {@link
-   * StateFormat}; the update rule is the same. The settings below {@code bits} have no effect with
-   * 32 bits, and so are refused, and null, then.
-   */
-  public record State(
-      @Setting(
-              value = "Bits of a number of state; 8 take a quarter of the memory.",
-              byDefault = "32",
-              range = "32, 8",
-              flag = "--state-bits",
-              decidesBits = false)
-          int bits,
-      @Setting(
-              value = "With 8 bits: numbers that share a scale.",
-              byDefault = "256",
-              range = "a power of two, such as 256 or 2048",
-              flag = "--block",
-              onlyWith = {"bits=8", "scale!=tensor"},
-              decidesBits = false)
-          Integer block,
-      @Setting(
-              value =
-                  "With 8 bits: what codes stand for: dynamic (a tree), or to compare with linear"
-                      + " or nearest (the tree as published).",
-              byDefault = "dynamic",
-              onlyWith = "bits=8",
-              decidesBits = false)
-          StateFormat.Map map,
-      @Setting(
-              value =
-                  "With 8 bits: what shares a scale: block, or tensor, the whole tensor, without a"
-                      + " block then.",
-              byDefault = "block",
-              onlyWith = "bits=8",
-              decidesBits = false)
-          StateFormat.Scale scale,
-      @Setting(
-              value = "With 8 bits: parameters with fewer elements keep 32 bits.",
-              byDefault = "4096",
-              range = "0..2147483647",
-              onlyWith = "bits=8",
-              decidesBits = false)
-          Integer exemptBelow) {
-    public State {
-      if (block != null && (block < 1 || Integer.bitCount(block) != 1)) {
-        throw InvalidSetting.notAllowed(
-            "optimizer.state.block", block, "a power of two, such as 256 or 2048");
-      }
-    }
-
-    /** The same for an optimizer. */
-    public StateFormat format() {
-      if (bits == 32) return StateFormat.FLOAT32;
-      return new StateFormat(
-          bits, map, scale, block == null ? StateFormat.EIGHT_BIT.block() : block, exemptBelow);
     }
   }
 

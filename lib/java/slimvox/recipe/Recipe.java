@@ -23,7 +23,7 @@ import slimvox.storage.Sha256;
  */
 public record Recipe(
     @Setting(value = "Where all random numbers of the run start from.", byDefault = "42") long seed,
-    ModelSettings model,
+    ModelSpec model,
     DataSettings data,
     LossSettings loss,
     OptimizerSettings optimizer,
@@ -51,12 +51,12 @@ public record Recipe(
           "%d examples of %d frames x %d bins are more than a Java array holds; make one smaller"
               .formatted(run.batch(), data.frames(), model.bins()));
     }
-    String fault = Models.binarizationFault(model.spec());
+    String fault = Models.binarizationFault(model);
     if (fault != null) {
       String key = model.binary().layers() == null ? "scheme" : "layers";
       throw new InvalidSetting("model.binary." + key, fault);
     }
-    String savingFault = Models.savingFault(model.spec());
+    String savingFault = Models.savingFault(model);
     if (savingFault != null) throw new InvalidSetting("model.reversible", savingFault);
     if (model.pooling() == ModelSpec.Pooling.TSTP && data.frames() < LEAST_FRAMES) {
       throw new InvalidSetting(

@@ -33,7 +33,7 @@ public final class CheckpointFile {
    * @throws InputException if the file is no checkpoint, or its embeddings are of another size
    */
   public static ModelSpec teacherSpec(Path path, ModelSpec student) {
-    ModelSpec teacher = recipe(path).model().spec();
+    ModelSpec teacher = recipe(path).model();
     if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
       throw new InputException(
           ("%s: the teacher makes embeddings of %d values from %d bins, this network %d from %d;"
@@ -79,7 +79,7 @@ public final class CheckpointFile {
     Safetensors file = open(path);
     return backend.owning(
         () -> {
-          Network network = Models.build(recipe(file).model().spec(), backend);
+          Network network = Models.build(recipe(file).model(), backend);
           Weights.load(file, "", network.state(), CheckpointFile::isNotOfNetwork);
           return network;
         });

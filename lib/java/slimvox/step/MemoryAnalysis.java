@@ -20,7 +20,7 @@ import slimvox.storage.InputException;
  *
  * <pre>{@code
  * MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 17_982);
- * StepMemory step = analysis.price(recipe.model().spec(), MemoryScheme.TYPE_II, 64);
+ * StepMemory step = analysis.price(recipe.model(), MemoryScheme.TYPE_II, 64);
  * }</pre>
  *
  * @param builder of the steps
@@ -147,7 +147,7 @@ public record MemoryAnalysis(
   /** The deepest network of the same family, otherwise the same, whose step fits. */
   public Optional<String> deepestModel(ModelSpec model, int batch, MemoryBudget budget) {
     return List.copyOf(Models.family(model.name())).reversed().stream()
-        .filter(name -> fits(() -> price(model.withName(name), batch), budget))
+        .filter(name -> fits(() -> price(model.with("name=" + name), batch), budget))
         .findFirst();
   }
 

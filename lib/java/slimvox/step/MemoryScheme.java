@@ -4,32 +4,33 @@ import java.util.ArrayList;
 import java.util.List;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
 import slimvox.optim.UpdateTime;
-import slimvox.recipe.Recipe;
+import slimvox.settings.Key;
 
 /** The ways to train one network that memory tables compare, in order of what they save. */
 public enum MemoryScheme {
   /** All that backward needs is kept, as PyTorch's autograd does. */
-  VANILLA("vanilla", ""),
+  VANILLA("vanilla", "", "reversible=none"),
   /** Of each block its input is kept, and the block computed again: what PyTorch users have. */
-  CHECKPOINT("checkpoint per block", "--recompute checkpoint"),
+  CHECKPOINT(
+      "checkpoint per block", "--recompute checkpoint", "reversible=none", "recompute=checkpoint"),
   /** Blocks that keep their shape are reversible. */
-  TYPE_I("type I", "--reversible partial"),
+  TYPE_I("type I", "--reversible partial", "reversible=partial"),
   /** All blocks are reversible, and so is down-sampling. */
-  TYPE_II("type II", "--reversible full"),
+  TYPE_II("type II", "--reversible full", "reversible=full"),
   /** Type I in slices, rebuilding normalizations, updating within backward. */
-  LEAN_I("type I, lean", "--reversible partial --lean"),
+  LEAN_I("type I, lean", "--reversible partial --lean", "reversible=partial"),
   /** Type II in slices, rebuilding normalizations, updating within backward. */
-  LEAN_II("type II, lean", "--reversible full --lean");
+  LEAN_II("type II, lean", "--reversible full --lean", "reversible=full");
 
   private final String label;
   private final String options;
+  private final String[] settings;
 
-  MemoryScheme(String label, String options) {
+  MemoryScheme(String label, String options, String... settings) {
     this.label = label;
     this.options = options;
+    this.settings = settings;
   }
 
   /** The name in tables. */
@@ -47,32 +48,12 @@ public enum MemoryScheme {
     return this == LEAN_I || this == LEAN_II;
   }
 
-  /** Which blocks are reversible. */
-  public Reversal.Kind reversible() {
-    return switch (this) {
-      case VANILLA, CHECKPOINT -> Reversal.Kind.NONE;
-      case TYPE_I, LEAN_I -> Reversal.Kind.PARTIAL;
-      case TYPE_II, LEAN_II -> Reversal.Kind.FULL;
-    };
-  }
-
   /** The network computed this way; units, order and streams of reversible blocks stay. */
   public ModelSpec apply(ModelSpec model) {
-    Reversal reversal =
-        new Reversal(reversible(), model.reversal().units(), model.reversal().order());
-    Saving.Recompute recompute =
-        this == CHECKPOINT ? Saving.Recompute.CHECKPOINT : Saving.Recompute.NONE;
-    boolean streams = reversible() != Reversal.Kind.NONE;
     ModelSpec applied =
-        model
-            .with(reversal)
-            .with(
-                new Saving(
-                    recompute,
-                    0,
-                    false,
-                    streams ? model.saving().streams() : Saving.Streams.FLOAT));
-    return isLean() ? applied.with(Models.lean(applied)) : applied;
+        model.with("recompute=null", "slice=null", "rebuild=null", "keep=null").with(settings);
+    if (!applied.hasReversibleBlocks()) applied = applied.with("streams=null");
+    return isLean() ? Models.lean(applied) : applied;
   }
 
   /** When parameters are moved: within backward if lean, else as asked. */
@@ -80,25 +61,10 @@ public enum MemoryScheme {
     return isLean() ? UpdateTime.IN_BACKWARD : asked;
   }
 
-  /** The settings of a {@link Recipe} of this network that have to change to train this way. */
+  /** The settings of a {@link slimvox.recipe.Recipe} of this network that have to change. */
   public List<String> settings(ModelSpec model) {
-    ModelSpec applied = apply(model);
-    Saving is = model.saving();
-    Saving wanted = applied.saving();
-    List<String> settings = new ArrayList<>();
-    if (reversible() != model.reversal().kind()) {
-      settings.add("model.reversible=" + Reversal.key(reversible()));
-    }
-    if (wanted.recompute() != is.recompute()) {
-      settings.add("model.recompute=" + Reversal.key(wanted.recompute()));
-    }
-    if (wanted.streams() != is.streams()) {
-      settings.add("model.streams=" + Reversal.key(wanted.streams()));
-    }
-    if (wanted.slice() != is.slice()) settings.add("model.slice=" + wanted.slice());
-    if (wanted.rebuild() != is.rebuild()) settings.add("model.rebuild=" + wanted.rebuild());
-    if (wanted.keep() != is.keep()) settings.add("model.keep=" + wanted.keep());
-    if (isLean()) settings.add("optimizer.update=" + UpdateTime.IN_BACKWARD.key());
-    return settings;
+    List<String> changed = new ArrayList<>(model.difference(apply(model)));
+    if (isLean()) changed.add("optimizer.update=" + Key.of(UpdateTime.IN_BACKWARD));
+    return changed;
   }
 }

@@ -31,7 +31,7 @@ public interface StepBuilder {
     ModelSpec teacher =
         transfer.teacher() == null
             ? null
-            : CheckpointFile.teacherSpec(transfer.teacherFile(), recipe.model().spec());
+            : CheckpointFile.teacherSpec(transfer.teacherFile(), recipe.model());
     return (model, update, backend) ->
         backend.owning(
             () -> {
@@ -57,7 +57,7 @@ public interface StepBuilder {
   static Optimizer optimizer(OptimizerSettings o, Backend backend, List<Parameter> parameters) {
     if (o.name() == OptimizerSettings.Rule.SGD) {
       return new Sgd(
-          backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state().format());
+          backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state());
     }
     return new Adam(
         backend,
@@ -67,6 +67,6 @@ public interface StepBuilder {
         o.epsilon(),
         o.weightDecay(),
         o.name() == OptimizerSettings.Rule.ADAMW,
-        o.state().format());
+        o.state());
   }
 }

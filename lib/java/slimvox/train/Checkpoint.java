@@ -134,10 +134,10 @@ public final class Checkpoint {
           "%s: the teacher %s has changed since; restore it, or start a new run"
               .formatted(path, recipe.transfer().teacher()));
     }
-    OptimizerStateFile state = new OptimizerStateFile(file, earlier.optimizer().state().format());
+    OptimizerStateFile state = new OptimizerStateFile(file, earlier.optimizer().state());
     state.check(step.optimizer());
     Weights.load(file, "", step.state(), name -> name.startsWith(CheckpointFile.OPTIMIZER));
-    String note = state.load(step.optimizer(), recipe.optimizer().state().format());
+    String note = state.load(step.optimizer(), recipe.optimizer().state());
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
     return note;
   }

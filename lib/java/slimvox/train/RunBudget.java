@@ -41,7 +41,7 @@ final class RunBudget {
       Supplier<Map<String, Integer>> lengths,
       Backend backend,
       int lossEvery) {
-    ModelSpec model = recipe.model().spec();
+    ModelSpec model = recipe.model();
     MemoryBudget budget = backend.ledger().budget();
     MemoryFit fit =
         MemoryAnalysis.of(recipe, classes, backend.device(), lossEvery)

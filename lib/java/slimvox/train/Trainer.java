@@ -212,7 +212,7 @@ public final class Trainer implements AutoCloseable {
   /** Builds the training step of a recipe on any backend. */
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
     StepBuilder builder = StepBuilder.of(recipe, classes);
-    ModelSpec spec = recipe.model().spec();
+    ModelSpec spec = recipe.model();
     return b -> builder.build(spec, recipe.optimizer().update(), b);
   }
 

@@ -58,9 +58,14 @@ public final class StepGradients {
    * @param update when gradients are taken; each is complete then, so it changes no bit
    */
   public static StepGradients of(ModelSpec spec, Input input, Backend backend, UpdateTime update) {
+    return of(Models.build(spec, backend), input, update);
+  }
+
+  private static StepGradients of(Network network, Input input, UpdateTime update) {
     Map<String, float[]> values = new LinkedHashMap<>();
-    Network network = Models.build(spec, backend);
-    AamSoftmax classifier = new AamSoftmax(backend, spec.embeddingSize(), input.classes, 32, false);
+    ModelSpec spec = network.spec();
+    AamSoftmax classifier =
+        new AamSoftmax(network.backend(), spec.embeddingSize(), input.classes, 32, false);
     TrainingStep.OptimizerFactory recorder = (_, parameters) -> new Recorder(parameters, values);
     try (TrainingStep step = new TrainingStep(network, classifier, recorder, update)) {
       SplittableRandom random = new SplittableRandom(input.seed);
@@ -80,14 +85,23 @@ public final class StepGradients {
   }
 
   /**
+   * The same of the reversible network that stores its activations, as ordinary ones do.
+   *
+   * @throws slimvox.storage.InputException if the network is not reversible
+   */
+  public static StepGradients storing(ModelSpec spec, Input input, Backend backend) {
+    Network network = Models.build(spec.with("slice=0", "keep=0"), backend).storing();
+    return of(network, input, UpdateTime.AFTER_BACKWARD);
+  }
+
+  /**
    * The relative distance between the gradients of a reversible network as {@code spec} computes it
    * and of the same network that stores its activations.
    *
    * @throws slimvox.storage.InputException if the network is not reversible
    */
   public static double rebuildingNoise(ModelSpec spec, Input input, Backend backend) {
-    StepGradients stored = of(spec.with(spec.saving().withStored()), input, backend);
-    return of(spec, input, backend).distance(stored);
+    return of(spec, input, backend).distance(storing(spec, input, backend));
   }
 
   /** The loss of the step. */

@@ -15,9 +15,7 @@ import slimvox.backend.Backends;
 import slimvox.backend.cuda.FakeCard;
 import slimvox.backend.packed.WeightForm;
 import slimvox.memory.MemoryBudget;
-import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
-import slimvox.nn.BinaryScheme;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 
@@ -29,8 +27,8 @@ class PackedEmbedTest {
   void aCardWritesTheEmbeddingsOfTheProcessor() throws Exception {
     FakeCard card = new FakeCard(folder);
     ModelSpec spec =
-        new ModelSpec("ResNet18", 12, 20, 24, ModelSpec.Pooling.GSP)
-            .with(Binarization.of(BinaryScheme.W1A1));
+        ModelSpec.of("ResNet18", "width=12", "bins=20", "embeddingSize=24", "pooling=gsp")
+            .with("binary.scheme=w1a1");
     Path model = folder.resolve("net.packed");
     try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
         var network = TrainedNetwork.of(spec, cpu, 3)) {

@@ -36,6 +36,7 @@ import slimvox.models.ModelSpec.Pooling;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.nn.BinaryScheme;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
@@ -43,7 +44,8 @@ import slimvox.storage.SafetensorsWriter;
 /** Packed files: the same model after reading, the sizes at full width, and damage. */
 class PackedFileTest {
   /** Width 12: filters of 108 weights, whose last byte has four bits left. */
-  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 12, 20, 24, Pooling.GSP);
+  private static final ModelSpec SMALL =
+      ModelSpec.of("ResNet18", "width=12", "bins=20", "embeddingSize=24", "pooling=gsp");
 
   @TempDir Path folder;
 
@@ -66,7 +68,7 @@ class PackedFileTest {
   @ParameterizedTest
   @CsvSource({"BWN, FLOAT32", "PAPER, INT8", "W1A1, W1A32", "W1A1, FLOAT32"})
   void aFileGivesTheSameEmbeddingsAsTheModel(BinaryScheme scheme, WeightForm head) {
-    PackedModel model = pack(SMALL.with(Binarization.of(scheme)), head);
+    PackedModel model = pack(SMALL.with("binary.scheme=" + Key.of(scheme)), head);
     Path file = folder.resolve("net.packed");
     model.write(file);
     PackedModel read = PackedModel.read(file);
@@ -80,7 +82,7 @@ class PackedFileTest {
 
   @Test
   void aFileIsTheSameInEveryLocale() throws IOException {
-    PackedModel model = pack(SMALL.with(Binarization.of(BinaryScheme.W1A1)), WeightForm.INT8);
+    PackedModel model = pack(SMALL.with("binary.scheme=w1a1"), WeightForm.INT8);
     model.write(folder.resolve("root.packed"));
     Locale before = Locale.getDefault();
     Locale.setDefault(Locale.forLanguageTag("ar-EG")); // whose digits are others
@@ -119,7 +121,7 @@ class PackedFileTest {
   void filesAtFullWidthAreAsSmallAsPromised(
       Pooling pooling, WeightForm head, double before, double most) throws IOException {
     ModelSpec spec =
-        ModelSpec.of("ResNet34").withPooling(pooling).with(Binarization.of(BinaryScheme.BWN));
+        ModelSpec.of("ResNet34").with("pooling=" + Key.of(pooling)).with("binary.scheme=bwn");
     PackedModel model = pack(spec, head);
     Path file = folder.resolve("net.packed");
     model.write(file);
@@ -137,7 +139,8 @@ class PackedFileTest {
   @CsvSource({"BWN, RELU, FLOAT32", "BWN, PRELU, INT8", "W1A1, RPRELU, W1A32", "W1A1, NONE, INT8"})
   void theSummaryCountsTheBytesThatAreThere(
       BinaryScheme scheme, Binarization.Activation activation, WeightForm head) {
-    ModelSpec spec = SMALL.with(Binarization.of(scheme).with(activation));
+    ModelSpec spec =
+        SMALL.with("binary.scheme=" + Key.of(scheme), "binary.activation=" + Key.of(activation));
     PackedModel model = pack(spec, head);
     Path path = folder.resolve("net.packed");
     model.write(path);
@@ -181,7 +184,10 @@ class PackedFileTest {
   @CsvSource({"BWN, GSP, FLOAT32", "BWN, TSTP, INT8", "W1A1, GSP, FLOAT32", "W1A1, TSTP, W1A32"})
   void inferenceNeedsAnEighthOfTheWeightsAndTwoActivations(
       BinaryScheme scheme, Pooling pooling, WeightForm head) {
-    ModelSpec spec = ModelSpec.of("ResNet34").withPooling(pooling).with(Binarization.of(scheme));
+    ModelSpec spec =
+        ModelSpec.of("ResNet34")
+            .with("pooling=" + Key.of(pooling))
+            .with("binary.scheme=" + Key.of(scheme));
     PackedModel model = pack(spec, head);
     long weights = PackSummary.of(model, 200).bytesBefore();
     long activation = 4L * 80 * 200 * 32;
@@ -199,7 +205,7 @@ class PackedFileTest {
 
   private Path written() {
     Path file = folder.resolve("net.packed");
-    pack(SMALL.with(Binarization.of(BinaryScheme.BWN)), WeightForm.FLOAT32).write(file);
+    pack(SMALL.with("binary.scheme=bwn"), WeightForm.FLOAT32).write(file);
     return file;
   }
 
@@ -421,11 +427,11 @@ class PackedFileTest {
     assertEquals(
         "test: layer layer1.0.conv1 should be binary and is not: scheme w32a1 leaves weights real;"
             + " go on with w1a1",
-        unpackable(SMALL.with(Binarization.of(BinaryScheme.W32A1))));
-    ModelSpec spec = SMALL.with(Binarization.of(BinaryScheme.BWN));
+        unpackable(SMALL.with("binary.scheme=w32a1")));
+    ModelSpec spec = SMALL.with("binary.scheme=bwn");
     assertEquals(
         "test: attentive pooling has no packed form; train with pooling tstp or gsp",
-        unpackable(spec.withPooling(Pooling.ASTP)));
+        unpackable(spec.with("pooling=astp")));
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend)) {
       network.initialize(new Random(7));

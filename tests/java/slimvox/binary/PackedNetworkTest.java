@@ -27,27 +27,26 @@ import slimvox.memory.MemoryLedger;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
-import slimvox.models.ModelSpec.Pooling;
-import slimvox.nn.BinaryScheme;
 import slimvox.storage.InputException;
 
 /** Packed networks against the evaluation of the networks that they were made of. */
 class PackedNetworkTest {
-  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 12, 20, 24, Pooling.GSP);
+  private static final ModelSpec SMALL =
+      ModelSpec.of("ResNet18", "width=12", "bins=20", "embeddingSize=24", "pooling=gsp");
 
   static Stream<ModelSpec> specs() {
-    Binarization bwn = Binarization.of(BinaryScheme.BWN);
-    Binarization w1a1 = Binarization.of(BinaryScheme.W1A1);
+    String bwn = "binary.scheme=bwn";
+    String w1a1 = "binary.scheme=w1a1";
     return Stream.of(
         SMALL.with(bwn),
-        SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.PAPER)),
-        SMALL.with(bwn.with(Binarization.Activation.PRELU)),
-        SMALL.with(bwn.withLayers(List.of("layer2", "layer3.1.conv2"))),
-        SMALL.withWidth(16).with(w1a1),
-        SMALL.withWidth(33).with(w1a1.with(Binarization.Activation.PRELU)),
-        SMALL.with(w1a1.with(Binarization.Activation.NONE)),
-        SMALL.with(w1a1.withLayers(List.of("layer1.1.conv2", "layer2.0", "layer4.0.conv1"))),
-        new ModelSpec("ResNet34", 16, 80, 64, Pooling.TSTP).with(w1a1));
+        SMALL.with("pooling=tstp").with("binary.scheme=paper"),
+        SMALL.with(bwn, "binary.activation=prelu"),
+        SMALL.with(bwn, "binary.layers=[layer2, layer3.1.conv2]"),
+        SMALL.with("width=16").with(w1a1),
+        SMALL.with("width=33").with(w1a1, "binary.activation=prelu"),
+        SMALL.with(w1a1, "binary.activation=none"),
+        SMALL.with(w1a1, "binary.layers=[layer1.1.conv2, layer2.0, layer4.0.conv1]"),
+        ModelSpec.of("ResNet34", "width=16", "bins=80", "embeddingSize=64").with(w1a1));
   }
 
   @ParameterizedTest
@@ -116,7 +115,7 @@ class PackedNetworkTest {
 
   @Test
   void threadsDoNotChangeABit() {
-    ModelSpec spec = SMALL.withWidth(40).with(Binarization.of(BinaryScheme.W1A1));
+    ModelSpec spec = SMALL.with("width=40").with("binary.scheme=w1a1");
     Features features = TrainedNetwork.features(new Random(4), 45, spec.bins());
     float[] first = null;
     PackedModel model;
@@ -137,7 +136,7 @@ class PackedNetworkTest {
 
   @Test
   void everyFormOfTheHeadIsTheProductWithItsWeights() {
-    ModelSpec spec = SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.BWN));
+    ModelSpec spec = SMALL.with("pooling=tstp").with("binary.scheme=bwn");
     Features features = TrainedNetwork.features(new Random(4), 45, spec.bins());
     try (Backend backend = Backends.open("cpu", 2, MemoryBudget.UNLIMITED);
         var network = TrainedNetwork.of(spec, backend, 3)) {
@@ -218,7 +217,7 @@ class PackedNetworkTest {
 
   @Test
   void aBudgetThatIsTooSmallLeavesNothing() {
-    ModelSpec spec = SMALL.with(Binarization.of(BinaryScheme.W1A1));
+    ModelSpec spec = SMALL.with("binary.scheme=w1a1");
     PackedModel model;
     long needed;
     try (Backend cpu = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
@@ -246,7 +245,7 @@ class PackedNetworkTest {
 
   @Test
   void anUtteranceThatIsTooShortIsRefused() {
-    ModelSpec spec = SMALL.withPooling(Pooling.TSTP).with(Binarization.of(BinaryScheme.BWN));
+    ModelSpec spec = SMALL.with("pooling=tstp").with("binary.scheme=bwn");
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
         var network = TrainedNetwork.of(spec, backend, 3);
         PackedNetwork packed =

@@ -118,7 +118,8 @@ class EmbedCommandTest extends CommandLineTest {
   @Test
   void aRegisteredModelIsRecognizedByItsTensors() throws IOException {
     Path weights = folder.resolve("resnet18.safetensors");
-    ModelSpec spec = new ModelSpec("ResNet18", 4, 40, 12, ModelSpec.Pooling.ASTP);
+    ModelSpec spec =
+        ModelSpec.of("ResNet18", "width=4", "bins=40", "embeddingSize=12", "pooling=astp");
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend)) {
       network.initialize(new SplittableRandom(1));

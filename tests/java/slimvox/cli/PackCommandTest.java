@@ -42,7 +42,7 @@ class PackCommandTest extends CommandLineTest {
                 "model.binary.scheme=" + scheme);
     Path file = folder.resolve("checkpoint-" + scheme + ".safetensors");
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-        Network network = Models.build(recipe.model().spec(), backend)) {
+        Network network = Models.build(recipe.model(), backend)) {
       network.initialize(new Random(3));
       SafetensorsWriter writer = Safetensors.writer();
       Weights.save(network.state(), "", writer);

@@ -24,7 +24,6 @@ import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
-import slimvox.models.Reversal;
 import slimvox.nn.Parameter;
 
 class EmbedderTest {
@@ -32,8 +31,9 @@ class EmbedderTest {
 
   private static Network network(String name, Backend backend) {
     String[] words = name.split(" ");
-    ModelSpec spec = new ModelSpec(words[words.length - 1], 12, BINS, 8, ModelSpec.Pooling.TSTP);
-    if (words.length > 1) spec = spec.with(Reversal.of(Reversal.Kind.FULL));
+    ModelSpec spec =
+        ModelSpec.of(words[words.length - 1], "width=12", "bins=" + BINS, "embeddingSize=8");
+    if (words.length > 1) spec = spec.with("reversible=full");
     Network network = Models.build(spec, backend);
     network.initialize(new Random(1));
     return network;

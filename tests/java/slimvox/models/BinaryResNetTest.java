@@ -25,9 +25,11 @@ import slimvox.models.Binarization.Activation;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
+import slimvox.settings.Key;
 
 class BinaryResNetTest {
-  private static final ModelSpec SMALL = new ModelSpec("ResNet18", 4, 16, 8, ModelSpec.Pooling.GSP);
+  private static final ModelSpec SMALL =
+      ModelSpec.of("ResNet18", "width=4", "bins=16", "embeddingSize=8", "pooling=gsp");
 
   private static Set<String> names(ModelSpec spec) {
     try (Network network = Models.build(spec, new Backend(new DryDevice()))) {
@@ -42,7 +44,8 @@ class BinaryResNetTest {
       for (BinaryScheme scheme : List.of(BinaryScheme.BWN, BinaryScheme.PAPER)) {
         try (Network real = Models.build(spec, new Backend(new DryDevice()));
             Network binary =
-                Models.build(spec.with(Binarization.of(scheme)), new Backend(new DryDevice()))) {
+                Models.build(
+                    spec.with("binary.scheme=" + Key.of(scheme)), new Backend(new DryDevice()))) {
           assertEquals(
               List.copyOf(real.state().names()), List.copyOf(binary.state().names()), name);
           for (Map.Entry<String, Parameter> p : real.state().parameters().entrySet()) {
@@ -60,8 +63,7 @@ class BinaryResNetTest {
     try (Network tstp = Models.build(ModelSpec.of("ResNet34"), new Backend(new DryDevice()));
         Network gsp =
             Models.build(
-                ModelSpec.of("ResNet34").withPooling(ModelSpec.Pooling.GSP),
-                new Backend(new DryDevice()))) {
+                ModelSpec.of("ResNet34").with("pooling=gsp"), new Backend(new DryDevice()))) {
       assertEquals(1_310_720, tstp.state().parameters().get("seg_1.weight").value().size());
       assertEquals(131_072, gsp.state().parameters().get("seg_1.weight").value().size());
       assertEquals(5_454_688, gsp.state().parameterCount());
@@ -70,7 +72,7 @@ class BinaryResNetTest {
 
   @Test
   void signsAddShiftsAndActivationsOnly() {
-    Set<String> added = names(SMALL.with(Binarization.of(BinaryScheme.W1A1)));
+    Set<String> added = names(SMALL.with("binary.scheme=w1a1"));
     assertTrue(added.containsAll(names(SMALL)));
     added.removeAll(names(SMALL));
     assertTrue(added.contains("layer3.0.conv1.shift"));
@@ -78,18 +80,16 @@ class BinaryResNetTest {
     assertTrue(added.contains("act1.weight"));
     // 16 convolutions with a shift; the stem and 16 units with three values.
     assertEquals(16 + 17 * 3, added.size());
-    Binarization bare =
-        new Binarization(
-            Binarization.of(BinaryScheme.W1A1).scheme(),
-            Binarization.ALL_LAYERS,
-            false,
-            slimvox.backend.BinaryGradient.STE,
-            false,
-            Activation.NONE);
-    assertEquals(names(SMALL), names(SMALL.with(bare)));
+    ModelSpec bare =
+        SMALL.with(
+            "binary.scheme=w1a1",
+            "binary.shortcuts=false",
+            "binary.shifts=false",
+            "binary.activation=none");
+    assertEquals(names(SMALL), names(bare));
     assertEquals(
-        names(SMALL.with(Binarization.of(BinaryScheme.W1A1))),
-        names(SMALL.with(Binarization.of(BinaryScheme.W32A1))),
+        names(SMALL.with("binary.scheme=w1a1")),
+        names(SMALL.with("binary.scheme=w32a1")),
         "so that the second of two steps can start from the first");
   }
 
@@ -97,9 +97,12 @@ class BinaryResNetTest {
   @Test
   void withoutActivationsAReLUStandsWhereNoSignFollows() {
     Binarization binary =
-        Binarization.of(BinaryScheme.W1A1)
-            .with(Activation.NONE)
-            .withLayers(List.of("layer3", "layer4.1.conv2"));
+        SMALL
+            .with(
+                "binary.scheme=w1a1",
+                "binary.activation=none",
+                "binary.layers=[layer3, layer4.1.conv2]")
+            .binarization();
     assertTrue(binary.endsWithReLU(false, "layer1.1"));
     assertFalse(binary.endsWithReLU(false, "layer3.0"));
     assertFalse(binary.endsWithReLU(true, "layer3.1"));
@@ -111,8 +114,8 @@ class BinaryResNetTest {
 
   @Test
   void onlyTheLayersAskedForAreBinary() {
-    Binarization binary =
-        Binarization.of(BinaryScheme.BWN).withLayers(List.of("layer2", "layer3.1.conv2"));
+    String[] settings = {"binary.scheme=bwn", "binary.layers=[layer2, layer3.1.conv2]"};
+    Binarization binary = SMALL.with(settings).binarization();
     assertTrue(binary.takes("layer2.0.conv1"));
     assertTrue(binary.takes("layer2.0.shortcut.0"));
     assertTrue(binary.takes("layer3.1.conv2"));
@@ -120,11 +123,11 @@ class BinaryResNetTest {
     assertFalse(binary.takes("layer20.conv1"), "a longer number is another layer");
     assertFalse(Binarization.NONE.takes("layer2.0.conv1"));
     InputExceptionMessage.of(
-        () -> Models.build(SMALL.with(binary.withLayers(List.of("layer9"))), dry()),
+        () -> Models.build(SMALL.with("binary.scheme=bwn", "binary.layers=[layer9]"), dry()),
         "layer9 is no convolution or group of convolutions of ResNet18 that can be binary; the"
             + " nearest is layer1");
     InputExceptionMessage.of(
-        () -> Models.build(ModelSpec.of("DF-ResNet56").with(binary), dry()),
+        () -> Models.build(ModelSpec.of("DF-ResNet56").with(settings), dry()),
         "DF-ResNet56 has no binary form; the ResNets have");
   }
 
@@ -140,31 +143,29 @@ class BinaryResNetTest {
   }
 
   /** Every scheme, activation and choice of layers that is allowed. */
-  private static List<Binarization> everyForm() {
-    List<Binarization> forms = new ArrayList<>();
+  private static List<ModelSpec> everyForm() {
+    List<ModelSpec> forms = new ArrayList<>();
     for (BinaryScheme scheme : BinaryScheme.values()) {
       for (Activation activation : Activation.values()) {
         boolean signs = scheme.binaryActivations();
         if (activation == (signs ? Activation.RELU : Activation.NONE)) continue;
-        for (List<String> layers :
-            List.of(
-                Binarization.ALL_LAYERS,
-                List.of("layer1", "layer3"),
-                List.of("layer2.0.conv1", "layer4.1.conv2"))) {
-          forms.add(Binarization.of(scheme).with(activation).withLayers(layers));
-        }
+        ModelSpec form =
+            SMALL.with(
+                "binary.scheme=" + Key.of(scheme), "binary.activation=" + Key.of(activation));
+        forms.add(form);
+        if (scheme == BinaryScheme.NONE) continue;
+        forms.add(form.with("binary.layers=[layer1, layer3]"));
+        forms.add(form.with("binary.layers=[layer2.0.conv1, layer4.1.conv2]"));
       }
     }
-    forms.add(Binarization.NONE.with(Activation.PRELU));
-    forms.add(Binarization.NONE.with(Activation.RPRELU));
     return forms;
   }
 
   @Test
   void everyFormLearnsAndReturnsItsMemory() {
     try (Backend cpu = new Backend(CpuDevice.open(1))) {
-      for (Binarization form : everyForm()) {
-        try (Network network = Models.build(SMALL.with(form), cpu);
+      for (ModelSpec form : everyForm()) {
+        try (Network network = Models.build(form, cpu);
             Tensor x = cpu.allocate(Category.INPUT, "x", 2, 16, 17, 1)) {
           network.initialize(new SplittableRandom(2));
           float[] features = new float[2 * 16 * 17];
@@ -197,7 +198,7 @@ class BinaryResNetTest {
       names = {"BWN", "PAPER", "W1A1"})
   void evaluationSeesSignsAndScalesOfTheWeightsOnly(BinaryScheme scheme) {
     try (Backend cpu = new Backend(CpuDevice.open(1));
-        Network network = Models.build(SMALL.with(Binarization.of(scheme)), cpu);
+        Network network = Models.build(SMALL.with("binary.scheme=" + Key.of(scheme)), cpu);
         Tensor x = cpu.allocate(Category.INPUT, "x", 1, 16, 20, 1)) {
       network.initialize(new SplittableRandom(2));
       cpu.ops().upload(new float[320], x);
@@ -206,7 +207,7 @@ class BinaryResNetTest {
       Set<String> changed = new HashSet<>();
       for (Parameter p : network.state().parameters().values()) {
         String convolution = p.name().replace(".weight", "");
-        boolean taken = Binarization.of(scheme).takes(convolution);
+        boolean taken = network.spec().binarization().takes(convolution);
         if (!taken || p.value().shape().rank() != 4) continue;
         float[] w = cpu.ops().floats(p.value());
         int n = w.length / p.value().shape().get(0);

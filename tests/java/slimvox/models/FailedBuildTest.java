@@ -46,10 +46,10 @@ class FailedBuildTest {
       cpu.allocate(Category.INPUT, "another's", 1000);
       ModelSpec spec = ModelSpec.of("ResNet18");
       for (int i = 0; i < 3; i++) {
-        assertThrows(OutOfBudgetException.class, () -> Models.build(spec.withWidth(8), cpu));
+        assertThrows(OutOfBudgetException.class, () -> Models.build(spec.with("width=8"), cpu));
         assertEquals(List.of("another's"), ledger.liveLabels(Category.values()));
       }
-      Models.build(spec.withWidth(4), cpu).close();
+      Models.build(spec.with("width=4"), cpu).close();
       ledger.checkOnly(Category.INPUT);
     }
   }

@@ -26,6 +26,7 @@ import slimvox.nn.Parameter;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
+import slimvox.settings.Key;
 import slimvox.step.TrainingStep;
 import slimvox.storage.Safetensors;
 
@@ -44,7 +45,12 @@ class KnownAnswerTest {
     ModelSpec model() {
       JsonNode width = spec.has("dims") ? spec.get("dims").get(0) : spec.get("m_channels");
       var pooling = ModelSpec.Pooling.valueOf(spec.get("pooling").asText());
-      return new ModelSpec(name, width.asInt(), number("feat_dim"), number("embed_dim"), pooling);
+      return ModelSpec.of(
+          name,
+          "width=" + width.asInt(),
+          "bins=" + number("feat_dim"),
+          "embeddingSize=" + number("embed_dim"),
+          "pooling=" + Key.of(pooling));
     }
 
     AamSoftmax classifier() {

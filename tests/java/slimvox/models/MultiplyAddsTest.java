@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import slimvox.models.Reversal.Kind;
-import slimvox.models.Reversal.Order;
-import slimvox.models.Reversal.Units;
+import slimvox.models.ModelSpec.Reversibility;
+import slimvox.models.ModelSpec.Units;
+import slimvox.settings.Key;
 
 class MultiplyAddsTest {
   @Test
@@ -19,7 +19,7 @@ class MultiplyAddsTest {
     long hand = whole + 4 * whole;
     for (int stage = 1; stage < 4; stage++) hand += whole / 2 + 3 * whole + whole / 18;
     hand += 2 * 8;
-    ModelSpec spec = new ModelSpec("ResNet18", 1, 8, 1, ModelSpec.Pooling.TSTP);
+    ModelSpec spec = ModelSpec.of("ResNet18", "width=1", "bins=8", "embeddingSize=1");
     assertEquals(hand, Models.multiplyAdds(spec, 16));
   }
 
@@ -34,9 +34,10 @@ class MultiplyAddsTest {
     for (String name : Models.names()) {
       if (name.startsWith("Gemini")) continue;
       double vanilla = Models.multiplyAdds(ModelSpec.of(name), 200);
-      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+      for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
         for (Units units : Units.values()) {
-          ModelSpec spec = ModelSpec.of(name).with(new Reversal(kind, units, Order.PRE));
+          ModelSpec spec =
+              ModelSpec.of(name).with("reversible=" + Key.of(kind), "units=" + Key.of(units));
           double ratio = Models.multiplyAdds(spec, 200) / vanilla;
           assertTrue(ratio > 0.88 && ratio < 1.05, name + " " + kind + " " + units + ": " + ratio);
         }
@@ -46,10 +47,10 @@ class MultiplyAddsTest {
 
   @Test
   void slicesCostNoMultiplyAdds() {
-    for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
-      ModelSpec spec = ModelSpec.of("DF-ResNet56").with(Reversal.of(kind));
+    for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
+      ModelSpec spec = ModelSpec.of("DF-ResNet56").with("reversible=" + Key.of(kind));
       long whole = Models.multiplyAdds(spec, 200);
-      assertEquals(whole, Models.multiplyAdds(spec.with(Models.lean(spec)), 200));
+      assertEquals(whole, Models.multiplyAdds(Models.lean(spec), 200));
     }
   }
 }

@@ -9,9 +9,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.models.Reversal.Kind;
-import slimvox.models.Reversal.Order;
-import slimvox.models.Reversal.Units;
+import slimvox.models.ModelSpec.Order;
+import slimvox.models.ModelSpec.Reversibility;
+import slimvox.models.ModelSpec.Units;
+import slimvox.settings.Key;
 import slimvox.storage.Safetensors;
 import slimvox.study.StepGradients;
 
@@ -23,7 +24,7 @@ class RevNetKnownAnswerTest {
   static List<ModelSpec> networks() {
     List<ModelSpec> specs = new ArrayList<>();
     for (String name : List.of("ResNet18", "DF-ResNet56")) {
-      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+      for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
         specs.add(network(name, kind, Units.A, Order.PRE));
         specs.add(network(name, kind, Units.B, Order.POST));
         specs.add(network(name, kind, Units.C, Order.PRE));
@@ -33,25 +34,28 @@ class RevNetKnownAnswerTest {
     return specs;
   }
 
-  private static ModelSpec network(String name, Kind kind, Units units, Order order) {
-    return new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP)
-        .with(new Reversal(kind, units, order));
+  private static ModelSpec network(String name, Reversibility kind, Units units, Order order) {
+    return ModelSpec.of(name, "width=4", "bins=24", "embeddingSize=6")
+        .with("reversible=" + Key.of(kind), "units=" + Key.of(units), "order=" + Key.of(order));
   }
 
   @ParameterizedTest
   @MethodSource("networks")
   void lossAndGradientsAreThoseOfPyTorch(ModelSpec spec) {
-    check(spec.with(Saving.NONE.withStored()));
-    check(spec);
-    if (spec.reversal().order() == Order.PRE) check(spec.with(Models.lean(spec)));
+    check(spec, StepGradients::storing);
+    check(spec, StepGradients::of);
+    if (spec.order() == Order.PRE) check(Models.lean(spec), StepGradients::of);
   }
 
-  private static void check(ModelSpec spec) {
-    Reversal r = spec.reversal();
-    String name = String.join(".", spec.name(), r.kind() + "", r.units() + "", r.order() + "");
+  private interface Step {
+    StepGradients of(ModelSpec spec, StepGradients.Input input, Backend backend);
+  }
+
+  private static void check(ModelSpec spec, Step step) {
+    String name =
+        "%s.%s.%s.%s".formatted(spec.name(), spec.reversible(), spec.units(), spec.order());
     try (Backend cpu = new Backend(CpuDevice.open(1))) {
-      StepGradients gradients =
-          StepGradients.of(spec, new StepGradients.Input(3, 21, 5, 0.2, 7), cpu);
+      StepGradients gradients = step.of(spec, new StepGradients.Input(3, 21, 5, 0.2, 7), cpu);
       assertEquals(KNOWN.doubles(name + ".loss")[0], gradients.loss(), 1e-4, name);
       double[] rows = KNOWN.doubles(name + ".gradients");
       List<String> parameters = parameters(spec, cpu);

@@ -22,11 +22,12 @@ import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
-import slimvox.models.Reversal.Kind;
-import slimvox.models.Reversal.Order;
-import slimvox.models.Reversal.Units;
+import slimvox.models.ModelSpec.Order;
+import slimvox.models.ModelSpec.Reversibility;
+import slimvox.models.ModelSpec.Units;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 class RevNetTest {
@@ -42,13 +43,13 @@ class RevNetTest {
     cpu.close();
   }
 
-  private static ModelSpec small(String name, Kind kind, Units units, Order order) {
-    return new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP)
-        .with(new Reversal(kind, units, order));
+  private static ModelSpec small(String name, Reversibility kind, Units units, Order order) {
+    return ModelSpec.of(name, "width=4", "bins=24", "embeddingSize=6")
+        .with("reversible=" + Key.of(kind), "units=" + Key.of(units), "order=" + Key.of(order));
   }
 
-  private static Saving slices(int slice) {
-    return new Saving(Saving.Recompute.NONE, slice, slice > 0, Saving.Streams.FLOAT);
+  private static String[] slices(int slice) {
+    return new String[] {"slice=" + slice, "rebuild=" + (slice > 0)};
   }
 
   static List<String> originals() {
@@ -59,12 +60,16 @@ class RevNetTest {
   @MethodSource("originals")
   void parametersAreWithinFivePercentOfTheVanillaNetworks(String name) {
     long vanilla = parameters(ModelSpec.of(name));
-    for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+    for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
       for (Units units : Units.values()) {
         for (Order order : Order.values()) {
-          Reversal reversal = new Reversal(kind, units, order);
-          long reversible = parameters(ModelSpec.of(name).with(reversal));
-          assertEquals(1.0, (double) reversible / vanilla, 0.05, name + " " + reversal);
+          ModelSpec spec =
+              ModelSpec.of(
+                  name,
+                  "reversible=" + Key.of(kind),
+                  "units=" + Key.of(units),
+                  "order=" + Key.of(order));
+          assertEquals(1.0, (double) parameters(spec) / vanilla, 0.05, spec.toString());
         }
       }
     }
@@ -92,7 +97,7 @@ class RevNetTest {
   void activationsOfTypeTwoDoNotDependOnDepth(Units units) {
     List<Long> kept = new ArrayList<>();
     for (String name : List.of("DF-ResNet56", "DF-ResNet110", "DF-ResNet179", "DF-ResNet233")) {
-      ModelSpec spec = ModelSpec.of(name).with(new Reversal(Kind.FULL, units, Order.PRE));
+      ModelSpec spec = ModelSpec.of(name).with("reversible=full", "units=" + Key.of(units));
       kept.add(kept(spec, Category.ACTIVATION));
     }
     for (long bytes : kept) assertEquals(kept.getFirst(), bytes);
@@ -104,7 +109,7 @@ class RevNetTest {
   static List<ModelSpec> sliceable() {
     List<ModelSpec> specs = new ArrayList<>();
     for (String name : List.of("ResNet18", "DF-ResNet56")) {
-      for (Kind kind : List.of(Kind.PARTIAL, Kind.FULL)) {
+      for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
         for (Units units : Units.values()) specs.add(small(name, kind, units, Order.PRE));
       }
     }
@@ -115,10 +120,14 @@ class RevNetTest {
    * Output, parameter gradients, running statistics and counters after one forward and backward.
    */
   private Map<String, float[]> step(ModelSpec spec, int frames) {
+    return step(Models.build(spec, cpu), frames);
+  }
+
+  private Map<String, float[]> step(Network built, int frames) {
     Map<String, float[]> results = new LinkedHashMap<>();
     SplittableRandom random = new SplittableRandom(5);
-    try (Network network = Models.build(spec, cpu);
-        Tensor x = cpu.allocate(Category.INPUT, "x", 3, spec.bins(), frames, 1)) {
+    try (Network network = built;
+        Tensor x = cpu.allocate(Category.INPUT, "x", 3, built.spec().bins(), frames, 1)) {
       network.initialize(random);
       float[] values = new float[(int) x.size()];
       for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
@@ -180,9 +189,9 @@ class RevNetTest {
   @MethodSource("sliceable")
   void rebuiltGradientsAreTheStoredOnesToRounding(ModelSpec spec) {
     for (Order order : Order.values()) {
-      Reversal r = new Reversal(spec.reversal().kind(), spec.reversal().units(), order);
-      Map<String, float[]> stored = step(spec.with(r).with(Saving.NONE.withStored()), 24);
-      Map<String, float[]> rebuilt = step(spec.with(r), 24);
+      ModelSpec r = spec.with("order=" + Key.of(order));
+      Map<String, float[]> stored = step(Models.build(r, cpu).storing(), 24);
+      Map<String, float[]> rebuilt = step(r, 24);
       assertArrayEquals(stored.get("output"), rebuilt.get("output"));
       assertTrue(distance(rebuilt, stored) < TURNED_OVER, r + ": " + distance(rebuilt, stored));
     }
@@ -191,9 +200,9 @@ class RevNetTest {
   @ParameterizedTest
   @MethodSource("sliceable")
   void inFixedPointRebuiltGradientsAreTheStoredOnesToTheBit(ModelSpec spec) {
-    Saving fixed = new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED);
-    Map<String, float[]> stored = step(spec.with(fixed.withStored()), 24);
-    Map<String, float[]> rebuilt = step(spec.with(fixed), 24);
+    ModelSpec fixed = spec.with("streams=fixed");
+    Map<String, float[]> stored = step(Models.build(fixed, cpu).storing(), 24);
+    Map<String, float[]> rebuilt = step(fixed, 24);
     for (String name : stored.keySet()) {
       assertArrayEquals(stored.get(name), rebuilt.get(name), name);
     }
@@ -202,23 +211,21 @@ class RevNetTest {
   @ParameterizedTest
   @MethodSource("sliceable")
   void whatIsKeptChangesNoBitOfGradientsInFixedPoint(ModelSpec spec) {
-    Saving fixed = new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED);
     for (Order order : Order.values()) {
-      Reversal r = new Reversal(spec.reversal().kind(), spec.reversal().units(), order);
-      ModelSpec model = spec.with(r);
-      Map<String, float[]> again = step(model.with(fixed), 24);
+      ModelSpec model = spec.with("order=" + Key.of(order));
+      Map<String, float[]> again = step(model.with("streams=fixed"), 24);
       boolean slices = order == Order.PRE;
-      for (Saving saving :
-          List.of(fixed, new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FIXED))) {
-        Map<String, float[]> kept = step(model.with(saving.withKeep(2)), 24);
+      for (boolean rebuild : new boolean[] {false, true}) {
+        Map<String, float[]> kept =
+            step(model.with("streams=fixed", "keep=2", "rebuild=" + rebuild), 24);
         for (String name : again.keySet()) {
-          assertArrayEquals(again.get(name), kept.get(name), r + " " + name);
+          assertArrayEquals(again.get(name), kept.get(name), model + " " + name);
         }
       }
       if (!slices) continue;
       Map<String, float[]> lean = step(model.with(slices(3)), 24);
-      Map<String, float[]> both = step(model.with(slices(3).withKeep(1)), 24);
-      assertTrue(distance(both, lean) < TURNED_OVER, r + ": " + distance(both, lean));
+      Map<String, float[]> both = step(model.with(slices(3)).with("keep=1"), 24);
+      assertTrue(distance(both, lean) < TURNED_OVER, model + ": " + distance(both, lean));
     }
   }
 
@@ -226,9 +233,9 @@ class RevNetTest {
   void asMuchIsKeptAsWasAskedForWhateverTheDepth() {
     long stream = 2 * 80 * 200 * 32 * 4L;
     for (String name : List.of("ResNet34", "DF-ResNet56", "DF-ResNet233")) {
-      ModelSpec spec = ModelSpec.of(name).with(Reversal.of(Kind.FULL));
+      ModelSpec spec = ModelSpec.of(name).with("reversible=full");
       long nothing = kept(spec, Category.ACTIVATION);
-      long kept = kept(spec.with(Saving.NONE.withKeep(1)), Category.ACTIVATION) - nothing;
+      long kept = kept(spec.with("keep=1"), Category.ACTIVATION) - nothing;
       // A sixteenth of a stream for each of six functions in stage 2, next are quarters; DF-ResNets
       // have two inner convolutions of 128 channels: an eighth of a stream each in the last stage.
       assertEquals(
@@ -237,23 +244,21 @@ class RevNetTest {
       assertTrue(kept <= stream, name + " keeps " + kept);
       assertTrue(kept > stream / 2, name + " keeps " + kept);
     }
-    ModelSpec all = ModelSpec.of("ResNet34").with(Reversal.of(Kind.FULL));
+    ModelSpec all = ModelSpec.of("ResNet34").with("reversible=full");
     assertEquals(
         stream * (3 * 24 + 6 * 4 * 32 + 4 * 16 * 32 + 3 * 64 * 32) / 2048,
-        kept(all.with(Saving.NONE.withKeep(100)), Category.ACTIVATION)
-            - kept(all, Category.ACTIVATION));
+        kept(all.with("keep=100"), Category.ACTIVATION) - kept(all, Category.ACTIVATION));
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"ResNet18", "ResNet50", "DF-ResNet56"})
   void rebuiltNormalizationsAndCheckpointsGiveTheSameBits(String name) {
-    ModelSpec vanilla = new ModelSpec(name, 4, 24, 6, ModelSpec.Pooling.TSTP);
+    ModelSpec vanilla = ModelSpec.of(name, "width=4", "bins=24", "embeddingSize=6");
     Map<String, float[]> kept = step(vanilla, 21);
-    for (Saving saving :
-        List.of(
-            new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FLOAT),
-            new Saving(Saving.Recompute.CHECKPOINT, 0, false, Saving.Streams.FLOAT),
-            new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT))) {
+    for (String[] saving :
+        new String[][] {
+          {"rebuild=true"}, {"recompute=checkpoint"}, {"recompute=checkpoint", "rebuild=true"}
+        }) {
       Map<String, float[]> again = step(vanilla.with(saving), 21);
       for (String key : kept.keySet()) assertArrayEquals(kept.get(key), again.get(key), key);
     }
@@ -261,7 +266,7 @@ class RevNetTest {
 
   @Test
   void framesThatAreNoMultipleOfEightAreFilledUpWithZeros() {
-    ModelSpec spec = small("ResNet18", Kind.FULL, Units.A, Order.PRE);
+    ModelSpec spec = small("ResNet18", Reversibility.FULL, Units.A, Order.PRE);
     try (Network network = Models.build(spec, cpu)) {
       network.initialize(new SplittableRandom(3));
       float[] short21 = new float[2 * 24 * 21];
@@ -276,8 +281,8 @@ class RevNetTest {
       assertArrayEquals(embed(network, filled24, 24), embed(network, short21, 21));
     }
     assertEquals(24, spec.bins());
-    ModelSpec oddBins = new ModelSpec("ResNet18", 4, 21, 6, ModelSpec.Pooling.TSTP);
-    step(oddBins.with(spec.reversal()), 19);
+    ModelSpec oddBins = ModelSpec.of("ResNet18", "width=4", "bins=21", "embeddingSize=6");
+    step(oddBins.with("reversible=full", "units=a"), 19);
   }
 
   private float[] embed(Network network, float[] features, int frames) {
@@ -292,20 +297,20 @@ class RevNetTest {
   @Test
   void whatCannotBeReversedOrSlicedIsNamed() {
     refused(
-        new ModelSpec("ResNet18", 3, 24, 6, ModelSpec.Pooling.TSTP)
-            .with(new Reversal(Kind.FULL, Units.A, Order.PRE)),
+        ModelSpec.of("ResNet18", "width=3", "bins=24", "embeddingSize=6")
+            .with("reversible=full", "units=a"),
         "ResNet18: layer1.0: 3 channels cannot be cut into two streams; choose an even width or"
             + " units c");
     refused(
-        small("Gemini-DF-ResNet60", Kind.FULL, Units.C, Order.PRE),
+        small("Gemini-DF-ResNet60", Reversibility.FULL, Units.C, Order.PRE),
         "Gemini-DF-ResNet60: type II needs strides 1, 2, 2, 2 on both axes, which this model has"
             + " not; choose type I (partial) or another model");
     refused(
-        small("ResNet50", Kind.FULL, Units.C, Order.PRE).with(slices(4)),
+        small("ResNet50", Reversibility.FULL, Units.C, Order.PRE).with(slices(4)),
         "slice 4: layer1.0.f.conv2: cannot be sliced, its channels mix between the first and the"
             + " last convolution");
     refused(
-        small("DF-ResNet56", Kind.PARTIAL, Units.A, Order.POST).with(slices(4)),
+        small("DF-ResNet56", Reversibility.PARTIAL, Units.A, Order.POST).with(slices(4)),
         "slice 4: stages.0.0.f.conv3: cannot be sliced, a batch normalization follows;"
             + " pre-activation order can");
     refused(
@@ -313,23 +318,22 @@ class RevNetTest {
         "ResNet34: slice, streams and keep concern reversible blocks, which this network has not;"
             + " set reversible to partial or full");
     refused(
-        small("ResNet34", Kind.FULL, Units.C, Order.PRE)
-            .with(new Saving(Saving.Recompute.CHECKPOINT, 0, false, Saving.Streams.FLOAT)),
+        small("ResNet34", Reversibility.FULL, Units.C, Order.PRE).with("recompute=checkpoint"),
         "ResNet34: recompute: checkpoint concerns ordinary blocks, of which a fully reversible"
             + " network has none; set recompute to none");
-    ModelSpec bottlenecks = small("ResNet50", Kind.PARTIAL, Units.C, Order.PRE);
+    ModelSpec bottlenecks = small("ResNet50", Reversibility.PARTIAL, Units.C, Order.PRE);
     refused(
-        bottlenecks.with(Models.lean(bottlenecks.with(slices(4)))),
+        Models.lean(bottlenecks.with(slices(4))),
         "slice 4: layer1.1.f.conv2: cannot be sliced, its channels mix between the first and the"
             + " last convolution");
   }
 
   @Test
   void leanTakesTheSlicesThatWereAskedFor() {
-    ModelSpec spec = small("ResNet18", Kind.FULL, Units.C, Order.PRE);
+    ModelSpec spec = small("ResNet18", Reversibility.FULL, Units.C, Order.PRE);
     assertEquals(16, Models.lean(spec).slice());
     assertEquals(4, Models.lean(spec.with(slices(4))).slice());
-    assertEquals(0, Models.lean(small("ResNet50", Kind.FULL, Units.C, Order.PRE)).slice());
+    assertEquals(0, Models.lean(small("ResNet50", Reversibility.FULL, Units.C, Order.PRE)).slice());
   }
 
   private void refused(ModelSpec spec, String message) {

@@ -58,7 +58,7 @@ class GradientTest {
             image,
             b ->
                 new ReversibleSequence(
-                    "s", ReversibleSequence.Form.TWINS, List.of(coupling(b)), null, false)));
+                    "s", ReversibleSequence.Form.TWINS, List.of(coupling(b)), null)));
     cases.add(
         new Case(
             "residual block, identity shortcut",

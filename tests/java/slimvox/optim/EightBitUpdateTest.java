@@ -71,9 +71,9 @@ class EightBitUpdateTest {
     List<StateFormat> formats = new ArrayList<>();
     for (Map map : new Map[] {Map.DYNAMIC, Map.LINEAR}) {
       for (int block : new int[] {16, 256, 1024}) {
-        formats.add(new StateFormat(8, map, Scale.BLOCK, block, 0));
+        formats.add(new StateFormat(8, block, map, Scale.BLOCK, 0));
       }
-      formats.add(new StateFormat(8, map, Scale.TENSOR, 256, 0));
+      formats.add(new StateFormat(8, 256, map, Scale.TENSOR, 0));
     }
     return formats;
   }

@@ -136,12 +136,12 @@ class OptimizerTest {
     try (Optimizer optimizer = optimizer(true, parameters(), StateFormat.FLOAT32)) {
       steps(optimizer, 3);
       StateFormat linear =
-          new StateFormat(8, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 256, 0);
+          new StateFormat(8, 256, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 0);
       for (StateTensor s : optimizer.state()) {
         QuantizationError none = s.error(StateFormat.FLOAT32);
         assertEquals(0, none.max(), s.name());
         QuantizationError dynamic =
-            s.error(new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 256, 0));
+            s.error(new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0));
         assertEquals(s.name(), dynamic.name());
         assertEquals(s.shape().size(), dynamic.count());
         assertTrue(dynamic.mean() > 0 && dynamic.mean() < 0.06, dynamic.toString());
@@ -162,7 +162,7 @@ class OptimizerTest {
   void whatAFormatWouldLoseIsWhatItLosesToTheBit() {
     List<Parameter> parameters = parameters();
     StateFormat format =
-        new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 16, 0);
+        new StateFormat(8, 16, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0);
     try (Optimizer full = optimizer(true, parameters, StateFormat.FLOAT32);
         Optimizer eight = optimizer(true, parameters, format)) {
       steps(full, 3);
@@ -215,6 +215,6 @@ class OptimizerTest {
     }
     assertThrows(
         IllegalArgumentException.class,
-        () -> new StateFormat(4, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 256, 0));
+        () -> new StateFormat(4, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0));
   }
 }

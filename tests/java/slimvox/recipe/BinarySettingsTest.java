@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.BinaryGradient;
 import slimvox.models.Binarization;
 import slimvox.nn.BinaryScheme;
+import slimvox.settings.Key;
 
 /** What reaches the network of the section {@code model.binary}; what is refused: RecipeTest. */
 class BinarySettingsTest {
@@ -17,8 +17,8 @@ class BinarySettingsTest {
     Recipe float32 = Recipe.shipped("wespeaker-resnet34");
     for (String scheme : List.of("bwn", "paper", "w1a1", "w32a1")) {
       boolean signs = scheme.endsWith("a1");
-      Binarization b = float32.with("model.binary.scheme=" + scheme).model().spec().binarization();
-      assertEquals(scheme, b.scheme().orElseThrow().key());
+      Binarization b = float32.with("model.binary.scheme=" + scheme).model().binarization();
+      assertEquals(scheme, Key.of(b.scheme()));
       assertEquals(Binarization.ALL_LAYERS, b.layers());
       assertTrue(b.shortcuts());
       assertEquals(
@@ -39,11 +39,10 @@ class BinarySettingsTest {
                 "model.binary.shifts=false",
                 "model.binary.activation=none")
             .model()
-            .spec()
             .binarization();
     assertEquals(
         new Binarization(
-            Optional.of(BinaryScheme.W1A1),
+            BinaryScheme.W1A1,
             List.of("layer3", "layer4.0.conv1"),
             false,
             BinaryGradient.EXACT,

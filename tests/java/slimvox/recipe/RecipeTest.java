@@ -142,7 +142,7 @@ class RecipeTest {
     assertEquals(
         Recipe.defaults().with("model.name=ResNet18", "model.width=8").model(), recipe.model());
     assertEquals(
-        new ModelSpec("ResNet18", 8, 80, 256, ModelSpec.Pooling.TSTP), recipe.model().spec());
+        ModelSpec.of("ResNet18", "width=8", "bins=80", "embeddingSize=256"), recipe.model());
     assertEquals(Path.of("data-scripts/arabic-speech-commands"), recipe.data().trainFolder());
     assertTrue(Files.isDirectory(recipe.data().trainFolder()), "the corpus that ships");
     assertEquals(List.of(0.9, 1.0, 1.1), recipe.data().speeds());
@@ -225,15 +225,11 @@ class RecipeTest {
     assertNull(eight.with("optimizer.state.scale=tensor").optimizer().state().block());
     assertEquals(adamw, eight.with("optimizer.state.bits=32"));
     assertEquals(
-        new StateFormat(8, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 2048, 0),
-        eight
-            .with("optimizer.state.map=linear", "optimizer.state.block=2048")
-            .optimizer()
-            .state()
-            .format());
+        new StateFormat(8, 2048, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 0),
+        eight.with("optimizer.state.map=linear", "optimizer.state.block=2048").optimizer().state());
     assertEquals(
-        new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.TENSOR, 256, 0),
-        eight.with("optimizer.state.scale=tensor").optimizer().state().format());
+        new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.TENSOR, 0),
+        eight.with("optimizer.state.scale=tensor").optimizer().state());
     Recipe constant = adamw.with("optimizer.learningRate.schedule=constant");
     assertNull(constant.optimizer().learningRate().last());
     assertEquals(0.003, constant.optimizer().learningRate().schedule(10, 100).at(99), "constant");

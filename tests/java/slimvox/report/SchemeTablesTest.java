@@ -20,8 +20,8 @@ import tech.tablesaw.api.Table;
 class SchemeTablesTest {
   private static final MemoryAnalysis ANALYSIS =
       MemoryAnalysis.of(Recipe.shipped("wespeaker-resnet34"), 100);
-  private static final ModelSpec DEEP = ModelSpec.of("DF-ResNet56").withWidth(8);
-  private static final ModelSpec GEMINI = ModelSpec.of("Gemini-DF-ResNet60").withWidth(8);
+  private static final ModelSpec DEEP = ModelSpec.of("DF-ResNet56").with("width=8");
+  private static final ModelSpec GEMINI = ModelSpec.of("Gemini-DF-ResNet60").with("width=8");
 
   @Test
   void ratiosAreVanillasTotalByTheOthers() {

@@ -23,8 +23,8 @@ import slimvox.memory.MemoryBudget;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
 import slimvox.recipe.Recipe;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 /** Full-size training steps, priced; what fits into a budget, and what is said if nothing does. */
@@ -39,8 +39,8 @@ class MemoryAnalysisTest {
     return MemoryAnalysis.of(recipe(), classes);
   }
 
-  private static ModelSpec units(String name, Reversal.Units units) {
-    return ModelSpec.of(name).with(new Reversal(Reversal.Kind.NONE, units, Reversal.Order.PRE));
+  private static ModelSpec units(String name, ModelSpec.Units units) {
+    return ModelSpec.of(name).with("units=" + Key.of(units));
   }
 
   /** The figures the project promises: SGD, batch 64, 200 frames, the CPU's workspaces counted. */
@@ -57,7 +57,7 @@ class MemoryAnalysisTest {
     "ResNet293,    C, LEAN_II,    20",
   })
   void fullSizeNetworksNeedThisManyTimesLess(
-      String name, Reversal.Units units, MemoryScheme scheme, double times) {
+      String name, ModelSpec.Units units, MemoryScheme scheme, double times) {
     try (CpuDevice cpu = CpuDevice.open(0)) {
       MemoryAnalysis analysis = MemoryAnalysis.of(recipe(), VOXCELEB2_AT_THREE_SPEEDS, cpu, 0);
       ModelSpec model = units(name, units);
@@ -125,7 +125,7 @@ class MemoryAnalysisTest {
   @EnumSource(MemoryScheme.class)
   void theLargestBatchFitsAndOneMoreDoesNot(MemoryScheme scheme) {
     MemoryAnalysis analysis = analysis(100);
-    ModelSpec model = ModelSpec.of("DF-ResNet56").withWidth(8);
+    ModelSpec model = ModelSpec.of("DF-ResNet56").with("width=8");
     for (String size : new String[] {"20MB", "1GB", "11GB"}) {
       MemoryBudget budget = MemoryBudget.parse(size);
       int largest = analysis.largestBatch(model, scheme, budget);
@@ -191,8 +191,8 @@ class MemoryAnalysisTest {
   void theSettingsOfASchemeAreWhatItAppliesTo(MemoryScheme scheme) {
     for (String name : new String[] {"ResNet50", "DF-ResNet56"}) {
       Recipe plain = recipe("model.name=" + name);
-      Recipe saving = plain.with(scheme.settings(plain.model().spec()).toArray(String[]::new));
-      assertEquals(scheme.apply(plain.model().spec()), saving.model().spec());
+      Recipe saving = plain.with(scheme.settings(plain.model()).toArray(String[]::new));
+      assertEquals(scheme.apply(plain.model()), saving.model());
       assertEquals(scheme.update(plain.optimizer().update()), saving.optimizer().update());
     }
   }

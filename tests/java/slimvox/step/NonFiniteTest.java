@@ -22,13 +22,8 @@ import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
-import slimvox.models.Binarization;
-import slimvox.models.Binarization.Activation;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
-import slimvox.nn.BinaryScheme;
 import slimvox.optim.Adam;
 import slimvox.optim.StateFormat;
 import slimvox.optim.UpdateTime;
@@ -39,22 +34,19 @@ class NonFiniteTest {
   private static final int[] LABELS = {0, 1, 4};
   private static final int FRAMES = 25;
   private static final StateFormat EIGHT_BIT =
-      new StateFormat(8, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 256, 0);
+      new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0);
 
   static Stream<ModelSpec> models() {
-    ModelSpec plain = new ModelSpec("ResNet18", 4, 24, 8, ModelSpec.Pooling.TSTP);
-    Saving checkpoint = new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT);
-    ModelSpec twice = plain.with(Reversal.of(Reversal.Kind.FULL));
-    Saving fixed = new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FIXED);
+    ModelSpec plain = ModelSpec.of("ResNet18", "width=4", "bins=24", "embeddingSize=8");
+    String[] checkpoint = {"recompute=checkpoint", "rebuild=true"};
+    ModelSpec twice = plain.with("reversible=full");
+    String[] fixed = {"slice=3", "rebuild=true", "streams=fixed"};
     return Stream.of(
             Stream.of(plain, plain.with(checkpoint)),
-            Stream.of(
-                twice.with(fixed),
-                twice.with(Saving.NONE.withKeep(2)),
-                twice.with(Saving.NONE.withStored())),
+            Stream.of(twice.with(fixed), twice.with("keep=2")),
             PlannedTrainingTest.reversibleModels(),
-            Stream.of(BinaryScheme.values())
-                .map(scheme -> plain.with(Binarization.of(scheme).with(Activation.PRELU))))
+            Stream.of("bwn", "paper", "w1a1", "w32a1")
+                .map(scheme -> plain.with("binary.scheme=" + scheme, "binary.activation=prelu")))
         .flatMap(s -> s);
   }
 
@@ -207,10 +199,7 @@ class NonFiniteTest {
   @Test
   void aStreamThatLeavesFixedPointChangesNothing() {
     ModelSpec spec =
-        models()
-            .filter(s -> s.saving().streams() == Saving.Streams.FIXED)
-            .findFirst()
-            .orElseThrow();
+        models().filter(s -> s.streams() == ModelSpec.Streams.FIXED).findFirst().orElseThrow();
     try (Backend cpu = new Backend(CpuDevice.open(1));
         PlannedTraining training = training(spec, cpu)) {
       Map<String, float[]> before = state(training.step());

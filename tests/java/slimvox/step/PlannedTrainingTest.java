@@ -30,18 +30,15 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.OutOfBudgetException;
-import slimvox.models.Binarization;
-import slimvox.models.Binarization.Activation;
 import slimvox.models.ModelSpec;
+import slimvox.models.ModelSpec.Reversibility;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
-import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
 import slimvox.optim.UpdateTime;
+import slimvox.settings.Key;
 
 /** A training step uses exactly the memory that the dry run predicts. */
 class PlannedTrainingTest {
@@ -94,7 +91,8 @@ class PlannedTrainingTest {
   }
 
   private static ModelSpec spec(String name, ModelSpec.Pooling pooling) {
-    return new ModelSpec(name, 4, BINS, 8, pooling);
+    return ModelSpec.of(
+        name, "width=4", "bins=" + BINS, "embeddingSize=8", "pooling=" + Key.of(pooling));
   }
 
   static Stream<ModelSpec> everyModel() {
@@ -106,31 +104,28 @@ class PlannedTrainingTest {
 
   static Stream<ModelSpec> binaryModels() {
     ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.GSP);
-    return Stream.of(BinaryScheme.values())
-        .map(Binarization::of)
-        .flatMap(b -> Stream.of(b, b.with(Activation.PRELU)))
-        .flatMap(b -> Stream.of(b, b.withLayers(List.of("layer2"))))
-        .map(spec::with);
+    return Stream.of("bwn", "paper", "w1a1", "w32a1")
+        .map(scheme -> spec.with("binary.scheme=" + scheme))
+        .flatMap(s -> Stream.of(s, s.with("binary.activation=prelu")))
+        .flatMap(s -> Stream.of(s, s.with("binary.layers=[layer2]")));
   }
 
   static Stream<ModelSpec> everyWayToSaveMemory() {
-    Saving none = Saving.NONE;
-    List<Saving> savings =
+    List<String[]> savings =
         List.of(
-            none,
-            new Saving(Saving.Recompute.CHECKPOINT, 0, true, Saving.Streams.FLOAT),
-            new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FLOAT),
-            new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED),
-            none.withKeep(2),
-            new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FIXED).withKeep(1),
-            none.withStored());
+            new String[0],
+            new String[] {"recompute=checkpoint", "rebuild=true"},
+            new String[] {"slice=3", "rebuild=true"},
+            new String[] {"streams=fixed"},
+            new String[] {"keep=2"},
+            new String[] {"slice=3", "rebuild=true", "streams=fixed", "keep=1"});
     return Stream.of("ResNet18", "ResNet50", "DF-ResNet56")
         .flatMap(
             name ->
-                Stream.of(Reversal.Kind.values())
+                Stream.of(ModelSpec.Reversibility.values())
                     .flatMap(
                         kind ->
-                            Stream.of(Reversal.Units.values())
+                            Stream.of(ModelSpec.Units.values())
                                 .flatMap(
                                     units ->
                                         savings.stream()
@@ -138,34 +133,32 @@ class PlannedTrainingTest {
                                                 s ->
                                                     spec(name, ModelSpec.Pooling.TSTP)
                                                         .with(
-                                                            new Reversal(
-                                                                kind, units, Reversal.Order.PRE))
+                                                            "reversible=" + Key.of(kind),
+                                                            "units=" + Key.of(units))
                                                         .with(s)))))
-        .filter(s -> !s.name().equals("ResNet50") || s.saving().slice() == 0)
+        .filter(s -> !s.name().equals("ResNet50") || s.slice() == 0)
         .filter(
             s ->
-                s.reversal().kind() != Reversal.Kind.NONE
-                    || (s.reversal().units() == Reversal.Units.A
-                        && s.saving().slice() == 0
-                        && !s.saving().stored()
-                        && s.saving().keep() == 0
-                        && s.saving().streams() == Saving.Streams.FLOAT))
+                s.reversible() != Reversibility.NONE
+                    || (s.units() == ModelSpec.Units.A
+                        && s.slice() == 0
+                        && s.keep() == 0
+                        && s.streams() == ModelSpec.Streams.FLOAT))
         .filter(s -> Models.savingFault(s) == null);
   }
 
   /** Reversible networks, plain, in slices, and normalizing behind convolutions. */
   static Stream<ModelSpec> reversibleModels() {
-    Saving lean = new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FLOAT);
+    String[] lean = {"slice=3", "rebuild=true"};
     return Stream.of("ResNet18", "DF-ResNet56")
         .map(name -> spec(name, ModelSpec.Pooling.TSTP))
         .flatMap(
             s ->
                 Stream.of(
-                    s.with(Reversal.of(Reversal.Kind.PARTIAL)),
-                    s.with(Reversal.of(Reversal.Kind.PARTIAL)).with(lean),
-                    s.with(Reversal.of(Reversal.Kind.FULL)).with(lean),
-                    s.with(
-                        new Reversal(Reversal.Kind.FULL, Reversal.Units.B, Reversal.Order.POST))));
+                    s.with("reversible=partial"),
+                    s.with("reversible=partial").with(lean),
+                    s.with("reversible=full").with(lean),
+                    s.with("reversible=full", "units=b", "order=post")));
   }
 
   @ParameterizedTest
@@ -283,7 +276,7 @@ class PlannedTrainingTest {
             StateFormat.FLOAT32,
             StateFormat.EIGHT_BIT,
             StateFormat.eightBit(2048),
-            new StateFormat(8, StateFormat.Map.LINEAR, StateFormat.Scale.TENSOR, 256, 0))) {
+            new StateFormat(8, 256, StateFormat.Map.LINEAR, StateFormat.Scale.TENSOR, 0))) {
       long expected = 0;
       try (PlannedTraining training = new PlannedTraining(cpu, eightBit(spec, adam, format))) {
         training.step().initialize(new SplittableRandom(1));
@@ -484,7 +477,7 @@ class PlannedTrainingTest {
 
   @Test
   void featuresThatAreFilledUpCountAsKept() {
-    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP).with(Reversal.of(Reversal.Kind.FULL));
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP).with("reversible=full");
     try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
       training.step().initialize(new SplittableRandom(1));
       training.step().run(new float[BATCH * BINS * 17], new int[BATCH], 0.2, 0.001);

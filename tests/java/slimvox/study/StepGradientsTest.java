@@ -12,16 +12,13 @@ import slimvox.backend.Backend;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
 import slimvox.optim.UpdateTime;
 import slimvox.storage.InputException;
 
 class StepGradientsTest {
   private static final ModelSpec VANILLA =
-      new ModelSpec("DF-ResNet56", 4, 24, 6, ModelSpec.Pooling.TSTP);
-  private static final ModelSpec REVERSIBLE =
-      VANILLA.with(Reversal.of(Reversal.Kind.FULL)).with(Saving.NONE);
+      ModelSpec.of("DF-ResNet56", "width=4", "bins=24", "embeddingSize=6");
+  private static final ModelSpec REVERSIBLE = VANILLA.with("reversible=full");
   private static final StepGradients.Input INPUT = new StepGradients.Input(3, 24, 5, 0.2, 7);
 
   private static Backend cpu;
@@ -64,7 +61,7 @@ class StepGradientsTest {
   void fixedPointRebuildsWithoutNoiseAndFloatWithSome() {
     double floats = StepGradients.rebuildingNoise(REVERSIBLE, INPUT, cpu);
     assertTrue(floats > 0 && floats < 0.05, "noise " + floats);
-    Saving fixed = new Saving(Saving.Recompute.NONE, 0, false, Saving.Streams.FIXED);
+    String[] fixed = {"streams=fixed"};
     assertEquals(0, StepGradients.rebuildingNoise(REVERSIBLE.with(fixed), INPUT, cpu));
   }
 
@@ -74,7 +71,7 @@ class StepGradientsTest {
     StepGradients reversible = StepGradients.of(REVERSIBLE, INPUT, cpu);
     var names = assertThrows(IllegalArgumentException.class, () -> vanilla.distance(reversible));
     assertEquals("these are gradients of different networks", names.getMessage());
-    StepGradients wide = StepGradients.of(VANILLA.withWidth(8), INPUT, cpu);
+    StepGradients wide = StepGradients.of(VANILLA.with("width=8"), INPUT, cpu);
     var sizes = assertThrows(IllegalArgumentException.class, () -> vanilla.distance(wide));
     assertTrue(
         sizes.getMessage().endsWith(": these are gradients of different networks"),

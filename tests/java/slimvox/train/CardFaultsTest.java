@@ -84,8 +84,8 @@ class CardFaultsTest {
   /** Bytes of a card on which one batch fits and the other does not. */
   private static long between(Recipe recipe, int fits, int doesNot) {
     MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 8, Cuda.workspaces(), 0);
-    long less = analysis.price(recipe.model().spec(), fits).neededBytes();
-    long more = analysis.price(recipe.model().spec(), doesNot).neededBytes();
+    long less = analysis.price(recipe.model(), fits).neededBytes();
+    long more = analysis.price(recipe.model(), doesNot).neededBytes();
     return (less + more) / 2;
   }
 

@@ -30,7 +30,7 @@ class CheckpointTest {
         Recipe.defaults().with("model.name=ResNet18", "model.width=4", "model.embeddingSize=8");
     SafetensorsWriter writer = Safetensors.writer();
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-        Network network = Models.build(recipe.model().spec(), backend)) {
+        Network network = Models.build(recipe.model(), backend)) {
       network.initialize(new Random(1));
       Weights.save(network.state(), "", writer);
     }

@@ -61,7 +61,7 @@ class TrainerBudgetTest {
 
   private static long stepBytes(Recipe recipe) {
     return MemoryAnalysis.of(recipe, 8, CpuDevice.open(1), 0)
-        .price(recipe.model().spec(), recipe.run().batch())
+        .price(recipe.model(), recipe.run().batch())
         .neededBytes();
   }
 

@@ -19,16 +19,13 @@ import slimvox.backend.cpu.CpuDevice;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
-import slimvox.models.Binarization;
 import slimvox.models.ModelSpec;
 import slimvox.models.ModelSpec.Pooling;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
-import slimvox.nn.BinaryScheme;
 import slimvox.nn.Parameter;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
+import slimvox.settings.Key;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
@@ -52,25 +49,21 @@ class CudaTrainingTest {
   }
 
   private static ModelSpec spec(String name, Pooling pooling) {
-    return new ModelSpec(name, 4, BINS, 8, pooling);
+    return ModelSpec.of(
+        name, "width=4", "bins=" + BINS, "embeddingSize=8", "pooling=" + Key.of(pooling));
   }
 
   static Stream<ModelSpec> models() {
-    Reversal full = new Reversal(Reversal.Kind.FULL, Reversal.Units.A, Reversal.Order.PRE);
+    String[] full = {"reversible=full", "units=a"};
     return Stream.of(
         spec("ResNet18", Pooling.TSTP),
         spec("ResNet18", Pooling.ASTP),
         spec("ResNet50", Pooling.TSTP),
         spec("DF-ResNet56", Pooling.GSP),
         spec("Gemini-DF-ResNet60", Pooling.TSTP),
-        spec("ResNet18", Pooling.TSTP)
-            .with(full)
-            .with(new Saving(Saving.Recompute.NONE, 3, true, Saving.Streams.FIXED)),
-        spec("DF-ResNet56", Pooling.TSTP)
-            .with(full)
-            .with(new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FLOAT)),
-        spec("ResNet18", Pooling.TSTP)
-            .with(Binarization.of(BinaryScheme.values()[0]).with(Binarization.Activation.PRELU)));
+        spec("ResNet18", Pooling.TSTP).with(full).with("slice=3", "rebuild=true", "streams=fixed"),
+        spec("DF-ResNet56", Pooling.TSTP).with(full).with("rebuild=true"),
+        spec("ResNet18", Pooling.TSTP).with("binary.scheme=bwn", "binary.activation=prelu"));
   }
 
   private static Function<Backend, TrainingStep> step(ModelSpec spec) {

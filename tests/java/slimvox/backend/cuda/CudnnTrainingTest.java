@@ -9,7 +9,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.backend.Device;
 import slimvox.models.ModelSpec;
-import slimvox.models.ModelSpec.Pooling;
 
 /** Training steps whose convolutions the stand-in for cuDNN does: ledger, bits, the CPU's loss. */
 class CudnnTrainingTest extends CudaTrainingTest {
@@ -34,8 +33,8 @@ class CudnnTrainingTest extends CudaTrainingTest {
   /** In place of the superclass's: one without, one with depthwise convolutions. */
   static Stream<ModelSpec> models() {
     return Stream.of(
-        new ModelSpec("ResNet18", 4, 24, 8, Pooling.TSTP),
-        new ModelSpec("DF-ResNet56", 4, 24, 8, Pooling.GSP));
+        ModelSpec.of("ResNet18", "width=4", "bins=24", "embeddingSize=8"),
+        ModelSpec.of("DF-ResNet56", "width=4", "bins=24", "embeddingSize=8", "pooling=gsp"));
   }
 
   @AfterEach

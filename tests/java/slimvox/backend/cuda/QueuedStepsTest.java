@@ -14,8 +14,6 @@ import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Reversal;
-import slimvox.models.Saving;
 import slimvox.optim.Sgd;
 import slimvox.optim.StateFormat;
 import slimvox.optim.UpdateTime;
@@ -31,9 +29,9 @@ class QueuedStepsTest {
   private static final int[] LABELS = {0, 3, 1};
 
   private static final ModelSpec SPEC =
-      new ModelSpec("ResNet18", 4, BINS, 8, ModelSpec.Pooling.TSTP)
-          .with(new Reversal(Reversal.Kind.FULL, Reversal.Units.A, Reversal.Order.PRE))
-          .with(new Saving(Saving.Recompute.NONE, 0, true, Saving.Streams.FIXED));
+      ModelSpec.of("ResNet18", "width=4", "bins=" + BINS, "embeddingSize=8")
+          .with("reversible=full", "units=a")
+          .with("rebuild=true", "streams=fixed");
 
   private static float[] features() {
     SplittableRandom random = new SplittableRandom(7);
