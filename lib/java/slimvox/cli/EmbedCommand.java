@@ -29,6 +29,7 @@ import slimvox.embed.SpeakerEncoder;
 import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.report.Values;
+import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
