@@ -11,7 +11,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
@@ -23,7 +22,7 @@ import slimvox.binary.PackedBlock;
 import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
 import slimvox.binary.Packer;
-import slimvox.cli.ModelOptions;
+import slimvox.cli.DeclaredOptions;
 import slimvox.cli.PackCommand;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
@@ -60,8 +59,6 @@ public final class BinaryBench extends Subcommand {
     }
   }
 
-  @Mixin private ModelOptions model;
-
   @Option(
       names = "--head",
       paramLabel = "FORM",
@@ -88,12 +85,16 @@ public final class BinaryBench extends Subcommand {
               + " ${DEFAULT-VALUE}.")
   private int runs = 50;
 
+  public BinaryBench() {
+    super(DeclaredOptions.OF_NETWORK);
+  }
+
   @Override
   public Integer call() {
     range("--frames", frames, 16, 100_000);
     range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 100_000);
-    ModelSpec spec = model.spec(this);
+    ModelSpec spec = flags.model();
     if (spec.pooling() == ModelSpec.Pooling.ASTP) {
       throw usage("--pooling astp has no packed form; give tstp or gsp");
     }

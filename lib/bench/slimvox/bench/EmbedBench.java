@@ -5,12 +5,11 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
-import slimvox.cli.ModelOptions;
+import slimvox.cli.DeclaredOptions;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
@@ -30,8 +29,6 @@ import slimvox.settings.Key;
     sortOptions = false)
 public final class EmbedBench extends Subcommand {
   private static final Duration WARM_UP = Duration.ofSeconds(3);
-
-  @Mixin private ModelOptions model;
 
   @Option(
       names = "--batch",
@@ -58,13 +55,17 @@ public final class EmbedBench extends Subcommand {
           "Runs that are measured, after three seconds to warm up. Default ${DEFAULT-VALUE}.")
   private int runs = 20;
 
+  public EmbedBench() {
+    super(DeclaredOptions.OF_NETWORK);
+  }
+
   @Override
   public Integer call() {
     range("--batch", batch, 1, 4096);
     range("--frames", frames, 16, 100_000);
     range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
-    ModelSpec spec = model.spec(this);
+    ModelSpec spec = flags.model();
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend)) {
       network.initialize(new Random(1));

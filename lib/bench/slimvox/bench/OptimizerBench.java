@@ -3,21 +3,20 @@ package slimvox.bench;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.SplittableRandom;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
-import slimvox.cli.StateOptions;
-import slimvox.cli.StepOptions;
 import slimvox.cli.Subcommand;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
 import slimvox.report.Values;
+import slimvox.recipe.OptimizerSettings;
+import slimvox.settings.Key;
+import slimvox.step.StepBuilder;
 
 /** Times an optimizer on parameters and gradients of normally distributed numbers. */
 @Command(
@@ -36,14 +35,6 @@ public final class OptimizerBench extends Subcommand {
   private long parameters = 28_626_016;
 
   @Option(
-      names = "--optimizer",
-      paramLabel = "RULE",
-      description = "sgd (Nesterov momentum), adam or adamw. Default sgd.")
-  private StepOptions.Rule rule = StepOptions.Rule.SGD;
-
-  @Mixin private StateOptions state;
-
-  @Option(
       names = "--threads",
       paramLabel = "N",
       description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
@@ -55,17 +46,23 @@ public final class OptimizerBench extends Subcommand {
       description = "Steps that are measured, after some to warm up. Default ${DEFAULT-VALUE}.")
   private int runs = 50;
 
+  private OptimizerSettings optimizer;
+
+  public OptimizerBench() {
+    super("optimizer.name", "optimizer.state.");
+  }
+
   @Override
   public Integer call() {
     range("--parameters", parameters, 1, 1_000_000_000);
     range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
-    state.check(this);
+    optimizer = flags.recipe().optimizer();
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
       List<Parameter> tensors = tensors(backend);
-      try (Optimizer optimizer = rule.build(backend, tensors, state.format())) {
+      try (Optimizer update = StepBuilder.optimizer(optimizer, backend, tensors)) {
         long bytes = backend.ledger().bytes(Category.OPTIMIZER_STATE);
-        Timing step = Timing.measure(WARM_UP, runs, () -> optimizer.step(1e-4));
+        Timing step = Timing.measure(WARM_UP, runs, () -> update.step(1e-4));
         report(step, bytes, backend.device().description());
       } finally {
         tensors.forEach(Parameter::close);
@@ -90,8 +87,9 @@ public final class OptimizerBench extends Subcommand {
   private void report(Timing step, long bytes, String device) {
     Values values = new Values();
     values.put("parameters", parameters);
-    values.put("optimizer", rule.name().toLowerCase(Locale.ROOT));
-    state.put(values);
+    values.put("optimizer", Key.of(optimizer.name()));
+    values.put("state_bits", optimizer.state().bits());
+    values.put("state_block", optimizer.state().block());
     values.put("steps", runs);
     values.put("median_ms", step.median());
     values.put("best_ms", step.best());
@@ -101,7 +99,7 @@ public final class OptimizerBench extends Subcommand {
     result(
         values.text(
             "{optimizer}, state "
-                + state.format()
+                + optimizer.state()
                 + ": {median_ms:%.2f} ms a step (best {best_ms:%.2f}) for {parameters:%,d}"
                 + " parameters; {state_bytes:%,d} bytes of state,"
                 + " {state_bytes_per_parameter:%.4f} a parameter\n{device}"),

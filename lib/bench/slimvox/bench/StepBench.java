@@ -4,7 +4,6 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.ToLongFunction;
@@ -12,14 +11,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backend;
-import slimvox.cli.DeviceOptions;
-import slimvox.cli.ModelOptions;
-import slimvox.cli.SavingOptions;
 import slimvox.cli.StepOptions;
 import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
-import slimvox.models.ModelSpec;
 import slimvox.report.KernelTable;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
@@ -43,10 +38,7 @@ public final class StepBench extends Subcommand {
   private static final int WARM_UP = 2;
   private static final double LEARNING_RATE = 1e-4; // small: random labels cannot be learnt
 
-  @Mixin private ModelOptions model;
-  @Mixin private StepOptions step;
-  @Mixin private SavingOptions saving;
-  @Mixin private DeviceOptions device;
+  @Mixin private StepOptions options;
 
   @Option(
       names = {"--runs", "--steps"},
@@ -78,32 +70,37 @@ public final class StepBench extends Subcommand {
   private int[] labels;
   private PlannedTraining training;
 
+  private StepOptions.Step step;
+
+  public StepBench() {
+    super("model.", "optimizer.", "run.");
+  }
+
   @Override
   public Integer call() {
-    ModelSpec spec = saving.apply(this, model.spec(this), step);
-    saving.requireReversible(this);
-    int size = step.featureCount(this, spec);
+    step = options.read(this);
+    int size = step.batch() * step.frames() * step.model().bins();
     range("--runs", steps, 1, 1_000_000);
     range("--loss-every", lossEvery, 1, 10_000);
     SplittableRandom random = new SplittableRandom(1);
     features = Noise.values(random, size, 1);
-    labels = new int[step.batch];
+    labels = new int[step.batch()];
     for (int i = 0; i < labels.length; i++) {
-      labels[i] = step.classes == 0 ? 0 : random.nextInt(step.classes);
+      labels[i] = step.classes() == 0 ? 0 : random.nextInt(step.classes());
     }
-    try (Backend backend = device.open(this)) {
+    try (Backend backend = flags.open(step.recipe())) {
       if (kernels && !backend.name().equals("cuda")) {
         throw usage("--kernels needs a card; this is backend " + backend.name());
       }
       long before = ResidentMemory.now();
       try (PlannedTraining planned =
-          new PlannedTraining(backend, backend.ledger().budget(), b -> step.build(spec, b))) {
+          new PlannedTraining(backend, backend.ledger().budget(), step::build)) {
         training = planned;
         training.step().initialize(random);
         queue(1);
         double firstStep = sinceStart();
         for (int i = 1; i < WARM_UP; i++) queue(1);
-        training.readEvery(lossEvery, step.batch);
+        training.readEvery(lossEvery, step.batch());
         List<TrainingStep.Result> results = new ArrayList<>();
         double[] whole = new double[steps];
         while (results.size() < steps) {
@@ -113,7 +110,7 @@ public final class StepBench extends Subcommand {
           Arrays.fill(whole, done, done + together, ms);
         }
         Long growth = before < 0 ? null : ResidentMemory.peak() - before;
-        report(spec, backend, firstStep, results, Timing.of(whole).median(), growth);
+        report(backend, firstStep, results, Timing.of(whole).median(), growth);
       }
     }
     return 0;
@@ -126,7 +123,6 @@ public final class StepBench extends Subcommand {
   }
 
   private void report(
-      ModelSpec spec,
       Backend backend,
       double firstStep,
       List<TrainingStep.Result> results,
@@ -134,15 +130,13 @@ public final class StepBench extends Subcommand {
       Long growth) {
     MemoryReport memory = backend.ledger().report();
     Values values = new Values();
-    values.put("model", spec.name());
-    values.put("width", spec.width());
-    values.put("batch", step.batch);
-    values.put("frames", step.frames);
-    values.put("classes", step.classes);
-    values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
-    values.put("update", step.update.key());
-    saving.put(spec, values);
-    step.state.put(values);
+    step.put(values, "model", "width");
+    values.put("batch", step.batch());
+    values.put("frames", step.frames());
+    values.put("classes", step.classes());
+    step.put(values, "optimizer", "update");
+    step.put(values, StepOptions.SAVING);
+    step.put(values, "state_bits", "state_block");
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);
@@ -152,13 +146,13 @@ public final class StepBench extends Subcommand {
     values.put("backward_ms", median(results, TrainingStep.Result::backwardNanos));
     values.put("optimizer_ms", median(results, TrainingStep.Result::optimizerNanos));
     values.put("step_ms", whole);
-    values.put("utterances_per_s", step.batch * 1000 / whole);
+    values.put("utterances_per_s", step.batch() * 1000 / whole);
     values.put("parameters", training.step().network().state().parameterCount());
     values.put("kept_for_backward_bytes", training.step().keptForBackwardBytes());
     values.put("peak_bytes", memory.totalPeak());
     values.put("peak", MemoryTable.atPeak(memory));
     values.put("category_peaks", MemoryTable.peaks(memory));
-    values.put("arena_bytes", training.plan(step.batch, step.frames).bytes());
+    values.put("arena_bytes", training.plan(step.batch(), step.frames()).bytes());
     values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
     Map<String, Long> driver = backend.device().driverMemory();
     values.put("driver_memory", driver);
@@ -204,7 +198,7 @@ public final class StepBench extends Subcommand {
 
   /** Runs one more step and compares the ledger's events with those of the dry run. */
   private int compareWithDry(Backend backend) {
-    List<MemoryLedger.Event> foretold = training.timeline(step.batch, step.frames);
+    List<MemoryLedger.Event> foretold = training.timeline(step.batch(), step.frames());
     backend.ledger().startTimeline();
     queue(1);
     List<MemoryLedger.Event> real = backend.ledger().stopTimeline();

@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -29,6 +30,7 @@ import slimvox.embed.SpeakerEncoder;
 import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.report.Values;
+import slimvox.recipe.Recipe;
 import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
@@ -98,14 +100,16 @@ final class EmbedCommand extends Subcommand {
 
   @Mixin private SoundOptions sound;
 
-  @Mixin private ModelOptions model;
-
-  @Mixin private DeviceOptions device;
-
   private final LeftOut leftOut = new LeftOut();
 
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
+
+  EmbedCommand() {
+    super(
+        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run."))
+            .toArray(String[]::new));
+  }
 
   @Override
   public Integer call() throws InterruptedException {
@@ -115,8 +119,7 @@ final class EmbedCommand extends Subcommand {
   }
 
   private int embed() throws InterruptedException {
-    model.requirePositive(this);
-    if (model.name != null) ModelOptions.requireKnown(model.name);
+    flags.model(Recipe.defaults().model()); // refuses what no network has
     if (places.size() != (featureFile == null ? 2 : 1)) {
       throw usage(
           featureFile == null
@@ -134,7 +137,7 @@ final class EmbedCommand extends Subcommand {
     apart(out, "the file of features", featureFile);
     apart(out, "the trial list", trials);
     AtomicFile.requireWritable(out);
-    try (Backend backend = device.open(this)) {
+    try (Backend backend = flags.open(flags.recipe())) {
       FeatureFile file = featureFile == null ? null : FeatureFile.open(featureFile);
       Corpus corpus =
           file != null ? null : Corpus.open(places.getFirst()).reading(sound.settings(this));
@@ -164,8 +167,7 @@ final class EmbedCommand extends Subcommand {
       return new PackedEncoder(new PackedNetwork(backend, packed));
     }
     if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
-      return Embedder.owning(
-          WespeakerFile.open(modelFile).network(model.given(), featureBins, backend));
+      return Embedder.owning(WespeakerFile.open(modelFile).network(given(), featureBins, backend));
     }
     requireSame(CheckpointFile.recipe(modelFile).model());
     return Embedder.owning(CheckpointFile.network(modelFile, backend));
@@ -211,21 +213,26 @@ final class EmbedCommand extends Subcommand {
   }
 
   private void requireSame(ModelSpec own) {
-    require("--model", model.name, own.name());
-    require("--width", model.width, own.width());
-    require("--bins", model.bins, own.bins());
-    require("--embedding-size", model.embeddingSize, own.embeddingSize());
-    require("--pooling", model.pooling, own.pooling());
+    Map<String, Object> settings = own.settings();
+    flags
+        .given()
+        .forEach(
+            (option, given) -> {
+              Object is = settings.get(flags.key(option).replace("model.", ""));
+              if (is == null || given.equals(is)) return;
+              throw new InputException(
+                  "%s: the checkpoint is of another model: %s %s, not %s; leave the option out"
+                      .formatted(modelFile, option, is, given));
+            });
   }
 
-  private void require(String option, Object given, Object own) {
-    if (given == null || given.equals(own)) return;
-    throw InputException.at(
-        modelFile,
-        "the checkpoint is of another model: %s %s, not %s; leave the option out",
-        option,
-        own,
-        given);
+  private WespeakerFile.Given given() {
+    return new WespeakerFile.Given(
+        flags.value("--model"),
+        flags.value("--width"),
+        flags.value("--bins"),
+        flags.value("--embedding-size"),
+        flags.value("--pooling"));
   }
 
   private Input of(Corpus corpus, int bins) {

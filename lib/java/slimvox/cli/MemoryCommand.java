@@ -11,7 +11,6 @@ import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cuda.Cuda;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
-import slimvox.models.ModelSpec;
 import slimvox.report.BudgetLines;
 import slimvox.report.MemoryTable;
 import slimvox.report.SchemeTable;
@@ -22,6 +21,7 @@ import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryFit;
 import slimvox.step.MemoryScheme;
 import slimvox.step.StepMemory;
+import slimvox.storage.InputException;
 
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(
@@ -40,9 +40,7 @@ final class MemoryCommand extends Subcommand {
       List.of(
           "--reversible", "--recompute", "--slice", "--rebuild", "--keep", "--lean", "--timeline");
 
-  @Mixin private ModelOptions model;
-  @Mixin private StepOptions step;
-  @Mixin private SavingOptions saving;
+  @Mixin private StepOptions options;
 
   @Option(
       names = "--compare",
@@ -75,14 +73,25 @@ final class MemoryCommand extends Subcommand {
               + " cuDNN, the most that it is allowed for each convolution; or none. Default none.")
   private Workspace workspace = Workspace.NONE;
 
+  MemoryCommand() {
+    super("model.", "optimizer.");
+  }
+
   @Override
   public Integer call() {
-    ModelSpec spec = saving.apply(this, model.spec(this), step);
-    step.featureCount(this, spec);
+    StepOptions.Step step = options.read(this, compare);
     if (timeline != null) TimelineFile.requireCsv(timeline);
-    MemoryBudget limit = DeviceOptions.budget(budget);
+    MemoryBudget limit = limit();
     try (Device device = workspaces()) {
-      return run(spec, limit, device);
+      return run(step, limit, device);
+    }
+  }
+
+  private MemoryBudget limit() {
+    try {
+      return budget == null ? MemoryBudget.UNLIMITED : MemoryBudget.parse(budget);
+    } catch (IllegalArgumentException e) {
+      throw new InputException("--budget " + e.getMessage(), e);
     }
   }
 
@@ -96,65 +105,58 @@ final class MemoryCommand extends Subcommand {
     };
   }
 
-  private int run(ModelSpec spec, MemoryBudget limit, Device workspaces) {
+  private int run(StepOptions.Step step, MemoryBudget limit, Device workspaces) {
     MemoryAnalysis analysis =
-        new MemoryAnalysis(step::build, step.update, step.frames, workspaces, 0);
+        new MemoryAnalysis(step.builder(), step.update(), step.frames(), workspaces, 0);
     if (compare) {
       for (String option : SCHEME_OPTIONS) {
-        if (this.spec.commandLine().getParseResult().hasMatchedOption(option)) {
+        if (flags.isGiven(option)) {
           throw usage("--compare goes through all ways to train; leave out " + option);
         }
       }
-      compare(analysis, spec, limit);
+      compare(analysis, step, limit);
       return 0;
     }
-    saving.requireReversible(this);
-    MemoryFit fit = budget == null ? null : analysis.fit(spec, step.batch, limit);
-    StepMemory memory = fit == null ? analysis.price(spec, step.batch) : fit.asked();
+    MemoryFit fit = budget == null ? null : analysis.fit(step.model(), step.batch(), limit);
+    StepMemory memory = fit == null ? analysis.price(step.model(), step.batch()) : fit.asked();
     if (timeline != null) TimelineFile.write(timeline, memory);
-    report(spec, memory, fit);
+    report(step, memory, fit);
     if (fit != null) fit.require(MemoryScheme::options);
     return 0;
   }
 
-  private void compare(MemoryAnalysis analysis, ModelSpec spec, MemoryBudget limit) {
-    SchemeTable table = SchemeTable.of(analysis, spec, step.batch, limit);
-    Values values = described(spec);
+  private void compare(MemoryAnalysis analysis, StepOptions.Step step, MemoryBudget limit) {
+    SchemeTable table = SchemeTable.of(analysis, step.model(), step.batch(), limit);
+    Values values = described(step);
     values.put("budget_bytes", budget == null ? null : limit.bytes());
     if (json) values.put("compare", table.json());
-    result(headLine(spec) + "\n\n" + table.text() + remark(), values);
+    result(headLine(step) + "\n\n" + table.text() + remark(), values);
   }
 
   /** What was asked for, under the keys that scripts rely on. */
-  private Values described(ModelSpec spec) {
+  private Values described(StepOptions.Step step) {
     Values values = new Values();
-    values.put("model", spec.name());
-    values.put("width", spec.width());
-    values.put("bins", spec.bins());
-    values.put("embedding_size", spec.embeddingSize());
-    values.put("pooling", Key.of(spec.pooling()));
-    values.put("batch", step.batch);
-    values.put("frames", step.frames);
-    values.put("classes", step.classes);
-    values.put("optimizer", step.optimizer.name().toLowerCase(Locale.ROOT));
-    values.put("update", step.update.key());
-    step.state.put(values);
-    values.put("workspace_of", workspace.name().toLowerCase(Locale.ROOT));
+    step.put(values, "model", "width", "bins", "embedding_size", "pooling");
+    values.put("batch", step.batch());
+    values.put("frames", step.frames());
+    values.put("classes", step.classes());
+    step.put(values, "optimizer", "update", "state_bits", "state_block");
+    values.put("workspace_of", Key.of(workspace));
     return values;
   }
 
-  private String headLine(ModelSpec spec) {
+  private String headLine(StepOptions.Step step) {
     return String.format(
         Locale.ROOT,
         "%s, %d channels; batch %d x %d frames, %s, %s",
-        spec.name(),
-        spec.width(),
-        step.batch,
-        step.frames,
-        step.optimizer.name().toLowerCase(Locale.ROOT),
-        step.classes == 0
+        step.model().name(),
+        step.model().width(),
+        step.batch(),
+        step.frames(),
+        Key.of(step.recipe().optimizer().name()),
+        step.classes() == 0
             ? "no classifier"
-            : String.format(Locale.ROOT, "%,d classes", step.classes));
+            : String.format(Locale.ROOT, "%,d classes", step.classes()));
   }
 
   private String remark() {
@@ -172,10 +174,10 @@ final class MemoryCommand extends Subcommand {
     };
   }
 
-  private void report(ModelSpec spec, StepMemory memory, MemoryFit fit) {
+  private void report(StepOptions.Step step, StepMemory memory, MemoryFit fit) {
     MemoryReport report = memory.report();
-    Values values = described(spec);
-    saving.put(spec, values);
+    Values values = described(step);
+    step.put(values, StepOptions.SAVING);
     values.put("parameters", memory.parameters());
     values.put("total_peak_bytes", report.totalPeak());
     values.put("kept_for_backward_bytes", memory.keptForBackwardBytes());
@@ -183,7 +185,7 @@ final class MemoryCommand extends Subcommand {
     values.put("category_peaks", MemoryTable.peaks(report));
     values.put("now", MemoryTable.now(report));
     values.put("arena_bytes", memory.plan().bytes());
-    String text = headLine(spec) + values.text("; {parameters:%,d} parameters\n\n");
+    String text = headLine(step) + values.text("; {parameters:%,d} parameters\n\n");
     text += MemoryTable.text(report);
     text +=
         values.text(

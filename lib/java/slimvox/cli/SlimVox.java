@@ -37,7 +37,9 @@ import picocli.CommandLine.Spec;
       EmbedCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,
-      MemoryCommand.class
+      MemoryCommand.class,
+      SettingsCommand.class,
+      RecipeCommand.class
     })
 public final class SlimVox implements Runnable {
   @Spec private CommandSpec spec;
@@ -87,6 +89,13 @@ public final class SlimVox implements Runnable {
     System.exit(execute(out, err, args));
   }
 
+  private static void addFlags(CommandLine line) {
+    if (line.getCommand() instanceof Subcommand command) {
+      command.flags.addTo(line.getCommandSpec());
+    }
+    line.getSubcommands().values().forEach(SlimVox::addFlags);
+  }
+
   /**
    * Runs one command.
    *
@@ -96,6 +105,7 @@ public final class SlimVox implements Runnable {
     Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
     line.addSubcommand(BenchCommand.withBenches()).addSubcommand(new InfoCommand());
+    addFlags(line);
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setCaseInsensitiveEnumValuesAllowed(true);

@@ -1,63 +1,41 @@
 package slimvox.cli;
 
 import java.util.List;
-import picocli.CommandLine.ITypeConverter;
+import java.util.Map;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.TypeConversionException;
 import slimvox.backend.Backend;
-import slimvox.loss.AamSoftmax;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.nn.Parameter;
-import slimvox.optim.Adam;
-import slimvox.optim.Optimizer;
-import slimvox.optim.Sgd;
-import slimvox.optim.StateFormat;
 import slimvox.optim.UpdateTime;
+import slimvox.recipe.Recipe;
+import slimvox.settings.Key;
+import slimvox.step.StepBuilder;
 import slimvox.step.TrainingStep;
 
-/** Options of one training step whose memory or speed is asked for. */
+/** Options of one training step whose memory or speed is asked for: of a recipe, or of flags. */
 public final class StepOptions {
-  /** The update rules; settings other than the learning rate do not change bytes or time. */
-  public enum Rule {
-    SGD,
-    ADAM,
-    ADAMW;
+  /** Keys of results that say what saves memory. */
+  public static final String[] SAVING = {
+    "reversible", "units", "order", "streams", "recompute", "slice", "rebuild", "keep"
+  };
 
-    /** Builds it. */
-    public Optimizer build(Backend backend, List<Parameter> parameters, StateFormat format) {
-      return switch (this) {
-        case SGD -> new Sgd(backend, parameters, 0.9, 0, 1e-4, true, format);
-        case ADAM, ADAMW ->
-            new Adam(backend, parameters, 0.9, 0.999, 1e-8, 1e-4, this == ADAMW, format);
-      };
-    }
-  }
+  private static final List<String> OF_REVERSIBLE =
+      List.of("--units", "--order", "--streams", "--keep");
 
-  /** Reads {@code after-backward} and {@code in-backward}. */
-  static final class UpdateConverter implements ITypeConverter<UpdateTime> {
-    @Override
-    public UpdateTime convert(String text) {
-      for (UpdateTime u : UpdateTime.values()) {
-        if (u.key().equals(text)) return u;
-      }
-      throw new TypeConversionException(
-          "'" + text + "' is not possible; give after-backward or in-backward");
-    }
-  }
+  @Mixin private RecipeOptions recipe;
 
   @Option(
       names = "--batch",
       paramLabel = "N",
-      description = "Utterances of a step. Default ${DEFAULT-VALUE}.")
-  public int batch = 32;
+      description = "Utterances of a step. Default the recipe's, or 32.")
+  private Integer batch;
 
   @Option(
       names = "--frames",
       paramLabel = "T",
-      description = "Frames of an utterance, 10 ms each. Default ${DEFAULT-VALUE}.")
-  public int frames = 200;
+      description = "Frames of an utterance, 10 ms each. Default the recipe's, or 200.")
+  private Integer frames;
 
   @Option(
       names = "--classes",
@@ -65,58 +43,90 @@ public final class StepOptions {
       description =
           "Speakers that the classifier tells apart; 0 leaves it out. Default ${DEFAULT-VALUE},"
               + " as in VoxCeleb2.")
-  public int classes = 5994;
+  private int classes = 5994;
 
   @Option(
-      names = "--optimizer",
-      paramLabel = "RULE",
-      description = "sgd (with momentum), adam or adamw. Default sgd.")
-  public Rule optimizer = Rule.SGD;
-
-  @Mixin public StateOptions state;
-
-  @Option(
-      names = "--update",
-      paramLabel = "WHEN",
-      converter = UpdateConverter.class,
+      names = "--lean",
       description =
-          "after-backward, or in-backward: each parameter as soon as its gradient is complete, so"
-              + " that the gradients of one layer exist at a time. Default after-backward.")
-  public UpdateTime update = UpdateTime.AFTER_BACKWARD;
+          "All of it: --slice 16 unless you give another (where blocks allow it), --rebuild,"
+              + " --update in-backward.")
+  private boolean lean;
 
-  /** Refuses sizes that no step has. */
-  void check(Subcommand command) {
-    command.range("--batch", batch, 1, 1 << 20);
-    command.range("--frames", frames, 1, 1 << 20);
-    command.range("--classes", classes, 0, 100_000_000);
-    state.check(command);
+  /**
+   * What was asked for.
+   *
+   * @param recipe optimizer, loss and device
+   * @param model the network, which takes the place of the recipe's
+   */
+  public record Step(
+      Recipe recipe, ModelSpec model, UpdateTime update, int batch, int frames, int classes) {
+    /** Builds the step on a backend. */
+    public TrainingStep build(Backend backend) {
+      return builder().build(model, update, backend);
+    }
+
+    /** Adds what was asked for to a result. */
+    public void put(Map<String, Object> result, String... keys) {
+      Map<String, Object> values = Recipe.SETTINGS.values(recipe);
+      model.settings().forEach((key, value) -> values.put("model." + key, value));
+      values.put("optimizer.update", update);
+      DeclaredOptions.put(result, values, keys);
+    }
+
+    /** Builds steps of other networks, too. */
+    StepBuilder builder() {
+      return StepBuilder.of(recipe, classes);
+    }
   }
 
-  /** Number of feature values of a batch. */
-  public int featureCount(Subcommand command, ModelSpec model) {
-    check(command);
-    long count = (long) batch * frames * model.bins();
-    if (count > Integer.MAX_VALUE - 8) {
+  /**
+   * Whether all ways to train are asked for, so that no option is about blocks there are none of.
+   */
+  Step read(Subcommand command, boolean everyWay) {
+    DeclaredOptions flags = command.flags;
+    String name = recipe.name(command);
+    if (name == null && !recipe.settings.isEmpty()) {
+      throw command.usage("--set changes a recipe; give one, or --model and the options after it");
+    }
+    Recipe base = name == null ? Recipe.defaults() : recipe.read(name);
+    ModelSpec asked = name == null ? flags.model() : flags.model(base.model());
+    if (lean && flags.isGiven("--slice") && asked.slice() == 0) {
+      throw command.usage("--lean computes blocks in slices; leave out --slice 0");
+    }
+    UpdateTime update = flags.value("--update");
+    if (lean && update == UpdateTime.AFTER_BACKWARD) {
+      throw command.usage("--lean updates in backward; leave out --update " + Key.of(update));
+    }
+    if (!everyWay && !asked.hasReversibleBlocks()) {
+      for (String flag : OF_REVERSIBLE) {
+        if (flags.isGiven(flag)) {
+          throw command.usage(
+              flag + " concerns reversible blocks; add --reversible partial or full");
+        }
+      }
+    }
+    Recipe of = flags.recipe(base);
+    Step step =
+        new Step(
+            of,
+            lean ? Models.lean(asked) : asked,
+            lean ? UpdateTime.IN_BACKWARD : of.optimizer().update(),
+            batch != null ? batch : name == null ? 32 : of.run().batch(),
+            frames != null ? frames : of.data().frames(),
+            classes);
+    command.range("--batch", step.batch, 1, 1 << 20);
+    command.range("--frames", step.frames, 1, 1 << 20);
+    command.range("--classes", classes, 0, 100_000_000);
+    if ((long) step.batch * step.frames * asked.bins() > Integer.MAX_VALUE - 8) {
       throw command.usage(
           "--batch %d of %d frames x %d bins is more than a Java array holds; make one smaller"
-              .formatted(batch, frames, model.bins()));
+              .formatted(step.batch, step.frames, asked.bins()));
     }
-    return (int) count;
+    return step;
   }
 
-  /** Builds the step on a backend. */
-  public TrainingStep build(ModelSpec model, Backend backend) {
-    return build(model, update, backend);
-  }
-
-  /** Builds the step on a backend, with another time of updates. */
-  TrainingStep build(ModelSpec model, UpdateTime update, Backend backend) {
-    AamSoftmax classifier =
-        classes == 0 ? null : new AamSoftmax(backend, model.embeddingSize(), classes, 32, false);
-    return new TrainingStep(Models.build(model, backend), classifier, this::optimizer, update);
-  }
-
-  private Optimizer optimizer(Backend backend, List<Parameter> parameters) {
-    return optimizer.build(backend, parameters, state.format());
+  /** What is asked for. */
+  public Step read(Subcommand command) {
+    return read(command, false);
   }
 }

@@ -16,6 +16,9 @@ import slimvox.storage.InputException;
 public abstract class Subcommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
+  /** The short options that are settings of recipes. */
+  protected final DeclaredOptions flags;
+
   @Option(names = "--json", description = "Print the result as one JSON object, on the last line.")
   boolean json;
 
@@ -32,6 +35,11 @@ public abstract class Subcommand implements Callable<Integer> {
       usageHelp = true,
       description = "Show this help.")
   private boolean help;
+
+  /** A command with the short options of the settings whose keys begin so. */
+  protected Subcommand(String... settings) {
+    flags = new DeclaredOptions(this, settings);
+  }
 
   /** Prints a line that is not the result; nothing with {@code --quiet}. */
   protected void note(String text) {

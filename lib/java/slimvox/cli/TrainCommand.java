@@ -2,11 +2,9 @@ package slimvox.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
@@ -30,19 +28,7 @@ import slimvox.verify.Verification;
     },
     sortOptions = false)
 final class TrainCommand extends Subcommand {
-  @Parameters(
-      arity = "0..*",
-      paramLabel = "RECIPE",
-      hideParamSyntax = true,
-      description =
-          "A YAML file, or a recipe that ships with SlimVox: quick-start or wespeaker-resnet34.")
-  private List<String> words = new ArrayList<>();
-
-  @Option(
-      names = "--set",
-      paramLabel = "KEY=VALUE",
-      description = "Settings that win over the recipe's, for example model.width=8 run.batch=32.")
-  private List<String> settings = new ArrayList<>();
+  @Mixin private RecipeOptions options;
 
   @Option(
       names = "--init",
@@ -74,9 +60,12 @@ final class TrainCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    String name = recipeName();
-    if (backend != null) settings.add("run.backend=" + backend);
-    if (budget != null) settings.add("run.memoryBudget=" + budget);
+    String name = options.name(this);
+    if (name == null && !(resume && out != null)) {
+      throw usage("a recipe is needed: a YAML file or " + String.join(" or ", Recipe.SHIPPED));
+    }
+    if (backend != null) options.settings.add("run.backend=" + backend);
+    if (budget != null) options.settings.add("run.memoryBudget=" + budget);
     Recipe recipe = recipe(name);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
     try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));
@@ -85,33 +74,14 @@ final class TrainCommand extends Subcommand {
     }
   }
 
-  /** The word that is no setting: {@code --set a=1 b=2 recipe.yaml} is understood as meant. */
-  private String recipeName() {
-    String name = null;
-    for (String word : words) {
-      if (!settings.isEmpty() && word.contains("=") && !Files.exists(Path.of(word))) {
-        settings.add(word);
-      } else if (name == null) {
-        name = word;
-      } else {
-        throw usage(
-            "two recipes, %s and %s; give one, and settings after --set".formatted(name, word));
-      }
-    }
-    if (name == null && !(resume && out != null)) {
-      throw usage("a recipe is needed: a YAML file or " + String.join(" or ", Recipe.SHIPPED));
-    }
-    return name;
-  }
-
   private Recipe recipe(String name) {
     if (init != null) {
       if (resume)
         throw usage("--init starts a run and --resume goes on with one; give one of them");
-      settings.add("transfer.from=" + init);
+      options.settings.add("transfer.from=" + init);
     }
-    String[] with = settings.toArray(String[]::new);
     if (name == null) {
+      String[] with = options.settings.toArray(String[]::new);
       Path own = out.resolve("recipe.yaml");
       if (!Files.isRegularFile(own)) {
         var latest = Checkpoint.latest(out); // carries the recipe, too
@@ -121,11 +91,7 @@ final class TrainCommand extends Subcommand {
       }
       return Recipe.read(own, with);
     }
-    Path file = Path.of(name);
-    if (Files.exists(file) || name.matches(".*(/|\\\\|\\.ya?ml$).*")) {
-      return Recipe.read(file, with);
-    }
-    return Recipe.shipped(name, with);
+    return options.read(name);
   }
 
   private static String stem(String name) {

@@ -1,6 +1,7 @@
 package slimvox.models;
 
 import java.util.List;
+import java.util.Map;
 import slimvox.nn.Checkpointed;
 import slimvox.nn.Layer;
 import slimvox.settings.Declared;
@@ -177,6 +178,11 @@ public record ModelSpec(
    */
   public ModelSpec with(String... settings) {
     return SETTINGS.with(this, settings);
+  }
+
+  /** The values of all settings that are not null, by key. */
+  public Map<String, Object> settings() {
+    return SETTINGS.values(this);
   }
 
   /** The settings {@code model.key=value} that make another network of this one. */

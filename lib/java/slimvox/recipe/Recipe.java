@@ -98,15 +98,23 @@ public record Recipe(
    * @throws InputException if there is none of this name, or a setting cannot be used
    */
   public static Recipe shipped(String name, String... settings) {
+    return parse(shippedText(name), name + ".yaml", settings);
+  }
+
+  /**
+   * One of the {@link #SHIPPED} recipes as it is written, with its comments.
+   *
+   * @throws InputException if there is none of this name
+   */
+  public static String shippedText(String name) {
     if (!SHIPPED.contains(name)) {
       throw new InputException(
           name + ": no such recipe; SlimVox ships " + String.join(" and ", SHIPPED));
     }
-    String resource = name + ".yaml";
-    try (InputStream in = Recipe.class.getResourceAsStream("/recipes/" + resource)) {
-      return parse(new String(in.readAllBytes(), StandardCharsets.UTF_8), resource, settings);
+    try (InputStream in = Recipe.class.getResourceAsStream("/recipes/" + name + ".yaml")) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
-      throw new InputException(resource + ": cannot be read from the jar", e);
+      throw new InputException(name + ".yaml: cannot be read from the jar", e);
     }
   }
 

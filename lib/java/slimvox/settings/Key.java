@@ -65,6 +65,11 @@ public record Key(String name, Type type, Setting setting) {
         .toList();
   }
 
+  /** The default as in YAML. */
+  public String shownDefault() {
+    return setting.byDefault().isEmpty() ? "null" : setting.byDefault();
+  }
+
   /**
    * The value that a text stands for.
    *
