@@ -214,16 +214,16 @@ final class EmbedCommand extends Subcommand {
 
   private void requireSame(ModelSpec own) {
     Map<String, Object> settings = own.settings();
-    flags
-        .given()
-        .forEach(
-            (option, given) -> {
-              Object is = settings.get(flags.key(option).replace("model.", ""));
-              if (is == null || given.equals(is)) return;
-              throw new InputException(
-                  "%s: the checkpoint is of another model: %s %s, not %s; leave the option out"
-                      .formatted(modelFile, option, is, given));
-            });
+    for (var given : flags.given().entrySet()) {
+      Object is = settings.get(flags.key(given.getKey()).replace("model.", ""));
+      if (is == null || given.getValue().equals(is)) continue;
+      throw InputException.at(
+          modelFile,
+          "the checkpoint is of another model: %s %s, not %s; leave the option out",
+          given.getKey(),
+          is,
+          given.getValue());
+    }
   }
 
   private WespeakerFile.Given given() {

@@ -98,7 +98,7 @@ class PackedFileTest {
   @Test
   void whereAModelComesFromIsWrittenInOneOrder() {
     Map<String, String> origin = Map.of("a", "1", "b", "2", "c", "3", "d", "4", "e", "5");
-    PackedModel model = pack(SMALL.with(Binarization.of(BinaryScheme.BWN)), WeightForm.INT8);
+    PackedModel model = pack(SMALL.with("binary.scheme=bwn"), WeightForm.INT8);
     Path file = folder.resolve("net.packed");
     new PackedModel(
             model.spec(), model.scheme(), model.stem(), model.blocks(), model.head(), origin)

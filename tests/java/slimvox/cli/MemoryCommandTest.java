@@ -333,4 +333,23 @@ class MemoryCommandTest extends CommandLineTest {
     String out = run("memory", "--model=ResNet18", "--width=4", "--json").out();
     assertEquals(1, out.lines().count());
   }
+
+  @Test
+  void aRecipeIsPricedAsItsFlagsAre() {
+    String flags =
+        "memory --model=ResNet18 --width=8 --batch=43 --frames=150 --optimizer=adamw --json";
+    JsonNode asked = run((Object[]) flags.split(" ")).succeeds().json();
+    JsonNode recipe = run("memory", "quick-start", "--json").succeeds().json();
+    assertEquals(asked, recipe);
+    JsonNode changed =
+        run("memory", "quick-start", "--set", "model.width=16", "run.batch=4", "--json").json();
+    assertEquals(16, changed.get("width").asInt());
+    assertEquals(4, changed.get("batch").asInt());
+    JsonNode both = run("memory", "quick-start", "--reversible=full", "--lean", "--json").json();
+    assertEquals("full", both.get("reversible").asText());
+    assertEquals("in-backward", both.get("update").asText());
+    run("memory", "quick-strat").failsWith("quick-strat: no such recipe; SlimVox ships");
+    run("memory", "--model=ResNet18", "--set", "run.batch=4")
+        .isRefusedAsUsage("memory", "--set changes a recipe");
+  }
 }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
+import slimvox.recipe.Recipe;
 import slimvox.report.JsonLine;
 
 class SlimVoxTest extends CommandLineTest {
@@ -18,7 +19,17 @@ class SlimVoxTest extends CommandLineTest {
   void helpListsEveryCommand() {
     String help = run("--help").succeeds().out();
     for (String command :
-        List.of("train", "features", "embed", "score", "evaluate", "memory", "bench", "info")) {
+        List.of(
+            "train",
+            "features",
+            "embed",
+            "score",
+            "evaluate",
+            "memory",
+            "settings",
+            "recipe",
+            "bench",
+            "info")) {
       assertTrue(help.contains("\n  " + command + " "), help);
       assertTrue(run(command, "--help").succeeds().out().contains("Usage: slimvox " + command));
     }
@@ -31,6 +42,33 @@ class SlimVoxTest extends CommandLineTest {
   void shippedRecipesAreInTheHelp() {
     String help = run("train", "--help").succeeds().out();
     slimvox.recipe.Recipe.SHIPPED.forEach(name -> assertTrue(help.contains(name), help));
+  }
+
+  @Test
+  void settingsListsEveryKeyInColumnsThatLineUp() {
+    String out = run("settings").succeeds().out();
+    List<String> lines = out.lines().toList();
+    assertEquals(1 + Recipe.SETTINGS.settings("").size(), lines.size());
+    int column = lines.getFirst().indexOf("default");
+    for (String line : lines) assertEquals(' ', line.charAt(column - 1), line);
+    assertTrue(out.contains("model.width"), out);
+    assertTrue(out.contains("1 to 4096"), out);
+    JsonNode json = run("settings", "optimizer.state", "--json").succeeds().json();
+    assertEquals(5, json.get("settings").size());
+    assertEquals("optimizer.state.block", json.at("/settings/1/key").asText());
+    assertEquals("256", json.at("/settings/1/default").asText());
+    run("settings", "modle").failsWith("modle: no setting begins so; the nearest are model");
+  }
+
+  @Test
+  void recipeListsAndPrintsWhatShips() {
+    assertEquals(Recipe.SHIPPED, run("recipe").succeeds().out().lines().toList());
+    for (String name : Recipe.SHIPPED) {
+      String yaml = run("recipe", name).succeeds().out();
+      assertEquals(Recipe.shipped(name), Recipe.parse(yaml, name));
+      assertTrue(yaml.startsWith("#"), "with its comments");
+    }
+    run("recipe", "quick").failsWith("quick: no such recipe; SlimVox ships quick-start");
   }
 
   @Test
