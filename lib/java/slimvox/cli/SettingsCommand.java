@@ -38,7 +38,7 @@ final class SettingsCommand extends Subcommand {
                 "default", "default", format("  ", settings, Key::shownDefault), Key::shownDefault)
             .column("range", "possible", format("  ", settings, Key::allowed), Key::allowed)
             .column("flag", "option", "  %-16s", k -> k.setting().flag())
-            .column("meaning", "meaning", "  %s", k -> k.setting().value());
+            .column("meaning", "meaning", "  %-1s", k -> k.setting().value());
     result(rows.text(), Map.of("settings", rows.json()));
     return 0;
   }
