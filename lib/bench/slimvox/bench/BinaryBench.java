@@ -33,8 +33,8 @@ import slimvox.models.Network;
 import slimvox.nn.BinaryScheme;
 import slimvox.report.Rows;
 import slimvox.report.Values;
-import slimvox.storage.InputException;
 import slimvox.settings.Key;
+import slimvox.storage.InputException;
 
 /** Convolutions in float32, int8, W1A32 and W1A1. */
 @Command(

@@ -13,8 +13,8 @@ import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
-import slimvox.report.Values;
 import slimvox.recipe.OptimizerSettings;
+import slimvox.report.Values;
 import slimvox.settings.Key;
 import slimvox.step.StepBuilder;
 
