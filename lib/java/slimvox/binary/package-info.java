@@ -1,5 +1,5 @@
 /**
- * Networks with one bit a weight: the packed file, and inference on it by XOR and popcount or by
- * unpacking a tile of weights at a time.
+ * Networks with one bit a weight: how they are packed, the packed file, and inference on it by the
+ * operations of {@link slimvox.backend.packed.Packed}.
  */
 package slimvox.binary;
