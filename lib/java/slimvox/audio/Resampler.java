@@ -2,6 +2,7 @@ package slimvox.audio;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.DoubleBinaryOperator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.vector.StableVectors;
@@ -27,12 +28,6 @@ public final class Resampler {
 
   private static final Map<Long, Resampler> BY_RATES = new ConcurrentHashMap<>();
 
-  /** The taper of a filter. */
-  interface Window {
-    /** A value times the taper at 0 <= |x| <= 1, x = 0 in the middle. */
-    double taper(double value, double x);
-  }
-
   /** So many input samples for so many output samples, in lowest terms. */
   private final int step;
 
@@ -47,7 +42,12 @@ public final class Resampler {
   /** Filter of each phase: phases x taps. */
   private final float[] weights;
 
-  Resampler(int step, int phases, int zeroCrossings, double rolloff, Window window) {
+  /**
+   * Prepares the filters.
+   *
+   * @param taper of a value and 0 <= |x| <= 1 in the filter, x = 0 in the middle: value times w(x)
+   */
+  Resampler(int step, int phases, int zeroCrossings, double rolloff, DoubleBinaryOperator taper) {
     this.step = step;
     this.phases = phases;
     double cutoff = rolloff * Math.min(1, (double) phases / step);
@@ -60,7 +60,8 @@ public final class Resampler {
         double x = cutoff * (tap - reach + 1 - fraction);
         if (Math.abs(x) < zeroCrossings) {
           double sinc = x == 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-          weights[phase * taps + tap] = (float) window.taper(cutoff * sinc, x / zeroCrossings);
+          weights[phase * taps + tap] =
+              (float) taper.applyAsDouble(cutoff * sinc, x / zeroCrossings);
         }
       }
     }

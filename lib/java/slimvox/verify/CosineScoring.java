@@ -1,7 +1,7 @@
 package slimvox.verify;
 
+import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import slimvox.storage.InputException;
 
 /**
@@ -13,8 +13,6 @@ import slimvox.storage.InputException;
  * dot product in float64. WeSpeaker writes five decimals, which creates ties.
  */
 public final class CosineScoring {
-  private static final int CHUNK = 4096;
-
   private final double[] mean; // null: none is subtracted
 
   private CosineScoring(double[] mean) {
@@ -40,16 +38,8 @@ public final class CosineScoring {
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = unitVectors(trials, embeddings);
     double[] values = new double[trials.size()];
-    int chunks = (values.length + CHUNK - 1) / CHUNK;
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              int to = Math.min(values.length, (chunk + 1) * CHUNK);
-              for (int i = chunk * CHUNK; i < to; i++) {
-                values[i] = dot(units[trials.enrolNumber(i)], units[trials.testNumber(i)]);
-              }
-            });
+    Arrays.parallelSetAll(
+        values, i -> dot(units[trials.enrolNumber(i)], units[trials.testNumber(i)]));
     return new Scores(toString(), trials, values);
   }
 
