@@ -163,8 +163,6 @@ class PackageDirectionTest {
               "slimvox.backend." + engine + "..", "slimvox.cli..", "slimvox.bench..")
           .and()
           .doNotHaveFullyQualifiedName("slimvox.backend.Backends")
-          .and()
-          .doNotHaveFullyQualifiedName("slimvox.binary.BinaryBenchmark") // times oneDNN's as well
           .should()
           .dependOnClassesThat()
           .resideInAPackage("slimvox.backend." + engine + "..")
