@@ -17,9 +17,11 @@ public final class Convolutions {
     /** y = x * weight. */
     default void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
 
-    /** Scratch bytes of {@link #forwardAdd}. */
+    /**
+     * Scratch bytes of {@link #forwardAdd}; those of {@link #forward} where nothing else is said.
+     */
     default long forwardAddWorkspace(Convolution g) {
-      return 0;
+      return forwardWorkspace(g);
     }
 
     /** y += x * weight. */
