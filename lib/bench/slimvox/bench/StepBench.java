@@ -150,8 +150,8 @@ public final class StepBench extends Subcommand {
     values.put("parameters", training.step().network().state().parameterCount());
     values.put("kept_for_backward_bytes", training.step().keptForBackwardBytes());
     values.put("peak_bytes", memory.totalPeak());
-    values.put("peak", MemoryTable.atPeak(memory));
-    values.put("category_peaks", MemoryTable.peaks(memory));
+    values.put("peak", MemoryTable.json(memory.atTotalPeak()));
+    values.put("category_peaks", MemoryTable.json(memory.peak()));
     values.put("arena_bytes", training.plan(step.batch(), step.frames()).bytes());
     values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
     Map<String, Long> driver = backend.device().driverMemory();

@@ -2,7 +2,6 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -130,7 +129,7 @@ final class MemoryCommand extends Subcommand {
     Values values = described(step);
     values.put("budget_bytes", budget == null ? null : limit.bytes());
     if (json) values.put("compare", table.json());
-    result(headLine(step) + "\n\n" + table.text() + remark(), values);
+    result(headLine(values) + "\n\n" + table.text() + remark(), values);
   }
 
   /** What was asked for, under the keys that scripts rely on. */
@@ -145,18 +144,10 @@ final class MemoryCommand extends Subcommand {
     return values;
   }
 
-  private String headLine(StepOptions.Step step) {
-    return String.format(
-        Locale.ROOT,
-        "%s, %d channels; batch %d x %d frames, %s, %s",
-        step.model().name(),
-        step.model().width(),
-        step.batch(),
-        step.frames(),
-        Key.of(step.recipe().optimizer().name()),
-        step.classes() == 0
-            ? "no classifier"
-            : String.format(Locale.ROOT, "%,d classes", step.classes()));
+  private static String headLine(Values values) {
+    String classes = values.get("classes").equals(0) ? "no classifier" : "{classes:%,d} classes";
+    return values.text(
+        "{model}, {width} channels; batch {batch} x {frames} frames, {optimizer}, " + classes);
   }
 
   private String remark() {
@@ -181,11 +172,11 @@ final class MemoryCommand extends Subcommand {
     values.put("parameters", memory.parameters());
     values.put("total_peak_bytes", report.totalPeak());
     values.put("kept_for_backward_bytes", memory.keptForBackwardBytes());
-    values.put("peak", MemoryTable.atPeak(report));
-    values.put("category_peaks", MemoryTable.peaks(report));
-    values.put("now", MemoryTable.now(report));
+    values.put("peak", MemoryTable.json(report.atTotalPeak()));
+    values.put("category_peaks", MemoryTable.json(report.peak()));
+    values.put("now", MemoryTable.json(report.now()));
     values.put("arena_bytes", memory.plan().bytes());
-    String text = headLine(step) + values.text("; {parameters:%,d} parameters\n\n");
+    String text = headLine(values) + values.text("; {parameters:%,d} parameters\n\n");
     text += MemoryTable.text(report);
     text +=
         values.text(

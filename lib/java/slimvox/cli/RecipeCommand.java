@@ -1,10 +1,9 @@
 package slimvox.cli;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
+import slimvox.report.Values;
 
 /** Prints a recipe that ships, to begin an own one with. */
 @Command(
@@ -17,17 +16,16 @@ final class RecipeCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    Map<String, Object> values = new LinkedHashMap<>();
     if (name == null) {
-      values.put("recipes", Recipe.SHIPPED);
+      Values values = new Values().with("recipes", Recipe.SHIPPED);
       result(String.join("\n", Recipe.SHIPPED), values);
       return 0;
     }
-    String yaml = Recipe.shippedText(name);
+    Values values = new Values();
     values.put("recipe", name);
     values.put("recipe_hash", Recipe.shipped(name).hash());
-    values.put("yaml", yaml);
-    result(yaml, values);
+    values.put("yaml", Recipe.shippedText(name));
+    result(values.text("{yaml}"), values);
     return 0;
   }
 }

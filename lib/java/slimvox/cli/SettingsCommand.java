@@ -1,11 +1,12 @@
 package slimvox.cli;
 
 import java.util.List;
-import java.util.Map;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
 import slimvox.report.Rows;
+import slimvox.report.Values;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
@@ -39,13 +40,12 @@ final class SettingsCommand extends Subcommand {
             .column("range", "possible", format("  ", settings, Key::allowed), Key::allowed)
             .column("flag", "option", "  %-16s", k -> k.setting().flag())
             .column("meaning", "meaning", "  %-1s", k -> k.setting().value());
-    result(rows.text(), Map.of("settings", rows.json()));
+    result(rows.text(), new Values().with("settings", rows.json()));
     return 0;
   }
 
   /** As wide as the longest. */
-  private static String format(
-      String space, List<Key> settings, java.util.function.Function<Key, String> text) {
+  private static String format(String space, List<Key> settings, Function<Key, String> text) {
     int width = settings.stream().mapToInt(k -> text.apply(k).length()).max().orElseThrow();
     return space + "%-" + Math.max(width, 8) + "s";
   }

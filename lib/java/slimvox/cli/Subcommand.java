@@ -3,13 +3,12 @@ package slimvox.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import slimvox.report.JsonLine;
+import slimvox.report.Values;
 import slimvox.storage.InputException;
 
 /** The options and the output that all commands share; {@code bench} finds its own as services. */
@@ -49,8 +48,8 @@ public abstract class Subcommand implements Callable<Integer> {
   }
 
   /** Prints the result: lines of text, or with {@code --json} one JSON object. */
-  protected void result(String text, Map<String, Object> values) {
-    spec.commandLine().getOut().println(json ? JsonLine.of(values) : text.stripTrailing());
+  protected void result(String text, Values values) {
+    spec.commandLine().getOut().println(json ? values.json() : text.stripTrailing());
     spec.commandLine().getOut().flush();
   }
 

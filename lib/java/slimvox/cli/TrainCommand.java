@@ -149,7 +149,7 @@ final class TrainCommand extends Subcommand {
     values.put("seconds", end.seconds());
     values.put("data_wait_seconds", end.dataWaitSeconds());
     values.put("peak_bytes", end.memory().totalPeak());
-    values.put("peak", MemoryTable.atPeak(end.memory()));
+    values.put("peak", MemoryTable.json(end.memory().atTotalPeak()));
     values.put("recipe_hash", recipe.hash());
     values.put("seed", recipe.seed());
     values.put("corpus_sha256", trainer.data().train().sha256());

@@ -34,22 +34,8 @@ public final class MemoryTable {
     return lines;
   }
 
-  /** Bytes by category when the total was highest, under the keys that scripts rely on. */
-  public static Map<String, Object> atPeak(MemoryReport report) {
-    return byKey(report.atTotalPeak());
-  }
-
-  /** The highest bytes of each category by itself. */
-  public static Map<String, Object> peaks(MemoryReport report) {
-    return byKey(report.peak());
-  }
-
-  /** Bytes by category at the time of the report. */
-  public static Map<String, Object> now(MemoryReport report) {
-    return byKey(report.now());
-  }
-
-  private static Map<String, Object> byKey(Map<Category, Long> bytes) {
+  /** Bytes by category, under the keys that scripts rely on. */
+  public static Values json(Map<Category, Long> bytes) {
     Values keyed = new Values();
     for (Category c : Category.values()) keyed.put(c.key(), bytes.get(c));
     return keyed;

@@ -6,13 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 import slimvox.recipe.Recipe;
-import slimvox.report.JsonLine;
+import slimvox.report.Values;
 
 class SlimVoxTest extends CommandLineTest {
   @Test
@@ -135,7 +134,7 @@ class SlimVoxTest extends CommandLineTest {
 
   @Test
   void jsonEscapesAndNests() {
-    Map<String, Object> values = new LinkedHashMap<>();
+    Values values = new Values();
     values.put("text", "a \"b\"\n\u00e9");
     values.put("nan", Double.NaN);
     values.put("none", null);
@@ -144,6 +143,6 @@ class SlimVoxTest extends CommandLineTest {
     assertEquals(
         "{\"text\":\"a \\\"b\\\"\\n\u00e9\",\"nan\":null,\"none\":null,\"list\":[1,2.5,true],"
             + "\"map\":{\"x\":10000000000}}",
-        JsonLine.of(values));
+        values.json());
   }
 }
