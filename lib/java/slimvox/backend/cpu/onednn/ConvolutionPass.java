@@ -30,11 +30,18 @@ sealed interface ConvolutionPass extends Operation permits DirectConvolution, Sh
   /** Whether a weight laid out for one serves the other. */
   boolean sameLayout(ConvolutionPass other);
 
-  /** Scratch memory of {@link #layOut}. */
-  long prepackWorkspaceBytes();
+  /** From the parameter's layout to the one that this pass reads. */
+  Primitive reorder();
+
+  /** Scratch memory of {@link #prepack}. */
+  default long prepackWorkspaceBytes() {
+    return Operation.align(reorder().scratchpadBytes());
+  }
 
   /** Copies a weight into the layout that this pass reads. */
-  void prepack(long stream, long weight, long prepacked, long workspace);
+  default void prepack(long stream, long weight, long prepacked, long workspace) {
+    reorder().run(stream, workspace, weight, prepacked);
+  }
 
   /** Scratch memory of {@link #runPrepacked}. */
   long runPrepackedWorkspaceBytes();

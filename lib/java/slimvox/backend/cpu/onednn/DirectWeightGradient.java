@@ -12,8 +12,7 @@ import slimvox.backend.Convolution;
  */
 final class DirectWeightGradient implements WeightGradientPass {
   private final Primitive convolution;
-  private final Primitive reorder;
-  private final Primitive addingReorder;
+  private final Reorders reorders;
   private final StridedPixels pixels;
   private final long gradientOffset;
   private final long scratchpadOffset;
@@ -23,8 +22,8 @@ final class DirectWeightGradient implements WeightGradientPass {
     Convolution g = pixels == null ? geometry : pixels.dense();
     try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, g)) {
       convolution = layouts.backwardWeight();
-      reorder = layouts.toPlain(convolution, false);
-      addingReorder = layouts.toPlain(convolution, true);
+      reorders =
+          new Reorders(layouts.toPlain(convolution, false), layouts.toPlain(convolution, true));
     }
     gradientOffset = pixels == null ? 0 : Operation.align(convolution.bytesOf(dnnl.DNNL_ARG_SRC));
     scratchpadOffset =
@@ -48,14 +47,12 @@ final class DirectWeightGradient implements WeightGradientPass {
 
   @Override
   public long workspaceBytes() {
-    long reorders = Math.max(reorder.scratchpadBytes(), addingReorder.scratchpadBytes());
-    return scratchpadOffset + Math.max(convolution.scratchpadBytes(), reorders);
+    return scratchpadOffset + Math.max(convolution.scratchpadBytes(), reorders.scratchpadBytes());
   }
 
   @Override
   public List<String> implementations() {
-    return List.of(
-        convolution.implementation(), reorder.implementation(), addingReorder.implementation());
+    return reorders.with(convolution.implementation());
   }
 
   @Override
@@ -68,13 +65,12 @@ final class DirectWeightGradient implements WeightGradientPass {
     long gradient = workspace + gradientOffset;
     long scratchpad = workspace + scratchpadOffset;
     convolution.run(stream, scratchpad, input, dy, gradient);
-    (accumulate ? addingReorder : reorder).run(stream, scratchpad, gradient, dweight);
+    reorders.run(stream, gradient, dweight, accumulate, scratchpad);
   }
 
   @Override
   public void close() {
     convolution.close();
-    reorder.close();
-    addingReorder.close();
+    reorders.close();
   }
 }

@@ -11,6 +11,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.cpu.NativeLibraries;
@@ -182,23 +184,9 @@ final class Dnnl {
   /** Describes the forward pass of a convolution without bias. */
   static long convolution(
       long engine, long x, long weight, long y, long[] strides, long[] padding, long attributes) {
-    try (Arena arena = Arena.ofConfined()) {
-      long pad = array(arena, padding);
-      return create(
-          CONVOLUTION,
-          engine,
-          dnnl.dnnl_forward_training,
-          dnnl.dnnl_convolution_direct,
-          x,
-          weight,
-          0,
-          y,
-          array(arena, strides),
-          array(arena, 0, 0),
-          pad,
-          pad,
-          attributes);
-    }
+    int kind = dnnl.dnnl_forward_training;
+    long[] tensors = {engine, kind, dnnl.dnnl_convolution_direct, x, weight, 0, y};
+    return convolution(CONVOLUTION, tensors, strides, padding, attributes);
   }
 
   /** Describes the gradient for x; {@code forward} is the descriptor of the forward pass. */
@@ -211,22 +199,8 @@ final class Dnnl {
       long[] padding,
       long forward,
       long attributes) {
-    try (Arena arena = Arena.ofConfined()) {
-      long pad = array(arena, padding);
-      return create(
-          CONVOLUTION_BACKWARD_DATA,
-          engine,
-          dnnl.dnnl_convolution_direct,
-          dx,
-          weight,
-          dy,
-          array(arena, strides),
-          array(arena, 0, 0),
-          pad,
-          pad,
-          forward,
-          attributes);
-    }
+    long[] tensors = {engine, dnnl.dnnl_convolution_direct, dx, weight, dy};
+    return convolution(CONVOLUTION_BACKWARD_DATA, tensors, strides, padding, forward, attributes);
   }
 
   /** Describes the gradient for the weight; {@code forward} describes the forward pass. */
@@ -239,22 +213,19 @@ final class Dnnl {
       long[] padding,
       long forward,
       long attributes) {
+    long[] tensors = {engine, dnnl.dnnl_convolution_direct, x, dweight, 0, dy};
+    return convolution(CONVOLUTION_BACKWARD_WEIGHT, tensors, strides, padding, forward, attributes);
+  }
+
+  /** Without dilation, with the same padding on both sides of an axis. */
+  private static long convolution(
+      NativeFunction describe, long[] tensors, long[] strides, long[] padding, long... others) {
     try (Arena arena = Arena.ofConfined()) {
       long pad = array(arena, padding);
-      return create(
-          CONVOLUTION_BACKWARD_WEIGHT,
-          engine,
-          dnnl.dnnl_convolution_direct,
-          x,
-          dweight,
-          0,
-          dy,
-          array(arena, strides),
-          array(arena, 0, 0),
-          pad,
-          pad,
-          forward,
-          attributes);
+      long[] geometry = {array(arena, strides), array(arena, 0, 0), pad, pad};
+      long[] arguments =
+          Stream.of(tensors, geometry, others).flatMapToLong(LongStream::of).toArray();
+      return create(describe, arguments);
     }
   }
 

@@ -26,8 +26,7 @@ final class GatheredProduct implements WeightGradientPass {
   private final boolean narrowOutput;
   private final int rows; // of images, of one product
   private final MatrixProduct product;
-  private final Primitive reorder;
-  private final Primitive addingReorder;
+  private final Reorders reorders;
   private final long gradientOffset;
   private final long scratchpadOffset;
 
@@ -50,8 +49,7 @@ final class GatheredProduct implements WeightGradientPass {
               g.kernelWidth() * tap,
               tap);
       long to = layouts.tagged(dnnl.dnnl_oihw, lengths);
-      reorder = library.reorder(from, to, false);
-      addingReorder = library.reorder(from, to, true);
+      reorders = new Reorders(library.reorder(from, to, false), library.reorder(from, to, true));
     }
     gradientOffset = Operation.align((long) rows * g.width() * columns * Float.BYTES);
     scratchpadOffset = gradientOffset + Operation.align((long) columns * many * Float.BYTES);
@@ -59,16 +57,12 @@ final class GatheredProduct implements WeightGradientPass {
 
   @Override
   public long workspaceBytes() {
-    long reorders = Math.max(reorder.scratchpadBytes(), addingReorder.scratchpadBytes());
-    return scratchpadOffset + Math.max(product.workspaceBytes(), reorders);
+    return scratchpadOffset + Math.max(product.workspaceBytes(), reorders.scratchpadBytes());
   }
 
   @Override
   public List<String> implementations() {
-    return List.of(
-        product.implementations().getFirst(),
-        reorder.implementation(),
-        addingReorder.implementation());
+    return reorders.with(product.implementations().getFirst());
   }
 
   @Override
@@ -82,13 +76,12 @@ final class GatheredProduct implements WeightGradientPass {
       taps.gather(parallel, few, row, rows, workspace);
       product.run(stream, workspace, many + row * rowBytes, gradient, row > 0, scratchpad);
     }
-    (accumulate ? addingReorder : reorder).run(stream, scratchpad, gradient, dweight);
+    reorders.run(stream, gradient, dweight, accumulate, scratchpad);
   }
 
   @Override
   public void close() {
     product.close();
-    reorder.close();
-    addingReorder.close();
+    reorders.close();
   }
 }

@@ -97,13 +97,8 @@ final class ShiftedProduct implements ConvolutionPass {
   }
 
   @Override
-  public long prepackWorkspaceBytes() {
-    return Operation.align(reorder.scratchpadBytes());
-  }
-
-  @Override
-  public void prepack(long stream, long weight, long prepacked, long workspace) {
-    reorder.run(stream, workspace, weight, prepacked);
+  public Primitive reorder() {
+    return reorder;
   }
 
   @Override

@@ -1,5 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
+import java.util.List;
 import slimvox.backend.Convolution;
 
 /** The gradient of a convolution of fixed geometry for its weight. */
@@ -14,4 +15,24 @@ sealed interface WeightGradientPass extends Operation
 
   /** dweight = (dweight +) x correlated with dy, at these addresses. */
   void run(long stream, long x, long dy, long dweight, boolean accumulate, long workspace);
+
+  /** From the layout that a pass writes to the parameter's, in place of it or added to it. */
+  record Reorders(Primitive replacing, Primitive adding) {
+    long scratchpadBytes() {
+      return Math.max(replacing.scratchpadBytes(), adding.scratchpadBytes());
+    }
+
+    void run(long stream, long from, long to, boolean accumulate, long scratchpad) {
+      (accumulate ? adding : replacing).run(stream, scratchpad, from, to);
+    }
+
+    List<String> with(String implementation) {
+      return List.of(implementation, replacing.implementation(), adding.implementation());
+    }
+
+    void close() {
+      replacing.close();
+      adding.close();
+    }
+  }
 }
