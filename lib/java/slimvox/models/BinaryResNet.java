@@ -10,7 +10,6 @@ import slimvox.nn.BinaryConv2d;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Layer;
-import slimvox.nn.Linear;
 import slimvox.nn.PReLU;
 import slimvox.nn.ResidualBlock;
 import slimvox.nn.Sequential;
@@ -65,9 +64,7 @@ record BinaryResNet(ResNet shape) {
         channels = place.out();
         if (place.stride() == 2) bins = (bins - 1) / 2 + 1;
       }
-      int features = ResNet.pooledFeatures(spec, channels, bins);
-      layers.add(ResNet.pooling(backend, spec, features));
-      layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
+      ResNet.addHead(layers, backend, spec, channels, bins);
       return new Network(spec, backend, new Sequential(layers), other -> shape.build(spec, other));
     }
 

@@ -7,7 +7,6 @@ import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Branch;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Layer;
-import slimvox.nn.Linear;
 import slimvox.nn.ResidualBlock;
 import slimvox.nn.Sequential;
 
@@ -53,11 +52,7 @@ public record DfResNet(
       layers.add(down(spec, backend, stage));
       for (int i = 0; i < blocks.get(stage); i++) layers.add(block(spec, backend, stage, i));
     }
-    int channels = 8 * spec.width();
-    int bins = pooledBins(spec.bins());
-    int features = ResNet.pooledFeatures(spec, channels, bins);
-    layers.add(ResNet.pooling(backend, spec, features));
-    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
+    ResNet.addHead(layers, backend, spec, 8 * spec.width(), pooledBins(spec.bins()));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 

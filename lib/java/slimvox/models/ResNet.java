@@ -79,11 +79,7 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     }
     List<Layer> layers = stem(spec, backend);
     for (Place place : places(spec.width())) layers.add(block(spec, backend, place));
-    int channels = spec.width() * (bottleneck ? 32 : 8);
-    int bins = pooledBins(spec.bins());
-    int features = pooledFeatures(spec, channels, bins);
-    layers.add(pooling(backend, spec, features));
-    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
+    addHead(layers, backend, spec, spec.width() * (bottleneck ? 32 : 8), pooledBins(spec.bins()));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
@@ -179,19 +175,16 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     }
   }
 
-  /** How many values pooling takes a mean and a deviation of. */
-  static int pooledFeatures(ModelSpec spec, int channels, int bins) {
-    // Twice as many are pooled.
-    return spec.pooling() == ModelSpec.Pooling.GSP
-        ? channels
-        : Shape.axis(2L * channels * bins) / 2;
-  }
-
-  static Layer pooling(Backend backend, ModelSpec spec, int features) {
-    return switch (spec.pooling()) {
-      case GSP -> new GlobalStatisticsPooling(backend, "pool");
-      case TSTP -> new StatisticsPooling(backend, "pool");
-      case ASTP -> new AttentiveStatisticsPooling(backend, "pool", features, 128);
-    };
+  /** Adds pooling of so many channels and frequency rows, and the linear layer that embeds it. */
+  static void addHead(List<Layer> layers, Backend backend, ModelSpec spec, int channels, int bins) {
+    boolean global = spec.pooling() == ModelSpec.Pooling.GSP;
+    int features = global ? channels : Shape.axis(2L * channels * bins) / 2; // twice as many come
+    layers.add(
+        switch (spec.pooling()) {
+          case GSP -> new GlobalStatisticsPooling(backend, "pool");
+          case TSTP -> new StatisticsPooling(backend, "pool");
+          case ASTP -> new AttentiveStatisticsPooling(backend, "pool", features, 128);
+        });
+    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
   }
 }

@@ -15,7 +15,6 @@ import slimvox.nn.Checkpointed;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Grid;
 import slimvox.nn.Layer;
-import slimvox.nn.Linear;
 import slimvox.nn.Reversible;
 import slimvox.nn.ReversibleSequence;
 import slimvox.nn.Sequential;
@@ -265,9 +264,7 @@ final class RevNet {
     }
     layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
     int bins = full ? (spec.bins() + 7) / 8 : vanilla.pooledBins(spec.bins());
-    int features = ResNet.pooledFeatures(spec, channels, bins);
-    layers.add(ResNet.pooling(backend, spec, features));
-    layers.add(new Linear(backend, "seg_1", 2 * features, spec.embeddingSize(), false));
+    ResNet.addHead(layers, backend, spec, channels, bins);
     return new Sequential(layers);
   }
 
