@@ -35,23 +35,28 @@ public final class CheckpointFile {
   public static ModelSpec teacherSpec(Path path, ModelSpec student) {
     ModelSpec teacher = recipe(path).model();
     if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
-      throw new InputException(
-          ("%s: the teacher makes embeddings of %d values from %d bins, this network %d from %d;"
-                  + " they must agree")
-              .formatted(
-                  path,
-                  teacher.embeddingSize(),
-                  teacher.bins(),
-                  student.embeddingSize(),
-                  student.bins()));
+      throw InputException.at(
+          path,
+          "the teacher makes embeddings of %d values from %d bins, this network %d from %d; they"
+              + " must agree",
+          teacher.embeddingSize(),
+          teacher.bins(),
+          student.embeddingSize(),
+          student.bins());
     }
     return teacher;
   }
 
+  /** Whether a tensor's name is of the classifier or the optimizer. */
   public static boolean isNotOfNetwork(String name) {
     return name.startsWith("projection.") || name.startsWith(OPTIMIZER);
   }
 
+  /**
+   * Opens a checkpoint.
+   *
+   * @throws InputException if the file is damaged or no checkpoint
+   */
   public static Safetensors open(Path path) {
     Safetensors file = Safetensors.read(path);
     if (!file.metadata().containsKey("recipe")
@@ -61,6 +66,7 @@ public final class CheckpointFile {
     return file.requireChecksums();
   }
 
+  /** The recipe of an open checkpoint. */
   public static Recipe recipe(Safetensors file) {
     return Recipe.parse(file.metadata().get("recipe"), file.file() + ": its recipe");
   }

@@ -48,36 +48,33 @@ public record MemoryFit(
   }
 
   private String explanation(Function<MemoryScheme, String> wording) {
-    StringBuilder text = new StringBuilder("out of the memory budget of ").append(budget);
-    String name = asked.model().name();
-    text.append(": ").append(name);
-    if (largestBatch == 0) {
-      text.append(" does not fit even with batch 1, which needs ");
-    } else {
-      text.append(
-          String.format(
-              Locale.ROOT, " with batch %d x %d frames needs ", asked.batch(), asked.frames()));
-    }
-    text.append(MemoryBudget.text(obstacle.neededBytes()));
-    text.append(String.format(Locale.ROOT, ", %.0f %% of it ", 100 * obstacle.largestShare()));
-    text.append(inTheWay().title());
-    if (largestBatch > 0) {
-      text.append("; the largest batch that fits is ").append(largestBatch);
-      text.append("; with batch ").append(asked.batch());
-      text.append(
-          deepestModel == null
-              ? " no model of its family fits"
-              : " the deepest model of its family that fits is " + deepestModel);
+    boolean nothing = largestBatch == 0;
+    String text =
+        String.format(
+            Locale.ROOT,
+            "out of the memory budget of %s: %s %s %s, %.0f %% of it %s",
+            budget,
+            asked.model().name(),
+            nothing
+                ? "does not fit even with batch 1, which needs"
+                : "with batch %d x %d frames needs".formatted(asked.batch(), asked.frames()),
+            MemoryBudget.text(obstacle.neededBytes()),
+            100 * obstacle.largestShare(),
+            inTheWay().key().replace('_', ' '));
+    String deepest =
+        deepestModel == null
+            ? "no model of its family fits"
+            : "the deepest model of its family that fits is " + deepestModel;
+    if (!nothing) {
+      text +=
+          "; the largest batch that fits is %d; with batch %d %s"
+              .formatted(largestBatch, asked.batch(), deepest);
     } else if (deepestModel != null) {
-      text.append("; ").append(deepestModel).append(" fits with batch ").append(asked.batch());
+      text += "; %s fits with batch %d".formatted(deepestModel, asked.batch());
     }
-    if (helps != null) {
-      text.append("; ").append(wording.apply(helps)).append(" would make ");
-      text.append(largestBatch == 0 ? "batch 1 fit" : "it fit");
-    } else {
-      text.append("; ").append(advice());
-    }
-    return text.toString();
+    if (helps == null) return text + "; " + advice();
+    return "%s; %s would make %s fit"
+        .formatted(text, wording.apply(helps), nothing ? "batch 1" : "it");
   }
 
   private String advice() {

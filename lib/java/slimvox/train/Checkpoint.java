@@ -130,9 +130,10 @@ public final class Checkpoint {
           path + ": the training corpus has changed since; restore it, or start a new run");
     }
     if (!Objects.equals(inputs.teacher(), file.metadata().get(TEACHER))) {
-      throw new InputException(
-          "%s: the teacher %s has changed since; restore it, or start a new run"
-              .formatted(path, recipe.transfer().teacher()));
+      throw InputException.at(
+          path,
+          "the teacher %s has changed since; restore it, or start a new run",
+          recipe.transfer().teacher());
     }
     OptimizerStateFile state = new OptimizerStateFile(file, earlier.optimizer().state());
     state.check(step.optimizer());
@@ -152,10 +153,12 @@ public final class Checkpoint {
    */
   static void requireSame(Path file, Recipe earlier, Recipe recipe) {
     if (Recipe.SETTINGS.deciding(earlier).equals(Recipe.SETTINGS.deciding(recipe))) return;
-    throw new InputException(
-        "%s: written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it"
-                .formatted(file, earlier.hash(), recipe.hash())
-            + ", or start a run in another folder");
+    throw InputException.at(
+        file,
+        "written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it, or"
+            + " start a run in another folder",
+        earlier.hash(),
+        recipe.hash());
   }
 
   /**

@@ -23,22 +23,11 @@ import slimvox.storage.SafetensorsWriter;
  * <p>float32 state is one tensor, {@code optimizer.conv1.weight.momentum}; quantized state two,
  * with {@code .codes} (uint8) and {@code .absmax} behind the name. State of the same format comes
  * back to the bit; of another one, by its values.
+ *
+ * @param format that the file was written in
  */
-final class OptimizerStateFile {
-  static final String PREFIX = CheckpointFile.OPTIMIZER;
-
-  private final Safetensors file;
-  private final StateFormat format;
-
-  /**
-   * The state in a file.
-   *
-   * @param format that it was written in
-   */
-  OptimizerStateFile(Safetensors file, StateFormat format) {
-    this.file = file;
-    this.format = format;
-  }
+record OptimizerStateFile(Safetensors file, StateFormat format) {
+  private static final String PREFIX = CheckpointFile.OPTIMIZER;
 
   static void write(Optimizer optimizer, SafetensorsWriter writer) {
     for (StateTensor s : optimizer.state()) {
@@ -68,40 +57,41 @@ final class OptimizerStateFile {
 
   private void requireShape(String name, String type, long[] wanted) {
     if (is(name, type, wanted)) return;
-    throw new InputException(
-        "%s: tensor %s is %s, its parameter wants %s of type %s"
-            .formatted(file.file(), name, found(name), Arrays.toString(wanted), type));
+    throw InputException.at(
+        file.file(),
+        "tensor %s is %s, its parameter wants %s of type %s",
+        name,
+        found(name),
+        Arrays.toString(wanted),
+        type);
   }
 
   private void checkScales(String name, long size) {
     String scales = name + ".absmax";
     int blocks = Quantized.blocks(size, format.blockOf(size));
     if (!is(scales, "F32", blocks)) {
-      throw new InputException(
-          String.format(
-              Locale.ROOT,
-              "%s: %s.absmax and .codes do not belong together: %,d codes in blocks of %,d need"
-                  + " %,d scales of type F32, not %s",
-              file.file(),
-              name,
-              size,
-              format.blockOf(size),
-              blocks,
-              found(scales)));
+      throw InputException.at(
+          file.file(),
+          "%s.absmax and .codes do not belong together: %,d codes in blocks of %,d need %,d scales"
+              + " of type F32, not %s",
+          name,
+          size,
+          format.blockOf(size),
+          blocks,
+          found(scales));
     }
     for (float scale : file.floats(scales)) {
       if (!(scale >= 0 && scale < Float.POSITIVE_INFINITY)) {
-        throw new InputException(
-            "%s: %s holds %s; a scale is at least 0 and finite"
-                .formatted(file.file(), scales, scale));
+        throw InputException.at(
+            file.file(), "%s holds %s; a scale is at least 0 and finite", scales, scale);
       }
     }
   }
 
   private boolean is(String name, String type, long... shape) {
     if (!file.has(name)) {
-      throw new InputException(
-          file.file() + ": no tensor " + name + ", so its optimizer state is not complete");
+      throw InputException.at(
+          file.file(), "no tensor %s, so its optimizer state is not complete", name);
     }
     return file.dtype(name).equals(type) && Arrays.equals(file.shape(name), shape);
   }

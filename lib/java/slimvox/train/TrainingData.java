@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.BatchSettings;
@@ -24,6 +25,7 @@ import slimvox.data.Utterance;
 import slimvox.data.WholeUtterances;
 import slimvox.recipe.DataSettings;
 import slimvox.recipe.Recipe;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.verify.Trials;
 
@@ -108,9 +110,11 @@ public final class TrainingData {
 
   private static void requireBins(Path folder, FeatureReader reader, Recipe recipe) {
     if (reader.bins() == recipe.model().bins()) return;
-    throw new InputException(
-        "%s: its features have %d values a frame, model.bins is %d; set model.bins=%2$d"
-            .formatted(folder, reader.bins(), recipe.model().bins()));
+    throw InputException.at(
+        folder,
+        "its features have %d values a frame, model.bins is %d; set model.bins=%1$d",
+        reader.bins(),
+        recipe.model().bins());
   }
 
   /** Features of the trials are kept in memory, those to train with where there is no cache. */
@@ -219,24 +223,21 @@ public final class TrainingData {
   }
 
   private static TrialRule rule(String kind) {
-    List<String> known = new ArrayList<>();
-    for (TrialRule rule : TrialRule.values()) {
-      String name = rule.name().toLowerCase(Locale.ROOT).replace('_', '-');
-      if (name.equals(kind)) return rule;
-      known.add(name);
-    }
-    throw new InputException(
-        "data.trials: '%s' is not a kind of trials; with data.folds it is one of %s"
-            .formatted(kind, String.join(", ", known)));
+    for (TrialRule rule : TrialRule.values()) if (Key.of(rule).equals(kind)) return rule;
+    String known = String.join(", ", Stream.of(TrialRule.values()).map(Key::of).toList());
+    throw InputException.of(
+        "data.trials: '%s' is not a kind of trials; with data.folds it is one of %s", kind, known);
   }
 
   private void checkTrials() {
     if (trials == null) return;
     for (String id : trials.utterances()) {
       if (!validation.has(id)) {
-        throw new InputException(
-            "%s: utterance %s is not in %s; give the corpus of the trials as data.validationCorpus"
-                .formatted(trials.name(), id, validation.folder()));
+        throw InputException.at(
+            trials.name(),
+            "utterance %s is not in %s; give the corpus of the trials as data.validationCorpus",
+            id,
+            validation.folder());
       }
     }
   }

@@ -59,35 +59,33 @@ class PlannedTrainingTest {
     cpu.close();
   }
 
-  private static Function<Backend, TrainingStep> small(ModelSpec spec) {
-    return b ->
-        new TrainingStep(
-            Models.build(spec, b),
-            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) ->
-                new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, StateFormat.FLOAT32));
-  }
-
-  private static Function<Backend, TrainingStep> inBackward(ModelSpec spec, double scale) {
+  private static Function<Backend, TrainingStep> step(
+      ModelSpec spec, double scale, TrainingStep.OptimizerFactory optimizer, UpdateTime update) {
     return b ->
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale, false),
-            (c, parameters) ->
-                new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, StateFormat.FLOAT32),
-            UpdateTime.IN_BACKWARD);
+            optimizer,
+            update);
+  }
+
+  private static TrainingStep.OptimizerFactory adam(StateFormat format) {
+    return (b, parameters) -> new Adam(b, parameters, 0.9, 0.999, 1e-8, 0.01, true, format);
+  }
+
+  private static Function<Backend, TrainingStep> small(ModelSpec spec) {
+    return step(spec, 32, adam(StateFormat.FLOAT32), UpdateTime.AFTER_BACKWARD);
+  }
+
+  private static Function<Backend, TrainingStep> inBackward(ModelSpec spec, double scale) {
+    return step(spec, scale, adam(StateFormat.FLOAT32), UpdateTime.IN_BACKWARD);
   }
 
   private static Function<Backend, TrainingStep> eightBit(
       ModelSpec spec, boolean adam, StateFormat format) {
-    return b ->
-        new TrainingStep(
-            Models.build(spec, b),
-            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) ->
-                adam
-                    ? new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, format)
-                    : new Sgd(c, parameters, 0.9, 0, 1e-4, true, format));
+    TrainingStep.OptimizerFactory sgd =
+        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, format);
+    return step(spec, 32, adam ? adam(format) : sgd, UpdateTime.AFTER_BACKWARD);
   }
 
   private static ModelSpec spec(String name, ModelSpec.Pooling pooling) {
