@@ -1,10 +1,8 @@
 package slimvox.report;
 
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
@@ -28,19 +26,12 @@ public record SchemeTable(List<Row> rows, boolean limited) {
    * @param largestBatch that fits the budget
    */
   private record Row(MemoryScheme scheme, StepMemory memory, String refusal, int largestBatch) {
-    double mib(Set<Category> categories) {
+    double mib(Category... categories) {
       long bytes = 0;
       for (Category c : categories) bytes += memory.report().atTotalPeak().get(c);
       return Bytes.mib(bytes);
     }
   }
-
-  private static final Set<Category> ACTIVATIONS =
-      EnumSet.of(Category.ACTIVATION, Category.STATISTIC);
-  private static final Set<Category> GRADIENTS = EnumSet.of(Category.ACTIVATION_GRADIENT);
-  private static final Set<Category> FIXED =
-      EnumSet.of(Category.PARAMETER, Category.GRADIENT, Category.OPTIMIZER_STATE);
-  private static final Set<Category> OTHER = EnumSet.of(Category.WORKSPACE, Category.INPUT);
 
   /**
    * Prices every way to train.
@@ -69,10 +60,13 @@ public record SchemeTable(List<Row> rows, boolean limited) {
         Rows.of(rows)
             .column("MiB", "%-22s", r -> r.scheme.label())
             .column("total", "%,12.2f", r -> Bytes.mib(r.memory.totalPeak()))
-            .column("activations", "%,13.2f", r -> r.mib(ACTIVATIONS))
-            .column("their grads", "%,13.2f", r -> r.mib(GRADIENTS))
-            .column("parameters*", "%,13.2f", r -> r.mib(FIXED))
-            .column("other", "%,13.2f", r -> r.mib(OTHER))
+            .column("activations", "%,13.2f", r -> r.mib(Category.ACTIVATION, Category.STATISTIC))
+            .column("their grads", "%,13.2f", r -> r.mib(Category.ACTIVATION_GRADIENT))
+            .column(
+                "parameters*",
+                "%,13.2f",
+                r -> r.mib(Category.PARAMETER, Category.GRADIENT, Category.OPTIMIZER_STATE))
+            .column("other", "%,13.2f", r -> r.mib(Category.WORKSPACE, Category.INPUT))
             .column("vanilla /", "%11.2f", this::vanillaRatio);
     if (limited) columns.column("  batch in budget", "%,17d", Row::largestBatch);
     StringBuilder text = new StringBuilder(columns.heading());
