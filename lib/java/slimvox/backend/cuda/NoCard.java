@@ -28,7 +28,7 @@ import slimvox.backend.packed.Packed;
  */
 record NoCard(long cudnn) implements Device {
   private static final Launcher LAUNCHER =
-      (kernel, grid, sharedBytes, arguments) -> {
+      (kernel, grid, arguments) -> {
         throw refusal();
       };
 

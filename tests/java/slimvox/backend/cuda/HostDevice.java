@@ -107,12 +107,11 @@ public final class HostDevice implements DeviceMemory, Launcher {
       };
 
   @Override
-  public void launch(String kernel, Grid grid, int sharedBytes, Object... arguments) {
-    if (sharedBytes != 0) throw new AssertionError(kernel + ": no dynamic shared memory here");
+  public void launch(String kernel, Grid grid, Object... arguments) {
     StringBuilder types = new StringBuilder();
     long[] values = new long[arguments.length];
     for (int i = 0; i < values.length; i++) {
-      switch (arguments[i]) {
+      switch (Launcher.value(arguments[i])) {
         case Long v -> {
           types.append('l');
           values[i] = v;

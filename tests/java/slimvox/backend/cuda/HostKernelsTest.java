@@ -34,7 +34,7 @@ class HostKernelsTest {
       float[] ones = new float[64];
       Arrays.fill(ones, 1);
       host.upload(MemorySegment.ofArray(ones), x);
-      host.launch(kernel, ONE_BLOCK, 0, x, sum);
+      host.launch(kernel, ONE_BLOCK, x, sum);
       float[] result = new float[1];
       host.download(sum, MemorySegment.ofArray(result));
       sums.add(result[0]);
@@ -54,8 +54,7 @@ class HostKernelsTest {
   void aBarrierThatSomeThreadsNeverMeetIsFound() {
     HostDevice host = new HostDevice(false);
     long x = host.allocate(4 * 64);
-    var e =
-        assertThrows(AssertionError.class, () -> host.launch("barrier_for_some", ONE_BLOCK, 0, x));
+    var e = assertThrows(AssertionError.class, () -> host.launch("barrier_for_some", ONE_BLOCK, x));
     assertEquals("barrier_for_some: block 0, 0, 0: not all threads meet a barrier", e.getMessage());
     host.free(x);
     assertEquals(List.of(64f, 64f), sums("barrier_there")); // and the next launch works
@@ -65,7 +64,7 @@ class HostKernelsTest {
   void whoWritesBesideABufferIsFound() {
     HostDevice host = new HostDevice(false);
     long x = host.allocate(4 * 64);
-    host.launch("too_far", ONE_BLOCK, 0, x);
+    host.launch("too_far", ONE_BLOCK, x);
     var e = assertThrows(AssertionError.class, () -> host.free(x));
     assertEquals("somebody wrote beside a buffer of 256 bytes", e.getMessage());
   }
@@ -74,7 +73,7 @@ class HostKernelsTest {
   void vectorsThatNoCardCanReadAreFound() {
     HostDevice host = new HostDevice(false);
     long x = host.allocate(4 * 64);
-    var e = assertThrows(AssertionError.class, () -> host.launch("misaligned", ONE_BLOCK, 0, x));
+    var e = assertThrows(AssertionError.class, () -> host.launch("misaligned", ONE_BLOCK, x));
     assertEquals("misaligned: address 0x%x is not aligned".formatted(x + 4), e.getMessage());
     host.free(x);
   }
@@ -82,9 +81,9 @@ class HostKernelsTest {
   @Test
   void argumentsThatDoNotFitAreRefused() {
     HostDevice host = new HostDevice(false);
-    var e = assertThrows(AssertionError.class, () -> host.launch("relu", ONE_BLOCK, 0, 0L, 0L, 64));
+    var e = assertThrows(AssertionError.class, () -> host.launch("relu", ONE_BLOCK, 0L, 0L, 64));
     assertEquals("relu: argument 2 of types lli does not fit", e.getMessage());
-    e = assertThrows(AssertionError.class, () -> host.launch("nothing", ONE_BLOCK, 0));
+    e = assertThrows(AssertionError.class, () -> host.launch("nothing", ONE_BLOCK));
     assertEquals("nothing: there is no such kernel", e.getMessage());
   }
 

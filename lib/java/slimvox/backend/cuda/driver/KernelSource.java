@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -75,7 +76,7 @@ public record KernelSource(String path, String text, List<String> kernels) {
 
   /** What the files may include: the texts by their names, in a fixed order. */
   public static SortedMap<String, String> headers() {
-    return HEADERS;
+    return Collections.unmodifiableSortedMap(HEADERS);
   }
 
   /** A source with the kernels that its text has. */

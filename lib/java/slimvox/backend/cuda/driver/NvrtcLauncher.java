@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import jcuda.Pointer;
 import jcuda.driver.CUfunction;
-import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
@@ -30,13 +29,6 @@ import slimvox.backend.cuda.kernels.Launcher;
  */
 final class NvrtcLauncher implements Launcher, AutoCloseable {
   private static final int MOST_ARGUMENTS = 64;
-  private static final int DEFAULT_SHARED = 48 << 10; // bytes a kernel gets without asking
-
-  /** A kernel of the card. */
-  private static final class Kernel {
-    final CUfunction function = new CUfunction();
-    int sharedBytes = DEFAULT_SHARED;
-  }
 
   /** An address of the host as JCuda wants it. */
   private static final class HostAddress extends Pointer {
@@ -46,7 +38,7 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
   }
 
   private final CudaContext context;
-  private final Map<String, Kernel> kernels = new HashMap<>();
+  private final Map<String, CUfunction> kernels = new HashMap<>();
   private final List<CUmodule> modules = new ArrayList<>();
   private final Arena arena = Arena.ofShared();
   private final MemorySegment values = arena.allocate(8L * MOST_ARGUMENTS, 16);
@@ -92,20 +84,20 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
     context.check(status, "loading the kernels of " + source.path());
     modules.add(module);
     for (String name : source.kernels()) {
-      Kernel kernel = new Kernel();
+      CUfunction kernel = new CUfunction();
       context.check(
-          JCudaDriver.cuModuleGetFunction(kernel.function, module, name), "loading kernel " + name);
+          JCudaDriver.cuModuleGetFunction(kernel, module, name), "loading kernel " + name);
       kernels.put(name, kernel);
     }
   }
 
   @Override
-  public void launch(String name, Grid grid, int sharedBytes, Object... arguments) {
-    Kernel kernel = kernels.get(name);
+  public void launch(String name, Grid grid, Object... arguments) {
+    CUfunction kernel = kernels.get(name);
     if (kernel == null) throw new IllegalArgumentException("no kernel '" + name + "'");
     context.enter();
     for (int i = 0; i < arguments.length; i++) {
-      switch (arguments[i]) {
+      switch (Launcher.value(arguments[i])) {
         case Long l -> values.set(JAVA_LONG, 8L * i, l);
         case Integer n -> values.set(JAVA_INT, 8L * i, n);
         case Float f -> values.set(JAVA_FLOAT, 8L * i, f);
@@ -115,25 +107,16 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
                     .formatted(i, name, arguments[i].getClass().getSimpleName()));
       }
     }
-    if (sharedBytes > kernel.sharedBytes) {
-      context.check(
-          JCudaDriver.cuFuncSetAttribute(
-              kernel.function,
-              CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-              sharedBytes),
-          "asking for %d bytes of shared memory for kernel %s".formatted(sharedBytes, name));
-      kernel.sharedBytes = sharedBytes;
-    }
     context.check(
         JCudaDriver.cuLaunchKernel(
-            kernel.function,
+            kernel,
             grid.x(),
             grid.y(),
             grid.z(),
             grid.blockX(),
             grid.blockY(),
             grid.blockZ(),
-            sharedBytes,
+            0,
             context.stream(),
             parameters,
             null),

@@ -33,27 +33,19 @@ public final class BatchNormKernels implements Normalization.Kernels {
     int channels = x.shape().get(-1);
     int chunk = ColumnSums.rowsPerChunk(rows);
     launcher.launch(
-        "bn_moments",
-        ColumnSums.grid(rows, channels),
-        0,
-        x.address(),
-        rows,
-        channels,
-        chunk,
-        workspace.address());
+        "bn_moments", ColumnSums.grid(rows, channels), x, rows, channels, chunk, workspace);
     launcher.launch(
         "bn_statistics",
         ColumnSums.overColumns(channels),
-        0,
-        x.address(),
-        workspace.address(),
+        x,
+        workspace,
         rows,
         channels,
         chunk,
         ColumnSums.chunks(rows),
         epsilon,
-        mean.address(),
-        invStd.address());
+        mean,
+        invStd);
   }
 
   @Override
@@ -69,14 +61,13 @@ public final class BatchNormKernels implements Normalization.Kernels {
     launcher.launch(
         "bn_update_running",
         ElementwiseKernels.ones(channels),
-        0,
-        mean.address(),
-        invStd.address(),
+        mean,
+        invStd,
         epsilon,
         rows,
         momentum,
-        runningMean.address(),
-        runningVariance.address(),
+        runningMean,
+        runningVariance,
         channels);
   }
 
@@ -86,10 +77,9 @@ public final class BatchNormKernels implements Normalization.Kernels {
     launcher.launch(
         "bn_inverse_deviation",
         ElementwiseKernels.ones(channels),
-        0,
-        variance.address(),
+        variance,
         epsilon,
-        invStd.address(),
+        invStd,
         channels);
   }
 
@@ -101,15 +91,14 @@ public final class BatchNormKernels implements Normalization.Kernels {
     launcher.launch(
         vectors(channels) ? "bn_normalize4" : "bn_normalize",
         g.grid(),
-        0,
-        x.address(),
-        c.mean().address(),
-        c.invStd().address(),
-        c.gamma().address(),
-        c.beta().address(),
-        residual == null ? 0L : residual.address(),
-        relu ? 1 : 0,
-        y.address(),
+        x,
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta(),
+        residual,
+        relu,
+        y,
         rows,
         channels,
         g.rowsPerBlock());
@@ -139,53 +128,47 @@ public final class BatchNormKernels implements Normalization.Kernels {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
     int chunk = ColumnSums.rowsPerChunk(rows);
-    long out = y == null ? 0 : y.address();
-    long shift = c.beta() == null ? 0 : c.beta().address();
-    long masked = dresidual == null ? 0 : dresidual.address();
     long coefficients = workspace.address() + batchStatisticsWorkspace(rows, channels);
     launcher.launch(
         "bn_backward_sums",
         ColumnSums.grid(rows, channels),
-        0,
-        x.address(),
-        out,
-        dy.address(),
-        c.mean().address(),
-        c.invStd().address(),
-        c.gamma().address(),
-        shift,
-        masked,
+        x,
+        y,
+        dy,
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta(),
+        dresidual,
         rows,
         channels,
         chunk,
-        workspace.address());
+        workspace);
     launcher.launch(
         "bn_backward_coefficients",
         ColumnSums.overColumns(channels),
-        0,
-        workspace.address(),
+        workspace,
         ColumnSums.chunks(rows),
         rows,
         channels,
-        c.invStd().address(),
-        c.gamma().address(),
-        accumulate ? 1 : 0,
-        dgamma.address(),
-        dbeta.address(),
+        c.invStd(),
+        c.gamma(),
+        accumulate,
+        dgamma,
+        dbeta,
         coefficients);
     // Where g was written, it is read instead of y and dy.
     RowGrid g = overRows(rows, channels);
     launcher.launch(
         vectors(channels) ? "bn_backward4" : "bn_backward",
         g.grid(),
-        0,
-        x.address(),
-        masked != 0 ? 0L : out,
-        masked != 0 ? masked : dy.address(),
-        c.mean().address(),
-        shift,
+        x,
+        dresidual == null ? y : null,
+        dresidual == null ? dy : dresidual,
+        c.mean(),
+        c.beta(),
         coefficients,
-        dx.address(),
+        dx,
         rows,
         channels,
         g.rowsPerBlock());

@@ -16,10 +16,6 @@ public final class BinaryKernels implements Binary.Kernels {
     this.launcher = launcher;
   }
 
-  private static long address(Tensor shift) {
-    return shift == null ? 0 : shift.address();
-  }
-
   private static int filterSize(Tensor weight) {
     return Math.toIntExact(weight.size() / weight.shape().get(0));
   }
@@ -29,11 +25,10 @@ public final class BinaryKernels implements Binary.Kernels {
     launcher.launch(
         "binarize_filters",
         Grid.of(weight.shape().get(0), THREADS),
-        0,
-        weight.address(),
-        scaled ? 1 : 0,
-        alpha.address(),
-        binary.address(),
+        weight,
+        scaled,
+        alpha,
+        binary,
         filterSize(weight));
   }
 
@@ -49,15 +44,14 @@ public final class BinaryKernels implements Binary.Kernels {
     launcher.launch(
         "binarize_filters_backward",
         Grid.of(weight.shape().get(0), THREADS),
-        0,
-        weight.address(),
-        alpha.address(),
-        gradient == BinaryGradient.STE ? 1 : 0,
+        weight,
+        alpha,
+        gradient == BinaryGradient.STE,
         gradient == BinaryGradient.XNOR ? 1f / size : 0f,
-        gradient == BinaryGradient.EXACT ? 1 : 0,
-        dbinary.address(),
-        dweight.address(),
-        accumulate ? 1 : 0,
+        gradient == BinaryGradient.EXACT,
+        dbinary,
+        dweight,
+        accumulate,
         size);
   }
 
@@ -69,10 +63,9 @@ public final class BinaryKernels implements Binary.Kernels {
     launcher.launch(
         "sign_activation",
         g.grid(),
-        0,
-        x.address(),
-        address(shift),
-        y.address(),
+        x,
+        shift,
+        y,
         rows,
         s.get(1),
         s.get(2),
@@ -89,11 +82,10 @@ public final class BinaryKernels implements Binary.Kernels {
     launcher.launch(
         "sign_activation_backward",
         g.grid(),
-        0,
-        x.address(),
-        address(shift),
-        dy.address(),
-        dx.address(),
+        x,
+        shift,
+        dy,
+        dx,
         rows,
         s.get(1),
         s.get(2),
@@ -107,8 +99,7 @@ public final class BinaryKernels implements Binary.Kernels {
     long rows = y.shape().rows();
     int columns = y.shape().get(-1);
     RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
-    launcher.launch(
-        "scale_rows", g.grid(), 0, scale.address(), y.address(), rows, columns, g.rowsPerBlock());
+    launcher.launch("scale_rows", g.grid(), scale, y, rows, columns, g.rowsPerBlock());
   }
 
   @Override
@@ -116,17 +107,7 @@ public final class BinaryKernels implements Binary.Kernels {
     long rows = x.shape().rows();
     int columns = x.shape().get(-1);
     RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
-    launcher.launch(
-        "prelu",
-        g.grid(),
-        0,
-        x.address(),
-        address(shift),
-        slope.address(),
-        y.address(),
-        rows,
-        columns,
-        g.rowsPerBlock());
+    launcher.launch("prelu", g.grid(), x, shift, slope, y, rows, columns, g.rowsPerBlock());
   }
 
   @Override
@@ -149,13 +130,12 @@ public final class BinaryKernels implements Binary.Kernels {
     launcher.launch(
         "prelu_backward",
         ColumnSums.grid(rows, columns),
-        0,
-        x.address(),
-        address(shift),
-        slope.address(),
-        dy.address(),
-        dx.address(),
-        workspace.address(),
+        x,
+        shift,
+        slope,
+        dy,
+        dx,
+        workspace,
         rows,
         columns,
         ColumnSums.rowsPerChunk(rows));

@@ -39,13 +39,6 @@ public final class ColumnSums {
   static void finish(
       Launcher launcher, long rows, int columns, Tensor workspace, Tensor sum, boolean accumulate) {
     launcher.launch(
-        "add_column_sums",
-        overColumns(columns),
-        0,
-        workspace.address(),
-        chunks(rows),
-        columns,
-        sum.address(),
-        accumulate ? 1 : 0);
+        "add_column_sums", overColumns(columns), workspace, chunks(rows), columns, sum, accumulate);
   }
 }

@@ -34,10 +34,9 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
     Grid grid = fours(x.size());
     switch (x.type()) {
       case FLOAT32 ->
-          launcher.launch(
-              "fill_words", grid, 0, Float.floatToRawIntBits(value), x.address(), x.size());
-      case INT32 -> launcher.launch("fill_words", grid, 0, (int) value, x.address(), x.size());
-      case UINT8 -> launcher.launch("fill_bytes", grid, 0, (int) value, x.address(), x.size());
+          launcher.launch("fill_words", grid, Float.floatToRawIntBits(value), x, x.size());
+      case INT32 -> launcher.launch("fill_words", grid, (int) value, x, x.size());
+      case UINT8 -> launcher.launch("fill_bytes", grid, (int) value, x, x.size());
     }
   }
 
@@ -48,12 +47,12 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
 
   @Override
   public void axpy(float alpha, Tensor x, Tensor y) {
-    launcher.launch("add_scaled", fours(x.size()), 0, alpha, x.address(), y.address(), x.size());
+    launcher.launch("add_scaled", fours(x.size()), alpha, x, y, x.size());
   }
 
   @Override
   public void relu(Tensor x, Tensor y) {
-    launcher.launch("relu", fours(x.size()), 0, x.address(), y.address(), x.size());
+    launcher.launch("relu", fours(x.size()), x, y, x.size());
   }
 
   @Override
@@ -63,7 +62,7 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
 
   @Override
   public void tanh(Tensor x, Tensor y) {
-    launcher.launch("tanh_forward", fours(x.size()), 0, x.address(), y.address(), x.size());
+    launcher.launch("tanh_forward", fours(x.size()), x, y, x.size());
   }
 
   @Override
@@ -72,7 +71,7 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   }
 
   private void backward(String kernel, Tensor y, Tensor dy, Tensor dx) {
-    launcher.launch(kernel, fours(y.size()), 0, y.address(), dy.address(), dx.address(), y.size());
+    launcher.launch(kernel, fours(y.size()), y, dy, dx, y.size());
   }
 
   /** One download for 64 tensors. */
@@ -98,22 +97,14 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   }
 
   private void markNotFinite(Tensor x, long flag) {
-    launcher.launch("not_finite", fours(x.size()), 0, x.address(), x.size(), flag);
+    launcher.launch("not_finite", fours(x.size()), x, x.size(), flag);
   }
 
   /** The largest is gathered as its bits: those of floats that are not negative are ordered. */
   @Override
   public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
     launcher.launch(
-        "add_rounded",
-        fours(x.size()),
-        0,
-        alpha * step,
-        1 / step,
-        x.address(),
-        y.address(),
-        x.size(),
-        largest == null ? 0L : largest.address());
+        "add_rounded", fours(x.size()), alpha * step, 1 / step, x, y, x.size(), largest);
   }
 
   private void reserveFlags() {

@@ -1,5 +1,6 @@
 package slimvox.backend.cuda.kernels;
 
+import slimvox.backend.Tensor;
 import slimvox.backend.cuda.driver.KernelSource;
 
 /**
@@ -14,9 +15,21 @@ public interface Launcher {
    *
    * @param kernel name of an {@code extern "C" __global__} function of lib/cuda
    * @param grid blocks and threads of each
-   * @param sharedBytes dynamic shared memory of each block
-   * @param arguments in the kernel's order: {@code Long} for pointers and {@code long long}, {@code
-   *     Integer}, {@code Float}
+   * @param arguments in the kernel's order: tensors, or null, for pointers, {@code Long} for other
+   *     addresses and {@code long long}, {@code Integer}, {@code Boolean} for an int of 0 or 1,
+   *     {@code Float}
    */
-  void launch(String kernel, Grid grid, int sharedBytes, Object... arguments);
+  void launch(String kernel, Grid grid, Object... arguments);
+
+  /**
+   * What is passed to the kernel for an argument: a {@code Long}, {@code Integer}, {@code Float}.
+   */
+  static Object value(Object argument) {
+    return switch (argument) {
+      case null -> 0L;
+      case Tensor t -> t.address();
+      case Boolean b -> b ? 1 : 0;
+      default -> argument;
+    };
+  }
 }

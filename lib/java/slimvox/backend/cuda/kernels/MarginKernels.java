@@ -20,33 +20,17 @@ public final class MarginKernels implements Margin.Kernels {
 
   @Override
   public void normalizeRows(Tensor x, Tensor y, Tensor inverseNorm) {
-    launcher.launch(
-        "normalize_rows",
-        rows(x),
-        0,
-        x.address(),
-        y.address(),
-        inverseNorm.address(),
-        x.shape().get(-1));
+    launcher.launch("normalize_rows", rows(x), x, y, inverseNorm, x.shape().get(-1));
   }
 
   @Override
   public void normalizeRowsBackward(Tensor y, Tensor inverseNorm, Tensor dy, Tensor dx) {
-    launcher.launch(
-        "normalize_rows_backward",
-        rows(y),
-        0,
-        y.address(),
-        inverseNorm.address(),
-        dy.address(),
-        dx.address(),
-        y.shape().get(-1));
+    launcher.launch("normalize_rows_backward", rows(y), y, inverseNorm, dy, dx, y.shape().get(-1));
   }
 
   @Override
   public void rowwiseDot(Tensor x, Tensor y, Tensor out) {
-    launcher.launch(
-        "dot_rows", rows(x), 0, x.address(), y.address(), out.address(), x.shape().get(-1));
+    launcher.launch("dot_rows", rows(x), x, y, out, x.shape().get(-1));
   }
 
   @Override
@@ -54,14 +38,13 @@ public final class MarginKernels implements Margin.Kernels {
     launcher.launch(
         "margin_logits",
         rows(cosine),
-        0,
-        cosine.address(),
-        labels.address(),
+        cosine,
+        labels,
         Double.doubleToRawLongBits(Math.cos(margin.margin())),
         Double.doubleToRawLongBits(Math.sin(margin.margin())),
         margin.scale(),
-        margin.easyMargin() ? 1 : 0,
-        logits.address(),
+        margin.easyMargin(),
+        logits,
         cosine.shape().get(-1));
   }
 
@@ -71,15 +54,14 @@ public final class MarginKernels implements Margin.Kernels {
     launcher.launch(
         "margin_logits_backward",
         rows(cosine),
-        0,
-        cosine.address(),
-        labels.address(),
+        cosine,
+        labels,
         Double.doubleToRawLongBits(Math.cos(margin.margin())),
         Double.doubleToRawLongBits(Math.sin(margin.margin())),
         margin.scale(),
-        margin.easyMargin() ? 1 : 0,
-        dlogits.address(),
-        dcosine.address(),
+        margin.easyMargin(),
+        dlogits,
+        dcosine,
         cosine.shape().get(-1));
   }
 
@@ -88,17 +70,16 @@ public final class MarginKernels implements Margin.Kernels {
     launcher.launch(
         "softmax_cross_entropy",
         rows(logits),
-        0,
-        logits.address(),
-        labels.address(),
-        loss.address(),
-        dlogits.address(),
+        logits,
+        labels,
+        loss,
+        dlogits,
         Math.toIntExact(logits.shape().rows()),
         logits.shape().get(-1));
   }
 
   @Override
   public void argmaxRows(Tensor x, Tensor index) {
-    launcher.launch("largest_in_row", rows(x), 0, x.address(), index.address(), x.shape().get(-1));
+    launcher.launch("largest_in_row", rows(x), x, index, x.shape().get(-1));
   }
 }

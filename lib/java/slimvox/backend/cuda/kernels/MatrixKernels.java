@@ -33,8 +33,7 @@ public final class MatrixKernels implements Matrices.Kernels {
     long rows = y.shape().rows();
     int columns = y.shape().get(-1);
     RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
-    launcher.launch(
-        "add_to_rows", g.grid(), 0, b.address(), y.address(), rows, columns, g.rowsPerBlock());
+    launcher.launch("add_to_rows", g.grid(), b, y, rows, columns, g.rowsPerBlock());
   }
 
   @Override
@@ -50,9 +49,8 @@ public final class MatrixKernels implements Matrices.Kernels {
     launcher.launch(
         "column_sums",
         ColumnSums.grid(rows, columns),
-        0,
-        y.address(),
-        workspace.address(),
+        y,
+        workspace,
         rows,
         columns,
         ColumnSums.rowsPerChunk(rows));

@@ -36,9 +36,8 @@ public final class OptimizerKernels implements Optimizers.Kernels {
       launcher.launch(
           "sgd",
           grid,
-          0,
-          gradient.address(),
-          parameter.address(),
+          gradient,
+          parameter,
           step.weightDecay(),
           -step.learningRate(),
           parameter.size());
@@ -47,17 +46,16 @@ public final class OptimizerKernels implements Optimizers.Kernels {
     launcher.launch(
         "sgd_momentum",
         grid,
-        0,
-        gradient.address(),
-        parameter.address(),
-        momentumBuffer.address(),
+        gradient,
+        parameter,
+        momentumBuffer,
         step.weightDecay(),
         -step.learningRate(),
         step.momentum(),
         (float) (1.0 - step.dampening()),
         step.nesterov() ? 1f : 0f,
         step.nesterov() ? step.momentum() : 1f,
-        step.first() ? 1 : 0,
+        step.first(),
         parameter.size());
   }
 
@@ -91,11 +89,10 @@ public final class OptimizerKernels implements Optimizers.Kernels {
     launcher.launch(
         "adam",
         ElementwiseKernels.fours(parameter.size()),
-        0,
-        gradient.address(),
-        parameter.address(),
-        mean.address(),
-        square.address(),
+        gradient,
+        parameter,
+        mean,
+        square,
         a.keep(),
         a.add(),
         a.fresh1(),
@@ -126,11 +123,10 @@ public final class OptimizerKernels implements Optimizers.Kernels {
     launcher.launch(
         "quantize",
         grid(y),
-        0,
-        x.address(),
+        x,
         book(y),
-        y.codes().address(),
-        y.absmax().address(),
+        y.codes(),
+        y.absmax(),
         y.book().least(),
         x.size(),
         y.block(),
@@ -140,16 +136,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   @Override
   public void dequantize(Quantized x, Tensor y) {
     launcher.launch(
-        "dequantize",
-        grid(x),
-        0,
-        x.codes().address(),
-        x.absmax().address(),
-        book(x),
-        y.address(),
-        y.size(),
-        x.block(),
-        x.blocks());
+        "dequantize", grid(x), x.codes(), x.absmax(), book(x), y, y.size(), x.block(), x.blocks());
   }
 
   @Override
@@ -158,12 +145,11 @@ public final class OptimizerKernels implements Optimizers.Kernels {
     launcher.launch(
         "sgd_quantized",
         grid(momentum),
-        0,
-        gradient.address(),
-        parameter.address(),
+        gradient,
+        parameter,
         book(momentum),
-        momentum.codes().address(),
-        momentum.absmax().address(),
+        momentum.codes(),
+        momentum.absmax(),
         step.weightDecay(),
         -step.learningRate(),
         step.momentum(),
@@ -171,7 +157,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
         step.nesterov() ? 1f : 0f,
         step.nesterov() ? step.momentum() : 1f,
         momentum.book().isNearestOnly() ? 0 : step.keep(),
-        step.first() ? 1 : 0,
+        step.first(),
         parameter.size(),
         momentum.block(),
         momentum.blocks());
@@ -189,15 +175,14 @@ public final class OptimizerKernels implements Optimizers.Kernels {
     launcher.launch(
         "adam_quantized",
         grid(mean),
-        0,
-        gradient.address(),
-        parameter.address(),
+        gradient,
+        parameter,
         book(mean),
-        mean.codes().address(),
-        mean.absmax().address(),
+        mean.codes(),
+        mean.absmax(),
         book(square),
-        square.codes().address(),
-        square.absmax().address(),
+        square.codes(),
+        square.absmax(),
         a.keep(),
         a.add(),
         a.fresh1(),

@@ -46,7 +46,6 @@ public final class PackedKernels implements Packed.Kernels {
           default -> "packed_floats";
         },
         grid,
-        0,
         x.address(),
         layer.tile(0),
         address(layer.deviceSizes()),
@@ -86,7 +85,6 @@ public final class PackedKernels implements Packed.Kernels {
     launcher.launch(
         "clear_border",
         ElementwiseKernels.ones(x.bytes() / 4),
-        0,
         x.address(),
         x.height(),
         x.width(),
@@ -99,7 +97,6 @@ public final class PackedKernels implements Packed.Kernels {
     launcher.launch(
         "packed_statistics",
         new Grid(Grid.blocks(x.elements(), CHANNELS), groups, 1, CHANNELS, 1, 1),
-        0,
         x.address(),
         rows.in().address(),
         x.height() / groups,
@@ -109,7 +106,6 @@ public final class PackedKernels implements Packed.Kernels {
     launcher.launch(
         "packed_head",
         Grid.of(head.tiles(), CHANNELS),
-        0,
         rows.in().address(),
         head.tile(0),
         rows.scale().address(),

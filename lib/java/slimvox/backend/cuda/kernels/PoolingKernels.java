@@ -19,10 +19,9 @@ public final class PoolingKernels implements Pooling.Kernels {
     launcher.launch(
         "statistics_pooling",
         ElementwiseKernels.ones((long) planes * s.get(3)),
-        0,
-        x.address(),
+        x,
         floor,
-        out.address(),
+        out,
         planes,
         s.get(1),
         s.get(2),
@@ -36,11 +35,10 @@ public final class PoolingKernels implements Pooling.Kernels {
     launcher.launch(
         "statistics_pooling_backward",
         ElementwiseKernels.ones((long) planes * s.get(3)),
-        0,
-        x.address(),
-        out.address(),
-        dout.address(),
-        dx.address(),
+        x,
+        out,
+        dout,
+        dx,
         planes,
         s.get(1),
         s.get(2),
@@ -50,46 +48,21 @@ public final class PoolingKernels implements Pooling.Kernels {
   @Override
   public void softmaxOverFrames(Tensor x, Tensor y) {
     Shape s = x.shape();
-    launcher.launch(
-        "softmax_over_frames",
-        columns(s),
-        0,
-        x.address(),
-        y.address(),
-        s.get(0),
-        s.get(1),
-        s.get(2));
+    launcher.launch("softmax_over_frames", columns(s), x, y, s.get(0), s.get(1), s.get(2));
   }
 
   @Override
   public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
     Shape s = y.shape();
     launcher.launch(
-        "softmax_over_frames_backward",
-        columns(s),
-        0,
-        y.address(),
-        dy.address(),
-        dx.address(),
-        s.get(0),
-        s.get(1),
-        s.get(2));
+        "softmax_over_frames_backward", columns(s), y, dy, dx, s.get(0), s.get(1), s.get(2));
   }
 
   @Override
   public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
     Shape s = x.shape();
     launcher.launch(
-        "weighted_statistics",
-        columns(s),
-        0,
-        x.address(),
-        alpha.address(),
-        floor,
-        out.address(),
-        s.get(0),
-        s.get(1),
-        s.get(2));
+        "weighted_statistics", columns(s), x, alpha, floor, out, s.get(0), s.get(1), s.get(2));
   }
 
   @Override
@@ -99,14 +72,13 @@ public final class PoolingKernels implements Pooling.Kernels {
     launcher.launch(
         "weighted_statistics_backward",
         columns(s),
-        0,
-        x.address(),
-        alpha.address(),
-        out.address(),
+        x,
+        alpha,
+        out,
         floor,
-        dout.address(),
-        dx.address(),
-        dalpha.address(),
+        dout,
+        dx,
+        dalpha,
         s.get(0),
         s.get(1),
         s.get(2));

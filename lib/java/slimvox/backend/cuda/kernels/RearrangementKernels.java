@@ -36,7 +36,7 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
   private void copyColumns(long x, int xColumns, long y, int yColumns, long rows, int columns) {
     RowGrid g = RowGrid.of(rows, columns, ROWS_PER_THREAD);
     launcher.launch(
-        "copy_columns", g.grid(), 0, x, xColumns, y, yColumns, rows, columns, g.rowsPerBlock());
+        "copy_columns", g.grid(), x, xColumns, y, yColumns, rows, columns, g.rowsPerBlock());
   }
 
   @Override
@@ -53,16 +53,7 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
     int rows = Math.toIntExact(wide.rows() / 2);
     int run = 2 * wide.get(3);
     RowGrid g = RowGrid.of(rows, run, ROWS_PER_THREAD);
-    launcher.launch(
-        kernel,
-        g.grid(),
-        0,
-        from.address(),
-        to.address(),
-        rows,
-        wide.get(2) / 2,
-        run,
-        g.rowsPerBlock());
+    launcher.launch(kernel, g.grid(), from, to, rows, wide.get(2) / 2, run, g.rowsPerBlock());
   }
 
   @Override
@@ -71,16 +62,7 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
     int frames = Math.toIntExact((long) s.get(0) * s.get(2));
     RowGrid g = RowGrid.of(frames, s.get(1) * s.get(3), ROWS_PER_THREAD);
     launcher.launch(
-        "frames_first",
-        g.grid(),
-        0,
-        x.address(),
-        y.address(),
-        frames,
-        s.get(1),
-        s.get(2),
-        s.get(3),
-        g.rowsPerBlock());
+        "frames_first", g.grid(), x, y, frames, s.get(1), s.get(2), s.get(3), g.rowsPerBlock());
   }
 
   @Override
@@ -91,14 +73,13 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
     launcher.launch(
         "frames_first_backward",
         g.grid(),
-        0,
-        dy.address(),
-        dx.address(),
+        dy,
+        dx,
         frames,
         s.get(1),
         s.get(2),
         s.get(3),
-        accumulate ? 1 : 0,
+        accumulate,
         g.rowsPerBlock());
   }
 }

@@ -104,11 +104,11 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         depthwise(g, x, weight, y, false, add);
       } else {
         RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
-        groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add ? 1 : 0);
+        groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
       }
     } else {
       reorder(g, weight, scratch, false);
-      Gather.forward(g).launch(launcher, kind, g, x, scratch, y, add);
+      ConvolutionWalk.forward(g).launch(launcher, kind, g, x, scratch, y, add);
     }
   }
 
@@ -116,13 +116,12 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     launcher.launch(
         "reorder_weight",
         ElementwiseKernels.ones(g.weightShape().size()),
-        0,
         weight,
         workspace,
         g.outChannels(),
         g.inChannels(),
         taps(g),
-        backward ? 1 : 0);
+        backward);
   }
 
   // ---- backward to the data
@@ -159,7 +158,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
       reorder(g, weight.address(), scratch, true);
       for (int row = 0; row < Math.min(g.strideHeight(), g.height()); row++) {
         for (int column = 0; column < Math.min(g.strideWidth(), g.width()); column++) {
-          Gather.backward(g, row, column)
+          ConvolutionWalk.backward(g, row, column)
               .launch(launcher, kind, g, dy.address(), scratch, dx.address(), false);
         }
       }
@@ -227,9 +226,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
       launcher.launch(
           g.inChannels() % 4 == 0 ? "weight_gradient_" + kind + tile : "weight_gradient_odd",
           grid,
-          0,
-          x.address(),
-          dy.address(),
+          x,
+          dy,
           scratch,
           (long) outPixels(g),
           pixelsPerSplit(g),
@@ -249,14 +247,13 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     launcher.launch(
         "sum_weight_splits",
         ElementwiseKernels.ones(g.weightShape().size()),
-        0,
         scratch,
-        dweight.address(),
+        dweight,
         g.outChannels(),
         g.inChannels() / g.groups(),
         taps(g),
         splits(g),
-        accumulate ? 1 : 0);
+        accumulate);
   }
 
   // ---- groups
@@ -275,7 +272,6 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     launcher.launch(
         "depthwise",
         grid.grid(),
-        0,
         source,
         weight,
         to,
@@ -290,8 +286,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         g.strideWidth(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
-        backward ? 1 : 0,
-        add ? 1 : 0);
+        backward,
+        add);
   }
 
   private void groupedWeight(Convolution g, long x, long dy, long workspace) {
@@ -334,6 +330,6 @@ public final class TiledConvolutions implements Convolutions.Kernels {
                 g.inChannels() / g.groups(),
                 g.outChannels() / g.groups()));
     arguments.addAll(List.of(more));
-    launcher.launch(kernel, grid.grid(), 0, arguments.toArray());
+    launcher.launch(kernel, grid.grid(), arguments.toArray());
   }
 }

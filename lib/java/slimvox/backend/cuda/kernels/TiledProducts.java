@@ -63,27 +63,19 @@ public final class TiledProducts implements MatrixProducts {
     launcher.launch(
         "product_" + tileColumns,
         grid,
-        0,
         a,
         b,
         splits == 1 ? c : workspace,
         p.m(),
         p.n(),
         p.k(),
-        p.transposeA() ? 1 : 0,
-        p.transposeB() ? 1 : 0,
+        p.transposeA(),
+        p.transposeB(),
         depth(p.k(), splits),
-        splits == 1 && accumulate ? 1 : 0);
+        splits == 1 && accumulate);
     if (splits == 1) return;
     long count = (long) p.m() * p.n();
     launcher.launch(
-        "sum_splits",
-        ElementwiseKernels.ones(count),
-        0,
-        workspace,
-        c,
-        count,
-        splits,
-        accumulate ? 1 : 0);
+        "sum_splits", ElementwiseKernels.ones(count), workspace, c, count, splits, accumulate);
   }
 }

@@ -73,6 +73,25 @@ public final class Cudnn implements AutoCloseable {
     }
   }
 
+  /**
+   * How one pass of one convolution is done; {@link Cudnn} owns its descriptors.
+   *
+   * @param first descriptor of the first operand, in the order of the pass's function
+   * @param second descriptor of the second operand
+   * @param convolution descriptor of padding, strides, groups and precision
+   * @param result descriptor of the result
+   * @param algorithm cuDNN's number of it
+   * @param workspace bytes that it needs beside its operands
+   */
+  record Plan(
+      Pass pass,
+      long first,
+      long second,
+      long convolution,
+      long result,
+      int algorithm,
+      long workspace) {}
+
   private record Descriptor(String kind, long address) {}
 
   private final CudnnLibrary library;
@@ -126,7 +145,7 @@ public final class Cudnn implements AutoCloseable {
    *
    * @throws CudnnFailure if there is none
    */
-  CudnnPlan plan(Convolution g, Pass pass) {
+  Plan plan(Convolution g, Pass pass) {
     stream.enter();
     List<Descriptor> made = new ArrayList<>();
     try {
@@ -134,7 +153,7 @@ public final class Cudnn implements AutoCloseable {
       long y = activation(made, g.batch(), g.outHeight(), g.outWidth(), g.outChannels());
       long weight = weight(made, g);
       long convolution = convolution(made, g);
-      CudnnPlan plan =
+      Plan plan =
           switch (pass) {
             case FORWARD -> choose(pass, x, weight, convolution, y);
             case BACKWARD_DATA -> choose(pass, weight, y, convolution, x);
@@ -196,7 +215,7 @@ public final class Cudnn implements AutoCloseable {
     return d;
   }
 
-  private CudnnPlan choose(Pass pass, long first, long second, long convolution, long result) {
+  private Plan choose(Pass pass, long first, long second, long convolution, long result) {
     try (Arena own = Arena.ofConfined()) {
       MemorySegment rated = own.allocate((long) RATED_BYTES * ALGORITHMS, 8);
       MemorySegment number = own.allocate(JAVA_LONG);
@@ -228,7 +247,7 @@ public final class Cudnn implements AutoCloseable {
         if (library.call(pass.workspaceSize(), asked) != 0) continue;
         long bytes = number.get(JAVA_LONG, 0);
         if (bytes <= limit) {
-          return new CudnnPlan(pass, first, second, convolution, result, algorithm, bytes);
+          return new Plan(pass, first, second, convolution, result, algorithm, bytes);
         }
         least = Math.min(least, bytes);
       }
@@ -254,8 +273,7 @@ public final class Cudnn implements AutoCloseable {
    * @param workspace address of as many bytes as the plan says
    * @throws CudnnFailure if it is refused or fails
    */
-  void run(
-      CudnnPlan plan, long first, long second, long result, boolean accumulate, long workspace) {
+  void run(Plan plan, long first, long second, long result, boolean accumulate, long workspace) {
     stream.enter();
     library.check(
         plan.pass().function(),

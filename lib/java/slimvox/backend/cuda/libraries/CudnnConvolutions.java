@@ -26,7 +26,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   private record Key(Convolution geometry, Cudnn.Pass pass) {}
 
   /** How a pass is done: by our kernels where there is no plan, for the reason given. */
-  private record Choice(CudnnPlan plan, long bytes, String reason) {}
+  private record Choice(Cudnn.Plan plan, long bytes, String reason) {}
 
   private final Cudnn cudnn;
   private final Convolutions.Kernels own;
@@ -52,7 +52,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
     String reason = leftToOwn(g);
     if (reason != null) return new Choice(null, ownBytes, reason);
     try {
-      CudnnPlan plan = cudnn.plan(g, key.pass);
+      Cudnn.Plan plan = cudnn.plan(g, key.pass);
       return new Choice(plan, Math.max(ownBytes, bytes(g, plan.workspace())), null);
     } catch (CudnnFailure e) {
       return new Choice(null, ownBytes, e.getMessage());
@@ -95,7 +95,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   }
 
   /** The algorithm that was chosen, with the workspace that cuDNN itself needs; null if none. */
-  CudnnPlan plan(Convolution g, Cudnn.Pass pass) {
+  Cudnn.Plan plan(Convolution g, Cudnn.Pass pass) {
     return choice(g, pass).plan;
   }
 
@@ -105,7 +105,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
    * @return whether it did; if not, our own kernels have to, from now on
    */
   private boolean run(
-      Convolution g, CudnnPlan plan, long first, long second, long result, boolean add, long at) {
+      Convolution g, Cudnn.Plan plan, long first, long second, long result, boolean add, long at) {
     try {
       cudnn.run(plan, first, second, result, add, at);
       return true;
@@ -151,7 +151,6 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
     launcher.launch(
         "frames_first",
         grid.grid(),
-        0,
         weight,
         to,
         g.outChannels(),
@@ -168,14 +167,13 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
     launcher.launch(
         "frames_first_backward",
         grid.grid(),
-        0,
         from,
         weight,
         g.outChannels(),
         channels,
         1,
         taps,
-        accumulate ? 1 : 0,
+        accumulate,
         grid.rowsPerBlock());
   }
 
@@ -198,7 +196,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
 
   private boolean forward(
       Convolution g, Tensor x, Tensor weight, Tensor y, boolean add, Tensor workspace) {
-    CudnnPlan plan = plan(g, Cudnn.Pass.FORWARD);
+    Cudnn.Plan plan = plan(g, Cudnn.Pass.FORWARD);
     if (plan == null) return false;
     long start = start(workspace);
     long filter = filter(g, weight, start);
@@ -223,7 +221,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
 
   @Override
   public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_DATA);
+    Cudnn.Plan plan = plan(g, Cudnn.Pass.BACKWARD_DATA);
     if (plan != null) {
       long start = start(workspace);
       long filter = filter(g, weight, start);
@@ -241,7 +239,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   @Override
   public void backwardWeight(
       Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
-    CudnnPlan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
+    Cudnn.Plan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
     if (plan != null) {
       long start = start(workspace);
       boolean direct = !isReordered(g);

@@ -94,7 +94,7 @@ public final class OpenCardProgram {
     System.out.println(card.description());
     DeviceMemory memory = card.memory();
     long x = memory.allocate(40);
-    card.launcher().launch("four_arguments", new Grid(2, 3, 4, 32, 2, 1), 65536, x, 5L, -7, 1.5f);
+    card.launcher().launch("four_arguments", new Grid(2, 3, 4, 32, 2, 1), x, 5L, -7, 1.5f);
     float[] y = new float[5];
     memory.download(x, MemorySegment.ofArray(y));
     System.out.println("kernel gave " + Arrays.toString(y));
@@ -200,8 +200,8 @@ public final class OpenCardProgram {
 
   private static void fault(OpenCard card) {
     long x = card.memory().allocate(40);
-    card.launcher().launch("four_arguments", Grid.of(1, 32), 0, x, 5L, 0, 1f);
-    card.launcher().launch("other", Grid.of(1, 32), 0, 1);
+    card.launcher().launch("four_arguments", Grid.of(1, 32), x, 5L, 0, 1f);
+    card.launcher().launch("other", Grid.of(1, 32), 1);
     for (int i = 0; i < 2; i++) {
       try {
         card.memory().download(x, MemorySegment.ofArray(new float[10]));

@@ -86,7 +86,7 @@ class OpenCardTest {
             "blocks 20000040, total 1073741824"),
         output);
     assertEquals(
-        List.of("four_arguments <<<2x3x4, 32x2x1, 65536>>> n=5 i=-7 f=1.5"),
+        List.of("four_arguments <<<2x3x4, 32x2x1, 0>>> n=5 i=-7 f=1.5"),
         Files.readAllLines(launches));
   }
 

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,6 +37,7 @@ class CudnnConvolutionsTest {
 
   @TempDir private Path folder;
   private FakeCudnn fake;
+  private Cudnn cudnn;
 
   @BeforeEach
   void build() throws Exception {
@@ -113,21 +115,24 @@ class CudnnConvolutionsTest {
     return new Backend(device).allocate(Category.INPUT, "x", 1);
   }
 
-  private interface Work {
-    void on(CudnnConvolutions convolutions);
+  /** Ours on the stand-in; what was open before is closed. */
+  private CudnnConvolutions open(boolean tf32, long limit, Own own) {
+    close();
+    cudnn = new Cudnn(fake.library(), HostDevice.STREAM, tf32, limit);
+    return new CudnnConvolutions(cudnn, own, (kernel, grid, arguments) -> {});
   }
 
-  private void with(boolean tf32, long limit, Own own, Work work) {
-    try (Cudnn cudnn = new Cudnn(fake.library(), HostDevice.STREAM, tf32, limit)) {
-      work.on(new CudnnConvolutions(cudnn, own, (kernel, grid, shared, arguments) -> {}));
-    }
+  @AfterEach
+  void close() {
+    if (cudnn != null) cudnn.close();
+    cudnn = null;
   }
 
   /** Algorithm and workspace of each pass. */
   private static List<String> plans(CudnnConvolutions c, Convolution g) {
     List<String> all = new ArrayList<>();
     for (Pass pass : Pass.values()) {
-      CudnnPlan plan = c.plan(g, pass);
+      Cudnn.Plan plan = c.plan(g, pass);
       all.add(plan == null ? c.reason(g, pass) : plan.algorithm() + ": " + plan.workspace());
     }
     return all;
@@ -138,94 +143,63 @@ class CudnnConvolutionsTest {
     // Before them in the lists: Winograd, Fourier, what adds in any order, too large a workspace.
     String data = "1: " + (4096 + 512);
     String weight = "1: " + (2 * WEIGHT + 512);
-    with(
-        false,
-        LIMIT,
-        new Own(0),
-        c -> assertEquals(List.of("2: " + (WEIGHT + 512), data, weight), plans(c, USUAL)));
-    with(
-        false,
-        64 << 20,
-        new Own(0),
-        c -> assertEquals(List.of("1: 67108864", data, weight), plans(c, USUAL)));
-    with(
-        false,
-        1000,
-        new Own(0),
-        c ->
-            assertEquals(
-                List.of(
-                    "0: 0",
-                    "cuDNN needs a workspace of 4,608 bytes, 1,000 are allowed",
-                    "cuDNN needs a workspace of 9,728 bytes, 1,000 are allowed"),
-                plans(c, USUAL)));
+    Own own = new Own(0);
+    assertEquals(
+        List.of("2: " + (WEIGHT + 512), data, weight), plans(open(false, LIMIT, own), USUAL));
+    assertEquals(List.of("1: 67108864", data, weight), plans(open(false, 64 << 20, own), USUAL));
+    assertEquals(
+        List.of(
+            "0: 0",
+            "cuDNN needs a workspace of 4,608 bytes, 1,000 are allowed",
+            "cuDNN needs a workspace of 9,728 bytes, 1,000 are allowed"),
+        plans(open(false, 1000, own), USUAL));
   }
 
   @Test
   void tf32IsAllowedOnlyIfAskedForAndFloat16Never() {
-    with(
-        true,
-        LIMIT,
-        new Own(0),
-        c -> {
-          String weight = "1: " + 2 * WEIGHT;
-          assertEquals(List.of("2: " + WEIGHT, "1: 4096", weight), plans(c, USUAL));
-        });
+    assertEquals(
+        List.of("2: " + WEIGHT, "1: 4096", "1: " + 2 * WEIGHT),
+        plans(open(true, LIMIT, new Own(0)), USUAL));
     try (Arena arena = Arena.ofConfined()) {
       long memory = arena.allocate(1 << 20, 256).address();
       for (boolean tf32 : new boolean[] {false, true}) {
-        with(
-            tf32,
-            LIMIT,
-            new Own(0),
-            c -> {
-              c.backwardDataWorkspace(USUAL);
-              c.backwardData(
-                  USUAL, at(memory), at(memory + 65536), at(memory + 131072), at(memory + 262144));
-              assertEquals(1, fake.lastAlgorithm());
-              assertEquals(tf32 ? 0 : 3, fake.lastMath());
-              assertEquals(tf32 ? 4096 : 4608, fake.lastWorkspace());
-            });
+        CudnnConvolutions c = open(tf32, LIMIT, new Own(0));
+        c.backwardDataWorkspace(USUAL);
+        c.backwardData(
+            USUAL, at(memory), at(memory + 65536), at(memory + 131072), at(memory + 262144));
+        assertEquals(1, fake.lastAlgorithm());
+        assertEquals(tf32 ? 0 : 3, fake.lastMath());
+        assertEquals(tf32 ? 4096 : 4608, fake.lastWorkspace());
       }
     }
   }
 
   @Test
   void theWorkspaceHoldsTheWeightCudnnsOwnOrWhatOurKernelsNeed() {
-    with(
-        false,
-        LIMIT,
-        new Own(300),
-        c -> {
-          assertEquals(256 + 4608 + 5120, c.forwardWorkspace(USUAL));
-          assertEquals(256 + 4608 + 4608, c.backwardDataWorkspace(USUAL));
-          assertEquals(256 + 4608 + 9728, c.backwardWeightWorkspace(USUAL));
-          // One tap: its order is everybody's.
-          assertEquals(256 + 512 + 512, c.forwardWorkspace(square(1, 2)));
-          assertEquals(300, c.forwardWorkspace(square(5, 1)));
-        });
-    with(false, LIMIT, new Own(1 << 20), c -> assertEquals(1 << 20, c.forwardWorkspace(USUAL)));
+    CudnnConvolutions c = open(false, LIMIT, new Own(300));
+    assertEquals(256 + 4608 + 5120, c.forwardWorkspace(USUAL));
+    assertEquals(256 + 4608 + 4608, c.backwardDataWorkspace(USUAL));
+    assertEquals(256 + 4608 + 9728, c.backwardWeightWorkspace(USUAL));
+    // One tap: its order is everybody's.
+    assertEquals(256 + 512 + 512, c.forwardWorkspace(square(1, 2)));
+    assertEquals(300, c.forwardWorkspace(square(5, 1)));
+    assertEquals(1 << 20, open(false, LIMIT, new Own(1 << 20)).forwardWorkspace(USUAL));
   }
 
   @Test
   void matrixProductsDepthwiseAndRefusedShapesAreLeftToOurKernels() {
     Own own = new Own(300);
     Convolution depthwise = new Convolution(2, 9, 8, 8, 8, 3, 3, 1, 1, 1, 1, 8);
-    with(
-        false,
-        LIMIT,
-        own,
-        c -> {
-          assertEquals("a matrix product", c.reason(square(1, 1), Pass.FORWARD));
-          assertEquals("a depthwise convolution", c.reason(depthwise, Pass.BACKWARD_DATA));
-          assertEquals(
-              "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
-                  + " (a kernel of five)",
-              c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
-          c.forward(square(1, 1), at(1), at(2), at(3), at(4));
-          c.backwardData(depthwise, at(1), at(2), at(3), at(5));
-          c.backwardWeight(square(5, 1), at(1), at(2), at(3), true, at(6));
-        });
+    CudnnConvolutions c = open(false, LIMIT, own);
+    assertEquals("a matrix product", c.reason(square(1, 1), Pass.FORWARD));
+    assertEquals("a depthwise convolution", c.reason(depthwise, Pass.BACKWARD_DATA));
+    assertEquals(
+        "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
+            + " (a kernel of five)",
+        c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
+    c.forward(square(1, 1), at(1), at(2), at(3), at(4));
+    c.backwardData(depthwise, at(1), at(2), at(3), at(5));
+    c.backwardWeight(square(5, 1), at(1), at(2), at(3), true, at(6));
     assertEquals(
         List.of("forward at 4", "backward data at 5", "backward weight at 6 more"), own.done);
     assertEquals(0, fake.launches());
@@ -234,61 +208,46 @@ class CudnnConvolutionsTest {
   @Test
   void aRefusalAtTheLaunchLeavesThePassToOurKernelsAndTheWorkspaceAsItWas() {
     Own own = new Own(300);
-    with(
-        false,
-        LIMIT,
-        own,
-        c -> {
-          assertNull(c.reason(oblong(), Pass.FORWARD));
-          long bytes = c.forwardWorkspace(oblong());
-          assertTrue(bytes > 300);
-          c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
-          c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
-          assertEquals(bytes, c.forwardWorkspace(oblong()));
-          assertEquals(
-              "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
-              c.reason(oblong(), Pass.FORWARD));
-          assertNull(c.reason(oblong(), Pass.BACKWARD_DATA));
-        });
+    CudnnConvolutions c = open(false, LIMIT, own);
+    assertNull(c.reason(oblong(), Pass.FORWARD));
+    long bytes = c.forwardWorkspace(oblong());
+    assertTrue(bytes > 300);
+    c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
+    c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
+    assertEquals(bytes, c.forwardWorkspace(oblong()));
+    assertEquals(
+        "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
+        c.reason(oblong(), Pass.FORWARD));
+    assertNull(c.reason(oblong(), Pass.BACKWARD_DATA));
     assertEquals(List.of("forward at 8192", "forward at 8192"), own.done);
   }
 
   @Test
   void aFailureNamesTheConvolutionAndWhatToDo() {
-    with(
-        false,
-        LIMIT,
-        new Own(300),
-        c -> {
-          c.forwardWorkspace(USUAL);
-          fake.fail(5000);
-          DeviceException e =
-              assertThrows(
-                  DeviceException.class,
-                  () -> c.forward(USUAL, at(1024), at(2048), at(4096), at(8192)));
-          assertEquals(
-              "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
-                  + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"
-                  + " test wants); resume the run from its last checkpoint, without cuDNN by"
-                  + " SLIMVOX_CUDNN=off",
-              e.getMessage());
-        });
+    CudnnConvolutions c = open(false, LIMIT, new Own(300));
+    c.forwardWorkspace(USUAL);
+    fake.fail(5000);
+    DeviceException e =
+        assertThrows(
+            DeviceException.class, () -> c.forward(USUAL, at(1024), at(2048), at(4096), at(8192)));
+    assertEquals(
+        "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
+            + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"
+            + " test wants); resume the run from its last checkpoint, without cuDNN by"
+            + " SLIMVOX_CUDNN=off",
+        e.getMessage());
   }
 
   @Test
   void everyDescriptorAndTheHandleAreGivenBack() {
-    with(
-        false,
-        LIMIT,
-        new Own(0),
-        c -> {
-          int before = fake.descriptors(); // of the trial
-          assertEquals(1, fake.handles());
-          plans(c, USUAL);
-          plans(c, USUAL); // once only
-          plans(c, square(5, 1));
-          assertEquals(before + 3 * 4, fake.descriptors());
-        });
+    CudnnConvolutions c = open(false, LIMIT, new Own(0));
+    int before = fake.descriptors(); // of the trial
+    assertEquals(1, fake.handles());
+    plans(c, USUAL);
+    plans(c, USUAL); // once only
+    plans(c, square(5, 1));
+    assertEquals(before + 3 * 4, fake.descriptors());
+    close();
     assertEquals(0, fake.descriptors());
     assertEquals(0, fake.handles());
   }

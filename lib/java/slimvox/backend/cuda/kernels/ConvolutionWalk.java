@@ -12,7 +12,7 @@ import slimvox.backend.Convolution;
  * @param wide along the width (frames)
  * @param sign 1 forward, -1 backward
  */
-record Gather(Axis high, Axis wide, int sign) {
+record ConvolutionWalk(Axis high, Axis wide, int sign) {
   /**
    * One axis.
    *
@@ -50,16 +50,16 @@ record Gather(Axis high, Axis wide, int sign) {
   }
 
   /** The one class of the forward pass. */
-  static Gather forward(Convolution g) {
-    return new Gather(
+  static ConvolutionWalk forward(Convolution g) {
+    return new ConvolutionWalk(
         Axis.forward(g.outHeight(), g.height(), g.kernelHeight(), g.strideHeight(), g.padHeight()),
         Axis.forward(g.outWidth(), g.width(), g.kernelWidth(), g.strideWidth(), g.padWidth()),
         1);
   }
 
   /** The class of input pixels with these remainders modulo the strides. */
-  static Gather backward(Convolution g, int row, int column) {
-    return new Gather(
+  static ConvolutionWalk backward(Convolution g, int row, int column) {
+    return new ConvolutionWalk(
         Axis.backward(
             g.height(), g.outHeight(), g.kernelHeight(), g.strideHeight(), g.padHeight(), row),
         Axis.backward(
@@ -98,7 +98,6 @@ record Gather(Axis high, Axis wide, int sign) {
     launcher.launch(
         "convolve_" + kind + tile,
         grid,
-        0,
         source,
         weight,
         result,
@@ -127,6 +126,6 @@ record Gather(Axis high, Axis wide, int sign) {
         high.kernelStep(),
         wide.kernelStep(),
         g.kernelWidth(),
-        add ? 1 : 0);
+        add);
   }
 }
