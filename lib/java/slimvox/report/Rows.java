@@ -7,6 +7,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVPrinter;
@@ -129,7 +130,7 @@ public final class Rows<T> {
   public String csv() {
     StringBuilder text = new StringBuilder();
     try (CSVPrinter csv = new CSVPrinter(text, CSVFormat.DEFAULT)) {
-      csv.printRecord(columns.stream().map(Column::key));
+      csv.printRecord(columns.stream().map(Column::key).filter(Objects::nonNull));
       for (Map<String, Object> row : json()) csv.printRecord(row.values());
     } catch (IOException e) {
       throw new UncheckedIOException(e); // memory only: cannot happen
