@@ -1,7 +1,5 @@
 package slimvox.backend;
 
-import java.util.Locale;
-
 /**
  * How the gradient of binary weights reaches the real ones behind them.
  *
@@ -18,10 +16,5 @@ public enum BinaryGradient {
   /** dW = D (1/n + alpha r), as printed in XNOR-Net (arXiv 1603.05279). */
   XNOR,
   /** dW = sign(W)/n sum(D sign(W)) + D alpha r: the chain rule, the scale differentiated too. */
-  EXACT;
-
-  /** The name in recipes. */
-  public String key() {
-    return name().toLowerCase(Locale.ROOT);
-  }
+  EXACT
 }

@@ -76,7 +76,7 @@ public final class Packer {
           "layer %s.conv1 should be binary and is not: scheme %s leaves weights real; go on with"
               + " w1a1",
           names.getFirst(),
-          scheme.key());
+          Key.of(scheme));
     }
     PackedConvolution stem =
         convolution(
@@ -95,7 +95,7 @@ public final class Packer {
             "bins=" + spec.bins(),
             "embeddingSize=" + out,
             "pooling=" + Key.of(spec.pooling())),
-        scheme.key(),
+        Key.of(scheme),
         stem,
         blocks,
         PackedHead.of(head, weights.length / out, out, weights, floats(last + ".bias")),

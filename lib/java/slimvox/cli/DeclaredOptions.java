@@ -88,15 +88,15 @@ public final class DeclaredOptions {
     return command.spec.commandLine().getParseResult().hasMatchedOption(flag);
   }
 
-  /** The key that an option sets. */
-  String key(String flag) {
-    return flags.get(flag).name();
-  }
-
-  /** The options that were given, with the values that they were given. */
-  Map<String, Object> given() {
+  /** The settings below a prefix that were given, by what follows it in their keys. */
+  Map<String, Object> given(String prefix) {
     Map<String, Object> given = new LinkedHashMap<>();
-    for (String flag : flags.keySet()) if (isGiven(flag)) given.put(flag, value(flag));
+    flags.forEach(
+        (flag, key) -> {
+          if (key.name().startsWith(prefix) && isGiven(flag)) {
+            given.put(key.name().substring(prefix.length()), value(flag));
+          }
+        });
     return given;
   }
 
@@ -108,7 +108,7 @@ public final class DeclaredOptions {
   public ModelSpec model(ModelSpec base) {
     String name = value("--model");
     if (name != null) requireKnown(name);
-    return named(() -> base.with(settings("model.")));
+    return named(() -> base.with(Key.settings(given("model."))));
   }
 
   /** The network that the options say; {@code --model} must be among them. */
@@ -130,7 +130,9 @@ public final class DeclaredOptions {
         rule == null || (rule == OptimizerSettings.Rule.SGD) == sgd
             ? base
             : base.with("optimizer.name=" + Key.of(rule), "optimizer.learningRate.initial=0.001");
-    return named(() -> fitting.with(settings("")));
+    Map<String, Object> given = given("");
+    given.keySet().removeIf(key -> key.startsWith("model.") || key.equals("run.backend"));
+    return named(() -> fitting.with(Key.settings(given)));
   }
 
   /** The defaults with what the options say, but of the network. */
@@ -143,18 +145,6 @@ public final class DeclaredOptions {
     RunSettings run = recipe.run();
     String name = isGiven(BACKEND) ? value(BACKEND) : Key.of(run.backend());
     return Backends.open(name, run.threads(), run.tf32(), run.budget());
-  }
-
-  private String[] settings(String prefix) {
-    return given().keySet().stream()
-        .filter(flag -> !flag.equals(BACKEND))
-        .filter(flag -> flags.get(flag).name().startsWith("model.") == !prefix.isEmpty())
-        .map(flag -> flags.get(flag).name().substring(prefix.length()) + "=" + text(flag))
-        .toArray(String[]::new);
-  }
-
-  private String text(String flag) {
-    return Key.text(value(flag));
   }
 
   /** Has a value that is not possible named by its option, not by its key. */
@@ -170,7 +160,8 @@ public final class DeclaredOptions {
     }
   }
 
-  private String flag(String key) {
+  /** The option that sets a key of recipes, or of the section {@code model}; null for none. */
+  String flag(String key) {
     return flags.values().stream()
         .filter(k -> k.name().equals(key) || k.name().equals("model." + key))
         .map(k -> k.setting().flag())

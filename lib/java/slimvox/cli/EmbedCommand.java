@@ -167,7 +167,8 @@ final class EmbedCommand extends Subcommand {
       return new PackedEncoder(new PackedNetwork(backend, packed));
     }
     if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
-      return Embedder.owning(WespeakerFile.open(modelFile).network(given(), featureBins, backend));
+      return Embedder.owning(
+          WespeakerFile.open(modelFile).network(flags.given("model."), featureBins, backend));
     }
     requireSame(CheckpointFile.recipe(modelFile).model());
     return Embedder.owning(CheckpointFile.network(modelFile, backend));
@@ -213,26 +214,16 @@ final class EmbedCommand extends Subcommand {
   }
 
   private void requireSame(ModelSpec own) {
-    Map<String, Object> settings = own.settings();
-    for (var given : flags.given().entrySet()) {
-      Object is = settings.get(flags.key(given.getKey()).replace("model.", ""));
-      if (is == null || given.getValue().equals(is)) continue;
+    for (var given : flags.given("model.").entrySet()) {
+      Object is = own.settings().get(given.getKey());
+      if (given.getValue().equals(is)) continue;
       throw InputException.at(
           modelFile,
           "the checkpoint is of another model: %s %s, not %s; leave the option out",
-          given.getKey(),
+          flags.flag(given.getKey()),
           is,
           given.getValue());
     }
-  }
-
-  private WespeakerFile.Given given() {
-    return new WespeakerFile.Given(
-        flags.value("--model"),
-        flags.value("--width"),
-        flags.value("--bins"),
-        flags.value("--embedding-size"),
-        flags.value("--pooling"));
   }
 
   private Input of(Corpus corpus, int bins) {

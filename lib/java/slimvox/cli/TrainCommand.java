@@ -2,12 +2,14 @@ package slimvox.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
+import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
@@ -31,32 +33,17 @@ final class TrainCommand extends Subcommand {
   @Mixin private RecipeOptions options;
 
   @Option(
-      names = "--init",
-      paramLabel = "CHECKPOINT",
-      description =
-          "Start from the network of another run; short for --set transfer.from=CHECKPOINT.")
-  private Path init;
-
-  @Option(
       names = "--out",
       paramLabel = "DIR",
       description = "Folder of the results. Default runs/RECIPE-HASH.")
   private Path out;
 
-  @Option(
-      names = "--backend",
-      paramLabel = "NAME",
-      description = "The same as --set run.backend=NAME: cuda, cpu, or best.")
-  private String backend;
-
-  @Option(
-      names = "--budget",
-      paramLabel = "SIZE",
-      description = "The same as --set run.memoryBudget=SIZE, for example 11GB.")
-  private String budget;
-
   @Option(names = "--resume", description = "Go on with the run in the folder.")
   private boolean resume;
+
+  TrainCommand() {
+    super("transfer.from", "run.backend", "run.memoryBudget");
+  }
 
   @Override
   public Integer call() {
@@ -64,8 +51,6 @@ final class TrainCommand extends Subcommand {
     if (name == null && !(resume && out != null)) {
       throw usage("a recipe is needed: a YAML file or " + String.join(" or ", Recipe.SHIPPED));
     }
-    if (backend != null) options.settings.add("run.backend=" + backend);
-    if (budget != null) options.settings.add("run.memoryBudget=" + budget);
     Recipe recipe = recipe(name);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
     try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));
@@ -75,11 +60,10 @@ final class TrainCommand extends Subcommand {
   }
 
   private Recipe recipe(String name) {
-    if (init != null) {
-      if (resume)
-        throw usage("--init starts a run and --resume goes on with one; give one of them");
-      options.settings.add("transfer.from=" + init);
+    if (resume && flags.isGiven("--init")) {
+      throw usage("--init starts a run and --resume goes on with one; give one of them");
     }
+    options.settings.addAll(List.of(Key.settings(flags.given(""))));
     if (name == null) {
       String[] with = options.settings.toArray(String[]::new);
       Path own = out.resolve("recipe.yaml");

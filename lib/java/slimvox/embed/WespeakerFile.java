@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import slimvox.backend.Backend;
@@ -31,18 +32,12 @@ import slimvox.storage.Safetensors;
  * averaged models, or missing.
  */
 public final class WespeakerFile {
-  /** What is said of the model beside the file; null where nothing is. */
-  public record Given(
-      String name, Integer width, Integer bins, Integer embeddingSize, ModelSpec.Pooling pooling) {
-    /** Nothing is said. */
-    public static final Given NOTHING = new Given(null, null, null, null, null);
-  }
-
   private static final Pattern OF_TRAINING =
       Pattern.compile(
           "(module\\.)?(projection|optimizer|(\\w+_)?scheduler)\\..*|epoch|(global_)?steps?");
   private static final String COUNTER = ".num_batches_tracked";
   private static final int MOST_FREQUENCIES = 4096;
+  private static final int MOST_CHANNELS = 4096;
 
   private final Safetensors file;
   private final String prefix;
@@ -67,11 +62,11 @@ public final class WespeakerFile {
   /**
    * Builds the network and fills it.
    *
-   * @param given what the user says
+   * @param given what the user says: values by their keys below {@code model} in recipes
    * @param featureBins bins of the features to come; 0 if not known: 80 then, where that fits
    * @throws InputException if the file is damaged, of another model, or for other features
    */
-  public Network network(Given given, int featureBins, Backend backend) {
+  public Network network(Map<String, Object> given, int featureBins, Backend backend) {
     ModelSpec spec = spec(given, featureBins);
     for (String name : file.names()) {
       if (!name.startsWith(prefix) && !isOfTraining(name)) {
@@ -85,11 +80,11 @@ public final class WespeakerFile {
     return network(spec, given, backend);
   }
 
-  private Network network(ModelSpec spec, Given given, Backend backend) {
+  private Network network(ModelSpec spec, Map<String, Object> given, Backend backend) {
     return backend.owning(
         () -> {
           Network network =
-              given.name() != null || Models.names().contains(spec.name())
+              given.containsKey("name") || Models.names().contains(spec.name())
                   ? Models.build(spec, backend)
                   : new ResNet(blocks(), bottleneck()).build(spec, backend);
           Weights.load(
@@ -106,7 +101,7 @@ public final class WespeakerFile {
     return OF_TRAINING.matcher(name).matches();
   }
 
-  private ModelSpec spec(Given given, int featureBins) {
+  private ModelSpec spec(Map<String, Object> given, int featureBins) {
     int width = (int) shape("conv1.weight", 4)[0];
     long[] last = shape("seg_1.weight", 2);
     int channels = 8 * width * (bottleneck() ? 4 : 1);
@@ -119,19 +114,20 @@ public final class WespeakerFile {
           last[1], 2 * channels);
     }
     boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
-    ModelSpec.Pooling pooling = attentive ? ModelSpec.Pooling.ASTP : ModelSpec.Pooling.TSTP;
+    if (width > MOST_CHANNELS) throw bad("tensor conv1.weight has an unexpected shape");
     ModelSpec found =
         ModelSpec.of(
-            given.name() == null ? "ResNet" + blocks() : given.name(),
-            "width=" + (given.width() == null ? width : given.width()),
-            "bins=" + bins(given, featureBins, (int) frequencies),
-            "embeddingSize=" + (given.embeddingSize() == null ? last[0] : given.embeddingSize()),
-            "pooling=" + Key.of(given.pooling() == null ? pooling : given.pooling()));
-    return given.name() == null ? named(found) : found;
+                given.containsKey("name") ? (String) given.get("name") : "ResNet" + blocks(),
+                "width=" + width,
+                "embeddingSize=" + last[0],
+                "pooling=" + (attentive ? "astp" : "tstp"))
+            .with(Key.settings(given))
+            .with("bins=" + bins(given, featureBins, (int) frequencies));
+    return given.containsKey("name") ? found : named(found);
   }
 
-  private int bins(Given given, int featureBins, int frequencies) {
-    int bins = given.bins() != null ? given.bins() : featureBins;
+  private int bins(Map<String, Object> given, int featureBins, int frequencies) {
+    int bins = (int) given.getOrDefault("bins", featureBins);
     if (bins == 0) bins = frequencies == 10 ? 80 : 8 * frequencies;
     if ((bins + 7) / 8 != frequencies) {
       throw bad(

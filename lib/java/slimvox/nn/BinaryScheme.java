@@ -1,7 +1,5 @@
 package slimvox.nn;
 
-import java.util.Locale;
-
 /** What a binary convolution binarizes, and when. W is for weights, A for activations. */
 public enum BinaryScheme {
   /** Nothing: float weights and activations. */
@@ -30,10 +28,5 @@ public enum BinaryScheme {
   /** Whether a convolution sees signs only. */
   public boolean binaryActivations() {
     return this == W1A1 || this == W32A1;
-  }
-
-  /** The name in recipes. */
-  public String key() {
-    return name().toLowerCase(Locale.ROOT);
   }
 }

@@ -11,11 +11,13 @@ import slimvox.settings.Setting;
  */
 public record TransferSettings(
     @Setting(
-            "Checkpoint whose network this one starts with, for example the float network that a"
-                + " binary one starts with, or the first of two steps. What only this network has"
-                + " (shifts and slopes of a binary one) keeps its own start; everything else must"
-                + " be there. The classifier is taken over too if it was trained with the same"
-                + " corpus. null: a new network.")
+            value =
+                "Checkpoint whose network this one starts with, for example the float network that"
+                    + " a binary one starts with, or the first of two steps. What only this network"
+                    + " has (shifts and slopes of a binary one) keeps its own start; everything"
+                    + " else must be there. The classifier is taken over too if it was trained with"
+                    + " the same corpus. null: a new network.",
+            flag = "--init")
         String from,
     @Setting(
             "Checkpoint of a network whose embeddings this one's are pulled towards, of the same"

@@ -7,6 +7,7 @@ import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -173,6 +174,13 @@ public record Key(String name, Type type, Setting setting) {
       case List<?> list -> list.stream().map(Key::text).toList().toString();
       case null, default -> Objects.toString(value);
     };
+  }
+
+  /** Values by key as {@code key=value}. */
+  public static String[] settings(Map<String, Object> values) {
+    return values.entrySet().stream()
+        .map(e -> e.getKey() + "=" + text(e.getValue()))
+        .toArray(String[]::new);
   }
 
   private Object[] constants() {

@@ -76,7 +76,7 @@ class PackedFileTest {
     assertArrayEquals(embed(model), embed(read));
     assertEquals("ResNet18", read.spec().name());
     assertEquals(12, read.spec().width());
-    assertEquals(scheme.key(), read.scheme());
+    assertEquals(Key.of(scheme), read.scheme());
     assertEquals(Map.of("recipe_hash", "abc"), read.origin());
   }
 

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,8 +71,7 @@ class WespeakerFileTest {
 
   private static long[] counters(Path file) {
     try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
-        Network network =
-            WespeakerFile.open(file).network(WespeakerFile.Given.NOTHING, BINS, backend)) {
+        Network network = WespeakerFile.open(file).network(Map.of(), BINS, backend)) {
       var weight = network.state().parameters().get("conv1.weight").value();
       assertTrue(backend.ops().floats(weight)[0] != 0);
       return network.state().counters().values().stream()
@@ -154,8 +154,7 @@ class WespeakerFileTest {
     Fuzz.Reader reader =
         f -> {
           try (Backend dry = new Backend(new DryDevice());
-              Network network =
-                  WespeakerFile.open(f).network(WespeakerFile.Given.NOTHING, BINS, dry)) {
+              Network network = WespeakerFile.open(f).network(Map.of(), BINS, dry)) {
             return network.spec();
           }
         };

@@ -18,6 +18,7 @@ import slimvox.backend.BinaryGradient;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
+import slimvox.settings.Key;
 import slimvox.storage.Safetensors;
 
 /** Binary convolutions against PyTorch's answers in tests/data/binary. */
@@ -118,7 +119,7 @@ class BinaryConv2dTest {
         try (Tensor dx = layer.backward(image(conv + ".grad_out"))) {
           assertImage(name + ".grad.input", dx);
         }
-        String dw = name + ".grad.weight." + gradient.key();
+        String dw = name + ".grad.weight." + Key.of(gradient);
         assertClose(dw, FILE.doubles(dw), cpu.ops().floats(layer.weight().gradient()));
       }
       cpu.ledger().checkOnly();

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.KernelFixture;
+import slimvox.settings.Key;
 import slimvox.storage.Safetensors;
 
 /** Binary weights, signs and PReLU against PyTorch's answers and plain loops. */
@@ -45,7 +46,7 @@ class BinaryTest extends KernelFixture {
       Tensor d = weight(file, "w1a32." + conv + ".grad.binary_weight");
       Tensor dw = tensor(w.shape().toArray());
       ops.binary.binarizeFiltersBackward(w, alpha, gradient, d, dw, false);
-      String name = "f64.w1a32." + conv + ".grad.weight." + gradient.key();
+      String name = "f64.w1a32." + conv + ".grad.weight." + Key.of(gradient);
       assertClose(name, file.doubles(name), dw, 1e-5);
       float[] once = ops.floats(dw);
       ops.binary.binarizeFiltersBackward(w, alpha, gradient, d, dw, true);
