@@ -4,6 +4,7 @@
 //   fill          x = value                     add_scaled    y += alpha x
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
+//   gelu          y = x s(x)                    gelu_backward dx = dy (s(x) + x s'(x))
 //   not_finite    flag = 1 if an x is NaN or infinite
 //   add_rounded   y += scale round(x / step), largest = bits of the largest |y| if asked for
 //   add_to_rows   each row of y += b            column_sums   b (+)= sum of the rows of y
@@ -62,6 +63,26 @@ extern "C" __global__ void tanh_forward(const float* x, float* y, long long n) {
 extern "C" __global__ void tanh_backward(
     const float* y, const float* dy, float* dx, long long n) {
   four(y, dy, dx, n, [](float y, float dy) { return fmaf(-y, y, 1.0f) * dy; });
+}
+
+// s(x) = 1 / (1 + e^(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3).
+__device__ inline float exponential(float x) {
+  return expf(x * fmaf(x * x, -0.0713548163f, -1.59576912f));
+}
+
+extern "C" __global__ void gelu(const float* x, float* y, long long n) {
+  four(x, y, n, [](float x) { return x / (1 + exponential(x)); });
+}
+
+// 1 - s = s e^(-2 u). Beyond 10 the slope is 1 or 0; its factors could be infinity times 0.
+extern "C" __global__ void gelu_backward(
+    const float* x, const float* dy, float* dx, long long n) {
+  four(x, dy, dx, n, [](float x, float dy) {
+    float z = x > 10 ? 10 : x < -10 ? -10 : x;
+    float e = exponential(z);
+    float s = 1 / (1 + e);
+    return fmaf(z * s * (s * e), fmaf(z * z, 0.214064449f, 1.59576912f), s) * dy;
+  });
 }
 
 // 0 x is 0 for a finite x and NaN otherwise. All who write the flag write the same.

@@ -37,6 +37,15 @@ public final class Elementwise {
     /** dx = dy (1 - y^2); in place on dy allowed. */
     default void tanhBackward(Tensor y, Tensor dy, Tensor dx) {}
 
+    /**
+     * y = x / 2 (1 + tanh u), u = sqrt(2 / pi) (x + 0.044715 x^3): GELU in its tanh form (Hendrycks
+     * and Gimpel 2016, arXiv 1606.08415), PyTorch's {@code approximate="tanh"}; in place allowed.
+     */
+    default void gelu(Tensor x, Tensor y) {}
+
+    /** dx = dy times the derivative of {@link #gelu} at x; in place on dy allowed. */
+    default void geluBackward(Tensor x, Tensor dy, Tensor dx) {}
+
     /** The place of the first of these tensors with an element that is not finite; -1 if none. */
     default int firstNotFinite(List<Tensor> tensors) {
       return -1;
@@ -130,6 +139,18 @@ public final class Elementwise {
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
     Check.same(y, dy, dx);
     kernels.tanhBackward(y, dy, dx);
+  }
+
+  /** See {@link Kernels#gelu}. */
+  public void gelu(Tensor x, Tensor y) {
+    Check.same(x, y);
+    kernels.gelu(x, y);
+  }
+
+  /** See {@link Kernels#geluBackward}. */
+  public void geluBackward(Tensor x, Tensor dy, Tensor dx) {
+    Check.same(x, dy, dx);
+    kernels.geluBackward(x, dy, dx);
   }
 
   /** True if every element is finite. */

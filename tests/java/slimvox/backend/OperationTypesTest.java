@@ -77,7 +77,7 @@ class OperationTypesTest {
     Tensor in4 = floats(2, 8, 10, 16);
     Tensor out = floats(2, 8, 10, 32);
     Tensor weight = floats(32, 16, 3, 3);
-    Tensor laidOut = floats(Math.toIntExact(cpu.convolutions().prepackedBytes(g) / 4));
+    Tensor prepacked = floats(Math.toIntExact(cpu.convolutions().prepackedBytes(g) / 4));
     Tensor c = floats(16);
     Channels channels = new Channels(c, c, c, c);
     Channels channelsWithoutBeta = new Channels(c, c, c, null);
@@ -114,14 +114,16 @@ class OperationTypesTest {
         new Call("tanh", in, in2),
         new Call("tanhBackward", in, in2, in3),
         new Call("isFinite", in),
+        new Call("gelu", in, in2),
+        new Call("geluBackward", in, in2, in3),
         new Call("firstNotFinite", List.of(in, in2)),
         new Call("markNotFinite", in, tensor(DataType.INT32, 1)),
         new Call("matmul", false, false, matrix, floats(4, 5), floats(6, 5), false),
         new Call("addToRows", c, in),
         new Call("columnSums", in, c, false),
         new Call("forward", g, in, weight, out),
-        new Call("prepack", g, weight, laidOut),
-        new Call("forwardPrepacked", g, in, laidOut, out),
+        new Call("prepack", g, weight, prepacked),
+        new Call("forwardPrepacked", g, in, prepacked, out),
         new Call("forwardAdd", g, in, weight, out),
         new Call("backwardData", g, out, weight, in),
         new Call("backwardWeight", g, in, out, weight, false),

@@ -45,7 +45,7 @@ class ElementwiseParityTest extends ParityFixture {
       float[] x = withSpecials(normal(size));
       float[] y = normal(size);
       compare(
-          "copy, addScaled " + size,
+          "copy, axpy " + size,
           1e-7,
           s -> {
             Tensor a = s.tensor(x, size);
@@ -64,7 +64,7 @@ class ElementwiseParityTest extends ParityFixture {
       float[] x = withSpecials(normal(size));
       float[] d = normal(size);
       compare(
-          "relu, tanh " + size,
+          "relu, tanh, gelu " + size,
           5e-7,
           s -> {
             Tensor a = s.tensor(x, size);
@@ -79,7 +79,12 @@ class ElementwiseParityTest extends ParityFixture {
             s.ops.elementwise.tanhBackward(t, dt, dt);
             s.ops.elementwise.relu(a, a);
             s.ops.elementwise.reluBackward(r, dy, dy);
-            return List.of(r, t, dr, dt, a, dy);
+            Tensor x0 = s.tensor(x, size);
+            Tensor g = s.empty(size);
+            Tensor dg = s.tensor(d, size);
+            s.ops.elementwise.gelu(x0, g);
+            s.ops.elementwise.geluBackward(x0, dg, dg);
+            return List.of(r, t, dr, dt, a, dy, g, dg);
           });
     }
   }

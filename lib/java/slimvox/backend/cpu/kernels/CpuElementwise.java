@@ -232,6 +232,64 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   @Override
+  public void gelu(Tensor x, Tensor y) {
+    long in = x.address();
+    long out = y.address();
+    run(x.size(), (from, count) -> gelu(in + 4 * from, out + 4 * from, count));
+  }
+
+  private static void gelu(long x, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      FloatVector v = load(x + 4L * i);
+      store(y + 4L * i, v.div(exponential(v).add(1f)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      FloatVector v = load(x + 4L * i, m);
+      store(y + 4L * i, v.div(exponential(v).add(1f)), m);
+    }
+  }
+
+  /** e^-2u: (1 + tanh u) / 2 is 1 / (1 + e^-2u), without the loss of digits. */
+  private static FloatVector exponential(FloatVector x) {
+    return StableVectors.exp(x.mul(x).mul(-0.0713548163f).sub(1.59576912f).mul(x));
+  }
+
+  @Override
+  public void geluBackward(Tensor x, Tensor dy, Tensor dx) {
+    long in = x.address();
+    long up = dy.address();
+    long down = dx.address();
+    run(
+        x.size(),
+        (from, count) -> geluBackward(in + 4 * from, up + 4 * from, down + 4 * from, count));
+  }
+
+  private static void geluBackward(long x, long dy, long dx, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) {
+      store(dx + 4L * i, geluSlope(load(x + 4L * i)).mul(load(dy + 4L * i)));
+    }
+    if (i < count) {
+      VectorMask<Float> m = tail(i, count);
+      store(dx + 4L * i, geluSlope(load(x + 4L * i, m)).mul(load(dy + 4L * i, m)), m);
+    }
+  }
+
+  /**
+   * s + x s (1 - s) 2u', 1 - s = s e^-2u; beyond 10 it is 1 or 0, and its factors could be infinity
+   * times 0.
+   */
+  private static FloatVector geluSlope(FloatVector x) {
+    FloatVector z = x.max(-10f).min(10f);
+    FloatVector e = exponential(z);
+    FloatVector s = FloatVector.broadcast(Lanes.FLOATS, 1f).div(e.add(1f));
+    FloatVector steep = z.mul(z).mul(0.214064449f).add(1.59576912f);
+    return z.mul(s).mul(s.mul(e)).fma(steep, s);
+  }
+
+  @Override
   public int firstNotFinite(List<Tensor> tensors) {
     for (int i = 0; i < tensors.size(); i++) if (!isFinite(tensors.get(i))) return i;
     return -1;

@@ -70,6 +70,16 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
     backward("tanh_backward", y, dy, dx);
   }
 
+  @Override
+  public void gelu(Tensor x, Tensor y) {
+    launcher.launch("gelu", fours(x.size()), x, y, x.size());
+  }
+
+  @Override
+  public void geluBackward(Tensor x, Tensor dy, Tensor dx) {
+    backward("gelu_backward", x, dy, dx);
+  }
+
   private void backward(String kernel, Tensor y, Tensor dy, Tensor dx) {
     launcher.launch(kernel, fours(y.size()), y, dy, dx, y.size());
   }

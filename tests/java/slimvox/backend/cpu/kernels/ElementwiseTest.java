@@ -51,10 +51,70 @@ class ElementwiseTest extends KernelFixture {
     check("backward", ops.elementwise::tanhBackward, (y, dy) -> dy * (1 - y * y), 3e-7);
   }
 
+  /** Known answers: PyTorch's gelu(x, approximate="tanh") and its gradient in float64. */
   @Test
-  void addScaledFillAndCopy() {
+  void geluAndItsBackward() {
+    float[] x = {-12, -6, -3, -1.5f, -0.1f, 0, 1e-3f, 0.5f, 1, 2, 4, 9, 3e20f, -3e20f, Float.NaN};
+    double[] y = {
+      0,
+      -8.43964898e-11,
+      -0.003637392082,
+      -0.100428423,
+      -0.04601724895,
+      0,
+      0.0005003989422,
+      0.3457140098,
+      0.8411919906,
+      1.954597694,
+      3.999929754,
+      9,
+      3e20f,
+      0,
+      Double.NaN
+    };
+    double[] slope = {
+      0,
+      -7.709976013e-10,
+      -0.01158416663,
+      -0.1277107932,
+      0.4204782107,
+      0.5,
+      0.5007978843,
+      0.8673699035,
+      1.082964084,
+      1.086099257,
+      1.000335123,
+      1,
+      1,
+      0,
+      Double.NaN
+    };
+    Tensor out = tensor(x.length);
+    ops.elementwise.gelu(tensor(x, x.length), out);
+    float[] got = ops.floats(out);
+    for (int i = 0; i < x.length - 1; i++) { // the last is NaN
+      assertEquals(y[i], got[i], 3e-7 * Math.max(1e-4, Math.abs(y[i])), "gelu of " + x[i]);
+    }
+    Tensor dx = tensor(filled(x.length, i -> 1), x.length);
+    ops.elementwise.geluBackward(tensor(x, x.length), dx, dx);
+    assertClose("slope", slope, dx, 3e-7);
+    check("gelu", (a, b, r) -> ops.elementwise.gelu(b, r), (a, b) -> gelu(b), 3e-7);
+    double h = 1e-5;
     check(
-        "addScaled",
+        "backward",
+        ops.elementwise::geluBackward,
+        (v, dy) -> dy * (gelu(v + h) - gelu(v - h)) / (2 * h),
+        4e-7);
+  }
+
+  private static double gelu(double x) {
+    return x / 2 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+  }
+
+  @Test
+  void axpyFillAndCopy() {
+    check(
+        "axpy",
         (a, b, y) -> {
           if (y != b) ops.elementwise.copy(b, y);
           ops.elementwise.axpy(-0.3f, a, y);

@@ -64,11 +64,11 @@ class OneDnnTest {
   /** The same bits with a weight laid out before. */
   private static void checkLaidOut(
       GuardedMemory memory, OneDnn library, Convolution g, Tensor x, Tensor weight, float[] y) {
-    Tensor laidOut = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
-    library.prepack(g, weight, laidOut, memory.workspace(library.prepackWorkspace(g)));
+    Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
+    library.prepack(g, weight, prepacked, memory.workspace(library.prepackWorkspace(g)));
     Tensor again = memory.tensor(g.outShape().toArray());
     Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g));
-    library.forwardPrepacked(g, x, laidOut, again, workspace);
+    library.forwardPrepacked(g, x, prepacked, again, workspace);
     assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
   }
 
