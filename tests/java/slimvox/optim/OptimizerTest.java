@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.nn.Parameter;
+import slimvox.storage.InputException;
 
 /** Optimizers with state of 32 and 8 bits on parameters of several sizes. */
 class OptimizerTest {
@@ -208,13 +209,15 @@ class OptimizerTest {
   void impossibleFormatsAreRefused() {
     assertFalse(StateFormat.FLOAT32.quantizes(1_000_000));
     for (int block : new int[] {0, -256, 300}) {
-      var e = assertThrows(IllegalArgumentException.class, () -> StateFormat.eightBit(block));
+      var e = assertThrows(InputException.class, () -> StateFormat.eightBit(block));
       assertEquals(
-          "a block of " + block + " is not possible; a power of two is, such as 256 or 2048",
+          "optimizer.state.block: "
+              + block
+              + " is not possible; allowed is a power of two, such as 256 or 2048",
           e.getMessage());
     }
     assertThrows(
-        IllegalArgumentException.class,
+        InputException.class,
         () -> new StateFormat(4, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0));
   }
 }
