@@ -5,7 +5,7 @@ import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.storage.InputException;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Kaldi's log-mel filterbank energies.
@@ -140,7 +140,7 @@ public final class Fbank {
     for (int i = 0; i < whole; i += LANES) {
       sums = sums.add(FloatVector.fromArray(SPECIES, rows, row + i));
     }
-    float sum = StableVectors.sum(sums);
+    float sum = ReproducibleMath.sum(sums);
     for (int i = whole; i < n; i++) sum += rows[row + i];
     float mean = sum / n;
     // From the right: each value needs its left neighbour as it was.
@@ -187,7 +187,7 @@ public final class Fbank {
             FloatVector.fromArray(SPECIES, power, (bin + w) * LANES)
                 .fma(FloatVector.broadcast(SPECIES, filters.weights[w]), energy);
       }
-      StableVectors.log(energy.max(FLOOR)).intoArray(logs, b * LANES);
+      ReproducibleMath.log(energy.max(FLOOR)).intoArray(logs, b * LANES);
     }
   }
 }

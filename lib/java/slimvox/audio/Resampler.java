@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.DoubleBinaryOperator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Changes the number of samples by a rational factor with a polyphase windowed sinc.
@@ -125,7 +125,7 @@ public final class Resampler {
             FloatVector.fromArray(SPECIES, padded, start + tap)
                 .fma(FloatVector.fromArray(SPECIES, weights, filter + tap), sums);
       }
-      out[n] = StableVectors.sum(sums);
+      out[n] = ReproducibleMath.sum(sums);
     }
     return out;
   }

@@ -5,7 +5,7 @@ import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 import slimvox.storage.InputException;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Adaptive symmetric score normalisation (AS-norm): measures a score by what each side scores
@@ -113,7 +113,7 @@ public final class AdaptiveSNorm {
           FloatVector.fromArray(LANES, a, i + lanes)
               .fma(FloatVector.fromArray(LANES, b, i + lanes), odd);
     }
-    float sum = StableVectors.sum(even.add(odd));
+    float sum = ReproducibleMath.sum(even.add(odd));
     for (; i < n; i++) sum += a[i] * b[i];
     return sum;
   }

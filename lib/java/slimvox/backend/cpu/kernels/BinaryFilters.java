@@ -12,7 +12,7 @@ import slimvox.backend.BinaryGradient;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Weights to signs and scales, filter by filter.
@@ -74,7 +74,7 @@ final class BinaryFilters {
       int i = block;
       for (; i <= end - LANES; i += LANES) sum = sum.add(load(w + 4L * i).abs());
       if (i < end) sum = sum.add(load(w + 4L * i, tail(i, end)).abs());
-      total += StableVectors.sum(sum);
+      total += ReproducibleMath.sum(sum);
     }
     return total;
   }
@@ -133,7 +133,7 @@ final class BinaryFilters {
         VectorMask<Float> m = tail(i, end);
         sum = load(d + 4L * i, m).fma(signed(load(w + 4L * i, m), 1), sum);
       }
-      total += StableVectors.sum(sum);
+      total += ReproducibleMath.sum(sum);
     }
     return total;
   }

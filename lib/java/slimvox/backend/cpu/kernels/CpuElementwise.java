@@ -17,7 +17,7 @@ import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Operations that take each element by itself, at the speed of memory: one pass, vectors of the
@@ -197,11 +197,11 @@ public final class CpuElementwise implements Elementwise.Kernels {
   private static void tanh(long x, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      store(y + 4L * i, StableVectors.tanh(load(x + 4L * i)));
+      store(y + 4L * i, ReproducibleMath.tanh(load(x + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, StableVectors.tanh(load(x + 4L * i, m)), m);
+      store(y + 4L * i, ReproducibleMath.tanh(load(x + 4L * i, m)), m);
     }
   }
 
@@ -253,7 +253,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   /** e^-2u: (1 + tanh u) / 2 is 1 / (1 + e^-2u), without the loss of digits. */
   private static FloatVector exponential(FloatVector x) {
-    return StableVectors.exp(x.mul(x).mul(-0.0713548163f).sub(1.59576912f).mul(x));
+    return ReproducibleMath.exp(x.mul(x).mul(-0.0713548163f).sub(1.59576912f).mul(x));
   }
 
   @Override

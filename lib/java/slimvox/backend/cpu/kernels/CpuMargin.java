@@ -17,7 +17,7 @@ import slimvox.backend.Margin;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * The parts of an additive angular margin loss (Deng et al. 2019, arXiv 1801.07698), row by row.
@@ -99,7 +99,7 @@ public final class CpuMargin implements Margin.Kernels {
       VectorMask<Float> m = tail(i, count);
       a = load(x + 4L * i, m).fma(load(y + 4L * i, m), a);
     }
-    return StableVectors.sum(a);
+    return ReproducibleMath.sum(a);
   }
 
   private static void scale(long x, float factor, long y, int count) {
@@ -235,13 +235,13 @@ public final class CpuMargin implements Margin.Kernels {
     FloatVector a = FloatVector.zero(Lanes.FLOATS);
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      FloatVector e = StableVectors.exp(load(x + 4L * i).sub(largest));
+      FloatVector e = ReproducibleMath.exp(load(x + 4L * i).sub(largest));
       store(y + 4L * i, e);
       a = a.add(e);
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      FloatVector e = StableVectors.exp(load(x + 4L * i, m).sub(largest));
+      FloatVector e = ReproducibleMath.exp(load(x + 4L * i, m).sub(largest));
       store(y + 4L * i, e, m);
       a = a.lanewise(VectorOperators.ADD, e, m);
     }

@@ -16,7 +16,7 @@ import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
-import slimvox.vector.StableVectors;
+import slimvox.vector.ReproducibleMath;
 
 /**
  * Statistics pooling over frames, and attentive statistics pooling (Okabe et al. 2018, arXiv
@@ -203,7 +203,7 @@ public final class CpuPooling implements Pooling.Kernels {
     for (int w = 1; w < frames; w++) largest = largest.max(load(x + w * stride, m));
     FloatVector sum = FloatVector.zero(Lanes.FLOATS);
     for (int w = 0; w < frames; w++) {
-      FloatVector e = StableVectors.exp(load(x + w * stride, m).sub(largest));
+      FloatVector e = ReproducibleMath.exp(load(x + w * stride, m).sub(largest));
       store(y + w * stride, e, m);
       sum = sum.add(e);
     }

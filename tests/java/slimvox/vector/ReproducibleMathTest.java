@@ -12,11 +12,11 @@ import slimvox.audio.FbankOptions;
 import slimvox.audio.SpeedPerturbation;
 import slimvox.audio.Waveform;
 
-class StableVectorsTest {
+class ReproducibleMathTest {
   private static final int LANES = FloatVector.SPECIES_PREFERRED.length();
 
   private static float log(float x) {
-    return StableVectors.log(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
+    return ReproducibleMath.log(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
   }
 
   @Test
@@ -34,11 +34,11 @@ class StableVectorsTest {
   }
 
   private static float exp(float x) {
-    return StableVectors.exp(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
+    return ReproducibleMath.exp(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
   }
 
   private static float tanh(float x) {
-    return StableVectors.tanh(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
+    return ReproducibleMath.tanh(FloatVector.broadcast(FloatVector.SPECIES_PREFERRED, x)).lane(0);
   }
 
   @Test
@@ -78,7 +78,7 @@ class StableVectorsTest {
     for (int round = 0; round < 1000; round++) {
       for (int i = 0; i < LANES; i++) values[i] = (float) random.nextGaussian();
       var vector = FloatVector.fromArray(FloatVector.SPECIES_PREFERRED, values, 0);
-      assertEquals(halves(values), StableVectors.sum(vector));
+      assertEquals(halves(values), ReproducibleMath.sum(vector));
     }
   }
 

@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorSpecies;
  * when interpreted than when compiled, and so are the other functions: a resumed training would not
  * end in the same bits as one that was not interrupted.
  */
-public final class StableVectors {
+public final class ReproducibleMath {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final VectorShuffle<Float> BY_8 = VectorShuffle.iota(SPECIES, 8, 1, true);
   private static final VectorShuffle<Float> BY_4 = VectorShuffle.iota(SPECIES, 4, 1, true);
@@ -28,7 +28,7 @@ public final class StableVectors {
   private static final float EXP_LOWEST = -87f;
   private static final float EXP_HIGHEST = 88.7f;
 
-  private StableVectors() {}
+  private ReproducibleMath() {}
 
   /**
    * The sum of a vector's lanes: the halves are added lane by lane, then their halves, and so on.
