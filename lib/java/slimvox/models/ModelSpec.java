@@ -2,7 +2,7 @@ package slimvox.models;
 
 import java.util.List;
 import java.util.Map;
-import slimvox.nn.Checkpointed;
+import slimvox.nn.ActivationCheckpoint;
 import slimvox.nn.Layer;
 import slimvox.settings.Declared;
 import slimvox.settings.Setting;
@@ -215,6 +215,6 @@ public record ModelSpec(
 
   /** An ordinary block, which is kept or computed again. */
   Layer kept(Layer block) {
-    return recompute == Recompute.CHECKPOINT ? new Checkpointed(block) : block;
+    return recompute == Recompute.CHECKPOINT ? new ActivationCheckpoint(block) : block;
   }
 }

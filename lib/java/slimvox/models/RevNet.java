@@ -11,7 +11,7 @@ import slimvox.models.ModelSpec.Units;
 import slimvox.nn.AdditiveCoupling;
 import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Branch;
-import slimvox.nn.Checkpointed;
+import slimvox.nn.ActivationCheckpoint;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Grid;
 import slimvox.nn.Layer;
@@ -240,7 +240,7 @@ final class RevNet {
     List<Layer> layers = new ArrayList<>();
     boolean full = spec.reversible() == Reversibility.FULL;
     if (full) layers.add(new ZeroPadding(backend, "padding", 8));
-    layers.add(new Checkpointed(new Sequential(vanilla.stem(spec, backend))));
+    layers.add(new ActivationCheckpoint(new Sequential(vanilla.stem(spec, backend))));
     List<Reversible> trunk = new ArrayList<>();
     int[] keeping = keeping(lastInner);
     for (int stage = 0; stage < 4; stage++) {

@@ -227,7 +227,7 @@ class BinaryConv2dTest {
     float[][] gradients = new float[2][];
     for (int pass = 0; pass < 2; pass++) {
       BinaryConv2d inner = layer(cpu, conv, scheme, BinaryGradient.EXACT);
-      try (Layer layer = pass == 0 ? inner : new Checkpointed(inner);
+      try (Layer layer = pass == 0 ? inner : new ActivationCheckpoint(inner);
           Tensor x = image(conv + ".input")) {
         layer.forward(x, Mode.TRAIN).close();
         layer.backward(image(conv + ".grad_out")).close();

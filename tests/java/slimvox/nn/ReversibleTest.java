@@ -263,7 +263,7 @@ class ReversibleTest {
     long[] kept = new long[2];
     for (int i = 0; i < 2; i++) {
       Layer block = branch(cpu, "inverted", "F", 6);
-      try (Layer layer = i == 0 ? block : new Checkpointed(block);
+      try (Layer layer = i == 0 ? block : new ActivationCheckpoint(block);
           Tensor x = cpu.allocate(Category.INPUT, "x", 2, 5, 7, 6)) {
         SplittableRandom random = new SplittableRandom(9);
         layer.initialize(random);

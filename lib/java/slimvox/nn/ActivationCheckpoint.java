@@ -13,11 +13,11 @@ import slimvox.backend.Tensor;
  *
  * <p>Source: Chen et al. 2016, arXiv 1604.06174.
  */
-public final class Checkpointed implements Layer {
+public final class ActivationCheckpoint implements Layer {
   private final Layer layer;
   private Tensor input;
 
-  public Checkpointed(Layer layer) {
+  public ActivationCheckpoint(Layer layer) {
     this.layer = layer;
   }
 
