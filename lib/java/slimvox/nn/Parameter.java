@@ -12,7 +12,7 @@ public final class Parameter implements Stateful {
   private final Tensor value;
   private Tensor gradient;
   private Consumer<Parameter> completion;
-  private LaidOutWeight laidOut;
+  private PrepackedWeight laidOut;
 
   /**
    * A parameter whose values are not set yet.
@@ -82,7 +82,7 @@ public final class Parameter implements Stateful {
    * bytes are then kept twice.
    */
   public void freeze() {
-    if (laidOut == null) laidOut = new LaidOutWeight(backend, value);
+    if (laidOut == null) laidOut = new PrepackedWeight(backend, value);
   }
 
   /** Says that the value may change again. */
@@ -92,7 +92,7 @@ public final class Parameter implements Stateful {
   }
 
   /** The value as a convolution reads it; null if it is not frozen. */
-  public LaidOutWeight laidOut() {
+  public PrepackedWeight laidOut() {
     return laidOut;
   }
 

@@ -13,14 +13,14 @@ import slimvox.memory.Category;
  * <p>That layout depends on the convolution's geometry: the latest that {@link #prepare} was told
  * is served, others get the weight as it is. The results are the same bits either way.
  */
-public final class LaidOutWeight implements AutoCloseable {
+public final class PrepackedWeight implements AutoCloseable {
   private final Backend backend;
   private final Tensor weight;
   private Convolution latest;
   private Convolution geometry; // whose layout it has
   private Tensor laidOut; // null: the device reads the weight as it is
 
-  LaidOutWeight(Backend backend, Tensor weight) {
+  PrepackedWeight(Backend backend, Tensor weight) {
     this.backend = backend;
     this.weight = weight;
   }
