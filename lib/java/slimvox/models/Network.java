@@ -91,7 +91,7 @@ public final class Network implements Layer {
   /** The convolution of each parameter in the latest evaluation since {@link #freeze}, or null. */
   public List<Convolution> convolutions() {
     List<Convolution> latest = new ArrayList<>();
-    for (Parameter p : parameters()) latest.add(p.laidOut().latest());
+    for (Parameter p : parameters()) latest.add(p.prepacked().latest());
     return latest;
   }
 
@@ -104,7 +104,7 @@ public final class Network implements Layer {
     Iterator<Parameter> each = parameters().iterator();
     for (Convolution g : convolutions) {
       Parameter parameter = each.next();
-      if (g != null) parameter.laidOut().prepare(g);
+      if (g != null) parameter.prepacked().prepare(g);
     }
   }
 

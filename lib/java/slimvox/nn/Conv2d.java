@@ -69,8 +69,8 @@ public final class Conv2d implements Layer {
   public Tensor forward(Tensor x, Mode mode) {
     Convolution g = geometry(x.shape());
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
-    if (mode == Mode.EVALUATE && weight.laidOut() != null) {
-      weight.laidOut().convolve(g, x, y);
+    if (mode == Mode.EVALUATE && weight.prepacked() != null) {
+      weight.prepacked().convolve(g, x, y);
     } else {
       backend.ops().convolutions.forward(g, x, weight.value(), y);
     }

@@ -12,7 +12,7 @@ public final class Parameter implements Stateful {
   private final Tensor value;
   private Tensor gradient;
   private Consumer<Parameter> completion;
-  private PrepackedWeight laidOut;
+  private PrepackedWeight prepacked;
 
   /**
    * A parameter whose values are not set yet.
@@ -82,18 +82,18 @@ public final class Parameter implements Stateful {
    * bytes are then kept twice.
    */
   public void freeze() {
-    if (laidOut == null) laidOut = new PrepackedWeight(backend, value);
+    if (prepacked == null) prepacked = new PrepackedWeight(backend, value);
   }
 
   /** Says that the value may change again. */
   public void thaw() {
-    if (laidOut != null) laidOut.close();
-    laidOut = null;
+    if (prepacked != null) prepacked.close();
+    prepacked = null;
   }
 
   /** The value as a convolution reads it; null if it is not frozen. */
-  public PrepackedWeight laidOut() {
-    return laidOut;
+  public PrepackedWeight prepacked() {
+    return prepacked;
   }
 
   @Override

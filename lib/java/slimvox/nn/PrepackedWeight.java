@@ -18,7 +18,7 @@ public final class PrepackedWeight implements AutoCloseable {
   private final Tensor weight;
   private Convolution latest;
   private Convolution geometry; // whose layout it has
-  private Tensor laidOut; // null: the device reads the weight as it is
+  private Tensor prepacked; // null: the device reads the weight as it is
 
   PrepackedWeight(Backend backend, Tensor weight) {
     this.backend = backend;
@@ -35,27 +35,27 @@ public final class PrepackedWeight implements AutoCloseable {
     if (isFor(g)) return;
     Convolutions convolutions = backend.ops().convolutions;
     long bytes = convolutions.prepackedBytes(g);
-    if (laidOut == null || laidOut.bytes() != bytes) {
+    if (prepacked == null || prepacked.bytes() != bytes) {
       close();
       if (bytes == 0) return;
       int length = Math.toIntExact(bytes / 4);
-      laidOut = backend.allocate(Category.PARAMETER, weight.label() + ".laid_out", length);
+      prepacked = backend.allocate(Category.PARAMETER, weight.label() + ".laid_out", length);
       geometry = null;
     }
     if (geometry == null || !convolutions.sameLayout(geometry, g)) {
-      convolutions.prepack(g, weight, laidOut);
+      convolutions.prepack(g, weight, prepacked);
     }
     geometry = g;
   }
 
   private boolean isFor(Convolution g) {
-    return laidOut != null && g.equals(geometry);
+    return prepacked != null && g.equals(geometry);
   }
 
   void convolve(Convolution g, Tensor x, Tensor y) {
     latest = g;
     if (isFor(g)) {
-      backend.ops().convolutions.forwardPrepacked(g, x, laidOut, y);
+      backend.ops().convolutions.forwardPrepacked(g, x, prepacked, y);
     } else {
       backend.ops().convolutions.forward(g, x, weight, y);
     }
@@ -63,8 +63,8 @@ public final class PrepackedWeight implements AutoCloseable {
 
   @Override
   public void close() {
-    if (laidOut != null) laidOut.close();
-    laidOut = null;
+    if (prepacked != null) prepacked.close();
+    prepacked = null;
     geometry = null;
   }
 }
