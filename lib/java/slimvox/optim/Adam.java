@@ -37,7 +37,7 @@ public final class Adam extends Optimizer {
   private final boolean decoupled;
   private final Map<Parameter, Moments> moments = new LinkedHashMap<>();
 
-  private record Moments(StateTensor mean, StateTensor square) {}
+  private record Moments(OptimizerState mean, OptimizerState square) {}
 
   private AdamStep step;
 
@@ -62,8 +62,8 @@ public final class Adam extends Optimizer {
     this.weightDecay = weightDecay;
     this.decoupled = decoupled;
     for (Parameter p : parameters) {
-      StateTensor mean = new StateTensor(backend, p, "mean", format, true);
-      moments.put(p, new Moments(mean, new StateTensor(backend, p, "square", format, false)));
+      OptimizerState mean = new OptimizerState(backend, p, "mean", format, true);
+      moments.put(p, new Moments(mean, new OptimizerState(backend, p, "square", format, false)));
     }
   }
 
@@ -75,8 +75,8 @@ public final class Adam extends Optimizer {
   @Override
   public void update(Parameter p) {
     Operations ops = p.value().backend().ops();
-    StateTensor mean = moments.get(p).mean();
-    StateTensor square = moments.get(p).square();
+    OptimizerState mean = moments.get(p).mean();
+    OptimizerState square = moments.get(p).square();
     if (mean.isQuantized()) {
       ops.optimizers.adamQuantized(
           step, p.gradient(), p.value(), mean.quantized(), square.quantized());
@@ -86,7 +86,7 @@ public final class Adam extends Optimizer {
   }
 
   @Override
-  public List<StateTensor> state() {
+  public List<OptimizerState> state() {
     return moments.values().stream().flatMap(m -> Stream.of(m.mean(), m.square())).toList();
   }
 }

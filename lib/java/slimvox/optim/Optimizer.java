@@ -46,7 +46,7 @@ public abstract class Optimizer implements AutoCloseable {
   }
 
   /** The state of all parameters, in their order. */
-  public abstract List<StateTensor> state();
+  public abstract List<OptimizerState> state();
 
   /** Number of steps taken. */
   public final long steps() {
@@ -60,6 +60,6 @@ public abstract class Optimizer implements AutoCloseable {
 
   @Override
   public final void close() {
-    state().forEach(StateTensor::close);
+    state().forEach(OptimizerState::close);
   }
 }

@@ -25,7 +25,7 @@ public final class Sgd extends Optimizer {
   private final float dampening;
   private final float weightDecay;
   private final boolean nesterov;
-  private final Map<Parameter, StateTensor> buffers = new LinkedHashMap<>();
+  private final Map<Parameter, OptimizerState> buffers = new LinkedHashMap<>();
   private SgdStep step;
 
   /**
@@ -51,7 +51,7 @@ public final class Sgd extends Optimizer {
     this.nesterov = nesterov;
     if (momentum == 0) return;
     for (Parameter p : parameters) {
-      buffers.put(p, new StateTensor(backend, p, "momentum", format, true));
+      buffers.put(p, new OptimizerState(backend, p, "momentum", format, true));
     }
   }
 
@@ -64,7 +64,7 @@ public final class Sgd extends Optimizer {
   @Override
   public void update(Parameter p) {
     Operations ops = p.value().backend().ops();
-    StateTensor buffer = buffers.get(p);
+    OptimizerState buffer = buffers.get(p);
     if (buffer == null) {
       ops.optimizers.sgd(step, p.gradient(), p.value(), null);
     } else if (buffer.isQuantized()) {
@@ -75,7 +75,7 @@ public final class Sgd extends Optimizer {
   }
 
   @Override
-  public List<StateTensor> state() {
+  public List<OptimizerState> state() {
     return List.copyOf(buffers.values());
   }
 }

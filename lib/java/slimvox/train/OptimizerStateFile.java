@@ -11,7 +11,7 @@ import slimvox.models.Weights;
 import slimvox.optim.Optimizer;
 import slimvox.optim.QuantizationError;
 import slimvox.optim.StateFormat;
-import slimvox.optim.StateTensor;
+import slimvox.optim.OptimizerState;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
@@ -30,7 +30,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
   private static final String PREFIX = CheckpointFile.OPTIMIZER;
 
   static void write(Optimizer optimizer, SafetensorsWriter writer) {
-    for (StateTensor s : optimizer.state()) {
+    for (OptimizerState s : optimizer.state()) {
       for (Map.Entry<String, Tensor> e : s.tensors().entrySet()) {
         Weights.put(writer, PREFIX + e.getKey(), e.getValue());
       }
@@ -43,7 +43,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
    * @throws InputException naming the tensor that is missing or does not fit
    */
   void check(Optimizer optimizer) {
-    for (StateTensor s : optimizer.state()) {
+    for (OptimizerState s : optimizer.state()) {
       String name = PREFIX + s.name();
       long[] shape = Arrays.stream(s.shape().toArray()).asLongStream().toArray();
       if (format.quantizes(s.shape().size())) {
@@ -108,7 +108,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
    */
   String load(Optimizer optimizer, StateFormat now) {
     List<QuantizationError> errors = new ArrayList<>();
-    for (StateTensor s : optimizer.state()) {
+    for (OptimizerState s : optimizer.state()) {
       if (format.equals(now)) {
         s.tensors().forEach((name, x) -> Weights.upload(file, PREFIX + name, x));
         continue;
@@ -120,7 +120,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
     return format.equals(now) ? null : note(now, errors);
   }
 
-  private float[] values(StateTensor s) {
+  private float[] values(OptimizerState s) {
     String name = PREFIX + s.name();
     long size = s.shape().size();
     if (!format.quantizes(size)) return file.floats(name);

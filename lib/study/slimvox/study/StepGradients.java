@@ -14,7 +14,7 @@ import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
-import slimvox.optim.StateTensor;
+import slimvox.optim.OptimizerState;
 import slimvox.optim.UpdateTime;
 import slimvox.step.TrainingStep;
 
@@ -163,7 +163,7 @@ public final class StepGradients {
     }
 
     @Override
-    public List<StateTensor> state() {
+    public List<OptimizerState> state() {
       return List.of();
     }
   }

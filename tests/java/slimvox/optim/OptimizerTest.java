@@ -78,10 +78,10 @@ class OptimizerTest {
             assertArrayEquals(x, y, 0.002f); // moved by up to 0.05
           }
         }
-        for (StateTensor s : eight.state()) {
+        for (OptimizerState s : eight.state()) {
           assertEquals(s.shape().size() >= 4096, s.isQuantized(), s.name());
         }
-        assertTrue(full.state().stream().noneMatch(StateTensor::isQuantized));
+        assertTrue(full.state().stream().noneMatch(OptimizerState::isQuantized));
       }
     }
   }
@@ -115,7 +115,7 @@ class OptimizerTest {
   void stateTellsItsValuesAndTakesOthers() {
     try (Optimizer optimizer = optimizer(false, parameters(), StateFormat.EIGHT_BIT)) {
       steps(optimizer, 2);
-      for (StateTensor s : optimizer.state()) {
+      for (OptimizerState s : optimizer.state()) {
         float[] values = s.values();
         s.set(values);
         assertArrayEquals(values, s.values(), 0.008f * largest(values), s.name());
@@ -138,7 +138,7 @@ class OptimizerTest {
       steps(optimizer, 3);
       StateFormat linear =
           new StateFormat(8, 256, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 0);
-      for (StateTensor s : optimizer.state()) {
+      for (OptimizerState s : optimizer.state()) {
         QuantizationError none = s.error(StateFormat.FLOAT32);
         assertEquals(0, none.max(), s.name());
         QuantizationError dynamic =
@@ -168,7 +168,7 @@ class OptimizerTest {
         Optimizer eight = optimizer(true, parameters, format)) {
       steps(full, 3);
       for (int i = 0; i < full.state().size(); i++) {
-        StateTensor exact = full.state().get(i);
+        OptimizerState exact = full.state().get(i);
         float[] values = exact.values();
         for (int k = 0; k < Math.min(16, values.length); k++)
           values[k] *= 1e-38f; // a block of subnormal numbers

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.optim.QuantizationError;
-import slimvox.optim.StateTensor;
+import slimvox.optim.OptimizerState;
 import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
@@ -130,7 +130,7 @@ class OptimizerStateFileTest {
   private static Map<String, float[]> state(Recipe recipe, Path out) throws Exception {
     Map<String, float[]> values = new LinkedHashMap<>();
     try (Trainer trainer = resume(recipe, out)) {
-      for (StateTensor s : trainer.training().step().optimizer().state()) {
+      for (OptimizerState s : trainer.training().step().optimizer().state()) {
         values.put(s.name(), s.values());
       }
     }

@@ -19,7 +19,7 @@ import slimvox.backend.cpu.CpuDevice;
 import slimvox.nn.Parameter;
 import slimvox.optim.DynamicTree;
 import slimvox.optim.Optimizer;
-import slimvox.optim.StateTensor;
+import slimvox.optim.OptimizerState;
 import slimvox.recipe.Recipe;
 import slimvox.step.StepBuilder;
 import slimvox.storage.Safetensors;
@@ -38,10 +38,10 @@ class OptimizerTraceTest {
 
   /** What is compared before and after steps. */
   private interface Check {
-    default void before(int step, float[] p, float[] gradient, List<StateTensor> state) {}
+    default void before(int step, float[] p, float[] gradient, List<OptimizerState> state) {}
 
     /** After a step that the file knows; {@code reach} is the largest size each parameter had. */
-    void after(String at, float[] p, float[] reach, List<StateTensor> state);
+    void after(String at, float[] p, float[] reach, List<OptimizerState> state);
   }
 
   private static JsonNode meta(Safetensors file) {
@@ -181,7 +181,7 @@ class OptimizerTraceTest {
     }
 
     @Override
-    public void before(int step, float[] p, float[] gradient, List<StateTensor> state) {
+    public void before(int step, float[] p, float[] gradient, List<OptimizerState> state) {
       for (int s = 0; s < state.size(); s++) {
         double keep = s == 0 ? 0.9 : 0.999;
         double[] sums = new double[p.length];
@@ -218,7 +218,7 @@ class OptimizerTraceTest {
     }
 
     @Override
-    public void after(String at, float[] p, float[] reach, List<StateTensor> state) {
+    public void after(String at, float[] p, float[] reach, List<OptimizerState> state) {
       float[] param = EIGHT.floats(at + "param");
       for (int s = 0; s < state.size(); s++) {
         List<Tensor> own = List.copyOf(state.get(s).tensors().values());

@@ -20,7 +20,7 @@ import slimvox.nn.Parameter;
  *
  * <p>Source: Dettmers et al. 2022, arXiv 2110.02861, block-wise dynamic quantization.
  */
-public final class StateTensor implements AutoCloseable {
+public final class OptimizerState implements AutoCloseable {
   private final String name;
   private final boolean signed;
   private final Tensor full; // null if quantized
@@ -32,7 +32,7 @@ public final class StateTensor implements AutoCloseable {
    * @param kind the last part of its name, for example {@code momentum}
    * @param signed whether it can be negative
    */
-  StateTensor(Backend backend, Parameter p, String kind, StateFormat format, boolean signed) {
+  OptimizerState(Backend backend, Parameter p, String kind, StateFormat format, boolean signed) {
     this.signed = signed;
     name = p.name() + "." + kind;
     long size = p.value().size();
