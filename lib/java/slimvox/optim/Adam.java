@@ -15,7 +15,7 @@ import slimvox.nn.Parameter;
  *
  * <p>The rule is in {@link AdamStep}: with {@code decoupled} weight decay shrinks the parameter
  * directly (AdamW), else it is added to the gradient (Adam with L2). State: the running means m of
- * the gradient and v of its square, in the {@link StateFormat} asked for.
+ * the gradient and v of its square, in the {@link OptimizerStateFormat} asked for.
  *
  * <p>With 8 bits the parameter moves along the new m and v before they are quantized. A v above
  * zero never becomes zero: it would leave epsilon alone in the denominator of the next step, and
@@ -54,7 +54,7 @@ public final class Adam extends Optimizer {
       double epsilon,
       double weightDecay,
       boolean decoupled,
-      StateFormat format) {
+      OptimizerStateFormat format) {
     super(parameters);
     this.beta1 = beta1;
     this.beta2 = beta2;

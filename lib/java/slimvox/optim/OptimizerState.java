@@ -14,7 +14,7 @@ import slimvox.memory.Category;
 import slimvox.nn.Parameter;
 
 /**
- * One number of state for each element of a parameter, as float32 or, if its {@link StateFormat}
+ * One number of state for each element of a parameter, as float32 or, if its {@link OptimizerStateFormat}
  * says so, as codes of 8 bits: uint8 {@code NAME.codes}, shaped like the parameter, and float32
  * {@code NAME.absmax}, one for each block; see {@link Quantized}. Zero at first.
  *
@@ -32,7 +32,7 @@ public final class OptimizerState implements AutoCloseable {
    * @param kind the last part of its name, for example {@code momentum}
    * @param signed whether it can be negative
    */
-  OptimizerState(Backend backend, Parameter p, String kind, StateFormat format, boolean signed) {
+  OptimizerState(Backend backend, Parameter p, String kind, OptimizerStateFormat format, boolean signed) {
     this.signed = signed;
     name = p.name() + "." + kind;
     long size = p.value().size();
@@ -101,7 +101,7 @@ public final class OptimizerState implements AutoCloseable {
   }
 
   /** What the numbers held now would lose in another format; nothing is changed. */
-  public QuantizationError error(StateFormat format) {
+  public QuantizationError error(OptimizerStateFormat format) {
     float[] exact = values();
     int n = exact.length;
     float[] back =

@@ -14,7 +14,7 @@ import slimvox.nn.Parameter;
  * <p>g = gradient + weightDecay p; b = momentum b + (1 - dampening) g (b = g in the first step); p
  * -= learningRate (nesterov ? g + momentum b : b). PyTorch's rule (Sutskever et al. 2013), which
  * differs from the paper's by applying the learning rate after the momentum. State: the momentum
- * buffer b, in the {@link StateFormat} asked for; none without momentum.
+ * buffer b, in the {@link OptimizerStateFormat} asked for; none without momentum.
  *
  * <p>With 8 bits the parameter moves along the new b before it is quantized, and Nesterov looks
  * ahead along the same unquantized b: g + momentum b. (bitsandbytes' SGD8bit takes {@code nesterov}
@@ -40,7 +40,7 @@ public final class Sgd extends Optimizer {
       double dampening,
       double weightDecay,
       boolean nesterov,
-      StateFormat format) {
+      OptimizerStateFormat format) {
     super(parameters);
     if (nesterov && (momentum <= 0 || dampening != 0)) {
       throw new IllegalArgumentException("Nesterov needs a momentum above 0 and no dampening");

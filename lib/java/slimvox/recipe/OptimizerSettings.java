@@ -6,7 +6,7 @@ import slimvox.optim.CosineDecrease;
 import slimvox.optim.ExponentialDecrease;
 import slimvox.optim.LearningRate;
 import slimvox.optim.LinearWarmup;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.UpdateTime;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Key;
@@ -64,7 +64,7 @@ public record OptimizerSettings(
             flag = "--update",
             decidesBits = false)
         UpdateTime update,
-    StateFormat state) {
+    OptimizerStateFormat state) {
 
   /** The update rules. */
   public enum Rule {

@@ -10,7 +10,7 @@ import slimvox.backend.Tensor;
 import slimvox.models.Weights;
 import slimvox.optim.Optimizer;
 import slimvox.optim.QuantizationError;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.OptimizerState;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
@@ -26,7 +26,7 @@ import slimvox.storage.SafetensorsWriter;
  *
  * @param format that the file was written in
  */
-record OptimizerStateFile(Safetensors file, StateFormat format) {
+record OptimizerStateFile(Safetensors file, OptimizerStateFormat format) {
   private static final String PREFIX = CheckpointFile.OPTIMIZER;
 
   static void write(Optimizer optimizer, SafetensorsWriter writer) {
@@ -106,7 +106,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
    * @param now the optimizer's own format
    * @return what was lost, or null if the formats are the same
    */
-  String load(Optimizer optimizer, StateFormat now) {
+  String load(Optimizer optimizer, OptimizerStateFormat now) {
     List<QuantizationError> errors = new ArrayList<>();
     for (OptimizerState s : optimizer.state()) {
       if (format.equals(now)) {
@@ -129,7 +129,7 @@ record OptimizerStateFile(Safetensors file, StateFormat format) {
         .values(file.bytes(name + ".codes"), file.floats(name + ".absmax"), format.blockOf(size));
   }
 
-  private String note(StateFormat now, List<QuantizationError> errors) {
+  private String note(OptimizerStateFormat now, List<QuantizationError> errors) {
     String change = "optimizer state changes from " + format + " to " + now + ": ";
     if (errors.isEmpty()) {
       return change + "the rounded numbers are taken over, nothing more is lost";

@@ -25,7 +25,7 @@ import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.settings.Key;
 import slimvox.step.TrainingStep;
 import slimvox.storage.Safetensors;
@@ -111,7 +111,7 @@ class KnownAnswerTest {
         new TrainingStep(
             c.architecture().build(c.model(), cpu),
             c.classifier(),
-            (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32));
+            (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
     Weights.load(c.file, "param.", step.state(), name -> false);
     return step;
   }

@@ -20,7 +20,7 @@ import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.nn.State;
 import slimvox.optim.Sgd;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.step.TrainingStep;
 
 /** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
@@ -169,6 +169,6 @@ class ModelMemoryTest {
     return new TrainingStep(
         Models.build(ModelSpec.of(name), backend),
         classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32, false),
-        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32));
+        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }
 }

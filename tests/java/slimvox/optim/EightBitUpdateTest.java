@@ -16,8 +16,8 @@ import slimvox.backend.Backend;
 import slimvox.backend.CodeBook;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.nn.Parameter;
-import slimvox.optim.StateFormat.Map;
-import slimvox.optim.StateFormat.Scale;
+import slimvox.optim.OptimizerStateFormat.Map;
+import slimvox.optim.OptimizerStateFormat.Scale;
 
 /**
  * What no history of gradients may do to a parameter whose optimizer has 8-bit state: move it
@@ -67,24 +67,24 @@ class EightBitUpdateTest {
     return gradients;
   }
 
-  static List<StateFormat> formats() {
-    List<StateFormat> formats = new ArrayList<>();
+  static List<OptimizerStateFormat> formats() {
+    List<OptimizerStateFormat> formats = new ArrayList<>();
     for (Map map : new Map[] {Map.DYNAMIC, Map.LINEAR}) {
       for (int block : new int[] {16, 256, 1024}) {
-        formats.add(new StateFormat(8, block, map, Scale.BLOCK, 0));
+        formats.add(new OptimizerStateFormat(8, block, map, Scale.BLOCK, 0));
       }
-      formats.add(new StateFormat(8, 256, map, Scale.TENSOR, 0));
+      formats.add(new OptimizerStateFormat(8, 256, map, Scale.TENSOR, 0));
     }
     return formats;
   }
 
   /** Makes an optimizer of one parameter. */
   private interface Rule {
-    Optimizer of(Backend backend, List<Parameter> parameters, StateFormat format);
+    Optimizer of(Backend backend, List<Parameter> parameters, OptimizerStateFormat format);
   }
 
   /** The parameter after each step, from zero. */
-  private static float[][] path(Rule rule, StateFormat format, float[][] gradients) {
+  private static float[][] path(Rule rule, OptimizerStateFormat format, float[][] gradients) {
     try (Backend backend = new Backend(CpuDevice.open(1));
         Parameter p = new Parameter(backend, "p", gradients[0].length);
         Optimizer optimizer = rule.of(backend, List.of(p), format)) {
@@ -115,12 +115,12 @@ class EightBitUpdateTest {
 
   @ParameterizedTest
   @MethodSource("formats")
-  void noStepOfAdamIsLargerThanGradientsCanMakeIt(StateFormat format) {
+  void noStepOfAdamIsLargerThanGradientsCanMakeIt(OptimizerStateFormat format) {
     double[][] settings = {{0.9, 0.999, 1e-8}, {0.9, 0.99, 1e-8}, {0.5, 0.9, 1e-12}, {0, 0.9, 1}};
     for (double[] s : settings) {
       float[][] gradients = histories(31);
       float[][] path = path(adam(s[0], s[1], s[2]), format, gradients);
-      float[][] full = path(adam(s[0], s[1], s[2]), StateFormat.FLOAT32, gradients);
+      float[][] full = path(adam(s[0], s[1], s[2]), OptimizerStateFormat.FLOAT32, gradients);
       for (int t = 0; t < STEPS; t++) {
         AdamStep step = new AdamStep(RATE, s[0], s[1], s[2], 0, true, t + 1);
         double size = RATE / (1 - Math.pow(s[0], t + 1)) * Math.sqrt(1 - Math.pow(s[1], t + 1));
@@ -140,7 +140,7 @@ class EightBitUpdateTest {
   }
 
   /** A parameter that never had a gradient is where it was. */
-  private static void assertStill(float[][] gradients, float[][] path, StateFormat format) {
+  private static void assertStill(float[][] gradients, float[][] path, OptimizerStateFormat format) {
     int still = 0;
     for (int i = 0; i < SIZE; i++) {
       int element = i;
@@ -178,7 +178,7 @@ class EightBitUpdateTest {
    */
   @ParameterizedTest
   @MethodSource("formats")
-  void noStepOfSgdIsLargerThanGradientsCanMakeIt(StateFormat format) {
+  void noStepOfSgdIsLargerThanGradientsCanMakeIt(OptimizerStateFormat format) {
     CodeBook book = format.book(true);
     double half = 0;
     for (int c = 1; c < CodeBook.SIZE; c++) {
@@ -229,9 +229,9 @@ class EightBitUpdateTest {
         gradients[t][i] = ends && t >= 20 ? 0 : (float) (i % 3 == 0 ? -size : size);
       }
     }
-    StateFormat format = StateFormat.eightBit(block);
+    OptimizerStateFormat format = OptimizerStateFormat.eightBit(block);
     float[][] path = path(rule, format, gradients);
-    float[][] full = path(rule, StateFormat.FLOAT32, gradients);
+    float[][] full = path(rule, OptimizerStateFormat.FLOAT32, gradients);
     for (int i = 0; i < gradients[0].length; i++) {
       if (i % 8 == 0) continue;
       assertEquals(path[200][i], path[599][i], "element " + i + " still moves");
@@ -251,7 +251,7 @@ class EightBitUpdateTest {
           gradients[t][i] = i % 256 == 0 ? t > 0 && g[0] > 1 ? g[1] : g[0] : t == 0 ? g[1] : 0;
         }
       }
-      float[] eight = path(adam(0.9, 0.999, 1e-8), StateFormat.EIGHT_BIT, gradients)[2];
+      float[] eight = path(adam(0.9, 0.999, 1e-8), OptimizerStateFormat.EIGHT_BIT, gradients)[2];
       for (float p : eight)
         assertTrue(Math.abs(p) <= 3.0001f * RATE, g[0] + ", " + g[1] + ": " + p);
     }

@@ -45,7 +45,7 @@ class OptimizerTest {
     return values;
   }
 
-  private Optimizer optimizer(boolean adam, List<Parameter> parameters, StateFormat format) {
+  private Optimizer optimizer(boolean adam, List<Parameter> parameters, OptimizerStateFormat format) {
     return adam
         ? new Adam(backend, parameters, 0.9, 0.999, 1e-8, 0.01, true, format)
         : new Sgd(backend, parameters, 0.9, 0, 1e-4, true, format);
@@ -65,8 +65,8 @@ class OptimizerTest {
     for (boolean adam : new boolean[] {false, true}) {
       List<Parameter> a = parameters();
       List<Parameter> b = parameters();
-      try (Optimizer full = optimizer(adam, a, StateFormat.FLOAT32);
-          Optimizer eight = optimizer(adam, b, StateFormat.EIGHT_BIT)) {
+      try (Optimizer full = optimizer(adam, a, OptimizerStateFormat.FLOAT32);
+          Optimizer eight = optimizer(adam, b, OptimizerStateFormat.EIGHT_BIT)) {
         steps(full, 5);
         steps(eight, 5);
         for (int i = 0; i < SIZES.length; i++) {
@@ -88,7 +88,7 @@ class OptimizerTest {
 
   @Test
   void parametersMayBeMovedInAnyOrderAndAStepThatWasNotEndedIsForgotten() {
-    for (StateFormat format : List.of(StateFormat.FLOAT32, StateFormat.EIGHT_BIT)) {
+    for (OptimizerStateFormat format : List.of(OptimizerStateFormat.FLOAT32, OptimizerStateFormat.EIGHT_BIT)) {
       List<Parameter> a = parameters();
       List<Parameter> b = parameters();
       try (Optimizer straight = optimizer(true, a, format);
@@ -113,7 +113,7 @@ class OptimizerTest {
 
   @Test
   void stateTellsItsValuesAndTakesOthers() {
-    try (Optimizer optimizer = optimizer(false, parameters(), StateFormat.EIGHT_BIT)) {
+    try (Optimizer optimizer = optimizer(false, parameters(), OptimizerStateFormat.EIGHT_BIT)) {
       steps(optimizer, 2);
       for (OptimizerState s : optimizer.state()) {
         float[] values = s.values();
@@ -134,15 +134,15 @@ class OptimizerTest {
 
   @Test
   void theErrorOfAFormatCanBeAskedFor() {
-    try (Optimizer optimizer = optimizer(true, parameters(), StateFormat.FLOAT32)) {
+    try (Optimizer optimizer = optimizer(true, parameters(), OptimizerStateFormat.FLOAT32)) {
       steps(optimizer, 3);
-      StateFormat linear =
-          new StateFormat(8, 256, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 0);
+      OptimizerStateFormat linear =
+          new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0);
       for (OptimizerState s : optimizer.state()) {
-        QuantizationError none = s.error(StateFormat.FLOAT32);
+        QuantizationError none = s.error(OptimizerStateFormat.FLOAT32);
         assertEquals(0, none.max(), s.name());
         QuantizationError dynamic =
-            s.error(new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0));
+            s.error(new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
         assertEquals(s.name(), dynamic.name());
         assertEquals(s.shape().size(), dynamic.count());
         assertTrue(dynamic.mean() > 0 && dynamic.mean() < 0.06, dynamic.toString());
@@ -154,7 +154,7 @@ class OptimizerTest {
           assertTrue(s.error(linear).mean() > dynamic.mean(), s.error(linear).toString());
           assertEquals(s.isSigned(), s.error(linear).vanished() > dynamic.vanished(), s.name());
         }
-        assertTrue(s.error(StateFormat.EIGHT_BIT).max() == 0 || s.shape().size() >= 4096);
+        assertTrue(s.error(OptimizerStateFormat.EIGHT_BIT).max() == 0 || s.shape().size() >= 4096);
       }
     }
   }
@@ -162,9 +162,9 @@ class OptimizerTest {
   @Test
   void whatAFormatWouldLoseIsWhatItLosesToTheBit() {
     List<Parameter> parameters = parameters();
-    StateFormat format =
-        new StateFormat(8, 16, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0);
-    try (Optimizer full = optimizer(true, parameters, StateFormat.FLOAT32);
+    OptimizerStateFormat format =
+        new OptimizerStateFormat(8, 16, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
+    try (Optimizer full = optimizer(true, parameters, OptimizerStateFormat.FLOAT32);
         Optimizer eight = optimizer(true, parameters, format)) {
       steps(full, 3);
       for (int i = 0; i < full.state().size(); i++) {
@@ -199,7 +199,7 @@ class OptimizerTest {
       Locale.setDefault(Locale.GERMANY);
       assertEquals(
           "8-bit (dynamic map, blocks of 256, exempt below 4,096 elements)",
-          StateFormat.EIGHT_BIT.toString());
+          OptimizerStateFormat.EIGHT_BIT.toString());
     } finally {
       Locale.setDefault(before);
     }
@@ -207,9 +207,9 @@ class OptimizerTest {
 
   @Test
   void impossibleFormatsAreRefused() {
-    assertFalse(StateFormat.FLOAT32.quantizes(1_000_000));
+    assertFalse(OptimizerStateFormat.FLOAT32.quantizes(1_000_000));
     for (int block : new int[] {0, -256, 300}) {
-      var e = assertThrows(InputException.class, () -> StateFormat.eightBit(block));
+      var e = assertThrows(InputException.class, () -> OptimizerStateFormat.eightBit(block));
       assertEquals(
           "optimizer.state.block: "
               + block
@@ -218,6 +218,6 @@ class OptimizerTest {
     }
     assertThrows(
         InputException.class,
-        () -> new StateFormat(4, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0));
+        () -> new OptimizerStateFormat(4, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
   }
 }

@@ -18,7 +18,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.LearningRate;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
@@ -220,15 +220,15 @@ class RecipeTest {
             .getMessage());
     Recipe eight = adamw.with("optimizer.state.bits=8", "optimizer.state.exemptBelow=0");
     assertEquals(256, eight.optimizer().state().block());
-    assertEquals(StateFormat.Map.DYNAMIC, eight.optimizer().state().map());
+    assertEquals(OptimizerStateFormat.Map.DYNAMIC, eight.optimizer().state().map());
     assertEquals(0, eight.with("optimizer.name=adam").optimizer().state().exemptBelow(), "kept");
     assertNull(eight.with("optimizer.state.scale=tensor").optimizer().state().block());
     assertEquals(adamw, eight.with("optimizer.state.bits=32"));
     assertEquals(
-        new StateFormat(8, 2048, StateFormat.Map.LINEAR, StateFormat.Scale.BLOCK, 0),
+        new OptimizerStateFormat(8, 2048, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0),
         eight.with("optimizer.state.map=linear", "optimizer.state.block=2048").optimizer().state());
     assertEquals(
-        new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.TENSOR, 0),
+        new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.TENSOR, 0),
         eight.with("optimizer.state.scale=tensor").optimizer().state());
     Recipe constant = adamw.with("optimizer.learningRate.schedule=constant");
     assertNull(constant.optimizer().learningRate().last());

@@ -25,7 +25,7 @@ import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.Adam;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.UpdateTime;
 import slimvox.storage.InputException;
 
@@ -33,8 +33,8 @@ import slimvox.storage.InputException;
 class NonFiniteTest {
   private static final int[] LABELS = {0, 1, 4};
   private static final int FRAMES = 25;
-  private static final StateFormat EIGHT_BIT =
-      new StateFormat(8, 256, StateFormat.Map.DYNAMIC, StateFormat.Scale.BLOCK, 0);
+  private static final OptimizerStateFormat EIGHT_BIT =
+      new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
 
   static Stream<ModelSpec> models() {
     ModelSpec plain = ModelSpec.of("ResNet18", "width=4", "bins=24", "embeddingSize=8");

@@ -36,7 +36,7 @@ import slimvox.models.Models;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
 import slimvox.optim.Sgd;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.UpdateTime;
 import slimvox.settings.Key;
 
@@ -69,20 +69,20 @@ class PlannedTrainingTest {
             update);
   }
 
-  private static TrainingStep.OptimizerFactory adam(StateFormat format) {
+  private static TrainingStep.OptimizerFactory adam(OptimizerStateFormat format) {
     return (b, parameters) -> new Adam(b, parameters, 0.9, 0.999, 1e-8, 0.01, true, format);
   }
 
   private static Function<Backend, TrainingStep> small(ModelSpec spec) {
-    return step(spec, 32, adam(StateFormat.FLOAT32), UpdateTime.AFTER_BACKWARD);
+    return step(spec, 32, adam(OptimizerStateFormat.FLOAT32), UpdateTime.AFTER_BACKWARD);
   }
 
   private static Function<Backend, TrainingStep> inBackward(ModelSpec spec, double scale) {
-    return step(spec, scale, adam(StateFormat.FLOAT32), UpdateTime.IN_BACKWARD);
+    return step(spec, scale, adam(OptimizerStateFormat.FLOAT32), UpdateTime.IN_BACKWARD);
   }
 
   private static Function<Backend, TrainingStep> eightBit(
-      ModelSpec spec, boolean adam, StateFormat format) {
+      ModelSpec spec, boolean adam, OptimizerStateFormat format) {
     TrainingStep.OptimizerFactory sgd =
         (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, format);
     return step(spec, 32, adam ? adam(format) : sgd, UpdateTime.AFTER_BACKWARD);
@@ -269,12 +269,12 @@ class PlannedTrainingTest {
   @ValueSource(booleans = {false, true})
   void stateOfEightBitsIsInTheLedgerByCodesAndScales(boolean adam) {
     ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
-    for (StateFormat format :
+    for (OptimizerStateFormat format :
         List.of(
-            StateFormat.FLOAT32,
-            StateFormat.EIGHT_BIT,
-            StateFormat.eightBit(2048),
-            new StateFormat(8, 256, StateFormat.Map.LINEAR, StateFormat.Scale.TENSOR, 0))) {
+            OptimizerStateFormat.FLOAT32,
+            OptimizerStateFormat.EIGHT_BIT,
+            OptimizerStateFormat.eightBit(2048),
+            new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.TENSOR, 0))) {
       long expected = 0;
       try (PlannedTraining training = new PlannedTraining(cpu, eightBit(spec, adam, format))) {
         training.step().initialize(new SplittableRandom(1));
@@ -285,7 +285,7 @@ class PlannedTrainingTest {
         for (Parameter p : training.step().state().parameters().values()) {
           long n = p.value().size();
           boolean exempt = format.bits() == 32 || n < format.exemptBelow();
-          int block = format.scale() == StateFormat.Scale.TENSOR ? (int) n : format.block();
+          int block = format.scale() == OptimizerStateFormat.Scale.TENSOR ? (int) n : format.block();
           expected += (adam ? 2 : 1) * (exempt ? 4 * n : n + 4 * ((n + block - 1) / block));
         }
         assertEquals(expected, cpu.ledger().bytes(Category.OPTIMIZER_STATE), format.toString());

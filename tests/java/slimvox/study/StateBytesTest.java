@@ -4,21 +4,21 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
 import slimvox.models.ModelSpec;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 
 class StateBytesTest {
   /** Counted by hand for the classifier, which is one tensor; the rest is the network's. */
   @Test
   void theClassifierAndBothMomentsAreCounted() {
     ModelSpec spec = ModelSpec.of("ResNet34");
-    StateBytes network = StateBytes.of(spec, 0, false, StateFormat.EIGHT_BIT);
+    StateBytes network = StateBytes.of(spec, 0, false, OptimizerStateFormat.EIGHT_BIT);
     assertEquals(4 * 6634336, network.full());
     assertEquals(74.5, network.savedPercent(), 0.05);
-    StateBytes whole = StateBytes.of(spec, 17982, false, StateFormat.EIGHT_BIT);
+    StateBytes whole = StateBytes.of(spec, 17982, false, OptimizerStateFormat.EIGHT_BIT);
     long classifier = 17982 * 256;
     assertEquals(network.full() + 4 * classifier, whole.full());
     assertEquals(network.quantized() + classifier + 4 * 17982, whole.quantized());
-    StateBytes adam = StateBytes.of(spec, 17982, true, StateFormat.EIGHT_BIT);
+    StateBytes adam = StateBytes.of(spec, 17982, true, OptimizerStateFormat.EIGHT_BIT);
     assertEquals(2 * whole.full(), adam.full());
     assertEquals(2 * whole.quantized(), adam.quantized());
   }
@@ -27,6 +27,6 @@ class StateBytesTest {
   void aQuantizedTensorSavesAlmostThreeQuarters() {
     assertEquals(74.61, 100 * (1 - (1 + 4.0 / 256) / 4), 0.01);
     ModelSpec spec = ModelSpec.of("DF-ResNet233");
-    assertEquals(73.4, StateBytes.of(spec, 0, true, StateFormat.EIGHT_BIT).savedPercent(), 0.05);
+    assertEquals(73.4, StateBytes.of(spec, 0, true, OptimizerStateFormat.EIGHT_BIT).savedPercent(), 0.05);
   }
 }

@@ -24,7 +24,7 @@ import slimvox.models.ModelSpec.Pooling;
 import slimvox.models.Models;
 import slimvox.nn.Parameter;
 import slimvox.optim.Sgd;
-import slimvox.optim.StateFormat;
+import slimvox.optim.OptimizerStateFormat;
 import slimvox.settings.Key;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
@@ -71,7 +71,7 @@ class CudaTrainingTest {
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, StateFormat.FLOAT32));
+            (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }
 
   private static float[] features(int seed, double shake) {

@@ -17,7 +17,7 @@ import slimvox.settings.Setting;
  * the paper's (Dettmers et al. 2022, arXiv 2110.02861); so is the exemption of vectors and the
  * smallest filters, where an error matters most and bytes do not.
  */
-public record StateFormat(
+public record OptimizerStateFormat(
     @Setting(
             value = "Bits of a number of state; 8 take a quarter of the memory.",
             byDefault = "32",
@@ -75,17 +75,17 @@ public record StateFormat(
   }
 
   /** State as float32. */
-  public static final StateFormat FLOAT32 = new StateFormat(32, null, null, null, null);
+  public static final OptimizerStateFormat FLOAT32 = new OptimizerStateFormat(32, null, null, null, null);
 
   /** State of 8 bits: dynamic tree, blocks of 256, parameters under 4,096 elements exempt. */
-  public static final StateFormat EIGHT_BIT = eightBit(256);
+  public static final OptimizerStateFormat EIGHT_BIT = eightBit(256);
 
   /**
    * Checks the numbers; a block is null where the whole tensor has one scale.
    *
    * @throws InvalidSetting for bits other than 32 and 8, a block that is no power of two
    */
-  public StateFormat {
+  public OptimizerStateFormat {
     if (bits != 32 && bits != 8) {
       throw InvalidSetting.notAllowed("optimizer.state.bits", bits, "32, 8");
     }
@@ -97,8 +97,8 @@ public record StateFormat(
   }
 
   /** State of 8 bits in blocks of another size. */
-  public static StateFormat eightBit(int block) {
-    return new StateFormat(8, block, Map.DYNAMIC, Scale.BLOCK, 4096);
+  public static OptimizerStateFormat eightBit(int block) {
+    return new OptimizerStateFormat(8, block, Map.DYNAMIC, Scale.BLOCK, 4096);
   }
 
   /** True if a parameter of this many elements has state of 8 bits. */
