@@ -13,7 +13,7 @@ import slimvox.nn.BatchNorm2d;
 import slimvox.nn.Branch;
 import slimvox.nn.ActivationCheckpoint;
 import slimvox.nn.Conv2d;
-import slimvox.nn.Grid;
+import slimvox.nn.FixedPoint;
 import slimvox.nn.Layer;
 import slimvox.nn.Reversible;
 import slimvox.nn.ReversibleSequence;
@@ -274,8 +274,8 @@ final class RevNet {
     return new ReversibleSequence(name, form, stages, grid(name));
   }
 
-  private Grid grid(String name) {
-    return spec.streams() == ModelSpec.Streams.FIXED ? new Grid(name) : null;
+  private FixedPoint grid(String name) {
+    return spec.streams() == ModelSpec.Streams.FIXED ? new FixedPoint(name) : null;
   }
 
   private List<Reversible> couplings(

@@ -11,7 +11,7 @@ import slimvox.backend.Tensor;
  * and differentiates them: dx1 = dy1 + (dG/dy1)^T dy2, dx2 = dy2 + (dF/dx2)^T dx1.
  *
  * <p>In floating point the inverse is exact only up to rounding, about one unit in the last place
- * of the streams a coupling; the errors add up with depth. With a {@link Grid} it is exact to the
+ * of the streams a coupling; the errors add up with depth. With a {@link FixedPoint} it is exact to the
  * bit.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585, equations 6 to 8.
@@ -19,7 +19,7 @@ import slimvox.backend.Tensor;
 public final class AdditiveCoupling implements Reversible {
   private final Layer f;
   private final Layer g; // may be null
-  private final Grid grid; // null: float32
+  private final FixedPoint grid; // null: float32
   private boolean stored; // in the last forward
 
   /** A coupling of two layers that keep the shape of a stream. */
@@ -33,7 +33,7 @@ public final class AdditiveCoupling implements Reversible {
    * @param g null: y2 = x2
    * @param grid what F and G are rounded to before they are added, or null
    */
-  public AdditiveCoupling(Layer f, Layer g, Grid grid) {
+  public AdditiveCoupling(Layer f, Layer g, FixedPoint grid) {
     this.f = f;
     this.g = g;
     this.grid = grid;

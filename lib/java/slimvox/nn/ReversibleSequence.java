@@ -26,7 +26,7 @@ public final class ReversibleSequence implements Layer {
   private final String name;
   private final Form form;
   private final List<Reversible> stages;
-  private final Grid grid; // null: float32
+  private final FixedPoint grid; // null: float32
   private boolean stored;
   private Tensor output; // of HALVES
   private Streams last; // of TWINS
@@ -41,7 +41,7 @@ public final class ReversibleSequence implements Layer {
    *
    * @param grid what the streams are rounded to at the start, or null; the couplings' grid
    */
-  public ReversibleSequence(String name, Form form, List<? extends Reversible> stages, Grid grid) {
+  public ReversibleSequence(String name, Form form, List<? extends Reversible> stages, FixedPoint grid) {
     this.name = name;
     this.form = form;
     this.stages = List.copyOf(stages);

@@ -27,7 +27,7 @@ public final class State {
   private final Map<String, Parameter> parameters = new LinkedHashMap<>();
   private final Map<String, Tensor> buffers = new LinkedHashMap<>();
   private final Map<String, Counter> counters = new LinkedHashMap<>();
-  private final List<Grid> grids = new ArrayList<>();
+  private final List<FixedPoint> grids = new ArrayList<>();
 
   /** The state of one layer and all it contains. */
   public static State of(Layer layer) {
@@ -55,7 +55,7 @@ public final class State {
   }
 
   /** Lists what streams are rounded to. */
-  public void add(Grid grid) {
+  public void add(FixedPoint grid) {
     grids.add(grid);
   }
 
@@ -83,7 +83,7 @@ public final class State {
   }
 
   /** What streams are rounded to: not remembered, but found here. */
-  public List<Grid> grids() {
+  public List<FixedPoint> grids() {
     return grids;
   }
 

@@ -12,7 +12,7 @@ import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
 import slimvox.loss.Distillation;
 import slimvox.memory.Category;
-import slimvox.nn.Grid;
+import slimvox.nn.FixedPoint;
 import slimvox.nn.Parameter;
 
 /**
@@ -91,9 +91,9 @@ final class GatheredResults implements PendingResults {
   }
 
   private void gatherLargest(Tensor into) {
-    for (Grid grid : step.state().grids()) grid.gatherLargest(into);
+    for (FixedPoint grid : step.state().grids()) grid.gatherLargest(into);
     if (step.teacher() == null) return;
-    for (Grid grid : step.teacher().state().grids()) grid.gatherLargest(into);
+    for (FixedPoint grid : step.teacher().state().grids()) grid.gatherLargest(into);
   }
 
   @Override
@@ -190,7 +190,7 @@ final class GatheredResults implements PendingResults {
   private RuntimeException fault(int row, double loss, float magnitude, int[] bad) {
     long seen = step.optimizer().steps();
     long number = seen - labels.size() + row + 1;
-    if (magnitude > Grid.LIMIT) return Grid.left("step " + number, magnitude);
+    if (magnitude > FixedPoint.LIMIT) return FixedPoint.left("step " + number, magnitude);
     if (!Double.isFinite(loss)) {
       return NonFiniteException.seenLater(
           "the loss of step %d is %s".formatted(number, loss), seen);

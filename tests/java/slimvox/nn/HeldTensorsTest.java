@@ -100,7 +100,7 @@ class HeldTensorsTest {
   private static ReversibleSequence reversible(
       Backend b, ReversibleSequence.Form form, boolean stored, boolean onGrid) {
     int width = form == ReversibleSequence.Form.HALVES ? 3 : 6;
-    Grid grid = onGrid ? new Grid("s") : null;
+    FixedPoint grid = onGrid ? new FixedPoint("s") : null;
     List<Reversible> stages =
         List.of(
             new AdditiveCoupling(

@@ -12,7 +12,7 @@ import slimvox.storage.InputException;
  * and G give is rounded to the grid before it is added; so what was added can be subtracted again
  * to the bit, and a rebuilt stream is the stream that was there.
  */
-public final class Grid {
+public final class FixedPoint {
   private static final int FRACTION_BITS = 14;
 
   /** The distance of two numbers of the grid, 2^-14. */
@@ -25,7 +25,7 @@ public final class Grid {
   private Tensor gathered; // null: each sum is waited for
 
   /** A grid for the streams of the sequence {@code name}. */
-  public Grid(String name) {
+  public FixedPoint(String name) {
     this.name = name;
   }
 
