@@ -13,7 +13,7 @@ import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.ReversibleSequence;
 import slimvox.nn.Sequential;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.nn.Stateful;
 import slimvox.storage.InputException;
 
@@ -26,7 +26,7 @@ public final class Network implements Layer {
   private final ModelSpec spec;
   private final Backend backend;
   private final Sequential layers;
-  private final State state;
+  private final StateDict state;
   private final Function<Backend, Network> builder;
 
   Network(ModelSpec spec, Backend backend, Sequential layers, Function<Backend, Network> builder) {
@@ -34,7 +34,7 @@ public final class Network implements Layer {
     this.builder = builder;
     this.backend = backend;
     this.layers = layers;
-    this.state = State.of(layers);
+    this.state = StateDict.of(layers);
   }
 
   /** The registered name, for example {@code ResNet34}. */
@@ -74,7 +74,7 @@ public final class Network implements Layer {
   }
 
   /** Parameters, running statistics and counters under WeSpeaker's names. */
-  public State state() {
+  public StateDict state() {
     return state;
   }
 

@@ -7,14 +7,14 @@ import java.util.function.Predicate;
 import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.nn.Parameter;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 
 /**
- * Moves a network's {@link State} to and from safetensors under WeSpeaker's names.
+ * Moves a network's {@link StateDict} to and from safetensors under WeSpeaker's names.
  *
  * <p>Nothing is left out silently: a name that is missing, one that the network does not have, and
  * a shape that differs are errors that name file and tensor.
@@ -30,7 +30,7 @@ public final class Weights {
    * @throws InputException before anything was changed
    */
   public static void load(
-      Safetensors file, String prefix, State state, Predicate<String> mayBeUnused) {
+      Safetensors file, String prefix, StateDict state, Predicate<String> mayBeUnused) {
     load(file, prefix, state, name -> false, mayBeUnused);
   }
 
@@ -44,7 +44,7 @@ public final class Weights {
   public static void load(
       Safetensors file,
       String prefix,
-      State state,
+      StateDict state,
       Predicate<String> mayBeMissing,
       Predicate<String> mayBeUnused) {
     List<String> names =
@@ -68,7 +68,7 @@ public final class Weights {
   private static void check(
       Safetensors file,
       String prefix,
-      State state,
+      StateDict state,
       List<String> names,
       Predicate<String> mayBeUnused) {
     List<String> expected = new ArrayList<>();
@@ -147,7 +147,7 @@ public final class Weights {
   }
 
   /** Adds the state to a file. */
-  public static void save(State state, String prefix, SafetensorsWriter file) {
+  public static void save(StateDict state, String prefix, SafetensorsWriter file) {
     for (String name : state.names()) {
       Parameter p = state.parameters().get(name);
       Tensor b = state.buffers().get(name);

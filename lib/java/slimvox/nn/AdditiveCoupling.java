@@ -92,7 +92,7 @@ public final class AdditiveCoupling implements Reversible {
   }
 
   @Override
-  public void describe(State state) {
+  public void describe(StateDict state) {
     if (grid != null) state.add(grid);
     Reversible.super.describe(state);
   }

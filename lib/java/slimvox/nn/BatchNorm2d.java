@@ -240,7 +240,7 @@ public final class BatchNorm2d implements Layer {
   }
 
   @Override
-  public void describe(State state) {
+  public void describe(StateDict state) {
     Layer.super.describe(state);
     state.add(runningMean);
     state.add(runningVariance);

@@ -97,7 +97,7 @@ public final class Parameter implements Stateful {
   }
 
   @Override
-  public void describe(State state) {
+  public void describe(StateDict state) {
     state.add(this);
   }
 

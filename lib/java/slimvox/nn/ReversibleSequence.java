@@ -112,7 +112,7 @@ public final class ReversibleSequence implements Layer {
   }
 
   @Override
-  public void describe(State state) {
+  public void describe(StateDict state) {
     if (grid != null) state.add(grid);
     Layer.super.describe(state);
   }

@@ -7,7 +7,7 @@ import java.util.stream.Stream;
 
 /** What has parameters or other state, of its own or of its parts. */
 public interface Stateful extends AutoCloseable {
-  /** Its parts, in the order of {@link State}. */
+  /** Its parts, in the order of {@link StateDict}. */
   default List<? extends Stateful> parts() {
     return List.of();
   }
@@ -17,8 +17,8 @@ public interface Stateful extends AutoCloseable {
     return Stream.of(parts).filter(Objects::nonNull).toList();
   }
 
-  /** Lists parameters and other state in the order of {@link State}. */
-  default void describe(State state) {
+  /** Lists parameters and other state in the order of {@link StateDict}. */
+  default void describe(StateDict state) {
     for (Stateful part : parts()) part.describe(state);
   }
 

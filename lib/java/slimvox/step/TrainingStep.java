@@ -14,7 +14,7 @@ import slimvox.memory.Category;
 import slimvox.models.Network;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.optim.Optimizer;
 import slimvox.optim.UpdateTime;
 
@@ -59,7 +59,7 @@ public final class TrainingStep implements AutoCloseable {
   private final Network network;
   private final AamSoftmax classifier;
   private final Optimizer optimizer;
-  private final State state = new State();
+  private final StateDict state = new StateDict();
   private final List<Parameter> parameters;
   private final UpdateTime update;
   private Network teacher;
@@ -122,7 +122,7 @@ public final class TrainingStep implements AutoCloseable {
   }
 
   /** Parameters, running statistics and counters of network and classifier. */
-  public State state() {
+  public StateDict state() {
     return state;
   }
 

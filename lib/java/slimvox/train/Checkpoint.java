@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.models.Weights;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.TransferSettings;
 import slimvox.step.CheckpointFile;
@@ -175,7 +175,7 @@ public final class Checkpoint {
     boolean sameSpeakers =
         inputs.corpus().equals(file.metadata().get(CORPUS))
             && Integer.toString(classes).equals(file.metadata().get("classes"));
-    State state = sameSpeakers ? step.state() : State.of(step.network());
+    StateDict state = sameSpeakers ? step.state() : StateDict.of(step.network());
     Weights.load(
         file,
         "",

@@ -23,7 +23,7 @@ import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.settings.Key;
@@ -196,7 +196,7 @@ class KnownAnswerTest {
     Safetensors file = c.file;
     try (TrainingStep step = step(c);
         AamSoftmax classifier = c.classifier()) {
-      State state = step.state();
+      StateDict state = step.state();
       cpu.ops().upload(file.floats("param.projection.weight"), classifier.weight().value());
       try (Tensor x = input(file, "input");
           Tensor y =
@@ -225,7 +225,7 @@ class KnownAnswerTest {
         double[] expected = file.doubles("bn." + b.getKey());
         close(expected, cpu.ops().floats(b.getValue()), 1e-5, b.getKey());
       }
-      for (Map.Entry<String, State.Counter> counter : state.counters().entrySet()) {
+      for (Map.Entry<String, StateDict.Counter> counter : state.counters().entrySet()) {
         assertEquals(
             file.longs("bn." + counter.getKey())[0],
             counter.getValue().get().getAsLong(),

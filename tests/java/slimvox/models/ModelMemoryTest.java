@@ -18,7 +18,7 @@ import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
-import slimvox.nn.State;
+import slimvox.nn.StateDict;
 import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.step.TrainingStep;
@@ -88,7 +88,7 @@ class ModelMemoryTest {
     try (Backend dry = new Backend(new DryDevice());
         Network network = Models.build(ModelSpec.of(name), dry);
         AamSoftmax classifier = new AamSoftmax(dry, 256, 17982, 32, false)) {
-      State state = new State();
+      StateDict state = new StateDict();
       network.describe(state);
       classifier.describe(state);
       for (String n : state.names()) {
@@ -150,7 +150,7 @@ class ModelMemoryTest {
     }
   }
 
-  private static long bufferBytes(State state) {
+  private static long bufferBytes(StateDict state) {
     return state.buffers().values().stream().mapToLong(b -> b.bytes()).sum();
   }
 

@@ -134,7 +134,7 @@ class BinaryConv2dTest {
     try (BinaryConv2d layer = layer(cpu, conv, BinaryScheme.PAPER, BinaryGradient.XNOR);
         Conv2d real = new Conv2d(cpu, "real", (int) w[1], (int) w[0], (int) w[2], stride(conv));
         Tensor x = image(conv + ".input")) {
-      State.of(real)
+      StateDict.of(real)
           .parameters()
           .values()
           .forEach(p -> cpu.ops().upload(FILE.floats(conv + ".weight"), p.value()));

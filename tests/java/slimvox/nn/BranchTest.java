@@ -64,7 +64,7 @@ class BranchTest {
         }
         y.close();
       }
-      State state = State.of(branch);
+      StateDict state = StateDict.of(branch);
       for (Parameter p : state.parameters().values()) {
         results.put(p.name() + ".grad", cpu.ops().floats(p.gradient()));
         p.dropGradient();
@@ -144,7 +144,7 @@ class BranchTest {
                 .mapToLong(event -> event.totalBytes())
                 .max()
                 .getAsLong();
-        for (Parameter p : State.of(branch).parameters().values()) p.dropGradient();
+        for (Parameter p : StateDict.of(branch).parameters().values()) p.dropGradient();
       }
     }
     long channel = 2 * 40 * 50 * 4;

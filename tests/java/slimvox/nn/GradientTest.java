@@ -121,7 +121,7 @@ class GradientTest {
     try (Layer layer = c.layer.apply(cpu);
         Tensor x = cpu.allocate(Category.INPUT, "x", c.input)) {
       layer.initialize(random);
-      State state = State.of(layer);
+      StateDict state = StateDict.of(layer);
       for (Parameter p : state.parameters().values()) {
         if (p.value().shape().rank() == 1) { // gamma and beta: neither 1 nor 0
           cpu.ops().upload(normal(Math.toIntExact(p.value().size())), p.value());
@@ -197,7 +197,7 @@ class GradientTest {
         Tensor x = cpu.allocate(Category.INPUT, "x", c.input)) {
       layer.initialize(random);
       cpu.ops().upload(normal(Math.toIntExact(x.size())), x);
-      State state = State.of(layer);
+      StateDict state = StateDict.of(layer);
       float[][] once = new float[state.parameters().size()][];
       for (int pass = 0; pass < 2; pass++) {
         Tensor y = layer.forward(x, Mode.TRAIN);

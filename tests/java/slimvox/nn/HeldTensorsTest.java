@@ -225,7 +225,7 @@ class HeldTensorsTest {
       if (dx != null) dx.close();
       if (sum != null) sum.close();
       assertArrayEquals(before, cpu.ops().floats(x), c + " " + way + ": the input");
-      for (Parameter p : State.of(layer).parameters().values()) {
+      for (Parameter p : StateDict.of(layer).parameters().values()) {
         found.add(cpu.ops().floats(p.gradient()));
         p.dropGradient();
       }
@@ -254,7 +254,7 @@ class HeldTensorsTest {
         y.close();
         if (dx != null) dx.close();
       }
-      for (Parameter p : State.of(layer).parameters().values()) p.dropGradient();
+      for (Parameter p : StateDict.of(layer).parameters().values()) p.dropGradient();
     }
     cpu.ledger().checkOnly();
   }

@@ -126,7 +126,7 @@ class ReversibleTest {
       stages.add(coupling(cpu, name, "", half));
     }
     try (Layer sequence = new ReversibleSequence("rev", stages)) {
-      State state = State.of(sequence);
+      StateDict state = StateDict.of(sequence);
       for (Parameter p : state.parameters().values()) {
         cpu.ops().upload(KNOWN.floats(name + ".param." + p.name()), p.value());
       }
@@ -212,7 +212,7 @@ class ReversibleTest {
           (sum(sequence, x, values, direction, step) - sum(sequence, x, values, direction, -step))
               / (2 * step);
       assertEquals(expected, slope, 0.02 * Math.abs(expected) + 0.3);
-      for (Parameter p : State.of(sequence).parameters().values()) p.dropGradient();
+      for (Parameter p : StateDict.of(sequence).parameters().values()) p.dropGradient();
     }
     cpu.ledger().checkOnly();
   }
@@ -249,7 +249,7 @@ class ReversibleTest {
         statistics[i] = dry.ledger().bytes(Category.STATISTIC);
         Tensor dy = dry.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
         sequence.backward(dy).close();
-        for (Parameter p : State.of(sequence).parameters().values()) p.dropGradient();
+        for (Parameter p : StateDict.of(sequence).parameters().values()) p.dropGradient();
       }
     }
     // Each coupling has F and G with two batch normalizations each, on 3 or on 12 channels.
@@ -283,7 +283,7 @@ class ReversibleTest {
         try (Tensor dx = layer.backward(dy)) {
           result.add(cpu.ops().floats(dx));
         }
-        State state = State.of(layer);
+        StateDict state = StateDict.of(layer);
         for (Parameter p : state.parameters().values()) {
           result.add(cpu.ops().floats(p.gradient()));
           p.dropGradient();

@@ -19,7 +19,7 @@ import slimvox.backend.Tensor;
  * layers before all stages first, here each stands before the blocks of its stage; files are read
  * by name, so that the order is of no consequence.
  */
-public final class State {
+public final class StateDict {
   /** A whole number such as {@code num_batches_tracked}. */
   public record Counter(LongSupplier get, LongConsumer set) {}
 
@@ -30,8 +30,8 @@ public final class State {
   private final List<FixedPoint> grids = new ArrayList<>();
 
   /** The state of one layer and all it contains. */
-  public static State of(Layer layer) {
-    State state = new State();
+  public static StateDict of(Layer layer) {
+    StateDict state = new StateDict();
     layer.describe(state);
     return state;
   }
