@@ -32,8 +32,8 @@ public record LossSettings(
               range = "0..1.5")
           double last,
       @Setting(value = "When it begins to grow, from the beginning of the run.", byDefault = "40 %")
-          Span start,
-      @Setting(value = "When it has its final value.", byDefault = "70 %") Span end,
+          RunLength start,
+      @Setting(value = "When it has its final value.", byDefault = "70 %") RunLength end,
       @Setting(value = "The form between; WeSpeaker's is exponential.", byDefault = "exponential")
           MarginSchedule.Increase increase) {
     public Margin {

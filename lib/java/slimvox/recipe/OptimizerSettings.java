@@ -105,7 +105,7 @@ public record OptimizerSettings(
               onlyWith = "schedule!=constant")
           Double last,
       @Setting(value = "How long the rate rises linearly from zero.", byDefault = "0 steps")
-          Span warmup) {
+          RunLength warmup) {
     /**
      * The rate by iteration.
      *

@@ -11,7 +11,7 @@ public record RunSettings(
                 "How long to train; an epoch has utterances / batch steps, to the nearest, at least"
                     + " 1.",
             byDefault = "150 epochs")
-        Span length,
+        RunLength length,
     @Setting(
             value = "Training examples of one step.",
             byDefault = "128",
@@ -22,12 +22,12 @@ public record RunSettings(
             value = "How often to validate, and at the end; 0 steps: never.",
             byDefault = "1 epoch",
             decidesBits = false)
-        Span validateEvery,
+        RunLength validateEvery,
     @Setting(
             value = "How often to write a checkpoint, and at the end; 0 steps: at the end only.",
             byDefault = "1 epoch",
             decidesBits = false)
-        Span checkpointEvery,
+        RunLength checkpointEvery,
     @Setting(
             value = "How many of the latest checkpoints stay.",
             byDefault = "3",
@@ -83,7 +83,7 @@ public record RunSettings(
   }
 
   public RunSettings {
-    if (length.amount() == 0 || length.unit() == Span.Unit.PERCENT) {
+    if (length.amount() == 0 || length.unit() == RunLength.Unit.PERCENT) {
       throw new InvalidSetting(
           "run.length", length + " is not possible; give steps or epochs, as in 1000 steps");
     }

@@ -23,7 +23,7 @@ import slimvox.models.Network;
 import slimvox.optim.LearningRate;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunSettings;
-import slimvox.recipe.Span;
+import slimvox.recipe.RunLength;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
@@ -391,7 +391,7 @@ public final class Trainer implements AutoCloseable {
     return new BatchLoader(data.batches(), epoch, index, threads, threads + 1);
   }
 
-  private boolean due(Span every, long step) {
+  private boolean due(RunLength every, long step) {
     long period = every.toSteps(stepsPerEpoch, steps);
     return step == steps || (period > 0 && step % period == 0);
   }

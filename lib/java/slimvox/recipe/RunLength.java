@@ -13,7 +13,7 @@ import slimvox.settings.Setting;
  * @param unit of what
  */
 @Setting("steps, epochs or %, as in 500 steps, 6 epochs or 40 %")
-public record Span(double amount, Unit unit) {
+public record RunLength(double amount, Unit unit) {
   private static final Pattern TEXT =
       Pattern.compile("([0-9]{1,10}(?:\\.[0-9]{1,6})?)\\s*(steps?|epochs?|%)");
 
@@ -24,7 +24,7 @@ public record Span(double amount, Unit unit) {
     PERCENT
   }
 
-  public Span {
+  public RunLength {
     double most = unit == Unit.PERCENT ? 100 : 9_999_999_999.0;
     if (!(amount >= 0 && amount <= most) || (unit == Unit.STEPS && amount % 1 != 0)) {
       throw new IllegalArgumentException(text(amount, unit) + " is not a part of a run");
@@ -32,18 +32,18 @@ public record Span(double amount, Unit unit) {
   }
 
   /** So many optimizer steps. */
-  public static Span steps(long steps) {
-    return new Span(steps, Unit.STEPS);
+  public static RunLength steps(long steps) {
+    return new RunLength(steps, Unit.STEPS);
   }
 
   /** So many passes over the training corpus. */
-  public static Span epochs(double epochs) {
-    return new Span(epochs, Unit.EPOCHS);
+  public static RunLength epochs(double epochs) {
+    return new RunLength(epochs, Unit.EPOCHS);
   }
 
   /** So many hundredths of the run. */
-  public static Span percent(double percent) {
-    return new Span(percent, Unit.PERCENT);
+  public static RunLength percent(double percent) {
+    return new RunLength(percent, Unit.PERCENT);
   }
 
   /**
@@ -51,7 +51,7 @@ public record Span(double amount, Unit unit) {
    *
    * @throws IllegalArgumentException for another text
    */
-  public static Span parse(String text) {
+  public static RunLength parse(String text) {
     Matcher m = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
     if (!m.matches()) {
       throw new IllegalArgumentException(
@@ -63,7 +63,7 @@ public record Span(double amount, Unit unit) {
           case 'e' -> Unit.EPOCHS;
           default -> Unit.PERCENT;
         };
-    return new Span(Double.parseDouble(m.group(1)), unit);
+    return new RunLength(Double.parseDouble(m.group(1)), unit);
   }
 
   /**

@@ -8,7 +8,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class SpanTest {
+class RunLengthTest {
   @ParameterizedTest
   @CsvSource({
     "500 steps, 500, 500 steps",
@@ -22,23 +22,23 @@ class SpanTest {
     "9999999999 steps, 9999999999, 9999999999 steps"
   })
   void textBecomesStepsOfARun(String text, long steps, String canonical) {
-    Span span = Span.parse(text);
+    RunLength span = RunLength.parse(text);
     assertEquals(steps, span.toSteps(45, 1000));
     assertEquals(canonical, span.toString());
-    assertEquals(span, Span.parse(canonical));
+    assertEquals(span, RunLength.parse(canonical));
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {"", "5", "steps", "-1 steps", "1.5 steps", "101 %", "1e3 steps", "5 days"})
   void otherTextsAreRefused(String text) {
-    assertThrows(IllegalArgumentException.class, () -> Span.parse(text));
+    assertThrows(IllegalArgumentException.class, () -> RunLength.parse(text));
   }
 
   @Test
   void numbersThatAreNoPartOfARunAreRefused() {
-    assertThrows(IllegalArgumentException.class, () -> Span.epochs(Double.NaN));
-    assertThrows(IllegalArgumentException.class, () -> Span.percent(Double.POSITIVE_INFINITY));
-    assertThrows(IllegalArgumentException.class, () -> Span.steps(-1));
+    assertThrows(IllegalArgumentException.class, () -> RunLength.epochs(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> RunLength.percent(Double.POSITIVE_INFINITY));
+    assertThrows(IllegalArgumentException.class, () -> RunLength.steps(-1));
   }
 }
