@@ -48,11 +48,11 @@ public final class AdditiveCoupling implements Reversible {
 
   private void add(Layer layer, Tensor x, Tensor sum, Mode mode) {
     if (grid == null) {
-      layer.addTo(sum, x, mode);
+      layer.forwardAdd(sum, x, mode);
       return;
     }
     try (Tensor y = zeros(sum)) {
-      layer.addTo(y, x, mode);
+      layer.forwardAdd(y, x, mode);
       grid.add(y, sum);
     }
   }
@@ -71,16 +71,16 @@ public final class AdditiveCoupling implements Reversible {
 
   /** sum -= layer(x); dx += gradient of layer at x along dsum, which stays. */
   private void subtract(Layer layer, Tensor x, Tensor sum, Tensor dsum, Tensor dx) {
-    try (Tensor through = replay(layer, x, sum, dsum.retain())) {
+    try (Tensor through = recomputeAndBackward(layer, x, sum, dsum.retain())) {
       dx.backend().ops().elementwise.axpy(1, through, dx);
     }
   }
 
-  private Tensor replay(Layer layer, Tensor x, Tensor sum, Tensor dsum) {
+  private Tensor recomputeAndBackward(Layer layer, Tensor x, Tensor sum, Tensor dsum) {
     if (stored) return layer.backward(dsum);
-    if (grid == null) return layer.replay(x, dsum, sum);
+    if (grid == null) return layer.recomputeAndBackward(x, dsum, sum);
     try (Tensor y = zeros(sum)) {
-      Tensor through = layer.replay(x, dsum, y);
+      Tensor through = layer.recomputeAndBackward(x, dsum, y);
       grid.add(y, sum);
       return through;
     }

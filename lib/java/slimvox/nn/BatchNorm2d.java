@@ -85,12 +85,12 @@ public final class BatchNorm2d implements Layer {
   }
 
   @Override
-  public Tensor consume(Tensor x, Mode mode) {
-    return consume(x, null, mode);
+  public Tensor forwardReusing(Tensor x, Mode mode) {
+    return forwardReusing(x, null, mode);
   }
 
   /** The same with a residual, which is borrowed; evaluation overwrites {@code x}. */
-  Tensor consume(Tensor x, Tensor residual, Mode mode) {
+  Tensor forwardReusing(Tensor x, Tensor residual, Mode mode) {
     if (mode != Mode.EVALUATE || !x.isSoleOwner()) {
       try (x) {
         return forward(x, residual, mode);

@@ -17,7 +17,7 @@ import slimvox.backend.Tensor;
  * <ul>
  *   <li>{@code rebuild}: only what convolutions give is kept for backward, and act(BN(c)) is
  *       computed from it again when a convolution's gradient needs its input. Half the bytes.
- *   <li>{@code slice}: where the branch is computed again before backward ({@link #replay}), so
+ *   <li>{@code slice}: where the branch is computed again before backward ({@link #recomputeAndBackward}), so
  *       many inner channels at a time. Between the first and the last convolution channels do not
  *       mix (normalization, ReLU and a depthwise convolution work on each alone), so a slice of
  *       them can be computed, added to the output, differentiated and dropped before the next one.
@@ -86,17 +86,17 @@ public final class Branch implements Layer {
     try (Tensor p = normalized(i, current, mode)) {
       y = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
     }
-    return last == null ? y : last.consume(y, mode);
+    return last == null ? y : last.forwardReusing(y, mode);
   }
 
   @Override
-  public void addTo(Tensor sum, Tensor x, Mode mode) {
+  public void forwardAdd(Tensor sum, Tensor x, Mode mode) {
     if (sliced != null && !mode.keeps()) {
-      sliced.addTo(sum, x, mode);
+      sliced.forwardAdd(sum, x, mode);
     } else if (last == null) {
       add(1, sum, x, mode);
     } else {
-      Layer.super.addTo(sum, x, mode);
+      Layer.super.forwardAdd(sum, x, mode);
     }
   }
 
@@ -105,7 +105,7 @@ public final class Branch implements Layer {
     Tensor current = beforeLast(x, mode);
     int i = convolutions.size() - 1;
     try (Tensor p = normalized(i, current, mode)) {
-      convolutions.get(i).addTo(sum, sign, p, modeOfConvolution(i, mode));
+      convolutions.get(i).forwardAdd(sum, sign, p, modeOfConvolution(i, mode));
     }
   }
 
@@ -143,7 +143,7 @@ public final class Branch implements Layer {
   /** The input of convolution {@code i}; {@code c} is taken over. */
   private Tensor normalized(int i, Tensor c, Mode mode) {
     if (norms.get(i) == null) return c;
-    if (!rebuild || !mode.keeps()) return norms.get(i).consume(c, mode);
+    if (!rebuild || !mode.keeps()) return norms.get(i).forwardReusing(c, mode);
     inputs[i] = c;
     return norms.get(i).forward(c, mode);
   }
@@ -175,9 +175,9 @@ public final class Branch implements Layer {
   }
 
   @Override
-  public Tensor replay(Tensor x, Tensor dy, Tensor sum) {
-    if (sliced != null) return sliced.replay(x, dy, sum);
-    if (last != null) return Layer.super.replay(x, dy, sum);
+  public Tensor recomputeAndBackward(Tensor x, Tensor dy, Tensor sum) {
+    if (sliced != null) return sliced.recomputeAndBackward(x, dy, sum);
+    if (last != null) return Layer.super.recomputeAndBackward(x, dy, sum);
     add(-1, sum, x, Mode.RECOMPUTE);
     return backward(dy);
   }

@@ -79,7 +79,7 @@ public final class Conv2d implements Layer {
   }
 
   /** sum += sign times the output; what backward needs is kept as in {@link #forward}. */
-  void addTo(Tensor sum, float sign, Tensor x, Mode mode) {
+  void forwardAdd(Tensor sum, float sign, Tensor x, Mode mode) {
     Convolution g = geometry(x.shape());
     if (!g.outShape().equals(sum.shape())) {
       throw new IllegalArgumentException(

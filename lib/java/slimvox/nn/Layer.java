@@ -19,7 +19,7 @@ public interface Layer extends Stateful {
   /**
    * Forward that takes {@code x} over: where it is needed no more, the output may take its place.
    */
-  default Tensor consume(Tensor x, Mode mode) {
+  default Tensor forwardReusing(Tensor x, Mode mode) {
     try (x) {
       return forward(x, mode);
     }
@@ -33,14 +33,14 @@ public interface Layer extends Stateful {
   Tensor backward(Tensor dy);
 
   /** Forward whose output is added to {@code sum} instead of being returned. */
-  default void addTo(Tensor sum, Tensor x, Mode mode) {
+  default void forwardAdd(Tensor sum, Tensor x, Mode mode) {
     try (Tensor y = forward(x, mode)) {
       sum.backend().ops().elementwise.axpy(1, y, sum);
     }
   }
 
   /**
-   * Takes what {@link #addTo} added in {@link Mode#TRAIN_WITHOUT_KEEPING} off again, and
+   * Takes what {@link #forwardAdd} added in {@link Mode#TRAIN_WITHOUT_KEEPING} off again, and
    * differentiates it.
    *
    * @param x the input of that forward, borrowed
@@ -48,7 +48,7 @@ public interface Layer extends Stateful {
    * @param sum the output is subtracted from it
    * @return the input's gradient
    */
-  default Tensor replay(Tensor x, Tensor dy, Tensor sum) {
+  default Tensor recomputeAndBackward(Tensor x, Tensor dy, Tensor sum) {
     try (Tensor y = forward(x, Mode.RECOMPUTE)) {
       sum.backend().ops().elementwise.axpy(-1, y, sum);
     }

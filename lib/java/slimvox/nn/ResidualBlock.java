@@ -30,7 +30,7 @@ public final class ResidualBlock implements Layer {
   public Tensor forward(Tensor x, Mode mode) {
     Tensor residual = body.forward(x, mode);
     try (Tensor skip = shortcut == null ? x.retain() : shortcut.forward(x, mode)) {
-      return last.consume(residual, skip, mode);
+      return last.forwardReusing(residual, skip, mode);
     }
   }
 

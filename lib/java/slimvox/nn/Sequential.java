@@ -23,7 +23,7 @@ public final class Sequential implements Layer {
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor current = x.retain();
-    for (Layer layer : layers) current = layer.consume(current, mode);
+    for (Layer layer : layers) current = layer.forwardReusing(current, mode);
     return current;
   }
 

@@ -64,7 +64,7 @@ final class SlicedBranch {
   }
 
   /** sum += the output. */
-  void addTo(Tensor sum, Tensor x, Mode mode) {
+  void forwardAdd(Tensor sum, Tensor x, Mode mode) {
     boolean batch = mode != Mode.EVALUATE && !mode.reusesStatistics();
     Tensor p = before == null ? x.retain() : before.forward(x, mode);
     if (!mode.reusesStatistics()) {
@@ -94,7 +94,7 @@ final class SlicedBranch {
   }
 
   /** sum -= the output; returns the gradient of x. */
-  Tensor replay(Tensor x, Tensor dy, Tensor sum) {
+  Tensor recomputeAndBackward(Tensor x, Tensor dy, Tensor sum) {
     boolean add = first.weight().hasGradient();
     boolean addLast = last.weight().hasGradient();
     boolean addMiddle = depthwise != null && depthwise.weight().hasGradient();

@@ -35,7 +35,7 @@ class BranchTest {
     return new Branch(norms, convolutions, null, slice > 0, slice);
   }
 
-  private static Map<String, float[]> replay(
+  private static Map<String, float[]> recomputeAndBackward(
       boolean depthwise, int kernel, int s, int e, int slice, int times) {
     Map<String, float[]> results = new LinkedHashMap<>();
     try (Backend cpu = new Backend(CpuDevice.open(1));
@@ -53,12 +53,12 @@ class BranchTest {
       for (int i = 0; i < times; i++) {
         Tensor y = cpu.allocateLike(x, Category.ACTIVATION, "y");
         cpu.ops().elementwise.fill(y, 0);
-        branch.addTo(y, x, Mode.TRAIN_WITHOUT_KEEPING);
+        branch.forwardAdd(y, x, Mode.TRAIN_WITHOUT_KEEPING);
         results.put("forward", cpu.ops().floats(y));
         Tensor dy = cpu.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
         cpu.ops().upload(up, dy);
         cpu.ops().elementwise.fill(y, 0);
-        try (Tensor dx = branch.replay(x, dy, y)) {
+        try (Tensor dx = branch.recomputeAndBackward(x, dy, y)) {
           results.put("dx", cpu.ops().floats(dx));
           results.put("again", cpu.ops().floats(y));
         }
@@ -90,8 +90,8 @@ class BranchTest {
   })
   void slicesGiveTheWholeBranchToRounding(boolean depthwise, int kernel, int s, int e, int slice) {
     for (int times = 1; times <= 2; times++) { // the second time gradients are added to
-      Map<String, float[]> whole = replay(depthwise, kernel, s, e, 0, times);
-      Map<String, float[]> sliced = replay(depthwise, kernel, s, e, slice, times);
+      Map<String, float[]> whole = recomputeAndBackward(depthwise, kernel, s, e, 0, times);
+      Map<String, float[]> sliced = recomputeAndBackward(depthwise, kernel, s, e, slice, times);
       assertEquals(whole.keySet(), sliced.keySet());
       for (String name : whole.keySet()) {
         float size = 1; // gradients of 0, left over where large ones cancel, have none
@@ -104,7 +104,7 @@ class BranchTest {
   @Test
   void theOutputComputedAgainIsThatOfForwardToTheBit() {
     for (int slice : new int[] {0, 8}) {
-      Map<String, float[]> results = replay(true, 1, 6, 24, slice, 1);
+      Map<String, float[]> results = recomputeAndBackward(true, 1, 6, 24, slice, 1);
       float[] again = results.get("again");
       for (int i = 0; i < again.length; i++) again[i] = -again[i] + 0f; // what was subtracted
       assertArrayEquals(results.get("forward"), again, "slice " + slice);
@@ -120,7 +120,7 @@ class BranchTest {
       branch.initialize(new SplittableRandom(11));
       cpu.ops().elementwise.fill(x, 1);
       cpu.ops().elementwise.fill(y, 0);
-      for (Mode mode : new Mode[] {Mode.CALIBRATE, Mode.EVALUATE}) branch.addTo(y, x, mode);
+      for (Mode mode : new Mode[] {Mode.CALIBRATE, Mode.EVALUATE}) branch.forwardAdd(y, x, mode);
       cpu.ledger().checkOnly(Category.PARAMETER, Category.INPUT);
     }
   }
@@ -134,10 +134,10 @@ class BranchTest {
           Branch branch = branch(dry, true, 1, 4, 64, slices[i]);
           Tensor x = dry.allocate(Category.INPUT, "x", 2, 40, 50, 4)) {
         Tensor y = dry.allocateLike(x, Category.ACTIVATION, "y");
-        branch.addTo(y, x, Mode.TRAIN_WITHOUT_KEEPING);
+        branch.forwardAdd(y, x, Mode.TRAIN_WITHOUT_KEEPING);
         Tensor dy = dry.allocateLike(x, Category.ACTIVATION_GRADIENT, "dy");
         dry.ledger().startTimeline();
-        branch.replay(x, dy, y).close();
+        branch.recomputeAndBackward(x, dy, y).close();
         y.close();
         peaks[i] =
             dry.ledger().stopTimeline().stream()

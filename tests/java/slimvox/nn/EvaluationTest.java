@@ -41,7 +41,7 @@ class EvaluationTest {
         expected = cpu.ops().floats(y);
       }
       // What another owner needs stays.
-      try (Tensor y = norm.consume(x.retain(), residual, Mode.EVALUATE)) {
+      try (Tensor y = norm.forwardReusing(x.retain(), residual, Mode.EVALUATE)) {
         assertNotSame(x, y);
         assertArrayEquals(expected, cpu.ops().floats(y));
         assertArrayEquals(before, cpu.ops().floats(x));
@@ -49,7 +49,7 @@ class EvaluationTest {
       Tensor own = cpu.allocateLike(x, Category.ACTIVATION, "own");
       cpu.ops().elementwise.copy(x, own);
       long bytes = cpu.ledger().report().totalNow();
-      try (Tensor y = norm.consume(own, residual, Mode.EVALUATE)) {
+      try (Tensor y = norm.forwardReusing(own, residual, Mode.EVALUATE)) {
         assertSame(own, y);
         assertArrayEquals(expected, cpu.ops().floats(y));
         assertArrayEquals(added, cpu.ops().floats(residual));

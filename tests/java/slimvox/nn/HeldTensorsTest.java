@@ -210,13 +210,13 @@ class HeldTensorsTest {
           lengths = y.shape().toArray();
         }
       } else {
-        layer.addTo(sum, x, Mode.TRAIN_WITHOUT_KEEPING);
+        layer.forwardAdd(sum, x, Mode.TRAIN_WITHOUT_KEEPING);
         lengths = c.input();
       }
       Tensor dy = filled(random, lengths);
       float[] upstream = cpu.ops().floats(dy);
       if (hold) dy.retain();
-      Tensor dx = sum == null ? layer.backward(dy) : layer.replay(x, dy, sum);
+      Tensor dx = sum == null ? layer.backward(dy) : layer.recomputeAndBackward(x, dy, sum);
       if (dx != null) found.add(cpu.ops().floats(dx));
       if (hold) {
         assertArrayEquals(upstream, cpu.ops().floats(dy), c + " " + way + ": the held gradient");
@@ -242,7 +242,7 @@ class HeldTensorsTest {
       layer.initialize(random);
       float[] before = cpu.ops().floats(x);
       for (Mode mode : new Mode[] {Mode.EVALUATE, Mode.CALIBRATE, Mode.TRAIN}) {
-        Tensor y = layer.consume(x.retain(), mode);
+        Tensor y = layer.forwardReusing(x.retain(), mode);
         assertArrayEquals(before, cpu.ops().floats(x), c + " in " + mode);
         float[] output = cpu.ops().floats(y);
         if (mode != Mode.TRAIN) {
