@@ -75,7 +75,7 @@ public record ModelSpec(
             value = "Reversible streams in float, or fixed point, which is undone to the bit.",
             byDefault = "float",
             flag = "--streams")
-        Streams streams,
+        StreamArithmetic streams,
     @Setting(
             value = "none, or checkpoint: of each ordinary block only the input is kept.",
             byDefault = "none",
@@ -143,7 +143,7 @@ public record ModelSpec(
   }
 
   /** How streams are held. */
-  public enum Streams {
+  public enum StreamArithmetic {
     /** As float32: the inverse is exact up to rounding. */
     FLOAT,
     /** As multiples of a fixed step: the inverse is exact to the bit. */

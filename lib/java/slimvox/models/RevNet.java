@@ -275,7 +275,7 @@ final class RevNet {
   }
 
   private FixedPoint grid(String name) {
-    return spec.streams() == ModelSpec.Streams.FIXED ? new FixedPoint(name) : null;
+    return spec.streams() == ModelSpec.StreamArithmetic.FIXED ? new FixedPoint(name) : null;
   }
 
   private List<Reversible> couplings(

@@ -199,7 +199,7 @@ class NonFiniteTest {
   @Test
   void aStreamThatLeavesFixedPointChangesNothing() {
     ModelSpec spec =
-        models().filter(s -> s.streams() == ModelSpec.Streams.FIXED).findFirst().orElseThrow();
+        models().filter(s -> s.streams() == ModelSpec.StreamArithmetic.FIXED).findFirst().orElseThrow();
     try (Backend cpu = new Backend(CpuDevice.open(1));
         PlannedTraining training = training(spec, cpu)) {
       Map<String, float[]> before = state(training.step());

@@ -141,7 +141,7 @@ class PlannedTrainingTest {
                     || (s.units() == ModelSpec.Units.A
                         && s.slice() == 0
                         && s.keep() == 0
-                        && s.streams() == ModelSpec.Streams.FLOAT))
+                        && s.streams() == ModelSpec.StreamArithmetic.FLOAT))
         .filter(s -> Models.savingFault(s) == null);
   }
 
