@@ -41,7 +41,7 @@ public final class BatchNorm2d implements Layer {
   private long batchesTracked;
 
   private Tensor mean;
-  private Tensor inverseDeviation;
+  private Tensor invStd;
   private long rows; // that the statistics are of
   private Tensor input;
   private Tensor output;
@@ -103,16 +103,16 @@ public final class BatchNorm2d implements Layer {
   }
 
   private Channels channels() {
-    return new Channels(mean, inverseDeviation, gamma.value(), beta.value());
+    return new Channels(mean, invStd, gamma.value(), beta.value());
   }
 
   /** Makes room for the batch's statistics, or takes the running ones; for a new forward. */
   void openStatistics(Mode mode) {
     int channels = runningMean.shape().get(0);
-    inverseDeviation = backend.allocate(Category.STATISTIC, name + ".inverse_deviation", channels);
+    invStd = backend.allocate(Category.STATISTIC, name + ".inverse_deviation", channels);
     if (mode == Mode.EVALUATE) {
       mean = runningMean.retain();
-      ops.normalization.invStdOf(runningVariance, EPSILON, inverseDeviation);
+      ops.normalization.invStdOf(runningVariance, EPSILON, invStd);
       return;
     }
     mean = backend.allocate(Category.STATISTIC, name + ".mean", channels);
@@ -124,7 +124,7 @@ public final class BatchNorm2d implements Layer {
   void statistics(Tensor x, int first) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
-        Tensor i = inverseDeviation.part(first, n)) {
+        Tensor i = invStd.part(first, n)) {
       ops.normalization.batchStatistics(x, EPSILON, m, i);
       rows = x.shape().rows();
     }
@@ -150,7 +150,7 @@ public final class BatchNorm2d implements Layer {
   void normalize(Tensor x, int first, Tensor y) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
-        Tensor i = inverseDeviation.part(first, n);
+        Tensor i = invStd.part(first, n);
         Tensor g = gamma.value().part(first, n);
         Tensor b = beta.value().part(first, n)) {
       ops.normalization.batchNormalize(x, new Channels(m, i, g, b), null, relu, y);
@@ -166,7 +166,7 @@ public final class BatchNorm2d implements Layer {
   void backward(Tensor x, Tensor dy, int first, boolean accumulate) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
-        Tensor i = inverseDeviation.part(first, n);
+        Tensor i = invStd.part(first, n);
         Tensor g = gamma.value().part(first, n);
         Tensor b = beta.value().part(first, n);
         Tensor dg = gamma.gradient().part(first, n);
@@ -194,11 +194,11 @@ public final class BatchNorm2d implements Layer {
   void releaseStatistics() {
     if (mean != runningMean) {
       ops.normalization.updateRunningStatistics(
-          mean, inverseDeviation, EPSILON, rows, MOMENTUM, runningMean, runningVariance);
+          mean, invStd, EPSILON, rows, MOMENTUM, runningMean, runningVariance);
       batchesTracked++;
     }
     mean.close();
-    inverseDeviation.close();
+    invStd.close();
   }
 
   @Override
@@ -227,7 +227,7 @@ public final class BatchNorm2d implements Layer {
         output,
         dy,
         new Channels(
-            mean, inverseDeviation, gamma.value(), relu && output == null ? beta.value() : null),
+            mean, invStd, gamma.value(), relu && output == null ? beta.value() : null),
         gamma.gradient(),
         beta.gradient(),
         accumulate,
