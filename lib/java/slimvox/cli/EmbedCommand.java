@@ -233,7 +233,7 @@ final class EmbedCommand extends Subcommand {
     WholeUtterances whole = new WholeUtterances(corpus, reader, !noCmn);
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
-    if (!speakerMeans) ids.addAll(corpus.joined().keySet());
+    if (!speakerMeans) ids.addAll(corpus.concatenated().keySet());
     return new Input(ids, whole::features, reader.bins());
   }
 

@@ -183,7 +183,7 @@ final class FeaturesCommand extends Subcommand {
   private static List<String> ids(Corpus corpus) {
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
-    ids.addAll(corpus.joined().keySet());
+    ids.addAll(corpus.concatenated().keySet());
     return ids;
   }
 

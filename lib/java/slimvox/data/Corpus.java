@@ -208,7 +208,7 @@ public final class Corpus {
   }
 
   /** Joined utterances: id, and the utterances that are joined, in order; sorted by id. */
-  public Map<String, List<Utterance>> joined() {
+  public Map<String, List<Utterance>> concatenated() {
     return joined;
   }
 

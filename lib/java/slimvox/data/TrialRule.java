@@ -113,11 +113,11 @@ public enum TrialRule {
   private List<Candidate> candidates(Corpus corpus) {
     List<Candidate> candidates = new ArrayList<>();
     if (this == JOINED) {
-      if (corpus.joined().isEmpty()) {
+      if (corpus.concatenated().isEmpty()) {
         throw InputException.at(
             corpus.folder(), "no joined utterances (file joined2utt) for joined trials");
       }
-      corpus.joined().forEach((id, parts) -> candidates.add(Candidate.of(id, parts)));
+      corpus.concatenated().forEach((id, parts) -> candidates.add(Candidate.of(id, parts)));
       return candidates;
     }
     for (Utterance utterance : corpus.utterances()) {

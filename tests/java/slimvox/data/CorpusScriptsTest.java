@@ -108,7 +108,7 @@ class CorpusScriptsTest {
     assertTrue(run.output().contains("80 recordings of 4 speakers"), run.output());
     Corpus corpus = Corpus.open(out).requireFiles();
     assertEquals(80, corpus.utterances().size());
-    assertEquals(4 * 2 * 6, corpus.joined().size());
+    assertEquals(4 * 2 * 6, corpus.concatenated().size());
     assertEquals("yes", corpus.utterance("00000003-yes-10").word().orElseThrow());
     Corpus val = corpus.split("val");
     for (TrialRule rule : List.of(TrialRule.TEXT_INDEPENDENT, TrialRule.TEXT_DEPENDENT)) {

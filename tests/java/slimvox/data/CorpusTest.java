@@ -43,11 +43,11 @@ class CorpusTest {
     Corpus corpus = Corpus.open(SHIPPED).requireFiles().requireSpeakers();
     assertEquals(30, corpus.speakers().size());
     assertEquals(1440, corpus.utterances().size());
-    assertEquals(960, corpus.joined().size());
+    assertEquals(960, corpus.concatenated().size());
     assertEquals("arabic-speech-commands: 30 speakers, 1440 utterances", corpus.toString());
     assertEquals(Optional.of("close"), corpus.utterance("00000003-close-05").word());
     assertEquals(48, corpus.utterances("00000003").size());
-    corpus.joined().values().forEach(parts -> assertEquals(3, parts.size()));
+    corpus.concatenated().values().forEach(parts -> assertEquals(3, parts.size()));
   }
 
   @Test
@@ -58,7 +58,7 @@ class CorpusTest {
       Corpus part = corpus.split(split);
       assertEquals(split.equals("train") ? 18 : 6, part.speakers().size());
       for (String speaker : part.speakers()) assertTrue(seen.add(speaker), speaker);
-      part.joined().values().forEach(p -> part.label(p.getFirst().speaker()));
+      part.concatenated().values().forEach(p -> part.label(p.getFirst().speaker()));
     }
     assertEquals(new HashSet<>(corpus.speakers()), seen);
   }
@@ -85,7 +85,7 @@ class CorpusTest {
       assertTrue(List.of("open", "close").contains(u.word().orElseThrow()));
     }
     phrase
-        .joined()
+        .concatenated()
         .values()
         .forEach(parts -> parts.forEach(part -> assertTrue(phrase.has(part.id()))));
     assertRefused(
