@@ -85,6 +85,7 @@ public final class BinaryBench extends Subcommand {
               + " ${DEFAULT-VALUE}.")
   private int runs = 50;
 
+  /** The command; picocli fills in its options. */
   public BinaryBench() {
     super(DeclaredOptions.OF_NETWORK);
   }

@@ -55,6 +55,7 @@ public final class EmbedBench extends Subcommand {
           "Runs that are measured, after three seconds to warm up. Default ${DEFAULT-VALUE}.")
   private int runs = 20;
 
+  /** The command; picocli fills in its options. */
   public EmbedBench() {
     super(DeclaredOptions.OF_NETWORK);
   }

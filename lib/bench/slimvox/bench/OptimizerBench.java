@@ -48,6 +48,7 @@ public final class OptimizerBench extends Subcommand {
 
   private OptimizerSettings optimizer;
 
+  /** The command; picocli fills in its options. */
   public OptimizerBench() {
     super("optimizer.name", "optimizer.state.");
   }

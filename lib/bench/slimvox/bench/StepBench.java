@@ -72,6 +72,7 @@ public final class StepBench extends Subcommand {
 
   private StepOptions.Step step;
 
+  /** The command; picocli fills in its options. */
   public StepBench() {
     super("model.", "optimizer.", "run.");
   }

@@ -18,8 +18,11 @@ public final class Augmentation {
 
   /** Signal-to-noise ratios by the kind of interference, drawn uniformly (MUSAN's folders). */
   public enum Interference {
+    /** Noises, 0 to 15 dB below the speech. */
     NOISE(0, 15),
+    /** Babble, 10 to 30 dB below. */
     SPEECH(10, 30),
+    /** Music, 5 to 15 dB below. */
     MUSIC(5, 15);
 
     private final double lowestDb;

@@ -10,10 +10,10 @@ import slimvox.vector.ReproducibleMath;
 /**
  * Changes the number of samples by a rational factor with a polyphase windowed sinc.
  *
- * <p>y[n] = sum over k of x[k] h(n step / phases - k), h(d) = c sinc(c d) w(c d / Z) for |c d| < Z,
- * with d in input samples, Z zero crossings, a taper w and the cutoff c as a fraction of half the
- * input's rate: {@code rolloff} times that half rate of input and output which is lower. n samples
- * become ceil(n phases / step); before and after the recording there are zeros.
+ * <p>y[n] = sum over k of x[k] h(n step / phases - k), h(d) = c sinc(c d) w(c d / Z) for |c d| &lt;
+ * Z, with d in input samples, Z zero crossings, a taper w and the cutoff c as a fraction of half
+ * the input's rate: {@code rolloff} times that half rate of input and output which is lower. n
+ * samples become ceil(n phases / step); before and after the recording there are zeros.
  *
  * <p>{@link #between} has Z = 64, rolloff 0.95 and the Blackman-Harris window. Of the lower half
  * rate, what lies below 0.9 passes within 0.01 dB and what lies above it is lower by 90 dB or more:

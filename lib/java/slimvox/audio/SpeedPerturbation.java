@@ -8,8 +8,8 @@ package slimvox.audio;
  * the speeds 0.9 and 1.1 make new speakers of the old ones.
  *
  * <p>Interpolation is a polyphase windowed sinc, h(d) = c sinc(c d) cos^2(pi c d / (2 Z)) for |c d|
- * < Z, with d in input samples, Z = 32 zero crossings and the cutoff c = 0.99 min(1, 1 / speed) as
- * a fraction of half the sample rate: torchaudio's sinc_interp_hann with a longer filter.
+ * &lt; Z, with d in input samples, Z = 32 zero crossings and the cutoff c = 0.99 min(1, 1 / speed)
+ * as a fraction of half the sample rate: torchaudio's sinc_interp_hann with a longer filter.
  */
 public final class SpeedPerturbation {
   private static final int ZERO_CROSSINGS = 32;

@@ -51,6 +51,7 @@ public final class Backend implements AutoCloseable {
     return device.name();
   }
 
+  /** Where it computes. */
   public Device device() {
     return device;
   }
@@ -60,6 +61,7 @@ public final class Backend implements AutoCloseable {
     return remark == null ? device.description() : device.description() + "; " + remark;
   }
 
+  /** Every byte that it holds. */
   public MemoryLedger ledger() {
     return ledger;
   }

@@ -61,14 +61,17 @@ public record Convolution(
     return (width + 2 * padWidth - kernelWidth) / strideWidth + 1;
   }
 
+  /** N x H x W x I. */
   public Shape inShape() {
     return Shape.of(batch, height, width, inChannels);
   }
 
+  /** O x I/groups x kH x kW. */
   public Shape weightShape() {
     return Shape.of(outChannels, inChannels / groups, kernelHeight, kernelWidth);
   }
 
+  /** N x H' x W' x O. */
   public Shape outShape() {
     return Shape.of(batch, outHeight(), outWidth(), outChannels);
   }

@@ -2,8 +2,11 @@ package slimvox.backend;
 
 /** What an element of a {@link Tensor} is. */
 public enum DataType {
+  /** IEEE single precision. */
   FLOAT32(4),
+  /** Labels, counts. */
   INT32(4),
+  /** Codes of 8 bits. */
   UINT8(1);
 
   private final int bytes;

@@ -97,42 +97,52 @@ public interface Device extends AutoCloseable {
 
   // ---- kernels, a family each; by default nothing is computed
 
+  /** Kernels of {@link Elementwise}. */
   default Elementwise.Kernels elementwise() {
     return new Elementwise.Kernels() {};
   }
 
+  /** Kernels of {@link Matrices}. */
   default Matrices.Kernels matrices() {
     return new Matrices.Kernels() {};
   }
 
+  /** Kernels of {@link Convolutions}. */
   default Convolutions.Kernels convolutions() {
     return new Convolutions.Kernels() {};
   }
 
+  /** Kernels of {@link Normalization}. */
   default Normalization.Kernels normalization() {
     return new Normalization.Kernels() {};
   }
 
+  /** Kernels of {@link Rearrangement}. */
   default Rearrangement.Kernels rearrangement() {
     return new Rearrangement.Kernels() {};
   }
 
+  /** Kernels of {@link Pooling}. */
   default Pooling.Kernels pooling() {
     return new Pooling.Kernels() {};
   }
 
+  /** Kernels of {@link Margin}. */
   default Margin.Kernels margin() {
     return new Margin.Kernels() {};
   }
 
+  /** Kernels of {@link Binary}. */
   default Binary.Kernels binary() {
     return new Binary.Kernels() {};
   }
 
+  /** Kernels of {@link Optimizers}. */
   default Optimizers.Kernels optimizers() {
     return new Optimizers.Kernels() {};
   }
 
+  /** Kernels of {@link Packed}. */
   default Packed.Kernels packed() {
     return new Packed.Kernels() {};
   }

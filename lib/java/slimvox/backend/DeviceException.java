@@ -8,10 +8,12 @@ package slimvox.backend;
  * untouched.
  */
 public class DeviceException extends RuntimeException {
+  /** A fault of the device or its libraries. */
   public DeviceException(String message) {
     super(message);
   }
 
+  /** The same with its cause. */
   public DeviceException(String message, Throwable cause) {
     super(message, cause);
   }

@@ -48,18 +48,22 @@ public final class Tensor implements AutoCloseable {
     this.base = base;
   }
 
+  /** Whose memory it is in. */
   public Backend backend() {
     return backend;
   }
 
+  /** Lengths of the axes. */
   public Shape shape() {
     return shape;
   }
 
+  /** Type of the elements. */
   public DataType type() {
     return type;
   }
 
+  /** What the ledger counts it as. */
   public Category category() {
     return category;
   }

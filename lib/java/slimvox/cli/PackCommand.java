@@ -46,8 +46,11 @@ public final class PackCommand extends Subcommand {
 
   /** Forms of the embedding layer. */
   public enum Head {
+    /** As they were trained. */
     FLOAT32(WeightForm.FLOAT32),
+    /** Eight bits with a scale a row. */
     INT8(WeightForm.INT8),
+    /** One bit with a scale a row. */
     BINARY(WeightForm.W1A32);
 
     /** As the packed file says it. */

@@ -37,6 +37,7 @@ public interface FeatureSource {
     /** Does nothing. */
     Progress NONE = (_, _) -> {};
 
+    /** {@code done} utterances of {@code total} are ready. */
     void at(int done, int total);
   }
 }

@@ -125,7 +125,9 @@ public final class Models {
   /** Why a network cannot save memory as asked for, whatever its blocks; null if it can. */
   public static String savingFault(ModelSpec spec) {
     if (!spec.hasReversibleBlocks()
-        && (spec.slice() > 0 || spec.streams() == ModelSpec.StreamArithmetic.FIXED || spec.keep() > 0)) {
+        && (spec.slice() > 0
+            || spec.streams() == ModelSpec.StreamArithmetic.FIXED
+            || spec.keep() > 0)) {
       return spec.name()
           + ": slice, streams and keep concern reversible blocks, which this network has not;"
           + " set reversible to partial or full";

@@ -65,10 +65,12 @@ public final class Network implements Layer {
     return this;
   }
 
+  /** What it was built from. */
   public ModelSpec spec() {
     return spec;
   }
 
+  /** Where its parameters are. */
   public Backend backend() {
     return backend;
   }

@@ -17,6 +17,7 @@ public final class ActivationCheckpoint implements Layer {
   private final Layer layer;
   private Tensor input;
 
+  /** The same layer, computed twice. */
   public ActivationCheckpoint(Layer layer) {
     this.layer = layer;
   }

@@ -11,8 +11,8 @@ import slimvox.backend.Tensor;
  * and differentiates them: dx1 = dy1 + (dG/dy1)^T dy2, dx2 = dy2 + (dF/dx2)^T dx1.
  *
  * <p>In floating point the inverse is exact only up to rounding, about one unit in the last place
- * of the streams a coupling; the errors add up with depth. With a {@link FixedPoint} it is exact to the
- * bit.
+ * of the streams a coupling; the errors add up with depth. With a {@link FixedPoint} it is exact to
+ * the bit.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585, equations 6 to 8.
  */

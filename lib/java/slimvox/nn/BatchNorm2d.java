@@ -226,8 +226,7 @@ public final class BatchNorm2d implements Layer {
         input,
         output,
         dy,
-        new Channels(
-            mean, invStd, gamma.value(), relu && output == null ? beta.value() : null),
+        new Channels(mean, invStd, gamma.value(), relu && output == null ? beta.value() : null),
         gamma.gradient(),
         beta.gradient(),
         accumulate,

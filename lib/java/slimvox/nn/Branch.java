@@ -17,11 +17,12 @@ import slimvox.backend.Tensor;
  * <ul>
  *   <li>{@code rebuild}: only what convolutions give is kept for backward, and act(BN(c)) is
  *       computed from it again when a convolution's gradient needs its input. Half the bytes.
- *   <li>{@code slice}: where the branch is computed again before backward ({@link #recomputeAndBackward}), so
- *       many inner channels at a time. Between the first and the last convolution channels do not
- *       mix (normalization, ReLU and a depthwise convolution work on each alone), so a slice of
- *       them can be computed, added to the output, differentiated and dropped before the next one.
- *       One pass does both, since no normalization follows the last convolution.
+ *   <li>{@code slice}: where the branch is computed again before backward ({@link
+ *       #recomputeAndBackward}), so many inner channels at a time. Between the first and the last
+ *       convolution channels do not mix (normalization, ReLU and a depthwise convolution work on
+ *       each alone), so a slice of them can be computed, added to the output, differentiated and
+ *       dropped before the next one. One pass does both, since no normalization follows the last
+ *       convolution.
  *   <li>{@code keep}: where the branch is computed again before backward, what all convolutions but
  *       the last give is kept from forward; only the last one runs again. Worth it where these
  *       outputs are much narrower than the branch's input.

@@ -16,6 +16,7 @@ public final class GlobalStatisticsPooling implements Layer {
   private final StatisticsPooling overPositions;
   private Shape shape;
 
+  /** A pooling whose tensors are labelled {@code name}. */
   public GlobalStatisticsPooling(Backend backend, String name) {
     this.overPositions = new StatisticsPooling(backend, name);
   }

@@ -23,6 +23,11 @@ public final class Linear implements Layer {
   private final Tensor matrix;
   private Tensor input;
 
+  /**
+   * A layer from {@code in} to {@code out} values.
+   *
+   * @param kernelAxis give the weight a last axis of length 1
+   */
   public Linear(Backend backend, String name, int in, int out, boolean kernelAxis) {
     this.backend = backend;
     this.ops = backend.ops();

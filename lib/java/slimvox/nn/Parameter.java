@@ -25,10 +25,12 @@ public final class Parameter implements Stateful {
     this.value = backend.allocate(Category.PARAMETER, name, lengths);
   }
 
+  /** WeSpeaker's name. */
   public String name() {
     return name;
   }
 
+  /** Its values. */
   public Tensor value() {
     return value;
   }

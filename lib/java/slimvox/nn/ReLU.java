@@ -10,6 +10,7 @@ public final class ReLU implements Layer {
   private final String name;
   private Tensor output;
 
+  /** A ReLU whose tensors are labelled {@code name}. */
   public ReLU(Backend backend, String name) {
     this.backend = backend;
     this.name = name;

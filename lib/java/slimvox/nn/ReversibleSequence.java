@@ -41,7 +41,8 @@ public final class ReversibleSequence implements Layer {
    *
    * @param grid what the streams are rounded to at the start, or null; the couplings' grid
    */
-  public ReversibleSequence(String name, Form form, List<? extends Reversible> stages, FixedPoint grid) {
+  public ReversibleSequence(
+      String name, Form form, List<? extends Reversible> stages, FixedPoint grid) {
     this.name = name;
     this.form = form;
     this.stages = List.copyOf(stages);

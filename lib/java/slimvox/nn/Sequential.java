@@ -7,10 +7,12 @@ import slimvox.backend.Tensor;
 public final class Sequential implements Layer {
   private final List<Layer> layers;
 
+  /** Layers in order, at least one. */
   public Sequential(List<? extends Layer> layers) {
     this.layers = List.copyOf(layers);
   }
 
+  /** Layers in order, at least one. */
   public Sequential(Layer... layers) {
     this(List.of(layers));
   }

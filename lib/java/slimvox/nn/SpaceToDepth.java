@@ -18,6 +18,7 @@ public final class SpaceToDepth implements Layer, Reversible {
   private final Backend backend;
   private final String name;
 
+  /** A down-sampling whose tensors are labelled {@code name}. */
   public SpaceToDepth(Backend backend, String name) {
     this.backend = backend;
     this.name = name;

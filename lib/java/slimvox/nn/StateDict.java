@@ -70,14 +70,17 @@ public final class StateDict {
     return Collections.unmodifiableSet(names);
   }
 
+  /** What is learned, by name. */
   public Map<String, Parameter> parameters() {
     return parameters;
   }
 
+  /** Tensors that are not learned, by name. */
   public Map<String, Tensor> buffers() {
     return buffers;
   }
 
+  /** Whole numbers, by name. */
   public Map<String, Counter> counters() {
     return counters;
   }

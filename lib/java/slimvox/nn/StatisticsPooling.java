@@ -22,6 +22,7 @@ public final class StatisticsPooling implements Layer {
   private Tensor input;
   private Tensor output;
 
+  /** A pooling whose tensors are labelled {@code name}. */
   public StatisticsPooling(Backend backend, String name) {
     this.backend = backend;
     this.name = name;

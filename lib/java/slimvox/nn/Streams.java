@@ -71,10 +71,12 @@ public final class Streams implements AutoCloseable {
     return y;
   }
 
+  /** The first stream, borrowed. */
   public Tensor first() {
     return first;
   }
 
+  /** The second stream, borrowed. */
   public Tensor second() {
     return second;
   }

@@ -16,6 +16,7 @@ public final class ZeroPadding implements Layer {
   private final String name;
   private final int multiple;
 
+  /** Pads to multiples of {@code multiple}. */
   public ZeroPadding(Backend backend, String name, int multiple) {
     this.backend = backend;
     this.name = name;

@@ -29,6 +29,7 @@ public final class TrainingPanel implements Listener {
   private long firstStep;
   private long step;
 
+  /** A panel that nothing is shown in yet. */
   public TrainingPanel() {
     this(LivePanel::new);
   }

@@ -14,9 +14,10 @@ import slimvox.memory.Category;
 import slimvox.nn.Parameter;
 
 /**
- * One number of state for each element of a parameter, as float32 or, if its {@link OptimizerStateFormat}
- * says so, as codes of 8 bits: uint8 {@code NAME.codes}, shaped like the parameter, and float32
- * {@code NAME.absmax}, one for each block; see {@link Quantized}. Zero at first.
+ * One number of state for each element of a parameter, as float32 or, if its {@link
+ * OptimizerStateFormat} says so, as codes of 8 bits: uint8 {@code NAME.codes}, shaped like the
+ * parameter, and float32 {@code NAME.absmax}, one for each block; see {@link Quantized}. Zero at
+ * first.
  *
  * <p>Source: Dettmers et al. 2022, arXiv 2110.02861, block-wise dynamic quantization.
  */
@@ -32,7 +33,8 @@ public final class OptimizerState implements AutoCloseable {
    * @param kind the last part of its name, for example {@code momentum}
    * @param signed whether it can be negative
    */
-  OptimizerState(Backend backend, Parameter p, String kind, OptimizerStateFormat format, boolean signed) {
+  OptimizerState(
+      Backend backend, Parameter p, String kind, OptimizerStateFormat format, boolean signed) {
     this.signed = signed;
     name = p.name() + "." + kind;
     long size = p.value().size();

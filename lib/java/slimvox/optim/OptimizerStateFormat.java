@@ -75,7 +75,8 @@ public record OptimizerStateFormat(
   }
 
   /** State as float32. */
-  public static final OptimizerStateFormat FLOAT32 = new OptimizerStateFormat(32, null, null, null, null);
+  public static final OptimizerStateFormat FLOAT32 =
+      new OptimizerStateFormat(32, null, null, null, null);
 
   /** State of 8 bits: dynamic tree, blocks of 256, parameters under 4,096 elements exempt. */
   public static final OptimizerStateFormat EIGHT_BIT = eightBit(256);

@@ -36,14 +36,17 @@ public final class StepMemory {
     this.events = events;
   }
 
+  /** The network. */
   public ModelSpec model() {
     return model;
   }
 
+  /** Utterances of the step. */
   public int batch() {
     return batch;
   }
 
+  /** Frames of each utterance. */
   public int frames() {
     return frames;
   }

@@ -52,6 +52,7 @@ public final class TrainingStep implements AutoCloseable {
   /** Builds the optimizer of a list of parameters. */
   @FunctionalInterface
   public interface OptimizerFactory {
+    /** The optimizer of {@code parameters}. */
     Optimizer of(Backend backend, List<Parameter> parameters);
   }
 
@@ -96,6 +97,7 @@ public final class TrainingStep implements AutoCloseable {
     }
   }
 
+  /** What is trained. */
   public Network network() {
     return network;
   }
@@ -117,6 +119,7 @@ public final class TrainingStep implements AutoCloseable {
     return teacher;
   }
 
+  /** What moves its parameters. */
   public Optimizer optimizer() {
     return optimizer;
   }

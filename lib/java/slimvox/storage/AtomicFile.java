@@ -36,6 +36,7 @@ public final class AtomicFile {
   /** Writes the content of a file to a stream, which it leaves open. */
   @FunctionalInterface
   public interface Content {
+    /** Writes the whole contents; {@code out} stays open. */
     void writeTo(OutputStream out) throws IOException;
   }
 

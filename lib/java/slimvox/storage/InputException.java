@@ -16,10 +16,12 @@ import java.util.Locale;
 public class InputException extends RuntimeException {
   private static final int MOST_CHARACTERS = 2000;
 
+  /** A fault of the input, in one line that says what to do. */
   public InputException(String message) {
     super(line(message));
   }
 
+  /** The same with its cause. */
   public InputException(String message, Throwable cause) {
     super(line(message), cause);
   }

@@ -35,9 +35,7 @@ public final class TextLines {
   /** Takes one line, or its fields. */
   @FunctionalInterface
   public interface Visitor<T> {
-    /**
-     * @param number line number, from 1
-     */
+    /** Takes the line with this number, from 1. */
     void accept(int number, T line);
   }
 

@@ -79,20 +79,25 @@ public interface Listener {
       Verification verification,
       MemoryReport memory) {}
 
+  /** The first step comes next. */
   default void started(Start start) {}
 
   /** Something that the user should know, one line. */
   default void noted(String note) {}
 
+  /** A step was taken and its result read. */
   default void stepped(Step step) {}
 
   /** Embeddings for a validation: {@code done} of {@code total} utterances. */
   default void validating(int done, int total) {}
 
+  /** The trials were scored after {@code step} steps. */
   default void validated(long step, Verification verification) {}
 
+  /** A checkpoint lies on disk. */
   default void saved(long step, Path checkpoint) {}
 
+  /** The run has ended. */
   default void finished(End end) {}
 
   /** Tells several. */

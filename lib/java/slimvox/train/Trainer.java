@@ -22,8 +22,8 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.optim.LearningRate;
 import slimvox.recipe.Recipe;
-import slimvox.recipe.RunSettings;
 import slimvox.recipe.RunLength;
+import slimvox.recipe.RunSettings;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
@@ -221,10 +221,12 @@ public final class Trainer implements AutoCloseable {
     RunBudget.require(recipe, classes, lengths, open(), lossEvery(recipe.run(), backend));
   }
 
+  /** What it was told. */
   public Recipe recipe() {
     return recipe;
   }
 
+  /** What it trains on. */
   public TrainingData data() {
     return data;
   }

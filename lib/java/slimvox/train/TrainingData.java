@@ -267,6 +267,7 @@ public final class TrainingData {
     return trials;
   }
 
+  /** Which utterances each batch has. */
   public Batches batches() {
     return batches;
   }

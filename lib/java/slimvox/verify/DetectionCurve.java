@@ -136,8 +136,8 @@ public final class DetectionCurve {
   /**
    * The rate at which misses and false alarms are equally frequent.
    *
-   * <p>Let k be the first point with P_miss >= P_fa, a step above the last one with P_miss < P_fa.
-   * The curve is taken to be straight between the two and meets P_miss = P_fa there:
+   * <p>Let k be the first point with P_miss &gt;= P_fa, a step above the last one with P_miss &lt;
+   * P_fa. The curve is taken to be straight between the two and meets P_miss = P_fa there:
    *
    * <pre>{@code
    * d(k) = P_miss(k) - P_fa(k)

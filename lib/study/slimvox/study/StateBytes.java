@@ -7,8 +7,8 @@ import slimvox.memory.Category;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.Adam;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.step.TrainingStep;
 
 /**
@@ -31,12 +31,15 @@ public record StateBytes(long full, long quantized) {
    * @param classes of the classifier; 0 leaves it out
    * @param adam true for both of Adam's moments, false for the momentum of SGD
    */
-  public static StateBytes of(ModelSpec spec, int classes, boolean adam, OptimizerStateFormat format) {
+  public static StateBytes of(
+      ModelSpec spec, int classes, boolean adam, OptimizerStateFormat format) {
     return new StateBytes(
-        bytes(spec, classes, adam, OptimizerStateFormat.FLOAT32), bytes(spec, classes, adam, format));
+        bytes(spec, classes, adam, OptimizerStateFormat.FLOAT32),
+        bytes(spec, classes, adam, format));
   }
 
-  private static long bytes(ModelSpec spec, int classes, boolean adam, OptimizerStateFormat format) {
+  private static long bytes(
+      ModelSpec spec, int classes, boolean adam, OptimizerStateFormat format) {
     try (Backend dry = new Backend(new DryDevice());
         TrainingStep step =
             new TrainingStep(

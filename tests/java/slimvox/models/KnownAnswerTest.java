@@ -24,8 +24,8 @@ import slimvox.memory.Category;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.StateDict;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.settings.Key;
 import slimvox.step.TrainingStep;
 import slimvox.storage.Safetensors;
@@ -111,7 +111,8 @@ class KnownAnswerTest {
         new TrainingStep(
             c.architecture().build(c.model(), cpu),
             c.classifier(),
-            (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
+            (b, parameters) ->
+                new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
     Weights.load(c.file, "param.", step.state(), name -> false);
     return step;
   }

@@ -19,8 +19,8 @@ import slimvox.backend.dry.DryDevice;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.nn.StateDict;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.step.TrainingStep;
 
 /** Full-size networks on the dry backend against PyTorch's counts and measured bytes. */
@@ -169,6 +169,7 @@ class ModelMemoryTest {
     return new TrainingStep(
         Models.build(ModelSpec.of(name), backend),
         classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32, false),
-        (b, parameters) -> new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
+        (b, parameters) ->
+            new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }
 }

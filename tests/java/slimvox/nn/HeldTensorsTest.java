@@ -71,7 +71,9 @@ class HeldTensorsTest {
       if (c.name().startsWith("reversible")) continue; // rebuilds itself
       checkpointed.add(
           new GradientTest.Case(
-              "checkpointed " + c.name(), c.input(), b -> new ActivationCheckpoint(c.layer().apply(b))));
+              "checkpointed " + c.name(),
+              c.input(),
+              b -> new ActivationCheckpoint(c.layer().apply(b))));
     }
     cases.addAll(checkpointed);
     int[] features = {2, 16, 20, 1};

@@ -140,7 +140,8 @@ class EightBitUpdateTest {
   }
 
   /** A parameter that never had a gradient is where it was. */
-  private static void assertStill(float[][] gradients, float[][] path, OptimizerStateFormat format) {
+  private static void assertStill(
+      float[][] gradients, float[][] path, OptimizerStateFormat format) {
     int still = 0;
     for (int i = 0; i < SIZE; i++) {
       int element = i;

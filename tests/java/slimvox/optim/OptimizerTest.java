@@ -45,7 +45,8 @@ class OptimizerTest {
     return values;
   }
 
-  private Optimizer optimizer(boolean adam, List<Parameter> parameters, OptimizerStateFormat format) {
+  private Optimizer optimizer(
+      boolean adam, List<Parameter> parameters, OptimizerStateFormat format) {
     return adam
         ? new Adam(backend, parameters, 0.9, 0.999, 1e-8, 0.01, true, format)
         : new Sgd(backend, parameters, 0.9, 0, 1e-4, true, format);
@@ -88,7 +89,8 @@ class OptimizerTest {
 
   @Test
   void parametersMayBeMovedInAnyOrderAndAStepThatWasNotEndedIsForgotten() {
-    for (OptimizerStateFormat format : List.of(OptimizerStateFormat.FLOAT32, OptimizerStateFormat.EIGHT_BIT)) {
+    for (OptimizerStateFormat format :
+        List.of(OptimizerStateFormat.FLOAT32, OptimizerStateFormat.EIGHT_BIT)) {
       List<Parameter> a = parameters();
       List<Parameter> b = parameters();
       try (Optimizer straight = optimizer(true, a, format);
@@ -137,12 +139,15 @@ class OptimizerTest {
     try (Optimizer optimizer = optimizer(true, parameters(), OptimizerStateFormat.FLOAT32)) {
       steps(optimizer, 3);
       OptimizerStateFormat linear =
-          new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0);
+          new OptimizerStateFormat(
+              8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0);
       for (OptimizerState s : optimizer.state()) {
         QuantizationError none = s.error(OptimizerStateFormat.FLOAT32);
         assertEquals(0, none.max(), s.name());
         QuantizationError dynamic =
-            s.error(new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
+            s.error(
+                new OptimizerStateFormat(
+                    8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
         assertEquals(s.name(), dynamic.name());
         assertEquals(s.shape().size(), dynamic.count());
         assertTrue(dynamic.mean() > 0 && dynamic.mean() < 0.06, dynamic.toString());
@@ -163,7 +168,8 @@ class OptimizerTest {
   void whatAFormatWouldLoseIsWhatItLosesToTheBit() {
     List<Parameter> parameters = parameters();
     OptimizerStateFormat format =
-        new OptimizerStateFormat(8, 16, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
+        new OptimizerStateFormat(
+            8, 16, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
     try (Optimizer full = optimizer(true, parameters, OptimizerStateFormat.FLOAT32);
         Optimizer eight = optimizer(true, parameters, format)) {
       steps(full, 3);
@@ -218,6 +224,8 @@ class OptimizerTest {
     }
     assertThrows(
         InputException.class,
-        () -> new OptimizerStateFormat(4, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
+        () ->
+            new OptimizerStateFormat(
+                4, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0));
   }
 }

@@ -225,10 +225,12 @@ class RecipeTest {
     assertNull(eight.with("optimizer.state.scale=tensor").optimizer().state().block());
     assertEquals(adamw, eight.with("optimizer.state.bits=32"));
     assertEquals(
-        new OptimizerStateFormat(8, 2048, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0),
+        new OptimizerStateFormat(
+            8, 2048, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.BLOCK, 0),
         eight.with("optimizer.state.map=linear", "optimizer.state.block=2048").optimizer().state());
     assertEquals(
-        new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.TENSOR, 0),
+        new OptimizerStateFormat(
+            8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.TENSOR, 0),
         eight.with("optimizer.state.scale=tensor").optimizer().state());
     Recipe constant = adamw.with("optimizer.learningRate.schedule=constant");
     assertNull(constant.optimizer().learningRate().last());

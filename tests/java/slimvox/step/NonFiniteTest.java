@@ -34,7 +34,8 @@ class NonFiniteTest {
   private static final int[] LABELS = {0, 1, 4};
   private static final int FRAMES = 25;
   private static final OptimizerStateFormat EIGHT_BIT =
-      new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
+      new OptimizerStateFormat(
+          8, 256, OptimizerStateFormat.Map.DYNAMIC, OptimizerStateFormat.Scale.BLOCK, 0);
 
   static Stream<ModelSpec> models() {
     ModelSpec plain = ModelSpec.of("ResNet18", "width=4", "bins=24", "embeddingSize=8");
@@ -199,7 +200,10 @@ class NonFiniteTest {
   @Test
   void aStreamThatLeavesFixedPointChangesNothing() {
     ModelSpec spec =
-        models().filter(s -> s.streams() == ModelSpec.StreamArithmetic.FIXED).findFirst().orElseThrow();
+        models()
+            .filter(s -> s.streams() == ModelSpec.StreamArithmetic.FIXED)
+            .findFirst()
+            .orElseThrow();
     try (Backend cpu = new Backend(CpuDevice.open(1));
         PlannedTraining training = training(spec, cpu)) {
       Map<String, float[]> before = state(training.step());

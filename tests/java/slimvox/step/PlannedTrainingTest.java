@@ -35,8 +35,8 @@ import slimvox.models.ModelSpec.Reversibility;
 import slimvox.models.Models;
 import slimvox.nn.Parameter;
 import slimvox.optim.Adam;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.optim.UpdateTime;
 import slimvox.settings.Key;
 
@@ -274,7 +274,8 @@ class PlannedTrainingTest {
             OptimizerStateFormat.FLOAT32,
             OptimizerStateFormat.EIGHT_BIT,
             OptimizerStateFormat.eightBit(2048),
-            new OptimizerStateFormat(8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.TENSOR, 0))) {
+            new OptimizerStateFormat(
+                8, 256, OptimizerStateFormat.Map.LINEAR, OptimizerStateFormat.Scale.TENSOR, 0))) {
       long expected = 0;
       try (PlannedTraining training = new PlannedTraining(cpu, eightBit(spec, adam, format))) {
         training.step().initialize(new SplittableRandom(1));
@@ -285,7 +286,8 @@ class PlannedTrainingTest {
         for (Parameter p : training.step().state().parameters().values()) {
           long n = p.value().size();
           boolean exempt = format.bits() == 32 || n < format.exemptBelow();
-          int block = format.scale() == OptimizerStateFormat.Scale.TENSOR ? (int) n : format.block();
+          int block =
+              format.scale() == OptimizerStateFormat.Scale.TENSOR ? (int) n : format.block();
           expected += (adam ? 2 : 1) * (exempt ? 4 * n : n + 4 * ((n + block - 1) / block));
         }
         assertEquals(expected, cpu.ledger().bytes(Category.OPTIMIZER_STATE), format.toString());

@@ -27,6 +27,7 @@ class StateBytesTest {
   void aQuantizedTensorSavesAlmostThreeQuarters() {
     assertEquals(74.61, 100 * (1 - (1 + 4.0 / 256) / 4), 0.01);
     ModelSpec spec = ModelSpec.of("DF-ResNet233");
-    assertEquals(73.4, StateBytes.of(spec, 0, true, OptimizerStateFormat.EIGHT_BIT).savedPercent(), 0.05);
+    assertEquals(
+        73.4, StateBytes.of(spec, 0, true, OptimizerStateFormat.EIGHT_BIT).savedPercent(), 0.05);
   }
 }

@@ -75,12 +75,14 @@ public final class NativeLibraries {
     return gomp;
   }
 
+  /** Refuses platforms that the libraries are not built for. */
   public static void checkPlatform(String platform) {
     if (platform.equals(PLATFORM)) return;
     throw new UnsupportedOperationException(
         "the CPU backend needs " + PLATFORM + ", this is " + platform);
   }
 
+  /** The functions of a library that JavaCPP unpacks. */
   public static SymbolLookup open(String library) {
     String resource = "/org/bytedeco/dnnl/" + PLATFORM + "/" + library;
     File file;

@@ -23,8 +23,8 @@ import slimvox.models.ModelSpec;
 import slimvox.models.ModelSpec.Pooling;
 import slimvox.models.Models;
 import slimvox.nn.Parameter;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.settings.Key;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
@@ -71,7 +71,8 @@ class CudaTrainingTest {
         new TrainingStep(
             Models.build(spec, b),
             new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
-            (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
+            (c, parameters) ->
+                new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }
 
   private static float[] features(int seed, double shake) {

@@ -14,8 +14,8 @@ import slimvox.backend.Tensor;
 import slimvox.loss.AamSoftmax;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.optim.Sgd;
 import slimvox.optim.OptimizerStateFormat;
+import slimvox.optim.Sgd;
 import slimvox.optim.UpdateTime;
 import slimvox.step.NonFiniteException;
 import slimvox.step.PlannedTraining;
@@ -47,7 +47,8 @@ class QueuedStepsTest {
           new TrainingStep(
               Models.build(SPEC, b),
               new AamSoftmax(b, SPEC.embeddingSize(), 5, scale, false),
-              (c, parameters) -> new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32),
+              (c, parameters) ->
+                  new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32),
               update);
       step.learnFrom(Models.build(SPEC, b), 0.5);
       return step;

@@ -29,6 +29,7 @@ public final class CpuBinary implements Binary.Kernels {
   private final Parallel parallel;
   private final BinaryFilters filters;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuBinary(Parallel parallel) {
     this.parallel = parallel;
     this.filters = new BinaryFilters(parallel);

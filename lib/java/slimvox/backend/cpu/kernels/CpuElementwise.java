@@ -35,6 +35,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   private final Parallel parallel;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuElementwise(Parallel parallel) {
     this.parallel = parallel;
   }

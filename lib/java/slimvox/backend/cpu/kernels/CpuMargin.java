@@ -30,6 +30,7 @@ public final class CpuMargin implements Margin.Kernels {
 
   private final Parallel parallel;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuMargin(Parallel parallel) {
     this.parallel = parallel;
   }

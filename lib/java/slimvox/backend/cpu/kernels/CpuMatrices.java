@@ -16,6 +16,7 @@ public final class CpuMatrices implements Matrices.Kernels {
   private final OneDnn oneDnn;
   private final Parallel parallel;
 
+  /** Kernels that share {@code oneDnn} with the other families. */
   public CpuMatrices(OneDnn oneDnn) {
     this.oneDnn = oneDnn;
     this.parallel = oneDnn.parallel();

@@ -42,6 +42,7 @@ public final class CpuNormalization implements Normalization.Kernels {
 
   private final Parallel parallel;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuNormalization(Parallel parallel) {
     this.parallel = parallel;
   }

@@ -33,6 +33,7 @@ public final class CpuPooling implements Pooling.Kernels {
 
   private final Parallel parallel;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuPooling(Parallel parallel) {
     this.parallel = parallel;
   }

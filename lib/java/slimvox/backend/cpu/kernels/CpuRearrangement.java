@@ -17,6 +17,7 @@ import slimvox.backend.cpu.Parallel;
 public final class CpuRearrangement implements Rearrangement.Kernels {
   private final Parallel parallel;
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuRearrangement(Parallel parallel) {
     this.parallel = parallel;
   }

@@ -42,6 +42,7 @@ public final class CpuOptimizers implements Optimizers.Kernels {
   private final Parallel parallel;
   private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
 
+  /** Kernels that share {@code parallel} with the other families. */
   public CpuOptimizers(Parallel parallel) {
     this.parallel = parallel;
   }

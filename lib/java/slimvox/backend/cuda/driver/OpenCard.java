@@ -79,6 +79,7 @@ public final class OpenCard implements Hardware {
     }
   }
 
+  /** One line about the card and its libraries. */
   public String description() {
     return description;
   }
@@ -87,10 +88,12 @@ public final class OpenCard implements Hardware {
     return context;
   }
 
+  /** Its memory. */
   public DeviceMemory memory() {
     return memory;
   }
 
+  /** Starts kernels on it. */
   public Launcher launcher() {
     return launcher;
   }

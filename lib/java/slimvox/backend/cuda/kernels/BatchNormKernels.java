@@ -10,6 +10,7 @@ public final class BatchNormKernels implements Normalization.Kernels {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public BatchNormKernels(Launcher launcher) {
     this.launcher = launcher;
   }

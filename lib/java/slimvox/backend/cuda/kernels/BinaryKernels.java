@@ -12,6 +12,7 @@ public final class BinaryKernels implements Binary.Kernels {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public BinaryKernels(Launcher launcher) {
     this.launcher = launcher;
   }

@@ -14,6 +14,7 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   private final DeviceMemory memory;
   private long flags; // reserved when first needed
 
+  /** Launches through {@code launcher}. */
   public ElementwiseKernels(Launcher launcher, DeviceMemory memory) {
     this.launcher = launcher;
     this.memory = memory;

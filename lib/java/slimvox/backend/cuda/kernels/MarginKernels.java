@@ -10,6 +10,7 @@ public final class MarginKernels implements Margin.Kernels {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public MarginKernels(Launcher launcher) {
     this.launcher = launcher;
   }

@@ -11,6 +11,7 @@ public final class MatrixKernels implements Matrices.Kernels {
   private final Launcher launcher;
   private final MatrixProducts products;
 
+  /** Launches through {@code launcher}. */
   public MatrixKernels(Launcher launcher, MatrixProducts products) {
     this.launcher = launcher;
     this.products = products;

@@ -24,6 +24,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   private final DeviceMemory memory;
   private final Map<CodeBook, Long> books = new IdentityHashMap<>();
 
+  /** Launches through {@code launcher}. */
   public OptimizerKernels(Launcher launcher, DeviceMemory memory) {
     this.launcher = launcher;
     this.memory = memory;

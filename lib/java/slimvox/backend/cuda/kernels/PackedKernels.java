@@ -15,6 +15,7 @@ public final class PackedKernels implements Packed.Kernels {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public PackedKernels(Launcher launcher) {
     this.launcher = launcher;
   }

@@ -8,6 +8,7 @@ import slimvox.backend.Tensor;
 public final class PoolingKernels implements Pooling.Kernels {
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public PoolingKernels(Launcher launcher) {
     this.launcher = launcher;
   }

@@ -10,6 +10,7 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public RearrangementKernels(Launcher launcher) {
     this.launcher = launcher;
   }

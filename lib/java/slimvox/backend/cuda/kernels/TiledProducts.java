@@ -15,6 +15,7 @@ public final class TiledProducts implements MatrixProducts {
 
   private final Launcher launcher;
 
+  /** Launches through {@code launcher}. */
   public TiledProducts(Launcher launcher) {
     this.launcher = launcher;
   }
