@@ -159,8 +159,7 @@ class PackageDirectionTest {
     for (String engine : List.of("cpu", "cuda")) {
       noClasses()
           .that()
-          .resideOutsideOfPackages(
-              "slimvox.backend." + engine + "..", "slimvox.cli..", "slimvox.bench..")
+          .resideOutsideOfPackages("slimvox.backend." + engine + "..", "slimvox.bench..")
           .and()
           .doNotHaveFullyQualifiedName("slimvox.backend.Backends")
           .should()

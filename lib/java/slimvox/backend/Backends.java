@@ -2,6 +2,7 @@ package slimvox.backend;
 
 import java.util.List;
 import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.MemoryBudget;
@@ -47,6 +48,32 @@ public final class Backends {
   private static Choice dry() {
     try (DryDevice device = new DryDevice()) {
       return new Choice("dry", true, device.description());
+    }
+  }
+
+  /**
+   * A device to ask for workspaces alone, which need not be there.
+   *
+   * @param name {@code cpu}, {@code cuda} (with our own kernels) or {@code cudnn} (the most that a
+   *     card with cuDNN takes)
+   */
+  public static Device workspaces(String name) {
+    return switch (name) {
+      case "cpu" -> CpuDevice.open(0);
+      case "cuda" -> Cuda.workspaces();
+      case "cudnn" -> Cuda.mostWorkspaces();
+      default -> throw new IllegalArgumentException(name);
+    };
+  }
+
+  /**
+   * The version of oneDNN.
+   *
+   * @throws UnsupportedOperationException if it cannot be loaded, saying why
+   */
+  public static String oneDnnVersion() {
+    try (OneDnn library = OneDnn.open(1)) {
+      return library.version();
     }
   }
 

@@ -1,8 +1,6 @@
 package slimvox.backend;
 
 import java.lang.foreign.MemorySegment;
-import java.util.List;
-import java.util.Map;
 import slimvox.backend.packed.Packed;
 
 /**
@@ -21,36 +19,12 @@ import slimvox.backend.packed.Packed;
  * arguments always give the same bytes and, on the CPU with the same number of threads, the same
  * bits.
  */
-public interface Device extends AutoCloseable {
+public interface Device extends Hardware {
   /** Short name: {@code cpu}, {@code cuda}, {@code dry}. */
   String name();
 
   /** One line about the hardware and libraries in use. */
   String description();
-
-  /**
-   * What the driver of this device counts beside the ledger, in bytes by name; empty where nothing
-   * is added that is worth counting.
-   *
-   * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
-   * context} (used before the first block: context, kernels, the libraries' own), {@code driver}
-   * (the driver's count of this process now), {@code card} (all processes) and {@code total}.
-   */
-  default Map<String, Long> driverMemory() {
-    return Map.of();
-  }
-
-  /** Notes from now on how long each kernel takes; nothing where there are none. */
-  default void timeKernels() {}
-
-  /**
-   * Waits for the kernels since {@link #timeKernels} and ends what it began.
-   *
-   * @return how long each took, the longest first; empty where there are none
-   */
-  default List<KernelTime> kernelTimes() {
-    return List.of();
-  }
 
   /**
    * Raw memory, by addresses, and copies between it and the host. By default there is none: every
@@ -146,7 +120,4 @@ public interface Device extends AutoCloseable {
   default Packed.Kernels packed() {
     return new Packed.Kernels() {};
   }
-
-  @Override
-  void close();
 }

@@ -6,7 +6,6 @@ import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
 import slimvox.backend.Backends;
-import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.report.Values;
 
 /** What SlimVox finds on this machine. */
@@ -64,8 +63,8 @@ final class InfoCommand extends Subcommand {
   private static void oneDnn(Values values) {
     String version = null;
     String problem = null;
-    try (OneDnn library = OneDnn.open(1)) {
-      version = library.version();
+    try {
+      version = Backends.oneDnnVersion();
     } catch (UnsupportedOperationException | LinkageError e) {
       problem = e.getMessage();
     }

@@ -2,12 +2,12 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import slimvox.backend.Backends;
 import slimvox.backend.Device;
-import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cuda.Cuda;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
 import slimvox.report.BudgetLines;
@@ -96,12 +96,9 @@ final class MemoryCommand extends Subcommand {
 
   /** The device whose workspaces are counted; null for none. */
   private Device workspaces() {
-    return switch (workspace) {
-      case NONE -> null;
-      case CPU -> CpuDevice.open(0);
-      case CUDA -> Cuda.workspaces();
-      case CUDNN -> Cuda.mostWorkspaces();
-    };
+    return workspace == Workspace.NONE
+        ? null
+        : Backends.workspaces(workspace.name().toLowerCase(Locale.ROOT));
   }
 
   private int run(StepOptions.Step step, MemoryBudget limit, Device workspaces) {

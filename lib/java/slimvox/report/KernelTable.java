@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import slimvox.backend.KernelTime;
+import slimvox.backend.Hardware.KernelTime;
 
 /** The times of a step's kernels, by what they are for, as text and as JSON. */
 public final class KernelTable {

@@ -14,7 +14,7 @@ import slimvox.memory.MemoryLedger;
  * A {@link TrainingStep} whose memory is planned before it runs: its {@link Rehearsal} lists every
  * allocation of a step of a given shape, and {@link ArenaPlan} gives them places in one block.
  */
-public final class PlannedTraining implements AutoCloseable {
+public final class PlannedTraining implements StepRunner, AutoCloseable {
   private record Form(int batch, int frames) {}
 
   private final Backend backend;
@@ -59,14 +59,8 @@ public final class PlannedTraining implements AutoCloseable {
         new Form(batch, frames), _ -> rehearsal.plan(s -> s.rehearse(batch, frames)));
   }
 
-  /** One step in planned memory, waited for; see {@link TrainingStep#queue}. */
-  public TrainingStep.Result run(
-      float[] features, int[] labels, double margin, double learningRate) {
-    queue(features, labels, margin, learningRate, null);
-    return results().getLast();
-  }
-
-  /** One step in planned memory; see {@link TrainingStep#queue}. */
+  /** One step in planned memory. */
+  @Override
   public void queue(
       float[] features, int[] labels, double margin, double learningRate, float[] following) {
     int frames = features.length / labels.length / step.network().spec().bins();
@@ -83,7 +77,7 @@ public final class PlannedTraining implements AutoCloseable {
     }
   }
 
-  /** See {@link TrainingStep#results}. */
+  @Override
   public List<TrainingStep.Result> results() {
     return step.results();
   }

@@ -24,7 +24,7 @@ import slimvox.optim.UpdateTime;
  * <p>After a step only parameters and optimizer state are in memory. The same code runs on the dry
  * backend, which is how a step's memory is planned ({@link PlannedTraining}).
  */
-public final class TrainingStep implements AutoCloseable {
+public final class TrainingStep implements StepRunner, AutoCloseable {
   /**
    * What one step gave.
    *
@@ -135,24 +135,7 @@ public final class TrainingStep implements AutoCloseable {
     if (classifier != null) classifier.initialize(random);
   }
 
-  /** One step, waited for; see {@link #queue}. */
-  public Result run(float[] features, int[] labels, double margin, double learningRate) {
-    queue(features, labels, margin, learningRate, null);
-    return results().getLast();
-  }
-
-  /**
-   * One step; its result is among the next {@link #results}.
-   *
-   * @param features batch x bins x frames
-   * @param labels one speaker index an utterance
-   * @param margin of the angular softmax, radians
-   * @param following features of the next step, copied to the device while this one computes if
-   *     there is {@linkplain #prepareStaging room}; they must not change until then. Null: none
-   * @throws NonFiniteException naming the first layer concerned, before any parameter has changed
-   *     and, where the loss is not finite, before running statistics have; see {@link
-   *     UpdateTime#IN_BACKWARD} and {@link #readEvery} for the exceptions
-   */
+  @Override
   public void queue(
       float[] features, int[] labels, double margin, double learningRate, float[] following) {
     int batch = labels.length;
@@ -183,12 +166,7 @@ public final class TrainingStep implements AutoCloseable {
     }
   }
 
-  /**
-   * The results of the steps queued since the last call, in order. Of steps read together those
-   * before a fault are returned, and the next call throws it.
-   *
-   * @throws NonFiniteException naming step and parameter, see {@link #readEvery}
-   */
+  @Override
   public List<Result> results() {
     return results.read();
   }

@@ -6,7 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import slimvox.backend.KernelTime;
+import slimvox.backend.Hardware.KernelTime;
 
 class KernelTableTest {
   private static final List<KernelTime> KERNELS =

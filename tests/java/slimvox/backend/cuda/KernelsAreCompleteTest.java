@@ -8,8 +8,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
+import slimvox.backend.Hardware;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cuda.driver.Hardware;
 import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.libraries.CudnnConvolutions;
 

@@ -10,7 +10,7 @@ import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import slimvox.backend.DeviceException;
-import slimvox.backend.KernelTime;
+import slimvox.backend.Hardware.KernelTime;
 
 /**
  * One card as this process uses it: its primary context, the stream that computes, and what has

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import jcuda.driver.CUevent;
 import jcuda.driver.JCudaDriver;
-import slimvox.backend.KernelTime;
+import slimvox.backend.Hardware.KernelTime;
 import slimvox.backend.cuda.libraries.CublasProducts;
 import slimvox.backend.cuda.libraries.Cudnn;
 

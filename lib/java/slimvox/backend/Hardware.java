@@ -1,0 +1,45 @@
+package slimvox.backend;
+
+import java.util.List;
+import java.util.Map;
+
+/** What a device runs on, as far as it can tell of its driver's memory and of its kernels' time. */
+public interface Hardware extends AutoCloseable {
+  /**
+   * How long a kernel of a card computed, all its launches together.
+   *
+   * @param family what it is for, such as {@code convolution}
+   * @param kernel its name
+   * @param launches how often it was started
+   * @param ms milliseconds, with those that the card waited for it
+   */
+  record KernelTime(String family, String kernel, int launches, double ms) {}
+
+  /**
+   * What the driver counts beside the ledger, in bytes by name; empty where nothing is added that
+   * is worth counting.
+   *
+   * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
+   * context} (used before the first block: context, kernels, the libraries' own), {@code driver}
+   * (the driver's count of this process now), {@code card} (all processes) and {@code total}.
+   */
+  default Map<String, Long> driverMemory() {
+    return Map.of();
+  }
+
+  /** Notes from now on how long each kernel takes; nothing where there are none. */
+  default void timeKernels() {}
+
+  /**
+   * Waits for the kernels since {@link #timeKernels} and ends what it began.
+   *
+   * @return how long each took, the longest first; empty where there are none
+   */
+  default List<KernelTime> kernelTimes() {
+    return List.of();
+  }
+
+  /** Gives back what it holds: blocks, modules, handles and streams of a card. */
+  @Override
+  default void close() {}
+}
