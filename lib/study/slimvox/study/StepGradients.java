@@ -90,7 +90,8 @@ public final class StepGradients {
    * @throws slimvox.storage.InputException if the network is not reversible
    */
   public static StepGradients storing(ModelSpec spec, Input input, Backend backend) {
-    Network network = Models.build(spec.with("slice=0", "keep=0"), backend).storing();
+    ModelSpec whole = spec.with("slice=0", "keep=0");
+    Network network = backend.owning(() -> Models.build(whole, backend).storing());
     return of(network, input, UpdateTime.AFTER_BACKWARD);
   }
 
