@@ -10,12 +10,14 @@ import slimvox.nn.BinaryConv2d;
 import slimvox.nn.BinaryScheme;
 import slimvox.nn.Conv2d;
 import slimvox.nn.Layer;
+import slimvox.nn.Nonlinearity;
 import slimvox.nn.PReLU;
 import slimvox.nn.ResidualBlock;
 import slimvox.nn.Sequential;
 
 /**
- * ResNets with binary convolutions, as their {@link Binarization} says.
+ * ResNets with binary convolutions, as their {@link Binarization} says, or with another activation
+ * than ReLU.
  *
  * <p>With binary weights only (W1A32) a block is that of {@link ResNet}, its convolutions replaced.
  * With binary activations a basic block becomes two units, each a binary convolution on signs, BN,
@@ -39,19 +41,21 @@ record BinaryResNet(ResNet shape) {
     private final ModelSpec spec;
     private final Backend backend;
     private final Binarization binary;
+    private final boolean gelu;
 
     Builder(ResNet shape, ModelSpec spec, Backend backend) {
       this.shape = shape;
       this.spec = spec;
       this.backend = backend;
       this.binary = spec.binarization();
+      this.gelu = spec.activation() == Nonlinearity.Function.GELU;
     }
 
     Network network() {
       List<Layer> layers = new ArrayList<>();
       int width = spec.width();
       layers.add(new Conv2d(backend, "conv1", 1, width, 3, 1, 1, 1, false));
-      boolean relu = binary.endsWithReLU(false, "layer1.0");
+      boolean relu = !gelu && binary.endsWithReLU(false, "layer1.0");
       layers.add(new BatchNorm2d(backend, "bn1", width, relu));
       addActivation(layers, "act1", width, relu);
       int channels = width;
@@ -71,7 +75,10 @@ record BinaryResNet(ResNet shape) {
     private void addActivation(List<Layer> layers, String name, int channels, boolean relu) {
       Activation activation = binary.activation();
       if (relu || activation == Activation.NONE) return;
-      layers.add(new PReLU(backend, name, channels, activation == Activation.RPRELU));
+      layers.add(
+          gelu
+              ? new Nonlinearity(backend, name, spec.activation())
+              : new PReLU(backend, name, channels, activation == Activation.RPRELU));
     }
 
     private Layer block(ResNet.Place place, String next) {
@@ -116,7 +123,7 @@ record BinaryResNet(ResNet shape) {
         body.add(convolution(name + ".conv2", planes, planes, 3, 1, false));
       }
       String last = shape.bottleneck() ? "3" : "2";
-      boolean relu = binary.endsWithReLU(false, next);
+      boolean relu = !gelu && binary.endsWithReLU(false, next);
       BatchNorm2d norm = new BatchNorm2d(backend, name + ".bn" + last, out, relu);
       boolean reshapes = place.stride() != 1 || in != out;
       Layer block =
@@ -134,7 +141,8 @@ record BinaryResNet(ResNet shape) {
         List<Layer> body, ResNet.Place place, int number, int in, int kernel, int stride) {
       int planes = place.planes();
       boolean relu =
-          binary.activation() == Activation.RELU || binary.activation() == Activation.NONE;
+          !gelu
+              && (binary.activation() == Activation.RELU || binary.activation() == Activation.NONE);
       String name = place.name();
       body.add(convolution(name + ".conv" + number, in, planes, kernel, stride, false));
       body.add(new BatchNorm2d(backend, name + ".bn" + number, planes, relu));

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Map;
 import slimvox.nn.ActivationCheckpoint;
 import slimvox.nn.Layer;
+import slimvox.nn.Nonlinearity;
 import slimvox.settings.Declared;
 import slimvox.settings.Setting;
 
@@ -43,6 +44,11 @@ public record ModelSpec(
             byDefault = "tstp",
             flag = "--pooling")
         Pooling pooling,
+    @Setting(
+            value = "What follows a normalization in a ResNet's blocks: relu, or gelu (tanh form).",
+            byDefault = "relu",
+            omitDefault = true)
+        Nonlinearity.Function activation,
     @Setting(
             value =
                 "Feature values of a frame: log-mel bins, or the dimension of the corpus' own"

@@ -11,6 +11,7 @@ import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
 import slimvox.models.ModelSpec.Reversibility;
 import slimvox.nn.Mode;
+import slimvox.nn.Nonlinearity;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 
@@ -78,6 +79,7 @@ public final class Models {
     Architecture architecture = architecture(spec.name());
     refuse(binarizationFault(spec));
     refuse(savingFault(spec));
+    refuse(activationFault(spec));
     return backend.owning(() -> architecture.build(spec, backend));
   }
 
@@ -139,6 +141,18 @@ public final class Models {
           + " network has none; set recompute to none";
     }
     return null;
+  }
+
+  /** Why a network cannot have the activation that was asked for; null if it can. */
+  private static String activationFault(ModelSpec spec) {
+    boolean ordinary = !convolutions(spec.name()).isEmpty() && !spec.hasReversibleBlocks();
+    if (spec.activation() == Nonlinearity.Function.RELU
+        || (ordinary && !spec.rebuild() && spec.binarization().equals(Binarization.NONE))) {
+      return null;
+    }
+    return spec.name()
+        + ": activation gelu is for ResNets without reversible or binary blocks and without"
+        + " rebuild; set activation to relu";
   }
 
   /** Why a network cannot be binarized as asked for; null if it can. */

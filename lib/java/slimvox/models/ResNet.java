@@ -11,6 +11,7 @@ import slimvox.nn.Conv2d;
 import slimvox.nn.GlobalStatisticsPooling;
 import slimvox.nn.Layer;
 import slimvox.nn.Linear;
+import slimvox.nn.Nonlinearity;
 import slimvox.nn.ResidualBlock;
 import slimvox.nn.Sequential;
 import slimvox.nn.StatisticsPooling;
@@ -71,7 +72,8 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
 
   @Override
   public Network build(ModelSpec spec, Backend backend) {
-    if (!spec.binarization().equals(Binarization.NONE)) {
+    if (!spec.binarization().equals(Binarization.NONE)
+        || spec.activation() != Nonlinearity.Function.RELU) {
       return new BinaryResNet(this).build(spec, backend);
     }
     if (spec.hasReversibleBlocks()) {

@@ -26,6 +26,7 @@ import slimvox.nn.BinaryScheme;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.settings.Key;
+import slimvox.storage.InputException;
 
 class BinaryResNetTest {
   private static final ModelSpec SMALL =
@@ -67,6 +68,29 @@ class BinaryResNetTest {
       assertEquals(1_310_720, tstp.state().parameters().get("seg_1.weight").value().size());
       assertEquals(131_072, gsp.state().parameters().get("seg_1.weight").value().size());
       assertEquals(5_454_688, gsp.state().parameterCount());
+    }
+  }
+
+  @Test
+  void geluTakesThePlaceOfEveryReLU() {
+    ModelSpec spec = SMALL.with("activation=gelu");
+    assertEquals(names(SMALL), names(spec));
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = Models.build(spec, dry);
+        Tensor x = dry.allocate(Category.INPUT, "x", 2, 16, 20, 1)) {
+      Tensor y = network.forward(x, Mode.TRAIN);
+      long kept =
+          dry.ledger().liveLabels(Category.ACTIVATION).stream()
+              .filter(l -> l.contains(".act"))
+              .count();
+      assertEquals(16, kept); // two a block, beside act1 of the stem
+      network.backward(y);
+    }
+    for (String other :
+        List.of("reversible=partial", "rebuild=true", "binary.scheme=bwn", "name=DF-ResNet56")) {
+      assertThrows(
+          InputException.class,
+          () -> Models.build(spec.with(other), new Backend(new DryDevice())).close());
     }
   }
 

@@ -43,7 +43,8 @@ class GradientTest {
     cases.add(new Case("depthwise", image, b -> new Conv2d(b, "c", 5, 5, 3, 1, 1, 5, true)));
     cases.add(new Case("batch norm", image, b -> new BatchNorm2d(b, "n", 5, false)));
     cases.add(new Case("batch norm + ReLU", image, b -> new BatchNorm2d(b, "n", 5, true)));
-    cases.add(new Case("ReLU", image, b -> new ReLU(b, "r")));
+    cases.add(new Case("ReLU", image, b -> new Nonlinearity(b, "r", Nonlinearity.Function.RELU)));
+    cases.add(new Case("GELU", image, b -> new Nonlinearity(b, "g", Nonlinearity.Function.GELU)));
     cases.add(new Case("linear", new int[] {3, 13}, b -> new Linear(b, "l", 13, 7, false)));
     cases.add(
         new Case("linear over frames", new int[] {3, 4, 13}, b -> new Linear(b, "l", 13, 7, true)));

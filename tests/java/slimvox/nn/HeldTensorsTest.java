@@ -114,7 +114,9 @@ class HeldTensorsTest {
                     null),
                 grid),
             new AdditiveCoupling(
-                new Sequential(new Conv2d(b, "h", width, width, 3, 1), new ReLU(b, "r")),
+                new Sequential(
+                    new Conv2d(b, "h", width, width, 3, 1),
+                    new Nonlinearity(b, "r", Nonlinearity.Function.RELU)),
                 null,
                 grid),
             new SpaceToDepth(b, "d"));
