@@ -16,8 +16,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -35,19 +34,8 @@ import slimvox.optim.DynamicTree;
  * fails without. Nothing is computed, on a dry device that asks the CPU for its sizes.
  */
 class OperationTypesTest {
-  private static CpuDevice cpu;
-  private static Backend dry;
-
-  @BeforeAll
-  static void open() {
-    cpu = CpuDevice.open(1);
-    dry = new Backend(new DryDevice(cpu));
-  }
-
-  @AfterAll
-  static void close() {
-    cpu.close();
-  }
+  @AutoClose private static final CpuDevice cpu = CpuDevice.open(1);
+  private static final Backend dry = new Backend(new DryDevice(cpu));
 
   /** The arguments of one call that is right; a tensor that may be null is there in some call. */
   record Call(String operation, Object... arguments) {

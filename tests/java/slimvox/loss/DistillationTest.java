@@ -3,6 +3,7 @@ package slimvox.loss;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
@@ -13,7 +14,9 @@ class DistillationTest {
   private static final int BATCH = 3;
   private static final int SIZE = 7;
 
-  private static double loss(Backend cpu, double weight, float[] student, float[] teacher) {
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
+
+  private double loss(double weight, float[] student, float[] teacher) {
     try (Distillation distillation = new Distillation(cpu, weight);
         Tensor x = cpu.allocate(Category.INPUT, "x", BATCH, SIZE);
         Tensor t = cpu.allocate(Category.INPUT, "t", BATCH, SIZE)) {
@@ -33,35 +36,32 @@ class DistillationTest {
       student[i] = (float) random.nextGaussian();
       teacher[i] = (float) random.nextGaussian();
     }
-    try (Backend cpu = new Backend(CpuDevice.open(1))) {
-      double expected = 0;
-      for (int n = 0; n < BATCH; n++) {
-        double dot = 0;
-        double a = 0;
-        double b = 0;
-        for (int i = n * SIZE; i < (n + 1) * SIZE; i++) {
-          dot += (double) student[i] * teacher[i];
-          a += (double) student[i] * student[i];
-          b += (double) teacher[i] * teacher[i];
-        }
-        expected += 2.5 * (1 - dot / Math.sqrt(a * b)) / BATCH;
+    double expected = 0;
+    for (int n = 0; n < BATCH; n++) {
+      double dot = 0;
+      double a = 0;
+      double b = 0;
+      for (int i = n * SIZE; i < (n + 1) * SIZE; i++) {
+        dot += (double) student[i] * teacher[i];
+        a += (double) student[i] * student[i];
+        b += (double) teacher[i] * teacher[i];
       }
-      assertEquals(expected, loss(cpu, 2.5, student, teacher), 1e-6);
-      float[] gradient = gradient(cpu, student, teacher);
-      for (int i = 0; i < student.length; i++) {
-        float[] up = student.clone();
-        float[] down = student.clone();
-        up[i] += 1e-2f;
-        down[i] -= 1e-2f;
-        double difference =
-            (loss(cpu, 2.5, up, teacher) - loss(cpu, 2.5, down, teacher)) / (up[i] - down[i]);
-        assertEquals(100 + difference, gradient[i], 2e-4, "added to what is there");
-      }
-      cpu.ledger().checkOnly();
+      expected += 2.5 * (1 - dot / Math.sqrt(a * b)) / BATCH;
     }
+    assertEquals(expected, loss(2.5, student, teacher), 1e-6);
+    float[] gradient = gradient(student, teacher);
+    for (int i = 0; i < student.length; i++) {
+      float[] up = student.clone();
+      float[] down = student.clone();
+      up[i] += 1e-2f;
+      down[i] -= 1e-2f;
+      double difference = (loss(2.5, up, teacher) - loss(2.5, down, teacher)) / (up[i] - down[i]);
+      assertEquals(100 + difference, gradient[i], 2e-4, "added to what is there");
+    }
+    cpu.ledger().checkOnly();
   }
 
-  private static float[] gradient(Backend cpu, float[] student, float[] teacher) {
+  private float[] gradient(float[] student, float[] teacher) {
     try (Distillation distillation = new Distillation(cpu, 2.5);
         Tensor x = cpu.allocate(Category.INPUT, "x", BATCH, SIZE);
         Tensor t = cpu.allocate(Category.INPUT, "t", BATCH, SIZE);
@@ -84,8 +84,6 @@ class DistillationTest {
       x[i] = 1 + i % 4;
       longer[i] = 3 * x[i];
     }
-    try (Backend cpu = new Backend(CpuDevice.open(1))) {
-      assertEquals(0, loss(cpu, 1, x, longer), 1e-6);
-    }
+    assertEquals(0, loss(1, x, longer), 1e-6);
   }
 }

@@ -10,8 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
@@ -94,17 +93,7 @@ class KnownAnswerTest {
     return cases;
   }
 
-  private static Backend cpu;
-
-  @BeforeAll
-  static void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterAll
-  static void close() {
-    cpu.close();
-  }
+  @AutoClose private static final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static TrainingStep step(Case c) {
     TrainingStep step =

@@ -10,8 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -31,17 +30,7 @@ import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 class RevNetTest {
-  private Backend cpu;
-
-  @BeforeEach
-  void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterEach
-  void close() {
-    cpu.close();
-  }
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static ModelSpec small(String name, Reversibility kind, Units units, Order order) {
     return ModelSpec.of(name, "width=4", "bins=24", "embeddingSize=6")

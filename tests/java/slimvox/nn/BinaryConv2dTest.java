@@ -7,8 +7,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import java.nio.file.Path;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -26,17 +25,7 @@ class BinaryConv2dTest {
   private static final Safetensors FILE =
       Safetensors.read(Path.of("tests/data/binary/binary.safetensors"));
 
-  private Backend cpu;
-
-  @BeforeEach
-  void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterEach
-  void close() {
-    cpu.close();
-  }
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static BinaryConv2d layer(
       Backend backend, String conv, BinaryScheme scheme, BinaryGradient gradient) {

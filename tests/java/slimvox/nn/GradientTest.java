@@ -8,8 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
@@ -96,17 +95,7 @@ class GradientTest {
   /** The median over several is taken: a step across the kink of a ReLU spoils a difference. */
   private static final int DIRECTIONS = 7;
 
-  private static Backend cpu;
-
-  @BeforeAll
-  static void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterAll
-  static void close() {
-    cpu.close();
-  }
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private final SplittableRandom random = new SplittableRandom(8);
 

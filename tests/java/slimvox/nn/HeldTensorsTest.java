@@ -12,8 +12,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import java.util.function.Function;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -125,17 +124,7 @@ class HeldTensorsTest {
     return sequence;
   }
 
-  private static Backend cpu;
-
-  @BeforeEach
-  void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterEach
-  void close() {
-    cpu.close();
-  }
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   @Test
   void everyLayerIsHere() {
@@ -180,7 +169,7 @@ class HeldTensorsTest {
     cpu.ledger().checkOnly();
   }
 
-  private static boolean keepsShape(GradientTest.Case c) {
+  private boolean keepsShape(GradientTest.Case c) {
     try (Layer layer = c.layer().apply(cpu);
         Tensor x = filled(new SplittableRandom(1), c.input())) {
       layer.initialize(new SplittableRandom(2));
@@ -190,7 +179,7 @@ class HeldTensorsTest {
     }
   }
 
-  private static Tensor filled(SplittableRandom random, int... lengths) {
+  private Tensor filled(SplittableRandom random, int... lengths) {
     Tensor x = cpu.allocate(Category.ACTIVATION, "x", lengths);
     float[] values = new float[Math.toIntExact(x.size())];
     for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
@@ -199,7 +188,7 @@ class HeldTensorsTest {
   }
 
   /** The input's gradient (if there is one) and those of the parameters. */
-  private static List<float[]> gradients(GradientTest.Case c, Way way, boolean hold) {
+  private List<float[]> gradients(GradientTest.Case c, Way way, boolean hold) {
     SplittableRandom random = new SplittableRandom(3);
     List<float[]> found = new ArrayList<>();
     try (Layer layer = c.layer().apply(cpu);

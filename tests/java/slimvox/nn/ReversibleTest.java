@@ -10,8 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,17 +28,7 @@ class ReversibleTest {
   private static final Safetensors KNOWN =
       Safetensors.read(Path.of("tests/data/nn/reversible.safetensors"));
 
-  private static Backend cpu;
-
-  @BeforeAll
-  static void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterAll
-  static void close() {
-    cpu.close();
-  }
+  @AutoClose private static final Backend cpu = new Backend(CpuDevice.open(1));
 
   /** F or G of the reference, named as there. */
   private static Layer branch(Backend b, String kind, String name, int c) {

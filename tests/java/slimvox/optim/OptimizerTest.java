@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
 import slimvox.backend.cpu.CpuDevice;
@@ -21,12 +21,7 @@ import slimvox.storage.InputException;
 class OptimizerTest {
   private static final int[] SIZES = {10, 4095, 4096, 10_000};
 
-  private final Backend backend = new Backend(CpuDevice.open(2));
-
-  @AfterEach
-  void close() {
-    backend.close();
-  }
+  @AutoClose private final Backend backend = new Backend(CpuDevice.open(2));
 
   private List<Parameter> parameters() {
     List<Parameter> parameters = new ArrayList<>();

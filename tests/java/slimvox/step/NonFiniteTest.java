@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -50,6 +51,8 @@ class NonFiniteTest {
                 .map(scheme -> plain.with("binary.scheme=" + scheme, "binary.activation=prelu")))
         .flatMap(s -> s);
   }
+
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static Function<Backend, TrainingStep> build(
       ModelSpec spec, double scale, UpdateTime update) {
@@ -115,24 +118,22 @@ class NonFiniteTest {
   @ParameterizedTest
   @MethodSource("models")
   void aRunGoesOnAfterARefusedStepAsIfItHadNotBeen(ModelSpec spec) {
-    try (Backend cpu = new Backend(CpuDevice.open(1))) {
-      Map<String, float[]> expected;
-      try (PlannedTraining training = training(spec, cpu)) {
-        for (int i = 0; i < 3; i++) training.run(features(i), LABELS, 0.1, 0.01);
-        expected = state(training.step());
-      }
-      try (PlannedTraining training = training(spec, cpu)) {
-        float[] bad = features(9);
-        bad[17] = Float.NaN;
+    Map<String, float[]> expected;
+    try (PlannedTraining training = training(spec, cpu)) {
+      for (int i = 0; i < 3; i++) training.run(features(i), LABELS, 0.1, 0.01);
+      expected = state(training.step());
+    }
+    try (PlannedTraining training = training(spec, cpu)) {
+      float[] bad = features(9);
+      bad[17] = Float.NaN;
+      refuse(training, bad, "the features of a batch are not finite");
+      for (int i = 0; i < 3; i++) {
+        training.run(features(i), LABELS, 0.1, 0.01);
+        Map<String, float[]> before = state(training.step());
         refuse(training, bad, "the features of a batch are not finite");
-        for (int i = 0; i < 3; i++) {
-          training.run(features(i), LABELS, 0.1, 0.01);
-          Map<String, float[]> before = state(training.step());
-          refuse(training, bad, "the features of a batch are not finite");
-          same(before, state(training.step()));
-        }
-        same(expected, state(training.step()));
+        same(before, state(training.step()));
       }
+      same(expected, state(training.step()));
     }
   }
 
@@ -141,12 +142,12 @@ class NonFiniteTest {
   @MethodSource("models")
   void theLayerIsNamedInTheMemoryOfTheStep(ModelSpec spec) {
     long needed;
-    try (Backend cpu = new Backend(CpuDevice.open(1));
-        PlannedTraining training = training(spec, cpu)) {
+    try (PlannedTraining training = training(spec, cpu)) {
       needed = cpu.ledger().totalBytes() + training.plan(LABELS.length, FRAMES).bytes();
     }
-    try (Backend cpu = new Backend(CpuDevice.open(1), new MemoryLedger(new MemoryBudget(needed)));
-        PlannedTraining training = training(spec, cpu)) {
+    try (Backend tight =
+            new Backend(CpuDevice.open(1), new MemoryLedger(new MemoryBudget(needed)));
+        PlannedTraining training = training(spec, tight)) {
       training.run(features(1), LABELS, 0.1, 0.01);
       Map<String, float[]> before = state(training.step());
       List<String> weights =
@@ -161,13 +162,13 @@ class NonFiniteTest {
         float[] sound = floats(weight);
         float[] spoilt = sound.clone();
         spoilt[3] = Float.NaN;
-        cpu.ops().upload(spoilt, weight);
+        tight.ops().upload(spoilt, weight);
         String layer = name.substring(0, name.length() - ".weight".length());
         refuse(training, features(2), "the loss is NaN, first not finite at " + layer + ".out");
-        cpu.ops().upload(sound, weight);
+        tight.ops().upload(sound, weight);
         same(before, state(training.step()));
       }
-      assertEquals(needed, cpu.ledger().totalBytes() + cpu.blockBytes());
+      assertEquals(needed, tight.ledger().totalBytes() + tight.blockBytes());
     }
   }
 
@@ -176,8 +177,7 @@ class NonFiniteTest {
   void aGradientThatIsNotFiniteLeavesRunningStatisticsFinite(boolean inBackward) {
     ModelSpec spec = models().findFirst().orElseThrow();
     UpdateTime update = inBackward ? UpdateTime.IN_BACKWARD : UpdateTime.AFTER_BACKWARD;
-    try (Backend cpu = new Backend(CpuDevice.open(1));
-        PlannedTraining training = new PlannedTraining(cpu, build(spec, 2e38, update))) {
+    try (PlannedTraining training = new PlannedTraining(cpu, build(spec, 2e38, update))) {
       training.step().initialize(new SplittableRandom(1));
       var e =
           assertThrows(NonFiniteException.class, () -> training.run(features(1), LABELS, 0, 0.01));
@@ -204,8 +204,7 @@ class NonFiniteTest {
             .filter(s -> s.streams() == ModelSpec.StreamArithmetic.FIXED)
             .findFirst()
             .orElseThrow();
-    try (Backend cpu = new Backend(CpuDevice.open(1));
-        PlannedTraining training = training(spec, cpu)) {
+    try (PlannedTraining training = training(spec, cpu)) {
       Map<String, float[]> before = state(training.step());
       float[] loud = features(1);
       Tensor weight = training.step().state().parameters().get("bn1.weight").value();
@@ -223,8 +222,7 @@ class NonFiniteTest {
   @Test
   void aStepOutsideOfAPlanLeavesNothingEither() {
     ModelSpec spec = models().findFirst().orElseThrow();
-    try (Backend cpu = new Backend(CpuDevice.open(1));
-        PlannedTraining training = training(spec, cpu)) {
+    try (PlannedTraining training = training(spec, cpu)) {
       float[] bad = features(1);
       bad[0] = Float.POSITIVE_INFINITY;
       TrainingStep step = training.step();

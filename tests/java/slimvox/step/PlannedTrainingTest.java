@@ -15,8 +15,7 @@ import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -47,17 +46,7 @@ class PlannedTrainingTest {
   private static final int BATCH = 3;
   private static final int CLASSES = 5;
 
-  private Backend cpu;
-
-  @BeforeEach
-  void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterEach
-  void close() {
-    cpu.close();
-  }
+  @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static Function<Backend, TrainingStep> step(
       ModelSpec spec, double scale, TrainingStep.OptimizerFactory optimizer, UpdateTime update) {
@@ -286,8 +275,8 @@ class PlannedTrainingTest {
         for (Parameter p : training.step().state().parameters().values()) {
           long n = p.value().size();
           boolean exempt = format.bits() == 32 || n < format.exemptBelow();
-          int block =
-              format.scale() == OptimizerStateFormat.Scale.TENSOR ? (int) n : format.block();
+          boolean oneScale = exempt || format.scale() == OptimizerStateFormat.Scale.TENSOR;
+          int block = oneScale ? (int) n : format.block();
           expected += (adam ? 2 : 1) * (exempt ? 4 * n : n + 4 * ((n + block - 1) / block));
         }
         assertEquals(expected, cpu.ledger().bytes(Category.OPTIMIZER_STATE), format.toString());

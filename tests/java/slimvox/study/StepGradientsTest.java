@@ -5,8 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
 import slimvox.backend.cpu.CpuDevice;
@@ -21,17 +20,7 @@ class StepGradientsTest {
   private static final ModelSpec REVERSIBLE = VANILLA.with("reversible=full");
   private static final StepGradients.Input INPUT = new StepGradients.Input(3, 24, 5, 0.2, 7);
 
-  private static Backend cpu;
-
-  @BeforeAll
-  static void open() {
-    cpu = new Backend(CpuDevice.open(1));
-  }
-
-  @AfterAll
-  static void close() {
-    cpu.close();
-  }
+  @AutoClose private static final Backend cpu = new Backend(CpuDevice.open(1));
 
   @Test
   void everyParameterHasAGradientAndNothingStays() {

@@ -6,8 +6,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 import java.nio.file.Path;
 import java.util.Random;
 import java.util.function.IntToDoubleFunction;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
 import slimvox.backend.Operations;
@@ -21,20 +20,9 @@ public abstract class KernelFixture {
   public static final int[] CHANNELS = {1, 4, 6, 8, 13, 16, 25, 33, 64, 257};
   public static final int[] ROWS = {1, 2, 7, 100, 1000};
 
-  public Backend backend;
-  public Operations ops;
+  @AutoClose public Backend backend = new Backend(CpuDevice.open(2));
+  public Operations ops = backend.ops();
   public final Random random = new Random(5);
-
-  @BeforeEach
-  public void openBackend() {
-    backend = new Backend(CpuDevice.open(2));
-    ops = backend.ops();
-  }
-
-  @AfterEach
-  public void closeBackend() {
-    backend.close();
-  }
 
   public static Safetensors knownAnswers(String file) {
     return Safetensors.read(Path.of("tests/data/backend", file));

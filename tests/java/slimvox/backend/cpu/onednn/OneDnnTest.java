@@ -8,8 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -23,17 +22,7 @@ import slimvox.backend.cpu.NativeLibraries;
 import slimvox.storage.Safetensors;
 
 class OneDnnTest {
-  private static OneDnn oneDnn;
-
-  @BeforeAll
-  static void open() {
-    oneDnn = OneDnn.open(2);
-  }
-
-  @AfterAll
-  static void close() {
-    oneDnn.close();
-  }
+  @AutoClose private static final OneDnn oneDnn = OneDnn.open(2);
 
   /** All three passes; dweight twice, with the second run added to the first. */
   private record Results(float[] y, float[] dx, float[] dweight, float[] twice) {}
