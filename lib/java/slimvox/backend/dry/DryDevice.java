@@ -1,9 +1,5 @@
 package slimvox.backend.dry;
 
-import java.lang.reflect.InvocationHandler;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Proxy;
 import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
@@ -12,6 +8,8 @@ import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.Normalization;
 import slimvox.backend.Optimizers;
+import slimvox.backend.Tensor;
+import slimvox.backend.packed.LayerShape;
 import slimvox.backend.packed.Packed;
 
 /**
@@ -20,7 +18,7 @@ import slimvox.backend.packed.Packed;
  * <p>The same code that trains runs on it in milliseconds at any size, and leaves the same ledger.
  * Workspaces are the other device's own affair, so a dry device asks one for their sizes, or counts
  * none. Families without workspaces are those of {@link Device}, which compute nothing; a new
- * operation needs nothing here.
+ * operation without one needs nothing here.
  */
 public final class DryDevice implements Device {
   private final Device sizes;
@@ -62,71 +60,150 @@ public final class DryDevice implements Device {
     };
   }
 
+  // Questions about workspaces and layouts go to the other device's kernels.
+
   @Override
   public Matrices.Kernels matrices() {
-    return dry(Matrices.Kernels.class, sizes == null ? Device.super.matrices() : sizes.matrices());
+    Matrices.Kernels asked = sizes == null ? Device.super.matrices() : sizes.matrices();
+    return new Matrices.Kernels() {
+      @Override
+      public long matmulWorkspace(Product p) {
+        return asked.matmulWorkspace(p);
+      }
+
+      @Override
+      public long columnSumsWorkspace(long rows, int columns) {
+        return asked.columnSumsWorkspace(rows, columns);
+      }
+
+      @Override
+      public void matmul(
+          Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
+        multiplyAdds += (long) p.m() * p.n() * p.k();
+      }
+    };
   }
 
   @Override
   public Convolutions.Kernels convolutions() {
-    return dry(
-        Convolutions.Kernels.class,
-        sizes == null ? Device.super.convolutions() : sizes.convolutions());
+    Convolutions.Kernels asked = sizes == null ? Device.super.convolutions() : sizes.convolutions();
+    return new Convolutions.Kernels() {
+      @Override
+      public long forwardWorkspace(Convolution g) {
+        return asked.forwardWorkspace(g);
+      }
+
+      @Override
+      public long forwardAddWorkspace(Convolution g) {
+        return asked.forwardAddWorkspace(g);
+      }
+
+      @Override
+      public long prepackedBytes(Convolution g) {
+        return asked.prepackedBytes(g);
+      }
+
+      @Override
+      public long prepackWorkspace(Convolution g) {
+        return asked.prepackWorkspace(g);
+      }
+
+      @Override
+      public long forwardPrepackedWorkspace(Convolution g) {
+        return asked.forwardPrepackedWorkspace(g);
+      }
+
+      @Override
+      public long backwardDataWorkspace(Convolution g) {
+        return asked.backwardDataWorkspace(g);
+      }
+
+      @Override
+      public long backwardWeightWorkspace(Convolution g) {
+        return asked.backwardWeightWorkspace(g);
+      }
+
+      @Override
+      public boolean sameLayout(Convolution a, Convolution b) {
+        return asked.sameLayout(a, b);
+      }
+
+      @Override
+      public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+        multiplyAdds += g.multiplyAdds();
+      }
+
+      @Override
+      public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+        multiplyAdds += g.multiplyAdds();
+      }
+
+      @Override
+      public void forwardPrepacked(
+          Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
+        multiplyAdds += g.multiplyAdds();
+      }
+    };
   }
 
   @Override
   public Normalization.Kernels normalization() {
-    return dry(
-        Normalization.Kernels.class,
-        sizes == null ? Device.super.normalization() : sizes.normalization());
+    Normalization.Kernels asked =
+        sizes == null ? Device.super.normalization() : sizes.normalization();
+    return new Normalization.Kernels() {
+      @Override
+      public long batchStatisticsWorkspace(long rows, int channels) {
+        return asked.batchStatisticsWorkspace(rows, channels);
+      }
+
+      @Override
+      public long batchNormalizeBackwardWorkspace(long rows, int channels) {
+        return asked.batchNormalizeBackwardWorkspace(rows, channels);
+      }
+    };
   }
 
   @Override
   public Binary.Kernels binary() {
-    return dry(Binary.Kernels.class, sizes == null ? Device.super.binary() : sizes.binary());
+    Binary.Kernels asked = sizes == null ? Device.super.binary() : sizes.binary();
+    return new Binary.Kernels() {
+      @Override
+      public long preluBackwardWorkspace(long rows, int channels) {
+        return asked.preluBackwardWorkspace(rows, channels);
+      }
+    };
   }
 
   @Override
   public Optimizers.Kernels optimizers() {
-    return dry(
-        Optimizers.Kernels.class, sizes == null ? Device.super.optimizers() : sizes.optimizers());
+    Optimizers.Kernels asked = sizes == null ? Device.super.optimizers() : sizes.optimizers();
+    return new Optimizers.Kernels() {
+      @Override
+      public long sgdQuantizedWorkspace(long size, int block) {
+        return asked.sgdQuantizedWorkspace(size, block);
+      }
+
+      @Override
+      public long adamQuantizedWorkspace(long size, int block) {
+        return asked.adamQuantizedWorkspace(size, block);
+      }
+    };
   }
 
   @Override
   public Packed.Kernels packed() {
-    return dry(Packed.Kernels.class, sizes == null ? Device.super.packed() : sizes.packed());
-  }
+    Packed.Kernels asked = sizes == null ? Device.super.packed() : sizes.packed();
+    return new Packed.Kernels() {
+      @Override
+      public boolean ownMemory() {
+        return asked.ownMemory();
+      }
 
-  /**
-   * A family's kernels that compute nothing. What answers with a size or a yes or no is a question
-   * about workspaces and layouts, which the other device's kernels answer; the rest does what it
-   * does where nothing is overridden.
-   */
-  private <K> K dry(Class<K> family, K sizes) {
-    InvocationHandler handler =
-        (self, method, arguments) -> {
-          Class<?> answer = method.getReturnType();
-          if (answer == long.class || answer == boolean.class) return ask(method, sizes, arguments);
-          count(method, arguments);
-          return InvocationHandler.invokeDefault(self, method, arguments);
-        };
-    return family.cast(
-        Proxy.newProxyInstance(family.getClassLoader(), new Class<?>[] {family}, handler));
-  }
-
-  private static Object ask(Method method, Object sizes, Object[] arguments) throws Throwable {
-    try {
-      return method.invoke(sizes, arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
-    }
-  }
-
-  private void count(Method method, Object[] arguments) {
-    if (arguments[0] instanceof Product p) multiplyAdds += (long) p.m() * p.n() * p.k();
-    if (arguments[0] instanceof Convolution g && method.getName().startsWith("forward")) {
-      multiplyAdds += g.multiplyAdds();
-    }
+      @Override
+      public long convolveWorkspace(LayerShape layer) {
+        return asked.convolveWorkspace(layer);
+      }
+    };
   }
 
   /** Leaves the device that gave the sizes open. */
