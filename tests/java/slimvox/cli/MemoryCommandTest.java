@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class MemoryCommandTest extends CommandLineTest {
   private static final List<String> CATEGORIES =
@@ -32,15 +33,7 @@ class MemoryCommandTest extends CommandLineTest {
           "input");
 
   @ParameterizedTest
-  @CsvSource({
-    "ResNet18, 4105440",
-    "ResNet34, 6634336",
-    "ResNet50, 11131360",
-    "ResNet101, 15892448",
-    "ResNet152, 19814880",
-    "ResNet221, 23792224",
-    "ResNet293, 28626016"
-  })
+  @MethodSource("slimvox.models.ModelMemoryTest#parameterCounts")
   void parametersAreWespeakersAndThePeakAddsUp(String model, long parameters) {
     JsonNode json = run("memory", "--model", model, "--batch", 2, "--json").succeeds().json();
     assertEquals(parameters, json.get("parameters").asLong());

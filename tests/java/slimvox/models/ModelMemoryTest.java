@@ -1,6 +1,7 @@
 package slimvox.models;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -9,9 +10,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
@@ -27,24 +29,28 @@ import slimvox.step.TrainingStep;
 class ModelMemoryTest {
   private static final Path DATA = Path.of("tests/data/models");
 
+  /** WeSpeaker's networks and how many parameters they have. */
+  static Stream<Arguments> parameterCounts() {
+    return Stream.of(
+        arguments("ResNet18", 4105440L),
+        arguments("ResNet34", 6634336L),
+        arguments("ResNet50", 11131360L),
+        arguments("ResNet101", 15892448L),
+        arguments("ResNet152", 19814880L),
+        arguments("ResNet221", 23792224L),
+        arguments("ResNet293", 28626016L),
+        arguments("DF-ResNet56", 4703200L),
+        arguments("DF-ResNet110", 7186912L),
+        arguments("DF-ResNet179", 9851744L),
+        arguments("DF-ResNet233", 12335456L),
+        arguments("Gemini-DF-ResNet60", 4047840L),
+        arguments("Gemini-DF-ResNet114", 6531552L),
+        arguments("Gemini-DF-ResNet183", 9196384L),
+        arguments("Gemini-DF-ResNet237", 11680096L));
+  }
+
   @ParameterizedTest
-  @CsvSource({
-    "ResNet18, 4105440",
-    "ResNet34, 6634336",
-    "ResNet50, 11131360",
-    "ResNet101, 15892448",
-    "ResNet152, 19814880",
-    "ResNet221, 23792224",
-    "ResNet293, 28626016",
-    "DF-ResNet56, 4703200",
-    "DF-ResNet110, 7186912",
-    "DF-ResNet179, 9851744",
-    "DF-ResNet233, 12335456",
-    "Gemini-DF-ResNet60, 4047840",
-    "Gemini-DF-ResNet114, 6531552",
-    "Gemini-DF-ResNet183, 9196384",
-    "Gemini-DF-ResNet237, 11680096"
-  })
+  @MethodSource("parameterCounts")
   void parameterCountsAreWeSpeakers(String name, long count) {
     try (Backend dry = new Backend(new DryDevice());
         Network network = Models.build(ModelSpec.of(name), dry)) {

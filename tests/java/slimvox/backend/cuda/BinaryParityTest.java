@@ -1,10 +1,10 @@
 package slimvox.backend.cuda;
 
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import slimvox.backend.BinaryGradient;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 
 /** Binary weights, signs and PReLU against the CPU. */
@@ -28,26 +28,16 @@ class BinaryParityTest extends ParityFixture {
   @EnumSource
   void filtersAndTheirGradients(BinaryGradient gradient) {
     for (int[] shape : FILTERS) {
-      long size = (long) shape[0] * shape[1] * shape[2] * shape[3];
-      float[] w = weights(size);
-      float[] d = normal(size);
       for (boolean scaled : new boolean[] {false, true}) {
-        compare(
-            "filters of " + size,
-            2e-6,
-            s -> {
-              Tensor weight = s.tensor(w, shape);
-              Tensor alpha = s.empty(shape[0]);
-              Tensor binary = s.empty(shape);
-              Tensor up = s.tensor(d, shape);
-              Tensor down = s.empty(shape);
-              Tensor more = s.tensor(w, shape);
-              s.ops.binary.binarizeFilters(weight, scaled, alpha, binary);
-              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, down, false);
-              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, more, true);
-              s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, up, false);
-              return List.of(alpha, binary, down, more, up);
-            });
+        for (Side s : sides(2e-6)) {
+          Tensor weight = s.tensor(weights(Shape.of(shape).size()), shape);
+          Tensor alpha = s.empty(shape[0]);
+          Tensor up = s.normal(shape);
+          s.ops.binary.binarizeFilters(weight, scaled, alpha, s.empty(shape));
+          s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, s.empty(shape), false);
+          s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, s.copy(weight), true);
+          s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, up, up, false);
+        }
       }
     }
   }
@@ -56,25 +46,16 @@ class BinaryParityTest extends ParityFixture {
   void signsWithABorderAndTheirGradient() {
     for (int[] d : IMAGES) {
       for (int border : new int[] {0, 1, 2}) {
-        int channels = d[3];
-        int[] padded = {d[0], d[1] + 2 * border, d[2] + 2 * border, channels};
-        float[] x = weights((long) d[0] * d[1] * d[2] * channels);
-        if (x.length > 5) x[5] = Float.NaN;
-        float[] up = normal((long) padded[0] * padded[1] * padded[2] * channels);
-        float[] shift = normal(channels);
+        int[] padded = {d[0], d[1] + 2 * border, d[2] + 2 * border, d[3]};
         for (boolean shifted : new boolean[] {false, true}) {
-          compare(
-              "signs, border " + border,
-              1e-7,
-              s -> {
-                Tensor in = s.tensor(x, d);
-                Tensor add = shifted ? s.tensor(shift, channels) : null;
-                Tensor y = s.empty(padded);
-                Tensor dx = s.empty(d);
-                s.ops.binary.signActivation(in, add, y);
-                s.ops.binary.signActivationBackward(in, add, s.tensor(up, padded), dx);
-                return List.of(y, dx);
-              });
+          for (Side s : sides(1e-7)) {
+            float[] values = weights(Shape.of(d).size());
+            if (values.length > 5) values[5] = Float.NaN;
+            Tensor x = s.tensor(values, d);
+            Tensor shift = shifted ? s.normal(d[3]) : null;
+            s.ops.binary.signActivation(x, shift, s.empty(padded));
+            s.ops.binary.signActivationBackward(x, shift, s.normal(padded), s.empty(d));
+          }
         }
       }
     }
@@ -82,31 +63,17 @@ class BinaryParityTest extends ParityFixture {
 
   @Test
   void rowsAreScaledAndBent() {
-    for (int rows : ROWS) {
-      for (int channels : CHANNELS) {
-        float[] x = normal((long) rows * channels);
-        float[] up = normal((long) rows * channels);
-        float[] shift = normal(channels);
-        float[] slope = normal(channels);
-        for (boolean shifted : new boolean[] {false, true}) {
-          compare(
-              "prelu %d x %d".formatted(rows, channels),
-              10 * ofSums(rows), // the terms of dslope cancel out
-              s -> {
-                Tensor in = s.tensor(x, rows, channels);
-                Tensor bend = s.tensor(slope, channels);
-                Tensor add = shifted ? s.tensor(shift, channels) : null;
-                Tensor y = s.empty(rows, channels);
-                Tensor dx = s.empty(rows, channels);
-                Tensor dy = s.tensor(up, rows, channels);
-                Tensor dslope = s.empty(channels);
-                Tensor more = s.tensor(shift, channels);
-                s.ops.binary.prelu(in, add, bend, y);
-                s.ops.binary.preluBackward(in, add, bend, dy, dx, dslope, false);
-                s.ops.binary.preluBackward(in, add, bend, dy, dy, more, true);
-                s.ops.binary.scaleRows(bend, in);
-                return List.of(y, dx, dy, dslope, more, in);
-              });
+    for (int[] d : pairs(ROWS, CHANNELS)) {
+      for (boolean shifted : new boolean[] {false, true}) {
+        for (Side s : sides(10 * ofSums(d[0]))) { // the terms of dslope cancel out
+          Tensor x = s.normal(d);
+          Tensor slope = s.normal(d[1]);
+          Tensor shift = shifted ? s.normal(d[1]) : null;
+          Tensor dy = s.normal(d);
+          s.ops.binary.prelu(x, shift, slope, s.empty(d));
+          s.ops.binary.preluBackward(x, shift, slope, dy, s.empty(d), s.empty(d[1]), false);
+          s.ops.binary.preluBackward(x, shift, slope, dy, dy, s.normal(d[1]), true);
+          s.ops.binary.scaleRows(slope, x);
         }
       }
     }

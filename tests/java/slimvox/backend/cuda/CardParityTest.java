@@ -25,31 +25,24 @@ import slimvox.gpu.Gpu;
 /** Every operation on a card against the CPU; twice on the card, for the same bits. */
 @Gpu
 class CardParityTest {
-  private static List<Device> cards() {
-    return List.of(Cuda.open(false), Cuda.open(false));
-  }
-
-  @Nested
-  class OfBatchNorm extends BatchNormParityTest {
+  interface OnCard extends Played {
     @Override
-    List<Device> played() {
-      return cards();
+    default List<Device> played() {
+      return List.of(Cuda.open(false), Cuda.open(false));
     }
   }
 
   @Nested
-  class OfBinary extends BinaryParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfBatchNorm extends BatchNormParityTest implements OnCard {}
+
+  @Nested
+  class OfBinary extends BinaryParityTest implements OnCard {}
 
   /** By our own kernels, also where cuDNN is found. */
   @Nested
   class OfConvolution extends ConvolutionParityTest {
     @Override
-    List<Device> played() {
+    public List<Device> played() {
       return List.of(Cuda.open(false, CudnnFound.NONE), Cuda.open(false, CudnnFound.NONE));
     }
   }
@@ -57,9 +50,9 @@ class CardParityTest {
   @Nested
   class OfCudnn extends ConvolutionParityTest {
     @Override
-    List<Device> played() {
+    public List<Device> played() {
       assumeTrue(Cuda.cudnn().library() != null, "cuDNN was not found: " + CudnnLibrary.INSTALL);
-      return cards();
+      return List.of(Cuda.open(false), Cuda.open(false));
     }
 
     /** Which passes cuDNN takes is its own affair on each card; what it leaves is reported. */
@@ -97,56 +90,31 @@ class CardParityTest {
   @Nested
   class OfCudnnTf32 extends Tf32ParityTest {
     @Override
-    List<Device> played() {
+    public List<Device> played() {
       assumeTrue(Cuda.cudnn().library() != null, "cuDNN was not found: " + CudnnLibrary.INSTALL);
       return List.of(Cuda.open(true), Cuda.open(true));
     }
   }
 
   @Nested
-  class OfElementwise extends ElementwiseParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfElementwise extends ElementwiseParityTest implements OnCard {}
 
   @Nested
-  class OfMargin extends MarginParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfMargin extends MarginParityTest implements OnCard {}
 
   @Nested
-  class OfMatrix extends MatrixParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfMatrix extends MatrixParityTest implements OnCard {}
 
   @Nested
-  class OfOptimizer extends OptimizerParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfOptimizer extends OptimizerParityTest implements OnCard {}
 
   @Nested
-  class OfPooling extends PoolingParityTest {
-    @Override
-    List<Device> played() {
-      return cards();
-    }
-  }
+  class OfPooling extends PoolingParityTest implements OnCard {}
 
   @Nested
   class OfTf32 extends Tf32ParityTest {
     @Override
-    List<Device> played() {
+    public List<Device> played() {
       return List.of(Cuda.open(true, CudnnFound.NONE), Cuda.open(true, CudnnFound.NONE));
     }
   }

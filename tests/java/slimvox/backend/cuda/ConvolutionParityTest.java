@@ -56,28 +56,27 @@ class ConvolutionParityTest extends ParityFixture {
   @ParameterizedTest
   @MethodSource("geometries")
   void allPasses(Convolution g) {
-    float[] x = normal(g.inShape().size());
-    float[] w = normal(g.weightShape().size());
-    float[] d = normal(g.outShape().size());
-    long sums = Math.max(g.weightShape().size(), g.outShape().rows());
-    compare(
-        g.toString(),
-        ofSums(sums),
-        s -> {
-          Tensor in = s.tensor(x, g.inShape().toArray());
-          Tensor weight = s.tensor(w, g.weightShape().toArray());
-          Tensor dy = s.tensor(d, g.outShape().toArray());
-          Tensor y = s.empty(g.outShape().toArray());
-          Tensor dx = s.empty(g.inShape().toArray());
-          Tensor dweight = s.empty(g.weightShape().toArray());
-          Tensor more = s.tensor(w, g.weightShape().toArray());
-          Tensor sum = s.tensor(d, g.outShape().toArray());
-          s.ops.convolutions.forward(g, in, weight, y);
-          s.ops.convolutions.forwardAdd(g, in, weight, sum);
-          s.ops.convolutions.backwardData(g, dy, weight, dx);
-          s.ops.convolutions.backwardWeight(g, in, dy, dweight, false);
-          s.ops.convolutions.backwardWeight(g, in, dy, more, true);
-          return List.of(y, sum, dx, dweight, more);
-        });
+    int[] in = g.inShape().toArray();
+    int[] out = g.outShape().toArray();
+    int[] weights = g.weightShape().toArray();
+    for (Side s : sides(tolerance(Math.max(g.weightShape().size(), g.outShape().rows())))) {
+      Tensor x = s.tensor(values(g.inShape().size()), in);
+      Tensor weight = s.tensor(values(g.weightShape().size()), weights);
+      Tensor dy = s.tensor(values(g.outShape().size()), out);
+      s.ops.convolutions.forward(g, x, weight, s.empty(out));
+      s.ops.convolutions.forwardAdd(g, x, weight, s.copy(dy));
+      s.ops.convolutions.backwardData(g, dy, weight, s.empty(in));
+      s.ops.convolutions.backwardWeight(g, x, dy, s.empty(weights), false);
+      s.ops.convolutions.backwardWeight(g, x, dy, s.copy(weight), true);
+    }
+  }
+
+  /** What is multiplied. */
+  float[] values(long count) {
+    return normal(count);
+  }
+
+  double tolerance(long sums) {
+    return ofSums(sums);
   }
 }

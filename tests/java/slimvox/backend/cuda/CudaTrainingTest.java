@@ -119,6 +119,7 @@ class CudaTrainingTest {
   void aStepGivesTheLossAndTheParametersOfTheCpu(ModelSpec spec) {
     try (Backend cpu = new Backend(CpuDevice.open(2));
         Backend cuda = new Backend(device(false))) {
+      assertEquals("cuda", cuda.name());
       Run expected = run(cpu, spec, 1, 0);
       Run actual = run(cuda, spec, 1, 0);
       List<Run> shaken = new ArrayList<>();

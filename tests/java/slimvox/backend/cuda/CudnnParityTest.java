@@ -17,7 +17,7 @@ class CudnnParityTest extends ConvolutionParityTest {
   private FakeCudnn fake;
 
   @Override
-  List<Device> played() {
+  public List<Device> played() {
     HostKernels.load();
     try {
       fake = new FakeCudnn(folder);

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 
 /** Elementwise operations and rearrangements against the CPU. */
@@ -24,75 +23,50 @@ class ElementwiseParityTest extends ParityFixture {
   @Test
   void fillSetsEveryTypeOfElement() {
     for (int size : SIZES) {
-      compare(
-          "fill " + size,
-          0,
-          s -> {
-            Tensor f = s.empty(size);
-            Tensor i = s.ints(new int[size]);
-            Tensor b = s.bytes(new byte[size]);
-            s.ops.elementwise.fill(f, -1.5f);
-            s.ops.elementwise.fill(i, 7);
-            s.ops.elementwise.fill(b, 200);
-            return List.of(f, i, b);
-          });
+      for (Side s : sides(0)) {
+        s.ops.elementwise.fill(s.empty(size), -1.5f);
+        s.ops.elementwise.fill(s.ints(new int[size]), 7);
+        s.ops.elementwise.fill(s.bytes(new byte[size]), 200);
+      }
     }
   }
 
   @Test
   void oneTensorIsCopiedOrAdded() {
     for (int size : SIZES) {
-      float[] x = withSpecials(normal(size));
-      float[] y = normal(size);
-      compare(
-          "copy, axpy " + size,
-          1e-7,
-          s -> {
-            Tensor a = s.tensor(x, size);
-            Tensor b = s.tensor(y, size);
-            Tensor c = s.empty(size);
-            s.ops.elementwise.copy(a, c);
-            s.ops.elementwise.axpy(-0.3f, a, b);
-            return List.of(b, c);
-          });
+      for (Side s : sides(1e-7)) {
+        Tensor x = s.tensor(withSpecials(normal(size)), size);
+        s.ops.elementwise.copy(x, s.empty(size));
+        s.ops.elementwise.axpy(-0.3f, x, s.normal(size));
+      }
     }
   }
 
   @Test
   void activationsAndTheirGradientsInPlaceAndNot() {
     for (int size : SIZES) {
-      float[] x = withSpecials(normal(size));
-      float[] d = normal(size);
-      compare(
-          "relu, tanh, gelu " + size,
-          5e-7,
-          s -> {
-            Tensor a = s.tensor(x, size);
-            Tensor r = s.empty(size);
-            Tensor t = s.empty(size);
-            s.ops.elementwise.relu(a, r);
-            s.ops.elementwise.tanh(a, t);
-            Tensor dr = s.empty(size);
-            Tensor dt = s.tensor(d, size);
-            Tensor dy = s.tensor(d, size);
-            s.ops.elementwise.reluBackward(r, dy, dr);
-            s.ops.elementwise.tanhBackward(t, dt, dt);
-            s.ops.elementwise.relu(a, a);
-            s.ops.elementwise.reluBackward(r, dy, dy);
-            Tensor x0 = s.tensor(x, size);
-            Tensor g = s.empty(size);
-            Tensor dg = s.tensor(d, size);
-            s.ops.elementwise.gelu(x0, g);
-            s.ops.elementwise.geluBackward(x0, dg, dg);
-            return List.of(r, t, dr, dt, a, dy, g, dg);
-          });
+      for (Side s : sides(5e-7)) {
+        Tensor x = s.tensor(withSpecials(normal(size)), size);
+        Tensor relu = s.empty(size);
+        Tensor tanh = s.empty(size);
+        Tensor dy = s.normal(size);
+        Tensor dtanh = s.copy(dy);
+        Tensor dgelu = s.copy(dy);
+        s.ops.elementwise.relu(x, relu);
+        s.ops.elementwise.tanh(x, tanh);
+        s.ops.elementwise.gelu(x, s.empty(size));
+        s.ops.elementwise.reluBackward(relu, dy, s.empty(size));
+        s.ops.elementwise.tanhBackward(tanh, dtanh, dtanh);
+        s.ops.elementwise.geluBackward(x, dgelu, dgelu);
+        s.ops.elementwise.relu(x, x);
+        s.ops.elementwise.reluBackward(relu, dy, dy);
+      }
     }
   }
 
   @Test
   void aSingleNaNOrInfinityIsFound() {
-    try (CudaDevice device = HostDevice.open(false)) {
-      Side s = new Side(new Backend(device));
+    for (Side s : sides(0)) {
       for (int size : SIZES) {
         for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
           for (int at : new int[] {0, size / 2, size - 1}) {
@@ -105,105 +79,77 @@ class ElementwiseParityTest extends ParityFixture {
       }
       Tensor good = s.tensor(new float[] {Float.MAX_VALUE, -Float.MAX_VALUE}, 2);
       assertTrue(s.ops.elementwise.isFinite(good));
-      s.release();
-      assertEquals("cuda", s.backend.name());
     }
   }
 
   @Test
   void roundedSumsAreExact() {
     for (int size : SIZES) {
-      float[] x = withSpecials(normal(size, 0, 3));
-      x[0] = 1e6f; // beyond what is rounded
-      float[] y = uniform(size, -8, 8);
-      float step = 1f / 1024;
       for (float alpha : new float[] {1, -1}) {
-        compare(
-            "addRounded " + size,
-            0,
-            s -> {
-              Tensor sum = s.tensor(y, size);
-              float largest = s.ops.elementwise.addRounded(alpha, s.tensor(x, size), step, sum);
-              return List.of(sum, s.tensor(new float[] {largest}, 1));
-            });
+        for (Side s : sides(0)) {
+          float[] x = withSpecials(normal(size, 0, 3));
+          x[0] = 1e6f; // beyond what is rounded
+          Tensor sum = s.between(-8, 8, size);
+          float largest = s.ops.elementwise.addRounded(alpha, s.tensor(x, size), 1f / 1024, sum);
+          s.tensor(new float[] {largest}, 1);
+        }
       }
     }
   }
 
   @Test
   void theLargestOfSeveralSumsIsGatheredWithoutWaiting() {
-    compare(
-        "gathered",
-        0,
-        s -> {
-          Tensor largest = s.tensor(new float[3], 3);
-          try (Tensor second = largest.part(1, 1)) {
-            for (float height : new float[] {2, -9, 5}) {
-              s.ops.elementwise.addRounded(
-                  1, s.tensor(new float[] {height}, 1), 1, s.tensor(new float[1], 1), second);
-            }
-          }
-          assertArrayEquals(new float[] {0, 9, 0}, s.ops.floats(largest));
-          return List.of(largest);
-        });
+    for (Side s : sides(0)) {
+      Tensor largest = s.tensor(new float[3], 3);
+      try (Tensor second = largest.part(1, 1)) {
+        for (float height : new float[] {2, -9, 5}) {
+          s.ops.elementwise.addRounded(
+              1, s.tensor(new float[] {height}, 1), 1, s.tensor(new float[1], 1), second);
+        }
+      }
+      assertArrayEquals(new float[] {0, 9, 0}, s.ops.floats(largest));
+    }
   }
 
   @Test
   void aTensorThatIsNotFiniteLeavesItsMark() {
     for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, 1e38f}) {
-      compare(
-          "marked " + bad,
-          0,
-          s -> {
-            Tensor flags = s.ints(0, 0, 0, 1);
-            for (int i = 1; i < 4; i++) {
-              float[] x = new float[1000];
-              if (i == 2) x[997] = bad;
-              try (Tensor flag = flags.part(i, 1)) {
-                s.ops.elementwise.markNotFinite(s.tensor(x, 1000), flag);
-              }
-            }
-            int[] expected = {0, 0, Float.isFinite(bad) ? 0 : 1, 1};
-            assertArrayEquals(expected, s.ops.ints(flags));
-            return List.of();
-          });
+      for (Side s : sides(0)) {
+        Tensor flags = s.ints(0, 0, 0, 1);
+        for (int i = 1; i < 4; i++) {
+          float[] x = new float[1000];
+          if (i == 2) x[997] = bad;
+          try (Tensor flag = flags.part(i, 1)) {
+            s.ops.elementwise.markNotFinite(s.tensor(x, 1000), flag);
+          }
+        }
+        assertArrayEquals(new int[] {0, 0, Float.isFinite(bad) ? 0 : 1, 1}, s.ops.ints(flags));
+      }
     }
   }
 
   @Test
   void theFirstOfManyTensorsIsNamedWithOneDownloadForEvery64() {
-    try (CudaDevice device = HostDevice.open(false)) {
-      Side s = new Side(new Backend(device));
+    for (Side s : sides(0)) {
       List<Tensor> all = new ArrayList<>();
-      for (int i = 0; i < 150; i++) all.add(s.tensor(normal(i + 1), i + 1));
+      for (int i = 0; i < 150; i++) all.add(s.normal(i + 1));
       assertEquals(-1, s.ops.elementwise.firstNotFinite(all));
       for (int bad : new int[] {149, 70, 64, 0}) {
         s.ops.elementwise.fill(all.get(bad), Float.NaN);
         assertEquals(bad, s.ops.elementwise.firstNotFinite(all));
       }
-      s.release();
     }
   }
 
   @Test
   void aRowIsAddedToAndSummedOverRows() {
-    for (int rows : ROWS) {
-      for (int columns : CHANNELS) {
-        float[] y = normal((long) rows * columns);
-        float[] b = normal(columns);
-        compare(
-            "rows " + rows + " x " + columns,
-            ofSums(rows),
-            s -> {
-              Tensor m = s.tensor(y, rows, columns);
-              Tensor v = s.tensor(b, columns);
-              Tensor sum = s.empty(columns);
-              Tensor more = s.tensor(b, columns);
-              s.ops.matrices.addToRows(v, m);
-              s.ops.matrices.columnSums(m, sum, false);
-              s.ops.matrices.columnSums(m, more, true);
-              return List.of(m, sum, more);
-            });
+    for (int[] d : pairs(ROWS, CHANNELS)) {
+      for (Side s : sides(ofSums(d[0]))) {
+        Tensor m = s.normal(d);
+        Tensor row = s.normal(d[1]);
+        s.ops.matrices.addToRows(row, m);
+        s.ops.matrices.columnSums(m, s.empty(d[1]), false);
+        s.ops.matrices.columnSums(m, s.copy(row), true);
       }
     }
   }
@@ -213,18 +159,12 @@ class ElementwiseParityTest extends ParityFixture {
     for (int[] c :
         new int[][] {{1, 0, 1}, {5, 2, 3}, {64, 16, 32}, {257, 200, 57}, {130, 1, 129}}) {
       for (int rows : ROWS) {
-        float[] x = normal((long) rows * c[0]);
-        compare(
-            "channels of " + c[0],
-            0,
-            s -> {
-              Tensor whole = s.tensor(x, rows, c[0]);
-              Tensor part = s.empty(rows, c[2]);
-              Tensor other = s.tensor(x, rows, c[0]);
-              s.ops.rearrangement.sliceChannels(whole, c[1], part);
-              s.ops.rearrangement.writeChannels(part, c[0] - c[2], other);
-              return List.of(part, other);
-            });
+        for (Side s : sides(0)) {
+          Tensor whole = s.normal(rows, c[0]);
+          Tensor part = s.empty(rows, c[2]);
+          s.ops.rearrangement.sliceChannels(whole, c[1], part);
+          s.ops.rearrangement.writeChannels(part, c[0] - c[2], s.copy(whole));
+        }
       }
     }
   }
@@ -233,24 +173,16 @@ class ElementwiseParityTest extends ParityFixture {
   void spaceToDepthAndBackAndFramesFirst() {
     int[][] shapes = {{1, 2, 2, 1}, {2, 4, 6, 3}, {3, 2, 10, 32}, {1, 10, 2, 33}, {2, 6, 14, 64}};
     for (int[] d : shapes) {
-      float[] x = normal((long) d[0] * d[1] * d[2] * d[3]);
-      compare(
-          "space to depth",
-          0,
-          s -> {
-            Tensor wide = s.tensor(x, d);
-            Tensor deep = s.empty(d[0], d[1] / 2, d[2] / 2, 4 * d[3]);
-            Tensor again = s.empty(d);
-            Tensor frames = s.empty(d[0], d[2], d[1] * d[3]);
-            Tensor back = s.empty(d);
-            Tensor added = s.tensor(x, d);
-            s.ops.rearrangement.spaceToDepth(wide, deep);
-            s.ops.rearrangement.depthToSpace(deep, again);
-            s.ops.rearrangement.framesFirst(wide, frames);
-            s.ops.rearrangement.framesFirstBackward(frames, back, false);
-            s.ops.rearrangement.framesFirstBackward(frames, added, true);
-            return List.of(deep, again, frames, back, added);
-          });
+      for (Side s : sides(0)) {
+        Tensor wide = s.normal(d);
+        Tensor deep = s.empty(d[0], d[1] / 2, d[2] / 2, 4 * d[3]);
+        Tensor frames = s.empty(d[0], d[2], d[1] * d[3]);
+        s.ops.rearrangement.spaceToDepth(wide, deep);
+        s.ops.rearrangement.depthToSpace(deep, s.empty(d));
+        s.ops.rearrangement.framesFirst(wide, frames);
+        s.ops.rearrangement.framesFirstBackward(frames, s.empty(d), false);
+        s.ops.rearrangement.framesFirstBackward(frames, s.copy(wide), true);
+      }
     }
   }
 }

@@ -1,6 +1,5 @@
 package slimvox.backend.cuda;
 
-import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.Tensor;
@@ -25,24 +24,15 @@ class MatrixParityTest extends ParityFixture {
     "64, 64, 20000"
   })
   void everyTransposition(int m, int n, int k) {
-    float[] a = normal((long) m * k);
-    float[] b = normal((long) k * n);
-    float[] c = normal((long) m * n);
     for (int form = 0; form < 4; form++) {
       boolean ta = form % 2 == 1;
       boolean tb = form / 2 == 1;
-      compare(
-          "%d x %d x %d, %s %s".formatted(m, n, k, ta, tb),
-          ofSums(k),
-          s -> {
-            Tensor left = ta ? s.tensor(a, k, m) : s.tensor(a, m, k);
-            Tensor right = tb ? s.tensor(b, n, k) : s.tensor(b, k, n);
-            Tensor product = s.empty(m, n);
-            Tensor sum = s.tensor(c, m, n);
-            s.ops.matrices.matmul(ta, tb, left, right, product, false);
-            s.ops.matrices.matmul(ta, tb, left, right, sum, true);
-            return List.of(product, sum);
-          });
+      for (Side s : sides(ofSums(k))) {
+        Tensor left = ta ? s.normal(k, m) : s.normal(m, k);
+        Tensor right = tb ? s.normal(n, k) : s.normal(k, n);
+        s.ops.matrices.matmul(ta, tb, left, right, s.empty(m, n), false);
+        s.ops.matrices.matmul(ta, tb, left, right, s.normal(m, n), true);
+      }
     }
   }
 }

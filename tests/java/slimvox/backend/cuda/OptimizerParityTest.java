@@ -18,31 +18,19 @@ class OptimizerParityTest extends ParityFixture {
   @Test
   void sgdOfEveryForm() {
     for (int size : SIZES) {
-      float[] g = normal(size);
-      float[] p = normal(size);
-      float[] nan = new float[size];
-      Arrays.fill(nan, Float.NaN);
       for (boolean nesterov : new boolean[] {false, true}) {
-        compare(
-            "sgd " + size,
-            3e-7,
-            s -> {
-              Tensor gradient = s.tensor(g, size);
-              Tensor plain = s.tensor(p, size);
-              Tensor moved = s.tensor(p, size);
-              Tensor buffer = s.tensor(nan, size);
-              s.ops.optimizers.sgd(
-                  new SgdStep(0.1f, 0, 0, 1e-4f, false, true), gradient, plain, null);
-              for (int i = 0; i < 3; i++) {
-                float dampening = nesterov ? 0 : 0.1f;
-                s.ops.optimizers.sgd(
-                    new SgdStep(0.1f, 0.9f, dampening, 1e-3f, nesterov, i == 0),
-                    gradient,
-                    moved,
-                    buffer);
-              }
-              return List.of(plain, moved, buffer);
-            });
+        for (Side s : sides(3e-7)) {
+          Tensor gradient = s.normal(size);
+          Tensor moved = s.normal(size);
+          Tensor buffer = s.empty(size);
+          SgdStep plain = new SgdStep(0.1f, 0, 0, 1e-4f, false, true);
+          s.ops.optimizers.sgd(plain, gradient, s.copy(moved), null);
+          for (int i = 0; i < 3; i++) {
+            float dampening = nesterov ? 0 : 0.1f;
+            SgdStep step = new SgdStep(0.1f, 0.9f, dampening, 1e-3f, nesterov, i == 0);
+            s.ops.optimizers.sgd(step, gradient, moved, buffer);
+          }
+        }
       }
     }
   }
@@ -50,27 +38,17 @@ class OptimizerParityTest extends ParityFixture {
   @Test
   void adamAndAdamW() {
     for (int size : SIZES) {
-      float[] g = normal(size);
-      float[] p = normal(size);
       for (boolean decoupled : new boolean[] {false, true}) {
-        compare(
-            "adam " + size,
-            3e-7,
-            s -> {
-              Tensor gradient = s.tensor(g, size);
-              Tensor parameter = s.tensor(p, size);
-              Tensor mean = s.tensor(new float[size], size);
-              Tensor square = s.tensor(new float[size], size);
-              for (int i = 1; i <= 3; i++) {
-                s.ops.optimizers.adam(
-                    new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, decoupled, i),
-                    gradient,
-                    parameter,
-                    mean,
-                    square);
-              }
-              return List.of(parameter, mean, square);
-            });
+        for (Side s : sides(3e-7)) {
+          Tensor gradient = s.normal(size);
+          Tensor parameter = s.normal(size);
+          Tensor mean = s.tensor(new float[size], size);
+          Tensor square = s.tensor(new float[size], size);
+          for (int i = 1; i <= 3; i++) {
+            AdamStep step = new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, decoupled, i);
+            s.ops.optimizers.adam(step, gradient, parameter, mean, square);
+          }
+        }
       }
     }
   }
@@ -102,16 +80,11 @@ class OptimizerParityTest extends ParityFixture {
               DynamicTree.nearestOnly(true),
               DynamicTree.nearestOnly(false))) {
         if (form[0] > 4000) x[4000] = book.least() > 0 ? Float.POSITIVE_INFINITY : 1;
-        compare(
-            "codes " + form[0],
-            0,
-            s -> {
-              Quantized q = quantized(s, form[0], form[1], book);
-              Tensor again = s.empty(form[0]);
-              s.ops.optimizers.quantize(s.tensor(x, form[0]), q);
-              s.ops.optimizers.dequantize(q, again);
-              return List.of(q.codes(), q.absmax(), again);
-            });
+        for (Side s : sides(0)) {
+          Quantized q = quantized(s, form[0], form[1], book);
+          s.ops.optimizers.quantize(s.tensor(x, form[0]), q);
+          s.ops.optimizers.dequantize(q, s.empty(form[0]));
+        }
       }
     }
   }
@@ -134,34 +107,25 @@ class OptimizerParityTest extends ParityFixture {
     int steps = 6;
     for (int[] form : BLOCKS) {
       int size = form[0];
-      float[] g = gradients(steps, size);
-      float[] p = normal(size);
       for (boolean other : new boolean[] {false, true}) {
-        compare(
-            "8-bit steps " + size,
-            0,
-            s -> {
-              Tensor sgd = s.tensor(p, size);
-              Tensor adam = s.tensor(p, size);
-              Quantized b = quantized(s, size, form[1], DynamicTree.signed());
-              Quantized m = quantized(s, size, form[1], DynamicTree.signed());
-              Quantized v = quantized(s, size, form[1], DynamicTree.unsigned());
-              Tensor zero = s.tensor(new float[size], size);
-              s.ops.optimizers.quantize(zero, m);
-              s.ops.optimizers.quantize(zero, v);
-              for (int i = 0; i < steps; i++) {
-                Tensor gradient = s.tensor(Arrays.copyOfRange(g, i * size, (i + 1) * size), size);
-                s.ops.optimizers.sgdQuantized(
-                    new SgdStep(0.1f, 0.9f, other ? 0 : 0.1f, 1e-3f, other, i == 0),
-                    gradient,
-                    sgd,
-                    b);
-                s.ops.optimizers.adamQuantized(
-                    new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, other, i + 1), gradient, adam, m, v);
-              }
-              return List.of(
-                  sgd, adam, b.codes(), b.absmax(), m.codes(), m.absmax(), v.codes(), v.absmax());
-            });
+        for (Side s : sides(0)) {
+          float[] g = gradients(steps, size);
+          Tensor sgd = s.normal(size);
+          Tensor adam = s.copy(sgd);
+          Quantized b = quantized(s, size, form[1], DynamicTree.signed());
+          Quantized m = quantized(s, size, form[1], DynamicTree.signed());
+          Quantized v = quantized(s, size, form[1], DynamicTree.unsigned());
+          Tensor zero = s.tensor(new float[size], size);
+          s.ops.optimizers.quantize(zero, m);
+          s.ops.optimizers.quantize(zero, v);
+          for (int i = 0; i < steps; i++) {
+            Tensor gradient = s.tensor(Arrays.copyOfRange(g, i * size, (i + 1) * size), size);
+            s.ops.optimizers.sgdQuantized(
+                new SgdStep(0.1f, 0.9f, other ? 0 : 0.1f, 1e-3f, other, i == 0), gradient, sgd, b);
+            s.ops.optimizers.adamQuantized(
+                new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, other, i + 1), gradient, adam, m, v);
+          }
+        }
       }
     }
   }

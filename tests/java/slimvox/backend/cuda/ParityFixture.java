@@ -1,10 +1,12 @@
 package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
@@ -24,10 +26,15 @@ import slimvox.memory.Category;
  * threads of a block from the first to the last and from the last to the first.
  *
  * <p>Both orders must give the same bits, or a barrier is missing. CPU and CUDA may differ by
- * rounding: every element within a tolerance of the largest one.
+ * rounding: every element within a tolerance of the largest one. An operation is compared by the
+ * body of one loop:
+ *
+ * <pre>{@code
+ * for (Side s : sides(1e-7)) s.ops.elementwise.relu(s.normal(9), s.empty(9));
+ * }</pre>
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class ParityFixture {
+public abstract class ParityFixture implements Played {
   /** Rows or frames, channels: odd, one, around tiles and blocks. */
   public static final int[] CHANNELS = {1, 3, 4, 8, 13, 32, 33, 64, 100, 257};
 
@@ -36,8 +43,11 @@ public abstract class ParityFixture {
   public final Random random = new Random(7);
   private final List<Side> sides = new ArrayList<>();
 
+  /** What one tensor holds after all calls. */
+  private record Result(Shape shape, float[] values) {}
+
   /** One backend and short ways to make tensors on it. */
-  public static final class Side {
+  public final class Side {
     final Backend backend;
     final Operations ops;
     private final List<Tensor> tensors = new ArrayList<>();
@@ -45,6 +55,26 @@ public abstract class ParityFixture {
     Side(Backend backend) {
       this.backend = backend;
       this.ops = backend.ops();
+    }
+
+    /** Standard normal values, the same on every side. */
+    Tensor normal(int... lengths) {
+      return tensor(ParityFixture.this.normal(Shape.of(lengths).size()), lengths);
+    }
+
+    /** Normal values, the same on every side. */
+    Tensor around(double mean, double deviation, int... lengths) {
+      return tensor(ParityFixture.this.normal(Shape.of(lengths).size(), mean, deviation), lengths);
+    }
+
+    /** Values between two, the same on every side. */
+    Tensor between(double least, double most, int... lengths) {
+      return tensor(uniform(Shape.of(lengths).size(), least, most), lengths);
+    }
+
+    /** A tensor with the values that another has now. */
+    Tensor copy(Tensor x) {
+      return tensor(ops.floats(x), x.shape().toArray());
     }
 
     Tensor tensor(float[] values, int... lengths) {
@@ -84,11 +114,23 @@ public abstract class ParityFixture {
       tensors.forEach(Tensor::close);
       tensors.clear();
     }
-  }
 
-  /** Calls operations and returns what they wrote. */
-  public interface Work {
-    List<Tensor> on(Side side);
+    private List<Result> results() {
+      return tensors.stream().map(t -> new Result(t.shape(), values(t))).toList();
+    }
+
+    private float[] values(Tensor t) {
+      if (t.type() == DataType.FLOAT32) return ops.floats(t);
+      float[] values = new float[Math.toIntExact(t.size())];
+      if (t.type() == DataType.INT32) {
+        int[] v = ops.ints(t);
+        for (int i = 0; i < v.length; i++) values[i] = v[i];
+      } else {
+        byte[] v = ops.bytes(t);
+        for (int i = 0; i < v.length; i++) values[i] = v[i] & 0xFF;
+      }
+      return values;
+    }
   }
 
   @BeforeAll
@@ -96,12 +138,6 @@ public abstract class ParityFixture {
     List<Device> played = played();
     sides.add(new Side(new Backend(CpuDevice.open(2))));
     for (Device device : played) sides.add(new Side(new Backend(device)));
-  }
-
-  /** Two devices that must give the same bits. */
-  List<Device> played() {
-    HostKernels.load();
-    return List.of(HostDevice.open(false), HostDevice.open(true));
   }
 
   @AfterAll
@@ -114,38 +150,59 @@ public abstract class ParityFixture {
     return 1e-6 + 3e-8 * Math.sqrt(length);
   }
 
-  /** Runs the work on all three; {@code tolerance} is relative to the largest element. */
-  public void compare(String what, double tolerance, Work work) {
-    List<List<float[]>> results = new ArrayList<>();
-    for (Side side : sides) {
-      List<float[]> values = new ArrayList<>();
-      for (Tensor t : work.on(side)) values.add(values(side, t));
-      results.add(values);
-      side.release();
-    }
-    for (int i = 0; i < results.getFirst().size(); i++) {
-      String name = what + ", result " + i;
-      close(name, tolerance, results.get(0).get(i), results.get(1).get(i));
-      bits(name, results.get(1).get(i), results.get(2).get(i));
-    }
+  /** Every pair of a number of rows and one of columns. */
+  public static List<int[]> pairs(int[] rows, int[] columns) {
+    List<int[]> all = new ArrayList<>();
+    for (int r : rows) for (int c : columns) all.add(new int[] {r, c});
+    return all;
   }
 
-  private static float[] values(Side side, Tensor t) {
-    return switch (t.type()) {
-      case FLOAT32 -> side.ops.floats(t);
-      case INT32 -> {
-        int[] v = side.ops.ints(t);
-        float[] f = new float[v.length];
-        for (int i = 0; i < v.length; i++) f[i] = v[i];
-        yield f;
+  /**
+   * Every side in turn, with the same random numbers; when the loop over them ends, all tensors
+   * made in its body are compared.
+   *
+   * @param tolerance of an element, relative to the largest of its tensor
+   */
+  public Iterable<Side> sides(double tolerance) {
+    return () -> new Comparison(tolerance);
+  }
+
+  private final class Comparison implements Iterator<Side> {
+    private final double tolerance;
+    private final long seed = random.nextLong();
+    private final List<List<Result>> results = new ArrayList<>();
+    private Side side;
+
+    Comparison(double tolerance) {
+      this.tolerance = tolerance;
+    }
+
+    @Override
+    public Side next() {
+      side = sides.get(results.size());
+      side.release(); // of a body that failed
+      random.setSeed(seed);
+      return side;
+    }
+
+    @Override
+    public boolean hasNext() {
+      if (side != null) {
+        results.add(side.results());
+        side.release();
+        side = null;
       }
-      case UINT8 -> {
-        byte[] v = side.ops.bytes(t);
-        float[] f = new float[v.length];
-        for (int i = 0; i < v.length; i++) f[i] = v[i] & 0xFF;
-        yield f;
+      if (results.size() < sides.size()) return true;
+      List<Result> expected = results.get(0);
+      assertFalse(expected.isEmpty(), "nothing was compared");
+      for (int i = 0; i < expected.size(); i++) {
+        String name = "tensor %d of shape %s".formatted(i, expected.get(i).shape());
+        float[] forwards = results.get(1).get(i).values();
+        close(name, tolerance, expected.get(i).values(), forwards);
+        bits(name, forwards, results.get(2).get(i).values());
       }
-    };
+      return false;
+    }
   }
 
   private static void close(String what, double tolerance, float[] expected, float[] actual) {
