@@ -16,7 +16,7 @@ import slimvox.step.MemoryScheme;
 import slimvox.step.StepMemory;
 import tech.tablesaw.api.Table;
 
-/** The tables of notebooks 01 and 04 against the dry runs they are made of. */
+/** The tables of notebooks 01 and 05 against the dry runs they are made of. */
 class SchemeTablesTest {
   private static final MemoryAnalysis ANALYSIS =
       MemoryAnalysis.of(Recipe.shipped("wespeaker-resnet34"), 100);
