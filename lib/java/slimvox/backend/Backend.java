@@ -216,7 +216,6 @@ public final class Backend implements AutoCloseable {
   @Override
   public void close() {
     releaseBlock();
-    operations.elementwise.close();
     device.close();
   }
 }

@@ -60,7 +60,6 @@ public final class Elementwise {
 
   private final Kernels kernels;
   private final Backend backend;
-  private Tensor answer;
 
   Elementwise(Kernels kernels, Backend backend) {
     this.kernels = kernels;
@@ -94,27 +93,11 @@ public final class Elementwise {
 
   /** The same, waited for; returns the largest |y|. */
   public float addRounded(float alpha, Tensor x, float step, Tensor y) {
-    if (answer == null) {
-      long address = backend.device().memory().allocate(4);
-      answer =
-          new Tensor(
-              backend,
-              Shape.of(1),
-              DataType.FLOAT32,
-              Category.WORKSPACE,
-              "largest",
-              address,
-              -1,
-              null);
+    try (Tensor largest = backend.allocate(Category.WORKSPACE, "largest", 1)) {
+      fill(largest, 0);
+      addRounded(alpha, x, step, y, largest);
+      return backend.ops().floats(largest)[0];
     }
-    fill(answer, 0);
-    addRounded(alpha, x, step, y, answer);
-    return backend.ops().floats(answer)[0];
-  }
-
-  void close() {
-    if (answer != null) backend.device().memory().free(answer.address());
-    answer = null;
   }
 
   /** See {@link Kernels#relu}. */
