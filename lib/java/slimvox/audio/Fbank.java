@@ -14,7 +14,8 @@ import slimvox.vector.ReproducibleMath;
  * kHz): scale, dither, subtract the frame's mean, pre-emphasis y[i] = x[i] - 0.97 x[i-1] (x[-1] =
  * x[0]), window, zero-pad to 512, |FFT|^2, {@link MelFilters}, ln(max(energy, 1.1920929e-7)). The
  * steps and their order are those of Kaldi's feature-fbank; WeSpeaker's options are {@link
- * FbankOptions#wespeaker()}.
+ * FbankOptions#wespeaker()}. The mean of several consecutive frames may stand for them, see {@link
+ * FbankOptions#averagedFrames()}.
  *
  * <p>Frames are computed as many at once as a vector register has lanes ({@link BatchedRealFft}).
  * An object holds tables only: one serves any number of threads.
@@ -52,7 +53,8 @@ public final class Fbank {
   /** Number of whole frames in so many samples, 0 if they are fewer than a frame. */
   public int frames(long samples) {
     if (samples < options.frameLength()) return 0;
-    return Math.toIntExact(1 + (samples - options.frameLength()) / options.frameShift());
+    long frames = 1 + (samples - options.frameLength()) / options.frameShift();
+    return Math.toIntExact(frames / options.averagedFrames());
   }
 
   /**
@@ -85,11 +87,12 @@ public final class Fbank {
           "%s: %d Hz where %d Hz is expected; resample it first",
           name, waveform.sampleRate(), options.sampleRate());
     }
-    int frames = frames(samples.length);
+    int frames = frames(samples.length) * options.averagedFrames();
     if (frames == 0) {
+      int least = options.frameLength() + (options.averagedFrames() - 1) * options.frameShift();
       throw InputException.of(
-          "%s: %d samples are shorter than one frame of %d (25 ms); leave the utterance out",
-          name, samples.length, options.frameLength());
+          "%s: %d samples are shorter than one frame of %d (%d ms); leave the utterance out",
+          name, samples.length, least, 1000L * least / options.sampleRate());
     }
     int bins = options.bins();
     var values = new float[Features.length(frames, bins)];
@@ -115,7 +118,7 @@ public final class Fbank {
         for (int b = 0; b < bins; b++) values[out + b] = logs[b * LANES + lane];
       }
     }
-    return new Features(values, frames, bins);
+    return new Features(values, frames, bins).averaged(options.averagedFrames());
   }
 
   /** Copies one frame, times the scale. */

@@ -11,6 +11,8 @@ package slimvox.audio;
  * @param highHz upper edge of the last filter, at most half the sample rate
  * @param dither standard deviation of the Gaussian noise added to every scaled sample of every
  *     frame; 0 for none, as at test time; WeSpeaker trains with 1
+ * @param averagedFrames consecutive frames of 10 ms that are averaged into one feature vector; 1
+ *     for none. A window every 40 ms would not hear 15 of them, and a mean has less noise
  */
 public record FbankOptions(
     int sampleRate,
@@ -19,7 +21,8 @@ public record FbankOptions(
     int bins,
     double lowHz,
     double highHz,
-    float dither) {
+    float dither,
+    int averagedFrames) {
 
   /** Tapers of length N, symmetric: n runs from 0 to N - 1. */
   public enum Window {
@@ -41,10 +44,10 @@ public record FbankOptions(
   }
 
   public FbankOptions {
-    if (sampleRate < 1000 || bins < 1 || !(dither >= 0) || !(scale > 0)) {
+    if (sampleRate < 1000 || bins < 1 || !(dither >= 0) || !(scale > 0) || averagedFrames < 1) {
       throw new IllegalArgumentException(
-          "sample rate %d, bins %d, dither %s, scale %s"
-              .formatted(sampleRate, bins, dither, scale));
+          "sample rate %d, bins %d, dither %s, scale %s, %d averaged frames"
+              .formatted(sampleRate, bins, dither, scale, averagedFrames));
     }
     if (!(lowHz >= 0 && lowHz < highHz && highHz <= sampleRate / 2.0)) {
       throw new IllegalArgumentException(
@@ -56,12 +59,17 @@ public record FbankOptions(
    * What WeSpeaker uses: 16 kHz, Hamming, samples x 32768, 80 bins from 20 to 8000 Hz, no dither.
    */
   public static FbankOptions wespeaker() {
-    return new FbankOptions(16000, Window.HAMMING, 32768, 80, 20, 8000, 0);
+    return new FbankOptions(16000, Window.HAMMING, 32768, 80, 20, 8000, 0, 1);
   }
 
   /** The same with another number of mel filters. */
   public FbankOptions withBins(int bins) {
-    return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither);
+    return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither, averagedFrames);
+  }
+
+  /** The same with means of so many consecutive frames. */
+  public FbankOptions averaging(int frames) {
+    return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither, frames);
   }
 
   /** Samples in a frame: 25 ms. */
@@ -69,7 +77,7 @@ public record FbankOptions(
     return sampleRate / 40;
   }
 
-  /** Samples between the starts of two frames: 10 ms. */
+  /** Samples between the starts of two frames, before they are averaged: 10 ms. */
   public int frameShift() {
     return sampleRate / 100;
   }

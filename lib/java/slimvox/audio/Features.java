@@ -35,6 +35,19 @@ public record Features(float[] values, int frames, int bins) {
         frames, bins);
   }
 
+  /** Means of each {@code count} consecutive frames; frames left over at the end are dropped. */
+  public Features averaged(int count) {
+    if (count == 1) return this;
+    var means = new float[frames / count * bins];
+    for (int i = 0; i < means.length; i++) {
+      int first = i / bins * count * bins + i % bins;
+      float sum = 0;
+      for (int t = 0; t < count; t++) sum += values[first + t * bins];
+      means[i] = sum / count;
+    }
+    return new Features(means, frames / count, bins);
+  }
+
   /** The value of one bin in one frame. */
   public float get(int frame, int bin) {
     Objects.checkIndex(frame, frames);

@@ -13,8 +13,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.backend.Backend;
 import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
@@ -84,7 +84,7 @@ final class EmbedCommand extends Subcommand {
       names = "--no-cmn",
       description =
           "Take features as they are. Without it each bin's mean over the utterance is subtracted,"
-              + " from a corpus and from --features alike, as in training.")
+              + " from a corpus and from --features alike, if it was in training.")
   private boolean noCmn;
 
   @Option(
@@ -101,6 +101,7 @@ final class EmbedCommand extends Subcommand {
   @Mixin private SoundOptions sound;
 
   private final LeftOut leftOut = new LeftOut();
+  private FrontEnd frontEnd;
 
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
@@ -142,11 +143,14 @@ final class EmbedCommand extends Subcommand {
       Corpus corpus =
           file != null ? null : Corpus.open(places.getFirst()).reading(sound.settings(this));
       try (SpeakerEncoder encoder = open(backend, file == null ? 0 : file.bins())) {
+        if (noCmn) frontEnd = new FrontEnd(frontEnd.frameShiftMs(), false);
+        if (file != null) file.requireShift(frontEnd);
         ModelSpec spec = encoder.spec();
         Input input =
             corpus != null
                 ? of(corpus, spec.bins())
-                : new Input(file.ids(), id -> file.features(id, !noCmn), file.bins());
+                : new Input(
+                    file.ids(), id -> file.features(id, frontEnd.meanNormalization()), file.bins());
         if (input.bins != spec.bins()) {
           throw InputException.at(
               source(),
@@ -160,17 +164,22 @@ final class EmbedCommand extends Subcommand {
     }
   }
 
+  /** Opens the network and learns what it hears. */
   private SpeakerEncoder open(Backend backend, int featureBins) {
     if (PackedModel.isPacked(modelFile)) {
       PackedModel packed = PackedModel.read(modelFile);
       requireSame(packed.spec());
+      frontEnd = FrontEnd.of(packed.origin());
       return new PackedEncoder(new PackedNetwork(backend, packed));
     }
     if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
+      frontEnd = FrontEnd.USUAL;
       return Embedder.owning(
           WespeakerFile.open(modelFile).network(flags.given("model."), featureBins, backend));
     }
-    requireSame(CheckpointFile.recipe(modelFile).model());
+    Recipe recipe = CheckpointFile.recipe(modelFile);
+    requireSame(recipe.model());
+    frontEnd = recipe.data().frontEnd();
     return Embedder.owning(CheckpointFile.network(modelFile, backend));
   }
 
@@ -227,10 +236,9 @@ final class EmbedCommand extends Subcommand {
   }
 
   private Input of(Corpus corpus, int bins) {
-    FeatureReader reader =
-        FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), List.of(1.0));
+    FeatureReader reader = FeatureReader.of(corpus, frontEnd.fbank(bins), List.of(1.0));
     corpus.notes().forEach(this::note);
-    WholeUtterances whole = new WholeUtterances(corpus, reader, !noCmn);
+    WholeUtterances whole = new WholeUtterances(corpus, reader, frontEnd.meanNormalization());
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
     if (!speakerMeans) ids.addAll(corpus.concatenated().keySet());
@@ -271,7 +279,7 @@ final class EmbedCommand extends Subcommand {
     }
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
-    metadata.put("cmn", Boolean.toString(!noCmn));
+    metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();
     values.put("embeddings", embeddings.size());
@@ -280,7 +288,7 @@ final class EmbedCommand extends Subcommand {
     values.put("width", spec.width());
     values.put("bins", spec.bins());
     values.put("pooling", Key.of(spec.pooling()));
-    values.put("cmn", !noCmn);
+    values.put("cmn", frontEnd.meanNormalization());
     values.put("out", out.toString());
     leftOut.describe(this, values);
     result(

@@ -10,12 +10,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.data.Corpus;
 import slimvox.data.CorpusReport;
 import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
+import slimvox.embed.FeatureFile;
 import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -51,6 +53,14 @@ final class FeaturesCommand extends Subcommand {
       paramLabel = "B",
       description = "Mel filters. Default ${DEFAULT-VALUE}.")
   private int bins = 80;
+
+  @Option(
+      names = "--frame-shift",
+      paramLabel = "MS",
+      description =
+          "Milliseconds from one frame to the next, a multiple of 10: means of frames of 10 ms, as"
+              + " a recipe's data.frameShiftMs. Default ${DEFAULT-VALUE}.")
+  private int frameShiftMs = FrontEnd.FBANK_SHIFT_MS;
 
   @Option(
       names = "--cmn",
@@ -89,6 +99,10 @@ final class FeaturesCommand extends Subcommand {
   private int features() throws InterruptedException {
     range("--bins", bins, 1, 4096);
     range("--threads", threads, 0, 4096);
+    range("--frame-shift", frameShiftMs, FrontEnd.FBANK_SHIFT_MS, 1000);
+    if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
+      throw usage("--frame-shift " + frameShiftMs + " is no multiple of 10");
+    }
     if (check == (out != null)) {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }
@@ -133,8 +147,8 @@ final class FeaturesCommand extends Subcommand {
       throw usage(
           "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
     }
-    FeatureReader reader =
-        FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(bins), speeds);
+    FrontEnd frontEnd = new FrontEnd(frameShiftMs, cmn);
+    FeatureReader reader = FeatureReader.of(corpus, frontEnd.fbank(bins), speeds);
     int utterances = corpus.utterances().size();
     int total = utterances * speeds.size();
     int computed;
@@ -145,7 +159,7 @@ final class FeaturesCommand extends Subcommand {
         FeatureMemory memory =
             new FeatureMemory(reader).load(corpus, threads, progress, leftOut::add);
         leftOut.requireFewerThan(utterances);
-        writeFile(corpus.without(leftOut.ids()), memory);
+        writeFile(corpus.without(leftOut.ids()), memory, frontEnd);
         computed = utterances - leftOut.ids().size();
       } else {
         FeatureCache cache =
@@ -172,9 +186,9 @@ final class FeaturesCommand extends Subcommand {
     return leftOut.report(this, utterances);
   }
 
-  private void writeFile(Corpus corpus, FeatureMemory features) {
+  private void writeFile(Corpus corpus, FeatureMemory features, FrontEnd frontEnd) {
     SafetensorsWriter writer = Safetensors.writer();
-    writer.metadata("features", "log-mel of 25 ms every 10 ms" + (cmn ? ", mean subtracted" : ""));
+    FeatureFile.describe(writer, frontEnd);
     WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
     whole.forEach(ids(corpus), (id, f) -> put(writer, id, f));
     writer.write(out);

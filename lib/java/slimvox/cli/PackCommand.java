@@ -22,6 +22,7 @@ import slimvox.binary.Packer;
 import slimvox.embed.Embedder;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.Network;
+import slimvox.recipe.Recipe;
 import slimvox.report.Rows;
 import slimvox.report.Values;
 import slimvox.settings.Key;
@@ -92,7 +93,9 @@ public final class PackCommand extends Subcommand {
         Network network = CheckpointFile.network(checkpoint, backend)) {
       Map<String, String> origin = new LinkedHashMap<>();
       origin.put("checkpoint", checkpoint.getFileName().toString());
-      origin.put("recipe_hash", CheckpointFile.recipe(checkpoint).hash());
+      Recipe recipe = CheckpointFile.recipe(checkpoint);
+      origin.put("recipe_hash", recipe.hash());
+      origin.putAll(recipe.data().frontEnd().texts());
       PackedModel model = Packer.pack(network, checkpoint.toString(), WeightForm.FLOAT32, origin);
       double difference = difference(backend, network, model);
       PackedHead real = model.head();

@@ -146,7 +146,7 @@ public record CorpusReport(
   }
 
   /** What Kaldi's file of this name says, in seconds. */
-  private static double frameShift(Path folder) {
+  static double frameShift(Path folder) {
     Path file = folder.resolve("frame_shift");
     if (!CorpusFiles.isThere(file)) return FRAME_SHIFT_SECONDS;
     List<CorpusFiles.Line> lines = CorpusFiles.lines(file);

@@ -8,6 +8,7 @@ import slimvox.audio.AudioFiles;
 import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.audio.SpeedPerturbation;
 import slimvox.audio.Waveform;
@@ -49,7 +50,8 @@ public final class FeatureReader implements FeatureSource {
    * A reader for the utterances of a corpus.
    *
    * @param options settings of the features; not used where the corpus has features already ({@code
-   *     feats.scp}), which then have as many bins as its first usable utterance
+   *     feats.scp}), which then have as many bins as its first usable utterance; means of
+   *     consecutive frames are taken of either
    * @param speeds 1.0 first; WeSpeaker's are 1.0, 0.9, 1.1. A recording at speed s is 1 / s as long
    *     and its frequencies are multiplied by s
    * @throws InputException if a file is missing, the corpus is empty, or features are to be played
@@ -82,6 +84,14 @@ public final class FeatureReader implements FeatureSource {
       if (corpus.reading().resample()) {
         throw InputException.at(
             corpus.folder(), "has features, no sound to resample; set data.resample=false");
+      }
+      double shift = 1000 * CorpusReport.frameShift(corpus.folder());
+      if (options.averagedFrames() > 1 && shift != FrontEnd.FBANK_SHIFT_MS) {
+        throw InputException.at(
+            corpus.folder(),
+            "has features every %.3g ms, and means are taken of those every 10 ms; set"
+                + " data.frameShiftMs=10, which takes them as they are",
+            shift);
       }
       bins = KaldiArk.bins(corpus.utterances());
     } else {
@@ -116,13 +126,15 @@ public final class FeatureReader implements FeatureSource {
 
   private double frames(Utterance utterance) {
     try {
-      if (utterance.source() instanceof Utterance.Ark ark) return KaldiArk.head(ark).rows();
+      if (utterance.source() instanceof Utterance.Ark ark) {
+        return KaldiArk.head(ark).rows() / options.averagedFrames();
+      }
       Utterance.Sound sound = (Utterance.Sound) utterance.source();
       double whole = AudioFiles.probe(sound.file()).durationSeconds();
       double samples = (Math.min(sound.end(), whole) - sound.start()) * options.sampleRate();
       double frames = 0;
       for (double speed : speeds) frames += samples / speed / options.frameShift();
-      return frames;
+      return frames / options.averagedFrames();
     } catch (InputException e) {
       return 0;
     }
@@ -130,8 +142,9 @@ public final class FeatureReader implements FeatureSource {
 
   /** What the features at a speed depend on beside the recording, for names of cache files. */
   String settings(int speed) {
+    String settings = options.toString().replace(", averagedFrames=1", ""); // as files are named
     return "slimvox features %d, %s, speed %s%s"
-        .formatted(VERSION, options, speeds.get(speed), resampled ? ", resampled" : "");
+        .formatted(VERSION, settings, speeds.get(speed), resampled ? ", resampled" : "");
   }
 
   @Override
@@ -177,10 +190,16 @@ public final class FeatureReader implements FeatureSource {
 
   private Features readArk(Utterance utterance, Utterance.Ark ark) {
     Features features = KaldiArk.read(ark);
-    if (features.bins() == bins) return features;
+    if (features.bins() != bins) {
+      throw ark.fault(
+          "utterance %s has %d values a frame, the first utterance has %d",
+          utterance.id(), features.bins(), bins);
+    }
+    int averaged = options.averagedFrames();
+    if (features.frames() >= averaged) return features.averaged(averaged);
     throw ark.fault(
-        "utterance %s has %d values a frame, the first utterance has %d",
-        utterance.id(), features.bins(), bins);
+        "utterance %s has %d frames, and means are taken of %d; leave the utterance out",
+        utterance.id(), features.frames(), averaged);
   }
 
   private SplittableRandom noise(Utterance utterance, double speed) {

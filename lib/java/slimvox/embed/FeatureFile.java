@@ -4,13 +4,18 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.audio.MeanNormalization;
 import slimvox.data.RecordingException;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
 
 /** Features as a safetensors file: a tensor frames x bins for each utterance. */
 public final class FeatureFile {
+  private static final String FEATURES = "features"; // written by 'slimvox features'
+  private static final String SHIFT = "frame_shift_ms";
+
   private final Safetensors file;
   private final int bins;
 
@@ -26,7 +31,7 @@ public final class FeatureFile {
    */
   public static FeatureFile open(Path path) {
     Safetensors file = Safetensors.read(path);
-    if (file.metadata().containsKey("features")) file.requireChecksums(); // 'slimvox features'
+    if (file.metadata().containsKey(FEATURES)) file.requireChecksums();
     if (file.names().isEmpty()) throw new InputException(path + ": holds no features");
     int bins = -1;
     for (String id : file.names()) {
@@ -42,6 +47,32 @@ public final class FeatureFile {
       }
     }
     return new FeatureFile(file, bins);
+  }
+
+  /** Says in a file what its features are. */
+  public static void describe(SafetensorsWriter writer, FrontEnd made) {
+    String mean = made.meanNormalization() ? ", mean subtracted" : "";
+    writer.metadata(FEATURES, "log-mel of 25 ms every 10 ms" + mean);
+    if (made.frameShiftMs() == FrontEnd.FBANK_SHIFT_MS) return;
+    writer.metadata(SHIFT, Integer.toString(made.frameShiftMs()));
+  }
+
+  /**
+   * Checks that a network hears frames as far apart as these; a file of another program is not
+   * asked.
+   *
+   * @throws InputException if it does not
+   */
+  public void requireShift(FrontEnd network) {
+    if (!file.metadata().containsKey(FEATURES)) return;
+    String shift = file.metadata().getOrDefault(SHIFT, "10");
+    if (shift.equals(Integer.toString(network.frameShiftMs()))) return;
+    throw InputException.at(
+        file.file(),
+        "its frames are %s ms apart, the network was trained with %d ms; make the features with"
+            + " --frame-shift %2$d",
+        shift,
+        network.frameShiftMs());
   }
 
   /** Values of a frame. */

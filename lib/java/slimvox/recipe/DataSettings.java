@@ -3,6 +3,7 @@ package slimvox.recipe;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
@@ -45,10 +46,26 @@ public record DataSettings(
             byDefault = "0")
         int folds,
     @Setting(
-            value = "Frames of a training example, 10 ms each with the usual features.",
+            value = "Frames of a training example, data.frameShiftMs each.",
             byDefault = "200",
             range = "1..100000")
         int frames,
+    @Setting(
+            value =
+                "Milliseconds from one frame to the next, a multiple of 10: each frame is the mean"
+                    + " of the 10 ms frames in it, of features that are ready as well.",
+            byDefault = "10",
+            range = "10..1000",
+            omitDefault = true)
+        int frameShiftMs,
+    @Setting(
+            value =
+                "Subtract each bin's mean, over the example in training and over the whole"
+                    + " utterance in evaluation: what stays the same in it is taken away, channel"
+                    + " and long-term spectrum of the voice alike.",
+            byDefault = "true",
+            omitDefault = true)
+        boolean meanNormalization,
     @Setting(
             value =
                 "Playback speeds of the training utterances, 1.0 among them; a speaker at another"
@@ -136,12 +153,20 @@ public record DataSettings(
     if (!speeds.contains(1.0)) {
       throw new InvalidSetting("data.speeds", speeds + " lacks 1.0, the recordings as they are");
     }
+    if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
+      throw InvalidSetting.notAllowed("data.frameShiftMs", frameShiftMs, "a multiple of 10");
+    }
     within("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);
   }
 
   private static void within(String key, int value, int least, int most) {
     if (value >= least && value <= most) return;
     throw InvalidSetting.notAllowed(key, value, least + " to " + most);
+  }
+
+  /** What the network hears. */
+  public FrontEnd frontEnd() {
+    return new FrontEnd(frameShiftMs, meanNormalization);
   }
 
   /** How recordings are read. */

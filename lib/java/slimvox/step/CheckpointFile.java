@@ -29,11 +29,14 @@ public final class CheckpointFile {
   /**
    * The teacher's network.
    *
-   * @param student that will learn from it
-   * @throws InputException if the file is no checkpoint, or its embeddings are of another size
+   * @param recipe of the student that will learn from it
+   * @throws InputException if the file is no checkpoint, its embeddings are of another size, or it
+   *     hears other features
    */
-  public static ModelSpec teacherSpec(Path path, ModelSpec student) {
-    ModelSpec teacher = recipe(path).model();
+  public static ModelSpec teacherSpec(Path path, Recipe recipe) {
+    Recipe own = recipe(path);
+    ModelSpec teacher = own.model();
+    ModelSpec student = recipe.model();
     if (teacher.bins() != student.bins() || teacher.embeddingSize() != student.embeddingSize()) {
       throw InputException.at(
           path,
@@ -43,6 +46,13 @@ public final class CheckpointFile {
           teacher.bins(),
           student.embeddingSize(),
           student.bins());
+    }
+    if (!own.data().frontEnd().equals(recipe.data().frontEnd())) {
+      throw InputException.at(
+          path,
+          "the teacher has data.frameShiftMs=%d and data.meanNormalization=%s; set the same",
+          own.data().frameShiftMs(),
+          own.data().meanNormalization());
     }
     return teacher;
   }

@@ -31,7 +31,7 @@ public interface StepBuilder {
     ModelSpec teacher =
         transfer.teacher() == null
             ? null
-            : CheckpointFile.teacherSpec(transfer.teacherFile(), recipe.model());
+            : CheckpointFile.teacherSpec(transfer.teacherFile(), recipe);
     return (model, update, backend) ->
         backend.owning(
             () -> {

@@ -13,6 +13,7 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.data.BatchSettings;
 import slimvox.data.Batches;
 import slimvox.data.Corpus;
@@ -82,7 +83,7 @@ public final class TrainingData {
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
     trials = trials(data, validation);
     checkTrials();
-    FbankOptions options = FbankOptions.wespeaker().withBins(recipe.model().bins());
+    FbankOptions options = data.frontEnd().fbank(recipe.model().bins());
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
     FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
@@ -96,13 +97,15 @@ public final class TrainingData {
     String repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
     if (repeats != null) notes.add(repeats);
     trainFeatures = features(train, reader, data, progress);
-    wholeUtterances = new WholeUtterances(validation, new FeatureMemory(validationReader), true);
+    wholeUtterances =
+        new WholeUtterances(
+            validation, new FeatureMemory(validationReader), data.meanNormalization());
     BatchSettings settings =
         new BatchSettings(
             recipe.run().batch(),
             data.frames(),
             data.joinUtterances(),
-            true,
+            data.meanNormalization(),
             data.specAugment().masks(),
             recipe.seed());
     batches = new Batches(train, trainFeatures, settings);
@@ -159,7 +162,11 @@ public final class TrainingData {
       double frames = reader.bytes(List.of(utterance)) / 4.0 / reader.bins();
       if (frames == 0) continue; // its header cannot be read
       // The last one and a half shifts of a sound begin no frame of 25 ms.
-      if (utterance.source() instanceof Utterance.Sound) frames = Math.floor(frames - 1.5);
+      int averaged = data.frameShiftMs() / FrontEnd.FBANK_SHIFT_MS;
+      if (utterance.source() instanceof Utterance.Sound) {
+        frames = Math.floor(frames * averaged - 1.5) / averaged;
+      }
+      frames = Math.floor(frames);
       looked++;
       longest = Math.max(longest, (long) frames);
       if (frames * data.joinUtterances() < data.frames()) shorter++;
@@ -277,7 +284,7 @@ public final class TrainingData {
     return List.copyOf(notes);
   }
 
-  /** Features of a whole utterance of the validation corpus, mean normalized. */
+  /** Features of a whole utterance of the validation corpus, as the network hears them. */
   public Features wholeUtterance(String id) {
     return wholeUtterances.features(id);
   }

@@ -34,7 +34,7 @@ class FbankTest {
 
   private static final Fbank WESPEAKER = new Fbank(FbankOptions.wespeaker());
   private static final Fbank POVEY =
-      new Fbank(new FbankOptions(16000, FbankOptions.Window.POVEY, 1, 80, 20, 8000, 0));
+      new Fbank(new FbankOptions(16000, FbankOptions.Window.POVEY, 1, 80, 20, 8000, 0, 1));
 
   static List<String> signals() {
     return REFERENCE.signals();
@@ -144,6 +144,31 @@ class FbankTest {
   }
 
   @Test
+  void averagedFramesAreTheMeansOfThoseTheyStandFor() {
+    var samples = new float[400 + 160 * 10];
+    var random = new SplittableRandom(1);
+    for (int i = 0; i < samples.length; i++) samples[i] = (float) random.nextGaussian();
+    var sound = new Waveform(samples, 16000);
+    Features each = WESPEAKER.compute(sound, "x");
+    var fbank = new Fbank(FbankOptions.wespeaker().averaging(4));
+    Features means = fbank.compute(sound, "x");
+    assertEquals(11, each.frames());
+    assertEquals(2, means.frames(), "three frames are left over");
+    assertEquals(2, fbank.frames(samples.length));
+    for (int t = 0; t < 2; t++) {
+      for (int b = 0; b < 80; b++) {
+        double sum = 0;
+        for (int i = 0; i < 4; i++) sum += each.get(4 * t + i, b);
+        assertEquals(sum / 4, means.get(t, b), 1e-5);
+      }
+    }
+    assertRefused(
+        "x: 879 samples are shorter than one frame of 880 (55 ms); leave the utterance out",
+        () -> fbank.compute(new Waveform(new float[879], 16000), "x"));
+    assertEquals(1, fbank.compute(new Waveform(new float[880], 16000), "x").frames());
+  }
+
+  @Test
   void utteranceShorterThanAFrameIsNamed() {
     assertRefused(
         "id1/a.wav: 399 samples are shorter than one frame of 400 (25 ms); "
@@ -195,7 +220,7 @@ class FbankTest {
   void everySampleRateMatchesAPlainFourierTransform(int sampleRate) {
     var options =
         new FbankOptions(
-            sampleRate, FbankOptions.Window.HAMMING, 32768, 40, 20, sampleRate / 2.0 - 100, 0);
+            sampleRate, FbankOptions.Window.HAMMING, 32768, 40, 20, sampleRate / 2.0 - 100, 0, 1);
     int n = options.frameLength();
     var samples = new float[n + options.frameShift()];
     var random = new SplittableRandom(sampleRate);
@@ -253,7 +278,7 @@ class FbankTest {
   })
   void filtersWithoutABinAreRefused(int rate, int bins, int count, String which, int most) {
     var options =
-        new FbankOptions(rate, FbankOptions.Window.HAMMING, 32768, bins, 20, rate / 2.0, 0);
+        new FbankOptions(rate, FbankOptions.Window.HAMMING, 32768, bins, 20, rate / 2.0, 0, 1);
     String error = refused(() -> new Fbank(options));
     int points = options.fftLength();
     assertEquals(
@@ -271,12 +296,12 @@ class FbankTest {
     assertThrows(IllegalArgumentException.class, () -> FbankOptions.wespeaker().withBins(0));
     assertThrows(
         IllegalArgumentException.class,
-        () -> new FbankOptions(16000, FbankOptions.Window.POVEY, 1, 80, 20, 8001, 0));
+        () -> new FbankOptions(16000, FbankOptions.Window.POVEY, 1, 80, 20, 8001, 0, 1));
   }
 
   private static Fbank dithered(float dither) {
     return new Fbank(
-        new FbankOptions(16000, FbankOptions.Window.HAMMING, 32768, 80, 20, 8000, dither));
+        new FbankOptions(16000, FbankOptions.Window.HAMMING, 32768, 80, 20, 8000, dither, 1));
   }
 
   private static Waveform noise(int samples, int seed) {

@@ -81,6 +81,35 @@ class KaldiArkTest {
   }
 
   @Test
+  void meansAreTakenOfReadyFeaturesEvery10Ms() throws Exception {
+    Path ark = ANSWERS.resolve("features.ark").toAbsolutePath();
+    Files.write(folder.resolve("x.ark"), matrix("FM ", 2, 7, new byte[56]));
+    Files.writeString(folder.resolve("feats.scp"), "a " + ark + ":6\nb x.ark\n");
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb y\n");
+    Corpus corpus = Corpus.open(folder);
+    FbankOptions options = FbankOptions.wespeaker().averaging(3);
+    FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
+    Features each = KaldiArk.read(new Utterance.Ark(ark, 6));
+    FeatureView means = reader.features(corpus.utterance("a"), 0);
+    assertEquals(each.frames() / 3, means.frames());
+    assertEquals(4L * 7 * means.frames(), reader.bytes(List.of(corpus.utterance("a"))));
+    float[] values = SyntheticCorpus.values(means);
+    float sum = each.get(3, 2) + each.get(4, 2) + each.get(5, 2);
+    assertEquals(sum / 3, values[7 + 2], 1e-6f);
+    assertRefused(
+        folder.resolve("x.ark")
+            + ", byte 0: utterance b has 2 frames, and means are taken of 3; leave the utterance"
+            + " out",
+        () -> reader.features(corpus.utterance("b"), 0));
+    Files.writeString(folder.resolve("frame_shift"), "0.02\n");
+    assertRefused(
+        folder
+            + ": has features every 20.0 ms, and means are taken of those every 10 ms; set"
+            + " data.frameShiftMs=10, which takes them as they are",
+        () -> FeatureReader.of(corpus, options, List.of(1.0)));
+  }
+
+  @Test
   void otherNumberOfValuesAFrameIsNamed() throws Exception {
     byte[] ark = concat(matrix("FM ", 2, 7, new byte[56]), matrix("FM ", 2, 3, new byte[24]));
     Files.write(folder.resolve("x.ark"), ark);

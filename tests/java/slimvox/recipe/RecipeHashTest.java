@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.junit.jupiter.api.Test;
+import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
 
@@ -26,6 +27,15 @@ class RecipeHashTest {
     assertFalse(recipe.toYaml().contains("resample"), recipe.toYaml());
     assertEquals(ReadSettings.DEFAULT, recipe.data().reading());
     assertEquals(recipe, recipe.with("data.resample=false", "data.longestMinutes=null"));
+    assertEquals(FrontEnd.USUAL, recipe.data().frontEnd());
+    Recipe heard = recipe.with("data.frameShiftMs=40", "data.meanNormalization=false");
+    assertEquals(new FrontEnd(40, false), heard.data().frontEnd());
+    assertNotEquals(recipe.hash(), heard.hash());
+    assertEquals(heard.data().frontEnd(), FrontEnd.of(heard.data().frontEnd().texts()));
+    assertEquals(
+        "setting data.frameShiftMs=25: data.frameShiftMs: 25 is not possible; allowed is a multiple"
+            + " of 10",
+        assertThrows(InputException.class, () -> recipe.with("data.frameShiftMs=25")).getMessage());
     Recipe other = recipe.with("data.resample=true", "data.longestMinutes=7.5");
     assertEquals(new ReadSettings(true, 7.5), other.data().reading());
     assertNotEquals(recipe.hash(), other.hash());

@@ -469,6 +469,8 @@ class RecipeTest {
               0,
               0,
               200,
+              10,
+              true,
               d.speeds(),
               d.specAugment(),
               1,
@@ -550,7 +552,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(74, settings.size());
+    assertEquals(76, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

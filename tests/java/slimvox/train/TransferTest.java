@@ -181,6 +181,11 @@ class TransferTest {
             + ": the teacher makes embeddings of 8 values from 24 bins, this network 16 from 24;"
             + " they must agree",
         refusal("transfer.teacher=" + real, "model.embeddingSize=16"));
+    assertEquals(
+        real
+            + ": the teacher has data.frameShiftMs=10 and data.meanNormalization=true; set the"
+            + " same",
+        refusal("transfer.teacher=" + real, "data.frameShiftMs=20"));
     assertTrue(refusal("transfer.teacher=" + missing).startsWith(missing + ": no such file"));
   }
 
