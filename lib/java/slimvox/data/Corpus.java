@@ -212,6 +212,14 @@ public final class Corpus {
     return joined;
   }
 
+  /** The speaker of each utterance, joined ones included, by id. */
+  public Map<String, String> speakerByUtterance() {
+    Map<String, String> speakers = new HashMap<>();
+    byId.forEach((id, utterance) -> speakers.put(id, utterance.speaker()));
+    joined.forEach((id, parts) -> speakers.put(id, parts.getFirst().speaker()));
+    return speakers;
+  }
+
   /**
    * What an id of a trial list stands for: an utterance, or the parts of a joined utterance. It may
    * have another form than here, as {@link UtteranceNames} says.

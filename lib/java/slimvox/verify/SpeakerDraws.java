@@ -1,0 +1,210 @@
+package slimvox.verify;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import slimvox.storage.InputException;
+import slimvox.storage.Sha256;
+import slimvox.storage.UtteranceNames;
+
+/**
+ * The bootstrap over speakers: which speakers each draw takes, and the error rates under a draw.
+ *
+ * <p>Trials of one speaker rise and fall together, so the number of test speakers limits what an
+ * EER tells, not the number of trials. A draw takes as many speakers as there are, with replacement
+ * (Efron 1979; the speaker being the unit as in Poh and Bengio 2007). A speaker drawn w times
+ * counts w times in each of its target trials, and a nontarget trial between speakers drawn v and w
+ * times counts v w times.
+ *
+ * <p>The draws depend on the names of the speakers and on nothing else. So two systems are compared
+ * under the same draws though they were scored on different days, a summary of a run can hold its
+ * error rates under each draw instead of its scores ({@link Replicates}), and lists of the same
+ * speakers share their draws. Numbers are {@link java.util.Random}'s with seed 1, whose algorithm
+ * its Javadoc fixes: draw after draw, {@code nextInt(speakers)} for each place, speakers in the
+ * order of their names. A draw of one speaker alone has no nontarget trials and is left out.
+ */
+public final class SpeakerDraws {
+  /**
+   * Number of draws. The deviation over 200 draws is off by 5 % (its own relative standard error, 1
+   * / sqrt(2 x 200)); with 150 speakers the choice of speakers alone moves it by 6 %.
+   */
+  public static final int DRAWS = 200;
+
+  private static final long SEED = 1;
+
+  private final Map<String, Integer> speakerOf; // number by utterance
+  private final int[][] times; // by draw and speaker
+  private final String id;
+
+  private SpeakerDraws(Map<String, Integer> speakerOf, List<String> speakers) {
+    this.speakerOf = speakerOf;
+    int n = speakers.size();
+    times = new int[DRAWS][n];
+    Random random = new Random(SEED);
+    for (int[] draw : times) {
+      do {
+        Arrays.fill(draw, 0);
+        for (int place = 0; place < n; place++) draw[random.nextInt(n)]++;
+      } while (Arrays.stream(draw).max().orElseThrow() == n);
+    }
+    String rule = "random " + SEED + ", " + DRAWS + " draws\n";
+    id = Sha256.of(Stream.concat(Stream.of(rule), speakers.stream().map(s -> s + "\n")));
+  }
+
+  /**
+   * The draws of the speakers of these lists, together.
+   *
+   * @param speakerOf speaker by utterance, as in a corpus' {@code utt2spk}; of more utterances than
+   *     the lists have, if it is at hand so
+   * @throws InputException if an utterance has no speaker or there are fewer than three speakers
+   */
+  public static SpeakerDraws of(Map<String, String> speakerOf, Trials... lists) {
+    UtteranceNames known = new UtteranceNames(speakerOf.keySet());
+    Map<String, String> used = new HashMap<>();
+    for (Trials list : lists) {
+      for (String utterance : list.utterances()) {
+        String id = known.find(list.name(), utterance);
+        if (id == null) {
+          throw InputException.at(
+              list.name(), "utterance '%s' has no speaker; add it to utt2spk", utterance);
+        }
+        used.put(utterance, speakerOf.get(id));
+      }
+    }
+    List<String> speakers = List.copyOf(new TreeSet<>(used.values()));
+    if (speakers.size() < 3) {
+      throw InputException.at(
+          String.join(", ", Stream.of(lists).map(Trials::name).toList()),
+          "%d speaker(s); an interval over speakers needs three or more",
+          speakers.size());
+    }
+    Map<String, Integer> numbers = new HashMap<>();
+    for (String speaker : speakers) numbers.put(speaker, numbers.size());
+    Map<String, Integer> numberOf = new HashMap<>();
+    used.forEach((utterance, speaker) -> numberOf.put(utterance, numbers.get(speaker)));
+    return new SpeakerDraws(numberOf, speakers);
+  }
+
+  /** Number of speakers drawn from. */
+  public int speakers() {
+    return times[0].length;
+  }
+
+  /** How often each speaker is drawn, in the order of their names. */
+  int[] times(int draw) {
+    return times[draw];
+  }
+
+  /**
+   * EER and minDCF of scores, of all trials and under each draw, in the definitions of {@link
+   * Verification}: EER with ties merged, minDCF with p_target 0.05 and ties in file order.
+   *
+   * @throws InputException if a trial has an utterance that the draws were not made for, a label
+   *     contradicts the speakers, or a draw has no trials of one kind
+   */
+  public Replicates errorRates(Scores scores) {
+    Trials trials = scores.trials();
+    DetectionCurve curve = scores.curve();
+    ScoreOrder order = curve.order();
+    int[] enrol = new int[order.size()]; // speakers by trial
+    int[] test = new int[order.size()];
+    for (int trial = 0; trial < enrol.length; trial++) {
+      enrol[trial] = speaker(trials, trial, trials.enrol(trial));
+      test[trial] = speaker(trials, trial, trials.test(trial));
+      if (enrol[trial] == test[trial] != trials.isTarget(trial)) {
+        throw InputException.at(
+            trials.name(),
+            trial + 1,
+            "trial '%s %s' is labelled %s, but its speakers say otherwise; check utt2spk",
+            trials.enrol(trial),
+            trials.test(trial),
+            trials.isTarget(trial) ? "target" : "nontarget");
+      }
+    }
+    double[] eers = new double[DRAWS];
+    double[] costs = new double[DRAWS];
+    int[] weights = new int[order.size()]; // by place in the order of scores
+    for (int draw = 0; draw < DRAWS; draw++) {
+      weigh(order, times[draw], enrol, test, weights);
+      if (!measure(order, weights, draw, eers, costs)) {
+        throw InputException.at(
+            trials.name(),
+            "draw %d of its %d speakers has no trials of one kind; take a list where more speakers"
+                + " have targets and more pairs of speakers nontargets",
+            draw + 1,
+            speakers());
+      }
+    }
+    return Replicates.of(
+        trials.sha256(),
+        id,
+        speakers(),
+        curve.equalErrorRate().percent(),
+        curve.minDcf(DetectionCost.VOXSRC).value(),
+        eers,
+        costs);
+  }
+
+  private int speaker(Trials trials, int trial, String utterance) {
+    Integer speaker = speakerOf.get(utterance);
+    if (speaker != null) return speaker;
+    throw InputException.at(
+        trials.name(),
+        trial + 1,
+        "the draws were made for other lists, without '%s'; make them for this one too",
+        utterance);
+  }
+
+  private static void weigh(ScoreOrder order, int[] times, int[] enrol, int[] test, int[] weights) {
+    for (int place = 0; place < weights.length; place++) {
+      int trial = order.trial(place);
+      int weight = times[enrol[trial]];
+      weights[place] = order.label(place) == 1 ? weight : weight * times[test[trial]];
+    }
+  }
+
+  /**
+   * EER (as in {@link DetectionCurve#equalErrorRate()}) and minDCF of trials that count several
+   * times, 0 to 1; false if those of one kind count nothing.
+   */
+  private static boolean measure(
+      ScoreOrder order, int[] weights, int draw, double[] eers, double[] costs) {
+    long targets = 0;
+    long nontargets = 0;
+    for (int place = 0; place < weights.length; place++) {
+      if (order.label(place) == 1) targets += weights[place];
+      else nontargets += weights[place];
+    }
+    if (targets == 0 || nontargets == 0) return false;
+    double leastCost = Double.POSITIVE_INFINITY;
+    double eer = Double.NaN;
+    long misses = 0;
+    long falseAlarms = nontargets;
+    double missBefore = 0;
+    double differenceBefore = -1;
+    for (int place = 0; place < weights.length; place++) {
+      if (order.label(place) == 1) misses += weights[place];
+      else falseAlarms -= weights[place];
+      double miss = misses / (double) targets;
+      double falseAlarm = falseAlarms / (double) nontargets;
+      if (weights[place] > 0) {
+        leastCost = Math.min(leastCost, DetectionCost.VOXSRC.normalised(miss, falseAlarm));
+      }
+      if (order.tiedWithNext(place) || !Double.isNaN(eer)) continue;
+      double difference = miss - falseAlarm;
+      if (difference >= 0) {
+        double back = difference / (difference - differenceBefore);
+        eer = miss + back * (missBefore - miss);
+      }
+      missBefore = miss;
+      differenceBefore = difference;
+    }
+    eers[draw] = eer;
+    costs[draw] = leastCost;
+    return true;
+  }
+}
