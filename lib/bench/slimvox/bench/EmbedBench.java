@@ -9,6 +9,7 @@ import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.backend.Device.MathMode;
 import slimvox.cli.DeclaredOptions;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
@@ -23,7 +24,7 @@ import slimvox.settings.Key;
 @Command(
     name = "embed",
     description = {
-      "Measure how many utterances a second become embeddings, in float32 on the processor.",
+      "Measure how many utterances a second become embeddings on the processor.",
       "Weights and features are random numbers; packed networks: 'slimvox bench binary'."
     },
     sortOptions = false)
@@ -57,7 +58,9 @@ public final class EmbedBench extends Subcommand {
 
   /** The command; picocli fills in its options. */
   public EmbedBench() {
-    super(DeclaredOptions.OF_NETWORK);
+    super(
+        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run.math"))
+            .toArray(String[]::new));
   }
 
   @Override
@@ -67,7 +70,8 @@ public final class EmbedBench extends Subcommand {
     range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
     ModelSpec spec = flags.model();
-    try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);
+    MathMode math = flags.recipe().run().mathMode();
+    try (Backend backend = Backends.open("cpu", threads, math, MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend)) {
       network.initialize(new Random(1));
       note(backend.device().description());

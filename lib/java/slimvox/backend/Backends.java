@@ -1,6 +1,7 @@
 package slimvox.backend;
 
 import java.util.List;
+import slimvox.backend.Device.MathMode;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.backend.cuda.Cuda;
@@ -17,7 +18,7 @@ public final class Backends {
    * @param name what {@link #open} takes
    * @param usable false if it cannot be opened here
    * @param description the hardware and libraries in use, or the reason why it cannot be opened
-   * @param details lines about libraries that were looked for, where they are; often empty
+   * @param details lines about libraries that were looked for, where they are, or about settings
    */
   public record Choice(String name, boolean usable, String description, List<String> details) {
     Choice(String name, boolean usable, String description) {
@@ -39,7 +40,8 @@ public final class Backends {
 
   private static Choice cpu() {
     try (CpuDevice device = CpuDevice.open(0)) {
-      return new Choice("cpu", true, device.description());
+      List<String> details = List.of("with run.math bfloat16: " + OneDnn.bfloat16Math());
+      return new Choice("cpu", true, device.description(), details);
     } catch (RuntimeException | LinkageError e) {
       return new Choice("cpu", false, e.getMessage());
     }
@@ -56,10 +58,11 @@ public final class Backends {
    *
    * @param name {@code cpu}, {@code cuda} (with our own kernels) or {@code cudnn} (the most that a
    *     card with cuDNN takes)
+   * @param math of the CPU
    */
-  public static Device workspaces(String name) {
+  public static Device workspaces(String name, MathMode math) {
     return switch (name) {
-      case "cpu" -> CpuDevice.open(0);
+      case "cpu" -> CpuDevice.open(0, math);
       case "cuda" -> Cuda.workspaces();
       case "cudnn" -> Cuda.mostWorkspaces();
       default -> throw new IllegalArgumentException(name);
@@ -84,7 +87,7 @@ public final class Backends {
 
   /** Opens a backend that computes in full float32 precision. */
   public static Backend open(String name, int threads, MemoryBudget budget) {
-    return open(name, threads, false, budget);
+    return open(name, threads, MathMode.FLOAT32, budget);
   }
 
   /**
@@ -95,48 +98,52 @@ public final class Backends {
    *     Backend#description()} says why it is not a card, also where there is one that is busy or
    *     fails to open
    * @param threads how many threads the CPU may use; 0 for one per core
-   * @param tf32 whether matrix products and convolutions on a card may round their factors to 10
-   *     bits of mantissa; other devices never do
+   * @param math what products and convolutions may round their factors to; the CPU does not know
+   *     TF32 and computes in float32, a card does not know bfloat16 and is not taken
    * @param budget the most bytes that a run may take: its tensors, and on a card what the driver
    *     takes for itself, as on a card of that size
    * @throws InputException if there is no such backend or this machine does not have it
    */
-  public static Backend open(String name, int threads, boolean tf32, MemoryBudget budget) {
+  public static Backend open(String name, int threads, MathMode math, MemoryBudget budget) {
     return switch (name) {
-      case "cpu" -> new Backend(CpuDevice.open(threads), new MemoryLedger(budget));
+      case "cpu" -> new Backend(CpuDevice.open(threads, math), new MemoryLedger(budget));
       case "dry" -> new Backend(new DryDevice(), new MemoryLedger(budget));
-      case "cuda" -> cuda(tf32, budget);
-      case "best", "auto" -> best(threads, tf32, budget);
+      case "cuda" -> cuda(math, budget);
+      case "best", "auto" -> best(threads, math, budget);
       default ->
           throw new InputException(
               "no backend '" + name + "'; there are cuda, cpu, dry and best (the fastest here)");
     };
   }
 
-  private static Backend best(int threads, boolean tf32, MemoryBudget budget) {
+  private static Backend best(int threads, MathMode math, MemoryBudget budget) {
     Cuda.Finding found = Cuda.find();
     String reason = found.description();
     if (found.usable()) {
       try {
-        return card(tf32, budget);
+        return card(math, budget);
       } catch (RuntimeException | LinkageError e) { // whatever it is, the CPU can do the work
         reason = e.getMessage() == null ? e.toString() : e.getMessage();
       }
     }
     MemoryLedger ledger = new MemoryLedger(budget);
-    return new Backend(CpuDevice.open(threads), ledger, "CUDA is not used: " + reason);
+    return new Backend(CpuDevice.open(threads, math), ledger, "CUDA is not used: " + reason);
   }
 
-  private static Backend cuda(boolean tf32, MemoryBudget budget) {
+  private static Backend cuda(MathMode math, MemoryBudget budget) {
     try {
-      return card(tf32, budget);
+      return card(math, budget);
     } catch (UnsupportedOperationException | DeviceException | LinkageError e) {
       throw new InputException("backend cuda: " + e.getMessage() + "; or use backend cpu", e);
     }
   }
 
-  private static Backend card(boolean tf32, MemoryBudget budget) {
-    Device device = Cuda.open(tf32);
+  private static Backend card(MathMode math, MemoryBudget budget) {
+    if (math == MathMode.BFLOAT16) {
+      throw new UnsupportedOperationException(
+          "a card does not round factors to bfloat16, but to TF32");
+    }
+    Device device = Cuda.open(math == MathMode.TF32);
     long context = device.driverMemory().getOrDefault("context", 0L);
     return new Backend(device, new MemoryLedger(budget.without(context)));
   }

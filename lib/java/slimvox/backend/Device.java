@@ -20,6 +20,15 @@ import slimvox.backend.packed.Packed;
  * bits.
  */
 public interface Device extends Hardware {
+  /** To what the float32 factors of matrix products and convolutions may be rounded; sums never. */
+  enum MathMode {
+    FLOAT32,
+    /** 10 bits of mantissa: on a card, where it has tensor cores for them. */
+    TF32,
+    /** 7 bits of mantissa: on a processor with AMX. */
+    BFLOAT16
+  }
+
   /** Short name: {@code cpu}, {@code cuda}, {@code dry}. */
   String name();
 

@@ -144,7 +144,7 @@ public final class DeclaredOptions {
   public Backend open(Recipe recipe) {
     RunSettings run = recipe.run();
     String name = isGiven(BACKEND) ? value(BACKEND) : Key.of(run.backend());
-    return Backends.open(name, run.threads(), run.tf32(), run.budget());
+    return Backends.open(name, run.threads(), run.mathMode(), run.budget());
   }
 
   /** Has a value that is not possible named by its option, not by its key. */

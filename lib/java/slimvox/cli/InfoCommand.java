@@ -36,7 +36,9 @@ final class InfoCommand extends Subcommand {
       backend.put("usable", choice.usable());
       backend.put("description", description);
       backends.add(backend);
-      if (choice.name().equals("cuda")) backend.put("libraries", choice.details());
+      if (!choice.name().equals("dry")) {
+        backend.put(choice.name().equals("cuda") ? "libraries" : "details", choice.details());
+      }
       String verdict = choice.usable() ? "yes" : "no";
       text.append("backend %-10s%-4s%s%n".formatted(choice.name(), verdict, description));
       for (String line : choice.details()) text.append("                  %s%n".formatted(line));

@@ -10,6 +10,7 @@ import slimvox.backend.Backends;
 import slimvox.backend.Device;
 import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryReport;
+import slimvox.recipe.Recipe;
 import slimvox.report.BudgetLines;
 import slimvox.report.MemoryTable;
 import slimvox.report.SchemeTable;
@@ -81,7 +82,7 @@ final class MemoryCommand extends Subcommand {
     StepOptions.Step step = options.read(this, compare);
     if (timeline != null) TimelineFile.requireCsv(timeline);
     MemoryBudget limit = limit();
-    try (Device device = workspaces()) {
+    try (Device device = workspaces(step.recipe())) {
       return run(step, limit, device);
     }
   }
@@ -95,10 +96,10 @@ final class MemoryCommand extends Subcommand {
   }
 
   /** The device whose workspaces are counted; null for none. */
-  private Device workspaces() {
+  private Device workspaces(Recipe recipe) {
     return workspace == Workspace.NONE
         ? null
-        : Backends.workspaces(workspace.name().toLowerCase(Locale.ROOT));
+        : Backends.workspaces(workspace.name().toLowerCase(Locale.ROOT), recipe.run().mathMode());
   }
 
   private int run(StepOptions.Step step, MemoryBudget limit, Device workspaces) {

@@ -1,5 +1,6 @@
 package slimvox.recipe;
 
+import slimvox.backend.Device.MathMode;
 import slimvox.memory.MemoryBudget;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
@@ -51,6 +52,16 @@ public record RunSettings(
         boolean tf32,
     @Setting(
             value =
+                "What the processor may round factors of products and convolutions to while it"
+                    + " computes; sums and all that is stored are float32. bfloat16, 7 bits of"
+                    + " mantissa, is faster on processors with AMX; on others it changes nothing,"
+                    + " and cards do not have it.",
+            byDefault = "float32",
+            flag = "--math",
+            omitDefault = true)
+        Factors math,
+    @Setting(
+            value =
                 "Steps that go on before the device is waited for and their losses are read"
                     + " together; a loss that is not finite stops the run then, and before any"
                     + " checkpoint. With 1 it stops the run before a parameter has changed, and the"
@@ -82,6 +93,12 @@ public record RunSettings(
     CUDA
   }
 
+  /** What factors of products are rounded to. */
+  public enum Factors {
+    FLOAT32,
+    BFLOAT16
+  }
+
   public RunSettings {
     if (length.amount() == 0 || length.unit() == RunLength.Unit.PERCENT) {
       throw new InvalidSetting(
@@ -89,6 +106,11 @@ public record RunSettings(
     }
     if (tf32 && backend == Device.CPU) {
       throw new InvalidSetting("run.tf32", "true is not possible with run.backend cpu");
+    }
+    if (math == Factors.BFLOAT16 && (tf32 || backend == Device.CUDA)) {
+      throw new InvalidSetting(
+          "run.math",
+          "bfloat16 is not possible with " + (tf32 ? "run.tf32 true" : "run.backend cuda"));
     }
     if (memoryBudget != null) {
       try {
@@ -102,6 +124,11 @@ public record RunSettings(
   /** Steps of the whole run, at least 1. */
   public long steps(long stepsPerEpoch) {
     return Math.max(1, length.toSteps(stepsPerEpoch, 0));
+  }
+
+  /** What {@link #tf32()} and {@link #math()} say together. */
+  public MathMode mathMode() {
+    return tf32 ? MathMode.TF32 : math == Factors.BFLOAT16 ? MathMode.BFLOAT16 : MathMode.FLOAT32;
   }
 
   /** The limit that {@link #memoryBudget()} states. */

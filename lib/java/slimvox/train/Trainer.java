@@ -196,7 +196,7 @@ public final class Trainer implements AutoCloseable {
   private Backend open() {
     RunSettings run = recipe.run();
     if (backend == null) {
-      backend = Backends.open(Key.of(run.backend()), run.threads(), run.tf32(), run.budget());
+      backend = Backends.open(Key.of(run.backend()), run.threads(), run.mathMode(), run.budget());
     }
     return backend;
   }

@@ -13,6 +13,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.Device.MathMode;
+import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
@@ -43,6 +45,23 @@ class BackendsTest {
         assertThrows(InputException.class, () -> Backends.open("gpu", 0, MemoryBudget.UNLIMITED));
     assertEquals(
         "no backend 'gpu'; there are cuda, cpu, dry and best (the fastest here)", e.getMessage());
+  }
+
+  @Test
+  void bfloat16IsForTheProcessor() {
+    MathMode math = MathMode.BFLOAT16;
+    for (String name : List.of("cpu", "best")) {
+      try (Backend backend = Backends.open(name, 1, math, MemoryBudget.UNLIMITED)) {
+        String said = backend.device().description();
+        assertTrue(said.endsWith(", " + OneDnn.bfloat16Math()), said);
+      }
+    }
+    InputException e =
+        assertThrows(
+            InputException.class, () -> Backends.open("cuda", 0, math, MemoryBudget.UNLIMITED));
+    assertEquals(
+        "backend cuda: a card does not round factors to bfloat16, but to TF32; or use backend cpu",
+        e.getMessage());
   }
 
   @Test

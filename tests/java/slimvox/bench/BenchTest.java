@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.cli.CommandLineTest;
 
 /** The commands of {@code slimvox bench}. */
@@ -26,6 +27,7 @@ class BenchTest extends CommandLineTest {
                 "--steps=3",
                 "--loss-every=2",
                 "--optimizer=adamw",
+                "--math=bfloat16",
                 "--compare-dry",
                 "--json")
             .succeeds()
@@ -42,6 +44,7 @@ class BenchTest extends CommandLineTest {
     assertTrue(json.get("dry_events").asInt() > 100, json.toString());
     assertTrue(json.get("arena_bytes").asLong() > 0);
     assertTrue(json.has("resident_growth_bytes"));
+    assertTrue(json.get("device").asText().endsWith(OneDnn.bfloat16Math()), json.toString());
   }
 
   @Test
@@ -88,9 +91,11 @@ class BenchTest extends CommandLineTest {
                 "--frames=50",
                 "--batch=3",
                 "--runs=5",
+                "--math=bfloat16",
                 "--json")
             .succeeds()
             .json();
+    assertTrue(json.get("device").asText().endsWith(OneDnn.bfloat16Math()), json.toString());
     double median = json.get("median_ms").asDouble();
     assertEquals(3000 / median, json.get("utterances_per_second").asDouble(), 1e-6);
     assertEquals(1500 / median, json.get("real_time_factor").asDouble(), 1e-6);

@@ -92,6 +92,7 @@ class SlimVoxTest extends CommandLineTest {
   void infoSaysWhatIsThereAndWhyTheRestIsNot() {
     Run text = run("info").succeeds();
     assertTrue(text.out().contains("training runs on the CPU"), text.out());
+    assertTrue(text.out().contains("with run.math bfloat16: factors "), text.out());
     JsonNode json = run("info", "--json").succeeds().json();
     assertEquals(Runtime.version().toString(), json.get("java_version").asText());
     assertTrue(json.get("cores").asInt() > 0);

@@ -82,7 +82,8 @@ class DeclaredSettingsTest {
       assertEquals(
           Recipe.SETTINGS.deciding(recipe), Recipe.SETTINGS.deciding(recipe.with(free)), free);
     }
-    for (String deciding : List.of("seed=1", "run.length=9 steps", "run.tf32=true")) {
+    for (String deciding :
+        List.of("seed=1", "run.length=9 steps", "run.tf32=true", "run.math=bfloat16")) {
       assertTrue(
           !Recipe.SETTINGS.deciding(recipe).equals(Recipe.SETTINGS.deciding(recipe.with(deciding))),
           deciding);

@@ -356,6 +356,10 @@ class RecipeTest {
             + " or epochs, as in 1000 steps",
         "run:@  tf32: true@  backend: cpu | r.yaml: line 2: run.tf32: true is not possible with"
             + " run.backend cpu",
+        "run:@  math: bfloat16@  backend: cuda | r.yaml: line 2: run.math: bfloat16 is not possible"
+            + " with run.backend cuda",
+        "run:@  math: bfloat16@  tf32: true | r.yaml: line 2: run.math: bfloat16 is not possible"
+            + " with run.tf32 true",
         "run:@  backend: gpu | r.yaml: line 2: run.backend: gpu is not possible; allowed is best,"
             + " cpu, cuda",
         "run:@  memoryBudget: much | r.yaml: line 2: run.memoryBudget: 'much' is not a size: write"
@@ -552,7 +556,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(76, settings.size());
+    assertEquals(77, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

@@ -33,24 +33,32 @@ import slimvox.storage.InputException;
 public final class CpuDevice implements Device {
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
 
+  private final MathMode math;
   private final OneDnn oneDnn;
   private final Parallel parallel;
   private final HostMemory memory;
   private boolean closed;
 
-  private CpuDevice(int threads) {
-    oneDnn = OneDnn.open(threads);
+  private CpuDevice(int threads, MathMode math) {
+    this.math = math;
+    oneDnn = OneDnn.open(threads, math);
     parallel = oneDnn.parallel();
     memory = new HostMemory(parallel);
+  }
+
+  /** Opens the processor in float32; see {@link #open(int, MathMode)}. */
+  public static CpuDevice open(int threads) {
+    return open(threads, MathMode.FLOAT32);
   }
 
   /**
    * Opens the processor.
    *
    * @param threads how many threads to use; 0 for one per core
+   * @param math what convolutions and products may round their factors to
    * @throws InputException if the number is negative or the JVM runs without the Vector API
    */
-  public static CpuDevice open(int threads) {
+  public static CpuDevice open(int threads, MathMode math) {
     if (threads < 0) {
       throw new InputException("threads: " + threads + " is negative; 0 means one per core");
     }
@@ -59,7 +67,7 @@ public final class CpuDevice implements Device {
       throw new InputException(
           "the CPU backend needs the Vector API: start Java with --add-modules=" + VECTOR_MODULE);
     }
-    return new CpuDevice(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+    return new CpuDevice(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads, math);
   }
 
   /** The threads that the operations run on, for kernels of other packages. */
@@ -79,13 +87,14 @@ public final class CpuDevice implements Device {
 
   @Override
   public String description() {
-    return "oneDNN %s, %d %s (%s), vectors of %d bits"
+    return "oneDNN %s, %d %s (%s), vectors of %d bits%s"
         .formatted(
             oneDnn.version(),
             parallel.threads(),
             parallel.threads() == 1 ? "thread" : "threads",
             parallel.kind(),
-            Lanes.FLOATS.vectorBitSize());
+            Lanes.FLOATS.vectorBitSize(),
+            math == MathMode.BFLOAT16 ? ", " + OneDnn.bfloat16Math() : "");
   }
 
   @Override

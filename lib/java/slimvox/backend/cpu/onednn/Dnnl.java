@@ -31,6 +31,7 @@ import slimvox.backend.cpu.SystemMemory;
 @SuppressWarnings("restricted") // calling native code is what it is for
 final class Dnnl {
   private static final NativeFunction VERSION = function("dnnl_version", 0);
+  private static final NativeFunction INSTRUCTIONS = function("dnnl_get_effective_cpu_isa", 0);
   private static final NativeFunction ENGINE = function("dnnl_engine_create", 3);
   private static final NativeFunction STREAM = function("dnnl_stream_create", 3);
   private static final NativeFunction TAGGED = function("dnnl_memory_desc_create_with_tag", 5);
@@ -42,6 +43,8 @@ final class Dnnl {
   private static final NativeFunction ATTRIBUTES = function("dnnl_primitive_attr_create", 1);
   private static final NativeFunction SET_SCRATCHPAD_MODE =
       function("dnnl_primitive_attr_set_scratchpad_mode", 2);
+  private static final NativeFunction SET_MATH_MODE =
+      function("dnnl_primitive_attr_set_fpmath_mode", 2);
   private static final NativeFunction SET_POST_OPS =
       function("dnnl_primitive_attr_set_post_ops", 2);
   private static final NativeFunction POST_OPS = function("dnnl_post_ops_create", 1);
@@ -106,6 +109,11 @@ final class Dnnl {
         + version.getAtIndex(JAVA_INT, 2);
   }
 
+  /** The instructions that the library uses here, a {@code dnnl_cpu_isa_}: one bit for each set. */
+  static int instructions() {
+    return (int) INSTRUCTIONS.call();
+  }
+
   /** The engine of the CPU. */
   static long engine() {
     return create(ENGINE, dnnl.dnnl_cpu, 0);
@@ -160,11 +168,16 @@ final class Dnnl {
   }
 
   /**
-   * The attributes of our primitives: the caller gives the scratch pad; add to the result, or not.
+   * The attributes of our primitives: the caller gives the scratch pad; add to the result, or not;
+   * float32 factors may be rounded to bfloat16, or not, whatever the environment says.
    */
-  static long attributes(boolean accumulate) {
+  static long attributes(boolean accumulate, boolean bfloat16) {
     long attributes = create(ATTRIBUTES);
     run(SET_SCRATCHPAD_MODE, attributes, dnnl.dnnl_scratchpad_mode_user);
+    run(
+        SET_MATH_MODE,
+        attributes,
+        bfloat16 ? dnnl.dnnl_fpmath_mode_bf16 : dnnl.dnnl_fpmath_mode_strict);
     if (accumulate) {
       long postOps = create(POST_OPS);
       try {

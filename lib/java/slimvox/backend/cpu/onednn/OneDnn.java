@@ -9,6 +9,7 @@ import java.util.function.Supplier;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.Device.MathMode;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
@@ -17,7 +18,8 @@ import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
 
 /**
- * Convolutions and matrix products of the CPU by oneDNN, in float32.
+ * Convolutions and matrix products of the CPU by oneDNN, in float32; on request, and with AMX, of
+ * factors that it rounds to bfloat16 while it computes.
  *
  * <p>oneDNN gets all memory from the caller: weights in its own layouts and its scratch pads are in
  * the workspace. What it needs for a geometry is made once and kept: descriptors when the size of
@@ -48,25 +50,47 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private final long addingAttributes;
   private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
 
-  private OneDnn(NativeLibraries libraries, int threads) {
+  private OneDnn(NativeLibraries libraries, int threads, boolean bfloat16) {
     this.gomp = libraries.gomp();
     this.threads = threads;
     parallel = new Parallel(gomp, threads);
     setThreads = NativeFunction.find(gomp, "omp_set_num_threads", 1);
     engine = Dnnl.engine();
     stream = Dnnl.stream(engine);
-    attributes = Dnnl.attributes(false);
-    addingAttributes = Dnnl.attributes(true);
+    attributes = Dnnl.attributes(false, bfloat16);
+    addingAttributes = Dnnl.attributes(true, bfloat16);
   }
 
   /**
    * Loads the library and starts it on so many OpenMP threads.
    *
+   * @param math what it may round float32 factors to; TF32 is taken for float32
    * @throws UnsupportedOperationException with one line that says why, where it cannot be loaded
    */
-  public static OneDnn open(int threads) {
+  public static OneDnn open(int threads, MathMode math) {
     if (threads < 1) throw new IllegalArgumentException(threads + " threads: at least 1 is needed");
-    return new OneDnn(NativeLibraries.load(), threads);
+    return new OneDnn(NativeLibraries.load(), threads, math == MathMode.BFLOAT16);
+  }
+
+  /** Opens the library in float32; see {@link #open(int, MathMode)}. */
+  public static OneDnn open(int threads) {
+    return open(threads, MathMode.FLOAT32);
+  }
+
+  /**
+   * Whether the library multiplies float32 factors in bfloat16 on this processor where it may. It
+   * does with AMX only: AVX512-BF16 alone is no faster than float32.
+   */
+  public static boolean roundsToBfloat16() {
+    return (Dnnl.instructions() & dnnl.dnnl_cpu_isa_avx512_core_amx)
+        == dnnl.dnnl_cpu_isa_avx512_core_amx;
+  }
+
+  /** What {@link MathMode#BFLOAT16} means on this processor, for a description. */
+  public static String bfloat16Math() {
+    return roundsToBfloat16()
+        ? "factors rounded to bfloat16 (AMX)"
+        : "factors in float32: bfloat16 needs a processor with AMX";
   }
 
   /** The library's version, for example {@code 3.11.0}. */

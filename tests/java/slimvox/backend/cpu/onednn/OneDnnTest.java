@@ -25,9 +25,9 @@ class OneDnnTest {
   @AutoClose private static final OneDnn oneDnn = OneDnn.open(2);
 
   /** All three passes; dweight twice, with the second run added to the first. */
-  private record Results(float[] y, float[] dx, float[] dweight, float[] twice) {}
+  record Results(float[] y, float[] dx, float[] dweight, float[] twice) {}
 
-  private static Results run(OneDnn library, Convolution g, float[] x, float[] weight, float[] dy) {
+  static Results run(OneDnn library, Convolution g, float[] x, float[] weight, float[] dy) {
     try (GuardedMemory memory = new GuardedMemory()) {
       Tensor tx = memory.tensor(x, g.inShape().toArray());
       Tensor tw = memory.tensor(weight, g.weightShape().toArray());
