@@ -3,9 +3,11 @@ package slimvox.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import slimvox.data.FeatureSource;
 import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
@@ -14,6 +16,7 @@ import slimvox.step.CheckpointFile;
 import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
+import slimvox.train.RunLog;
 import slimvox.train.Trainer;
 import slimvox.verify.Verification;
 
@@ -87,11 +90,11 @@ final class TrainCommand extends Subcommand {
       Listener.End end = trainer.run(progress);
       boolean interrupted = end.interrupted();
       Thread.interrupted(); // passed on by the trainer; the rest is short
-      Verification verification = end.verification();
-      if (verification == null && !interrupted) verification = validate(trainer);
+      Map<String, Verification> verifications = end.verifications();
+      if (verifications.isEmpty() && !interrupted) verifications = validate(trainer);
       Path checkpoint = progress.checkpoint();
       if (checkpoint == null) checkpoint = Checkpoint.latest(folder).orElse(null);
-      report(recipe, trainer, end, verification, folder, checkpoint);
+      report(recipe, trainer, end, verifications, folder, checkpoint);
       return interrupted ? Failures.INTERRUPTED : 0;
     } catch (InterruptedException e) {
       note("stopped before the first step; nothing was saved");
@@ -108,26 +111,31 @@ final class TrainCommand extends Subcommand {
   }
 
   /** A run that had ended already: its network is measured again. */
-  private static Verification validate(Trainer trainer) throws InterruptedException {
+  private static Map<String, Verification> validate(Trainer trainer) throws InterruptedException {
     boolean never = trainer.recipe().run().validateEvery().amount() == 0;
-    if (never || trainer.data().trials() == null) return null;
-    return Verification.of(trainer.score((_, _) -> {}));
+    return never ? Map.of() : trainer.verify(FeatureSource.Progress.NONE);
   }
 
   private void report(
       Recipe recipe,
       Trainer trainer,
       Listener.End end,
-      Verification verification,
+      Map<String, Verification> verifications,
       Path folder,
       Path checkpoint) {
     Values values = new Values();
-    if (verification == null) {
+    if (verifications.isEmpty()) {
       values.put("eer_percent", null);
       values.put("trials", 0);
     } else {
-      values.putAll(EvaluateCommand.json(verification));
+      values.putAll(EvaluateCommand.json(verifications.values().iterator().next()));
     }
+    Values lists = new Values();
+    verifications.forEach((list, v) -> lists.put(list, EvaluateCommand.json(v)));
+    values.put("lists", lists);
+    RunLog.LastQuarter last = RunLog.lastQuarter(folder);
+    values.put("loss_last_quarter", last.loss());
+    values.put("accuracy_without_margin_last_quarter", last.accuracyWithoutMargin());
     values.put("steps", end.step());
     values.put("interrupted", end.interrupted());
     values.put("seconds", end.seconds());
@@ -146,7 +154,13 @@ final class TrainCommand extends Subcommand {
             + values.text(
                 " after step {steps:%,d}; {seconds:%.1f} s, of it {data_wait_seconds:%.1f} s"
                     + " waiting for data\n");
-    if (verification != null) text += verification + "\n";
+    if (last.steps() > 0) {
+      text +=
+          values.text(
+              "last quarter of the steps: loss {loss_last_quarter:%.3f}, share of right classes"
+                  + " without margin {accuracy_without_margin_last_quarter:%.3f}\n");
+    }
+    for (Verification v : verifications.values()) text += v + "\n";
     text += MemoryTable.text(end.memory());
     if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {

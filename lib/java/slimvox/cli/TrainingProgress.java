@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
 import slimvox.report.Bytes;
 import slimvox.train.Listener;
 import slimvox.verify.Verification;
@@ -84,8 +85,10 @@ final class TrainingProgress implements Listener, AutoCloseable {
   }
 
   @Override
-  public void validated(long step, Verification v) {
-    progress.note(String.format(Locale.ROOT, "step %,d: %s", step, v));
+  public void validated(long step, Map<String, Verification> lists) {
+    for (Verification v : lists.values()) {
+      progress.note(String.format(Locale.ROOT, "step %,d: %s", step, v));
+    }
   }
 
   @Override

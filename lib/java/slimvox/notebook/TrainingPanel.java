@@ -1,6 +1,7 @@
 package slimvox.notebook;
 
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.BiFunction;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryReport;
@@ -106,10 +107,15 @@ public final class TrainingPanel implements Listener {
   }
 
   @Override
-  public void validated(long step, Verification verification) {
-    String scoring = verification.scoring() == null ? "" : " (" + verification.scoring() + ")";
-    panel.metric("EER", format("%.2f %%", verification.eerPercent()) + scoring);
-    panel.point("EER (%)", "validation", step, verification.eerPercent());
+  public void validated(long step, Map<String, Verification> lists) {
+    boolean one = lists.size() == 1;
+    lists.forEach(
+        (list, v) -> {
+          String scoring = v.scoring() == null ? "" : " (" + v.scoring() + ")";
+          String eer = format("%.2f %%", v.eerPercent()) + scoring;
+          panel.metric(one ? "EER" : "EER, " + list, eer);
+          panel.point("EER (%)", one ? "validation" : list, step, v.eerPercent());
+        });
     draw(step);
   }
 

@@ -33,10 +33,13 @@ public record DataSettings(
     @Setting("Folder that the trials' utterances are in. null: the training corpus.")
         String validationCorpus,
     @Setting(
-            "Trials to validate with: the name of a list in the validation corpus' folder trials,"
-                + " or the path of a file; with folds, the kind of trials made among the fold's"
-                + " test speakers. null: no validation.")
-        String trials,
+            value =
+                "Trials to validate with: the name of a list in the validation corpus' folder"
+                    + " trials, or the path of a file; with folds, the kind of trials made among"
+                    + " the fold's test speakers. A list of names: all of them, the first is the"
+                    + " run's result. null: no validation.",
+            orOne = true)
+        List<String> trials,
     @Setting(
             value = "Which part of the speakers is left out for testing, 0 to folds - 1.",
             byDefault = "0")
@@ -132,6 +135,7 @@ public record DataSettings(
   public DataSettings {
     trainSpeakers = distinct("data.trainSpeakers", trainSpeakers);
     trainWords = distinct("data.trainWords", trainWords);
+    trials = trials == null ? List.of() : distinct("data.trials", trials);
     if (folds == 0) {
       if (fold != 0) {
         throw new InvalidSetting("data.fold", fold + " has no effect without data.folds");

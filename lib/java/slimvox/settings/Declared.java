@@ -237,9 +237,8 @@ public final class Declared<T extends Record> {
     Map<String, Object> before = values(from);
     Map<String, Object> after = values(to);
     return settings("").stream()
-        .map(Key::name)
-        .filter(name -> !Objects.equals(before.get(name), after.get(name)))
-        .map(name -> name + "=" + Key.text(after.get(name)))
+        .filter(key -> !Objects.equals(before.get(key.name()), after.get(key.name())))
+        .map(key -> key.name() + "=" + Key.text(key.written(after.get(key.name()))))
         .toList();
   }
 
@@ -272,7 +271,7 @@ public final class Declared<T extends Record> {
     yaml.writeStartObject();
     for (RecordComponent c : section.getRecordComponents()) {
       Key key = keys.get(name(prefix, c));
-      Object value = values.get(key.name());
+      Object value = key.written(values.get(key.name()));
       if (!key.isSection()) {
         Object usual = key.byDefault();
         boolean absent = value == null && usual != null;

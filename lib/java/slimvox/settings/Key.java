@@ -51,6 +51,17 @@ public record Key(String name, Type type, Setting setting) {
         : this;
   }
 
+  /** Whether a text alone stands for a list of it. */
+  boolean isOrOne() {
+    return isList() && setting.orOne();
+  }
+
+  /** A value as it is written. */
+  Object written(Object value) {
+    if (!isOrOne() || !(value instanceof List<?> list) || list.size() > 1) return value;
+    return list.isEmpty() ? null : list.getFirst();
+  }
+
   boolean isList() {
     return type instanceof ParameterizedType;
   }
@@ -115,6 +126,7 @@ public record Key(String name, Type type, Setting setting) {
     if (isWhole()) return "a whole number";
     if (isFloat()) return "a number";
     if (isTruth()) return "true or false";
+    if (isOrOne()) return "a text or a list of texts";
     if (isList()) return "a list, as in [0.9, 1.0]";
     Setting own = type instanceof Class<?> c ? c.getAnnotation(Setting.class) : null;
     return own == null ? "a text" : own.value();

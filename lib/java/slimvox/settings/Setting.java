@@ -45,6 +45,11 @@ public @interface Setting {
   /** False: may change when a run is resumed. */
   boolean decidesBits() default true;
 
+  /**
+   * A list of texts that may be one text: a list of one is written so, and an empty one as null.
+   */
+  boolean orOne() default false;
+
   /** Left out of a written recipe where it is the default: earlier recipes keep their hashes. */
   boolean omitDefault() default false;
 }

@@ -136,6 +136,7 @@ final class SettingsReader<T extends Record> {
       return key.wrong(firstLine(new YAMLMapper().readTree(parser).toString()));
     }
     String text = parser.getText();
+    if (key.isOrOne()) return List.of(key.element().value(text, true));
     if (!key.isSection() && !key.isList()) {
       return key.value(text, !token.isNumeric() && !token.isBoolean());
     }
@@ -225,10 +226,12 @@ final class SettingsReader<T extends Record> {
     if (key.isSection()) {
       throw new InputException(place + ": " + key.name() + " is a section; set the keys below it");
     }
-    if (key.isText()) {
+    if (key.isText() || key.isOrOne() && !text.startsWith("[")) {
       boolean quoted = text.length() > 1 && text.startsWith("\"") && text.endsWith("\"");
       String word = quoted ? text.substring(1, text.length() - 1) : text;
-      return text.equals("null") ? null : key.value(word, true);
+      if (text.equals("null")) return null;
+      Object value = key.element().value(word, true);
+      return key.isOrOne() ? List.of(value) : value;
     }
     // What YAML reads the same way; a parser's classes take a tenth of a second to load.
     if (!key.isList() && SIMPLE.matcher(text).matches()) return key.value(text, false);

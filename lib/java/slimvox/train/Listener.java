@@ -1,6 +1,7 @@
 package slimvox.train;
 
 import java.nio.file.Path;
+import java.util.Map;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryReport;
 import slimvox.recipe.Recipe;
@@ -68,7 +69,7 @@ public interface Listener {
    * @param interrupted true if the run was stopped before its last step
    * @param seconds wall time of this part of the run
    * @param dataWaitSeconds of it, waiting for data
-   * @param verification the last validation, null without trials
+   * @param verifications the last validation, by list of trials; empty before the first
    * @param memory the ledger, its peak is the run's
    */
   record End(
@@ -76,8 +77,13 @@ public interface Listener {
       boolean interrupted,
       double seconds,
       double dataWaitSeconds,
-      Verification verification,
-      MemoryReport memory) {}
+      Map<String, Verification> verifications,
+      MemoryReport memory) {
+    /** The last validation on the first list; null before the first. */
+    public Verification verification() {
+      return verifications.values().stream().findFirst().orElse(null);
+    }
+  }
 
   /** The first step comes next. */
   default void started(Start start) {}
@@ -91,8 +97,12 @@ public interface Listener {
   /** Embeddings for a validation: {@code done} of {@code total} utterances. */
   default void validating(int done, int total) {}
 
-  /** The trials were scored after {@code step} steps. */
-  default void validated(long step, Verification verification) {}
+  /**
+   * The trials were scored after {@code step} steps.
+   *
+   * @param verifications by the lists' names in {@code data.trials}, in that order
+   */
+  default void validated(long step, Map<String, Verification> verifications) {}
 
   /** A checkpoint lies on disk. */
   default void saved(long step, Path checkpoint) {}
@@ -124,8 +134,8 @@ public interface Listener {
       }
 
       @Override
-      public void validated(long step, Verification verification) {
-        for (Listener l : listeners) l.validated(step, verification);
+      public void validated(long step, Map<String, Verification> verifications) {
+        for (Listener l : listeners) l.validated(step, verifications);
       }
 
       @Override

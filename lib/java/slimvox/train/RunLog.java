@@ -6,8 +6,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.apache.commons.csv.CSVFormat;
 import org.apache.commons.csv.CSVParser;
@@ -48,11 +50,12 @@ public final class RunLog implements Listener, AutoCloseable {
   /**
    * Opens the log to go on after {@code step} steps.
    *
+   * @param lists of trials in a validation; if a killed run left fewer, they are made again
    * @throws InputException if a file is not a log of runs, which stays as it is
    */
-  RunLog(Path folder, long step) {
-    steps = new Table(folder.resolve(STEPS), STEP_COLUMNS, step);
-    validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, step);
+  RunLog(Path folder, long step, int lists) {
+    steps = new Table(folder.resolve(STEPS), STEP_COLUMNS, 1, step);
+    validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, lists, step);
   }
 
   /**
@@ -62,10 +65,44 @@ public final class RunLog implements Listener, AutoCloseable {
    * @throws InputException naming the line that is not of such a file
    */
   public static void steps(Path folder, Consumer<CSVRecord> line) {
-    read(folder.resolve(STEPS), STEP_COLUMNS, line);
+    read(folder.resolve(STEPS), STEP_COLUMNS, 1, line);
   }
 
-  private static void read(Path file, List<String> columns, Consumer<CSVRecord> consumer) {
+  /**
+   * How well the training examples were told apart in the last quarter of the steps so far.
+   *
+   * @param steps from the first to the last of them
+   * @param loss mean over these steps; NaN without any
+   * @param accuracyWithoutMargin mean share of right classes over these steps; NaN without any
+   */
+  public record LastQuarter(int steps, double loss, double accuracyWithoutMargin) {}
+
+  /**
+   * Averages the last quarter of {@code log.csv}: the steps after three quarters of those taken.
+   *
+   * @throws InputException naming the line that is not of such a file
+   */
+  public static LastQuarter lastQuarter(Path folder) {
+    List<CSVRecord> lines = new ArrayList<>();
+    steps(folder, lines::add);
+    List<CSVRecord> last = lines.subList(lines.size() * 3 / 4, lines.size());
+    return new LastQuarter(last.size(), mean(last, "loss"), mean(last, "accuracy_without_margin"));
+  }
+
+  private static double mean(List<CSVRecord> lines, String column) {
+    return lines.stream()
+        .mapToDouble(line -> Double.parseDouble(line.get(column)))
+        .average()
+        .orElse(Double.NaN);
+  }
+
+  /**
+   * Reads a file, a whole line at a time.
+   *
+   * @param most lines of one step
+   */
+  private static void read(
+      Path file, List<String> columns, int most, Consumer<CSVRecord> consumer) {
     CSVFormat format = CSVFormat.DEFAULT.builder().setHeader(columns.toArray(String[]::new)).get();
     long number = 1;
     try {
@@ -73,9 +110,13 @@ public final class RunLog implements Listener, AutoCloseable {
       text = text.substring(0, text.lastIndexOf('\n') + 1);
       try (CSVParser lines = CSVParser.parse(text, format)) {
         long last = 0;
+        int same = 0; // lines of that step
         for (CSVRecord line : lines) {
           if (number > 1) {
-            last = checked(line, columns, last);
+            long step = checked(line, columns, last);
+            same = step == last ? same + 1 : 1;
+            if (same > most) throw new IllegalArgumentException();
+            last = step;
             consumer.accept(line);
           } else if (!columns.equals(line.toList())) {
             throw new IllegalArgumentException();
@@ -101,7 +142,7 @@ public final class RunLog implements Listener, AutoCloseable {
       Double.parseDouble(line.get(column));
     }
     long step = Long.parseLong(line.get("step"));
-    if (step <= last) throw new IllegalArgumentException();
+    if (step < last || step < 1) throw new IllegalArgumentException();
     return step;
   }
 
@@ -113,13 +154,19 @@ public final class RunLog implements Listener, AutoCloseable {
 
     private final Path file;
     private final List<String> columns;
+    private final int linesOfStep;
     private CSVPrinter printer;
     private long last; // step of the lines that were there before
+    private int lines; // of that step
 
-    Table(Path file, List<String> columns, long step) {
+    Table(Path file, List<String> columns, int linesOfStep, long step) {
       this.file = file;
       this.columns = columns;
+      this.linesOfStep = linesOfStep;
       open(step);
+      if (last < step || lines == 0 || lines == linesOfStep) return;
+      close();
+      open(step - 1);
     }
 
     private void write(Writing lines) {
@@ -137,7 +184,10 @@ public final class RunLog implements Listener, AutoCloseable {
             StringWriter kept = new StringWriter();
             CSVPrinter out = new CSVPrinter(kept, CSVFormat.DEFAULT);
             out.printRecord(columns);
-            if (Files.exists(file)) read(file, columns, line -> copy(line, step, out));
+            last = 0;
+            if (Files.exists(file)) {
+              read(file, columns, linesOfStep, line -> copy(line, step, out));
+            }
             AtomicFile.write(file, kept.toString());
             printer =
                 new CSVPrinter(
@@ -148,6 +198,7 @@ public final class RunLog implements Listener, AutoCloseable {
     private void copy(CSVRecord line, long step, CSVPrinter out) {
       long own = Long.parseLong(line.get("step"));
       if (own > step) return;
+      lines = own == last ? lines + 1 : 1;
       last = own;
       write(() -> out.printRecord(line));
     }
@@ -194,15 +245,17 @@ public final class RunLog implements Listener, AutoCloseable {
   }
 
   @Override
-  public void validated(long step, Verification v) {
-    validations.print(
-        step,
-        number(v.eerPercent()),
-        number(v.minDcf()),
-        v.pTarget(),
-        v.trials(),
-        v.trialList(),
-        v.sha256());
+  public void validated(long step, Map<String, Verification> lists) {
+    for (Verification v : lists.values()) {
+      validations.print(
+          step,
+          number(v.eerPercent()),
+          number(v.minDcf()),
+          v.pTarget(),
+          v.trials(),
+          v.trialList(),
+          v.sha256());
+    }
   }
 
   private static String number(double value) {

@@ -3,9 +3,13 @@ package slimvox.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -71,7 +75,7 @@ public final class Trainer implements AutoCloseable {
   private boolean closed;
   private long lastSaved = -1;
   private String note;
-  private Verification verification;
+  private Map<String, Verification> verifications = Map.of();
   private RunLock lock;
 
   /** A run that leaves nothing on disk. */
@@ -267,7 +271,8 @@ public final class Trainer implements AutoCloseable {
     try {
       checkOpen();
       if (folder != null) RunFolder.keep(folder, lock, recipe, listener);
-      try (RunLog log = folder == null ? null : new RunLog(folder, step())) {
+      try (RunLog log =
+          folder == null ? null : new RunLog(folder, step(), recipe.data().trials().size())) {
         return run(log == null ? listener : Listener.all(log, listener), log);
       }
     } finally {
@@ -344,7 +349,7 @@ public final class Trainer implements AutoCloseable {
             interrupted,
             (System.nanoTime() - started) / 1e9,
             waited / 1e9,
-            verification,
+            verifications,
             backend.ledger().report());
     listener.finished(end);
     return end;
@@ -399,9 +404,28 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void validate(Listener listener) throws InterruptedException {
-    if (data.trials() == null || recipe.run().validateEvery().amount() == 0) return;
-    verification = Verification.of(score(listener::validating));
-    listener.validated(step(), verification);
+    if (data.trialLists().isEmpty() || recipe.run().validateEvery().amount() == 0) return;
+    verifications = verify(listener::validating);
+    listener.validated(step(), verifications);
+  }
+
+  /**
+   * Measures the network as it is now on all validation trials, by their names in {@code
+   * data.trials}; each utterance is embedded once.
+   *
+   * @throws IllegalStateException if the trainer is closed
+   */
+  public Map<String, Verification> verify(FeatureSource.Progress progress)
+      throws InterruptedException {
+    Set<String> utterances = new LinkedHashSet<>();
+    for (Trials list : data.trialLists().values()) utterances.addAll(list.utterances());
+    Embeddings embeddings = embed(utterances, progress);
+    Map<String, Verification> all = new LinkedHashMap<>();
+    data.trialLists()
+        .forEach(
+            (name, list) ->
+                all.put(name, Verification.of(CosineScoring.plain().score(list, embeddings))));
+    return all;
   }
 
   /**
@@ -426,7 +450,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * Cosine scores of the validation trials with the network as it is now.
+   * Cosine scores of the first validation trials with the network as it is now.
    *
    * @throws InputException if the recipe names no trials
    */
@@ -444,15 +468,18 @@ public final class Trainer implements AutoCloseable {
    * @throws IllegalStateException if the trainer is closed
    */
   public Scores score(Trials trials, FeatureSource.Progress progress) throws InterruptedException {
-    Embeddings embeddings;
+    return CosineScoring.plain().score(trials, embed(trials.utterances(), progress));
+  }
+
+  private Embeddings embed(Collection<String> utterances, FeatureSource.Progress progress)
+      throws InterruptedException {
     inUse.lockInterruptibly();
     try {
       checkOpen();
-      embeddings = embedder.embed(trials.utterances(), data::wholeUtterance, progress);
+      return embedder.embed(utterances, data::wholeUtterance, progress);
     } finally {
       inUse.unlock();
     }
-    return CosineScoring.plain().score(trials, embeddings);
   }
 
   /** Trials of the validation corpus' folder, by name. */

@@ -3,11 +3,15 @@ package slimvox.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -39,7 +43,7 @@ import slimvox.verify.Trials;
 public final class TrainingData {
   private final Corpus train;
   private final Corpus validation;
-  private final Trials trials;
+  private final Map<String, Trials> trials;
   private final FeatureSource trainFeatures;
   private final WholeUtterances wholeUtterances;
   private final Batches batches;
@@ -81,15 +85,15 @@ public final class TrainingData {
               : Corpus.open(data.validationFolder()).reading(data.reading()).requireFiles();
     }
     train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
-    trials = trials(data, validation);
-    checkTrials();
+    trials = trialLists(data, validation);
+    trials.values().forEach(this::check);
     FbankOptions options = data.frontEnd().fbank(recipe.model().bins());
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
     FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
     FeatureReader reader = FeatureReader.of(train, options, speeds);
     requireBins(data.trainFolder(), reader, recipe);
-    if (trials != null) requireBins(data.validationFolder(), validationReader, recipe);
+    if (!trials.isEmpty()) requireBins(data.validationFolder(), validationReader, recipe);
     check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
     requireHeap(reader, validationReader, data);
     notes.addAll(all.notes());
@@ -124,15 +128,15 @@ public final class TrainingData {
   private void requireHeap(
       FeatureReader reader, FeatureReader validationReader, DataSettings data) {
     long bytes = 0;
-    if (trials != null) {
+    if (!trials.isEmpty()) {
       List<Utterance> parts =
-          trials.utterances().stream()
+          trialUtterances().stream()
               .flatMap(id -> validation.parts(id).stream())
               .distinct()
               .toList();
       bytes += validationReader.bytes(parts);
       FeatureMemory.requireHeap(
-          bytes, "the features of " + trials.name(), "take a shorter list or a larger heap");
+          bytes, "the features of " + trials().name(), "take a shorter list or a larger heap");
     }
     if (data.cacheFolder() != null) return;
     FeatureMemory.requireHeap(
@@ -144,8 +148,7 @@ public final class TrainingData {
   /** Frames of each utterance of the trials; never too few, 0 where the header cannot be read. */
   private Map<String, Integer> lengths(FeatureReader reader) {
     Map<String, Integer> frames = new HashMap<>();
-    if (trials == null) return frames;
-    for (String id : trials.utterances()) {
+    for (String id : trialUtterances()) {
       frames.put(id, (int) Math.ceil(reader.bytes(validation.parts(id)) / 4.0 / reader.bins()));
     }
     return frames;
@@ -203,27 +206,41 @@ public final class TrainingData {
         : new FeatureCache(Path.of(data.cacheFolder()), reader, corpus).build(threads, progress);
   }
 
-  /** The trials that runs of these settings validate with, without any speech; null if none. */
-  public static Trials trials(DataSettings data) {
+  /**
+   * The trials that runs of these settings validate with, by their names in {@code data.trials},
+   * without any speech.
+   */
+  public static Map<String, Trials> trialLists(DataSettings data) {
     Corpus corpus = Corpus.open(data.validationFolder());
-    return trials(data, data.folds() == 0 ? corpus : corpus.fold(data.fold(), data.folds()).test());
+    return trialLists(
+        data, data.folds() == 0 ? corpus : corpus.fold(data.fold(), data.folds()).test());
   }
 
-  private static Trials trials(DataSettings data, Corpus validation) {
-    if (data.trials() == null) return null;
+  /** The first of {@link #trialLists(DataSettings)}; null if there is none. */
+  public static Trials trials(DataSettings data) {
+    return trialLists(data).values().stream().findFirst().orElse(null);
+  }
+
+  private static Map<String, Trials> trialLists(DataSettings data, Corpus validation) {
+    Map<String, Trials> lists = new LinkedHashMap<>();
+    for (String list : data.trials()) lists.put(list, trials(list, data, validation));
+    return lists;
+  }
+
+  private static Trials trials(String list, DataSettings data, Corpus validation) {
     if (data.folds() > 0) {
-      TrialRule rule = rule(data.trials());
+      TrialRule rule = rule(list);
       Trials.Builder builder =
-          Trials.builder("%s, fold %d of %d".formatted(data.trials(), data.fold(), data.folds()));
+          Trials.builder("%s, fold %d of %d".formatted(list, data.fold(), data.folds()));
       for (TrialRule.Pair p : rule.pairs(validation)) {
         builder.add(p.enrolment(), p.test(), p.sameSpeaker());
       }
       return builder.build();
     }
-    Path file = Path.of(data.trials());
+    Path file = Path.of(list);
     if (Files.isRegularFile(file)) return Trials.read(file);
     try {
-      return Trials.read(validation.trialList(data.trials()));
+      return Trials.read(validation.trialList(list));
     } catch (InputException e) {
       throw new InputException("data.trials: " + e.getMessage(), e);
     }
@@ -236,12 +253,11 @@ public final class TrainingData {
         "data.trials: '%s' is not a kind of trials; with data.folds it is one of %s", kind, known);
   }
 
-  private void checkTrials() {
-    if (trials == null) return;
-    for (String id : trials.utterances()) {
+  private void check(Trials list) {
+    for (String id : list.utterances()) {
       if (!validation.has(id)) {
         throw InputException.at(
-            trials.name(),
+            list.name(),
             "utterance %s is not in %s; give the corpus of the trials as data.validationCorpus",
             id,
             validation.folder());
@@ -269,9 +285,20 @@ public final class TrainingData {
     return words.size() == 1 ? words.getFirst() : null;
   }
 
-  /** The trials, null without validation. */
+  /** The trials by their names in {@code data.trials}; none without validation. */
+  public Map<String, Trials> trialLists() {
+    return Collections.unmodifiableMap(trials);
+  }
+
+  /** The first list of trials, null without validation. */
   public Trials trials() {
-    return trials;
+    return trials.values().stream().findFirst().orElse(null);
+  }
+
+  private Set<String> trialUtterances() {
+    Set<String> ids = new LinkedHashSet<>();
+    for (Trials list : trials.values()) ids.addAll(list.utterances());
+    return ids;
   }
 
   /** Which utterances each batch has. */

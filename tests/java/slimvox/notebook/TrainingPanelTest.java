@@ -105,7 +105,7 @@ class TrainingPanelTest {
     Verification verification =
         new Verification(
             7.5, 7.5, 0, 0.5, 0.5, 0, 0.05, 10, 20, "list", "0123456789abcdef", "cosine");
-    panel.validated(2, verification);
-    panel.finished(new Listener.End(2, false, 4, 1, verification, ledger.report()));
+    panel.validated(2, Map.of("list", verification));
+    panel.finished(new Listener.End(2, false, 4, 1, Map.of("list", verification), ledger.report()));
   }
 }

@@ -73,14 +73,14 @@ class RecipeReaderTest {
       assertEquals(recipe, Recipe.parse(recipe.toYaml(), "again"));
     }
     Recipe quoted = Recipe.parse("data: {trials: '%s'}".formatted(word), "r.yaml");
-    assertEquals(word, quoted.data().trials());
+    assertEquals(List.of(word), quoted.data().trials());
     assertEquals(quoted, Recipe.parse(quoted.toYaml(), "again"));
     if (word.equalsIgnoreCase("null")) return; // the default
     for (Recipe recipe :
         List.of(
             Recipe.parse("data: {trials: %s}".formatted(word), "r.yaml"),
             Recipe.defaults().with("data.trials=" + word))) {
-      assertEquals(word, recipe.data().trials());
+      assertEquals(List.of(word), recipe.data().trials());
     }
   }
 

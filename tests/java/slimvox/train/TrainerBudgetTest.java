@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -196,7 +197,7 @@ class TrainerBudgetTest {
           }
 
           @Override
-          public void validated(long step, Verification verification) {
+          public void validated(long step, Map<String, Verification> verifications) {
             kill("validated");
           }
         };
