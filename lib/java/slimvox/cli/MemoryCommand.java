@@ -173,13 +173,20 @@ final class MemoryCommand extends Subcommand {
     values.put("peak", MemoryTable.json(report.atTotalPeak()));
     values.put("category_peaks", MemoryTable.json(report.peak()));
     values.put("now", MemoryTable.json(report.now()));
-    values.put("arena_bytes", memory.plan().bytes());
+    long arena = memory.plan().bytes();
+    long live = memory.plan().liveBytes();
+    values.put("arena_bytes", arena);
+    values.put("live_bytes", live);
     String text = headLine(values) + values.text("; {parameters:%,d} parameters\n\n");
     text += MemoryTable.text(report);
     text +=
         values.text(
             "\n{kept_for_backward_bytes:%,.2f MiB} are kept for backward; the planned arena has"
-                + " {arena_bytes:%,.2f MiB}.\n");
+                + " {arena_bytes:%,.2f MiB}, "
+                + (arena == live
+                    ? "proved least for this order of operations: so many are alive at one time"
+                    : "{live_bytes:%,.2f MiB} are alive at one time: no plan has less")
+                + ".\n");
     if (fit != null) text += BudgetLines.text(fit, values);
     result(text + remark(), values);
   }

@@ -55,6 +55,22 @@ class MemoryCommandTest extends CommandLineTest {
   }
 
   @Test
+  void aPlanIsCalledLeastWhereNoneCanBeSmaller() {
+    String[] least = {"memory", "--model=ResNet18", "--batch=2", "--reversible=full"};
+    String[] larger = {"memory", "--model=ResNet18", "--batch=2"};
+    for (String[] command : List.of(least, larger)) {
+      String text = run((Object[]) command).succeeds().out();
+      JsonNode json = run(Stream.concat(Stream.of(command), Stream.of("--json")).toArray()).json();
+      long arena = json.get("arena_bytes").asLong();
+      long live = json.get("live_bytes").asLong();
+      assertEquals(command == least, arena == live, json.toString());
+      assertTrue(live <= arena, json.toString());
+      assertEquals(arena == live, text.contains("proved least for this order"), text);
+      assertEquals(arena > live, text.contains(" MiB are alive at one time: no plan"), text);
+    }
+  }
+
+  @Test
   void optimizerStateFollowsTheRuleAndTheClassifier() {
     long four = 4 * 4105440L;
     for (String[] c : new String[][] {{"sgd", "1"}, {"adam", "2"}, {"adamw", "2"}}) {
