@@ -63,7 +63,10 @@ class PackageDirectionTest {
           Map.entry(
               "study",
               List.of(
+                  "cli",
                   "notebook",
+                  "report",
+                  "plot",
                   "embed",
                   "step",
                   "recipe",

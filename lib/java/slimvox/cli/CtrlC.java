@@ -7,7 +7,7 @@ import java.util.concurrent.TimeUnit;
  * Lets Ctrl-C (and a polite kill) end a run in good order: the JVM's shutdown waits until the run
  * has been interrupted, has saved a checkpoint, and this is closed.
  */
-final class CtrlC implements AutoCloseable {
+public final class CtrlC implements AutoCloseable {
   private static final int PATIENCE_SECONDS = 120;
 
   private final CountDownLatch ended = new CountDownLatch(1);
@@ -34,12 +34,13 @@ final class CtrlC implements AutoCloseable {
    *
    * @param say called first, on another thread
    */
-  static CtrlC interruptsThisThread(Runnable say) {
+  public static CtrlC interruptsThisThread(Runnable say) {
     CtrlC handler = new CtrlC(Thread.currentThread(), say);
     Runtime.getRuntime().addShutdownHook(handler.hook);
     return handler;
   }
 
+  /** Lets the JVM stop. */
   @Override
   public void close() {
     ended.countDown();

@@ -12,7 +12,7 @@ import slimvox.data.FeatureSource;
  *
  * <p>May be told from any thread.
  */
-final class Progress implements FeatureSource.Progress, AutoCloseable {
+public final class Progress implements FeatureSource.Progress, AutoCloseable {
   private static final long LINE_NANOS = 5_000_000_000L;
 
   private final Subcommand command;
@@ -34,7 +34,7 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
    * @param first where the count starts
    * @param total where it ends; 0 if not known yet
    */
-  static Progress of(Subcommand command, String task, String unit, long first, long total) {
+  public static Progress of(Subcommand command, String task, String unit, long first, long total) {
     boolean terminal = !command.quiet && System.console() != null && System.console().isTerminal();
     if (!terminal) return new Progress(command, task, null);
     ProgressBar bar =
@@ -56,7 +56,7 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
   }
 
   /** {@code done} of {@code total}; the details are shown behind. */
-  synchronized void at(long done, long total, String details) {
+  public synchronized void at(long done, long total, String details) {
     if (bar != null) {
       bar.maxHint(total);
       bar.stepTo(done);
@@ -71,7 +71,7 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
   }
 
   /** Prints a line above the bar. */
-  synchronized void note(String text) {
+  public synchronized void note(String text) {
     if (bar != null) {
       System.err.print("\r\u001b[K"); // the bar is drawn again below
       System.err.flush();
@@ -79,6 +79,7 @@ final class Progress implements FeatureSource.Progress, AutoCloseable {
     command.note(text);
   }
 
+  /** Leaves the bar as it is. */
   @Override
   public void close() {
     if (bar != null) bar.close();

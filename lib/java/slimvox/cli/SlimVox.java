@@ -6,6 +6,7 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.util.Locale;
+import java.util.ServiceLoader;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -105,6 +106,7 @@ public final class SlimVox implements Runnable {
     Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
     line.addSubcommand(BenchCommand.withBenches()).addSubcommand(new InfoCommand());
+    ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
     addFlags(line);
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));

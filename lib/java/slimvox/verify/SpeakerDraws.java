@@ -94,6 +94,11 @@ public final class SpeakerDraws {
     return times[0].length;
   }
 
+  /** Hash of the speakers and the rule by which they are drawn, see {@link Replicates#draws}. */
+  public String id() {
+    return id;
+  }
+
   /** How often each speaker is drawn, in the order of their names. */
   int[] times(int draw) {
     return times[draw];

@@ -14,13 +14,13 @@ import slimvox.recipe.Recipe;
 import slimvox.storage.Safetensors;
 
 /** Whole runs on a tiny corpus: four speakers, each with tones of its own in noise. */
-final class TinyRuns {
+public final class TinyRuns {
   static final Listener SILENT = new Listener() {};
 
   private TinyRuns() {}
 
   /** Writes the corpus and its trials. */
-  static void corpus(Path folder) throws IOException {
+  public static void corpus(Path folder) throws IOException {
     SplittableRandom random = new SplittableRandom(3);
     StringBuilder trials = new StringBuilder();
     for (int speaker = 0; speaker < 4; speaker++) {
@@ -46,7 +46,7 @@ final class TinyRuns {
   }
 
   /** A recipe for the corpus of a folder. */
-  static Recipe recipe(Path folder, String... settings) {
+  public static Recipe recipe(Path folder, String... settings) {
     return Recipe.defaults()
         .with(
             "model.name=ResNet18",

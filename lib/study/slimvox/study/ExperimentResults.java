@@ -1,0 +1,273 @@
+package slimvox.study;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
+import slimvox.report.Bytes;
+import slimvox.report.Rows;
+import slimvox.storage.InputException;
+import slimvox.study.Experiment.Run;
+import slimvox.verify.Comparison;
+import slimvox.verify.Estimate;
+import slimvox.verify.Measure;
+import slimvox.verify.Replicates;
+import slimvox.verify.Variant;
+
+/**
+ * What the runs of an experiment gave: a table for each trial list, and the verdicts in it.
+ *
+ * <p>A variant has a verdict if all of its runs are there and have converged, and so have those of
+ * what it is compared with. What has not converged is shown as such; it has no error rate here.
+ */
+public final class ExperimentResults {
+  private final Experiment experiment;
+  private final Map<Run, Summary> summaries;
+  private final List<String> notes;
+
+  ExperimentResults(Experiment experiment, Map<Run, Summary> summaries, List<String> notes) {
+    this.experiment = experiment;
+    this.summaries = Map.copyOf(summaries);
+    this.notes = List.copyOf(notes);
+  }
+
+  /**
+   * A variant on a trial list.
+   *
+   * @param variant its name
+   * @param seeds runs that are there
+   * @param eer mean over the runs with its 95 % interval over seeds and speakers, in %; null
+   *     without runs or where they have not converged
+   * @param minDcf the mean over the runs; null as eer
+   * @param comparison with what the variant is compared with, corrected by Holm's method for all
+   *     rows of the table; null where none can be made
+   * @param verdict its verdict, or why there is none; {@code reference} for what has none to get
+   * @param accuracy the lowest accuracy without margin, in %; null without runs
+   * @param training means over the runs; null without runs
+   */
+  public record Row(
+      String variant,
+      int seeds,
+      Estimate eer,
+      Double minDcf,
+      Comparison comparison,
+      String verdict,
+      Double accuracy,
+      Summary.Training training) {
+    /** The EER and its interval, {@code 8.80 (8.11 to 9.49)}; null without one. */
+    public String eerText() {
+      if (eer == null) return null;
+      double low = eer.low(Comparison.LEVEL);
+      double high = eer.high(Comparison.LEVEL);
+      return String.format(Locale.ROOT, "%.2f (%.2f to %.2f)", eer.value(), low, high);
+    }
+
+    /** The difference and its interval, {@code -12.1 (-20.3 to -3.9)}; null without one. */
+    public String differenceText() {
+      if (comparison == null) return null;
+      return String.format(
+          Locale.ROOT,
+          "%+.1f (%+.1f to %+.1f)",
+          percent(c -> c.difference().value()),
+          percent(Comparison::low),
+          percent(Comparison::high));
+    }
+
+    private Double percent(ToDoubleFunction<Comparison> points) {
+      return comparison == null ? null : comparison.percent(points.applyAsDouble(comparison));
+    }
+
+    private <T> T of(Function<Summary.Training, T> value) {
+      return training == null ? null : value.apply(training);
+    }
+
+    private Double mib(ToDoubleFunction<Summary.Training> bytes) {
+      return training == null ? null : Bytes.mib(bytes.applyAsDouble(training));
+    }
+  }
+
+  /** The experiment. */
+  public Experiment experiment() {
+    return experiment;
+  }
+
+  /** Sentences about files that were left out, runs without result, and mixed versions. */
+  public List<String> notes() {
+    return notes;
+  }
+
+  /** The summary of a run; null if it is missing. */
+  public Summary summary(Run run) {
+    return summaries.get(run);
+  }
+
+  /** The runs that have no summary. */
+  public List<Run> missing() {
+    return experiment.runs().stream().filter(run -> !summaries.containsKey(run)).toList();
+  }
+
+  /**
+   * A row for each variant.
+   *
+   * @param list a trial list of the experiment
+   * @throws InputException if the experiment has no such list
+   */
+  public List<Row> rows(String list) {
+    List<String> lists = experiment.statement().lists();
+    if (!lists.contains(list)) {
+      throw InputException.of(
+          "%s has no list '%s'; it has %s", experiment.name(), list, String.join(", ", lists));
+    }
+    List<Candidate> candidates = experiment.candidates();
+    List<Comparison> comparisons = new ArrayList<>();
+    for (Candidate c : candidates) comparisons.add(comparison(c, list));
+    List<Comparison> made = comparisons.stream().filter(Objects::nonNull).toList();
+    var family = Comparison.family(made).iterator();
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < candidates.size(); i++) {
+      rows.add(row(candidates.get(i), list, comparisons.get(i) == null ? null : family.next()));
+    }
+    return rows;
+  }
+
+  private Comparison comparison(Candidate candidate, String list) {
+    Candidate other = experiment.against(candidate);
+    if (other == null || fault(candidate, list) != null || fault(other, list) != null) return null;
+    return Comparison.of(
+        variant(other, list),
+        variant(candidate, list),
+        Measure.EER,
+        experiment.statement().margin() / 100);
+  }
+
+  private Row row(Candidate candidate, String list, Comparison comparison) {
+    List<Summary> runs = runs(candidate);
+    Candidate other = experiment.against(candidate);
+    String fault = fault(candidate, list);
+    String verdict;
+    if (fault != null) {
+      verdict = fault;
+    } else if (other == null) {
+      verdict = "reference";
+    } else if (comparison == null) {
+      verdict = other.name() + ": " + fault(other, list);
+    } else {
+      verdict = comparison.verdict().toString();
+    }
+    if (runs.isEmpty()) {
+      return new Row(candidate.name(), 0, null, null, null, verdict, null, null);
+    }
+    Variant variant = notConverged(candidate, list) == null ? variant(candidate, list) : null;
+    return new Row(
+        candidate.name(),
+        runs.size(),
+        variant == null ? null : variant.estimate(Measure.EER),
+        variant == null ? null : variant.mean(Measure.MIN_DCF),
+        comparison,
+        verdict,
+        accuracy(runs),
+        means(runs));
+  }
+
+  private List<Summary> runs(Candidate candidate) {
+    return experiment.runs(candidate).stream()
+        .map(summaries::get)
+        .filter(Objects::nonNull)
+        .toList();
+  }
+
+  private Variant variant(Candidate candidate, String list) {
+    List<Replicates> runs = runs(candidate).stream().map(s -> s.lists().get(list)).toList();
+    return Variant.trained(candidate.name(), runs);
+  }
+
+  private static double accuracy(List<Summary> runs) {
+    return runs.stream().mapToDouble(s -> s.training().accuracy()).min().orElseThrow();
+  }
+
+  private static Summary.Training means(List<Summary> runs) {
+    List<Summary.Training> all = runs.stream().map(Summary::training).toList();
+    Summary.Training first = all.getFirst();
+    boolean timed = all.stream().allMatch(t -> t.cpuSeconds() != null);
+    return new Summary.Training(
+        first.steps(),
+        mean(all, Summary.Training::accuracy),
+        mean(all, Summary.Training::loss),
+        mean(all, Summary.Training::seconds),
+        timed ? mean(all, Summary.Training::cpuSeconds) : null,
+        first.peakBytes(),
+        first.stateBytes(),
+        first.parameters());
+  }
+
+  private static double mean(List<Summary.Training> runs, ToDoubleFunction<Summary.Training> of) {
+    return runs.stream().mapToDouble(of).average().orElseThrow();
+  }
+
+  /** Why a variant cannot be compared; null if it can. */
+  private String fault(Candidate candidate, String list) {
+    List<Integer> missing =
+        experiment.runs(candidate).stream()
+            .filter(run -> !summaries.containsKey(run))
+            .map(Run::seed)
+            .toList();
+    if (!missing.isEmpty()) {
+      return "missing: seed "
+          + missing.stream().map(String::valueOf).collect(Collectors.joining(", "));
+    }
+    return notConverged(candidate, list);
+  }
+
+  /** Why the runs that are there have not converged; null if they have. */
+  private String notConverged(Candidate candidate, String list) {
+    List<Summary> runs = runs(candidate);
+    if (runs.isEmpty()) return null;
+    Statement statement = experiment.statement();
+    if (accuracy(runs) < statement.accuracy()) {
+      return String.format(Locale.ROOT, "not converged: accuracy %.1f %%", accuracy(runs));
+    }
+    for (Candidate longer : experiment.candidates()) {
+      if (!candidate.name().equals(longer.twice()) || runs(longer).isEmpty()) continue;
+      double once = variant(candidate, list).mean(Measure.EER);
+      double less = 100 * (once - variant(longer, list).mean(Measure.EER)) / once;
+      if (less >= statement.margin()) {
+        return String.format(
+            Locale.ROOT, "not converged: twice the steps have %.0f %% less EER", less);
+      }
+    }
+    return null;
+  }
+
+  /**
+   * The table of a trial list: lines of text, JSON, CSV or a Tablesaw table. Intervals are those of
+   * 95 %; differences are in % of the EER of what is compared with, and below 0 better.
+   */
+  public Rows<Row> table(String list) {
+    return Rows.of(rows(list))
+        .column("variant", "variant", "%-28s", Row::variant)
+        .column("seeds", "seeds", " %5d", Row::seeds)
+        .column("eer_percent", r -> r.eer == null ? null : r.eer.value())
+        .column("eer_low", r -> r.eer == null ? null : r.eer.low(Comparison.LEVEL))
+        .column("eer_high", r -> r.eer == null ? null : r.eer.high(Comparison.LEVEL))
+        .column("EER (%)", "  %-22s", Row::eerText)
+        .column("min_dcf", "minDCF", " %6.3f", Row::minDcf)
+        .column("against", r -> r.comparison == null ? null : r.comparison.reference())
+        .column("difference_percent", r -> r.percent(c -> c.difference().value()))
+        .column("difference_low", r -> r.percent(Comparison::low))
+        .column("difference_high", r -> r.percent(Comparison::high))
+        .column("difference (%)", "  %-24s", Row::differenceText)
+        .column("verdict", "verdict", "  %-12s", Row::verdict)
+        .column("accuracy_percent", "accuracy (%)", " %12.1f", Row::accuracy)
+        .column("parameters", r -> r.of(Summary.Training::parameters))
+        .column("peak_bytes", r -> r.of(Summary.Training::peakBytes))
+        .column("state_bytes", r -> r.of(Summary.Training::stateBytes))
+        .column("peak (MiB)", " %10.1f", r -> r.mib(Summary.Training::peakBytes))
+        .column("state (MiB)", " %11.2f", r -> r.mib(Summary.Training::stateBytes))
+        .column("seconds", r -> r.of(Summary.Training::seconds))
+        .column("cpu_seconds", "CPU (s)", " %7.0f", r -> r.of(Summary.Training::cpuSeconds));
+  }
+}

@@ -1,0 +1,331 @@
+package slimvox.study;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import slimvox.Refusals;
+import slimvox.cli.CommandLineTest;
+import slimvox.study.Experiment.Run;
+import slimvox.train.Checkpoint;
+import slimvox.train.Listener;
+import slimvox.train.TinyRuns;
+
+/** Experiments of tiny runs. */
+class ExperimentTest {
+  private static final String TWO =
+      """
+      title: Two networks
+      recipe: tiny.yaml
+      seeds: 2
+      lists: [tiny]
+      accuracy: 0
+      variants:
+        - vanilla
+        - type I  model.reversible=partial
+      """;
+
+  @TempDir Path folder;
+
+  @BeforeEach
+  void corpus() throws IOException {
+    TinyRuns.corpus(folder);
+    Files.createDirectories(folder.resolve("corpus/trials"));
+    StringBuilder trials = new StringBuilder();
+    for (int a = 0; a < 24; a++) {
+      for (int b = a + 1; b < 24; b++) {
+        trials.append(
+            "%d s%d-u%d s%d-u%d\n".formatted(a / 6 == b / 6 ? 1 : 0, a / 6, a % 6, b / 6, b % 6));
+      }
+    }
+    Files.writeString(folder.resolve("corpus/trials/tiny.txt"), trials);
+    Files.writeString(
+        folder.resolve("tiny.yaml"),
+        TinyRuns.recipe(folder, "data.trials=null", "data.speeds=[1.0]", "run.length=6 steps")
+            .toYaml());
+  }
+
+  private Experiment experiment(String name, String text, String... settings) throws IOException {
+    Path file = folder.resolve(name + ".yaml");
+    Files.writeString(file, text);
+    return Experiment.read(file, settings);
+  }
+
+  private ExperimentRuns runs(Experiment experiment, String places) {
+    return new ExperimentRuns(experiment, Places.in(folder.resolve(places)));
+  }
+
+  private Path summary(String run) {
+    return folder.resolve("here/notebooks/results/two/" + run + ".json");
+  }
+
+  /** Counts the steps that are taken. */
+  private static final class Steps implements RunsProgress {
+    final AtomicInteger taken = new AtomicInteger();
+
+    @Override
+    public void stepped(Run run, Listener.Step step) {
+      taken.incrementAndGet();
+    }
+  }
+
+  @Test
+  void runsThatAreMissingAreMadeAndReadTheSecondTime() throws Exception {
+    Experiment two = experiment("two", TWO);
+    assertEquals(4, runs(two, "here").results().missing().size());
+    Steps first = new Steps();
+    ExperimentResults results = runs(two, "here").run(List.of(), 2, first);
+    assertEquals(24, first.taken.get());
+    assertEquals(List.of(), results.missing());
+    assertEquals(List.of(), results.notes());
+    FileTime written = Files.getLastModifiedTime(summary("type-i-2"));
+    Steps second = new Steps();
+    ExperimentResults again = runs(two, "here").run(List.of(), 1, second);
+    assertEquals(0, second.taken.get());
+    assertEquals(written, Files.getLastModifiedTime(summary("type-i-2")));
+    assertEquals(results.table("tiny").text(), again.table("tiny").text());
+    assertEquals(
+        results.table("tiny").text(), runs(two, "here").results().table("tiny").text(), "read");
+    List<ExperimentResults.Row> rows = results.rows("tiny");
+    assertEquals("reference", rows.get(0).verdict());
+    assertNotNull(rows.get(1).comparison());
+    assertEquals("vanilla", rows.get(1).comparison().reference());
+    Summary.Training training = results.summary(two.runs().getFirst()).training();
+    assertEquals(6, training.steps());
+    assertTrue(training.cpuSeconds() > 0 && training.peakBytes() > training.stateBytes());
+    assertEquals(8 * (training.parameters() + 4 * 16), training.stateBytes(), "Adam, 4 speakers");
+  }
+
+  @Test
+  void aRunAloneGivesTheBitsOfOneBesideOthersAndAStoppedOneThoseOfAWholeOne() throws Exception {
+    Experiment two = experiment("two", TWO);
+    Thread caller = Thread.currentThread();
+    AtomicBoolean once = new AtomicBoolean();
+    RunsProgress stop =
+        new RunsProgress() {
+          @Override
+          public void stepped(Run run, Listener.Step step) {
+            if (step.step() == 5 && once.compareAndSet(false, true)) caller.interrupt();
+          }
+        };
+    ExperimentRuns here = runs(two, "here");
+    assertThrows(InterruptedException.class, () -> here.run(List.of(), 2, stop));
+    Path run = folder.resolve("here/runs/study").resolve(two.recipe(two.runs().get(0)).hash());
+    assertTrue(Checkpoint.latest(run).isPresent());
+    assertFalse(Files.exists(summary("vanilla-1")));
+    Steps rest = new Steps();
+    ExperimentResults resumed = runs(two, "here").run(List.of(), 2, rest);
+    assertTrue(rest.taken.get() < 24, "it went on");
+    ExperimentResults whole = runs(two, "there").run(List.of(), 1, RunsProgress.NONE);
+    for (Run r : two.runs()) {
+      Summary a = resumed.summary(r);
+      Summary b = whole.summary(r);
+      assertEquals(b.lists(), a.lists());
+      assertEquals(b.training().loss(), a.training().loss());
+      assertEquals(b.training().accuracy(), a.training().accuracy());
+    }
+  }
+
+  @Test
+  void summariesOfSomethingElseAreLeftOutWithASentence() throws Exception {
+    Experiment two = experiment("two", TWO);
+    runs(two, "here").run(List.of(), 2, RunsProgress.NONE);
+    Path file = summary("vanilla-2");
+    String good = Files.readString(file);
+    String hash = two.hash(new Run(two.candidate("vanilla"), 2));
+    String[][] faults = {
+      {hash, "0123456789ab", "made with recipe 0123456789ab, that of the experiment is " + hash},
+      {"\"seed\" : 2", "\"seed\" : 3", "of 'vanilla', seed 3"},
+      {"\"corpus\" : \"", "\"corpus\" : \"ff", "made with corpus ff"},
+      {"\"trials\" : \"", "\"trials\" : \"ff", "measured on another list tiny (ff"},
+      {"\"draws\" : \"", "\"draws\" : \"ff", "tiny has other statistics (draws ff"},
+      {"\"tiny\" :", "\"other\" :", "lacks tiny"},
+    };
+    for (String[] fault : faults) {
+      Files.writeString(file, good.replace(fault[0], fault[1]));
+      ExperimentResults results = runs(two, "here").results();
+      assertEquals(1, results.notes().size(), fault[2]);
+      String note = results.notes().getFirst();
+      assertTrue(note.startsWith(file + ": " + fault[2]), note);
+      assertTrue(note.endsWith("; left out, the run is to be made again"), note);
+      assertEquals(List.of("vanilla-2"), results.missing().stream().map(Run::name).toList());
+      assertEquals("missing: seed 2", results.rows("tiny").get(0).verdict());
+      assertEquals("vanilla: missing: seed 2", results.rows("tiny").get(1).verdict());
+      assertNull(results.rows("tiny").get(1).comparison());
+    }
+    Files.writeString(file, good.replace("\"revision\" : \"", "\"revision\" : \"old"));
+    ExperimentResults mixed = runs(two, "here").results();
+    assertEquals(List.of(), mixed.missing());
+    assertTrue(
+        mixed.notes().getFirst().contains(": made by several versions of the program: "),
+        mixed.notes()::toString);
+    Files.writeString(file.resolveSibling("stray-1.json"), good);
+    assertTrue(runs(two, "here").results().notes().getFirst().contains("stray-1.json: of no run"));
+    Files.writeString(file, good.substring(0, good.length() / 2));
+    String damaged = Refusals.refused(() -> runs(two, "here").results());
+    assertTrue(damaged.startsWith(file + ":"), damaged);
+    assertTrue(damaged.contains(" is no summary of a run ("), damaged);
+    assertTrue(damaged.endsWith("restore it, or remove it to have the run made again"), damaged);
+  }
+
+  @Test
+  void aChangedSettingMakesItsRunsAnewAndFreshMakesThoseThatAreNamed() throws Exception {
+    Experiment two = experiment("two", TWO);
+    runs(two, "here").run(List.of(), 2, RunsProgress.NONE);
+    Steps changed = new Steps();
+    Experiment other = experiment("two", TWO.replace("=partial", "=partial model.rebuild=true"));
+    runs(other, "here").run(List.of(), 2, changed);
+    assertEquals(12, changed.taken.get());
+    ExperimentRuns fresh = runs(other, "here");
+    fresh.remove(List.of("vanilla"));
+    assertEquals(2, runs(other, "here").results().missing().size());
+    Steps anew = new Steps();
+    fresh.run(List.of(), 2, anew);
+    assertEquals(12, anew.taken.get());
+    Refusals.assertRefused(
+        "two has no variant 'type X'; it has vanilla, type I",
+        () -> fresh.remove(List.of("type X")));
+  }
+
+  @Test
+  void anotherExperimentTakesTheSameRunOver() throws Exception {
+    runs(experiment("two", TWO), "here").run(List.of(), 2, RunsProgress.NONE);
+    Steps steps = new Steps();
+    String text = TWO.replace("- vanilla", "- plain").replace("seeds: 2", "seeds: 1");
+    ExperimentResults results = runs(experiment("three", text), "here").run(List.of(), 1, steps);
+    assertEquals(0, steps.taken.get());
+    assertEquals("plain", results.rows("tiny").get(0).variant());
+    assertEquals("cannot tell", results.rows("tiny").get(1).verdict(), "one seed");
+  }
+
+  @Test
+  void whatHasNotConvergedHasNoNumber() throws Exception {
+    String text =
+        TWO.replace("accuracy: 0", "accuracy: 95").replace("seeds: 2", "seeds: 1")
+            + "  - longer  twice=vanilla\n";
+    Experiment experiment = experiment("two", text);
+    Run longer = experiment.runs().getLast();
+    assertEquals("12 steps", experiment.recipe(longer).run().length().toString());
+    ExperimentResults results = runs(experiment, "here").run(List.of(), 2, RunsProgress.NONE);
+    for (var row : results.rows("tiny")) {
+      assertTrue(row.verdict().startsWith("not converged: accuracy "), row.verdict());
+      assertNull(row.eer());
+      assertNull(row.minDcf());
+      assertNull(row.comparison());
+      assertNotNull(row.accuracy());
+    }
+    // The same runs judged by the second rule alone: more steps have to change little.
+    double once = eer(results, experiment.runs().get(0));
+    double twice = eer(results, longer);
+    String verdict =
+        runs(experiment("two", text, "accuracy=0", "margin=0.0001"), "here")
+            .results()
+            .rows("tiny")
+            .getFirst()
+            .verdict();
+    assertEquals(once > twice, verdict.startsWith("not converged: twice the steps"), verdict);
+  }
+
+  private static double eer(ExperimentResults results, Run run) {
+    return results.summary(run).lists().get("tiny").eerPercent();
+  }
+
+  @Test
+  void aRunThatStartsFromAnotherIsKnownByIt() throws Exception {
+    String text =
+        TWO.replace("seeds: 2", "seeds: 1")
+            + "  - binary  from=vanilla model.binary.scheme=paper\n"
+            + "  - calibrated  from=vanilla model.binary.scheme=paper calibrate=2\n";
+    Experiment experiment = experiment("two", text);
+    Run vanilla = experiment.runs().get(0);
+    Run binary = experiment.runs().get(2);
+    Run calibrated = experiment.runs().get(3);
+    assertEquals(
+        experiment.hash(vanilla), experiment.recipe(binary).transfer().from(), "not a path");
+    assertEquals(experiment.hash(binary) + "+2", experiment.hash(calibrated));
+    Steps steps = new Steps();
+    ExperimentResults results =
+        runs(experiment, "here").run(List.of("binary", "calibrated"), 2, steps);
+    assertEquals(12, steps.taken.get(), "vanilla, and one run for both of them");
+    assertNull(results.summary(vanilla));
+    assertFalse(
+        results.summary(binary).lists().equals(results.summary(calibrated).lists()),
+        "statistics anew");
+  }
+
+  @Test
+  void theCommandMakesRunsAndPrintsTables() throws IOException {
+    experiment("two", TWO);
+    Object[] words = {
+      "experiment",
+      folder.resolve("two.yaml"),
+      "--set",
+      "seeds=1",
+      "run.length=4 steps",
+      "--results",
+      folder.resolve("results"),
+      "--runs",
+      folder.resolve("runs")
+    };
+    CommandLineTest.Run made = run(words, "--jobs", "1");
+    assertEquals(0, made.code(), made::toString);
+    assertTrue(made.out().contains("type-i-1: accuracy "), made.out());
+    assertTrue(made.out().contains("Two networks\n\ntiny\nvariant "), made.out());
+    assertTrue(Files.exists(folder.resolve("results/two/type-i-1.json")));
+    JsonNode read = run(words, "--table", "--json").json();
+    assertEquals(0, read.get("missing").size());
+    assertEquals("reference", read.at("/lists/tiny/0/verdict").asText());
+    assertEquals("cannot tell", read.at("/lists/tiny/1/verdict").asText());
+    run(words, "--table", "--fresh").isRefusedAsUsage("experiment", "--fresh makes runs");
+    run(words, "--only", "x").failsWith("two has no variant 'x'; it has vanilla, type I");
+    CommandLineTest.run("experiment", "none").failsWith("none: no such experiment");
+  }
+
+  private static CommandLineTest.Run run(Object[] words, Object... more) {
+    return CommandLineTest.run(Stream.concat(Arrays.stream(words), Arrays.stream(more)).toArray());
+  }
+
+  @Test
+  void faultsOfAStatementAreNamed() {
+    refused("margin: 0", "margin: 0 is not possible; allowed is anything above 0");
+    refused("reference: other", "reference: other is not possible; allowed is vanilla, type I");
+    refused(
+        "margin: 100", "margin: 100 is not possible; allowed is anything above 0 and below 100");
+    refused("seeds: 0", "seeds: 0 is not possible");
+    refused("lists: []", "lists: is not set");
+    refusedVariant("- Vanilla", "'Vanilla' has the name of another");
+    refusedVariant("- x  against=later", "'x' needs 'later', which is not above it");
+    refusedVariant("- x  seed=1", "'x': seed is not a setting of a recipe, nor one of against");
+    refusedVariant("- model.width=4", "'model.width=4' begins with no name");
+    refusedVariant("- x  seeds=0", "'x': seeds=0; give 1 to 9999");
+    refusedVariant("- x  model.widht=4", "two, variant 'x': setting model.widht=4");
+  }
+
+  private void refused(String line, String message) {
+    String key = line.substring(0, line.indexOf(':'));
+    String text = TWO.replaceFirst("(?m)^" + key + ":.*\n", "") + line + "\n";
+    String said = Refusals.refused(() -> experiment("two", text));
+    assertTrue(said.contains(message), said);
+  }
+
+  private void refusedVariant(String line, String message) {
+    String said = Refusals.refused(() -> experiment("two", TWO + "  " + line + "\n"));
+    assertTrue(said.contains(message), said);
+  }
+}
