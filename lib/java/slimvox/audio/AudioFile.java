@@ -71,6 +71,12 @@ abstract class AudioFile {
    */
   abstract float[] samples(ReadSettings settings) throws IOException;
 
+  /** Whether a part can be read without all that comes before it. */
+  abstract boolean hasEntries();
+
+  /** Samples {@code from} to {@code to} - 1 of a mono file that {@link #hasEntries()}. */
+  abstract float[] samples(long from, long to) throws IOException;
+
   /** What is wrong with the file: its path, a colon and the message. */
   final InputException fault(String format, Object... values) {
     return InputException.at(path, format, values);

@@ -7,6 +7,8 @@ import java.nio.file.AccessMode;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Optional;
+import java.util.function.LongFunction;
 import slimvox.storage.InputException;
 
 /**
@@ -40,18 +42,45 @@ public final class AudioFiles {
    *     than the memory
    */
   public static Waveform read(Path path, int expectedSampleRate, ReadSettings settings) {
+    return samples(
+        path,
+        file -> {
+          int sampleRate = file.info().sampleRate();
+          requireUsable(file, expectedSampleRate, settings);
+          float[] samples = file.samples(settings);
+          if (sampleRate != expectedSampleRate) {
+            samples = Resampler.between(sampleRate, expectedSampleRate).apply(samples);
+          }
+          return new Waveform(samples, expectedSampleRate);
+        });
+  }
+
+  /**
+   * Reads a part of a mono file without what comes before it, where the file lets itself be entered
+   * there: a WAV file, or a FLAC file with a seek table, neither resampled.
+   *
+   * @param range first sample and last + 1 of the part, by the number of samples of the file
+   * @return empty where only the whole file can be read
+   * @throws InputException as {@link #read(Path, int, ReadSettings)}
+   */
+  public static Optional<Waveform> readPart(
+      Path path, int expectedSampleRate, ReadSettings settings, LongFunction<long[]> range) {
+    return samples(
+        path,
+        file -> {
+          requireUsable(file, expectedSampleRate, settings);
+          AudioInfo info = file.info();
+          if (info.sampleRate() != expectedSampleRate || !file.hasEntries()) {
+            return Optional.empty();
+          }
+          long[] part = range.apply(info.frames());
+          return Optional.of(new Waveform(file.samples(part[0], part[1]), expectedSampleRate));
+        });
+  }
+
+  private static <T> T samples(Path path, Reading<T> reading) {
     try {
-      return with(
-          path,
-          file -> {
-            int sampleRate = file.info().sampleRate();
-            requireUsable(file, expectedSampleRate, settings);
-            float[] samples = file.samples(settings);
-            if (sampleRate != expectedSampleRate) {
-              samples = Resampler.between(sampleRate, expectedSampleRate).apply(samples);
-            }
-            return new Waveform(samples, expectedSampleRate);
-          });
+      return with(path, reading);
     } catch (OutOfMemoryError e) {
       throw InputException.of(
               "%s: does not fit into the Java heap of %d MiB; split it, take fewer threads, or a"

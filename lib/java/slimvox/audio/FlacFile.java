@@ -9,13 +9,15 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import slimvox.storage.InputException;
 
 /**
  * A FLAC file: metadata blocks, the first of which is STREAMINFO, then frames (RFC 9639).
  *
  * <p>Every kind of frame of one channel is decoded: 4 to 32 bits, constant, verbatim, fixed and
  * linear prediction, both Rice codes. An error is a frame with a wrong checksum, and a file with
- * fewer samples than its header says or with another MD5 sum. Other metadata is stepped over.
+ * fewer samples than its header says or with another MD5 sum, which a part of a file cannot show. A
+ * part is read from the last seek point before it; other metadata is stepped over.
  */
 final class FlacFile extends AudioFile {
   private static final int STREAMINFO_BYTES = 34;
@@ -24,6 +26,8 @@ final class FlacFile extends AudioFile {
   private static final int PREFIX_BYTES = 4 + 4 + STREAMINFO_BYTES;
 
   private static final int MOST_IN_A_FRAME = 65536;
+  private static final int SEEK_TABLE = 3;
+  private static final int SEEK_POINT_BYTES = 18;
 
   /** Bits per sample by a frame's code; 0 is the header's, -1 is reserved. */
   private static final int[] FRAME_BITS = {0, 8, 12, -1, 16, 20, 24, 32};
@@ -33,8 +37,14 @@ final class FlacFile extends AudioFile {
 
   private final AudioInfo info;
   private final int bits;
+  private final int blockSize;
+  private final float scale;
   private final byte[] expectedSum;
   private final long framesStart;
+  private ByteBuffer seekPoints = ByteBuffer.allocate(0);
+
+  /** First sample of the frame that was read last, as that says. */
+  private long frameSample;
 
   /**
    * Reads the metadata.
@@ -55,7 +65,9 @@ final class FlacFile extends AudioFile {
     long packed = prefix.getLong(18);
     int sampleRate = (int) (packed >>> 44);
     int channels = (int) (packed >>> 41 & 7) + 1;
+    blockSize = prefix.getShort(10) & 0xffff;
     bits = (int) (packed >>> 36 & 31) + 1;
+    scale = 1f / (1L << bits - 1);
     if (sampleRate == 0 || bits < 4) {
       throw fault("damaged header: %d Hz, %d bits per sample; copy it again", sampleRate, bits);
     }
@@ -69,7 +81,9 @@ final class FlacFile extends AudioFile {
       if (header.limit() < 4) {
         throw fault("cut short at byte %d, inside the metadata; copy it again", file.length());
       }
-      position += 4 + (header.getInt(0) & 0xffffff);
+      int length = header.getInt(0) & 0xffffff;
+      if ((header.get(0) & 0x7f) == SEEK_TABLE) seekPoints = readUpTo(position + 4, length);
+      position += 4 + length;
       if (header.get(0) < 0) {
         if (position >= file.length()) {
           throw fault("cut short at byte %d, before the first frame; copy it again", file.length());
@@ -91,7 +105,6 @@ final class FlacFile extends AudioFile {
     var in = new FlacBits(file, framesStart);
     MessageDigest md5 = Arrays.equals(expectedSum, new byte[16]) ? null : md5();
     var block = new int[MOST_IN_A_FRAME];
-    float scale = 1f / (1L << bits - 1);
     // A damaged header may promise anything: room as for little compression, more when it is used.
     long likely = Math.min(most, 4 * (file.length() - framesStart) + MOST_IN_A_FRAME);
     var samples = new float[(int) Math.min(promised > 0 ? promised : likely, likely)];
@@ -116,8 +129,52 @@ final class FlacFile extends AudioFile {
     return decoded == samples.length ? samples : Arrays.copyOf(samples, decoded);
   }
 
+  @Override
+  boolean hasEntries() {
+    return seekPoints.limit() >= SEEK_POINT_BYTES && info.frames() > 0;
+  }
+
+  @Override
+  float[] samples(long from, long to) throws IOException {
+    long at = 0;
+    long start = framesStart;
+    for (int p = 0; p + SEEK_POINT_BYTES <= seekPoints.limit(); p += SEEK_POINT_BYTES) {
+      long sample = seekPoints.getLong(p);
+      if (Long.compareUnsigned(sample, from) > 0) break; // room for more points has the highest
+      at = sample;
+      start = framesStart + seekPoints.getLong(p + 8);
+    }
+    if (start < framesStart || start >= file.length()) {
+      throw badSeekTable("no byte %d in the file, where its seek table has sample %d", start, at);
+    }
+    var in = new FlacBits(file, start);
+    var block = new int[MOST_IN_A_FRAME];
+    var samples = new float[(int) (to - from)];
+    while (at < to) {
+      int length = frame(in, block, at);
+      if (frameSample != at) {
+        throw badSeekTable(
+            "sample %d is at byte %d, where its seek table has sample %d", frameSample, start, at);
+      }
+      int last = (int) Math.min(length, to - at);
+      for (int i = (int) Math.max(0, from - at); i < last; i++) {
+        samples[(int) (at - from) + i] = block[i] * scale;
+      }
+      at += length;
+    }
+    return samples;
+  }
+
+  private InputException badSeekTable(String format, Object... values) {
+    return fault(
+        format
+            + "; make that again: metaflac --remove --block-type=SEEKTABLE, then metaflac"
+            + " --add-seekpoint=1s",
+        values);
+  }
+
   /** Decodes a frame and returns its number of samples. */
-  private int frame(FlacBits in, int[] out, int decoded) throws IOException {
+  private int frame(FlacBits in, int[] out, long decoded) throws IOException {
     long start = in.position();
     try {
       return frame(in, out);
@@ -136,14 +193,17 @@ final class FlacFile extends AudioFile {
   private int frame(FlacBits in, int[] out) throws IOException {
     in.startFrame();
     require(in.take(15) == 0x7ffc, "no frame starts here");
-    in.take(1); // whether the number below counts frames or samples
+    boolean countsSamples = in.take(1) == 1; // else frames
     int sizeCode = in.take(4);
     int rateCode = in.take(4);
     int channels = in.take(4);
     int bitsCode = in.take(3);
     in.take(1);
     int lead = in.take(8); // as in UTF-8: its ones in front count the bytes
-    for (int more = Integer.numberOfLeadingZeros(~lead << 24) - 1; more > 0; more--) in.take(8);
+    int ones = Integer.numberOfLeadingZeros(~lead << 24);
+    long number = lead & 0x7f >> ones;
+    for (int more = ones - 1; more > 0; more--) number = number << 6 | in.take(8) & 0x3f;
+    frameSample = countsSamples ? number : number * blockSize;
     int length =
         switch (sizeCode) {
           case 0 -> 0;

@@ -202,18 +202,29 @@ final class WavFile extends AudioFile {
 
   @Override
   float[] samples(ReadSettings settings) throws IOException {
-    var samples = new float[(int) info.frames()];
+    return samples(0, info.frames());
+  }
+
+  @Override
+  boolean hasEntries() {
+    return true;
+  }
+
+  @Override
+  float[] samples(long from, long to) throws IOException {
+    var samples = new float[(int) (to - from)];
+    long start = dataStart + from * sampleBytes;
     for (int done = 0; done < samples.length; ) {
       int count = Math.min(BLOCK_FRAMES, samples.length - done);
-      ByteBuffer block = little(dataStart + (long) done * sampleBytes, count * sampleBytes);
+      ByteBuffer block = little(start + (long) done * sampleBytes, count * sampleBytes);
       if (block.limit() < count * sampleBytes) {
         throw fault("became shorter while it was read; copy it again");
       }
       for (int i = done; i < done + count; i++) {
         samples[i] = next(block);
         if (!Float.isFinite(samples[i])) {
-          long at = dataStart + (long) i * sampleBytes;
-          throw fault("sample %d at byte %d is %s; %s", i, at, samples[i], again());
+          long at = start + (long) i * sampleBytes;
+          throw fault("sample %d at byte %d is %s; %s", from + i, at, samples[i], again());
         }
       }
       done += count;

@@ -11,8 +11,8 @@ import slimvox.audio.Waveform;
 /**
  * Reads the sound of utterances.
  *
- * <p>A thread that has cut a segment keeps the recording, if the heap allows: the next one is
- * mostly of the same.
+ * <p>Where a segment cannot be read alone, a thread that has cut it keeps the recording, if the
+ * heap allows: the next one is mostly of the same.
  */
 final class SoundReader {
   private record Recording(Path file, Waveform sound) {}
@@ -34,6 +34,12 @@ final class SoundReader {
   /** The sound of an utterance; of a segment, its part of the recording. */
   Waveform read(Utterance.Sound place) {
     if (!place.isSegment()) return AudioFiles.read(place.file(), sampleRate, settings);
+    return AudioFiles.readPart(
+            place.file(), sampleRate, settings, samples -> place.range(samples, sampleRate))
+        .orElseGet(() -> cut(place));
+  }
+
+  private Waveform cut(Utterance.Sound place) {
     SoftReference<Recording> kept = latest.get();
     Recording recording = kept == null ? null : kept.get();
     if (recording == null || !recording.file().equals(place.file())) {

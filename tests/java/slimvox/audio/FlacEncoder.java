@@ -6,6 +6,8 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 
 /**
@@ -23,6 +25,9 @@ final class FlacEncoder {
 
   /** 2^n parts of a residual, -1 to draw it. */
   int partsLog = -1;
+
+  /** First sample of each frame that was encoded last, and its byte after the first frame's. */
+  final Map<Long, Long> frames = new TreeMap<>();
 
   FlacEncoder(RandomGenerator random, int bits) {
     this.random = random;
@@ -48,8 +53,11 @@ final class FlacEncoder {
       out.writeBytes(block);
     }
     boolean variable = sizes[0] < sizes[sizes.length - 1];
+    frames.clear();
+    int start = out.size();
     for (int i = 0, at = 0; at < samples.length; i++) {
       int end = Math.min(samples.length, at + blockSizes[i % blockSizes.length]);
+      frames.put((long) at, (long) out.size() - start);
       out.writeBytes(frame(Arrays.copyOfRange(samples, at, end), variable ? at : i, variable));
       at = end;
     }

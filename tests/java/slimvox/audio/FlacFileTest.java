@@ -21,6 +21,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.storage.InputException;
 
 class FlacFileTest {
+  private static final ReadSettings READ = ReadSettings.DEFAULT;
+
+  /** "fLaC", STREAMINFO, and three block headers. */
+  private static final int TABLE_START = 4 + 38 + 3 * 4;
+
   @TempDir Path folder;
 
   /** Each stream is another draw of everything that a frame may be. */
@@ -64,6 +69,83 @@ class FlacFileTest {
             new byte[500],
             new byte[(1 << 24) - 1]);
     assertReads(samples, 16, encoder.encode(samples, 1152), "metadata");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"192, 192", "1152, 1152", "300, 1000"})
+  void aPartIsReadFromTheSeekPointBeforeIt(int block, int otherBlock) throws Exception {
+    int[] samples = signal(new SplittableRandom(4), 16, 150_000);
+    byte[] all = seekable(samples, 3, block, otherBlock);
+    float[] expected = AudioFiles.read(write(all)).samples();
+    var random = new SplittableRandom(5);
+    for (int i = 0; i < 100; i++) {
+      int from = random.nextInt(samples.length);
+      int to = from + random.nextInt(Math.min(9000, samples.length - from));
+      assertArrayEquals(Arrays.copyOfRange(expected, from, to), part(from, to), from + " " + to);
+    }
+    // Damage near the start, which is not read for a part far from it.
+    all[all.length / 9] ^= 1;
+    assertTrue(refused(() -> AudioFiles.read(write(all))).contains(": damaged near byte"));
+    assertArrayEquals(Arrays.copyOfRange(expected, 75_000, 80_000), part(75_000, 80_000));
+  }
+
+  @Test
+  void withoutASeekTableOnlyTheWholeIsRead() throws Exception {
+    write(silence(true, 9600));
+    assertTrue(AudioFiles.readPart(file(), 16000, READ, n -> new long[] {0, n}).isEmpty());
+    write(seekable(new int[3000], 1, 500, 500));
+    ReadSettings resampled = new ReadSettings(true, 120);
+    assertTrue(AudioFiles.readPart(file(), 8000, resampled, n -> new long[] {0, n}).isEmpty());
+  }
+
+  @Test
+  void aSeekTableOfAnotherStreamIsRefused() throws Exception {
+    int[] samples = signal(new SplittableRandom(6), 16, 5000);
+    byte[] all = seekable(samples, 1, 500, 500);
+    ByteBuffer points = ByteBuffer.wrap(all, TABLE_START, 36).slice();
+    points.putLong(0, 400);
+    String remedy =
+        "; make that again: metaflac --remove --block-type=SEEKTABLE, then metaflac"
+            + " --add-seekpoint=1s";
+    int start = TABLE_START + 12 * 18;
+    write(all);
+    assertEquals(
+        file()
+            + ": sample 0 is at byte "
+            + start
+            + ", where its seek table has sample 400"
+            + remedy,
+        refused(() -> part(450, 470)));
+    points.putLong(8, 1 << 20);
+    write(all);
+    assertEquals(
+        "%s: no byte %d in the file, where its seek table has sample 400%s"
+            .formatted(file(), start + (1 << 20), remedy),
+        refused(() -> part(450, 470)));
+    points.putLong(8, 1);
+    write(all);
+    assertEquals(
+        file() + ": damaged near byte " + (start + 1) + " (no frame starts here); copy it again",
+        refused(() -> part(450, 470)));
+  }
+
+  /** A stream with a seek point for each of some frames, and room for two more. */
+  private static byte[] seekable(int[] samples, int everyFrame, int... blocks) throws Exception {
+    var first = new FlacEncoder(new SplittableRandom(7), 16);
+    first.encode(samples, blocks);
+    List<Long> frames = List.copyOf(first.frames.keySet());
+    var table = ByteBuffer.allocate(((frames.size() - 1) / everyFrame + 3) * 18);
+    for (int i = 0; i < frames.size(); i += everyFrame) {
+      table.putLong(frames.get(i)).putLong(first.frames.get(frames.get(i))).putShort((short) 9);
+    }
+    while (table.hasRemaining()) table.putLong(-1).putLong(0).putShort((short) 0);
+    var second = new FlacEncoder(new SplittableRandom(7), 16);
+    second.metadata = List.of(new byte[0], new byte[0], table.array());
+    return second.encode(samples, blocks);
+  }
+
+  private float[] part(long from, long to) {
+    return AudioFiles.readPart(file(), 16000, READ, _ -> new long[] {from, to}).get().samples();
   }
 
   @Test
@@ -183,6 +265,10 @@ class FlacFileTest {
   }
 
   private Path write(byte[] bytes) throws Exception {
-    return Files.write(folder.resolve("a.flac"), bytes);
+    return Files.write(file(), bytes);
+  }
+
+  private Path file() {
+    return folder.resolve("a.flac");
   }
 }
