@@ -2,7 +2,7 @@
 
 Only the standard library of Python 3.8 or later is used. Every list is made by rule, without a
 random generator, so that the same recordings give the same files everywhere; the class
-slimvox.data.TrialRule of the library follows the same rules.
+slimvox.data.TrialRule of the library ranks pairs as ranked_trials does.
 """
 
 import hashlib
@@ -13,8 +13,6 @@ import sys
 import wave
 
 MOST_TRIALS = 5000  # of each kind (same speaker, different speakers) in one list
-JOINED_RECORDINGS = 3  # recordings of about a second in a joined utterance
-JOINED_PASSES = 2  # how often each recording is used in joined utterances
 
 
 class BadCorpus(Exception):
@@ -88,81 +86,6 @@ def pairs(speakers, utterances):
     return itertools.combinations(chosen, 2)
 
 
-def text_independent(speakers, utterances):
-    """Two recordings with different words; without words: any two recordings."""
-    return ranked_trials(
-        (utterances[a][1] == utterances[b][1], a, b)
-        for a, b in pairs(speakers, utterances)
-        if utterances[a][2] is None or utterances[a][2] != utterances[b][2]
-    )
-
-
-def text_dependent(speakers, utterances):
-    """Two recordings of the same word."""
-    return ranked_trials(
-        (utterances[a][1] == utterances[b][1], a, b)
-        for a, b in pairs(speakers, utterances)
-        if utterances[a][2] == utterances[b][2]
-    )
-
-
-def join(utterances):
-    """Joined utterances: dictionary from id to (list of utterances, speaker).
-
-    In each of JOINED_PASSES passes a speaker's recordings are ranked by the hexadecimal SHA-256 of
-    the text "joined PASS UTTERANCE" and cut into consecutive groups of JOINED_RECORDINGS; what is
-    left over at the end of a pass is not used. Ids are SPEAKER-joined-NN, NN counting from 00.
-    """
-    by_speaker = {}
-    for u in sorted(utterances):
-        by_speaker.setdefault(utterances[u][1], []).append(u)
-    joined = {}
-    for speaker, recordings in by_speaker.items():
-        number = 0
-        for turn in range(JOINED_PASSES):
-            ranked = sorted(recordings, key=lambda u: digest("joined %d %s" % (turn, u)))
-            for start in range(0, len(ranked) - JOINED_RECORDINGS + 1, JOINED_RECORDINGS):
-                parts = ranked[start : start + JOINED_RECORDINGS]
-                joined["%s-joined-%02d" % (speaker, number)] = (parts, speaker)
-                number += 1
-    return joined
-
-
-def joined_trials(speakers, utterances, joined):
-    """Two joined utterances that have no recording and, where words are known, no word in common."""
-    content = {
-        j: set(utterances[u][2] or u for u in parts)
-        for j, (parts, speaker) in joined.items()
-        if speaker in speakers
-    }
-    return ranked_trials(
-        (joined[a][1] == joined[b][1], a, b)
-        for a, b in itertools.combinations(sorted(content), 2)
-        if not content[a] & content[b]
-    )
-
-
-def write_splits(folder, splits, utterances, joined):
-    """Writes NAME.speakers for each split, and for all but train the trial lists below trials/."""
-    for name, speakers in splits.items():
-        write_lines(os.path.join(folder, name + ".speakers"), sorted(speakers))
-        if name == "train":
-            continue
-        lists = {
-            "text-independent": text_independent(speakers, utterances),
-            "text-dependent": text_dependent(speakers, utterances),
-            "joined": joined_trials(speakers, utterances, joined),
-        }
-        for kind, lines in lists.items():
-            write_lines(os.path.join(folder, "trials", "%s-%s.txt" % (name, kind)), lines)
-            same = sum(line.startswith("1") for line in lines)
-            print("trials/%s-%s.txt: %d trials, %d same speaker" % (name, kind, len(lines), same))
-    write_lines(
-        os.path.join(folder, "joined2utt"),
-        ["%s %s" % (j, " ".join(joined[j][0])) for j in sorted(joined)],
-    )
-
-
 def check_wav(path, rate=16000):
     """Number of samples of a one-channel 16-bit PCM WAV file; BadCorpus where it is anything else."""
     try:
@@ -196,15 +119,3 @@ def check_flac(path, rate=16000):
             % (path, channels, found_rate, rate)
         )
     return samples
-
-
-def flac_md5(path):
-    """MD5 of the samples (16-bit, little endian) that a FLAC file says it holds."""
-    with open(path, "rb") as sound:
-        return sound.read(42)[26:42].hex()
-
-
-def wav_md5(path):
-    """MD5 of the samples of a WAV file, comparable to flac_md5."""
-    with wave.open(path, "rb") as sound:
-        return hashlib.md5(sound.readframes(sound.getnframes())).hexdigest()

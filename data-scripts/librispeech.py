@@ -7,8 +7,8 @@ Download from https://www.openslr.org/12 (CC BY 4.0) and unpack side by side, wh
 LibriSpeech/: train-clean-100.tar.gz (6.3 GB, 251 speakers), dev-clean.tar.gz (337 MB, 40 speakers),
 test-clean.tar.gz (346 MB, 40 speakers). Every file's header is read and checked, and the numbers of
 speakers and utterances are held against the published ones. OUT gets wav.scp, utt2spk, the
-speakers of train, val and test, and trial lists by the rules of arabic-speech-commands/README.md (two
-recordings of different chapters, or of different speakers); no sound is copied.
+speakers of train, val and test, and trial lists by the rule of kaldi_files.ranked_trials (two recordings of
+different chapters, or of different speakers); no sound is copied.
 """
 
 import argparse

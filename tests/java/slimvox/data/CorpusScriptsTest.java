@@ -5,12 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,7 +24,7 @@ import slimvox.audio.Waveform;
 
 /** Runs the scripts of data-scripts/ on tiny trees, good and bad. */
 class CorpusScriptsTest {
-  private static final Path SHIPPED = Path.of("data-scripts/arabic-speech-commands");
+  private static final Path SHIPPED = Path.of("data-scripts/speech-commands");
 
   @TempDir Path folder;
 
@@ -78,111 +83,134 @@ class CorpusScriptsTest {
     Files.writeString(file, content);
   }
 
-  /** Two words, four speakers, ten rounds. */
-  private void commands() throws Exception {
-    for (String word : List.of("no", "yes")) {
-      for (int speaker = 1; speaker <= 4; speaker++) {
-        for (int turn = 1; turn <= 10; turn++) {
-          wav(String.format("in/dataset/%s/0000000%d_NO_%02d.wav", word, speaker, turn), 16000);
-        }
+  /** Ten recordings of each of six speakers: loud in the middle, with known results. */
+  private void speechCommands() throws Exception {
+    StringBuilder table = new StringBuilder("# utterance, SHA-1, part\n");
+    List<String> parts = List.of("train", "val", "test");
+    for (int speaker = 0; speaker < 6; speaker++) {
+      for (int i = 0; i < 10; i++) {
+        String word = "abcde".substring(i / 2, i / 2 + 1);
+        Path file = folder.resolve("in/%s/%d_nohash_%d.wav".formatted(word, speaker, i % 2));
+        Files.createDirectories(file.getParent());
+        WavWriter.writePcm16(file, new Waveform(burst(speaker, i), 16000));
+        byte[] sha1 = MessageDigest.getInstance("SHA-1").digest(Files.readAllBytes(file));
+        table.append("%d-%s-%d ".formatted(speaker, word, i % 2));
+        table.append(HexFormat.of().formatHex(sha1), 0, 16);
+        table.append(' ').append(parts.get(speaker / 2)).append('\n');
       }
     }
-    text(
-        "in/train.csv",
-        "file,class\ndataset/no/00000001_NO_01.wav,no\ndataset/no/00000002_NO_01.wav,no\n");
-    text("in/val.csv", "file,class\ndataset/no/00000003_NO_01.wav,no\n");
-    text("in/test.csv", "file,class\ndataset/no/00000004_NO_01.wav,no\n");
+    text("out/recordings.tsv", table.toString());
+  }
+
+  /** +-1000 from sample 2000 on, a mark that makes each other; of the last speaker, as below. */
+  private static float[] burst(int speaker, int take) {
+    boolean special = speaker == 5 && take < 3;
+    float[] samples = new float[special && take == 0 ? 5000 : 16000];
+    float top = special ? List.of(1000, 32767, 3).get(take) : 1000;
+    int start = samples.length == 5000 ? 0 : 2000;
+    for (int i = start; i < Math.min(samples.length, start + 12800); i++) {
+      samples[i] = (i % 2 == 0 ? top : -top) / 32768;
+    }
+    if (!special) samples[start] = (100 + 10 * speaker + take) / 32768f;
+    return samples;
   }
 
   @Test
-  void wholeCommandsCorpusOpensAndItsListsFollowTheRule() throws Exception {
-    commands();
-    text(
-        "in/val.csv",
-        "file,class\ndataset/no/00000003_NO_01.wav,no\ndataset/no/00000004_NO_01.wav,no\n");
-    text("in/test.csv", "file,class\n");
+  void speechCommandsAreMadeFromAnArchive() throws Exception {
+    requireFlac();
+    speechCommands();
     Path out = folder.resolve("out");
-    Run run = run("arabic-speech-commands-full.py", folder.resolve("in"), out);
+    Path archive = archive();
+    Run run = run("speech-commands.py", archive, "--out", out);
     assertEquals(0, run.status(), run.output());
-    assertTrue(run.output().contains("note: 2 words and 4 speakers;"), run.output());
-    assertTrue(run.output().contains("80 recordings of 4 speakers"), run.output());
+    assertTrue(run.output().startsWith(archive + ": not as published\n"), run.output());
+    assertTrue(run.output().contains("60 recordings, 6 speakers, 5 words, 0.013 h, "));
     Corpus corpus = Corpus.open(out).requireFiles();
-    assertEquals(80, corpus.utterances().size());
-    assertEquals(4 * 2 * 6, corpus.concatenated().size());
-    assertEquals("yes", corpus.utterance("00000003-yes-10").word().orElseThrow());
-    Corpus val = corpus.split("val");
+    SoundReader reader = new SoundReader(16000, corpus.reading());
+    // 1000^2 10^-4 = 100 >= 4^5 / 12: multiples of 32. The loud one's are of 1024, up to 31 of
+    // them.
+    int[][] expected = {{5000, 992, -992}, {12800, 31744, -32768}, {12800, 3, -3}};
+    for (int i = 0; i < 3; i++) {
+      Utterance utterance = corpus.utterances("5").get(i);
+      float[] samples = reader.read((Utterance.Sound) utterance.source()).samples();
+      assertEquals(expected[i][0], samples.length, utterance.id());
+      for (int at = 0; at < samples.length; at++) {
+        assertEquals(expected[i][1 + at % 2], samples[at] * 32768, utterance.id() + " " + at);
+      }
+    }
+    assertEquals(List.of("0", "1"), corpus.split("train").speakers());
+    // So few that the limits do nothing: every pair there is, as the library makes them.
     for (TrialRule rule : List.of(TrialRule.TEXT_INDEPENDENT, TrialRule.TEXT_DEPENDENT)) {
-      String list = "val-" + rule.name().toLowerCase().replace('_', '-');
-      TrialRule.write(folder.resolve("list"), rule.pairs(val));
-      assertEquals(-1, Files.mismatch(corpus.trialList(list), folder.resolve("list")), list);
+      boolean same = rule == TrialRule.TEXT_DEPENDENT;
+      TrialRule.write(folder.resolve("list"), rule.pairs(corpus.split("val")));
+      Path list = corpus.trialList(same ? "val-same-word" : "val-different-words");
+      assertEquals(-1, Files.mismatch(list, folder.resolve("list")), list.toString());
     }
-  }
-
-  @Test
-  void badCommandsTreesAreRefusedWithOneLine() throws Exception {
-    String script = "arabic-speech-commands-full.py";
-    Path in = folder.resolve("in");
-    Path out = folder.resolve("out");
-    Files.createDirectories(in);
-    assertTrue(refusal(script, in, out).startsWith(in + ": no folder dataset/ in it; download "));
-    commands();
-    Path file = in.resolve("dataset/yes/00000002_NO_07.wav");
-    byte[] whole = Files.readAllBytes(file);
-    Files.write(file, java.util.Arrays.copyOf(whole, 700));
-    assertEquals(file + ": cut short; copy or download it again", refusal(script, in, out));
-    Files.write(file, java.util.Arrays.copyOf(whole, 10));
-    assertTrue(refusal(script, in, out).startsWith(file + ": not a 16-bit PCM WAV file"));
-    wav("in/dataset/yes/00000002_NO_07.wav", 8000);
-    assertEquals(file + ": 8000 Hz; 16000 Hz is needed", refusal(script, in, out));
-    Files.delete(file);
-    assertTrue(
-        refusal(script, in, out).startsWith("dataset/yes/00000002_NO_07.wav: missing; download"));
-    wav("in/dataset/yes/00000002_NO_07.wav", 16000);
-    Path stranger = wav("in/dataset/yes/copy of a.wav", 16000);
-    assertTrue(refusal(script, in, out).startsWith(stranger + ": unexpected name"));
-    Files.delete(stranger);
-    text("in/val.csv", "file,class\ndataset/no/00000001_NO_01.wav,no\n");
+    assertEquals(4 * 12, corpus.concatenated().size());
+    assertEquals(0, run("speech-commands.py", "--check", "--trials", "--out", out).status());
+    text("out/utt2word", "0-a-0 b\n");
     assertEquals(
-        in.resolve("val.csv")
-            + ": speaker 00000001 is in train.csv too; splits must have speakers of their own",
-        refusal(script, in, out));
-    Files.delete(in.resolve("test.csv"));
-    assertFalse(Files.exists(out), "nothing was written");
-    assertTrue(
-        refusal("arabic-speech-commands.py", in, out).startsWith(in.resolve("val.csv").toString()));
+        out.resolve("utt2word") + ": not as the rules make it; make it again",
+        refusal("speech-commands.py", "--check", "--out", out));
   }
 
   @Test
-  void shippedCorpusIsMadeFromAllSpeakersOnly() throws Exception {
-    commands();
-    Path in = folder.resolve("in");
-    assertTrue(
-        refusal("arabic-speech-commands.py", in, folder.resolve("out"))
-            .startsWith(in + ": the CSV files name 4 speakers, not 30; download it again from"));
-  }
-
-  @Test
-  void shippedCorpusIsMadeAgainFromTheWholeDataset() throws Exception {
-    Path source = Path.of("../shared/data/arabic-speech-commands");
-    assumeTrue(Files.isDirectory(source), "needs the whole dataset in " + source);
+  void badArchivesOfSpeechCommandsAreRefusedWithOneLine() throws Exception {
+    requireFlac();
+    speechCommands();
     Path out = folder.resolve("out");
-    // With the sound in place only lists are written, and every file is checked by its MD5.
-    try (var files = Files.walk(SHIPPED.resolve("flac"))) {
-      for (Path file : files.toList()) {
-        Path copy = out.resolve(SHIPPED.relativize(file));
-        if (Files.isDirectory(file)) Files.createDirectories(copy);
-        else Files.copy(file, copy);
-      }
+    Path archive = archive();
+    Files.delete(folder.resolve("in/b/3_nohash_1.wav"));
+    assertEquals(
+        "1 of 60 recordings are in none of %s/in, the first is 3-b-1; add the other version's"
+                .formatted(folder)
+            + " archive from https://download.tensorflow.org/data/",
+        refusal("speech-commands.py", folder.resolve("in"), "--out", out));
+    byte[] whole = Files.readAllBytes(archive);
+    Files.write(archive, Arrays.copyOf(whole, whole.length / 2));
+    String cut = refusal("speech-commands.py", archive, "--out", out);
+    assertTrue(cut.startsWith(archive + ": cut short or damaged after "), cut);
+    Files.writeString(archive, "no archive");
+    assertTrue(
+        refusal("speech-commands.py", archive, "--out", out)
+            .startsWith(archive + ": cut short or damaged after 0 recordings; download it again"));
+    text("out/recordings.tsv", "0-a-0 0123 dev\n");
+    assertEquals(
+        out.resolve("recordings.tsv") + ", line 1: not UTTERANCE SHA1 PART",
+        refusal("speech-commands.py", archive, "--out", out));
+    try (var files = Files.list(out)) {
+      assertEquals(List.of(out.resolve("recordings.tsv")), files.toList(), "nothing was written");
     }
-    Run run = run("arabic-speech-commands.py", source, out);
+  }
+
+  @Test
+  void shippedCorpusHasTheSamplesOfItsReadme() throws Exception {
+    requireFlac();
+    Run run = run("speech-commands.py", "--check");
     assertEquals(0, run.status(), run.output());
-    assertTrue(run.output().contains("1440 recordings, 22058682 bytes"), run.output());
-    try (var files = Files.walk(out)) {
-      for (Path file : files.filter(Files::isRegularFile).toList()) {
-        Path shipped = SHIPPED.resolve(out.relativize(file));
-        assertEquals(-1, Files.mismatch(shipped, file), shipped.toString());
-      }
+    String readme = Files.readString(SHIPPED.resolve("README.md"));
+    for (String figure : run.output().strip().split(", |; SHA-256 of all samples ")) {
+      String text = figure.replaceAll("^(\\d+)(\\d{3}) (?=rec|spe)", "$1,$2 ");
+      text = text.replaceAll("^(\\d+)(\\d{3})(\\d{3}) bytes.*", "$1,$2,$3 bytes");
+      text = text.replace("2.301 h", "2.30 hours").replace("30 words", "| 30 |");
+      assertTrue(readme.contains(text), text);
     }
+  }
+
+  private Path archive() throws Exception {
+    Path archive = folder.resolve("commands.tar.gz");
+    String input = folder.resolve("in").toString();
+    new ProcessBuilder("python3", "-m", "tarfile", "-c", archive.toString(), input)
+        .start()
+        .waitFor();
+    return archive;
+  }
+
+  private static void requireFlac() {
+    boolean there =
+        Stream.of(System.getenv("PATH").split(File.pathSeparator))
+            .anyMatch(place -> Files.isExecutable(Path.of(place, "flac")));
+    assumeTrue(there, "the tool flac is not installed; speech-commands.py is not tested");
   }
 
   private void libriSpeech() throws Exception {
@@ -302,6 +330,18 @@ class CorpusScriptsTest {
     Files.write(aac, new byte[3]);
     assertTrue(refusal("voxceleb.py", in, out).startsWith(aac + ": AAC is not read; convert all"));
     Files.delete(aac);
+    Path sound = wav("vox1/wav/id10001/vid/00003.wav", 8000);
+    assertEquals(
+        sound + ": 8000 Hz; 16000 Hz is needed", refusal("voxceleb.py", in, out, "--partial"));
+    byte[] whole = Files.readAllBytes(wav("vox1/wav/id10001/vid/00003.wav", 16000));
+    Files.write(sound, Arrays.copyOf(whole, 700));
+    assertEquals(
+        sound + ": cut short; copy or download it again",
+        refusal("voxceleb.py", in, out, "--partial"));
+    Files.write(sound, Arrays.copyOf(whole, 10));
+    assertTrue(
+        refusal("voxceleb.py", in, out, "--partial").startsWith(sound + ": not a 16-bit PCM WAV"));
+    Files.delete(sound);
     text("vox1/veri_test2.txt", "1 id10270/vid/00001.wav\n");
     assertTrue(
         refusal("voxceleb.py", in, out, "--partial")
