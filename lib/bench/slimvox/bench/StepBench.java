@@ -62,8 +62,7 @@ public final class StepBench extends Subcommand {
   @Option(
       names = "--kernels",
       description =
-          "Also time the kernels of one more step, each by itself, and say what they are for. Needs"
-              + " a card.")
+          "Also time the kernels of one more step, each by itself, and say what they are for.")
   private boolean kernels;
 
   private float[] features;
@@ -89,10 +88,7 @@ public final class StepBench extends Subcommand {
     for (int i = 0; i < labels.length; i++) {
       labels[i] = step.classes() == 0 ? 0 : random.nextInt(step.classes());
     }
-    try (Backend backend = flags.open(step.recipe())) {
-      if (kernels && !backend.name().equals("cuda")) {
-        throw usage("--kernels needs a card; this is backend " + backend.name());
-      }
+    try (Backend backend = open()) {
       long before = ResidentMemory.now();
       try (PlannedTraining planned =
           new PlannedTraining(backend, backend.ledger().budget(), step::build)) {
@@ -115,6 +111,13 @@ public final class StepBench extends Subcommand {
       }
     }
     return 0;
+  }
+
+  private Backend open() {
+    Backend backend = flags.open(step.recipe());
+    if (!kernels || backend.name().equals("cuda")) return backend;
+    if (backend.name().equals("dry")) throw usage("--kernels times what backend dry does not do");
+    return TimedDevice.of(backend);
   }
 
   /** Runs some steps without waiting for the device between them. */

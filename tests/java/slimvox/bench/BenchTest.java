@@ -48,11 +48,46 @@ class BenchTest extends CommandLineTest {
   }
 
   @Test
+  void kernelsOfTheProcessorAreTimedByPassAndGeometry() {
+    Run text =
+        run(
+                "bench",
+                "step",
+                "--model=ResNet18",
+                "--width=8",
+                "--batch=2",
+                "--frames=40",
+                "--backend=cpu",
+                "--steps=1",
+                "--kernels",
+                "--json")
+            .succeeds();
+    JsonNode json = text.json();
+    double all = 0;
+    int forward = 0;
+    int backwardWeight = 0;
+    for (JsonNode kernel : json.get("kernels")) {
+      assertTrue(kernel.get("ms").asDouble() > 0, kernel.toString());
+      all += kernel.get("ms").asDouble();
+      int launches = kernel.get("launches").asInt();
+      if (kernel.get("family").asText().equals("convolution forward")) forward += launches;
+      if (kernel.get("family").asText().equals("convolution backward weight")) {
+        backwardWeight += launches;
+      }
+    }
+    assertEquals(json.get("kernel_ms").asDouble(), all, 1e-6 * all);
+    assertEquals(20, forward, json.toString()); // 17 of 3x3 and 3 shortcuts
+    assertEquals(20, backwardWeight, json.toString());
+    assertTrue(json.get("kernel_shares_percent").has("normalization"), json.toString());
+    assertTrue(json.toString().contains("3x3/2, 8 to 16, 80x40"), json.toString());
+  }
+
+  @Test
   void whatIsNotThereIsRefused() {
     run("bench", "step", "--model=ResNet18", "--backend=cuda").failsWith("backend cuda");
     run("bench", "step", "--model=ResNet18", "--backend=gpu").failsWith("no backend 'gpu'");
-    run("bench", "step", "--model=ResNet18", "--backend=cpu", "--kernels")
-        .isRefusedAsUsage("bench step", "--kernels needs a card; this is backend cpu");
+    run("bench", "step", "--model=ResNet18", "--backend=dry", "--kernels")
+        .isRefusedAsUsage("bench step", "--kernels times what backend dry does not do");
     run("bench", "step").isRefusedAsUsage("bench step", "--model is needed");
   }
 
