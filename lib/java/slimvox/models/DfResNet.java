@@ -17,7 +17,9 @@ import slimvox.nn.Sequential;
  * times width channels) a 3x3 convolution with the stage's stride, and BN. A block is an inverted
  * bottleneck: 1x1 to four times the channels, BN, ReLU, depthwise 3x3, BN, ReLU, 1x1 back, BN, plus
  * the block's input, ReLU. Then pooling over frames and one linear layer. Parameters bear the names
- * of WeSpeaker's Gemini DF-ResNet.
+ * of WeSpeaker's Gemini DF-ResNet. With {@link ModelSpec#preActivation} BN and ReLU stand before
+ * each convolution of a block instead of behind it, nothing follows the sum, and BN and ReLU follow
+ * the last block.
  *
  * <p>The paper's strides are not known exactly: 1, 2, 2, 2 on both axes is the natural reading, and
  * gives the published size of the largest (12.3 M, 11.1 G multiply-adds) but 0.2 M parameters more
@@ -52,6 +54,9 @@ public record DfResNet(
       layers.add(down(spec, backend, stage));
       for (int i = 0; i < blocks.get(stage); i++) layers.add(block(spec, backend, stage, i));
     }
+    if (spec.preActivation()) {
+      layers.add(new BatchNorm2d(backend, "bn_last", 8 * spec.width(), true));
+    }
     ResNet.addHead(layers, backend, spec, 8 * spec.width(), pooledBins(spec.bins()));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
@@ -79,17 +84,18 @@ public record DfResNet(
     String name = "stages." + stage + "." + i;
     int planes = spec.width() << stage;
     int inner = 4 * planes;
+    boolean pre = spec.preActivation();
     List<BatchNorm2d> norms = new ArrayList<>();
-    norms.add(null);
-    norms.add(new BatchNorm2d(backend, name + ".bn1", inner, true));
-    norms.add(new BatchNorm2d(backend, name + ".bn2", inner, true));
+    norms.add(pre ? new BatchNorm2d(backend, name + ".bn1", planes, true) : null);
+    norms.add(new BatchNorm2d(backend, name + (pre ? ".bn2" : ".bn1"), inner, true));
+    norms.add(new BatchNorm2d(backend, name + (pre ? ".bn3" : ".bn2"), inner, true));
     List<Conv2d> convolutions =
         List.of(
             new Conv2d(backend, name + ".conv1", planes, inner, 1, 1),
             new Conv2d(backend, name + ".conv2", inner, inner, 3, 1, 1, inner, true),
             new Conv2d(backend, name + ".conv3", inner, planes, 1, 1));
     Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
-    BatchNorm2d last = new BatchNorm2d(backend, name + ".bn3", planes, true);
+    BatchNorm2d last = pre ? null : new BatchNorm2d(backend, name + ".bn3", planes, true);
     return spec.kept(new ResidualBlock(body, last, null));
   }
 

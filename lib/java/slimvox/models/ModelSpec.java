@@ -51,6 +51,13 @@ public record ModelSpec(
         Nonlinearity.Function activation,
     @Setting(
             value =
+                "Ordinary blocks that keep their shape normalize before each convolution, as"
+                    + " reversible ones do: what these change besides being reversible.",
+            byDefault = "false",
+            omitDefault = true)
+        boolean preActivation,
+    @Setting(
+            value =
                 "Feature values of a frame: log-mel bins, or the dimension of the corpus' own"
                     + " features.",
             byDefault = "80",

@@ -80,6 +80,12 @@ public final class Models {
     refuse(binarizationFault(spec));
     refuse(savingFault(spec));
     refuse(activationFault(spec));
+    if (spec.preActivation() && (spec.hasReversibleBlocks() || hasOtherBlocks(spec))) {
+      refuse(
+          spec.name()
+              + ": preActivation is for networks without reversible or binary blocks, with relu;"
+              + " set preActivation to false");
+    }
     return backend.owning(() -> architecture.build(spec, backend));
   }
 
@@ -141,6 +147,12 @@ public final class Models {
           + " network has none; set recompute to none";
     }
     return null;
+  }
+
+  /** Whether the blocks of a network are those of {@link BinaryResNet}. */
+  private static boolean hasOtherBlocks(ModelSpec spec) {
+    return spec.activation() != Nonlinearity.Function.RELU
+        || !spec.binarization().equals(Binarization.NONE);
   }
 
   /** Why a network cannot have the activation that was asked for; null if it can. */

@@ -25,6 +25,10 @@ import slimvox.nn.StatisticsPooling;
  * channels, BN; then the shortcut is added and ReLU applied. Where shape changes the shortcut is
  * 1x1 + BN. Then pooling over frames and one linear layer. Parameters bear WeSpeaker's names.
  *
+ * <p>With {@link ModelSpec#preActivation} blocks that keep their shape are those of He et al. 2016
+ * (arXiv 1603.05027): BN, ReLU and convolution, two or three times, added to the block's input
+ * without a ReLU. BN and ReLU follow the last block.
+ *
  * @param blocks number of blocks of each stage
  * @param bottleneck bottleneck blocks, else basic blocks
  */
@@ -81,7 +85,9 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     }
     List<Layer> layers = stem(spec, backend);
     for (Place place : places(spec.width())) layers.add(block(spec, backend, place));
-    addHead(layers, backend, spec, spec.width() * (bottleneck ? 32 : 8), pooledBins(spec.bins()));
+    int channels = spec.width() * (bottleneck ? 32 : 8);
+    if (spec.preActivation()) layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
+    addHead(layers, backend, spec, channels, pooledBins(spec.bins()));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
@@ -103,23 +109,27 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     int planes = place.planes();
     int out = place.out();
     int stride = place.stride();
+    boolean reshapes = stride != 1 || in != out;
+    boolean pre = spec.preActivation() && !reshapes;
     List<BatchNorm2d> norms = new ArrayList<>();
     List<Conv2d> convolutions = new ArrayList<>();
-    norms.add(null);
-    norms.add(new BatchNorm2d(backend, name + ".bn1", planes, true));
+    int bn = pre ? 2 : 1; // the number of the normalization after the first convolution
+    norms.add(pre ? new BatchNorm2d(backend, name + ".bn1", in, true) : null);
+    norms.add(new BatchNorm2d(backend, name + ".bn" + bn, planes, true));
     if (bottleneck) {
       convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 1, 1));
       convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, stride));
       convolutions.add(new Conv2d(backend, name + ".conv3", planes, out, 1, 1));
-      norms.add(new BatchNorm2d(backend, name + ".bn2", planes, true));
+      norms.add(new BatchNorm2d(backend, name + ".bn" + (bn + 1), planes, true));
     } else {
       convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 3, stride));
       convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, 1));
     }
     Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
-    BatchNorm2d last = new BatchNorm2d(backend, name + (bottleneck ? ".bn3" : ".bn2"), out, true);
+    BatchNorm2d last =
+        pre ? null : new BatchNorm2d(backend, name + (bottleneck ? ".bn3" : ".bn2"), out, true);
     Sequential shortcut = null;
-    if (stride != 1 || in != out) {
+    if (reshapes) {
       shortcut =
           new Sequential(
               new Conv2d(backend, name + ".shortcut.0", in, out, 1, stride),

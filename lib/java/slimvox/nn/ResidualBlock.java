@@ -4,7 +4,8 @@ import java.util.List;
 import slimvox.backend.Tensor;
 
 /**
- * y = ReLU(last(body(x)) + shortcut(x)), the block of He et al. 2016 (arXiv 1512.03385).
+ * y = ReLU(last(body(x)) + shortcut(x)), the block of He et al. 2016 (arXiv 1512.03385), or without
+ * a last normalization y = body(x) + shortcut(x), that of arXiv 1603.05027.
  *
  * <p>{@code last} is the batch normalization that ends the residual branch; it adds the shortcut
  * and applies the ReLU in the same pass. Without a shortcut layer x itself is added.
@@ -17,7 +18,8 @@ public final class ResidualBlock implements Layer {
   /**
    * A block.
    *
-   * @param last a batch normalization with ReLU
+   * @param last a batch normalization with ReLU; null where the body normalizes before its
+   *     convolutions
    * @param shortcut null for the identity
    */
   public ResidualBlock(Layer body, BatchNorm2d last, Layer shortcut) {
@@ -30,14 +32,16 @@ public final class ResidualBlock implements Layer {
   public Tensor forward(Tensor x, Mode mode) {
     Tensor residual = body.forward(x, mode);
     try (Tensor skip = shortcut == null ? x.retain() : shortcut.forward(x, mode)) {
-      return last.forwardReusing(residual, skip, mode);
+      if (last != null) return last.forwardReusing(residual, skip, mode);
+      skip.backend().ops().elementwise.axpy(1, skip, residual);
+      return residual;
     }
   }
 
   @Override
   public Tensor backward(Tensor dy) {
     Tensor dsum = dy.exclusive();
-    Tensor dx = body.backward(last.backwardThroughSum(dsum));
+    Tensor dx = body.backward(last == null ? dsum.retain() : last.backwardThroughSum(dsum));
     try (Tensor skip = shortcut == null ? dsum : shortcut.backward(dsum)) {
       skip.backend().ops().elementwise.axpy(1, skip, dx);
     }

@@ -10,12 +10,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.Refusals;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
 import slimvox.loss.AamSoftmax;
@@ -56,6 +60,43 @@ class ModelMemoryTest {
         Network network = Models.build(ModelSpec.of(name), dry)) {
       assertEquals(count, network.state().parameterCount());
     }
+  }
+
+  /**
+   * The normalization after the last block is what pre-activation adds; of a bottleneck it moves.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "ResNet18, 512",
+    "ResNet34, 512",
+    "DF-ResNet56, 512",
+    "ResNet50, 2048",
+    "ResNet101, 2048"
+  })
+  void preActivationKeepsTheConvolutions(String name, int added) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network vanilla = Models.build(ModelSpec.of(name), dry);
+        Network pre = Models.build(ModelSpec.of(name, "preActivation=true"), dry)) {
+      assertEquals(convolutions(vanilla), convolutions(pre));
+      assertEquals(vanilla.state().parameterCount() + added, pre.state().parameterCount());
+    }
+    for (String other : List.of("reversible=partial", "binary.scheme=bwn", "activation=gelu")) {
+      if (name.startsWith("DF") && !other.startsWith("rev")) continue;
+      ModelSpec spec = ModelSpec.of(name, "preActivation=true", other);
+      Refusals.refused(() -> Models.build(spec, new Backend(new DryDevice())));
+    }
+  }
+
+  private static Map<String, String> convolutions(Network network) {
+    Map<String, String> shapes = new TreeMap<>();
+    network
+        .state()
+        .parameters()
+        .forEach(
+            (name, parameter) -> {
+              if (name.contains("conv")) shapes.put(name, parameter.value().shape().toString());
+            });
+    return shapes;
   }
 
   static List<String> stateDicts() throws IOException {

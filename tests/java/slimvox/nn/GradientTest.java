@@ -73,6 +73,21 @@ class GradientTest {
                     null)));
     cases.add(
         new Case(
+            "residual block, pre-activation",
+            image,
+            b ->
+                new ResidualBlock(
+                    new Branch(
+                        List.of(
+                            new BatchNorm2d(b, "n1", 5, true), new BatchNorm2d(b, "n2", 8, true)),
+                        List.of(new Conv2d(b, "c1", 5, 8, 3, 1), new Conv2d(b, "c2", 8, 5, 3, 1)),
+                        null,
+                        false,
+                        0),
+                    null,
+                    null)));
+    cases.add(
+        new Case(
             "residual block, strided shortcut",
             image,
             b ->
