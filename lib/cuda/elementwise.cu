@@ -5,6 +5,7 @@
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
 //   gelu          y = x s(x)                    gelu_backward dx = dy (s(x) + x s'(x))
+//   to_bfloat16   y = x, nearest                from_bfloat16 y = x
 //   not_finite    flag = 1 if an x is NaN or infinite
 //   add_rounded   y += scale round(x / step), largest = bits of the largest |y| if asked for
 //   add_to_rows   each row of y += b            column_sums   b (+)= sum of the rows of y
@@ -24,6 +25,32 @@ extern "C" __global__ void fill_bytes(int value, unsigned char* x, long long n) 
   long long i = firstOfFour();
   for (int j = 0; j < 4; j++) {
     if (i + j < n) x[i + j] = (unsigned char)value;
+  }
+}
+
+extern "C" __global__ void fill_halves(int value, unsigned short* x, long long n) {
+  long long i = firstOfFour();
+  for (int j = 0; j < 4; j++) {
+    if (i + j < n) x[i + j] = (unsigned short)value;
+  }
+}
+
+// Rounds to nearest, ties to even; a NaN stays one.
+extern "C" __global__ void to_bfloat16(const float* x, unsigned short* y, long long n) {
+  long long i = firstOfFour();
+  for (int j = 0; j < 4; j++) {
+    if (i + j >= n) return;
+    unsigned int bits = (unsigned int)__float_as_int(x[i + j]);
+    unsigned int upper = bits >> 16;
+    bool nan = (bits & 0x7FFFFFFF) > 0x7F800000;
+    y[i + j] = (unsigned short)(nan ? upper | 0x40 : (bits + 0x7FFF + (upper & 1)) >> 16);
+  }
+}
+
+extern "C" __global__ void from_bfloat16(const unsigned short* x, float* y, long long n) {
+  long long i = firstOfFour();
+  for (int j = 0; j < 4; j++) {
+    if (i + j < n) y[i + j] = __int_as_float((int)((unsigned int)x[i + j] << 16));
   }
 }
 

@@ -4,6 +4,8 @@ package slimvox.backend;
 public enum DataType {
   /** IEEE single precision. */
   FLOAT32(4),
+  /** The upper half of {@link #FLOAT32}: its range, 8 bits of precision. */
+  BFLOAT16(2),
   /** Labels, counts. */
   INT32(4),
   /** Codes of 8 bits. */
@@ -13,6 +15,21 @@ public enum DataType {
 
   DataType(int bytes) {
     this.bytes = bytes;
+  }
+
+  /**
+   * The bits of the bfloat16 nearest to x, of two equally near ones the even; beyond the largest it
+   * is infinity, and a NaN stays one of its sign.
+   */
+  public static short bfloat16(float x) {
+    int bits = Float.floatToRawIntBits(x);
+    if (Float.isNaN(x)) return (short) (bits >>> 16 | 0x40);
+    return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+  }
+
+  /** What the bits of a bfloat16 stand for. */
+  public static float ofBfloat16(short bits) {
+    return Float.intBitsToFloat(bits << 16);
   }
 
   /** Bytes of one element. */

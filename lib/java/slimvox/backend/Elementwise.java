@@ -13,6 +13,11 @@ public final class Elementwise {
     /** y = x, of any type. */
     default void copy(Tensor x, Tensor y) {}
 
+    /**
+     * y = x, one of them bfloat16 and the other float32; rounded as {@link DataType#bfloat16} does.
+     */
+    default void convert(Tensor x, Tensor y) {}
+
     /** y = y + alpha x. */
     default void axpy(float alpha, Tensor x, Tensor y) {}
 
@@ -76,6 +81,15 @@ public final class Elementwise {
     Check.length(y, x.type(), x.size());
     Check.expect(x.shape(), y);
     kernels.copy(x, y);
+  }
+
+  /** See {@link Kernels#convert}. */
+  public void convert(Tensor x, Tensor y) {
+    boolean narrows = y.type() == DataType.BFLOAT16;
+    Check.length(y, narrows ? DataType.BFLOAT16 : DataType.FLOAT32, x.size());
+    Check.length(x, narrows ? DataType.FLOAT32 : DataType.BFLOAT16, y.size());
+    Check.expect(x.shape(), y);
+    kernels.convert(x, y);
   }
 
   /** See {@link Kernels#axpy}. */

@@ -93,6 +93,8 @@ class OperationTypesTest {
         new Call("fill", labels, 1f),
         new Call("copy", in, in2),
         new Call("copy", labels, tensor(DataType.INT32, 6)),
+        new Call("convert", in, tensor(DataType.BFLOAT16, 2, 8, 10, 16)),
+        new Call("convert", tensor(DataType.BFLOAT16, 2, 8, 10, 16), in),
         new Call("axpy", 1f, in, in2),
         new Call("addRounded", 1f, in, 0.5f, in2, floats(1)),
         new Call("addRounded", 1f, in, 0.5f, in2, null),

@@ -4,8 +4,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
+import slimvox.backend.DataType;
 
 /**
  * Vector loads and stores at raw addresses.
@@ -20,6 +25,12 @@ public final class Lanes {
 
   /** Floats in one vector. */
   public static final int LANES = FLOATS.length();
+
+  /** As many bfloat16 numbers, half as long. */
+  private static final VectorSpecies<Short> HALVES =
+      VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+
+  private static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
 
   /** All of memory. */
   public static final MemorySegment ALL = everything();
@@ -53,6 +64,26 @@ public final class Lanes {
     v.intoMemorySegment(ALL, address, ORDER, mask);
   }
 
+  /** The bfloat16 numbers at an address. */
+  public static FloatVector loadBfloat16(long address) {
+    return ShortVector.fromMemorySegment(HALVES, ALL, address, ORDER)
+        .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0)
+        .lanewise(VectorOperators.LSHL, 16)
+        .reinterpretAsFloats();
+  }
+
+  /** Writes a vector as bfloat16 numbers, rounded as {@link DataType#bfloat16} does. */
+  public static void storeBfloat16(long address, FloatVector v) {
+    IntVector bits = v.reinterpretAsInts();
+    IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
+    IntVector nearest = bits.add(upper.and(1)).add(0x7FFF).lanewise(VectorOperators.LSHR, 16);
+    nearest
+        .blend(upper.or(0x40), v.test(VectorOperators.IS_NAN).cast(INTS))
+        .convertShape(VectorOperators.I2S, HALVES, 0)
+        .reinterpretAsShorts()
+        .intoMemorySegment(ALL, address, ORDER);
+  }
+
   /** The vector at {@code table[i]}. */
   public static FloatVector load(float[] table, int i) {
     return FloatVector.fromArray(FLOATS, table, i);
@@ -76,6 +107,16 @@ public final class Lanes {
   /** Writes element {@code i} of the floats at an address. */
   public static void set(long address, long i, float value) {
     ALL.set(ValueLayout.JAVA_FLOAT, address + 4 * i, value);
+  }
+
+  /** Element {@code i} of the bfloat16 numbers at an address. */
+  public static float getBfloat16(long address, long i) {
+    return DataType.ofBfloat16(ALL.get(ValueLayout.JAVA_SHORT, address + 2 * i));
+  }
+
+  /** Writes element {@code i} of the bfloat16 numbers at an address. */
+  public static void setBfloat16(long address, long i, float value) {
+    ALL.set(ValueLayout.JAVA_SHORT, address + 2 * i, DataType.bfloat16(value));
   }
 
   /** Element {@code i} of the ints at an address. */

@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import slimvox.backend.DataType;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
@@ -55,6 +56,11 @@ public final class CpuElementwise implements Elementwise.Kernels {
                 part.setAtIndex(ValueLayout.JAVA_INT, i, (int) value);
               }
             }
+            case BFLOAT16 -> {
+              for (int i = 0; i < count; i++) {
+                part.setAtIndex(ValueLayout.JAVA_SHORT, i, DataType.bfloat16(value));
+              }
+            }
             case FLOAT32 -> fill(at + 4 * from, count, value);
           }
         });
@@ -77,6 +83,29 @@ public final class CpuElementwise implements Elementwise.Kernels {
         (from, count) ->
             MemorySegment.copy(
                 Lanes.ALL, in + from * size, Lanes.ALL, out + from * size, (long) count * size));
+  }
+
+  @Override
+  public void convert(Tensor x, Tensor y) {
+    long in = x.address();
+    long out = y.address();
+    run(
+        x.size(),
+        y.type() == DataType.BFLOAT16
+            ? (from, count) -> narrow(in + 4 * from, out + 2 * from, count)
+            : (from, count) -> widen(in + 2 * from, out + 4 * from, count));
+  }
+
+  private static void narrow(long x, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) Lanes.storeBfloat16(y + 2L * i, load(x + 4L * i));
+    for (; i < count; i++) Lanes.setBfloat16(y, i, Lanes.get(x, i));
+  }
+
+  private static void widen(long x, long y, int count) {
+    int i = 0;
+    for (; i <= count - LANES; i += LANES) store(y + 4L * i, Lanes.loadBfloat16(x + 2L * i));
+    for (; i < count; i++) Lanes.set(y, i, Lanes.getBfloat16(x, i));
   }
 
   @Override

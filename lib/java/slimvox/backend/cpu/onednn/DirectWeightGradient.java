@@ -33,8 +33,8 @@ final class DirectWeightGradient implements WeightGradientPass {
   /**
    * True for 1x1 convolutions with a stride and fewer than 16 channels.
    *
-   * <p>oneDNN 3.11 and 3.12 write past the end of their scratch pad there. So the pixels that such
-   * a convolution sees are copied into the workspace, and oneDNN gets one without stride.
+   * <p>oneDNN 3.11 to 3.13 write past the end of their scratch pad there. So the pixels that such a
+   * convolution sees are copied into the workspace, and oneDNN gets one without stride.
    */
   private static boolean isGathered(Convolution g) {
     return g.kernelHeight() == 1

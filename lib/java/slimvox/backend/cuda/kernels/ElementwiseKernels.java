@@ -2,6 +2,7 @@ package slimvox.backend.cuda.kernels;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import slimvox.backend.DataType;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 
@@ -37,6 +38,8 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
       case FLOAT32 ->
           launcher.launch("fill_words", grid, Float.floatToRawIntBits(value), x, x.size());
       case INT32 -> launcher.launch("fill_words", grid, (int) value, x, x.size());
+      case BFLOAT16 ->
+          launcher.launch("fill_halves", grid, (int) DataType.bfloat16(value), x, x.size());
       case UINT8 -> launcher.launch("fill_bytes", grid, (int) value, x, x.size());
     }
   }
@@ -44,6 +47,12 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   @Override
   public void copy(Tensor x, Tensor y) {
     memory.copy(x.address(), y.address(), x.bytes());
+  }
+
+  @Override
+  public void convert(Tensor x, Tensor y) {
+    String kernel = y.type() == DataType.BFLOAT16 ? "to_bfloat16" : "from_bfloat16";
+    launcher.launch(kernel, fours(x.size()), x, y, x.size());
   }
 
   @Override

@@ -128,6 +128,64 @@ class ElementwiseTest extends KernelFixture {
     }
   }
 
+  /**
+   * Every bfloat16, and below and above each the floats where rounding turns: against the nearer of
+   * its two neighbours by their values, of two equally near ones the even.
+   */
+  @Test
+  void bfloat16IsTheNearest() {
+    int[] lower = {0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF};
+    float[] x = new float[lower.length << 16];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = Float.intBitsToFloat(i / lower.length << 16 | lower[i % lower.length]);
+    }
+    float[] rounded = ops.floats(widened(narrowed(tensor(x, x.length))));
+    for (int i = 0; i < x.length; i++) {
+      int below = Float.floatToRawIntBits(x[i]) & 0xFFFF0000; // towards zero
+      String what = Integer.toHexString(Float.floatToRawIntBits(x[i]));
+      if (Float.isNaN(x[i])) {
+        assertTrue(Float.isNaN(rounded[i]), what);
+        continue;
+      }
+      double value = valueOf(Float.floatToRawIntBits(x[i]));
+      double down = Math.abs(valueOf(below) - value);
+      double up = Math.abs(valueOf(below + 0x10000) - value);
+      boolean even = (below & 0x10000) == 0;
+      int nearest = down < up || down == up && even || down == 0 ? below : below + 0x10000;
+      assertEquals(nearest, Float.floatToRawIntBits(rounded[i]), what);
+    }
+    for (int size : SIZES) {
+      float[] exact = filled(size, i -> i % 256);
+      assertArrayEquals(exact, ops.floats(widened(narrowed(tensor(exact, size)))));
+      Tensor filled = halves(size);
+      ops.elementwise.fill(filled, -1.003f);
+      assertArrayEquals(filled(size, i -> -1), ops.floats(widened(filled)));
+      assertEquals(2L * size, filled.bytes());
+    }
+  }
+
+  /** The next above the largest finite one is 2^128, which is infinity. */
+  private static double valueOf(int bits) {
+    float x = Float.intBitsToFloat(bits);
+    return Float.isInfinite(x) ? Math.copySign(0x1p128, x) : x;
+  }
+
+  private Tensor halves(int size) {
+    return backend.allocate(Category.ACTIVATION, "x", DataType.BFLOAT16, Shape.of(size));
+  }
+
+  private Tensor narrowed(Tensor x) {
+    Tensor y = halves((int) x.size());
+    ops.elementwise.convert(x, y);
+    return y;
+  }
+
+  private Tensor widened(Tensor x) {
+    Tensor y = tensor((int) x.size());
+    ops.elementwise.convert(x, y);
+    return y;
+  }
+
   @Test
   void addRoundedIsExactAndRoundsTiesToEven() {
     float step = 1f / 16384;
