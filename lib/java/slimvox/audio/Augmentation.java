@@ -84,7 +84,8 @@ public final class Augmentation {
     for (int i = 0; i < response.length; i++) {
       response[i] = (float) (response[i] / Math.sqrt(energy));
     }
-    return new Waveform(normalizePeak(convolve(speech.samples(), response)), speech.sampleRate());
+    return new Waveform(
+        normalizePeak(convolve(speech.samples(), response, 0)), speech.sampleRate());
   }
 
   private static void requireSameRate(Waveform speech, Waveform other, String name) {
@@ -104,18 +105,18 @@ public final class Augmentation {
   }
 
   /**
-   * The first {@code signal.length} samples of the convolution.
+   * As many samples of the convolution as the signal has, from number {@code skip} on.
    *
    * <p>Four vectors of output samples stay in registers while the response passes over them. For
    * crops of seconds and rooms of half a second this is as fast as long Fourier transforms.
    */
-  private static float[] convolve(float[] signal, float[] response) {
+  static float[] convolve(float[] signal, float[] response, int skip) {
     int lanes = SPECIES.length();
     int tile = 4 * lanes;
-    int taps = Math.min(response.length, signal.length);
+    int taps = Math.min(response.length, signal.length + skip);
     int whole = (signal.length + tile - 1) / tile * tile;
     // zeros before the signal and up to a whole tile after it
-    var padded = new float[taps + whole];
+    var padded = new float[taps + whole + skip];
     System.arraycopy(signal, 0, padded, taps, signal.length);
     var out = new float[whole];
     for (int n = 0; n < whole; n += tile) {
@@ -123,8 +124,8 @@ public final class Augmentation {
       var sum1 = sum0;
       var sum2 = sum0;
       var sum3 = sum0;
-      for (int k = 0; k < Math.min(taps, n + tile); k++) {
-        int at = taps + n - k;
+      for (int k = 0; k < Math.min(taps, n + tile + skip); k++) {
+        int at = taps + n + skip - k;
         var weight = FloatVector.broadcast(SPECIES, response[k]);
         sum0 = weight.fma(FloatVector.fromArray(SPECIES, padded, at), sum0);
         sum1 = weight.fma(FloatVector.fromArray(SPECIES, padded, at + lanes), sum1);
@@ -139,7 +140,7 @@ public final class Augmentation {
     return Arrays.copyOf(out, signal.length);
   }
 
-  private static double energy(float[] samples) {
+  static double energy(float[] samples) {
     double sum = 0;
     for (float x : samples) sum += (double) x * x;
     return sum;

@@ -88,6 +88,13 @@ final class EmbedCommand extends Subcommand {
   private boolean noCmn;
 
   @Option(
+      names = "--channel",
+      description =
+          "Put each recording behind a channel of its own first (filter, noise and gain, which"
+              + " follow from its id); a joined utterance has one.")
+  private boolean channel;
+
+  @Option(
       names = "--trials",
       paramLabel = "TRIALS",
       description = "Embed only the utterances of this trial list.")
@@ -132,6 +139,9 @@ final class EmbedCommand extends Subcommand {
     }
     if (sound.areGiven() && featureFile != null) {
       throw usage("--resample and --longest are for recordings; leave them out with --features");
+    }
+    if (channel && featureFile != null) {
+      throw usage("--channel is for recordings; leave it out with --features");
     }
     Path out = places.getLast();
     apart(out, "the model", modelFile);
@@ -242,7 +252,12 @@ final class EmbedCommand extends Subcommand {
     List<String> ids = new ArrayList<>();
     corpus.utterances().forEach(u -> ids.add(u.id()));
     if (!speakerMeans) ids.addAll(corpus.concatenated().keySet());
-    return new Input(ids, whole::features, reader.bins());
+    if (channel && !reader.hasSound()) {
+      throw InputException.at(
+          corpus.folder(), "has features, and channels need sound; leave out --channel");
+    }
+    String suffix = channel ? Corpus.CHANNEL : "";
+    return new Input(ids, id -> whole.features(id + suffix), reader.bins());
   }
 
   /** What is to be embedded, which one file can hold. */
@@ -280,6 +295,7 @@ final class EmbedCommand extends Subcommand {
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
+    if (channel) metadata.put("channel", "true");
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();
     values.put("embeddings", embeddings.size());
@@ -289,6 +305,7 @@ final class EmbedCommand extends Subcommand {
     values.put("bins", spec.bins());
     values.put("pooling", Key.of(spec.pooling()));
     values.put("cmn", frontEnd.meanNormalization());
+    values.put("channel", channel);
     values.put("out", out.toString());
     leftOut.describe(this, values);
     result(

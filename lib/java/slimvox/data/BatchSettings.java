@@ -1,5 +1,6 @@
 package slimvox.data;
 
+import slimvox.audio.Channel;
 import slimvox.audio.SpecAugment;
 import slimvox.storage.InputException;
 
@@ -12,6 +13,8 @@ import slimvox.storage.InputException;
  * @param meanNormalization whether each bin's mean over the crop is subtracted, as in WeSpeaker
  * @param masks after the mean is subtracted, of each crop's own; {@link SpecAugment#NONE} for none
  * @param seed of every random choice
+ * @param channels of examples behind channels; {@link Channels#NONE} for none
+ * @param classBalanced whether each speaker, not each recording, has an equal share of the crops
  */
 public record BatchSettings(
     int size,
@@ -19,7 +22,30 @@ public record BatchSettings(
     int joinUtterances,
     boolean meanNormalization,
     SpecAugment masks,
-    long seed) {
+    long seed,
+    Channels channels,
+    boolean classBalanced) {
+  /**
+   * Channels of training examples.
+   *
+   * @param probability that an example is behind one
+   * @param strength how much they differ
+   */
+  public record Channels(double probability, Channel.Strength strength) {
+    /** No channels. */
+    public static final Channels NONE = new Channels(0, Channel.Strength.USUAL);
+  }
+
+  /** Without channels, each recording with an equal share. */
+  public BatchSettings(
+      int size,
+      int frames,
+      int joinUtterances,
+      boolean meanNormalization,
+      SpecAugment masks,
+      long seed) {
+    this(size, frames, joinUtterances, meanNormalization, masks, seed, Channels.NONE, false);
+  }
 
   public BatchSettings {
     if (size < 1 || frames < 1 || joinUtterances < 1) {

@@ -1,8 +1,10 @@
 package slimvox.data;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import slimvox.audio.Channel;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
 import slimvox.storage.InputException;
@@ -15,7 +17,8 @@ import slimvox.storage.InputException;
  * that came there by itself. For each crop: a recording, a speed at random (each speed is a class
  * of its own: label + speed index x speakers, WeSpeaker's order), more recordings of the speaker if
  * they are to be joined, a random crop (or the recording again and again where it is shorter), mean
- * normalization over the crop, masks.
+ * normalization over the crop, masks. Recordings come in permutations: of all of them, or, balanced
+ * over classes, of the speakers, each with the next one of its own.
  *
  * <p>Recordings are joined as features, not as sound: then the features of each recording are
  * computed once and cached, it works for features without sound too, and no frame spans the jump
@@ -27,9 +30,12 @@ public final class Batches {
   // One stream of random numbers for each purpose, so that they never meet.
   private static final long ORDER = 1;
   private static final long CROP = 2;
+  private static final long CHANNEL = 3;
+  private static final long OF_SPEAKER = 4;
 
   private final Corpus corpus;
   private final FeatureSource source;
+  private final SoundMemory sounds; // null: features are not computed anew
   private final BatchSettings settings;
   private final int batchesPerEpoch;
   private final int utterances;
@@ -43,9 +49,27 @@ public final class Batches {
    * @throws InputException if the corpus has fewer than two speakers
    */
   public Batches(Corpus corpus, FeatureSource source, BatchSettings settings) {
+    this(corpus, source, null, settings);
+  }
+
+  /**
+   * Batches of a corpus whose features are computed anew for each crop, behind the channels of the
+   * settings.
+   *
+   * @throws InputException if the corpus has fewer than two speakers
+   */
+  public Batches(Corpus corpus, SoundMemory sounds, BatchSettings settings) {
+    this(corpus, sounds.reader(), sounds, settings);
+  }
+
+  private Batches(Corpus corpus, FeatureSource source, SoundMemory sounds, BatchSettings settings) {
+    if (sounds == null && settings.channels().probability() > 0) {
+      throw new IllegalArgumentException("channels need sound");
+    }
     corpus.requireSpeakers();
     this.corpus = corpus;
     this.source = source;
+    this.sounds = sounds;
     this.settings = settings;
     this.utterances = corpus.utterances().size();
     this.batchesPerEpoch = Math.max(1, Math.round((float) utterances / settings.size()));
@@ -109,12 +133,15 @@ public final class Batches {
     for (int i = 0; i < n; i++) {
       SplittableRandom random =
           new SplittableRandom(mix(mix(mix(settings.seed(), CROP), epoch), (long) index * n + i));
-      long place = first + i; // in an endless sequence of permutations
-      int item = permutation(place / utterances)[(int) (place % utterances)];
-      Utterance utterance = corpus.utterances().get(item);
+      Utterance utterance = utterance(first + i);
       int speed = random.nextInt(source.speeds().size());
       int label = corpus.label(utterance.speaker());
-      crop(views(utterance, speed, random), buffers.rows(), random);
+      List<Utterance> chosen = chosen(utterance, random);
+      if (sounds == null) {
+        crop(chosen, speed, buffers.rows(), random);
+      } else {
+        cropSound(chosen, speed, channel(epoch, (long) index * n + i), buffers.rows(), random);
+      }
       Features crop = new Features(buffers.rows(), frames, bins);
       if (settings.meanNormalization()) MeanNormalization.apply(crop);
       settings.masks().apply(crop, random);
@@ -126,10 +153,31 @@ public final class Batches {
         epoch, index, n, bins, frames, buffers.features(), buffers.labels(), buffers.utterances());
   }
 
-  /** Features of a recording and of the others that are joined to it, at random and not twice. */
-  private List<FeatureView> views(Utterance utterance, int speed, SplittableRandom random) {
+  /** The recording at a place in an endless sequence of permutations. */
+  private Utterance utterance(long place) {
+    int items = settings.classBalanced() ? corpus.speakers().size() : utterances;
+    long turn = place / items;
+    int item = permutation(turn, items)[(int) (place % items)];
+    if (!settings.classBalanced()) return corpus.utterances().get(item);
+    // A speaker comes once in each turn, its recordings in permutations of their own.
+    List<Utterance> own = corpus.utterances(corpus.speakers().get(item));
+    long seed = mix(mix(mix(settings.seed(), OF_SPEAKER), item), turn / own.size());
+    return own.get(shuffled(own.size(), new SplittableRandom(seed))[(int) (turn % own.size())]);
+  }
+
+  /** The channel of an example; null: it is not behind one. */
+  private Channel channel(int epoch, long place) {
+    SplittableRandom random =
+        new SplittableRandom(mix(mix(mix(settings.seed(), CHANNEL), epoch), place));
+    BatchSettings.Channels channels = settings.channels();
+    if (random.nextDouble() >= channels.probability()) return null;
+    return new Channel(random, channels.strength());
+  }
+
+  /** A recording and the others that are joined to it, at random and not twice. */
+  private List<Utterance> chosen(Utterance utterance, SplittableRandom random) {
     int count = settings.joinUtterances();
-    if (count == 1) return List.of(source.features(utterance, speed));
+    if (count == 1) return List.of(utterance);
     List<Utterance> all = corpus.utterances(utterance.speaker());
     List<Utterance> chosen = new ArrayList<>(count);
     chosen.add(utterance);
@@ -139,48 +187,83 @@ public final class Batches {
       if (chosen.size() < all.size() && chosen.contains(next)) continue;
       chosen.add(next);
     }
-    return chosen.stream().map(u -> source.features(u, speed)).toList();
+    return chosen;
   }
 
-  /** Fills rows from a random place of the joined views, or with all of them again and again. */
-  private void crop(List<FeatureView> views, float[] rows, SplittableRandom random) {
+  private void crop(List<Utterance> chosen, int speed, float[] rows, SplittableRandom random) {
+    List<FeatureView> views = chosen.stream().map(u -> source.features(u, speed)).toList();
+    Cut cut = cut(views.stream().mapToInt(FeatureView::frames).toArray(), random);
+    int filled = 0;
+    for (int i = 0; i < cut.from.length; i++) {
+      views.get(i).copy(cut.from[i], cut.counts[i], rows, filled * source.bins());
+      filled += cut.counts[i];
+    }
+    repeat(rows, filled);
+  }
+
+  private void cropSound(
+      List<Utterance> chosen, int speed, Channel channel, float[] rows, SplittableRandom random) {
+    List<Object> said = chosen.stream().map(u -> sounds.sound(u, speed)).toList();
+    Cut cut = cut(said.stream().mapToInt(sounds::frames).toArray(), random);
+    Utterance first = chosen.getFirst();
+    Features features =
+        sounds.features(said, cut.from, cut.counts, channel, first.file().toString());
+    RecordingException.requireFinite(features, first.id(), first.file());
+    System.arraycopy(features.values(), 0, rows, 0, features.values().length);
+    repeat(rows, features.frames());
+  }
+
+  /** The frames that are taken of each recording. */
+  private record Cut(int[] from, int[] counts) {}
+
+  /** Cuts at a random place of the joined recordings, or takes all of them. */
+  private Cut cut(int[] lengths, SplittableRandom random) {
+    int frames = settings.frames();
+    int total = Arrays.stream(lengths).sum();
+    int skip = total > frames ? random.nextInt(total - frames + 1) : 0;
+    Cut cut = new Cut(new int[lengths.length], new int[lengths.length]);
+    int filled = 0;
+    for (int i = 0; i < lengths.length; i++) {
+      cut.from[i] = Math.min(skip, lengths[i]);
+      cut.counts[i] = Math.min(lengths[i] - cut.from[i], frames - filled);
+      skip -= cut.from[i];
+      filled += cut.counts[i];
+    }
+    return cut;
+  }
+
+  /** Fills the rest of the rows with the first ones again and again. */
+  private void repeat(float[] rows, int period) {
     int bins = source.bins();
     int frames = settings.frames();
-    int total = 0;
-    for (FeatureView view : views) total += view.frames();
-    int skip = total > frames ? random.nextInt(total - frames + 1) : 0;
-    int filled = 0;
-    for (FeatureView view : views) {
-      int from = Math.min(skip, view.frames());
-      int count = Math.min(view.frames() - from, frames - filled);
-      if (count > 0) view.copy(from, count, rows, filled * bins);
-      skip -= from;
-      filled += count;
-    }
-    for (int period = filled; filled < frames; ) {
+    for (int filled = period; filled < frames; ) {
       int count = Math.min(period, frames - filled);
       System.arraycopy(rows, 0, rows, filled * bins, count * bins);
       filled += count;
     }
   }
 
-  private int[] permutation(long turn) {
+  private int[] permutation(long turn, int items) {
     Permutation[] known = recent;
     for (Permutation permutation : known) {
       if (permutation.turn() == turn) return permutation.order();
     }
-    int[] order = new int[utterances];
-    for (int i = 0; i < utterances; i++) order[i] = i;
-    SplittableRandom random = new SplittableRandom(mix(mix(settings.seed(), ORDER), turn));
-    for (int i = utterances - 1; i > 0; i--) {
+    int[] order = shuffled(items, new SplittableRandom(mix(mix(settings.seed(), ORDER), turn)));
+    // A batch may reach into the next permutation, and threads are a few batches apart: keep two.
+    Permutation made = new Permutation(turn, order);
+    recent = known.length == 0 ? new Permutation[] {made} : new Permutation[] {made, known[0]};
+    return order;
+  }
+
+  private static int[] shuffled(int items, SplittableRandom random) {
+    int[] order = new int[items];
+    for (int i = 0; i < items; i++) order[i] = i;
+    for (int i = items - 1; i > 0; i--) {
       int j = random.nextInt(i + 1);
       int swapped = order[i];
       order[i] = order[j];
       order[j] = swapped;
     }
-    // A batch may reach into the next permutation, and threads are a few batches apart: keep two.
-    Permutation made = new Permutation(turn, order);
-    recent = known.length == 0 ? new Permutation[] {made} : new Permutation[] {made, known[0]};
     return order;
   }
 

@@ -31,6 +31,9 @@ import slimvox.storage.UtteranceNames;
  * share the utterances, and so their cached features.
  */
 public final class Corpus {
+  /** After the id of a recording, or the name of a list of trials: behind a channel of its own. */
+  public static final String CHANNEL = "@channel";
+
   private final Path folder;
   private final String name;
   private final List<Utterance> utterances;
@@ -174,7 +177,20 @@ public final class Corpus {
     throw unknown("speaker", speaker, speakers);
   }
 
-  /** Whether there is an utterance or a joined utterance of this id, in any form. */
+  /** Whether an id, or the name of a list of trials, is of recordings behind channels. */
+  public static boolean isBehindChannel(String id) {
+    return id.endsWith(CHANNEL);
+  }
+
+  /** The same without {@link #CHANNEL}. */
+  public static String withoutChannel(String id) {
+    return isBehindChannel(id) ? id.substring(0, id.length() - CHANNEL.length()) : id;
+  }
+
+  /**
+   * Whether there is an utterance or a joined utterance of this id, in any form, {@link #CHANNEL}
+   * after it or not.
+   */
   public boolean has(String id) {
     return own(id) != null;
   }
@@ -185,7 +201,8 @@ public final class Corpus {
    *
    * @throws InputException if two can be meant
    */
-  private synchronized String own(String id) {
+  synchronized String own(String written) {
+    String id = withoutChannel(written);
     if (byId.containsKey(id) || joined.containsKey(id)) return id;
     if (names == null) names = new UtteranceNames(ids());
     return names.find(folder.toString(), id);
@@ -212,17 +229,18 @@ public final class Corpus {
     return joined;
   }
 
-  /** The speaker of each utterance, joined ones included, by id. */
+  /** The speaker of each utterance, joined ones included, by id, with {@link #CHANNEL} as well. */
   public Map<String, String> speakerByUtterance() {
     Map<String, String> speakers = new HashMap<>();
     byId.forEach((id, utterance) -> speakers.put(id, utterance.speaker()));
     joined.forEach((id, parts) -> speakers.put(id, parts.getFirst().speaker()));
+    for (String id : List.copyOf(speakers.keySet())) speakers.put(id + CHANNEL, speakers.get(id));
     return speakers;
   }
 
   /**
    * What an id of a trial list stands for: an utterance, or the parts of a joined utterance. It may
-   * have another form than here, as {@link UtteranceNames} says.
+   * have another form than here, as {@link UtteranceNames} says, and {@link #CHANNEL} after it.
    *
    * @throws InputException if it is neither; it lists the nearest ids
    */

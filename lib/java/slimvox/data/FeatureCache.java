@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import slimvox.audio.Channel;
 import slimvox.audio.Features;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -103,6 +104,11 @@ public final class FeatureCache implements FeatureSource {
           folder, corpus.name(), utterance.id());
     }
     return files.features(utterance.id(), speed);
+  }
+
+  @Override
+  public Features behind(Channel channel, List<Utterance> utterances) {
+    return reader.behind(channel, utterances);
   }
 
   /** Features computed since this object was made, utterances times speeds; 0 if all were there. */

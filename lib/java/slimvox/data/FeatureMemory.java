@@ -3,6 +3,8 @@ package slimvox.data;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import slimvox.audio.Channel;
+import slimvox.audio.Features;
 import slimvox.storage.InputException;
 
 /**
@@ -90,6 +92,11 @@ public final class FeatureMemory implements FeatureSource {
     if (view != null) return view;
     // Computed outside the map's lock; if two threads do so at once, both get the same bits.
     return keep(key, source.features(utterance, speed));
+  }
+
+  @Override
+  public Features behind(Channel channel, List<Utterance> utterances) {
+    return source.behind(channel, utterances);
   }
 
   private FeatureView keep(Key key, FeatureView view) {

@@ -1,10 +1,13 @@
 package slimvox.data;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import slimvox.audio.AudioFiles;
+import slimvox.audio.Channel;
 import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
@@ -140,6 +143,11 @@ public final class FeatureReader implements FeatureSource {
     }
   }
 
+  /** Bytes that the 16-bit sound of utterances takes at all speeds, estimated as {@link #bytes}. */
+  public long soundBytes(List<Utterance> utterances) {
+    return bytes(utterances) / (4L * bins) * shift() * 2;
+  }
+
   /** What the features at a speed depend on beside the recording, for names of cache files. */
   String settings(int speed) {
     String settings = options.toString().replace(", averagedFrames=1", ""); // as files are named
@@ -160,15 +168,97 @@ public final class FeatureReader implements FeatureSource {
 
   /** Features at some speeds; the recording is read once, which takes longer than its features. */
   List<Features> compute(Utterance utterance, int[] chosen) {
+    return naming(
+        utterance,
+        () -> {
+          List<Features> features =
+              switch (utterance.source()) {
+                case Utterance.Ark ark -> List.of(readArk(utterance, ark));
+                case Utterance.Sound sound -> fbank(utterance, sounds.read(sound), chosen);
+              };
+          for (Features f : features) {
+            RecordingException.requireFinite(f, utterance.id(), utterance.file());
+          }
+          return features;
+        });
+  }
+
+  /** The sound of a recording at a speed. */
+  Waveform sound(Utterance utterance, int speed) {
+    return naming(
+        utterance,
+        () -> {
+          if (!(utterance.source() instanceof Utterance.Sound sound)) {
+            throw InputException.at(utterance.file(), "has features, no sound");
+          }
+          return perturbations.get(speed).apply(sounds.read(sound));
+        });
+  }
+
+  /** Whether there is sound, not features that are ready. */
+  public boolean hasSound() {
+    return fbank != null;
+  }
+
+  /** Whole frames in so many samples. */
+  int frames(int samples) {
+    return fbank.frames(samples);
+  }
+
+  /** Samples that so many frames are made of. */
+  int samples(int frames) {
+    int last = frames * options.averagedFrames() - 1;
+    return options.frameLength() + last * options.frameShift();
+  }
+
+  /** Samples from the first of one frame to the first of the next. */
+  int shift() {
+    return options.averagedFrames() * options.frameShift();
+  }
+
+  @Override
+  public Features behind(Channel channel, List<Utterance> utterances) {
+    List<float[]> parts = utterances.stream().map(u -> sound(u, 0).samples()).toList();
+    Utterance first = utterances.getFirst();
+    Features features = naming(first, () -> features(parts, channel, first.file().toString()));
+    RecordingException.requireFinite(features, first.id(), first.file());
+    return features;
+  }
+
+  /**
+   * Features of pieces of sound that are played one after the other; no frame spans two of them.
+   *
+   * @param channel that all are behind; null: none
+   */
+  Features features(List<float[]> pieces, Channel channel, String name) {
+    float[] samples = concatenation(pieces);
+    if (channel != null) samples = channel.apply(samples);
+    List<float[]> rows = new ArrayList<>();
+    int from = 0;
+    for (float[] piece : pieces) {
+      float[] own = Arrays.copyOfRange(samples, from, from + piece.length);
+      rows.add(fbank.compute(new Waveform(own, options.sampleRate()), name).values());
+      from += piece.length;
+    }
+    float[] all = concatenation(rows);
+    return new Features(all, all.length / bins, bins);
+  }
+
+  private static float[] concatenation(List<float[]> parts) {
+    float[] all = new float[parts.stream().mapToInt(p -> p.length).sum()];
+    int at = 0;
+    for (float[] part : parts) {
+      System.arraycopy(part, 0, all, at, part.length);
+      at += part.length;
+    }
+    return all;
+  }
+
+  /** Names the utterance in what goes wrong. */
+  private static <T> T naming(Utterance utterance, Supplier<T> work) {
     String id = utterance.id();
     try {
-      List<Features> features =
-          switch (utterance.source()) {
-            case Utterance.Ark ark -> List.of(readArk(utterance, ark));
-            case Utterance.Sound sound -> fbank(utterance, sounds.read(sound), chosen);
-          };
-      for (Features f : features) RecordingException.requireFinite(f, id, utterance.file());
-      return features;
+      return work.get();
     } catch (RecordingException e) {
       throw e;
     } catch (InputException e) {

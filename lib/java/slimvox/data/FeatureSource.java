@@ -2,6 +2,8 @@ package slimvox.data;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import slimvox.audio.Channel;
+import slimvox.audio.Features;
 
 /**
  * Gives the features of utterances, at each of some speeds, without mean normalization.
@@ -29,6 +31,18 @@ public interface FeatureSource {
   /** Features of an utterance at each of {@link #speeds()}, in that order. */
   default List<FeatureView> allSpeeds(Utterance utterance) {
     return IntStream.range(0, speeds().size()).mapToObj(i -> features(utterance, i)).toList();
+  }
+
+  /**
+   * Features of whole recordings that are played one after the other through one channel, at speed
+   * 1; computed each time.
+   *
+   * @throws slimvox.storage.InputException if a recording cannot be used, or there are features and
+   *     no sound
+   * @throws UnsupportedOperationException if the source never has sound
+   */
+  default Features behind(Channel channel, List<Utterance> utterances) {
+    throw new UnsupportedOperationException("no sound to put behind a channel");
   }
 
   /** Told about progress, from any thread, with {@code done} rising to {@code total}. */

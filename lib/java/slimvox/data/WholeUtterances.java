@@ -4,6 +4,7 @@ import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.function.BiConsumer;
+import slimvox.audio.Channel;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
 
@@ -11,7 +12,8 @@ import slimvox.audio.MeanNormalization;
  * Features of whole utterances for evaluation, at speed 1.
  *
  * <p>A joined utterance is its parts' frames one after the other; the mean is then taken over all
- * of them.
+ * of them. An id with {@link Corpus#CHANNEL} after it is the same recording behind the channel that
+ * follows from the id as the corpus has it ({@link Channel#of}); a joined utterance has one.
  */
 public final class WholeUtterances {
   private final Corpus corpus;
@@ -37,8 +39,15 @@ public final class WholeUtterances {
    *     cannot be used
    */
   public Features features(String id) {
-    List<FeatureView> parts =
-        corpus.parts(id).stream().map(part -> source.features(part, 0)).toList();
+    Features features =
+        Corpus.isBehindChannel(id)
+            ? source.behind(Channel.of(corpus.own(id)), corpus.parts(id))
+            : joined(corpus.parts(id));
+    return meanNormalization ? MeanNormalization.apply(features) : features;
+  }
+
+  private Features joined(List<Utterance> utterances) {
+    List<FeatureView> parts = utterances.stream().map(part -> source.features(part, 0)).toList();
     long frames = parts.stream().mapToLong(FeatureView::frames).sum();
     int bins = source.bins();
     float[] values = new float[Features.length(frames, bins)];
@@ -47,8 +56,7 @@ public final class WholeUtterances {
       part.copy(0, part.frames(), values, at);
       at += part.frames() * bins;
     }
-    Features features = new Features(values, (int) frames, bins);
-    return meanNormalization ? MeanNormalization.apply(features) : features;
+    return new Features(values, (int) frames, bins);
   }
 
   /** Visits each id once, in the order of first appearance. */

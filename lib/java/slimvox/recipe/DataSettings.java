@@ -77,6 +77,14 @@ public record DataSettings(
             range = "0.5..2")
         List<Double> speeds,
     SpecAugment specAugment,
+    Channel channel,
+    @Setting(
+            value =
+                "instance-balanced: each recording is trained with equally often; class-balanced:"
+                    + " each speaker, whatever its number of recordings.",
+            byDefault = "instance-balanced",
+            omitDefault = true)
+        Sampling sampling,
     @Setting(
             value =
                 "Utterances of one speaker that are joined before a training example is cut out,"
@@ -129,6 +137,75 @@ public record DataSettings(
           Math.max(1, timeFrames),
           Math.min(1, frequencyBins),
           Math.max(1, frequencyBins));
+    }
+  }
+
+  /** Which recordings are drawn for training; named as in Kang et al. 2020 (arXiv 1910.09217). */
+  public enum Sampling {
+    /** Each recording as often as any other. */
+    INSTANCE_BALANCED,
+    /** Each speaker as often as any other. */
+    CLASS_BALANCED
+  }
+
+  /**
+   * Section {@code channel}: recording channels drawn anew for each training example ({@link
+   * slimvox.audio.Channel}). Features are then computed from sound for each example: sound is kept
+   * in memory, or read each time where there is a cache folder.
+   */
+  public record Channel(
+      @Setting(
+              value = "Share of the training examples that are behind a channel of their own.",
+              byDefault = "0",
+              range = "0..1",
+              omitDefault = true)
+          double probability,
+      @Setting(
+              value = "Response of the microphone: a smooth curve within +- so many dB.",
+              byDefault = "6",
+              range = "0..40",
+              omitDefault = true)
+          double responseDb,
+      @Setting(
+              value = "Spectrum of the background noise: a smooth curve within +- so many dB.",
+              byDefault = "10",
+              range = "0..40",
+              omitDefault = true)
+          double noiseDb,
+      @Setting(
+              value = "The noise is at least so many dB below the speech.",
+              byDefault = "5",
+              range = "-40..100",
+              omitDefault = true)
+          double leastSnrDb,
+      @Setting(
+              value = "The noise is at most so many dB below the speech.",
+              byDefault = "20",
+              range = "-40..100",
+              omitDefault = true)
+          double mostSnrDb,
+      @Setting(
+              value = "Gain, within +- so many dB.",
+              byDefault = "6",
+              range = "0..40",
+              omitDefault = true)
+          double gainDb) {
+    public Channel {
+      if (leastSnrDb > mostSnrDb) {
+        throw new InvalidSetting(
+            "data.channel.leastSnrDb",
+            "%s is more than data.channel.mostSnrDb, %s".formatted(leastSnrDb, mostSnrDb));
+      }
+    }
+
+    /** Whether some examples are behind a channel. */
+    public boolean isOn() {
+      return probability > 0;
+    }
+
+    /** How much the channels differ. */
+    public slimvox.audio.Channel.Strength strength() {
+      return new slimvox.audio.Channel.Strength(responseDb, noiseDb, leastSnrDb, mostSnrDb, gainDb);
     }
   }
 

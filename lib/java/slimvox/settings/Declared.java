@@ -272,11 +272,11 @@ public final class Declared<T extends Record> {
     for (RecordComponent c : section.getRecordComponents()) {
       Key key = keys.get(name(prefix, c));
       Object value = key.written(values.get(key.name()));
-      if (!key.isSection()) {
-        Object usual = key.byDefault();
-        boolean absent = value == null && usual != null;
-        if (absent || (key.setting().omitDefault() && Objects.equals(value, usual))) continue;
-      }
+      boolean omitted =
+          key.isSection()
+              ? settings(key.name() + ".").stream().allMatch(k -> isOmitted(k, values))
+              : isOmitted(key, values);
+      if (omitted) continue;
       yaml.writeFieldName(key.name().substring(prefix.length()));
       if (key.isSection()) {
         writeSection(yaml, c.getType(), key.name() + ".", values);
@@ -285,6 +285,14 @@ public final class Declared<T extends Record> {
       }
     }
     yaml.writeEndObject();
+  }
+
+  /** Whether a file that says nothing of a setting says the same. */
+  private static boolean isOmitted(Key key, Map<String, Object> values) {
+    Object value = key.written(values.get(key.name()));
+    Object usual = key.byDefault();
+    if (value == null && usual != null) return true;
+    return key.setting().omitDefault() && Objects.equals(value, usual);
   }
 
   private static void write(JsonGenerator yaml, Object value) throws IOException {

@@ -482,9 +482,9 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** Trials of the validation corpus' folder, by name. */
+  /** Trials of the validation corpus' folder, by name, as {@link TrainingData#trials}. */
   public Trials trials(String list) {
-    return Trials.read(data.validation().trialList(list));
+    return TrainingData.trials(data.validation(), list);
   }
 
   private void save(RunLog log, Listener listener) {

@@ -12,7 +12,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import slimvox.audio.FbankOptions;
@@ -25,6 +27,7 @@ import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.FeatureSource;
+import slimvox.data.SoundMemory;
 import slimvox.data.TrialRule;
 import slimvox.data.Utterance;
 import slimvox.data.WholeUtterances;
@@ -44,9 +47,9 @@ public final class TrainingData {
   private final Corpus train;
   private final Corpus validation;
   private final Map<String, Trials> trials;
-  private final FeatureSource trainFeatures;
   private final WholeUtterances wholeUtterances;
   private final Batches batches;
+  private final Map<String, Features> behindChannels = new ConcurrentHashMap<>();
   private final List<String> notes = new ArrayList<>();
 
   /**
@@ -92,6 +95,7 @@ public final class TrainingData {
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
     FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
     FeatureReader reader = FeatureReader.of(train, options, speeds);
+    requireSound(reader, validationReader, data);
     requireBins(data.trainFolder(), reader, recipe);
     if (!trials.isEmpty()) requireBins(data.validationFolder(), validationReader, recipe);
     check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
@@ -100,7 +104,6 @@ public final class TrainingData {
     if (validation != all) notes.addAll(validation.notes());
     String repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
     if (repeats != null) notes.add(repeats);
-    trainFeatures = features(train, reader, data, progress);
     wholeUtterances =
         new WholeUtterances(
             validation, new FeatureMemory(validationReader), data.meanNormalization());
@@ -111,8 +114,13 @@ public final class TrainingData {
             data.joinUtterances(),
             data.meanNormalization(),
             data.specAugment().masks(),
-            recipe.seed());
-    batches = new Batches(train, trainFeatures, settings);
+            recipe.seed(),
+            new BatchSettings.Channels(data.channel().probability(), data.channel().strength()),
+            data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
+    batches =
+        data.channel().isOn()
+            ? new Batches(train, sounds(reader, data, progress), settings)
+            : new Batches(train, features(train, reader, data, progress), settings);
   }
 
   private static void requireBins(Path folder, FeatureReader reader, Recipe recipe) {
@@ -124,6 +132,23 @@ public final class TrainingData {
         recipe.model().bins());
   }
 
+  private void requireSound(
+      FeatureReader reader, FeatureReader validationReader, DataSettings data) {
+    if (data.channel().isOn() && !reader.hasSound()) {
+      throw InputException.at(
+          data.trainFolder(),
+          "has features, and channels need sound; set data.channel.probability=0");
+    }
+    for (String list : trials.keySet()) {
+      if (!Corpus.isBehindChannel(list) || validationReader.hasSound()) continue;
+      throw InputException.at(
+          data.validationFolder(),
+          "has features, and channels need sound; name data.trials %s without %s",
+          Corpus.withoutChannel(list),
+          Corpus.CHANNEL);
+    }
+  }
+
   /** Features of the trials are kept in memory, those to train with where there is no cache. */
   private void requireHeap(
       FeatureReader reader, FeatureReader validationReader, DataSettings data) {
@@ -131,14 +156,27 @@ public final class TrainingData {
     if (!trials.isEmpty()) {
       List<Utterance> parts =
           trialUtterances().stream()
+              .filter(id -> !Corpus.isBehindChannel(id))
               .flatMap(id -> validation.parts(id).stream())
               .distinct()
               .toList();
-      bytes += validationReader.bytes(parts);
+      List<Utterance> behind =
+          trialUtterances().stream()
+              .filter(Corpus::isBehindChannel)
+              .flatMap(id -> validation.parts(id).stream())
+              .toList();
+      bytes += validationReader.bytes(parts) + validationReader.bytes(behind);
       FeatureMemory.requireHeap(
           bytes, "the features of " + trials().name(), "take a shorter list or a larger heap");
     }
     if (data.cacheFolder() != null) return;
+    if (data.channel().isOn()) {
+      FeatureMemory.requireHeap(
+          bytes + reader.soundBytes(train.utterances()),
+          "the sound of " + train.name() + " and the features of the trials",
+          "set data.cacheFolder, with which sound is read each time, or a larger heap");
+      return;
+    }
     FeatureMemory.requireHeap(
         bytes + reader.bytes(train.utterances()),
         "the features of " + train.name() + " and the trials",
@@ -197,6 +235,13 @@ public final class TrainingData {
     return speakers;
   }
 
+  private SoundMemory sounds(
+      FeatureReader reader, DataSettings data, FeatureSource.Progress progress)
+      throws InterruptedException {
+    return new SoundMemory(reader, data.cacheFolder() == null)
+        .load(train, Runtime.getRuntime().availableProcessors(), progress);
+  }
+
   private static FeatureSource features(
       Corpus corpus, FeatureReader reader, DataSettings data, FeatureSource.Progress progress)
       throws InterruptedException {
@@ -204,6 +249,22 @@ public final class TrainingData {
     return data.cacheFolder() == null
         ? new FeatureMemory(reader).load(corpus, threads, progress)
         : new FeatureCache(Path.of(data.cacheFolder()), reader, corpus).build(threads, progress);
+  }
+
+  /**
+   * A list of trials of a corpus.
+   *
+   * @param list name in the corpus; with {@link Corpus#CHANNEL} after it its recordings are behind
+   *     channels
+   * @throws InputException if there is none of this name
+   */
+  public static Trials trials(Corpus corpus, String list) {
+    return named(list, plain -> Trials.read(corpus.trialList(plain)));
+  }
+
+  private static Trials named(String list, Function<String, Trials> plain) {
+    if (!Corpus.isBehindChannel(list)) return plain.apply(list);
+    return plain.apply(Corpus.withoutChannel(list)).withSuffix(Corpus.CHANNEL);
   }
 
   /**
@@ -223,7 +284,9 @@ public final class TrainingData {
 
   private static Map<String, Trials> trialLists(DataSettings data, Corpus validation) {
     Map<String, Trials> lists = new LinkedHashMap<>();
-    for (String list : data.trials()) lists.put(list, trials(list, data, validation));
+    for (String list : data.trials()) {
+      lists.put(list, named(list, plain -> trials(plain, data, validation)));
+    }
     return lists;
   }
 
@@ -240,7 +303,7 @@ public final class TrainingData {
     Path file = Path.of(list);
     if (Files.isRegularFile(file)) return Trials.read(file);
     try {
-      return Trials.read(validation.trialList(list));
+      return trials(validation, list);
     } catch (InputException e) {
       throw new InputException("data.trials: " + e.getMessage(), e);
     }
@@ -313,6 +376,8 @@ public final class TrainingData {
 
   /** Features of a whole utterance of the validation corpus, as the network hears them. */
   public Features wholeUtterance(String id) {
-    return wholeUtterances.features(id);
+    return Corpus.isBehindChannel(id)
+        ? behindChannels.computeIfAbsent(id, wholeUtterances::features)
+        : wholeUtterances.features(id);
   }
 }

@@ -194,6 +194,13 @@ public final class Trials {
     return isTarget(trial) ? "target" : "nontarget";
   }
 
+  /** The same trials with a suffix to the names of the list and all utterances. */
+  public Trials withSuffix(String suffix) {
+    Builder all = builder(name + suffix);
+    for (int i = 0; i < size(); i++) all.add(enrol(i) + suffix, test(i) + suffix, isTarget(i));
+    return all.build();
+  }
+
   /** Where the list came from: its path, or the name given to the builder. */
   public String name() {
     return name;

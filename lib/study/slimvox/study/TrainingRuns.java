@@ -248,7 +248,7 @@ public final class TrainingRuns {
 
   private Trials trials(Recipe recipe, String list) {
     if (lists.isEmpty()) return TrainingData.trials(recipe.data());
-    return Trials.read(Corpus.open(recipe.data().validationFolder()).trialList(list));
+    return TrainingData.trials(Corpus.open(recipe.data().validationFolder()), list);
   }
 
   private Path file(Path own, String list, String kind) {

@@ -2,15 +2,22 @@ package slimvox.data;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static slimvox.Refusals.assertRefused;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.Channel;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.Waveform;
 
 class WholeUtterancesTest {
   @TempDir Path folder;
@@ -45,6 +52,34 @@ class WholeUtterancesTest {
       assertEquals(0, mean, 1e-5);
       assertEquals(joined.get(7, b) - rawMean, normalized.get(7, b), 1e-4);
     }
+  }
+
+  @Test
+  void aJoinedUtteranceIsBehindOneChannelThatFollowsFromItsId() throws Exception {
+    Corpus corpus = corpus();
+    FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
+    float[] first = reader.sound(corpus.utterance("s1-2"), 0).samples();
+    float[] second = reader.sound(corpus.utterance("s1-0"), 0).samples();
+    float[] said = Arrays.copyOf(first, first.length + second.length);
+    System.arraycopy(second, 0, said, first.length, second.length);
+    float[] behind = Channel.of("s1-joined").apply(said);
+    Fbank fbank = new Fbank(FbankOptions.wespeaker().withBins(20));
+    float[] tail = Arrays.copyOfRange(behind, first.length, behind.length);
+    Features expected = fbank.compute(new Waveform(tail, 16000), "x");
+    for (FeatureSource source : List.of(reader, new FeatureMemory(reader))) {
+      WholeUtterances raw = new WholeUtterances(corpus, source, false);
+      Features features = raw.features("s1-joined@channel");
+      assertEquals(raw.features("s1-joined").frames(), features.frames());
+      int skipped = features.values().length - expected.values().length;
+      assertArrayEquals(
+          expected.values(),
+          Arrays.copyOfRange(features.values(), skipped, features.values().length));
+      assertArrayEquals(
+          raw.features("s1-0@channel").values(), raw.features("s1/0.wav@channel").values());
+    }
+    assertTrue(corpus.has("s1-0@channel"));
+    assertFalse(corpus.has("s1-9@channel"));
+    assertEquals("s1", corpus.speakerByUtterance().get("s1-joined@channel"));
   }
 
   @Test

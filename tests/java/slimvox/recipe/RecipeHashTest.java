@@ -4,8 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
+import slimvox.audio.Channel;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
@@ -36,6 +38,11 @@ class RecipeHashTest {
         "setting data.frameShiftMs=25: data.frameShiftMs: 25 is not possible; allowed is a multiple"
             + " of 10",
         assertThrows(InputException.class, () -> recipe.with("data.frameShiftMs=25")).getMessage());
+    assertFalse(recipe.toYaml().contains("channel"), recipe.toYaml());
+    Recipe behind = recipe.with("data.channel.probability=0.5", "data.channel.gainDb=0");
+    assertTrue(behind.toYaml().contains("\n  channel:\n    probability: 0.5\n    gainDb: 0.0\n"));
+    assertEquals(behind, Recipe.parse(behind.toYaml(), "r.yaml"));
+    assertEquals(new Channel.Strength(6, 10, 5, 20, 0), behind.data().channel().strength());
     Recipe other = recipe.with("data.resample=true", "data.longestMinutes=7.5");
     assertEquals(new ReadSettings(true, 7.5), other.data().reading());
     assertNotEquals(recipe.hash(), other.hash());

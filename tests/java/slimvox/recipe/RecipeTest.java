@@ -477,6 +477,8 @@ class RecipeTest {
               true,
               d.speeds(),
               d.specAugment(),
+              d.channel(),
+              d.sampling(),
               1,
               null,
               1,
@@ -556,7 +558,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(78, settings.size());
+    assertEquals(85, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();
