@@ -28,7 +28,17 @@ import slimvox.storage.InputException;
  */
 public final class Experiment {
   /** The experiments that ship with SlimVox, for {@link #shipped}. */
-  public static final List<String> SHIPPED = List.of();
+  public static final List<String> SHIPPED =
+      List.of(
+          "reversible-resnet",
+          "reversible-df",
+          "eight-bit",
+          "together-resnet",
+          "together-df",
+          "depth",
+          "width",
+          "binary",
+          "one-word");
 
   private static final String[] UNDECIDING = {
     "data.trainCorpus=null",

@@ -13,7 +13,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import org.apache.commons.csv.CSVRecord;
 import slimvox.data.FeatureSource;
 import slimvox.memory.Category;
 import slimvox.notebook.Notebook;
@@ -36,9 +35,6 @@ import slimvox.train.Trainer;
  * bits however many go on beside it.
  */
 public final class ExperimentRuns {
-  /** Steps whose mean accuracy is that of the run. */
-  private static final int LAST = 100;
-
   private final Experiment experiment;
   private final Places places;
   private final Evaluation evaluation;
@@ -256,35 +252,26 @@ public final class ExperimentRuns {
   }
 
   private static Summary.Training training(Trained trained) {
-    List<Logged> log = new ArrayList<>();
-    RunLog.steps(trained.folder, line -> log.add(Logged.of(line)));
-    List<Logged> last = log.subList(Math.max(0, log.size() - LAST), log.size());
-    List<Logged> quarter = log.subList(log.size() * 3 / 4, log.size());
+    long[] peakBytes = {0};
+    double[] milliseconds = {0};
+    RunLog.steps(
+        trained.folder,
+        line -> {
+          peakBytes[0] = Math.max(peakBytes[0], Long.parseLong(line.get("peak_bytes")));
+          milliseconds[0] += Double.parseDouble(line.get("step_ms"));
+          milliseconds[0] += Double.parseDouble(line.get("data_wait_ms"));
+        });
+    RunLog.LastQuarter last = RunLog.lastQuarter(trained.folder);
     Trainer trainer = trained.trainer;
     return new Summary.Training(
-        log.size(),
-        rounded(100 * last.stream().mapToDouble(Logged::accuracy).average().orElseThrow()),
-        rounded(quarter.stream().mapToDouble(Logged::loss).average().orElseThrow()),
-        rounded(log.stream().mapToDouble(Logged::seconds).sum()),
+        trainer.step(),
+        rounded(100 * last.accuracyWithoutMargin()),
+        rounded(last.loss()),
+        rounded(milliseconds[0] / 1000),
         trained.cpuSeconds == null ? null : rounded(trained.cpuSeconds),
-        log.stream().mapToLong(Logged::peakBytes).max().orElseThrow(),
+        peakBytes[0],
         trainer.ledger().bytes(Category.OPTIMIZER_STATE),
         trainer.network().state().parameterCount());
-  }
-
-  /** What counts of a line of a run's log. */
-  private record Logged(double loss, double accuracy, double seconds, long peakBytes) {
-    static Logged of(CSVRecord line) {
-      return new Logged(
-          number(line, "loss"),
-          number(line, "accuracy_without_margin"),
-          (number(line, "step_ms") + number(line, "data_wait_ms")) / 1000,
-          Long.parseLong(line.get("peak_bytes")));
-    }
-
-    private static double number(CSVRecord line, String column) {
-      return Double.parseDouble(line.get(column));
-    }
   }
 
   /** Six digits: more say nothing, and files stay short. */

@@ -41,8 +41,8 @@ public record Statement(
         double margin,
     @Setting(
             value =
-                "A run has converged if its accuracy without margin, the mean of the last 100"
-                    + " steps, is at least so many %.",
+                "A run has converged if its accuracy without margin, the mean of the last quarter"
+                    + " of the steps, is at least so many %.",
             byDefault = "95",
             range = "0..100")
         double accuracy) {

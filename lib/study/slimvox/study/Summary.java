@@ -50,7 +50,7 @@ public record Summary(
    * What training took and gave.
    *
    * @param steps taken
-   * @param accuracy without margin in %, mean of the last 100 steps
+   * @param accuracy without margin in %, mean of the last quarter of the steps
    * @param loss mean of the last quarter of the steps
    * @param seconds of the steps, waiting for data included
    * @param cpuSeconds of the thread that trained, of a resumed run in proportion to the steps of

@@ -20,6 +20,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
 import slimvox.Refusals;
 import slimvox.cli.CommandLineTest;
 import slimvox.study.Experiment.Run;
@@ -299,6 +301,31 @@ class ExperimentTest {
 
   private static CommandLineTest.Run run(Object[] words, Object... more) {
     return CommandLineTest.run(Stream.concat(Arrays.stream(words), Arrays.stream(more)).toArray());
+  }
+
+  @ParameterizedTest
+  @FieldSource("slimvox.study.Experiment#SHIPPED")
+  void whatShipsCanBeRead(String name) {
+    Experiment experiment = Experiment.shipped(name, "seeds=2", "model.embeddingSize=64");
+    assertEquals(name, experiment.name());
+    assertEquals(64, experiment.base().model().embeddingSize());
+    assertTrue(experiment.runs().size() >= 2 * 4, name);
+    assertTrue(experiment.statement().lists().getFirst().contains("@channel"), name);
+    assertNull(experiment.against(experiment.candidate(experiment.statement().reference())));
+  }
+
+  @Test
+  void equalVariantsOfWhatShipsAreOneRun() {
+    Experiment depth = Experiment.shipped("depth");
+    Experiment reversible = Experiment.shipped("reversible-resnet");
+    Experiment together = Experiment.shipped("together-resnet");
+    assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 34"));
+    assertEquals(hash(reversible, "type II"), hash(together, "type II"));
+    assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
+  }
+
+  private static String hash(Experiment experiment, String variant) {
+    return experiment.hash(new Run(experiment.candidate(variant), 1));
   }
 
   @Test
