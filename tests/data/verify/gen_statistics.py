@@ -1,4 +1,4 @@
-"""Makes statistics.json: known answers for SpeakerDraws and Comparison.
+"""Makes statistics.json: known answers for SpeakerDraws, Comparison and Whitening.
 
     python gen_statistics.py statistics.json        # numpy, scipy, scikit-learn, statsmodels
 
@@ -130,6 +130,24 @@ def verdict(p_different, p_not_worse, p_equivalent, difference):
     return "not worse" if p_not_worse <= 0.05 else "cannot tell"
 
 
+def whitening(rng):
+    """Cosines after W^-1/2 by eigenvalues, where SlimVox has a Cholesky factor: the same."""
+    speakers = np.repeat(np.arange(5), [4, 3, 3, 1, 5])
+    mixing = rng.normal(0, 1, (4, 4))
+    x = rng.normal(0, 1, (5, 4))[speakers] + rng.normal(0, 1, (len(speakers), 4)) @ mixing + 3
+    x = np.float32(np.round(x, 3)).astype(float)
+    within = np.zeros((4, 4))
+    for s in range(5):
+        own = x[speakers == s] - x[speakers == s].mean(0)
+        within += own.T @ own
+    within /= len(speakers) - 5
+    within += 1e-3 * np.trace(within) / 4 * np.eye(4)
+    values, vectors = np.linalg.eigh(within)
+    y = (x - x.mean(0)) @ vectors @ np.diag(values**-0.5) @ vectors.T
+    unit = y / np.linalg.norm(y, axis=1, keepdims=True)
+    return {"speakers": speakers.tolist(), "x": x.tolist(), "cosines": (unit @ unit[0]).tolist()}
+
+
 def main(out):
     rng = np.random.default_rng(24)
     n = SPEAKERS * UTTERANCES
@@ -197,6 +215,7 @@ def main(out):
             welch(np.array([9.1, 9.9, 8.7]), np.array([6.3, 6.0, 6.9, 6.1, 6.2, 6.6])),
         ],
         "holm": {"p": p, "corrected": list(multipletests(p, method="holm")[1])},
+        "whitening": whitening(rng),
         "verdicts": [{"case": c, "verdict": verdict(*c)} for c in cases],
     }
     lines = [json.dumps(key) + ": " + json.dumps(value) for key, value in answers.items()]

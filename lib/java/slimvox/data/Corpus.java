@@ -229,15 +229,6 @@ public final class Corpus {
     return joined;
   }
 
-  /** The speaker of each utterance, joined ones included, by id, with {@link #CHANNEL} as well. */
-  public Map<String, String> speakerByUtterance() {
-    Map<String, String> speakers = new HashMap<>();
-    byId.forEach((id, utterance) -> speakers.put(id, utterance.speaker()));
-    joined.forEach((id, parts) -> speakers.put(id, parts.getFirst().speaker()));
-    for (String id : List.copyOf(speakers.keySet())) speakers.put(id + CHANNEL, speakers.get(id));
-    return speakers;
-  }
-
   /**
    * What an id of a trial list stands for: an utterance, or the parts of a joined utterance. It may
    * have another form than here, as {@link UtteranceNames} says, and {@link #CHANNEL} after it.
@@ -251,6 +242,15 @@ public final class Corpus {
     List<Utterance> parts = own == null ? null : joined.get(own);
     if (parts != null) return parts;
     throw unknown("utterance", id, ids());
+  }
+
+  /**
+   * The speaker of an utterance or joined utterance.
+   *
+   * @throws InputException if it is neither
+   */
+  public String speakerOf(String id) {
+    return parts(id).getFirst().speaker();
   }
 
   private Set<String> ids() {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
@@ -64,15 +65,24 @@ public final class SpeakerDraws {
    */
   public static SpeakerDraws of(Map<String, String> speakerOf, Trials... lists) {
     UtteranceNames known = new UtteranceNames(speakerOf.keySet());
+    return of(utterance -> speakerOf.get(known.find("utt2spk", utterance)), lists);
+  }
+
+  /**
+   * The same.
+   *
+   * @param speakerOf tells the speaker of an utterance; null where it has none
+   */
+  public static SpeakerDraws of(Function<String, String> speakerOf, Trials... lists) {
     Map<String, String> used = new HashMap<>();
     for (Trials list : lists) {
       for (String utterance : list.utterances()) {
-        String id = known.find(list.name(), utterance);
-        if (id == null) {
+        String speaker = speakerOf.apply(utterance);
+        if (speaker == null) {
           throw InputException.at(
               list.name(), "utterance '%s' has no speaker; add it to utt2spk", utterance);
         }
-        used.put(utterance, speakerOf.get(id));
+        used.put(utterance, speaker);
       }
     }
     List<String> speakers = List.copyOf(new TreeSet<>(used.values()));
@@ -115,26 +125,19 @@ public final class SpeakerDraws {
     Trials trials = scores.trials();
     DetectionCurve curve = scores.curve();
     ScoreOrder order = curve.order();
-    int[] enrol = new int[order.size()]; // speakers by trial
-    int[] test = new int[order.size()];
-    for (int trial = 0; trial < enrol.length; trial++) {
-      enrol[trial] = speaker(trials, trial, trials.enrol(trial));
-      test[trial] = speaker(trials, trial, trials.test(trial));
-      if (enrol[trial] == test[trial] != trials.isTarget(trial)) {
-        throw InputException.at(
-            trials.name(),
-            trial + 1,
-            "trial '%s %s' is labelled %s, but its speakers say otherwise; check utt2spk",
-            trials.enrol(trial),
-            trials.test(trial),
-            trials.isTarget(trial) ? "target" : "nontarget");
-      }
+    int[] speakers = speakers(trials);
+    int[] first = new int[order.size()]; // speakers by place in the order of scores
+    int[] second = new int[order.size()]; // -1: the first one's, a target
+    for (int place = 0; place < first.length; place++) {
+      int trial = order.trial(place);
+      first[place] = speakers[trials.enrolNumber(trial)];
+      second[place] = order.label(place) == 1 ? -1 : speakers[trials.testNumber(trial)];
     }
     double[] eers = new double[DRAWS];
     double[] costs = new double[DRAWS];
-    int[] weights = new int[order.size()]; // by place in the order of scores
+    int[] weights = new int[order.size()];
     for (int draw = 0; draw < DRAWS; draw++) {
-      weigh(order, times[draw], enrol, test, weights);
+      weigh(times[draw], first, second, weights);
       if (!measure(order, weights, draw, eers, costs)) {
         throw InputException.at(
             trials.name(),
@@ -154,21 +157,37 @@ public final class SpeakerDraws {
         costs);
   }
 
-  private int speaker(Trials trials, int trial, String utterance) {
-    Integer speaker = speakerOf.get(utterance);
-    if (speaker != null) return speaker;
-    throw InputException.at(
-        trials.name(),
-        trial + 1,
-        "the draws were made for other lists, without '%s'; make them for this one too",
-        utterance);
+  /** The speakers of the list's utterances. */
+  private int[] speakers(Trials trials) {
+    int[] speakers = new int[trials.utterances().size()];
+    for (int u = 0; u < speakers.length; u++) {
+      String utterance = trials.utterances().get(u);
+      Integer speaker = speakerOf.get(utterance);
+      if (speaker == null) {
+        throw InputException.at(
+            trials.name(),
+            "the draws were made for other lists, without '%s'; make them for this one too",
+            utterance);
+      }
+      speakers[u] = speaker;
+    }
+    for (int i = 0; i < trials.size(); i++) {
+      boolean same = speakers[trials.enrolNumber(i)] == speakers[trials.testNumber(i)];
+      if (same == trials.isTarget(i)) continue;
+      throw InputException.at(
+          trials.name(),
+          i + 1,
+          "trial '%s %s' is labelled %s, but its speakers say otherwise; check utt2spk",
+          trials.enrol(i),
+          trials.test(i),
+          same ? "nontarget" : "target");
+    }
+    return speakers;
   }
 
-  private static void weigh(ScoreOrder order, int[] times, int[] enrol, int[] test, int[] weights) {
-    for (int place = 0; place < weights.length; place++) {
-      int trial = order.trial(place);
-      int weight = times[enrol[trial]];
-      weights[place] = order.label(place) == 1 ? weight : weight * times[test[trial]];
+  private static void weigh(int[] times, int[] first, int[] second, int[] weights) {
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = second[i] < 0 ? times[first[i]] : times[first[i]] * times[second[i]];
     }
   }
 

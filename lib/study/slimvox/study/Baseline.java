@@ -11,28 +11,48 @@ import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
+import slimvox.verify.Whitening;
 
 /**
  * Scores trials without a network, by the cosine of statistics of the features: what a trained
  * network has to beat.
  *
- * <p>The features are not mean normalized: the mean is what the scores rest on.
+ * <p>The features are WeSpeaker's filterbank without mean normalization: the mean is what the
+ * scores rest on. What is learned from training speakers is learned behind channels where the
+ * trials are ({@link Corpus#CHANNEL}). {@link #DEVIATION} is what mean normalization leaves of
+ * them.
  */
 public enum Baseline {
   /** The mean of each bin over the frames: bins values. */
-  MEAN,
-  /** Means, then population standard deviations of each bin over the frames: 2 x bins values. */
-  MEAN_AND_DEVIATION;
+  MEAN("mean", true, false),
+  /** The population standard deviation of each bin over the frames: bins values. */
+  DEVIATION("deviation", false, true),
+  /** Means, then deviations: 2 x bins values. */
+  MEAN_AND_DEVIATION("mean + deviation", true, true);
+
+  private final String words;
+  private final boolean means;
+  private final boolean deviations;
+
+  Baseline(String words, boolean means, boolean deviations) {
+    this.words = words;
+    this.means = means;
+    this.deviations = deviations;
+  }
 
   /** What tables call it. */
   @Override
   public String toString() {
-    return this == MEAN ? "feature mean" : "feature mean + deviation";
+    return "feature " + words;
   }
 
-  /** Plain cosine scores. */
-  public Scores score(Corpus corpus, Trials trials) {
-    return CosineScoring.plain().score(trials, embeddings(corpus, trials.utterances()));
+  /**
+   * Plain cosine scores.
+   *
+   * @param bins of the filterbank, best as many as the networks have that are compared with this
+   */
+  public Scores score(Corpus corpus, Trials trials, int bins) {
+    return CosineScoring.plain().score(trials, embeddings(corpus, trials.utterances(), bins));
   }
 
   /**
@@ -40,19 +60,41 @@ public enum Baseline {
    *
    * @param others the speakers whose mean is subtracted, best those of the training set
    */
-  public Scores score(Corpus corpus, Trials trials, Corpus others) {
-    List<String> ids = others.utterances().stream().map(u -> u.id()).toList();
-    return CosineScoring.subtracting(embeddings(others, ids).mean())
-        .score(trials, embeddings(corpus, trials.utterances()));
+  public Scores score(Corpus corpus, Trials trials, Corpus others, int bins) {
+    return CosineScoring.subtracting(embeddings(others, ids(others, trials), bins).mean())
+        .score(trials, embeddings(corpus, trials.utterances(), bins));
   }
 
-  private Embeddings embeddings(Corpus corpus, List<String> ids) {
-    FbankOptions options = FbankOptions.wespeaker();
+  /**
+   * Cosine scores after whitening by the covariance within other speakers, see {@link Whitening}:
+   * one matrix is all that is learned.
+   *
+   * @param others the speakers it is learned from, those of the training set
+   */
+  public Scores whitened(Corpus corpus, Trials trials, Corpus others, int bins) {
+    return Whitening.of(embeddings(others, ids(others, trials), bins), others::speakerOf)
+        .score(trials, embeddings(corpus, trials.utterances(), bins));
+  }
+
+  /** All utterances, behind channels of their own if the trials' are. */
+  private static List<String> ids(Corpus corpus, Trials trials) {
+    boolean behind = Corpus.isBehindChannel(trials.utterances().getFirst());
+    String suffix = behind ? Corpus.CHANNEL : "";
+    return corpus.utterances().stream().map(u -> u.id() + suffix).toList();
+  }
+
+  /** The statistics of these utterances. */
+  public Embeddings embeddings(Corpus corpus, List<String> ids, int bins) {
+    FbankOptions options = FbankOptions.wespeaker().withBins(bins);
     FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
     WholeUtterances utterances = new WholeUtterances(corpus, new FeatureMemory(reader), false);
-    Embeddings embeddings = new Embeddings(this == MEAN ? options.bins() : 2 * options.bins());
+    Embeddings embeddings = new Embeddings(dimension(bins));
     utterances.forEach(ids, (id, features) -> embeddings.add(id, embedding(features)));
     return embeddings;
+  }
+
+  private int dimension(int bins) {
+    return means && deviations ? 2 * bins : bins;
   }
 
   /** The embedding of an utterance. */
@@ -62,17 +104,16 @@ public enum Baseline {
     float[] values = features.values();
     double[] sums = new double[bins];
     for (int i = 0; i < values.length; i++) sums[i % bins] += values[i];
-    float[] embedding = new float[this == MEAN ? bins : 2 * bins];
-    for (int b = 0; b < bins; b++) {
-      double mean = sums[b] / frames;
-      embedding[b] = (float) mean;
-      if (this == MEAN) continue;
-      double squares = 0;
-      for (int t = 0; t < frames; t++) {
-        double difference = values[t * bins + b] - mean;
-        squares += difference * difference;
-      }
-      embedding[bins + b] = (float) Math.sqrt(squares / frames);
+    double[] squares = new double[bins];
+    for (int i = 0; i < values.length; i++) {
+      double difference = values[i] - sums[i % bins] / frames;
+      squares[i % bins] += difference * difference;
+    }
+    float[] embedding = new float[dimension(bins)];
+    int at = 0;
+    for (int b = 0; means && b < bins; b++) embedding[at++] = (float) (sums[b] / frames);
+    for (int b = 0; deviations && b < bins; b++) {
+      embedding[at++] = (float) Math.sqrt(squares[b] / frames);
     }
     return embedding;
   }

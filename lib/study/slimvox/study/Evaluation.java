@@ -2,12 +2,10 @@ package slimvox.study;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
-import slimvox.data.Utterance;
 import slimvox.recipe.DataSettings;
 import slimvox.storage.InputException;
 import slimvox.train.Trainer;
@@ -42,10 +40,7 @@ final class Evaluation {
     Corpus validation = Corpus.open(data.validationFolder());
     for (String name : experiment.statement().lists())
       lists.put(name, Trials.read(validation.trialList(name)));
-    Map<String, String> speakerOf = new HashMap<>();
-    for (Utterance u : validation.utterances()) speakerOf.put(u.id(), u.speaker());
-    validation.concatenated().forEach((id, p) -> speakerOf.put(id, p.getFirst().speaker()));
-    draws = SpeakerDraws.of(speakerOf, lists.values().toArray(Trials[]::new));
+    draws = SpeakerDraws.of(validation::speakerOf, lists.values().toArray(Trials[]::new));
   }
 
   /** The hash of the training corpus; null where it is not here. */

@@ -79,7 +79,7 @@ class WholeUtterancesTest {
     }
     assertTrue(corpus.has("s1-0@channel"));
     assertFalse(corpus.has("s1-9@channel"));
-    assertEquals("s1", corpus.speakerByUtterance().get("s1-joined@channel"));
+    assertEquals("s1", corpus.speakerOf("s1-joined@channel"));
   }
 
   @Test

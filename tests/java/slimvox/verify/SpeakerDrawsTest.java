@@ -101,7 +101,7 @@ class SpeakerDrawsTest {
         () -> SpeakerDraws.of(speakers, one.trials()));
     SpeakerDraws ofOthers = SpeakerDraws.of(speakers, scores(3, 2).trials());
     assertRefused(
-        "list:16: the draws were made for other lists, without 'u6'; make them for this one too",
+        "list: the draws were made for other lists, without 'u6'; make them for this one too",
         () -> ofOthers.errorRates(scores(4, 2)));
   }
 
