@@ -1,14 +1,38 @@
-"""Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths.
+"""Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths, and what
+interactive figures need: the plotting library, once for JupyterLab and once in a template of pages.
 
 install.py JAVA XMX CLASSPATH LOCALE [JVM-FLAG ...]
 """
 
+import base64
 import json
 import pathlib
 import sys
 import tempfile
+import zipfile
 
 from jupyter_client.kernelspec import KernelSpecManager
+
+PLOTLY = "plotly-basic-2.35.2.min.js.gz"
+PAGE = """{%%- extends 'lab/index.html.j2' -%%}
+{%%- block html_head_js -%%}
+{{ super() }}
+<script>window.slimvoxPlotly = "%s";</script>
+{%%- endblock html_head_js -%%}
+"""
+
+
+def install_plotly(jar):
+    with zipfile.ZipFile(jar) as archive:
+        packed = archive.read("slimvox/plot/" + PLOTLY)
+    share = pathlib.Path(sys.prefix, "share/jupyter")
+    lab = share / "labextensions/slimvox"
+    lab.mkdir(parents=True, exist_ok=True)
+    (lab / PLOTLY).write_bytes(packed)
+    template = share / "nbconvert/templates/slimvox"
+    template.mkdir(parents=True, exist_ok=True)
+    (template / "conf.json").write_text('{"base_template": "lab"}')
+    (template / "index.html.j2").write_text(PAGE % base64.b64encode(packed).decode())
 
 
 def main():
@@ -33,6 +57,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
         KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)
+    install_plotly(classpath.split(":")[0])
 
 
 main()

@@ -65,7 +65,7 @@ def execute(path, out, timeout, save):
     out.mkdir(parents=True, exist_ok=True)
     stored = out / path.name
     nbformat.write(notebook, stored)
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    page, _ = HTMLExporter(template_name="slimvox", embed_images=True).from_notebook_node(notebook)
     stored.with_suffix(".html").write_text(page, encoding="utf-8")
     if problem:
         print(f"{path.name}: {failure(notebook, problem)}", file=sys.stderr, flush=True)

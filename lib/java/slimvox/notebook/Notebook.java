@@ -7,12 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
-import java.util.concurrent.atomic.AtomicBoolean;
 import slimvox.backend.Backends;
 import slimvox.plot.Figure;
+import slimvox.plot.Gallery;
 import slimvox.plot.PlotlyPage;
 import slimvox.report.Tables;
 import slimvox.storage.Printable;
@@ -27,7 +28,6 @@ import tech.tablesaw.api.Table;
 public final class Notebook {
   private static final Display DISPLAY = Display.find();
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
-  private static final AtomicBoolean PLOTLY_SHOWN = new AtomicBoolean();
 
   private Notebook() {}
 
@@ -61,9 +61,8 @@ public final class Notebook {
             size,
             DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
     text += "\n" + backends();
-    PLOTLY_SHOWN.set(true);
     String html = Tables.escape(text).replace("\n", "<br>");
-    DISPLAY.show(bundle(text, "text/html", "<div>" + html + "</div>\n" + PlotlyPage.script()));
+    DISPLAY.show(bundle(text, "text/html", "<div>" + html + "</div>"));
   }
 
   /** The fastest backend this machine has, and why the faster ones are not used. */
@@ -125,23 +124,36 @@ public final class Notebook {
     DISPLAY.show(bundle(name + Tables.text(table), "text/html", Tables.html(table)));
   }
 
-  /**
-   * Shows a figure twice: interactive, and as a picture for where no script runs. An interactive
-   * figure that is drawn hides the picture.
-   */
+  /** Shows a figure; see {@link #show(Gallery)}. */
   public static void show(Figure figure) {
-    String id = "figure-" + UUID.randomUUID();
-    String script = PLOTLY_SHOWN.compareAndSet(false, true) ? PlotlyPage.script() : "";
-    String title = "figure: " + Printable.line(figure.title());
+    show(new Gallery("", false, List.of(""), List.of(figure)));
+  }
+
+  /**
+   * Shows figures twice: interactive, and as a picture for where no script runs, with a sentence
+   * that says what is in it. An interactive figure that is drawn hides the picture.
+   */
+  public static void show(Gallery gallery) {
+    Figure figure = gallery.figures().getFirst();
+    String id = "figure_" + UUID.randomUUID().toString().replace('-', '_');
+    String caption = Printable.line(gallery.caption());
+    String title = "figure: " + caption;
     if (DISPLAY.kernel().isEmpty()) {
       DISPLAY.show(Map.of("text/plain", title));
       return;
     }
-    DISPLAY.show(bundle(title, "text/html", script + figure.html(id.replace('-', '_'))));
+    DISPLAY.show(bundle(title, "text/html", PlotlyPage.script() + gallery.html(id)));
     Map<String, String> picture =
-        bundle(title, "image/png", Base64.getEncoder().encodeToString(figure.png()));
+        bundle(title, "image/png", Base64.getEncoder().encodeToString(gallery.png()));
     picture.put(KernelDisplay.PICTURE_WIDTH, Integer.toString(figure.width()));
     DISPLAY.show(picture);
+    String small = "<div style=\"max-width:740px;font-size:90%%;opacity:.8\">%s</div>";
+    html(small.formatted(Tables.escape(caption)), caption);
+  }
+
+  /** Shows a drawing. */
+  public static void svg(String svg, String text) {
+    DISPLAY.show(bundle(text, "image/svg+xml", svg));
   }
 
   /** Shows plain text. */

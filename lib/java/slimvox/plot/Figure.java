@@ -25,6 +25,8 @@ import slimvox.plot.Series.Kind;
  * @param series what is drawn, the first one lowest
  * @param categories the names under bars; empty where there are none
  * @param stack whether bars of one category stand on each other instead of side by side
+ * @param marks stretches of the horizontal axis and points that have a text
+ * @param named whether series are named at their last points instead of in a legend
  * @param width in pixels of the page
  * @param height in pixels of the page
  */
@@ -35,6 +37,8 @@ public record Figure(
     List<Series> series,
     List<String> categories,
     boolean stack,
+    List<Mark> marks,
+    boolean named,
     int width,
     int height) {
 
@@ -42,12 +46,13 @@ public record Figure(
   public Figure {
     series = List.copyOf(series);
     categories = List.copyOf(categories);
+    marks = List.copyOf(marks);
   }
 
   /** An empty figure of 720 x 420 pixels with linear axes. */
   public static Figure of(String title) {
-    return new Figure(
-        title, Axis.linear(""), Axis.linear(""), List.of(), List.of(), false, 720, 420);
+    Axis none = Axis.linear("");
+    return new Figure(title, none, none, List.of(), List.of(), false, List.of(), false, 720, 420);
   }
 
   /**
@@ -55,10 +60,17 @@ public record Figure(
    * alarms, misses), both as fractions.
    */
   public static Figure det(String title) {
+    double[] ends = {0.001, 0.6};
     return of(title)
-        .x(Axis.probit("false alarms (%)").range(0.001, 0.6))
-        .y(Axis.probit("misses (%)").range(0.001, 0.6))
-        .size(560, 520);
+        .x(Axis.probit("false alarms (%)").range(ends[0], ends[1]))
+        .y(Axis.probit("misses (%)").range(ends[0], ends[1]))
+        .size(560, 520)
+        .dashed("equal errors", ends, ends);
+  }
+
+  /** The same figure with another title. */
+  public Figure title(String title) {
+    return new Figure(title, x, y, series, categories, stack, marks, named, width, height);
   }
 
   /** The same figure with a linear horizontal axis that has this label. */
@@ -68,7 +80,7 @@ public record Figure(
 
   /** The same figure with this horizontal axis. */
   public Figure x(Axis axis) {
-    return new Figure(title, axis, y, series, categories, stack, width, height);
+    return new Figure(title, axis, y, series, categories, stack, marks, named, width, height);
   }
 
   /** The same figure with a linear vertical axis that has this label. */
@@ -78,17 +90,38 @@ public record Figure(
 
   /** The same figure with this vertical axis. */
   public Figure y(Axis axis) {
-    return new Figure(title, x, axis, series, categories, stack, width, height);
+    return new Figure(title, x, axis, series, categories, stack, marks, named, width, height);
   }
 
   /** The same figure in another size, in pixels of the page. */
   public Figure size(int width, int height) {
-    return new Figure(title, x, y, series, categories, stack, width, height);
+    return new Figure(title, x, y, series, categories, stack, marks, named, width, height);
   }
 
   /** The same figure with the bars of one category on top of each other. */
   public Figure stacked() {
-    return new Figure(title, x, y, series, categories, true, width, height);
+    return new Figure(title, x, y, series, categories, true, marks, named, width, height);
+  }
+
+  /** The same figure with the name of each series at its last point, and no legend. */
+  public Figure labelled() {
+    return new Figure(title, x, y, series, categories, stack, marks, true, width, height);
+  }
+
+  /** Shades the horizontal axis between two values and writes a text above. */
+  public Figure span(String text, double from, double to) {
+    return with(new Mark(text, from, to, Double.NaN));
+  }
+
+  /** Writes a text at a point. */
+  public Figure note(String text, double x, double y) {
+    return with(new Mark(text, x, x, y));
+  }
+
+  private Figure with(Mark added) {
+    List<Mark> all = new ArrayList<>(marks);
+    all.add(added);
+    return new Figure(title, x, y, series, categories, stack, all, named, width, height);
   }
 
   /** Adds points joined by lines. */
@@ -114,6 +147,26 @@ public record Figure(
   /** Adds points on their own. */
   public Figure scatter(String name, double[] x, double[] y) {
     return with(new Series(Kind.SCATTER, name, x.clone(), y.clone()));
+  }
+
+  /** Adds one dot for each name: a row for a name from top to bottom, values to the right. */
+  public Figure dots(String name, String[] names, double[] values) {
+    double[] rows = IntStream.range(0, names.length).mapToDouble(i -> names.length - i).toArray();
+    Axis axis = Axis.linear("").ticks(rows, names).range(0.4, names.length + 0.6);
+    return scatter(name, values, rows).y(axis);
+  }
+
+  /** Adds a vertical line from {@code low} to {@code high} at each x, such as an interval. */
+  public Figure ranges(String name, double[] x, double[] low, double[] high) {
+    double[] across = new double[3 * x.length];
+    double[] ends = new double[3 * x.length];
+    for (int i = 0; i < x.length; i++) {
+      Arrays.fill(across, 3 * i, 3 * i + 3, x[i]);
+      ends[3 * i] = low[i];
+      ends[3 * i + 1] = high[i];
+      ends[3 * i + 2] = Double.NaN; // the line breaks here
+    }
+    return line(name, across, ends);
   }
 
   /**
@@ -150,13 +203,13 @@ public record Figure(
     }
     double[] places = IntStream.range(0, names.size()).asDoubleStream().toArray();
     Figure figure = with(new Series(Kind.BAR, name, places, values.clone()));
-    return new Figure(title, x, y, figure.series, names, stack, width, height);
+    return new Figure(title, x, y, figure.series, names, stack, marks, named, width, height);
   }
 
   private Figure with(Series added) {
     List<Series> all = new ArrayList<>(series);
     all.add(added);
-    return new Figure(title, x, y, all, categories, stack, width, height);
+    return new Figure(title, x, y, all, categories, stack, marks, named, width, height);
   }
 
   /**
@@ -188,6 +241,11 @@ public record Figure(
     return before;
   }
 
+  /** What the figure shows in one sentence: axes, and the range of each series. */
+  public String caption() {
+    return Caption.of(this);
+  }
+
   /** The figure as a static PNG picture, with twice as many pixels as the page for sharp text. */
   public byte[] png() {
     return png(2);
@@ -205,6 +263,6 @@ public record Figure(
    * @param id the id of its element, unique in the page
    */
   public String html(String id) {
-    return PlotlyPage.html(this, id);
+    return PlotlyPage.html(Gallery.of(this), id);
   }
 }

@@ -1,9 +1,15 @@
 package slimvox.plot;
 
 import java.awt.Color;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
- * The colours of figures: eight that people with any kind of colour vision can tell apart.
+ * The colours of figures: eight that people with any kind of colour vision can tell apart. What
+ * many figures show has the same colour in all of them.
  *
  * <p>Source: Okabe and Ito 2008, "Color Universal Design"; its yellow comes last, because thin
  * yellow lines are hard to see on white.
@@ -17,7 +23,69 @@ final class Palette {
     0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x4D4D4D, 0xF0E442
   };
 
+  /** Colours by meaning: categories of memory, ways to train, forms of weights, and references. */
+  private static final Map<String, Integer> MEANINGS =
+      Map.ofEntries(
+          Map.entry("activation", 0x0072B2),
+          Map.entry("activation gradient", 0xD55E00),
+          Map.entry("parameter", 0x009E73),
+          Map.entry("gradient", 0xE69F00),
+          Map.entry("optimizer state", 0xCC79A7),
+          Map.entry("statistic", 0x56B4E9),
+          Map.entry("workspace", 0xF0E442),
+          Map.entry("input", 0x4D4D4D),
+          Map.entry("vanilla", 0x4D4D4D),
+          Map.entry("checkpoint", 0xE69F00),
+          Map.entry("checkpoint per block", 0xE69F00),
+          Map.entry("type I", 0x56B4E9),
+          Map.entry("type I, lean", 0xCC79A7),
+          Map.entry("type II", 0x009E73),
+          Map.entry("type II, lean", 0x0072B2),
+          Map.entry("float", 0x0072B2),
+          Map.entry("float32", 0x0072B2),
+          Map.entry("32 bits", 0x0072B2),
+          Map.entry("8 bits", 0xD55E00),
+          Map.entry("int8", 0x009E73),
+          Map.entry("W1A32", 0xD55E00),
+          Map.entry("W1A1", 0xCC79A7),
+          Map.entry("no network", 0x6B6B6B),
+          Map.entry("zero", 0x6B6B6B),
+          Map.entry("chance", 0x6B6B6B),
+          Map.entry("equal errors", 0x6B6B6B));
+
   private Palette() {}
+
+  /**
+   * A colour for each series: that of its meaning, else the next one that is free; a name that
+   * comes twice has the same one.
+   */
+  static List<Color> of(List<Series> series) {
+    Map<String, Color> colours = new LinkedHashMap<>();
+    for (Series s : series) {
+      Integer meaning = meaning(s.name());
+      if (meaning != null) colours.put(s.name(), new Color(meaning));
+    }
+    List<Color> free = new ArrayList<>();
+    for (int colour : SERIES) free.add(new Color(colour));
+    if (!free.stream().allMatch(colours::containsValue)) free.removeAll(colours.values());
+    int next = 0;
+    List<Color> all = new ArrayList<>();
+    for (int i = 0; i < series.size(); i++) {
+      String key = series.get(i).name().isEmpty() ? "series " + i : series.get(i).name();
+      if (!colours.containsKey(key)) colours.put(key, free.get(next++ % free.size()));
+      all.add(colours.get(key));
+    }
+    return all;
+  }
+
+  /** The colour of the longest meaning that the name is, or begins with: "type II, seed 1". */
+  private static Integer meaning(String name) {
+    return MEANINGS.keySet().stream()
+        .filter(m -> name.equals(m) || name.startsWith(m + ",") || name.startsWith(m + " ("))
+        .max(Comparator.comparingInt(String::length))
+        .map(MEANINGS::get)
+        .orElse(null);
+  }
 
   /** The colour of series number {@code index}, from 0; colours repeat after eight. */
   static Color series(int index) {

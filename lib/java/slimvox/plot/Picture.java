@@ -15,15 +15,19 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.DoubleStream;
 import javax.imageio.ImageIO;
 import org.jfree.chart.JFreeChart;
 import org.jfree.chart.LegendItem;
 import org.jfree.chart.LegendItemCollection;
+import org.jfree.chart.annotations.XYTextAnnotation;
 import org.jfree.chart.block.ColumnArrangement;
 import org.jfree.chart.block.FlowArrangement;
 import org.jfree.chart.plot.DatasetRenderingOrder;
+import org.jfree.chart.plot.IntervalMarker;
 import org.jfree.chart.plot.ValueMarker;
 import org.jfree.chart.plot.XYPlot;
 import org.jfree.chart.renderer.xy.StandardXYBarPainter;
@@ -35,8 +39,10 @@ import org.jfree.chart.renderer.xy.XYStepRenderer;
 import org.jfree.chart.title.LegendTitle;
 import org.jfree.chart.title.TextTitle;
 import org.jfree.chart.ui.HorizontalAlignment;
+import org.jfree.chart.ui.Layer;
 import org.jfree.chart.ui.RectangleEdge;
 import org.jfree.chart.ui.RectangleInsets;
+import org.jfree.chart.ui.TextAnchor;
 import org.jfree.chart.ui.VerticalAlignment;
 import org.jfree.data.xy.XYIntervalSeries;
 import org.jfree.data.xy.XYIntervalSeriesCollection;
@@ -59,6 +65,7 @@ final class Picture {
 
   private final Figure figure;
   private final Font font; // null on a machine without fonts
+  private final List<Color> colours;
 
   Picture(Figure figure) {
     this(figure, FONT);
@@ -67,6 +74,7 @@ final class Picture {
   /** For tests: {@code font} null is a machine without fonts. */
   Picture(Figure figure, Font font) {
     this.figure = figure;
+    this.colours = Palette.of(figure.series());
     this.font = font == null ? null : font.deriveFont(figure.width() < 450 ? 10f : 12f);
   }
 
@@ -96,13 +104,41 @@ final class Picture {
             (int) Math.round(figure.width() * scale),
             (int) Math.round(figure.height() * scale),
             BufferedImage.TYPE_INT_RGB);
+    draw(image, scale, 0, 0);
+    return encoded(image);
+  }
+
+  /** Figures of one size as one PNG: two in a row. */
+  static byte[] pngOf(List<Figure> figures) {
+    double scale = 1.5;
+    int rows = (figures.size() + 1) / 2;
+    int width = figures.getFirst().width();
+    int height = figures.getFirst().height();
+    BufferedImage image =
+        new BufferedImage(
+            (int) (2 * width * scale), (int) (rows * height * scale), BufferedImage.TYPE_INT_RGB);
+    Graphics2D g = image.createGraphics();
+    g.setPaint(Color.WHITE);
+    g.fillRect(0, 0, image.getWidth(), image.getHeight());
+    g.dispose();
+    for (int i = 0; i < figures.size(); i++) {
+      new Picture(figures.get(i)).draw(image, scale, i % 2 * width, i / 2 * height);
+    }
+    return encoded(image);
+  }
+
+  private void draw(BufferedImage image, double scale, int left, int top) {
     Graphics2D g = image.createGraphics();
     g.scale(scale, scale);
+    g.translate(left, top);
     g.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
     g.setRenderingHint(
         RenderingHints.KEY_FRACTIONALMETRICS, RenderingHints.VALUE_FRACTIONALMETRICS_ON);
     chart().draw(g, new Rectangle2D.Double(0, 0, figure.width() + 1, figure.height()));
     g.dispose();
+  }
+
+  private static byte[] encoded(BufferedImage image) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try {
       ImageIO.setUseCache(false);
@@ -130,13 +166,18 @@ final class Picture {
       title.setHorizontalAlignment(HorizontalAlignment.LEFT);
       chart.setTitle(title);
     }
-    if (figure.series().size() > 1) chart.addLegend(legend());
+    if (figure.series().size() > 1 && !figure.named()) {
+      chart.addLegend(legend());
+    }
     return chart;
   }
 
   private LegendTitle legend() {
     LegendItemCollection items = new LegendItemCollection();
-    for (int i = 0; i < figure.series().size(); i++) items.add(legendItem(i));
+    Set<String> named = new HashSet<>();
+    for (int i = 0; i < figure.series().size(); i++) {
+      if (named.add(figure.series().get(i).name())) items.add(legendItem(i));
+    }
     LegendTitle legend =
         new LegendTitle(
             () -> items,
@@ -152,7 +193,7 @@ final class Picture {
   private LegendItem legendItem(int index) {
     Series series = figure.series().get(index);
     String name = Printable.line(series.name());
-    Color color = Palette.series(index);
+    Color color = colours.get(index);
     return switch (series.kind()) {
       case BAR, AREA ->
           new LegendItem(name, null, null, null, new Rectangle2D.Double(-6, -5, 12, 10), color);
@@ -178,7 +219,7 @@ final class Picture {
   private ValueMarker marker(int index) {
     double place = figure.y().place(figure.series().get(index).y()[0]);
     return new ValueMarker(
-        place, Palette.series(index), stroke(Kind.LEVEL), null, null, 1); // fully opaque
+        place, colours.get(index), stroke(Kind.LEVEL), null, null, 1); // fully opaque
   }
 
   private long count(Kind kind) {
@@ -190,6 +231,8 @@ final class Picture {
     PlacedAxis x = bars ? new NameAxis(figure, font) : new PlacedAxis(figure.x(), font);
     PlacedAxis y = new PlacedAxis(figure.y(), font);
     fit(x, y);
+    double end = x.getUpperBound();
+    if (figure.named() && font != null) x.setRange(x.getLowerBound(), end + roomForNames(x));
     x.setAxisLineVisible(true);
     x.setTickMarksVisible(!bars);
     XYPlot plot = new XYPlot(null, x, y, new XYLineAndShapeRenderer());
@@ -214,14 +257,58 @@ final class Picture {
       // Areas reach down to zero: the upper ones are drawn first, and what else there is later.
       int order = series.kind() == Kind.AREA ? all - i : all + i;
       plot.setDataset(order, placed(series, bases.get(i), bar ? shift : 0, floor));
-      plot.setRenderer(order, renderer(series, Palette.series(i)));
+      plot.setRenderer(order, renderer(series, colours.get(i)));
       if (bar && !figure.stack()) shift += barWidth();
     }
+    if (font != null) addTexts(plot, x, y, end);
     return plot;
   }
 
+  /** What the longest name takes of the horizontal axis, in places. */
+  private double roomForNames(PlacedAxis x) {
+    double longest =
+        figure.series().stream()
+            .mapToDouble(s -> NameAxis.width(font, Printable.line(s.name())))
+            .max()
+            .orElse(0);
+    return x.getRange().getLength() * (longest + 8) / (figure.width() - 110 - longest);
+  }
+
+  private void addTexts(XYPlot plot, PlacedAxis x, PlacedAxis y, double end) {
+    for (int i = 0; i < figure.marks().size(); i++) {
+      Mark mark = figure.marks().get(i);
+      double from = figure.x().place(mark.from());
+      if (mark.isSpan()) {
+        Color shade = new Color(0, 0, 0, i % 2 == 0 ? 15 : 0);
+        IntervalMarker span = new IntervalMarker(from, figure.x().place(mark.to()), shade);
+        plot.addDomainMarker(span, Layer.BACKGROUND);
+      }
+      double at = (from + figure.x().place(mark.to())) / 2;
+      double above = mark.isSpan() ? y.getUpperBound() : figure.y().place(mark.y());
+      TextAnchor anchor = mark.isSpan() ? TextAnchor.TOP_CENTER : TextAnchor.BOTTOM_CENTER;
+      if (!mark.isSpan() && at > x.getLowerBound() + 0.8 * x.getRange().getLength()) {
+        anchor = TextAnchor.BOTTOM_RIGHT;
+      }
+      plot.addAnnotation(text(mark.text(), at, above, anchor, Palette.INK));
+    }
+    if (!figure.named()) return;
+    for (EndLabels.Label label : EndLabels.of(figure)) {
+      String name = figure.series().get(label.series()).name();
+      Color colour = colours.get(label.series());
+      plot.addAnnotation(text(name, end, label.place(), TextAnchor.CENTER_LEFT, colour));
+    }
+  }
+
+  private XYTextAnnotation text(String text, double x, double y, TextAnchor anchor, Color colour) {
+    XYTextAnnotation annotation = new XYTextAnnotation(Printable.line(text), x, y);
+    annotation.setFont(font);
+    annotation.setPaint(colour);
+    annotation.setTextAnchor(anchor);
+    return annotation;
+  }
+
   /** Gives the axes their ranges: bars and areas start at zero. */
-  private void fit(PlacedAxis x, PlacedAxis y) {
+  void fit(PlacedAxis x, PlacedAxis y) {
     DoubleStream.Builder across = DoubleStream.builder();
     DoubleStream.Builder upwards = DoubleStream.builder();
     List<double[]> bases = figure.bases();
@@ -236,7 +323,7 @@ final class Picture {
         figure.y().scale() == Axis.Scale.LINEAR && count(Kind.BAR) + count(Kind.AREA) > 0;
     if (zero) upwards.add(0);
     x.fit(across.build(), 0.02, 0.02);
-    y.fit(upwards.build(), zero ? 0 : 0.05, 0.08);
+    y.fit(upwards.build(), zero ? 0 : 0.05, figure.marks().isEmpty() ? 0.08 : 0.2);
   }
 
   /** The points of a series, {@code shift} to the right, and the bars that stand at them. */

@@ -1,115 +1,90 @@
 package slimvox.plot;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.awt.Color;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.regex.Pattern;
+import java.util.Map;
+import java.util.stream.IntStream;
 import slimvox.plot.Series.Kind;
 import slimvox.storage.Printable;
-import tech.tablesaw.api.DoubleColumn;
-import tech.tablesaw.api.StringColumn;
-import tech.tablesaw.columns.Column;
-import tech.tablesaw.plotly.components.Axis.AxisBuilder;
-import tech.tablesaw.plotly.components.Config;
-import tech.tablesaw.plotly.components.Layout;
-import tech.tablesaw.plotly.components.Layout.BarMode;
-import tech.tablesaw.plotly.components.Line;
-import tech.tablesaw.plotly.components.Margin;
-import tech.tablesaw.plotly.components.Marker;
-import tech.tablesaw.plotly.components.TickSettings;
-import tech.tablesaw.plotly.traces.BarTrace;
-import tech.tablesaw.plotly.traces.ScatterTrace;
-import tech.tablesaw.plotly.traces.Trace;
 
 /**
- * Interactive figures: a {@link Figure} as HTML, drawn by Plotly through Tablesaw's wrapper.
+ * Interactive figures: a {@link Gallery} as HTML, drawn by Plotly (plotly.js basic 2.35.2, MIT
+ * licence).
  *
- * <p>Nothing is fetched: {@link #script} carries the library itself (plotly.js basic 2.35.2, MIT
- * licence, compressed), once for all figures of a page. A figure whose page lacks it draws nothing.
+ * <p>A notebook does not store the library. {@link #script} finds it: in the page itself, where
+ * {@code notebooks/lab --run} writes it, or beside JupyterLab, where {@code notebooks/lab} installs
+ * it. Nothing is fetched from another machine; without the library the static picture stays.
  */
 public final class PlotlyPage {
-  private static final String LIBRARY = "plotly-basic-2.35.2.min.js.gz";
-
   /** So many series fit into a legend of one row above the figure; more stand beside it. */
   private static final int ONE_ROW = 4;
 
-  /** A figure that is drawn hides the static picture in the output after it. */
-  private static final String STYLE =
-      ".slimvox-drawn + .jp-OutputArea-child { display: none !important; }";
+  private static final String LIGHT = "rgba(0,0,0,0.06)";
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final String SCRIPT =
+      """
+      <script>
+      (function () {
+        var page = window.slimvoxFigures = window.slimvoxFigures || {waiting: []};
+        if (page.loading) return;
+        page.loading = true;
+        var style = document.createElement("style");
+        style.textContent =
+          ".slimvox-drawn + .jp-OutputArea-child { display: none !important; }";
+        document.head.appendChild(style);
+        function start(packed) {
+          var unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+          return new Response(unpacked).text().then(function (code) {
+            new Function("define", "module", "exports", code)();
+            page.ready = true;
+            page.waiting.splice(0).forEach(function (draw) { draw(); });
+          });
+        }
+        if (window.slimvoxPlotly) {
+          start(Uint8Array.from(atob(window.slimvoxPlotly), function (c) {
+            return c.charCodeAt(0);
+          }));
+          return;
+        }
+        var lab = document.getElementById("jupyter-config-data");
+        if (!lab) return;
+        var base = JSON.parse(lab.textContent).baseUrl || "/";
+        fetch(base + "lab/extensions/slimvox/plotly-basic-2.35.2.min.js.gz")
+          .then(function (found) { if (found.ok) return found.blob().then(start); })
+          .catch(function () { page.loading = false; });
+      })();
+      </script>
+      """;
 
   private PlotlyPage() {}
 
   /**
-   * The script that brings Plotly into a page and draws the figures that wait for it; about 470 kB,
-   * the second time in a page it does nothing.
+   * The script that brings Plotly into a page and draws the figures that wait for it; the second
+   * time in a page it does nothing.
    */
   public static String script() {
-    byte[] library;
-    try (InputStream in = PlotlyPage.class.getResourceAsStream(LIBRARY)) {
-      if (in == null) throw new IllegalStateException("resource missing from the jar: " + LIBRARY);
-      library = in.readAllBytes();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-    // Plotly's loader would hand the library to an AMD loader where the page has one, so those
-    // names are hidden from it.
-    return """
-    <script>
-    (function () {
-      var page = window.slimvoxFigures = window.slimvoxFigures || {waiting: []};
-      if (page.loading) return;
-      page.loading = true;
-      var style = document.createElement("style");
-      style.textContent = "%s";
-      document.head.appendChild(style);
-      var packed = Uint8Array.from(atob("%s"), function (c) { return c.charCodeAt(0); });
-      var unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-      new Response(unpacked).text().then(function (code) {
-        new Function("define", "module", "exports", code)();
-        page.ready = true;
-        page.waiting.splice(0).forEach(function (draw) { draw(); });
-      });
-    })();
-    </script>
-    """
-        .formatted(STYLE, Base64.getEncoder().encodeToString(library));
+    return SCRIPT;
   }
 
-  static String html(Figure figure, String id) {
-    String code =
-        new tech.tablesaw.plotly.components.Figure(layout(figure), config(), traces(figure))
-            .asJavascript(id)
-            .replaceFirst("(?s)^\\s*<script>", "")
-            .replaceFirst("(?s)</script>\\s*$", "")
-            .replaceAll("(?m)^\\s*\n", "")
-            .replace("\\\\u", "\\u"); // Tablesaw doubles the backslashes of arrays
-    // What Tablesaw's wrapper has no setting for goes into the text it makes.
-    code =
-        code.replaceFirst(
-            "var layout = \\{",
-            "var layout = {\n"
-                + (figure.series().size() <= ONE_ROW
-                    ? "    legend: {orientation: 'h', x: 0, y: 1.01, yanchor: 'bottom'},\n"
-                    : "")
-                + "    font: {family: 'DejaVu Sans, Verdana, Arial, sans-serif', size: 12},");
-    code = numbers(code, figure.categories().isEmpty() ? "[xy]" : "y");
-    code = code.replaceAll("([xy]axis): \\{", "$1: {zeroline: false,");
-    if (figure.x().scale() == Axis.Scale.PROBIT || figure.y().scale() == Axis.Scale.PROBIT) {
-      code = code.replaceAll("(var trace\\d+ =\\s*\\{)", "$1\nhoverinfo: 'text+name',");
-    }
+  static String html(Gallery gallery, String id) {
+    Figure first = gallery.figures().getFirst();
+    int height = first.height() + (gallery.figures().size() > 1 ? 80 : 0);
     return """
-    <div id="%s" style="width:%dpx;height:%dpx;max-width:100%%"></div>
+    <div id="%s" role="img" aria-label="%s" style="width:%dpx;height:%dpx;max-width:100%%"></div>
     <script>
     (function () {
       var page = window.slimvoxFigures = window.slimvoxFigures || {waiting: []};
+      var figure = %s;
       function draw() {
         var place = document.getElementById("%s");
         if (!place) return;
-    %s
+        Plotly.newPlot(place, figure);
         var output = place.closest(".jp-OutputArea-child");
         if (output) output.classList.add("slimvox-drawn");
       }
@@ -117,189 +92,330 @@ public final class PlotlyPage {
     })();
     </script>
     """
-        .formatted(id, figure.width(), figure.height(), id, code.strip());
+        .formatted(
+            id, attribute(gallery.caption()), first.width(), height, json(figure(gallery)), id);
   }
 
-  /**
-   * A text as it stands in a script between quotes, the same for Tablesaw's templates, the page and
-   * JavaScript: all three take letters, digits, blanks and <code>&#92;u003c</code> as they are. To
-   * Plotly, which knows some HTML, it is plain text as well.
-   */
-  private static String literal(String text) {
-    String plain =
-        Printable.line(text).replace("&", "&#38;").replace("<", "&#60;").replace(">", "&#62;");
-    StringBuilder literal = new StringBuilder();
-    for (char c : plain.toCharArray()) {
-      boolean safe = Character.isLetterOrDigit(c) || " .,()%+-_".indexOf(c) >= 0;
-      if (safe) literal.append(c);
-      else literal.append("\\u%04x".formatted((int) c));
+  private static String attribute(String text) {
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("\"", "&quot;");
+  }
+
+  /** JSON that ends no script: what HTML and old scripts read otherwise is escaped. */
+  private static String json(Object value) {
+    try {
+      StringBuilder safe = new StringBuilder();
+      for (char c : JSON.writeValueAsString(value).toCharArray()) {
+        if ("<>&'\u2028\u2029".indexOf(c) < 0) safe.append(c);
+        else safe.append("\\u%04x".formatted((int) c));
+      }
+      return safe.toString();
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
     }
-    return literal.toString();
   }
 
-  private static String[] literals(List<String> texts) {
-    return texts.stream().map(PlotlyPage::literal).toArray(String[]::new);
+  /** A text that stays one: Plotly itself knows some HTML. */
+  private static String plain(String text) {
+    return Printable.line(text).replace("&", "&#38;").replace("<", "&#60;").replace(">", "&#62;");
   }
 
-  /** Takes the numbers of the arrays of this name out of quotes; what is none becomes null. */
-  private static String numbers(String code, String arrays) {
-    return Pattern.compile("(?m)^" + arrays + ": \\[.*\\],$")
-        .matcher(code)
-        .replaceAll(
-            line ->
-                line.group()
-                    .replaceAll("\"?(null|NaN|-?Infinity)\"?", "null")
-                    .replaceAll("\"([-0-9.Ee]+?)(\\.0)?\"", "$1"));
+  private static List<String> plain(List<String> texts) {
+    return texts.stream().map(PlotlyPage::plain).toList();
   }
 
-  private static Config config() {
-    return Config.builder().displayLogo(false).responsive(true).build();
+  private static Map<String, Object> figure(Gallery gallery) {
+    Figure first = gallery.figures().getFirst();
+    Map<String, Object> layout = layout(first);
+    Map<String, Object> figure = new LinkedHashMap<>();
+    figure.put("data", traces(first));
+    figure.put("layout", layout);
+    figure.put("config", Map.of("displaylogo", false, "responsive", true));
+    if (gallery.figures().size() == 1) return figure;
+    List<Map<String, Object>> frames = new ArrayList<>();
+    List<Map<String, Object>> steps = new ArrayList<>();
+    for (int i = 0; i < gallery.figures().size(); i++) {
+      String name = Integer.toString(i);
+      frames.add(frame(name, gallery.figures().get(i)));
+      Map<String, Object> at =
+          Map.of(
+              "mode", "immediate",
+              "frame", Map.of("duration", 0, "redraw", true),
+              "transition", Map.of("duration", 0));
+      steps.add(
+          Map.of(
+              "label", plain(gallery.labels().get(i)),
+              "method", "animate",
+              "args", List.of(List.of(name), at)));
+    }
+    figure.put("frames", frames);
+    layout.put("height", first.height() + 80);
+    Map<String, Object> margin = new LinkedHashMap<>(margin(first));
+    layout.put("margin", margin);
+    if (gallery.slider()) {
+      margin.put("b", 140);
+      layout.put(
+          "sliders",
+          List.of(
+              Map.of(
+                  "currentvalue", Map.of("prefix", plain(gallery.what()) + ": "),
+                  "pad", Map.of("t", 50),
+                  "steps", steps)));
+    } else {
+      margin.put("t", (int) margin.get("t") + 20);
+      layout.put(
+          "updatemenus",
+          List.of(
+              Map.of(
+                  "buttons", steps, "x", 1, "xanchor", "right", "y", 1.02, "yanchor", "bottom")));
+    }
+    return figure;
   }
 
-  private static Layout layout(Figure figure) {
+  /** What differs between figures of a gallery. */
+  private static Map<String, Object> frame(String name, Figure figure) {
+    List<Map<String, Object>> data = new ArrayList<>();
+    for (Map<String, Object> trace : traces(figure)) {
+      trace.keySet().retainAll(List.of("x", "y", "text"));
+      data.add(trace);
+    }
+    Map<String, Object> layout = layout(figure);
+    layout.keySet().retainAll(List.of("title", "xaxis", "yaxis", "shapes", "annotations"));
+    return Map.of("name", name, "data", data, "layout", layout);
+  }
+
+  private static Map<String, Object> margin(Figure figure) {
     int legend = figure.series().size() > 1 && figure.series().size() <= ONE_ROW ? 30 : 0;
-    return Layout.builder()
-        .title(literal(figure.title()))
-        .width(figure.width())
-        .height(figure.height())
-        .margin(Margin.builder().top(60 + legend).left(75).right(25).bottom(60).build())
-        .barMode(figure.stack() ? BarMode.STACK : BarMode.GROUP)
-        .showLegend(figure.series().size() > 1)
-        .plotBgColor("#ffffff")
-        .xAxis(axis(figure.x(), false, !figure.categories().isEmpty()))
-        .yAxis(axis(figure.y(), true, false))
-        .build();
+    int named = figure.named() ? 110 : 25;
+    return Map.of("t", 60 + legend, "l", 75, "r", named, "b", 60);
   }
 
-  private static tech.tablesaw.plotly.components.Axis axis(Axis axis, boolean grid, boolean names) {
-    AxisBuilder builder =
-        tech.tablesaw.plotly.components.Axis.builder()
-            .title(literal(axis.label()))
-            .showGrid(grid || axis.scale() != Axis.Scale.LINEAR)
-            .gridColor(Palette.hex(Palette.GRID))
-            .showLine(true)
-            .lineColor(Palette.hex(Palette.SOFT_INK))
-            .showZeroLine(false);
-    if (names) {
-      builder.type(tech.tablesaw.plotly.components.Axis.Type.CATEGORY);
-    } else if (axis.scale() == Axis.Scale.LOG) {
-      builder.type(tech.tablesaw.plotly.components.Axis.Type.LOG);
+  private static Map<String, Object> layout(Figure figure) {
+    Map<String, Object> layout = new LinkedHashMap<>();
+    layout.put("title", Map.of("text", plain(figure.title()), "font", Map.of("size", 15)));
+    layout.put("width", figure.width());
+    layout.put("height", figure.height());
+    layout.put("margin", margin(figure));
+    layout.put("font", Map.of("family", "DejaVu Sans, Verdana, Arial, sans-serif", "size", 12));
+    layout.put("plot_bgcolor", "#ffffff");
+    layout.put("barmode", figure.stack() ? "stack" : "group");
+    layout.put("showlegend", figure.series().size() > 1 && !figure.named());
+    if (figure.series().size() <= ONE_ROW) {
+      layout.put("legend", Map.of("orientation", "h", "x", 0, "y", 1.01, "yanchor", "bottom"));
     }
+    Map<String, Object> x = axis(figure.x(), figure.x().scale() != Axis.Scale.LINEAR);
+    if (!figure.categories().isEmpty()) x.put("type", "category");
+    layout.put("xaxis", x);
+    layout.put("yaxis", axis(figure.y(), true));
+    List<Map<String, Object>> texts = new ArrayList<>();
+    List<Map<String, Object>> shapes = new ArrayList<>();
+    for (int i = 0; i < figure.marks().size(); i++) mark(figure, i, shapes, texts);
+    if (figure.named()) texts.addAll(names(figure));
+    layout.put("shapes", shapes);
+    layout.put("annotations", texts);
+    return layout;
+  }
+
+  private static Map<String, Object> axis(Axis axis, boolean grid) {
+    Map<String, Object> made = new LinkedHashMap<>();
+    made.put("title", Map.of("text", plain(axis.label())));
+    made.put("showgrid", grid);
+    made.put("gridcolor", Palette.hex(Palette.GRID));
+    made.put("showline", true);
+    made.put("linecolor", Palette.hex(Palette.SOFT_INK));
+    made.put("zeroline", false);
+    made.put("automargin", true);
+    if (axis.scale() == Axis.Scale.LOG) made.put("type", "log");
     if (axis.ticks().length > 0) {
       // On a log axis Plotly takes the places of ticks in data units; it knows no probit axis.
-      double[] places =
-          axis.scale() == Axis.Scale.LOG
-              ? axis.ticks()
-              : Arrays.stream(axis.ticks()).map(axis::place).toArray();
-      builder.tickSettings(
-          TickSettings.builder()
-              .arrayTicks(places, literals(List.of(axis.tickLabels())))
-              .tickMode(TickSettings.TickMode.ARRAY)
-              .build());
+      boolean log = axis.scale() == Axis.Scale.LOG;
+      made.put("tickmode", "array");
+      made.put(
+          "tickvals", log ? axis.ticks() : Arrays.stream(axis.ticks()).map(axis::place).toArray());
+      made.put("ticktext", plain(List.of(axis.tickLabels())));
     }
     if (!Double.isNaN(axis.low())) {
-      builder.range(axis.place(axis.low()), axis.place(axis.high()));
+      made.put("range", new double[] {axis.place(axis.low()), axis.place(axis.high())});
     }
-    return builder.build();
+    return made;
   }
 
-  private static Trace[] traces(Figure figure) {
+  private static void mark(
+      Figure figure, int i, List<Map<String, Object>> shapes, List<Map<String, Object>> texts) {
+    Mark mark = figure.marks().get(i);
+    Map<String, Object> text = new LinkedHashMap<>();
+    text.put("text", plain(mark.text()));
+    text.put("x", figure.x().place((mark.from() + mark.to()) / 2));
+    if (mark.isSpan()) {
+      text.put("yref", "paper");
+      text.put("y", 1);
+      text.put("showarrow", false);
+      text.put("yanchor", "top");
+      shapes.add(
+          Map.of(
+              "type",
+              "rect",
+              "layer",
+              "below",
+              "x0",
+              mark.from(),
+              "x1",
+              mark.to(),
+              "yref",
+              "paper",
+              "y0",
+              0,
+              "y1",
+              1,
+              "line",
+              Map.of("width", 0),
+              "fillcolor",
+              i % 2 == 0 ? LIGHT : "rgba(0,0,0,0)"));
+    } else {
+      text.put("y", figure.y().place(mark.y()));
+      text.put("arrowsize", 0.6);
+      text.put("ax", 0);
+      text.put("ay", -28);
+    }
+    texts.add(text);
+  }
+
+  /** The names of series beside their last points. */
+  private static List<Map<String, Object>> names(Figure figure) {
+    List<Color> colours = Palette.of(figure.series());
+    return EndLabels.of(figure).stream()
+        .map(
+            l ->
+                Map.<String, Object>of(
+                    "text",
+                    plain(figure.series().get(l.series()).name()),
+                    "xref",
+                    "paper",
+                    "x",
+                    1.01,
+                    "xanchor",
+                    "left",
+                    "y",
+                    l.place(),
+                    "showarrow",
+                    false,
+                    "font",
+                    Map.of("color", Palette.hex(colours.get(l.series())))))
+        .toList();
+  }
+
+  private static List<Map<String, Object>> traces(Figure figure) {
     List<double[]> bases = figure.bases();
-    Trace[] traces = new Trace[figure.series().size()];
-    for (int i = 0; i < traces.length; i++) {
-      traces[i] = trace(figure, figure.series().get(i), bases.get(i), Palette.series(i));
+    List<Color> colours = Palette.of(figure.series());
+    List<Map<String, Object>> traces = new ArrayList<>();
+    for (int i = 0; i < bases.size(); i++) {
+      Series series = figure.series().get(i);
+      Map<String, Object> trace = trace(figure, series, bases.get(i), colours.get(i));
+      boolean again =
+          figure.series().subList(0, i).stream().anyMatch(s -> s.name().equals(series.name()));
+      if (again) trace.put("showlegend", false);
+      traces.add(trace);
     }
     return traces;
   }
 
-  private static Trace trace(Figure figure, Series series, double[] base, Color color) {
+  private static Map<String, Object> trace(
+      Figure figure, Series series, double[] base, Color color) {
+    Map<String, Object> trace = new LinkedHashMap<>();
     String hex = Palette.hex(color);
     Kind kind = series.kind();
+    trace.put("name", plain(series.name()));
+    trace.put("x", across(figure, series));
     if (kind == Kind.BAR) {
-      return BarTrace.builder(literals(figure.categories()), series.y())
-          .name(literal(series.name()))
-          .marker(Marker.builder().color(hex).build())
-          .build();
+      trace.put("type", "bar");
+      trace.put("y", numbers(series.y()));
+      trace.put("marker", Map.of("color", hex));
+      if (!figure.stack()) {
+        trace.put("text", Arrays.stream(series.y()).mapToObj(Ticks::number).toList());
+        trace.put("textposition", "outside");
+        trace.put("cliponaxis", false);
+      }
+      return trace;
     }
     double[] y = series.y().clone();
     for (int i = 0; i < y.length; i++) y[i] += base[i];
-    if (kind == Kind.LEVEL) {
-      y = new double[] {y[0], y[0]};
-    }
-    DoubleColumn ys = DoubleColumn.create("y", placed(figure.y(), y));
-    ScatterTrace.ScatterBuilder builder =
-        ScatterTrace.builder(across(figure, series), ys).name(literal(series.name()));
+    if (kind == Kind.LEVEL) y = new double[] {y[0], y[0]};
+    trace.put("type", "scatter");
+    trace.put("y", placed(figure.y(), y));
     if (kind == Kind.SCATTER) {
-      builder.mode(ScatterTrace.Mode.MARKERS).marker(Marker.builder().color(hex).size(7).build());
+      trace.put("mode", "markers");
+      trace.put("marker", Map.of("color", hex, "size", 7));
     } else {
       boolean dashed = kind == Kind.DASHED || kind == Kind.LEVEL;
       boolean steps = kind == Kind.STEP || kind == Kind.AREA;
-      builder
-          .mode(ScatterTrace.Mode.LINE)
-          .line(
-              Line.builder()
-                  .color(hex)
-                  .width(2)
-                  .dash(dashed ? Line.Dash.DASH : Line.Dash.SOLID)
-                  .shape(steps ? Line.Shape.HV : Line.Shape.LINEAR)
-                  .build());
+      trace.put("mode", "lines");
+      trace.put(
+          "line",
+          Map.of(
+              "color", hex,
+              "width", kind == Kind.AREA ? 0 : 2,
+              "dash", dashed ? "dash" : "solid",
+              "shape", steps ? "hv" : "linear"));
     }
     if (kind == Kind.AREA) {
-      builder.fill(ScatterTrace.Fill.TO_NEXT_Y).fillColor(hex);
+      trace.put("fill", "tonexty");
+      trace.put("fillcolor", hex);
     }
     if (figure.x().scale() == Axis.Scale.PROBIT || figure.y().scale() == Axis.Scale.PROBIT) {
-      builder.text(hover(series));
+      trace.put("hoverinfo", "text+name");
+      trace.put("text", hover(series));
     }
-    return builder.build();
+    return trace;
   }
 
   /** The horizontal values of a series; a level runs from end to end of what the others cover. */
-  private static Column<?> across(Figure figure, Series series) {
+  private static List<?> across(Figure figure, Series series) {
+    boolean level = series.kind() == Kind.LEVEL;
     if (!figure.categories().isEmpty()) {
-      List<String> names = List.of(literals(figure.categories()));
-      return StringColumn.create(
-          "x",
-          series.kind() == Kind.LEVEL
-              ? List.of(names.getFirst(), names.getLast())
-              : Arrays.stream(series.x()).mapToObj(x -> names.get((int) x)).toList());
+      List<String> names = plain(figure.categories());
+      if (level) return List.of(names.getFirst(), names.getLast());
+      boolean whole = Arrays.stream(series.x()).allMatch(x -> x == Math.rint(x));
+      return whole
+          ? Arrays.stream(series.x()).mapToObj(x -> names.get((int) x)).toList()
+          : numbers(series.x()); // places between categories, which have the numbers 0, 1, ...
     }
-    double[] x = series.x();
-    if (series.kind() == Kind.LEVEL) {
-      double[] all =
-          figure.series().stream()
-              .filter(s -> s.kind() != Kind.LEVEL)
-              .flatMapToDouble(s -> Arrays.stream(s.x()))
-              .filter(v -> Double.isFinite(figure.x().place(v)))
-              .toArray();
-      x =
-          new double[] {
-            Arrays.stream(all).min().orElse(0), Arrays.stream(all).max().orElse(1),
-          };
-    }
-    return DoubleColumn.create("x", placed(figure.x(), x));
+    if (!level) return placed(figure.x(), series.x());
+    var all =
+        figure.series().stream()
+            .filter(s -> s.kind() != Kind.LEVEL)
+            .flatMapToDouble(s -> Arrays.stream(s.x()))
+            .filter(v -> Double.isFinite(figure.x().place(v)))
+            .summaryStatistics();
+    double[] ends =
+        all.getCount() == 0 ? new double[] {0, 1} : new double[] {all.getMin(), all.getMax()};
+    return placed(figure.x(), ends);
   }
 
   /** Plotly takes logarithms itself; quantiles it does not know. */
-  private static double[] placed(Axis axis, double[] values) {
-    return Arrays.stream(values)
-        .map(v -> axis.scale() == Axis.Scale.PROBIT ? axis.place(v) : rounded(v))
-        .toArray();
+  private static List<Number> placed(Axis axis, double[] values) {
+    return axis.scale() == Axis.Scale.PROBIT
+        ? numbers(Arrays.stream(values).map(axis::place).toArray())
+        : numbers(values);
   }
 
-  /** Seven significant digits: more cannot be seen, and the page is stored with the notebook. */
-  private static double rounded(double value) {
-    return (float) value == 0 || Math.abs(value) > 1e30
-        ? value
-        : Double.parseDouble(Float.toString((float) value));
+  private static List<Number> numbers(double[] values) {
+    return Arrays.stream(values).mapToObj(PlotlyPage::rounded).toList();
   }
 
-  private static String[] hover(Series series) {
-    String[] text = new String[series.x().length];
-    for (int i = 0; i < text.length; i++) {
-      text[i] =
-          "%s %% / %s %%"
-              .formatted(Ticks.number(100 * series.x()[i]), Ticks.number(100 * series.y()[i]));
-    }
-    return text;
+  /** Five significant digits: more cannot be seen, and the page is stored with the notebook. */
+  private static Number rounded(double value) {
+    if (!Double.isFinite(value)) return null;
+    double digits = Double.parseDouble("%.4e".formatted(value));
+    if (digits == Math.rint(digits) && Math.abs(digits) < 1e9) return (int) digits;
+    return digits;
+  }
+
+  private static List<String> hover(Series series) {
+    return IntStream.range(0, series.x().length)
+        .mapToObj(
+            i ->
+                "%s %% / %s %%"
+                    .formatted(
+                        Ticks.number(100 * series.x()[i]), Ticks.number(100 * series.y()[i])))
+        .toList();
   }
 }

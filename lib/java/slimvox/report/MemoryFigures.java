@@ -1,13 +1,22 @@
 package slimvox.report;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
+import slimvox.plot.Axis;
 import slimvox.plot.Figure;
+import slimvox.plot.Gallery;
+import slimvox.step.StepMemory;
 import tech.tablesaw.api.Table;
 
 /** Pictures and tables of a {@link MemoryLedger}. */
@@ -17,19 +26,88 @@ public final class MemoryFigures {
   /** No timeline has more points: of more events, those with the highest totals are drawn. */
   private static final int MOST_POINTS = 250;
 
+  /** The same where there are many timelines in a figure. */
+  private static final int FEW_POINTS = 70;
+
+  /** What comes and goes until backward ends. */
+  private static final Set<Category> FLOWS =
+      EnumSet.of(Category.ACTIVATION, Category.STATISTIC, Category.ACTIVATION_GRADIENT);
+
+  private static final Pattern STAGE = Pattern.compile("(layer|stages\\.)(\\d+)\\..*");
+
   /**
-   * Memory by category over one training step: event by event, in MiB. Of a long step only some
-   * events are drawn, with the highest total of each stretch among them.
+   * Memory by category over one training step: event by event, in MiB, with forward, backward and
+   * update marked and a tick where a stage begins. Of a long step only some events are drawn, with
+   * the highest total of each stretch among them; a category that nothing uses is left out.
    *
    * @param before bytes of each category that were in use before the first event
    */
   public static Figure timeline(
       String title, MemoryReport before, List<MemoryLedger.Event> events) {
-    int points = Math.min(events.size(), MOST_POINTS);
+    return timeline(title, before, events, used(before, events), MOST_POINTS);
+  }
+
+  /**
+   * The timelines of steps, one of which is chosen: first all on the scale of the highest, then
+   * each on its own.
+   */
+  public static Gallery timelines(String title, Map<String, StepMemory> steps) {
+    Set<Category> used = EnumSet.noneOf(Category.class);
+    for (StepMemory step : steps.values()) used.addAll(used(step.report(), step.events()));
+    double highest =
+        steps.values().stream().mapToDouble(s -> Bytes.mib(s.totalPeak())).max().orElseThrow();
+    List<String> labels = new ArrayList<>();
+    List<Figure> figures = new ArrayList<>();
+    for (boolean same : new boolean[] {true, false}) {
+      steps.forEach(
+          (name, step) -> {
+            Figure figure =
+                timeline(title + ", " + name, step.report(), step.events(), used, FEW_POINTS);
+            double top = same ? highest : Bytes.mib(step.totalPeak());
+            labels.add(name + (same ? "" : ", its own scale"));
+            figures.add(figure.y(Axis.linear("MiB").range(0, 1.15 * top)));
+          });
+    }
+    return Gallery.menu("way", labels, figures);
+  }
+
+  /** The totals of some steps on one scale, from the first to the last event of each. */
+  public static Figure outlines(String title, Map<String, StepMemory> steps) {
+    Figure figure = Figure.of(title).x("events of the step (%)").y(Axis.log("MiB")).labelled();
+    for (var step : steps.entrySet()) {
+      List<MemoryLedger.Event> events = step.getValue().events();
+      int[] drawn = highestOfEachStretch(events, Math.min(events.size(), FEW_POINTS));
+      double[] x = Arrays.stream(drawn).mapToDouble(i -> 100.0 * (i + 1) / events.size()).toArray();
+      double[] y =
+          Arrays.stream(drawn).mapToDouble(i -> rounded(events.get(i).totalBytes())).toArray();
+      figure = figure.step(step.getKey(), x, y);
+    }
+    return figure;
+  }
+
+  private static Set<Category> used(MemoryReport before, List<MemoryLedger.Event> events) {
+    Set<Category> used = EnumSet.noneOf(Category.class);
+    before
+        .now()
+        .forEach(
+            (category, bytes) -> {
+              if (bytes > 0) used.add(category);
+            });
+    events.forEach(e -> used.add(e.category()));
+    return used;
+  }
+
+  private static Figure timeline(
+      String title,
+      MemoryReport before,
+      List<MemoryLedger.Event> events,
+      Set<Category> used,
+      int most) {
+    int points = Math.min(events.size(), most);
     double[] x = new double[points + 1];
     Map<Category, double[]> mebibytes = new EnumMap<>(Category.class);
     Map<Category, Long> now = new EnumMap<>(before.now());
-    for (Category c : Category.values()) mebibytes.put(c, new double[points + 1]);
+    for (Category c : used) mebibytes.put(c, new double[points + 1]);
     int[] drawn = highestOfEachStretch(events, points);
     int i = 0;
     for (int point = 0; point <= points; point++) {
@@ -39,11 +117,50 @@ public final class MemoryFigures {
         now.merge(e.category(), e.allocation() ? e.bytes() : -e.bytes(), Long::sum);
       }
       x[point] = end;
-      for (Category c : Category.values()) mebibytes.get(c)[point] = rounded(now.get(c));
+      for (Category c : used) mebibytes.get(c)[point] = rounded(now.get(c));
     }
     Figure figure = Figure.of(title).x("allocations and releases of one step").y("MiB");
-    for (Category c : Category.values()) figure = figure.area(c.title(), x, mebibytes.get(c));
-    return figure;
+    for (Category c : used) figure = figure.area(c.title(), x, mebibytes.get(c));
+    return marked(figure, events);
+  }
+
+  /** Marks forward, backward and update, and the places where a stage begins. */
+  private static Figure marked(Figure figure, List<MemoryLedger.Event> events) {
+    int backward = 0;
+    while (backward < events.size()
+        && events.get(backward).category() != Category.ACTIVATION_GRADIENT
+        && events.get(backward).category() != Category.GRADIENT) {
+      backward++;
+    }
+    if (backward == events.size()) return figure;
+    int update = events.size();
+    while (update > backward && !FLOWS.contains(events.get(update - 1).category())) update--;
+    figure = figure.span("forward", 0, backward).span("backward", backward, update);
+    boolean moves =
+        events.subList(update, events.size()).stream()
+            .anyMatch(e -> e.category() == Category.GRADIENT);
+    if (moves) figure = figure.span("update", update, events.size());
+    List<Double> at = new ArrayList<>();
+    List<String> labels = new ArrayList<>();
+    String stage = "";
+    for (int i = 0; i < update; i++) {
+      Matcher label = STAGE.matcher(events.get(i).label());
+      if (!label.matches() || !events.get(i).allocation()) continue;
+      int number = Integer.parseInt(label.group(2)) + (label.group(1).equals("layer") ? 0 : 1);
+      String now = number + (i < backward ? "" : "'");
+      if (!now.equals(stage)) {
+        at.add((double) i);
+        labels.add("stage " + number);
+      }
+      stage = now;
+    }
+    if (at.isEmpty() || at.size() > 10) return figure;
+    return figure.x(
+        figure
+            .x()
+            .ticks(
+                at.stream().mapToDouble(Double::doubleValue).toArray(),
+                labels.toArray(String[]::new)));
   }
 
   /** Cuts the events into stretches and takes the one with the highest total of each; the last. */

@@ -1,14 +1,19 @@
 package slimvox.report;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.ToDoubleBiFunction;
 import java.util.function.ToDoubleFunction;
+import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.plot.Axis;
 import slimvox.plot.Figure;
+import slimvox.plot.Gallery;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
 import slimvox.storage.InputException;
 import tech.tablesaw.api.Table;
 
@@ -34,6 +39,23 @@ public final class SchemeTables {
       rows.column(scheme.label(), "%,.1f", v -> v.mib / mib(analysis, v.model, scheme, batch));
     }
     return rows.table();
+  }
+
+  /** What per cent of the peak of every way to train a category takes, a column for each batch. */
+  public static Table shares(
+      String title, MemoryAnalysis analysis, ModelSpec model, Category category, int... batches) {
+    Rows<MemoryScheme> rows =
+        Rows.of(List.of(MemoryScheme.values())).column("way", null, MemoryScheme::label);
+    for (int batch : batches) {
+      rows.column(
+          "batch " + batch,
+          "%,.1f",
+          scheme -> {
+            StepMemory step = analysis.price(model, scheme, batch);
+            return 100.0 * step.report().atTotalPeak().get(category) / step.totalPeak();
+          });
+    }
+    return rows.table().setName(title);
   }
 
   /** The largest batch of every way to train that fits a budget; 0 where none does. */
@@ -62,19 +84,52 @@ public final class SchemeTables {
           Arrays.stream(batches).map(b -> mib(analysis, model, scheme, (int) b)).toArray();
       figure = figure.line(scheme.label(), batches, totals);
     }
-    return figure;
+    return figure.labelled();
   }
 
-  /** Total memory in MiB of networks, a group of bars for each and a bar for every way to train. */
+  /** Total memory in MiB of networks, a row for each and a dot for every way to train. */
   public static Figure byModel(
       String title, MemoryAnalysis analysis, List<ModelSpec> models, int batch) {
-    String[] names = models.stream().map(ModelSpec::name).toArray(String[]::new);
-    Figure figure = Figure.of(title).y(Axis.log("MiB"));
-    for (MemoryScheme scheme : MemoryScheme.values()) {
-      double[] totals = models.stream().mapToDouble(m -> mib(analysis, m, scheme, batch)).toArray();
-      figure = figure.bars(scheme.label(), names, totals);
+    return dots(Figure.of(title).x(Axis.log("MiB")), models, (m, s) -> mib(analysis, m, s, batch));
+  }
+
+  /** The largest batch of every way to train that fits, with a slider for the budget. */
+  public static Gallery byBudget(
+      String title, MemoryAnalysis analysis, List<ModelSpec> models, List<String> budgets) {
+    List<Figure> figures = new ArrayList<>();
+    for (String text : budgets) {
+      MemoryBudget budget = MemoryBudget.parse(text);
+      Figure figure = Figure.of(title).x(Axis.log("largest batch"));
+      figures.add(
+          dots(figure, models, (m, s) -> orMissing(s, w -> analysis.largestBatch(m, w, budget))));
     }
-    return figure;
+    return Gallery.slider("budget", budgets, figures);
+  }
+
+  /** What the peak of every way to train consists of, with a slider for the batch. */
+  public static Gallery byBatch(
+      String title, MemoryAnalysis analysis, ModelSpec model, int[] batches, MemoryBudget budget) {
+    List<String> labels = new ArrayList<>();
+    List<Figure> figures = new ArrayList<>();
+    for (int batch : batches) {
+      StepTable steps = new StepTable("");
+      for (MemoryScheme scheme : MemoryScheme.values()) {
+        steps.add(scheme.label(), analysis.price(model, scheme, batch));
+      }
+      labels.add(Integer.toString(batch));
+      figures.add(steps.bars(title).level(budget.toString(), Bytes.mib(budget.bytes())));
+    }
+    return Gallery.slider("batch", labels, figures);
+  }
+
+  private static Figure dots(
+      Figure figure, List<ModelSpec> models, ToDoubleBiFunction<ModelSpec, MemoryScheme> value) {
+    String[] names = models.stream().map(ModelSpec::name).toArray(String[]::new);
+    for (MemoryScheme scheme : MemoryScheme.values()) {
+      double[] values = models.stream().mapToDouble(m -> value.applyAsDouble(m, scheme)).toArray();
+      figure = figure.dots(scheme.label(), names, values);
+    }
+    return figure.size(720, 150 + 32 * names.length);
   }
 
   /** The total of a step in MiB; NaN where the network cannot be trained this way. */

@@ -51,7 +51,7 @@ class NotebooksIT {
     assertEquals(0, run.status(), run.output());
     assertTrue(java.util.Arrays.equals(before, Files.readAllBytes(source)), "it was changed");
     Path executed = folder.resolve(notebook.getFileName());
-    assertTrue(Files.size(executed) < 1_000_000, "it stores " + Files.size(executed) + " bytes");
+    assertTrue(Files.size(executed) <= 400_000, "it stores " + Files.size(executed) + " bytes");
     String page = notebook.getFileName().toString().replace(".ipynb", ".html");
     assertTrue(Files.size(folder.resolve(page)) > 100_000, "its page is too small");
     List<JsonNode> outputs = outputs(executed);

@@ -5,14 +5,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Set;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
+import slimvox.storage.Printable;
 
 class FigureTest {
   private static final String[] NETS = {"ResNet18", "ResNet34"};
@@ -76,7 +79,7 @@ class FigureTest {
     double[] y = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY};
     Figure figure = Figure.of("").y(Axis.log("loss")).line("nothing to draw", x, y);
     assertEquals(0, pixels(picture(figure), 0x0072B2));
-    assertTrue(figure.html("f").contains("y: [null,0,-1,null],"), figure.html("f"));
+    assertEquals("[null,0,-1,null]", json(figure).at("/data/0/y").toString());
   }
 
   @Test
@@ -92,12 +95,14 @@ class FigureTest {
             .step("step", x, y)
             .scatter("scatter", x, y)
             .level("level", 0.25);
-    String html = figure.html("f");
-    for (Series s : figure.series()) assertTrue(html.contains("name: '" + s.name() + "'"), html);
-    assertTrue(html.contains("title: 'It\\u0027s \\u0022all\\u0022 \\u0026\\u0023"), html);
+    JsonNode json = json(figure);
+    assertEquals("It's \"all\" &#60;here&#62;", json.at("/layout/title/text").asText());
+    for (int i = 0; i < figure.series().size(); i++) {
+      assertEquals(figure.series().get(i).name(), json.at("/data/" + i + "/name").asText());
+    }
     BufferedImage image = picture(figure);
     for (int i = 0; i < figure.series().size(); i++) {
-      int rgb = Palette.series(i).getRGB();
+      int rgb = Palette.of(figure.series()).get(i).getRGB();
       int series = i;
       assertTrue(pixels(image, rgb) > 20, () -> "series " + series + " is not in the picture");
     }
@@ -126,27 +131,33 @@ class FigureTest {
               .level(name, 1);
       String html = figure.html("f");
       assertEquals(plain.split("<", -1).length, html.split("<", -1).length, html);
-      // Between quotes there is only what every part of the page takes as it is.
-      Matcher quoted = Pattern.compile("'[^']*'|\"[^\"]*\"").matcher(script(html));
-      while (quoted.find()) {
-        String literal = quoted.group().substring(1, quoted.group().length() - 1);
-        assertTrue(literal.matches("([-\\w .,()%+#]|\\\\u[0-9a-f]{4})*"), literal);
+      assertTrue(!script(html).matches("(?s).*[&'\u2028].*"), html);
+      String shown = Printable.line(name);
+      for (String at : List.of("/layout/title/text", "/data/0/name", "/data/0/x/0")) {
+        String read = json(figure).at(at).asText();
+        assertEquals(shown, read.replace("&#60;", "<").replace("&#62;", ">").replace("&#38;", "&"));
+        assertTrue(!read.contains("<") && !read.contains(">"), read);
       }
-      assertTrue(!script(html).replaceAll("'[^']*'|\"[^\"]*\"", "").contains("\\"), html);
       assertTrue(figure.png(1).length > 0);
     }
   }
 
   private static String script(String html) {
-    return html.substring(html.indexOf("<script>"), html.indexOf("</script>"));
+    int from = html.indexOf("var figure = ") + 13;
+    return html.substring(from, html.indexOf(";\n", from));
+  }
+
+  private static JsonNode json(Figure figure) throws IOException {
+    return new ObjectMapper().readTree(script(figure.html("f")));
   }
 
   @Test
-  void detAxesPlaceProbabilitiesAtQuantiles() {
-    String html = Figure.det("DET").line("net", new double[] {0.025}, new double[] {0.5}).html("f");
-    assertTrue(html.contains("-1.9599639845"), html);
-    assertTrue(html.contains("hoverinfo: 'text+name'"), html);
-    assertTrue(html.contains("2.5 % / 50 %"), html);
+  void detAxesPlaceProbabilitiesAtQuantiles() throws IOException {
+    Figure figure = Figure.det("DET").line("net", new double[] {0.025}, new double[] {0.5});
+    JsonNode net = json(figure).at("/data/1");
+    assertEquals(-1.95996, net.at("/x/0").asDouble(), 1e-4);
+    assertEquals("text+name", net.at("/hoverinfo").asText());
+    assertEquals("2.5 % / 50 %", net.at("/text/0").asText());
   }
 
   @Test
@@ -190,10 +201,113 @@ class FigureTest {
   }
 
   @Test
-  void theScriptBringsPlotlyAndFetchesNothing() {
+  void theLibraryIsFoundInThePageOrBesideTheLab() {
     String script = PlotlyPage.script();
-    assertTrue(script.contains("DecompressionStream"));
-    assertTrue(script.length() < 500_000, "the script has " + script.length() + " characters");
+    assertTrue(script.contains("window.slimvoxPlotly"));
+    assertTrue(script.contains("lab/extensions/slimvox/plotly-basic-2.35.2.min.js.gz"));
+    assertTrue(script.length() < 2_000, "the script has " + script.length() + " characters");
     assertTrue(!script.contains("http"), "the script names an address");
+  }
+
+  @Test
+  void coloursFollowTheMeaning() {
+    double[] one = {1};
+    Figure figure =
+        Figure.of("")
+            .line("other", one)
+            .line("type II, seed 2", one)
+            .line("type II, lean", one)
+            .line("other", one)
+            .line("type IIx", one);
+    var colours = Palette.of(figure.series()).stream().map(Palette::hex).toList();
+    assertEquals("#009e73", colours.get(1));
+    assertEquals("#0072b2", colours.get(2));
+    assertEquals(colours.get(0), colours.get(3), "one name, one colour");
+    assertEquals(4, Set.copyOf(colours).size());
+  }
+
+  @Test
+  void dotsStandInRowsAndTextsAreDrawn() throws IOException {
+    Figure dots =
+        Figure.of("").x(Axis.log("MiB")).dots("", NETS, new double[] {10, 1000}).size(400, 200);
+    assertArrayEquals(new double[] {2, 1}, dots.series().getFirst().y());
+    assertEquals("[\"ResNet18\",\"ResNet34\"]", json(dots).at("/layout/yaxis/ticktext").toString());
+    Figure bare = Figure.of("").line("a", 1, 2, 3);
+    Figure marked = bare.span("forward", 1, 2).note("peak", 3, 3);
+    assertTrue(pixels(picture(marked), 0xF0F0F0) > 10_000, "forward is shaded");
+    JsonNode json = json(marked);
+    assertEquals("forward", json.at("/layout/annotations/0/text").asText());
+    assertEquals(2, json.at("/layout/shapes/0/x1").asInt());
+    assertEquals("peak", json.at("/layout/annotations/1/text").asText());
+  }
+
+  @Test
+  void namesAtTheEndOfLinesDoNotOverlap() throws IOException {
+    Figure figure =
+        Figure.of("").line("a", 1, 2).line("b", 1, 2.001).line("c", 2, 1).level("d", 5).labelled();
+    var labels = EndLabels.of(figure);
+    assertEquals(4, labels.size());
+    for (int i = 1; i < 4; i++) {
+      double apart = labels.get(i).place() - labels.get(i - 1).place();
+      assertTrue(apart > 0.1, "two names are " + apart + " apart");
+    }
+    JsonNode json = json(figure);
+    assertEquals("c", json.at("/layout/annotations/0/text").asText());
+    assertEquals(false, json.at("/layout/showlegend").asBoolean());
+    int drawn = pixels(picture(figure), Palette.of(figure.series()).get(3).getRGB());
+    int longer = pixels(picture(figure.level("a much longer name", 5)), 0xCC79A7);
+    assertTrue(longer < drawn, "a longer name leaves less room: " + longer + ", " + drawn);
+  }
+
+  @Test
+  void rangesAreLinesWithGaps() throws IOException {
+    double[] x = {1, 2};
+    Figure figure = Figure.of("").scatter("EER", x, x).ranges("EER", x, new double[2], x);
+    assertEquals("[0,1,null,0,2,null]", json(figure).at("/data/1/y").toString());
+    assertEquals(false, json(figure).at("/data/1/showlegend").asBoolean());
+  }
+
+  @Test
+  void theCaptionSaysWhatIsDrawn() {
+    Figure figure =
+        Figure.of("Loss falls").x("step").y("loss").line("vanilla", 8, 4, 2).level("chance", 3.178);
+    assertEquals(
+        "Loss falls — loss against step: vanilla 2 to 8; chance at 3.178.", figure.caption());
+    assertEquals(
+        "Errors — EER (%): float ResNet18 1, ResNet34 2.",
+        Figure.of("Errors").y("EER (%)").bars("float", NETS, new double[] {1, 2}).caption());
+    assertEquals(
+        "Memory — MiB: vanilla 10 to 1,000.",
+        Figure.of("Memory").x("MiB").dots("vanilla", NETS, new double[] {10, 1000}).caption());
+  }
+
+  @Test
+  void aGalleryShowsOneFigureAtATime() throws IOException {
+    List<String> labels = new ArrayList<>();
+    List<Figure> figures = new ArrayList<>();
+    for (int batch = 1; batch <= 8; batch++) {
+      labels.add("" + batch);
+      figures.add(Figure.of("").y("MiB").line("vanilla", batch, 2 * batch).size(700, 420));
+    }
+    Gallery gallery = Gallery.slider("batch", labels, figures);
+    JsonNode json = new ObjectMapper().readTree(script(gallery.html("g")));
+    assertEquals(8, json.get("frames").size());
+    assertEquals("[3,6]", json.at("/frames/2/data/0/y").toString());
+    assertEquals("8", json.at("/layout/sliders/0/steps/7/label").asText());
+    assertEquals("7", json.at("/layout/sliders/0/steps/7/args/0/0").asText());
+    assertEquals("batch: ", json.at("/layout/sliders/0/currentvalue/prefix").asText());
+    BufferedImage stills = ImageIO.read(new ByteArrayInputStream(gallery.png()));
+    assertEquals(1050, stills.getWidth());
+    assertEquals(840, stills.getHeight());
+    assertTrue(gallery.caption().startsWith("batch is chosen of 1 to 8. 1: "));
+    assertTrue(gallery.caption().contains(". 8: "), gallery.caption());
+    JsonNode menu =
+        new ObjectMapper().readTree(script(Gallery.menu("b", labels, figures).html("g")));
+    assertEquals("animate", menu.at("/layout/updatemenus/0/buttons/1/method").asText());
+    var e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> Gallery.menu("way", List.of("a", "b"), List.of(figures.get(0), Figure.of(""))));
+    assertEquals("gallery 'way': figure 'b' has the series [], but 'a' has [LINE]", e.getMessage());
   }
 }

@@ -5,12 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.plot.Figure;
 import slimvox.plot.Series;
+import slimvox.recipe.Recipe;
+import slimvox.step.MemoryAnalysis;
+import slimvox.step.MemoryScheme;
+import slimvox.step.StepMemory;
 import tech.tablesaw.api.Table;
 
 class MemoryFiguresTest {
@@ -27,16 +34,17 @@ class MemoryFiguresTest {
     ledger.freed(out);
     ledger.freed(grad);
     Figure figure = MemoryFigures.timeline("a step", before, ledger.stopTimeline());
-    assertEquals(Category.values().length, figure.series().size());
-    for (Category c : Category.values()) {
+    var used = List.of(Category.PARAMETER, Category.GRADIENT, Category.ACTIVATION);
+    assertEquals(used.size(), figure.series().size(), "what nothing uses is left out");
+    for (Category c : used) {
       double[] expected =
           switch (c) {
             case PARAMETER -> new double[] {3, 3, 3, 3, 3};
             case ACTIVATION -> new double[] {0, 2, 2, 0, 0};
             case GRADIENT -> new double[] {0, 0, 0.5, 0.5, 0};
-            default -> new double[5];
+            default -> throw new AssertionError(c);
           };
-      Series series = figure.series().get(c.ordinal());
+      Series series = figure.series().get(used.indexOf(c));
       assertEquals(c.key().replace('_', ' '), series.name());
       assertArrayEquals(expected, series.y(), c.key());
     }
@@ -52,11 +60,43 @@ class MemoryFiguresTest {
       ledger.freed(ledger.allocated(Category.ACTIVATION, "out", bytes));
     }
     Figure figure = MemoryFigures.timeline("a step", before, ledger.stopTimeline());
-    Series activations = figure.series().get(Category.ACTIVATION.ordinal());
+    Series activations = figure.series().getFirst();
     assertTrue(activations.x().length < 1000, "points: " + activations.x().length);
     assertEquals(7, Arrays.stream(activations.y()).max().orElseThrow());
     assertEquals(0, activations.y()[activations.y().length - 1]);
     assertEquals(10000, activations.x()[activations.x().length - 1]);
+  }
+
+  @Test
+  void forwardBackwardUpdateAndStagesAreMarked() {
+    Recipe recipe = Recipe.shipped("wespeaker-resnet34", "model.name=ResNet18");
+    MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 10);
+    Map<String, StepMemory> steps = new LinkedHashMap<>();
+    for (MemoryScheme s : List.of(MemoryScheme.VANILLA, MemoryScheme.TYPE_II)) {
+      steps.put(s.label(), analysis.price(recipe.model(), s, 2));
+    }
+    StepMemory vanilla = steps.get("vanilla");
+    Figure figure = MemoryFigures.timeline("a step", vanilla.report(), vanilla.events());
+    assertEquals(
+        List.of("forward", "backward", "update"),
+        figure.marks().stream().map(m -> m.text()).toList());
+    int turn = (int) figure.marks().getFirst().to();
+    var first = vanilla.events().stream().filter(e -> e.label().endsWith("din")).findFirst();
+    assertEquals(turn, vanilla.events().indexOf(first.orElseThrow()));
+    assertEquals(vanilla.events().size(), figure.marks().getLast().to());
+    assertEquals(
+        "stage 1, stage 2, stage 3, stage 4, stage 4, stage 3, stage 2, stage 1",
+        String.join(", ", figure.x().tickLabels()));
+    var all = MemoryFigures.timelines("a step", steps);
+    assertEquals(
+        List.of("vanilla", "type II", "vanilla, its own scale", "type II, its own scale"),
+        all.labels());
+    double same = all.figures().get(1).y().high();
+    assertEquals(all.figures().get(0).y().high(), same);
+    assertTrue(all.figures().get(3).y().high() < same);
+    Figure outlines = MemoryFigures.outlines("a step", steps);
+    double highest = Arrays.stream(outlines.series().get(0).y()).max().orElseThrow();
+    assertEquals(Bytes.mib(vanilla.totalPeak()), highest, 0.01);
   }
 
   @Test

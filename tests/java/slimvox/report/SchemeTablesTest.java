@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.plot.Figure;
+import slimvox.plot.Gallery;
 import slimvox.plot.Series;
 import slimvox.recipe.Recipe;
 import slimvox.step.MemoryAnalysis;
@@ -48,14 +50,40 @@ class SchemeTablesTest {
   }
 
   @Test
-  void linesAgainstTheBatchRiseAndBarsAreTotals() {
+  void linesAgainstTheBatchRiseAndDotsAreTotals() {
     Figure lines = SchemeTables.againstBatch("", ANALYSIS, DEEP, new double[] {2, 4, 8});
     assertEquals(MemoryScheme.values().length, lines.series().size());
     for (Series s : lines.series()) assertTrue(s.y()[0] < s.y()[1] && s.y()[1] < s.y()[2]);
-    Figure bars = SchemeTables.byModel("", ANALYSIS, List.of(DEEP, GEMINI), 8);
+    Figure dots = SchemeTables.byModel("", ANALYSIS, List.of(DEEP, GEMINI), 8);
     double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8).totalPeak());
-    assertEquals(vanilla, bars.series().getFirst().y()[0]);
-    assertTrue(Double.isNaN(bars.series().get(MemoryScheme.TYPE_II.ordinal()).y()[1]));
+    assertEquals(vanilla, dots.series().getFirst().x()[0]);
+    assertTrue(Double.isNaN(dots.series().get(MemoryScheme.TYPE_II.ordinal()).x()[1]));
+  }
+
+  @Test
+  void sharesArePerCentOfThePeak() {
+    Table shares = SchemeTables.shares("shares", ANALYSIS, DEEP, Category.ACTIVATION, 2, 8);
+    var step = ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8);
+    double share = 100.0 * step.report().atTotalPeak().get(Category.ACTIVATION) / step.totalPeak();
+    assertEquals("%.1f".formatted(share), shares.getString(0, "batch 8"));
+    assertEquals(MemoryScheme.values().length, shares.rowCount());
+  }
+
+  @Test
+  void slidersGoThroughBudgetsAndBatches() {
+    Gallery budgets = SchemeTables.byBudget("", ANALYSIS, List.of(DEEP), List.of("1GB", "4GB"));
+    MemoryBudget four = MemoryBudget.parse("4GB");
+    assertEquals(
+        ANALYSIS.largestBatch(DEEP, MemoryScheme.TYPE_II, four),
+        budgets.figures().get(1).series().get(MemoryScheme.TYPE_II.ordinal()).x()[0]);
+    Gallery batches = SchemeTables.byBatch("", ANALYSIS, DEEP, new int[] {2, 4}, four);
+    double all =
+        batches.figures().get(1).series().stream()
+            .filter(s -> s.kind() == Series.Kind.BAR)
+            .mapToDouble(s -> s.y()[0])
+            .sum();
+    double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 4).totalPeak());
+    assertEquals(vanilla, all, 0.01);
   }
 
   @Test

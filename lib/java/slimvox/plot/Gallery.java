@@ -1,0 +1,99 @@
+package slimvox.plot;
+
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * Figures of one kind of which one is seen at a time, chosen by a slider or a menu that works where
+ * no program runs: in a stored notebook and in a page. The static picture has up to four of them.
+ *
+ * <pre>{@code
+ * Notebook.show(Gallery.slider("batch", List.of("8", "64"), List.of(eight, sixtyFour)));
+ * }</pre>
+ *
+ * @param what the reader chooses, for example "batch"
+ * @param slider whether there is a slider; else a menu
+ * @param labels a short text for each figure
+ * @param figures all with as many series of the same kinds
+ */
+public record Gallery(String what, boolean slider, List<String> labels, List<Figure> figures) {
+  /** Checks that the figures can follow one another. */
+  public Gallery {
+    labels = List.copyOf(labels);
+    figures = List.copyOf(figures);
+    if (figures.isEmpty() || labels.size() != figures.size()) {
+      throw new IllegalArgumentException(
+          "gallery '%s': %d labels for %d figures".formatted(what, labels.size(), figures.size()));
+    }
+    for (int i = 1; i < figures.size(); i++) {
+      if (!kinds(figures.get(i)).equals(kinds(figures.getFirst()))) {
+        throw new IllegalArgumentException(
+            "gallery '%s': figure '%s' has the series %s, but '%s' has %s"
+                .formatted(
+                    what,
+                    labels.get(i),
+                    kinds(figures.get(i)),
+                    labels.getFirst(),
+                    kinds(figures.getFirst())));
+      }
+    }
+  }
+
+  private static List<Series.Kind> kinds(Figure figure) {
+    return figure.series().stream().map(Series::kind).toList();
+  }
+
+  /** One figure and nothing to choose. */
+  static Gallery of(Figure figure) {
+    return new Gallery("", false, List.of(""), List.of(figure));
+  }
+
+  /** A slider under the figure. */
+  public static Gallery slider(String what, List<String> labels, List<Figure> figures) {
+    return new Gallery(what, true, labels, figures);
+  }
+
+  /** A menu above the figure. */
+  public static Gallery menu(String what, List<String> labels, List<Figure> figures) {
+    return new Gallery(what, false, labels, figures);
+  }
+
+  /** The numbers of the figures that the static picture has: at most four, the ends among them. */
+  private List<Integer> stills() {
+    int most = Math.min(4, figures.size());
+    return IntStream.range(0, most)
+        .mapToObj(i -> most == 1 ? 0 : i * (figures.size() - 1) / (most - 1))
+        .distinct()
+        .toList();
+  }
+
+  /** The sentences of the first and the last figure. */
+  public String caption() {
+    if (figures.size() == 1) return figures.getFirst().caption();
+    int last = figures.size() - 1;
+    return "%s is chosen of %s to %s. %s: %s %s: %s"
+        .formatted(
+            what,
+            labels.getFirst(),
+            labels.get(last),
+            labels.getFirst(),
+            figures.getFirst().caption(),
+            labels.get(last),
+            figures.get(last).caption());
+  }
+
+  /** The static picture: the only figure, or some of them beside and below each other. */
+  public byte[] png() {
+    if (figures.size() == 1) return figures.getFirst().png();
+    return Picture.pngOf(
+        stills().stream()
+            .map(i -> figures.get(i).title(what + " " + labels.get(i)))
+            .map(f -> f.size(figures.getFirst().width() / 2, figures.getFirst().height() * 2 / 3))
+            .toList());
+  }
+
+  /** The figures as a piece of HTML; see {@link Figure#html}. */
+  public String html(String id) {
+    return PlotlyPage.html(this, id);
+  }
+}
