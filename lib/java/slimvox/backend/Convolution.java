@@ -5,6 +5,9 @@ package slimvox.backend;
  *
  * <p>Input N x H x W x I, weight O x I/groups x kH x kW, output N x H' x W' x O with {@code H' = (H
  * + 2 padH - kH) / strideH + 1}, likewise W'. Height is frequency, width is time.
+ *
+ * @param type of input and output and of their gradients: float32 or bfloat16; the weight, its
+ *     gradient and all sums are float32, and a factor is rounded to the type
  */
 public record Convolution(
     int batch,
@@ -18,7 +21,8 @@ public record Convolution(
     int strideWidth,
     int padHeight,
     int padWidth,
-    int groups) {
+    int groups,
+    DataType type) {
   public Convolution {
     if (inChannels % groups != 0 || outChannels % groups != 0) {
       throw new IllegalArgumentException(
@@ -29,6 +33,54 @@ public record Convolution(
           "an input of %d x %d is smaller than the kernel of %d x %d"
               .formatted(height, width, kernelHeight, kernelWidth));
     }
+  }
+
+  /** A convolution of float32. */
+  public Convolution(
+      int batch,
+      int height,
+      int width,
+      int inChannels,
+      int outChannels,
+      int kernelHeight,
+      int kernelWidth,
+      int strideHeight,
+      int strideWidth,
+      int padHeight,
+      int padWidth,
+      int groups) {
+    this(
+        batch,
+        height,
+        width,
+        inChannels,
+        outChannels,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        padHeight,
+        padWidth,
+        groups,
+        DataType.FLOAT32);
+  }
+
+  /** The same geometry for inputs and outputs of another type. */
+  public Convolution of(DataType type) {
+    return new Convolution(
+        batch,
+        height,
+        width,
+        inChannels,
+        outChannels,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        padHeight,
+        padWidth,
+        groups,
+        type);
   }
 
   /** The convolution of {@code x} with square kernels {@code w}, the same padding on all sides. */

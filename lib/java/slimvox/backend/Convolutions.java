@@ -9,6 +9,11 @@ public final class Convolutions {
    * so that a step can be planned before anything runs.
    */
   public interface Kernels {
+    /** Whether inputs and outputs may be of this type; always of float32. */
+    default boolean takes(DataType type) {
+      return type == DataType.FLOAT32;
+    }
+
     /** Scratch bytes of {@link #forward}: reordered weights and the library's own scratch pad. */
     default long forwardWorkspace(Convolution g) {
       return 0;
@@ -118,9 +123,9 @@ public final class Convolutions {
 
   /** See {@link Kernels#forwardPrepacked}; the weight was prepacked for the same layout. */
   public void forwardPrepacked(Convolution g, Tensor x, Tensor prepacked, Tensor y) {
-    Check.shape(g.inShape(), x);
+    activation(g, g.inShape(), x);
     Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
-    Check.shape(g.outShape(), y);
+    activation(g, g.outShape(), y);
     check.with(
         y,
         kernels.forwardPrepackedWorkspace(g),
@@ -145,9 +150,17 @@ public final class Convolutions {
         w -> kernels.backwardWeight(g, x, dy, dweight, accumulate, w));
   }
 
-  private static void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {
-    Check.shape(g.inShape(), x);
+  private void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    activation(g, g.inShape(), x);
     Check.shape(g.weightShape(), weight);
-    Check.shape(g.outShape(), y);
+    activation(g, g.outShape(), y);
+  }
+
+  private void activation(Convolution g, Shape shape, Tensor x) {
+    if (!kernels.takes(g.type())) {
+      throw new IllegalArgumentException("no convolutions of " + g.type() + " here: " + x);
+    }
+    Check.length(x, g.type(), x.size());
+    Check.expect(shape, x);
   }
 }

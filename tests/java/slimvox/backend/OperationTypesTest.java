@@ -59,6 +59,9 @@ class OperationTypesTest {
 
   static List<Call> calls() {
     Convolution g = new Convolution(2, 8, 10, 16, 32, 3, 3, 1, 1, 1, 1, 1);
+    Convolution halves = g.of(DataType.BFLOAT16);
+    Tensor halfIn = tensor(DataType.BFLOAT16, 2, 8, 10, 16);
+    Tensor halfOut = tensor(DataType.BFLOAT16, 2, 8, 10, 32);
     Tensor in = floats(2, 8, 10, 16);
     Tensor in2 = floats(2, 8, 10, 16);
     Tensor in3 = floats(2, 8, 10, 16);
@@ -112,6 +115,9 @@ class OperationTypesTest {
         new Call("addToRows", c, in),
         new Call("columnSums", in, c, false),
         new Call("forward", g, in, weight, out),
+        new Call("forward", halves, halfIn, weight, halfOut),
+        new Call("backwardData", halves, halfOut, weight, halfIn),
+        new Call("backwardWeight", halves, halfIn, halfOut, weight, false),
         new Call("prepack", g, weight, prepacked),
         new Call("forwardPrepacked", g, in, prepacked, out),
         new Call("forwardAdd", g, in, weight, out),

@@ -3,6 +3,7 @@ package slimvox.backend.dry;
 import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.DataType;
 import slimvox.backend.Device;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
@@ -88,6 +89,11 @@ public final class DryDevice implements Device {
   public Convolutions.Kernels convolutions() {
     Convolutions.Kernels asked = sizes == null ? Device.super.convolutions() : sizes.convolutions();
     return new Convolutions.Kernels() {
+      @Override
+      public boolean takes(DataType type) {
+        return sizes == null || asked.takes(type);
+      }
+
       @Override
       public long forwardWorkspace(Convolution g) {
         return asked.forwardWorkspace(g);

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
 import slimvox.backend.Device;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -61,6 +62,14 @@ public final class GuardedMemory implements AutoCloseable {
     return x;
   }
 
+  /** A tensor of bfloat16: the values rounded. */
+  public Tensor halves(float[] values, int... lengths) {
+    Tensor x =
+        backend.allocate(Category.ACTIVATION, "halves", DataType.BFLOAT16, Shape.of(lengths));
+    for (int i = 0; i < values.length; i++) Lanes.setBfloat16(x.address(), i, values[i]);
+    return x;
+  }
+
   /** Scratch memory full of NaN; null for 0 bytes, as the backend does it. */
   public Tensor workspace(long bytes) {
     if (bytes == 0) return null;
@@ -78,6 +87,11 @@ public final class GuardedMemory implements AutoCloseable {
   }
 
   public static float[] values(Tensor x) {
+    if (x.type() == DataType.BFLOAT16) {
+      float[] values = new float[Math.toIntExact(x.size())];
+      for (int i = 0; i < values.length; i++) values[i] = Lanes.getBfloat16(x.address(), i);
+      return values;
+    }
     return segment(x).toArray(JAVA_FLOAT);
   }
 

@@ -2,6 +2,7 @@ package slimvox.backend.cpu.onednn;
 
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 
 /**
  * The memory descriptors of a convolution's tensors, and the primitives made from them.
@@ -9,6 +10,7 @@ import slimvox.backend.Convolution;
  * <p>Activations are nhwc in memory, which oneDNN reads as they are. The weight, and its gradient,
  * are in the layout that the chosen implementation likes, and a reorder leads to or from the
  * parameter's own oihw. A convolution on plain oihw would fall to reference code, 190 times slower.
+ * Parameters and their gradients are float32; the reorder rounds a weight that is to meet bfloat16.
  */
 final class ConvolutionLayouts implements AutoCloseable {
   private final OneDnn library;
@@ -18,21 +20,25 @@ final class ConvolutionLayouts implements AutoCloseable {
   private final long x;
   private final long y;
   private final long anyWeight;
+  private final long anyGradient;
   private final long plainWeight;
 
   ConvolutionLayouts(OneDnn library, Convolution g) {
     this.library = library;
     strides = new long[] {g.strideHeight(), g.strideWidth()};
     padding = new long[] {g.padHeight(), g.padWidth()};
-    x = layouts.tagged(dnnl.dnnl_nhwc, g.batch(), g.inChannels(), g.height(), g.width());
-    y = layouts.tagged(dnnl.dnnl_nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
+    int type = g.type() == DataType.BFLOAT16 ? dnnl.dnnl_bf16 : dnnl.dnnl_f32;
+    int nhwc = dnnl.dnnl_nhwc;
+    x = layouts.typed(type, nhwc, g.batch(), g.inChannels(), g.height(), g.width());
+    y = layouts.typed(type, nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
     int in = g.inChannels() / g.groups();
     int out = g.outChannels() / g.groups();
     long[] lengths =
         g.groups() == 1
             ? new long[] {out, in, g.kernelHeight(), g.kernelWidth()}
             : new long[] {g.groups(), out, in, g.kernelHeight(), g.kernelWidth()};
-    anyWeight = layouts.tagged(dnnl.dnnl_format_tag_any, lengths);
+    anyWeight = layouts.typed(type, dnnl.dnnl_format_tag_any, lengths);
+    anyGradient = layouts.tagged(dnnl.dnnl_format_tag_any, lengths);
     plainWeight = layouts.tagged(g.groups() == 1 ? dnnl.dnnl_oihw : dnnl.dnnl_goihw, lengths);
   }
 
@@ -78,7 +84,7 @@ final class ConvolutionLayouts implements AutoCloseable {
           Dnnl.convolutionBackwardWeight(
               library.engine(),
               x,
-              anyWeight,
+              anyGradient,
               y,
               strides,
               padding,

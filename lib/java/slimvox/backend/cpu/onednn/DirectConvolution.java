@@ -76,7 +76,8 @@ final class DirectConvolution implements ConvolutionPass {
         1,
         g.kernelHeight() - 1 - g.padHeight(),
         g.kernelWidth() - 1 - g.padWidth(),
-        g.groups());
+        g.groups(),
+        g.type());
   }
 
   @Override
@@ -104,7 +105,7 @@ final class DirectConvolution implements ConvolutionPass {
 
   @Override
   public long prepackedBytes() {
-    return convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS);
+    return (convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS) + 3) & -4; // whole floats
   }
 
   @Override

@@ -9,6 +9,7 @@ import java.util.function.Supplier;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.DataType;
 import slimvox.backend.Device.MathMode;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
@@ -138,6 +139,17 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   // ---- convolution
+
+  /** And bfloat16: a weight is rounded where it is brought into the library's layout. */
+  @Override
+  public boolean takes(DataType type) {
+    return type == DataType.FLOAT32 || type == DataType.BFLOAT16 && knowsBfloat16();
+  }
+
+  /** Whether this processor multiplies bfloat16 otherwise than by reference code. */
+  public static boolean knowsBfloat16() {
+    return (Dnnl.instructions() & dnnl.dnnl_cpu_isa_avx512_core) == dnnl.dnnl_cpu_isa_avx512_core;
+  }
 
   @Override
   public long forwardWorkspace(Convolution geometry) {

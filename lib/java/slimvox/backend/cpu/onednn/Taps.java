@@ -8,6 +8,7 @@ import static slimvox.backend.cpu.Lanes.tail;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
@@ -67,7 +68,8 @@ record Taps(
   }
 
   private static boolean keepsSize(Convolution g) {
-    return g.groups() == 1
+    return g.type() == DataType.FLOAT32
+        && g.groups() == 1
         && g.strideHeight() == 1
         && g.strideWidth() == 1
         && g.kernelHeight() * g.kernelWidth() > 1

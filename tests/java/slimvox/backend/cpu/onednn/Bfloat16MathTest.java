@@ -20,12 +20,12 @@ import slimvox.backend.cpu.GuardedMemory;
  * Float32 operands whose factors may be rounded to bfloat16: against float64, with the bound that
  * follows from rounding.
  *
- * <p>A factor rounded to nearest is off by 2^-9 of its size at most, so a product by 2^-8 + 2^-18,
+ * <p>A factor rounded to nearest is off by 2^-8 of its size at most, so a product by 2^-7 + 2^-16,
  * and a sum of products by that part of the sum of their sizes, plus what adding in float32 costs.
  * Where the processor has no AMX the bits are those of float32.
  */
 class Bfloat16MathTest {
-  private static final double ROUNDING = 0x1p-8 + 0x1p-18;
+  private static final double ROUNDING = 0x1p-7 + 0x1p-16;
 
   @AutoClose private static final OneDnn float32 = OneDnn.open(2);
   @AutoClose private static final OneDnn bfloat16 = OneDnn.open(2, MathMode.BFLOAT16);

@@ -1,0 +1,140 @@
+package slimvox.backend.cpu.onednn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.Random;
+import org.junit.jupiter.api.AutoClose;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cpu.GuardedMemory;
+import slimvox.memory.Category;
+
+/**
+ * Convolutions of bfloat16 against float64.
+ *
+ * <p>Inputs are bfloat16 as given and the weight is rounded to it, so what is left is the rounding
+ * of a result, 2^-8 of its size, and float32 sums; dweight is float32 and has the latter alone.
+ */
+class Bfloat16ConvolutionTest {
+  @AutoClose private static final OneDnn oneDnn = OneDnn.open(2);
+
+  @ParameterizedTest
+  @CsvSource({
+    // N, H, W, I, O, kernel, stride, groups
+    "2, 10, 13, 32, 32, 3, 1, 1",
+    "3, 5, 9, 7, 13, 3, 1, 1",
+    "2, 9, 11, 64, 128, 3, 2, 1",
+    "2, 9, 11, 1, 32, 3, 1, 1",
+    "2, 9, 11, 64, 40, 1, 1, 1",
+    "2, 9, 11, 64, 128, 1, 2, 1",
+    "2, 9, 11, 24, 24, 3, 1, 24",
+    "2, 9, 11, 128, 128, 3, 2, 128",
+    "2, 9, 11, 10, 10, 3, 1, 10",
+    "3, 5, 7, 512, 24, 3, 1, 1",
+    // oneDNN itself would write past its scratch pad
+    "2, 80, 96, 12, 16, 1, 2, 1",
+    "1, 80, 96, 4, 8, 1, 2, 1",
+  })
+  void allPasses(int n, int h, int w, int i, int o, int kernel, int stride, int groups) {
+    assumeTrue(oneDnn.takes(DataType.BFLOAT16), "a processor without AVX-512");
+    int pad = kernel / 2;
+    Convolution g =
+        new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups)
+            .of(DataType.BFLOAT16);
+    Random random = new Random(g.outShape().hashCode());
+    float[] x = rounded(GuardedMemory.normal(random, g.inShape()));
+    float[] weight = GuardedMemory.normal(random, g.weightShape());
+    float[] factor = rounded(weight);
+    float[] dy = rounded(GuardedMemory.normal(random, g.outShape()));
+    try (GuardedMemory memory = new GuardedMemory()) {
+      Tensor tx = memory.halves(x, g.inShape().toArray());
+      Tensor tdy = memory.halves(dy, g.outShape().toArray());
+      Tensor tw = memory.tensor(weight, g.weightShape().toArray());
+      Tensor y = memory.halves(new float[dy.length], g.outShape().toArray());
+      Tensor dx = memory.halves(new float[x.length], g.inShape().toArray());
+      Tensor dw = memory.tensor(g.weightShape().toArray());
+      oneDnn.forward(g, tx, tw, y, memory.workspace(oneDnn.forwardWorkspace(g)));
+      float[] once = GuardedMemory.values(y);
+      double[] expected = PlainConvolution.forward(g, x, factor);
+      assertClose(expected, once, 0x1p-8, "y");
+      oneDnn.backwardData(g, tdy, tw, dx, memory.workspace(oneDnn.backwardDataWorkspace(g)));
+      assertClose(
+          PlainConvolution.backwardData(g, dy, factor), GuardedMemory.values(dx), 0x1p-8, "dx");
+      Tensor workspace = memory.workspace(oneDnn.backwardWeightWorkspace(g));
+      oneDnn.backwardWeight(g, tx, tdy, dw, false, workspace);
+      double[] dweight = PlainConvolution.backwardWeight(g, x, dy);
+      assertClose(dweight, GuardedMemory.values(dw), 0, "dweight");
+      oneDnn.backwardWeight(g, tx, tdy, dw, true, workspace);
+      for (int j = 0; j < dweight.length; j++) dweight[j] *= 2;
+      assertClose(dweight, GuardedMemory.values(dw), 0, "dweight added twice");
+      Tensor prepacked = memory.tensor(Math.toIntExact(oneDnn.prepackedBytes(g) / 4));
+      oneDnn.prepack(g, tw, prepacked, memory.workspace(oneDnn.prepackWorkspace(g)));
+      Tensor again = memory.halves(new float[dy.length], g.outShape().toArray());
+      Tensor scratch = memory.workspace(oneDnn.forwardPrepackedWorkspace(g));
+      oneDnn.forwardPrepacked(g, tx, prepacked, again, scratch);
+      assertArrayEquals(once, GuardedMemory.values(again), "y by a prepacked weight");
+      oneDnn.forwardAdd(g, tx, tw, again, memory.workspace(oneDnn.forwardAddWorkspace(g)));
+      for (int j = 0; j < expected.length; j++) expected[j] += once[j];
+      assertClose(expected, GuardedMemory.values(again), 0x1p-8, "y added to");
+    }
+  }
+
+  @Test
+  void noConvolutionOfTheModelsFallsToReferenceCode() {
+    assumeTrue(oneDnn.takes(DataType.BFLOAT16), "a processor without AVX-512");
+    try (OneDnn library = OneDnn.open(2)) {
+      for (Convolution geometry : ModelConvolutions.all()) {
+        Convolution g = geometry.of(DataType.BFLOAT16);
+        library.forwardWorkspace(g);
+        library.backwardDataWorkspace(g);
+        library.backwardWeightWorkspace(g);
+      }
+      for (String name : library.implementationNames()) {
+        assertTrue(!name.contains("ref"), name + " is slow");
+      }
+    }
+  }
+
+  /** A device that has no such convolutions refuses them; see {@code OperationTypesTest}, too. */
+  @Test
+  void otherTypesAreRefused() {
+    Convolution g = new Convolution(1, 4, 4, 4, 4, 3, 3, 1, 1, 1, 1, 1).of(DataType.INT32);
+    try (Backend backend = new Backend(CpuDevice.open(1));
+        Tensor x =
+            backend.allocate(Category.ACTIVATION, "x", DataType.INT32, Shape.of(1, 4, 4, 4));
+        Tensor weight = backend.allocate(Category.PARAMETER, "w", 4, 4, 3, 3)) {
+      Exception e =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> backend.ops().convolutions.forward(g, x, weight, x));
+      assertEquals("no convolutions of INT32 here: x [1, 4, 4, 4]", e.getMessage());
+    }
+  }
+
+  private static float[] rounded(float[] x) {
+    float[] rounded = new float[x.length];
+    for (int i = 0; i < x.length; i++) rounded[i] = DataType.ofBfloat16(DataType.bfloat16(x[i]));
+    return rounded;
+  }
+
+  private static void assertClose(double[] expected, float[] actual, double rounding, String of) {
+    assertEquals(expected.length, actual.length, of);
+    double largest = 0;
+    for (double e : expected) largest = Math.max(largest, Math.abs(e));
+    for (int i = 0; i < expected.length; i++) {
+      double bound = rounding * Math.abs(expected[i]) + 1e-5 * largest;
+      assertEquals(expected[i], actual[i], bound, of + " at " + i);
+    }
+  }
+}
