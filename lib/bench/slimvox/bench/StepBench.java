@@ -88,7 +88,9 @@ public final class StepBench extends Subcommand {
     for (int i = 0; i < labels.length; i++) {
       labels[i] = step.classes() == 0 ? 0 : random.nextInt(step.classes());
     }
+    double command = sinceStart();
     try (Backend backend = open()) {
+      double device = sinceStart();
       long before = ResidentMemory.now();
       try (PlannedTraining planned =
           new PlannedTraining(backend, backend.ledger().budget(), step::build)) {
@@ -96,6 +98,7 @@ public final class StepBench extends Subcommand {
         training.step().initialize(random);
         queue(1);
         double firstStep = sinceStart();
+        Map<String, Long> afterFirst = backend.device().driverMemory();
         for (int i = 1; i < WARM_UP; i++) queue(1);
         training.readEvery(lossEvery, step.batch());
         List<TrainingStep.Result> results = new ArrayList<>();
@@ -107,7 +110,12 @@ public final class StepBench extends Subcommand {
           Arrays.fill(whole, done, done + together, ms);
         }
         Long growth = before < 0 ? null : ResidentMemory.peak() - before;
-        report(backend, firstStep, results, Timing.of(whole).median(), growth);
+        report(
+            backend,
+            new Start(command, device, firstStep, afterFirst),
+            results,
+            Timing.of(whole).median(),
+            growth);
       }
     }
     return 0;
@@ -120,6 +128,16 @@ public final class StepBench extends Subcommand {
     return TimedDevice.of(backend);
   }
 
+  /**
+   * When the parts of the start-up were done, in seconds from the start of the JVM.
+   *
+   * @param command arguments and inputs
+   * @param device libraries and kernels
+   * @param driverMemory what the driver counted behind the first step
+   */
+  private record Start(
+      double command, double device, double firstStep, Map<String, Long> driverMemory) {}
+
   /** Runs some steps without waiting for the device between them. */
   private List<TrainingStep.Result> queue(int together) {
     for (int i = 0; i < together; i++) training.queue(features, labels, 0.2, LEARNING_RATE, null);
@@ -127,11 +145,7 @@ public final class StepBench extends Subcommand {
   }
 
   private void report(
-      Backend backend,
-      double firstStep,
-      List<TrainingStep.Result> results,
-      double whole,
-      Long growth) {
+      Backend backend, Start start, List<TrainingStep.Result> results, double whole, Long growth) {
     MemoryReport memory = backend.ledger().report();
     Values values = new Values();
     step.put(values, "model", "width");
@@ -145,7 +159,9 @@ public final class StepBench extends Subcommand {
     values.put("device", backend.device().description());
     values.put("steps", steps);
     values.put("loss_every", lossEvery);
-    values.put("first_step_after_s", firstStep);
+    values.put("command_after_s", start.command());
+    values.put("device_after_s", start.device());
+    values.put("first_step_after_s", start.firstStep());
     values.put("forward_ms", median(results, TrainingStep.Result::forwardNanos));
     values.put("backward_ms", median(results, TrainingStep.Result::backwardNanos));
     values.put("optimizer_ms", median(results, TrainingStep.Result::optimizerNanos));
@@ -160,7 +176,7 @@ public final class StepBench extends Subcommand {
     values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
     Map<String, Long> driver = backend.device().driverMemory();
     values.put("driver_memory", driver);
-    String driverText = driver(driver, values);
+    String driverText = driver(start.driverMemory(), driver, values);
     values.put("resident_growth_bytes", growth);
     String text = values.text(TEXT) + MemoryTable.text(memory) + driverText;
     text += values.text("\nplanned arena {arena_bytes:%,.2f MiB}");
@@ -183,21 +199,31 @@ public final class StepBench extends Subcommand {
     result(text, values);
   }
 
-  /** Puts how much more the driver counts than what was asked for and its own from the start. */
-  private static String driver(Map<String, Long> driver, Values values) {
+  /**
+   * Puts how much more the driver counts than what was asked for and its own from the start, and by
+   * how much that grew since the first step: code is loaded in the first, a leak grows.
+   */
+  private static String driver(
+      Map<String, Long> afterFirst, Map<String, Long> driver, Values values) {
     values.put("driver_unexplained_percent", null);
+    values.put("driver_growth_bytes", null);
     if (driver.isEmpty()) return "";
-    double all = driver.get("driver");
-    double unexplained = 100 * (all - driver.get("blocks") - driver.get("context")) / all;
+    long bytes = unexplained(driver);
+    double unexplained = 100.0 * bytes / driver.get("driver");
     values.put("driver_unexplained_percent", unexplained);
+    values.put("driver_growth_bytes", bytes - unexplained(afterFirst));
     Values shown = new Values();
     shown.putAll(driver);
     return shown
         .with("unexplained", unexplained)
         .text(
             "\nthe driver counts {driver:%,.2f MiB}: {blocks:%,.2f MiB} were asked for,"
-                + " {context:%,.2f MiB} are its own from the start, {unexplained:%.2f} %"
-                + " unexplained\n");
+                + " {context:%,.2f MiB} are its own from the start ({libraries:%,.2f MiB} cuBLAS's"
+                + " and cuDNN's), {unexplained:%.2f} % unexplained\n");
+  }
+
+  private static long unexplained(Map<String, Long> driver) {
+    return driver.get("driver") - driver.get("blocks") - driver.get("context");
   }
 
   /** Runs one more step and compares the ledger's events with those of the dry run. */

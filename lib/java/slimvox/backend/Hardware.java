@@ -20,8 +20,9 @@ public interface Hardware extends AutoCloseable {
    * is worth counting.
    *
    * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
-   * context} (used before the first block: context, kernels, the libraries' own), {@code driver}
-   * (the driver's count of this process now), {@code card} (all processes) and {@code total}.
+   * context} (used before the first block: context, kernels, the libraries' own), {@code libraries}
+   * (the libraries' part of it), {@code driver} (the driver's count of this process now), {@code
+   * card} (all processes) and {@code total}.
    */
   default Map<String, Long> driverMemory() {
     return Map.of();

@@ -1,5 +1,9 @@
-/* libcublas.so.12 in host memory: plain loops with cuBLAS's column-major contract. */
+/* libcublas.so.12 in host memory: plain loops with cuBLAS's column-major contract.
+
+   Run-time: FAKE_CODE (bytes of the stand-in's card that its first product takes for code). */
+#include <dlfcn.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 typedef struct { void *stream; void *workspace; size_t bytes; int math; } Handle;
 static Handle only;
@@ -23,9 +27,27 @@ int cublasGetProperty(int type, int *value) {
   *value = type == 0 ? 12 : type == 1 ? 6 : 4;
   return 0;
 }
+/* A function of the stand-in for the driver; 0 where there is none. */
+static void *driver(const char *name) {
+  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  return library ? dlsym(library, name) : 0;
+}
+/* Code is loaded at the first use, and what went wrong on the card shows at any call. */
+static int enter(void) {
+  static int loaded;
+  int (*allocate)(void **, size_t) = (int (*)(void **, size_t))driver("cuMemAlloc_v2");
+  int (*synchronize)(void) = (int (*)(void))driver("cuCtxSynchronize");
+  const char *code = getenv("FAKE_CODE");
+  void *at;
+  if (!loaded && code && allocate(&at, strtoull(code, 0, 10))) return 3; /* ALLOC_FAILED */
+  loaded = 1;
+  return synchronize && synchronize() ? 13 : 0; /* EXECUTION_FAILED */
+}
 int cublasSgemm_v2(Handle *handle, int opa, int opb, int m, int n, int k, const float *alpha,
     const float *a, int lda, const float *b, int ldb, const float *beta, float *c, int ldc) {
   if (!handle->stream || !handle->workspace) return 14;
+  int status = enter();
+  if (status) return status;
   if (lda < (opa ? k : m) || ldb < (opb ? n : k) || ldc < m) return 7;
   for (int j = 0; j < n; j++) {
     for (int i = 0; i < m; i++) {

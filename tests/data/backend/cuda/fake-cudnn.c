@@ -8,6 +8,7 @@
    Compile-time: NUMBER (91002, the version), CREATE (what cudnnCreate returns).
    Run-time: FAKE_CUDNN (a file that gets a line for each convolution); fake_cudnn_fail(status) lets
    the next launch fail; fake_cudnn_count(what) tells, see there. */
+#include <dlfcn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,10 @@ int cudnnGetConvolution2dForwardOutputDim(
 
 static int check(Handle *handle, Descriptor *x, Descriptor *w, Descriptor *conv, Descriptor *y) {
   if (!handle || !handle->stream) return refuse(NULL_POINTER, "no stream");
+  /* What went wrong on the stand-in's card shows at any call. */
+  void *driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  int (*synchronize)(void) = driver ? (int (*)(void))dlsym(driver, "cuCtxSynchronize") : 0;
+  if (synchronize && synchronize()) return refuse(5000, "the card");
   if (x->kind != TENSOR || w->kind != FILTER || conv->kind != CONVOLUTION || y->kind != TENSOR) {
     return refuse(BAD_PARAM, "descriptors in the wrong order");
   }

@@ -5,7 +5,8 @@
 
    Compile-time: VERSION (12060), INIT (what cuInit returns), CARDS, MAJOR, MINOR.
    Run-time: FAKE_BYTES (memory of the card), FAKE_FAULT (a kernel whose first launch ends in a
-   sticky error, or its fifth: NAME:5), FAKE_BUSY (there is no context to be had), FAKE_OPENED (a
+   sticky error, or its fifth: NAME:5), FAKE_OOM (the same for out of memory, which is not sticky),
+   FAKE_BUSY (there is no context to be had), FAKE_OPENED (a
    file: a line for each time a context was asked for). */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -48,6 +49,9 @@ static size_t total(void) {
 }
 
 static int answer(void) { return sticky ? ILLEGAL_ADDRESS : OK; }
+
+/* NVRTC 13 looks this up and calls it unchecked. */
+int cuGetExportTable(const void **table, const void *id) { (void)id; *table = 0; return NOT_FOUND; }
 
 int cuInit(unsigned flags) { (void)flags; return INIT; }
 int cuDriverGetVersion(int *version) { *version = VERSION; return OK; }
@@ -154,6 +158,7 @@ int cuMemsetD32Async(unsigned *to, unsigned value, size_t count, void *stream) {
 
 int cuStreamCreate(void **stream, unsigned flags) { (void)flags; *stream = malloc(1); return OK; }
 int cuStreamDestroy_v2(void *stream) { free(stream); return OK; }
+int cuStreamQuery(void *stream) { (void)stream; return answer(); }
 int cuStreamSynchronize(void *stream) { (void)stream; return answer(); }
 int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
   (void)stream; (void)event; (void)flags;
@@ -198,12 +203,12 @@ static void expand(const char *source, const char *from, const char *end, char *
   }
   *out = 0;
 }
-/* One letter for each parameter of a kernel's source: l (8 bytes), i or f. */
+/* One letter for each parameter of a kernel's source: l (8 bytes), i, f or s (a struct). */
 static void types(const char *source, const char *from, char *letters) {
   char all[4096];
   expand(source, from, strchr(from, ')'), all);
   for (char *one = strtok(all, ","); one; one = strtok(0, ",")) {
-    *letters++ = strchr(one, '*') || strstr(one, "long long") ? 'l' : strstr(one, "float ") ? 'f' : 'i';
+    *letters++ = strstr(one, "Tensors ") ? 's' : strchr(one, '*') || strstr(one, "long long") ? 'l' : strstr(one, "float ") ? 'f' : 'i';
   }
   *letters = 0;
 }
@@ -236,7 +241,8 @@ static int run(Function *f, const int *grid, void **parameters) {
   }
   uint64_t values[64];
   for (int i = 0; f->types[i]; i++) {
-    values[i] = f->types[i] == 'l' ? *(uint64_t *)parameters[i] : *(uint32_t *)parameters[i];
+    values[i] = f->types[i] == 's' ? (uint64_t)parameters[i]
+        : f->types[i] == 'l' ? *(uint64_t *)parameters[i] : *(uint32_t *)parameters[i];
   }
   char error[256] = "";
   if (kernels(f->name, grid, f->types, values, 0, error) == 0) return OK;
@@ -244,20 +250,22 @@ static int run(Function *f, const int *grid, void **parameters) {
   sticky = 1;
   return OK;
 }
-static int faulty(const char *name) {
-  static int launches;
-  const char *fault = getenv("FAKE_FAULT");
+/* Whether this is the launch that a variable names; each has its own count. */
+static int faulty(const char *variable, int *launches, const char *name) {
+  const char *fault = getenv(variable);
   if (!fault) return 0;
   size_t length = strcspn(fault, ":");
   if (strlen(name) != length || strncmp(fault, name, length)) return 0;
-  return ++launches == (fault[length] ? atoi(fault + length + 1) : 1);
+  return ++*launches == (fault[length] ? atoi(fault + length + 1) : 1);
 }
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
     unsigned bz, unsigned shared, void *stream, void **parameters, void **extra) {
   (void)stream; (void)extra;
   Function *f = function;
   int grid[] = {gx, gy, gz, bx, by, bz};
-  int fault = faulty(f->name);
+  static int faults, full;
+  if (faulty("FAKE_OOM", &full, f->name)) return OUT_OF_MEMORY;
+  int fault = faulty("FAKE_FAULT", &faults, f->name);
   if (getenv("FAKE_KERNELS")) {
     int status = run(f, grid, parameters);
     if (fault) sticky = 1;

@@ -1,5 +1,5 @@
 /* libnvrtc.so.12 that takes every source for its own cubin; a line "#error TEXT" is an error, or
-   what FAKE_ERROR says in its place. */
+   what FAKE_ERROR says in its place. With FAKE_NEWER it compiles for cards to come only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,13 @@ static void count(void) { /* how often anything was compiled, for tests of the c
 int nvrtcVersion(int *major, int *minor) { *major = 12; *minor = 6; return 0; }
 const char *nvrtcGetErrorString(int code) { (void)code; return "NVRTC_ERROR_COMPILATION"; }
 int nvrtcGetNumSupportedArchs(int *number) { *number = 3; return 0; }
-int nvrtcGetSupportedArchs(int *archs) { archs[0] = 75; archs[1] = 86; archs[2] = 90; return 0; }
+int nvrtcGetSupportedArchs(int *archs) {
+  int newer = getenv("FAKE_NEWER") ? 100 : 0; /* as if it had forgotten today's cards */
+  archs[0] = 75 + newer;
+  archs[1] = 86 + newer;
+  archs[2] = 90 + newer;
+  return 0;
+}
 int nvrtcCreateProgram(Program **program, const char *source, const char *name, int headers,
     const char *const *contents, const char *const *names) {
   (void)headers; (void)contents; (void)names;

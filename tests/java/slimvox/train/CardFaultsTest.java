@@ -61,6 +61,17 @@ class CardFaultsTest {
         failed.output());
     assertEquals(List.of("checkpoint-0000002.safetensors"), checkpoints(out));
 
+    // Memory that is not enough at a launch is a full card, no broken one.
+    FakeCard.Run launch =
+        card.slimvox(Map.of("FAKE_OOM", "largest_in_row:2"), "train", "--resume", "--out=" + out);
+    assertEquals(2, launch.code(), launch.output());
+    String said = launch.output().lines().toList().getLast();
+    String start = "slimvox: out of device memory at launching kernel largest_in_row: of the ";
+    assertTrue(said.startsWith(start), said);
+    assertTrue(said.contains("by a smaller run.memoryBudget; the ledger holds parameter "), said);
+    assertTrue(said.endsWith("; what was saved can be resumed"), said);
+    assertEquals(List.of("checkpoint-0000002.safetensors"), checkpoints(out));
+
     Map<String, String> full = Map.of("FAKE_BYTES", Long.toString(between(recipe, 2, 8)));
     FakeCard.Run refused = card.slimvox(full, "train", "--resume", "--out=" + out);
     assertEquals(2, refused.code(), refused.output());
@@ -111,7 +122,8 @@ class CardFaultsTest {
   @ParameterizedTest
   @CsvSource({
     "FAKE_BUSY, yes, the card cannot be opened: CUDA_ERROR_DEVICE_UNAVAILABLE",
-    "FAKE_ERROR, __global__, error:"
+    "FAKE_ERROR, __global__, error:",
+    "FAKE_NEWER, yes, NVRTC 12.6 does not compile for cards of compute capability 8.6"
   })
   void aCardThatIsBusyOrWhoseKernelsDoNotCompileLeavesTheWorkToTheCpu(
       String variable, String value, String reason) throws Exception {

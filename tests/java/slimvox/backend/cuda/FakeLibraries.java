@@ -26,6 +26,11 @@ public final class FakeLibraries {
     return compile("cudnn", folder.resolve("libcudnn.so.9"), macros);
   }
 
+  /** The driver's management library. */
+  public static Path management(Path folder) throws Exception {
+    return compile("nvml", folder.resolve("libnvidia-ml.so.1"));
+  }
+
   /** Driver, NVRTC and cuBLAS. */
   public static void all(Path folder) throws Exception {
     driver(folder);

@@ -197,12 +197,19 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
   }
 
   @Override
-  public void zero(long address, long bytes) {
+  public void fill(long address, int word, long words) {
     context.enter();
     context.check(
-        JCudaDriver.cuMemsetD8Async(
-            CudaContext.pointer(address), (byte) 0, bytes, context.stream()),
-        "zeroing");
+        JCudaDriver.cuMemsetD32Async(CudaContext.pointer(address), word, words, context.stream()),
+        "filling");
+  }
+
+  @Override
+  public void fillBytes(long address, byte value, long bytes) {
+    context.enter();
+    context.check(
+        JCudaDriver.cuMemsetD8Async(CudaContext.pointer(address), value, bytes, context.stream()),
+        "filling");
   }
 
   @Override

@@ -14,4 +14,15 @@ public interface CardStream {
 
   /** Notes a launch, so that a later error can be traced to it. */
   void launched(String what);
+
+  /**
+   * A call of a library has failed: throws what the driver knows, since an error of the card shows
+   * at whatever is called next. Returns where the fault is the library's own.
+   *
+   * @param what was called
+   * @param outOfMemory whether the library says that memory was not enough
+   * @throws slimvox.backend.OutOfDeviceMemoryException if the card is full
+   * @throws slimvox.backend.DeviceException if the card has failed
+   */
+  void libraryFailed(String what, boolean outOfMemory);
 }

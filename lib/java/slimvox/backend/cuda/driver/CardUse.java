@@ -24,7 +24,10 @@ record CardUse(SymbolLookup library, long device) {
   private static final int PROCESSES = 256;
   private static final long UNKNOWN = -1; // in memory's NVML_VALUE_NOT_AVAILABLE too
 
-  /** Opens the library for a card, or returns null if it is not there or refuses. */
+  /**
+   * Opens the library for a card, or returns null if it is not there, refuses, or the card is cut
+   * into slices (MIG): its counts are the whole card's.
+   */
   static CardUse of(CudaLibraries libraries, String busId) {
     if (busId == null || !libraries.has(Library.MANAGEMENT)) return null;
     try (Arena arena = Arena.ofConfined()) {
@@ -36,9 +39,19 @@ record CardUse(SymbolLookup library, long device) {
                   "nvmlDeviceGetHandleByPciBusId_v2",
                   arena.allocateFrom(busId).address(),
                   handle.address());
-      return found ? new CardUse(use.library, handle.get(JAVA_LONG, 0)) : null;
+      if (!found) return null;
+      CardUse card = new CardUse(use.library, handle.get(JAVA_LONG, 0));
+      return card.isCut() ? null : card;
     } catch (UnsupportedOperationException e) {
       return null;
+    }
+  }
+
+  private boolean isCut() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment mode = arena.allocateFrom(JAVA_INT, 0, 0); // now and after a restart
+      return succeeds("nvmlDeviceGetMigMode", device, mode.address(), mode.address() + 4)
+          && mode.get(JAVA_INT, 0) == 1;
     }
   }
 

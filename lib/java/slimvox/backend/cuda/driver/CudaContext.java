@@ -2,7 +2,10 @@ package slimvox.backend.cuda.driver;
 
 import static jcuda.driver.CUstream_flags.CU_STREAM_NON_BLOCKING;
 
+import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Locale;
+import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
@@ -11,6 +14,7 @@ import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import slimvox.backend.DeviceException;
 import slimvox.backend.Hardware.KernelTime;
+import slimvox.backend.OutOfDeviceMemoryException;
 
 /**
  * One card as this process uses it: its primary context, the stream that computes, and what has
@@ -24,6 +28,13 @@ public final class CudaContext implements CardStream, AutoCloseable {
   private static final class Stream extends CUstream {
     long address() {
       return getNativePointer();
+    }
+  }
+
+  /** An address of the host as JCuda wants it. */
+  private static final class HostAddress extends Pointer {
+    HostAddress(MemorySegment memory) {
+      super(memory.address());
     }
   }
 
@@ -123,10 +134,12 @@ public final class CudaContext implements CardStream, AutoCloseable {
   /**
    * Looks at what a call of the driver returned.
    *
+   * @throws OutOfDeviceMemoryException if the card's memory was not enough; else nothing is wrong
    * @throws DeviceException if it failed; all later calls of {@link #enter} then throw it, too
    */
   void check(int status, String what) {
     if (status == CUresult.CUDA_SUCCESS) return;
+    if (status == CUresult.CUDA_ERROR_OUT_OF_MEMORY) throw full(what);
     String kernels =
         firstKernel == null
             ? ""
@@ -143,6 +156,26 @@ public final class CudaContext implements CardStream, AutoCloseable {
             "the card failed: %s at %s%s%s; the run cannot go on, resume it from its last checkpoint"
                 .formatted(name(status), what, kernels, hint));
     throw failure;
+  }
+
+  private OutOfDeviceMemoryException full(String what) {
+    long[] memory = memory();
+    return new OutOfDeviceMemoryException(
+        String.format(
+            Locale.ROOT,
+            "out of device memory at %s: of the %.1f MiB of %s %.1f MiB are free; code is loaded"
+                + " when it is first used, leave more to it by a smaller run.memoryBudget",
+            what,
+            memory[1] / 1048576.0,
+            card.name(),
+            memory[0] / 1048576.0));
+  }
+
+  @Override
+  public void libraryFailed(String what, boolean outOfMemory) {
+    int status = JCudaDriver.cuStreamQuery(stream);
+    if (status != CUresult.CUDA_ERROR_NOT_READY) check(status, what);
+    if (outOfMemory) throw full(what);
   }
 
   /** The driver's name of a status, with its text. */
@@ -174,6 +207,11 @@ public final class CudaContext implements CardStream, AutoCloseable {
   /** An address of the card as JCuda wants it. */
   public static CUdeviceptr pointer(long address) {
     return new CUdeviceptr().withByteOffset(address);
+  }
+
+  /** Memory outside the Java heap as JCuda wants it: nothing is held or copied in a call. */
+  public static Pointer pointer(MemorySegment host) {
+    return new HostAddress(host);
   }
 
   /**

@@ -8,6 +8,7 @@ import jcuda.nvrtc.JNvrtc;
 import jcuda.nvrtc.nvrtcProgram;
 import jcuda.nvrtc.nvrtcResult;
 import slimvox.backend.DeviceException;
+import slimvox.backend.cuda.libraries.CudaLibraries;
 
 /**
  * NVRTC: makes machine code for one kind of card from a {@link KernelSource}.
@@ -25,6 +26,7 @@ final class KernelCompiler {
    * The compiler for one kind of card.
    *
    * @param capability its compute capability, 10 major + minor
+   * @throws DeviceException if NVRTC compiles for newer cards only
    */
   KernelCompiler(int capability) {
     int[] count = new int[1];
@@ -33,13 +35,18 @@ final class KernelCompiler {
     check(JNvrtc.nvrtcGetSupportedArchs(supported), "nvrtcGetSupportedArchs");
     int best = 0;
     for (int each : supported) if (each <= capability) best = Math.max(best, each);
-    // Code runs on cards of the same major version and at least the same minor.
-    this.known = best / 10 == capability / 10;
-    this.architecture = (known ? "sm_" : "compute_") + best;
     int[] major = new int[1];
     int[] minor = new int[1];
     check(JNvrtc.nvrtcVersion(major, minor), "nvrtcVersion");
     this.version = major[0] + "." + minor[0];
+    if (best == 0) {
+      throw new DeviceException(
+          "NVRTC %s does not compile for cards of compute capability %d.%d, only for newer ones: %s"
+              .formatted(version, capability / 10, capability % 10, CudaLibraries.INSTALL));
+    }
+    // Code runs on cards of the same major version and at least the same minor.
+    this.known = best / 10 == capability / 10;
+    this.architecture = (known ? "sm_" : "compute_") + best;
   }
 
   /** {@code 12.6}. */

@@ -30,19 +30,13 @@ import slimvox.backend.cuda.kernels.Launcher;
 final class NvrtcLauncher implements Launcher, AutoCloseable {
   private static final int MOST_ARGUMENTS = 64;
 
-  /** An address of the host as JCuda wants it. */
-  private static final class HostAddress extends Pointer {
-    HostAddress(MemorySegment memory) {
-      super(memory.address());
-    }
-  }
-
   private final CudaContext context;
   private final Map<String, CUfunction> kernels = new HashMap<>();
   private final List<CUmodule> modules = new ArrayList<>();
   private final Arena arena = Arena.ofShared();
   private final MemorySegment values = arena.allocate(8L * MOST_ARGUMENTS, 16);
-  private final Pointer parameters; // the address of an array of the values' addresses
+  private final MemorySegment addresses = arena.allocate(8L * MOST_ARGUMENTS, 16); // of the values
+  private final Pointer parameters; // the address of those
 
   /**
    * Loads all kernels, compiling those that the cache does not have.
@@ -51,11 +45,7 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
    */
   NvrtcLauncher(CudaContext context, KernelCompiler compiler, List<KernelSource> sources) {
     this.context = context;
-    MemorySegment addresses = arena.allocate(8L * MOST_ARGUMENTS, 16);
-    for (int i = 0; i < MOST_ARGUMENTS; i++) {
-      addresses.setAtIndex(JAVA_LONG, i, values.address() + 8L * i);
-    }
-    parameters = new HostAddress(addresses);
+    parameters = CudaContext.pointer(addresses);
     KernelCache compiled;
     try {
       compiled = new KernelCache(CacheFolder.of("cuda"));
@@ -76,7 +66,7 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
   private void load(KernelSource source, byte[] code, KernelCache cache, KernelCompiler compiler) {
     CUmodule module = new CUmodule();
     int status = JCudaDriver.cuModuleLoadData(module, code);
-    if (status != CUresult.CUDA_SUCCESS) {
+    if (status != CUresult.CUDA_SUCCESS && status != CUresult.CUDA_ERROR_OUT_OF_MEMORY) {
       // Whole, but not what this driver takes: compile it anew, once.
       cache.drop(compiler.name(source), compiler.key(source));
       status = JCudaDriver.cuModuleLoadData(module, code(cache, compiler, source));
@@ -97,10 +87,12 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
     if (kernel == null) throw new IllegalArgumentException("no kernel '" + name + "'");
     context.enter();
     for (int i = 0; i < arguments.length; i++) {
+      addresses.setAtIndex(JAVA_LONG, i, values.address() + 8L * i);
       switch (Launcher.value(arguments[i])) {
         case Long l -> values.set(JAVA_LONG, 8L * i, l);
         case Integer n -> values.set(JAVA_INT, 8L * i, n);
         case Float f -> values.set(JAVA_FLOAT, 8L * i, f);
+        case MemorySegment struct -> addresses.setAtIndex(JAVA_LONG, i, struct.address());
         default ->
             throw new IllegalArgumentException(
                 "argument %d of kernel %s is a %s"

@@ -24,8 +24,9 @@ import slimvox.backend.cuda.libraries.Library;
  */
 public final class OpenCard implements Hardware {
   private final CudaContext context;
-  private final CardUse use;
-  private final long contextBytes;
+  private final CardUse use; // null: cuMemGetInfo's count of all processes is all there is
+  private final Count beforeLibraries;
+  private final Count opened;
   private final String description;
   private CardMemory memory; // null: not opened yet, or not used
   private NvrtcLauncher launcher;
@@ -53,15 +54,21 @@ public final class OpenCard implements Hardware {
       launcher = new NvrtcLauncher(context, compiler, sources);
       if (libraries.has(Library.CUBLAS)) cublas = new CublasProducts(context, tf32);
       String convolutions = "";
+      use = CardUse.of(libraries, context.busId());
+      beforeLibraries = count();
+      if (cublas != null) cublas.loadCode(memory);
       if (cudnnFound.library() != null) {
         convolutions = ", cuDNN " + cudnnFound.library().version();
         try {
           cudnn = new Cudnn(cudnnFound.library(), context, tf32, cudnnFound.workspace());
+          cudnn.loadCode(memory);
         } catch (CudnnFailure e) {
+          if (cudnn != null) cudnn.close();
+          cudnn = null;
           convolutions += " not used (" + e.getMessage() + ")";
         }
       }
-      use = CardUse.of(libraries, context.busId());
+      context.synchronize("the libraries' first calls");
       description =
           "%s; driver for CUDA %s, NVRTC %s, %s%s%s"
               .formatted(
@@ -73,7 +80,7 @@ public final class OpenCard implements Hardware {
                       : "cuBLAS " + cublas.version(),
                   convolutions,
                   tf32 ? ", TF32" : "");
-      contextBytes = driverBytes();
+      opened = count();
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -109,30 +116,43 @@ public final class OpenCard implements Hardware {
     return cudnn == null ? own : new CudnnConvolutions(cudnn, own, launcher);
   }
 
-  /** The driver's count of this process; where it has none, of all processes. */
-  private long driverBytes() {
-    long process = use == null ? -1 : use.process();
-    if (process > 0) return process;
+  /**
+   * Bytes of the card in use. A difference is of two of the same kind: a process may not be listed
+   * yet, or under another number, when it is asked for one of them.
+   *
+   * @param process of this process; not positive where that is not known
+   * @param all of all processes
+   */
+  private record Count(long process, long all) {
+    long of(boolean byProcess) {
+      return byProcess ? process : all;
+    }
+  }
+
+  private Count count() {
     long[] bytes = context.memory();
-    return bytes[1] - bytes[0];
+    return new Count(use == null ? 0 : use.process(), bytes[1] - bytes[0]);
   }
 
   /**
    * The driver's side of the memory, in bytes: {@code blocks}, what was asked of it; {@code
    * context}, what it used before the first block (context, kernels, cuBLAS's and cuDNN's own; of
-   * all processes where it cannot tell them apart); {@code driver}, its count now; {@code card},
-   * all processes; {@code total}, the card's memory.
+   * all processes where it cannot tell them apart); {@code libraries}, cuBLAS's and cuDNN's part of
+   * it; {@code driver}, its count now; {@code card}, all processes; {@code total}, the card's
+   * memory.
    */
   @Override
   public Map<String, Long> driverMemory() {
-    long[] bytes = context.memory();
+    Count now = count();
+    boolean byProcess = beforeLibraries.process() > 0 && opened.process() > 0 && now.process() > 0;
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("blocks", memory.allocated());
-    all.put("context", contextBytes);
-    all.put("driver", driverBytes());
+    all.put("context", opened.of(byProcess));
+    all.put("libraries", opened.of(byProcess) - beforeLibraries.of(byProcess));
+    all.put("driver", now.of(byProcess));
     long card = use == null ? -1 : use.card();
-    all.put("card", card >= 0 ? card : bytes[1] - bytes[0]);
-    all.put("total", bytes[1]);
+    all.put("card", card >= 0 ? card : now.all());
+    all.put("total", context.memory()[1]);
     return all;
   }
 

@@ -12,6 +12,9 @@ public interface DeviceMemory extends Device.Memory {
   /** Copies bytes within the device. */
   void copy(long from, long to, long bytes);
 
-  /** Sets bytes to 0. */
-  void zero(long address, long bytes);
+  /** Sets words of 32 bits; the address is a multiple of 4. */
+  void fill(long address, int word, long words);
+
+  /** Sets bytes. */
+  void fillBytes(long address, byte value, long bytes);
 }

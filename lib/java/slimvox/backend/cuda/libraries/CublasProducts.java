@@ -1,5 +1,9 @@
 package slimvox.backend.cuda.libraries;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import jcuda.Pointer;
 import jcuda.jcublas.JCublas2;
 import jcuda.jcublas.cublasHandle;
@@ -10,16 +14,18 @@ import jcuda.runtime.cudaStream_t;
 import slimvox.backend.DeviceException;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.cuda.driver.CudaContext;
+import slimvox.backend.cuda.kernels.DeviceMemory;
 import slimvox.backend.cuda.kernels.MatrixProducts;
 
 /**
  * Matrix products by cuBLAS, which works in the caller's memory only.
  *
  * <p>The workspace is of one size for all products, what NVIDIA recommends for cards before Hopper:
- * so a step can be planned without a card, and its bits do not depend on how much is free.
+ * so a step can be planned without a card, and its bits do not depend on how much is free. {@code
+ * -Dslimvox.cublas.workspace=BYTES} is for measuring what another size brings.
  */
 public final class CublasProducts implements MatrixProducts, AutoCloseable {
-  private static final long WORKSPACE = 4L << 20;
+  private static final long WORKSPACE = Long.getLong("slimvox.cublas.workspace", 4L << 20);
   private static final long ALIGNMENT = 256; // what cuBLAS asks of a workspace
 
   /** What every product needs; a constant, so that who reads it does not load JCuda. */
@@ -28,9 +34,11 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
   /** What a launch is called in messages. */
   public static final String LAUNCH = "of cuBLAS";
 
-  private static final Pointer ONE = Pointer.to(new float[] {1});
-  private static final Pointer ZERO = Pointer.to(new float[] {0});
+  // In native memory: an array of Java's would be held against the garbage collector in each call.
+  private static final MemorySegment FACTORS = Arena.global().allocateFrom(JAVA_FLOAT, 0, 1);
 
+  private final Pointer zero = CudaContext.pointer(FACTORS);
+  private final Pointer one = CudaContext.pointer(FACTORS.asSlice(JAVA_FLOAT.byteSize()));
   private final CudaContext context;
   private final cublasHandle handle = new cublasHandle();
 
@@ -58,6 +66,21 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
     return "%d.%d.%d".formatted(version[0] / 10000, version[0] / 100 % 100, version[0] % 100);
   }
 
+  /**
+   * Multiplies once with each transposition that training has, so that code which cuBLAS loads at
+   * its first use is there before the card's memory is taken.
+   */
+  public void loadCode(DeviceMemory memory) {
+    int n = 64;
+    long matrix = 4L * n * n;
+    long at = memory.allocate(3 * matrix + BYTES);
+    for (boolean[] transposed : new boolean[][] {{false, false}, {false, true}, {true, false}}) {
+      Product p = new Product(transposed[0], transposed[1], n, n, n);
+      multiply(p, at, at + matrix, at + 2 * matrix, false, at + 3 * matrix);
+    }
+    memory.free(at);
+  }
+
   @Override
   public long workspace(Product p) {
     return BYTES;
@@ -79,12 +102,12 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
             p.n(),
             p.m(),
             p.k(),
-            ONE,
+            one,
             CudaContext.pointer(b),
             p.transposeB() ? p.k() : p.n(),
             CudaContext.pointer(a),
             p.transposeA() ? p.m() : p.k(),
-            accumulate ? ONE : ZERO,
+            accumulate ? one : zero,
             CudaContext.pointer(c),
             p.n()),
         "cublasSgemm of %d x %d x %d".formatted(p.m(), p.n(), p.k()));
@@ -95,8 +118,9 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
     return transpose ? cublasOperation.CUBLAS_OP_T : cublasOperation.CUBLAS_OP_N;
   }
 
-  private static void check(int status, String function) {
+  private void check(int status, String function) {
     if (status == cublasStatus.CUBLAS_STATUS_SUCCESS) return;
+    context.libraryFailed(function, status == cublasStatus.CUBLAS_STATUS_ALLOC_FAILED);
     throw new DeviceException(function + " failed: " + cublasStatus.stringFor(status));
   }
 

@@ -13,6 +13,7 @@ import java.util.Set;
 import slimvox.backend.Convolution;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.driver.CardStream;
+import slimvox.backend.cuda.kernels.DeviceMemory;
 
 /**
  * cuDNN on one stream of a card: plans passes of convolutions and runs them.
@@ -94,6 +95,8 @@ public final class Cudnn implements AutoCloseable {
 
   private record Descriptor(String kind, long address) {}
 
+  private static final Convolution COMMON = new Convolution(2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1, 1);
+
   private final CudnnLibrary library;
   private final CardStream stream;
   private final boolean tf32;
@@ -125,8 +128,8 @@ public final class Cudnn implements AutoCloseable {
     try {
       library.check("cudnnSetStream", handle, stream.address());
       // Its parts are loaded when first needed; if one is missing, better known now.
-      plan(new Convolution(2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1, 1), Pass.FORWARD);
-    } catch (CudnnFailure e) {
+      plan(COMMON, Pass.FORWARD);
+    } catch (RuntimeException e) {
       close();
       throw e;
     }
@@ -163,8 +166,14 @@ public final class Cudnn implements AutoCloseable {
       return plan;
     } catch (CudnnFailure e) {
       made.forEach(this::destroy);
+      traced(e, "choosing an algorithm of cuDNN's");
       throw e;
     }
+  }
+
+  /** Throws what the driver knows of a failure that is no refusal; returns if that is nothing. */
+  void traced(CudnnFailure e, String what) {
+    if (!e.isRefusal()) stream.libraryFailed(what, e.isOutOfMemory());
   }
 
   private long descriptor(List<Descriptor> made, String kind, String set, long... values) {
@@ -291,6 +300,29 @@ public final class Cudnn implements AutoCloseable {
         plan.result(),
         result);
     stream.launched(LAUNCH);
+  }
+
+  /**
+   * Runs each pass of a common convolution, so that code which cuDNN loads at its first use is
+   * there before the card's memory is taken.
+   *
+   * @throws CudnnFailure if one fails; what is refused is not needed
+   */
+  public void loadCode(DeviceMemory memory) {
+    long operand = 4 * Math.max(COMMON.inShape().size(), COMMON.weightShape().size());
+    for (Pass pass : Pass.values()) {
+      try {
+        Plan plan = plan(COMMON, pass);
+        long at = memory.allocate(3 * operand + plan.workspace());
+        try {
+          run(plan, at, at + operand, at + 2 * operand, false, at + 3 * operand);
+        } finally {
+          memory.free(at);
+        }
+      } catch (CudnnFailure e) {
+        if (!e.isRefusal()) throw e;
+      }
+    }
   }
 
   @Override

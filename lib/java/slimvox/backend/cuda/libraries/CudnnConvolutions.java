@@ -111,16 +111,15 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
       return true;
     } catch (CudnnFailure e) {
       if (!e.isRefusal()) {
+        String what =
+            "a convolution of %s by %s, strides %d and %d, groups %d"
+                .formatted(
+                    g.inShape(), g.weightShape(), g.strideHeight(), g.strideWidth(), g.groups());
+        cudnn.traced(e, what);
         throw new DeviceException(
-            "cuDNN failed in a convolution of %s by %s, strides %d and %d, groups %d: %s; resume the"
-                    .formatted(
-                        g.inShape(),
-                        g.weightShape(),
-                        g.strideHeight(),
-                        g.strideWidth(),
-                        g.groups(),
-                        e.getMessage())
-                + " run from its last checkpoint, without cuDNN by SLIMVOX_CUDNN=off",
+            "cuDNN failed in %s: %s; resume the run from its last checkpoint, without cuDNN by"
+                    .formatted(what, e.getMessage())
+                + " SLIMVOX_CUDNN=off",
             e);
       }
       Key key = new Key(g, plan.pass());

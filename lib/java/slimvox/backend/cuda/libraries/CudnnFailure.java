@@ -6,6 +6,8 @@ public final class CudnnFailure extends RuntimeException {
   private static final int BAD_PARAM = 2000; // CUDNN_STATUS_..., cudnn_graph.h; kinds by thousands
   private static final int NOT_SUPPORTED = 3000;
   private static final int INTERNAL_ERROR = 4000;
+  private static final int HOST_ALLOCATION_FAILED = 4003;
+  private static final int DEVICE_ALLOCATION_FAILED = 4004;
 
   private final int status;
 
@@ -22,5 +24,10 @@ public final class CudnnFailure extends RuntimeException {
   /** Whether cuDNN said beforehand that it cannot do this; then nothing was launched. */
   boolean isRefusal() {
     return status >= BAD_PARAM && status < INTERNAL_ERROR;
+  }
+
+  /** Whether memory was not enough. */
+  boolean isOutOfMemory() {
+    return status == HOST_ALLOCATION_FAILED || status == DEVICE_ALLOCATION_FAILED;
   }
 }

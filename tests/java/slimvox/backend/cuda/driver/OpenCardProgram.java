@@ -5,9 +5,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import slimvox.backend.Backend;
+import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
+import slimvox.backend.Device;
 import slimvox.backend.DeviceException;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.OutOfDeviceMemoryException;
+import slimvox.backend.Tensor;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.kernels.DeviceMemory;
 import slimvox.backend.cuda.kernels.Grid;
@@ -15,6 +20,7 @@ import slimvox.backend.cuda.kernels.MatrixProducts;
 import slimvox.backend.cuda.libraries.Bindings;
 import slimvox.backend.cuda.libraries.CudaLibraries;
 import slimvox.backend.cuda.libraries.Environment;
+import slimvox.memory.Category;
 import slimvox.storage.InputException;
 
 /** What {@link OpenCardTest} runs in processes of their own. */
@@ -72,6 +78,10 @@ public final class OpenCardProgram {
         case "multiply" -> multiply(card);
         case "exhaust" -> exhaust(card);
         case "fault" -> fault(card);
+        case "product" -> afterFault(card, product(card));
+        case "convolution" -> afterFault(card, convolution(card, true));
+        case "plan" -> afterFault(card, convolution(card, false));
+        case "memory" -> memory(card);
         case "stage" -> stage(card);
         default -> {}
       }
@@ -106,7 +116,11 @@ public final class OpenCardProgram {
     memory.upload(MemorySegment.ofArray(there), block);
     memory.download(block, MemorySegment.ofArray(back));
     System.out.println(there.length + " bytes came back, equal: " + Arrays.equals(there, back));
-    memory.zero(block, 100);
+    memory.fill(block, 0x01020304, 2);
+    memory.download(block, MemorySegment.ofArray(back));
+    byte[] words = {4, 3, 2, 1, 4, 3, 2, 1};
+    System.out.println("filled: " + Arrays.equals(back, 0, 8, words, 0, 8));
+    memory.fillBytes(block, (byte) 0, 100);
     memory.copy(block + 100, block + 200, 50);
     memory.download(block, MemorySegment.ofArray(back));
     System.out.println(
@@ -118,6 +132,76 @@ public final class OpenCardProgram {
         "blocks %d, total %d%n",
         card.driverMemory().get("blocks"), card.driverMemory().get("total"));
     memory.free(block);
+  }
+
+  private static void launchBoth(OpenCard card, long x) {
+    card.launcher().launch("four_arguments", Grid.of(1, 32), x, 5L, 0, 1f);
+    card.launcher().launch("other", Grid.of(1, 32), 1);
+  }
+
+  /** What is said where a library meets the error of a kernel. */
+  private static void afterFault(OpenCard card, Runnable library) {
+    launchBoth(card, card.memory().allocate(40));
+    for (int i = 0; i < 2; i++) {
+      try {
+        library.run();
+      } catch (DeviceException e) {
+        say(e);
+      }
+    }
+  }
+
+  private static Runnable product(OpenCard card) {
+    Product p = new Product(false, false, 2, 2, 2);
+    long a = card.memory().allocate(48);
+    long workspace = card.memory().allocate(card.cublas().workspace(p));
+    return () -> card.cublas().multiply(p, a, a + 16, a + 32, false, workspace);
+  }
+
+  /**
+   * A convolution by cuDNN on memory of its own.
+   *
+   * @param planned whether its algorithm is chosen now, not when this runs
+   */
+  private static Runnable convolution(OpenCard card, boolean planned) {
+    Convolutions.Kernels all = card.convolutions(new Convolutions.Kernels() {});
+    Convolution g = new Convolution(2, 9, 8, 8, 16, 1, 1, 2, 2, 0, 0, 1);
+    Device device =
+        new Device() {
+          @Override
+          public String name() {
+            return "cuda";
+          }
+
+          @Override
+          public String description() {
+            return card.description();
+          }
+
+          @Override
+          public Memory memory() {
+            return card.memory();
+          }
+        };
+    Backend backend = new Backend(device);
+    Tensor x = backend.allocate(Category.INPUT, "x", 2, 9, 8, 8);
+    Tensor weight = backend.allocate(Category.PARAMETER, "w", 16, 8, 1, 1);
+    Tensor y = backend.allocate(Category.ACTIVATION, "y", 2, 5, 4, 16);
+    Tensor workspace = backend.allocate(Category.WORKSPACE, "scratch", 1 << 20);
+    if (planned) all.backwardDataWorkspace(g);
+    return () -> {
+      all.backwardDataWorkspace(g);
+      all.backwardData(g, y, weight, x, workspace);
+    };
+  }
+
+  private static void memory(OpenCard card) {
+    card.memory().allocate(20 << 20);
+    for (int i = 0; i < 2; i++) {
+      StringBuilder line = new StringBuilder();
+      card.driverMemory().forEach((name, n) -> line.append(name + " " + (n >> 20) + " "));
+      System.out.println(line.toString().strip());
+    }
   }
 
   private static void stage(OpenCard card) {
@@ -200,8 +284,7 @@ public final class OpenCardProgram {
 
   private static void fault(OpenCard card) {
     long x = card.memory().allocate(40);
-    card.launcher().launch("four_arguments", Grid.of(1, 32), x, 5L, 0, 1f);
-    card.launcher().launch("other", Grid.of(1, 32), 1);
+    launchBoth(card, x);
     for (int i = 0; i < 2; i++) {
       try {
         card.memory().download(x, MemorySegment.ofArray(new float[10]));

@@ -20,9 +20,12 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.cuda.FakeCard;
 import slimvox.backend.cuda.FakeLibraries;
 import slimvox.backend.cuda.HostKernels;
+import slimvox.backend.cuda.Nvrtc;
 import slimvox.backend.cuda.libraries.CudnnLibrary;
 import slimvox.cli.SlimVox;
 
@@ -82,6 +85,7 @@ class OpenCardTest {
                 + " cuBLAS 12.6.4",
             "kernel gave [0.0, 1.5, 3.0, 4.5, 6.0]",
             "20000000 bytes came back, equal: true",
+            "filled: true",
             "zeroed: true, copied: true",
             "blocks 20000040, total 1073741824"),
         output);
@@ -234,6 +238,15 @@ class OpenCardTest {
         run(Map.of("SLIMVOX_CUDA_PATH", nvrtc + ":" + libraries), "compile"));
   }
 
+  /** NVRTC 13 asks the driver's library, which has to have what it calls. */
+  @Test
+  void everyCompilerWorksBesideTheStandInForTheDriver() throws Exception {
+    List<String> expected =
+        Nvrtc.targets().filter(t -> t.capability() == 90).map(t -> t + ": 0").sorted().toList();
+    String driver = libraries.resolve("libcuda.so.1").toString();
+    assertEquals(expected, run(Nvrtc.class, Map.of(), driver));
+  }
+
   @Test
   void cublasMultipliesRowMajorMatrices() throws Exception {
     assertEquals(List.of("8 products, largest error 0.0"), run(Map.of(), "multiply"));
@@ -278,6 +291,65 @@ class OpenCardTest {
                 + " 64.0 MiB of Fake card 0 32.0 MiB are free (32.0 MiB are this run's)",
             "free again: 64.0 MiB"),
         run(Map.of("FAKE_BYTES", "67108864"), "exhaust"));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "product, cublasSgemm of 2 x 2 x 2",
+    "plan, choosing an algorithm of cuDNN's",
+    "convolution, 'a convolution of [2, 9, 8, 8] by [16, 8, 1, 1], strides 2 and 2, groups 1'"
+  })
+  void theCardsErrorIsNotBlamedOnTheLibraryThatMeetsIt(String library, String where)
+      throws Exception {
+    String message =
+        "DeviceException: the card failed: CUDA_ERROR_ILLEGAL_ADDRESS (an illegal memory access was"
+            + " encountered) at %s, in or after the kernels from four_arguments to other (with"
+            + " -Dslimvox.cuda.synchronous=true in SLIMVOX_JVM_OPTS the kernel itself is named);"
+            + " the run cannot go on, resume it from its last checkpoint";
+    message = message.formatted(where);
+    Path cudnn = FakeLibraries.cudnn(Files.createDirectory(folder.resolve("cudnn")));
+    Map<String, String> with = new HashMap<>(Map.of("FAKE_FAULT", "other"));
+    with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
+    assertEquals(List.of(message, message), run(with, library));
+  }
+
+  @Test
+  void librariesLoadTheirCodeBeforeTheCardsMemoryIsTaken() throws Exception {
+    Map<String, String> with = Map.of("FAKE_CODE", Long.toString(30 << 20));
+    assertEquals("blocks 20 context 30 libraries 30 driver 50 card 50", counts(with));
+    // A card that has not even room for that is full, not broken.
+    Map<String, String> small = new HashMap<>(with);
+    small.put("FAKE_BYTES", Long.toString(32 << 20));
+    assertEquals(
+        List.of(
+            "OutOfDeviceMemoryException: out of device memory at cublasSgemm of 64 x 64 x 64: of"
+                + " the 32.0 MiB of Fake card 0 28.0 MiB are free; code is loaded when it is first"
+                + " used, leave more to it by a smaller run.memoryBudget"),
+        run(small, "memory"));
+  }
+
+  /** What the driver counts, in MiB; the same when asked again. */
+  private String counts(Map<String, String> environment) throws Exception {
+    List<String> lines = run(environment, "memory");
+    assertEquals(List.of(lines.getFirst(), lines.getFirst()), lines);
+    return lines.getFirst().replace(" total 1024", "");
+  }
+
+  @Test
+  void aDifferenceIsOfTwoCountsOfTheSameKind() throws Exception {
+    FakeLibraries.management(folder);
+    Map<String, String> with = new HashMap<>();
+    with.put("SLIMVOX_CUDA_PATH", folder + ":" + libraries);
+    // NVML's count of this process has the context, the free bytes of the stand-in do not.
+    String byProcess = "blocks 20 context 100 libraries 0 driver 120 card 7168";
+    String byCard = "blocks 20 context 0 libraries 0 driver 20 card ";
+    assertEquals(byProcess, counts(with));
+    for (int first = 2; first <= 3; first++) { // listed only after the opening began
+      with.put("FAKE_LISTED", Integer.toString(first));
+      assertEquals(byCard + "7168", counts(with));
+    }
+    with.put("FAKE_MIG", "yes"); // the management library's counts are of the whole card
+    assertEquals(byCard + "20", counts(with));
   }
 
   @Test
