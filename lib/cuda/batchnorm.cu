@@ -74,15 +74,16 @@ struct Moments {
   }
 };
 
-// Blocks of 32 channels x 8: eight threads share a channel's chunks. x is read for the shifts.
+// Blocks of 8 channels x 32: 32 threads share a channel's chunks, as each link of a thread's chain
+// has a division in float64. x is read for the shifts.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
     const float* x, const float* partial, long long rows, int channels, int rowsPerChunk,
     int chunks, float epsilon, float* mean, float* invStd) {
   __shared__ Moments all[THREADS];
-  int c = blockIdx.x * 32 + threadIdx.x;
+  int c = blockIdx.x * 8 + threadIdx.x;
   Moments m = {0, 0, 0};
   if (c < channels) {
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += 32) {
       long long first = (long long)chunk * rowsPerChunk;
       long long left = rows - first;
       const float* from = partial + 2LL * chunk * channels + c;

@@ -69,6 +69,40 @@ __device__ inline void four(const float* x, const float* y, float* z, long long 
   store4(z, i, n, w);
 }
 
+// ---- many tensors in one launch: a network has hundreds of parameters
+
+#define TENSORS 64
+
+struct Tensors {         // an argument of 3584 bytes, of at most 4096
+  void* at[6][TENSORS];  // of each tensor, in the kernel's order
+  int end[TENSORS];      // the block behind its last one; behind the last tensor the largest int
+  int size[TENSORS];     // its elements
+};
+
+// What this block works on.
+struct Part {
+  const Tensors& all;
+  int tensor, block, blocks;  // the block's number among so many of the tensor
+
+  __device__ inline explicit Part(const Tensors& all) : all(all), tensor(0) {
+    for (int step = TENSORS / 2; step > 0; step /= 2) {
+      if ((int)blockIdx.x >= all.end[tensor + step - 1]) tensor += step;
+    }
+    int first = tensor ? all.end[tensor - 1] : 0;
+    block = blockIdx.x - first;
+    blocks = all.end[tensor] - first;
+  }
+
+  template <class T = float>
+  __device__ inline T* at(int k) const { return (T*)all.at[k][tensor]; }
+
+  __device__ inline int size() const { return all.size[tensor]; }
+
+  __device__ inline long long firstOfFour() const {
+    return 4 * ((long long)block * blockDim.x + threadIdx.x);
+  }
+};
+
 // One element a thread.
 __device__ inline long long element() {
   return (long long)blockIdx.x * blockDim.x + threadIdx.x;

@@ -36,8 +36,13 @@ struct ShiftedPixels {
   int column0, columns;
   Walk walk[QUADS];
   float4 v[QUADS];
+  int tapRow, tapColumn, channel;  // of this thread's quad, the same in every slab
 
   __device__ inline void begin() {
+    int column = column0 + 4 * (threadIdx.x % (ROWS / 4));
+    channel = column % channels;
+    tapRow = column / channels / kernelWidth - pad;
+    tapColumn = column / channels % kernelWidth - padWide;
 #pragma unroll
     for (int u = 0; u < QUADS; u++) walk[u] = {pixelOf((int)pixel + line(u), outHeight, outWidth)};
   }
@@ -46,17 +51,16 @@ struct ShiftedPixels {
     return (threadIdx.x + u * T::THREADS) / (ROWS / 4);
   }
 
-  __device__ inline const float* source(const Walk& p, int column) const {
-    int tap = column / channels;
-    int h = p.h * stride - pad + tap / kernelWidth;
-    int w = p.w * strideWide - padWide + tap % kernelWidth;
-    if (h < 0 || h >= height || w < 0 || w >= width) return 0;
-    return x + p.at(h, w, height, width) * channels + column % channels;
+  __device__ inline bool inside(int h, int w) const {
+    return (unsigned)h < (unsigned)height && (unsigned)w < (unsigned)width;
   }
 
   __device__ inline float one(const Walk& p, int column) const {
-    const float* from = column < columns ? source(p, column) : 0;
-    return from ? *from : 0;
+    int tap = column / channels;
+    int h = p.h * stride - pad + tap / kernelWidth;
+    int w = p.w * strideWide - padWide + tap % kernelWidth;
+    if (column >= columns || !inside(h, w)) return 0;
+    return x[p.at(h, w, height, width) * channels + column % channels];
   }
 
   __device__ inline void fetch() {
@@ -66,8 +70,10 @@ struct ShiftedPixels {
       v[u] = make_float4(0, 0, 0, 0);
       if (pixel + line(u) < end && column < columns) {
         if (VECTOR) {
-          const float* from = source(walk[u], column);
-          if (from) v[u] = *reinterpret_cast<const float4*>(from);
+          int h = walk[u].h * stride + tapRow;
+          int w = walk[u].w * strideWide + tapColumn;
+          const float* from = x + walk[u].at(h, w, height, width) * channels + channel;
+          if (inside(h, w)) v[u] = *reinterpret_cast<const float4*>(from);
         } else {
           v[u] = make_float4(
               one(walk[u], column), one(walk[u], column + 1), one(walk[u], column + 2),
@@ -126,7 +132,7 @@ __device__ inline void weightGradient(typename T::Shared& shared, WEIGHT_PARAMET
   int n0 = blockIdx.y * T::COLUMNS;
   ShiftedPixels<T, VECTOR> left = {
       x, from, end, height, width, channels, outHeight, outWidth, stride, strideWide, pad, padWide,
-      kernelWidth, column0, columns, {}, {}};
+      kernelWidth, column0, columns, {}, {}, 0, 0, 0};
   left.begin();
   GradientPixels<T> right = {dy, from, end, outChannels, n0, {}};
   T tile;

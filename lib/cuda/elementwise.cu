@@ -1,11 +1,11 @@
 // Elementwise operations, one pass over memory; a matrix and a row. CPU twins:
 // slimvox.backend.cpu.kernels.CpuElementwise and CpuMatrices.
 //
-//   fill          x = value                     add_scaled    y += alpha x
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
 //   gelu          y = x s(x)                    gelu_backward dx = dy (s(x) + x s'(x))
 //   to_bfloat16   y = x, nearest                from_bfloat16 y = x
+//   add_scaled    y += alpha x
 //   not_finite    flag = 1 if an x is NaN or infinite
 //   add_rounded   y += scale round(x / step), largest = bits of the largest |y| if asked for
 //   add_to_rows   each row of y += b            column_sums   b (+)= sum of the rows of y
@@ -13,27 +13,6 @@
 // Launch: 256 threads a block; a thread takes four neighbours, as one 16-byte load and store, so
 // that a few warps keep the memory busy. Arguments may be the same buffer where Device says so.
 #include "common.cuh"
-
-extern "C" __global__ void fill_words(unsigned int word, unsigned int* x, long long n) {
-  long long i = firstOfFour();
-  for (int j = 0; j < 4; j++) {
-    if (i + j < n) x[i + j] = word;
-  }
-}
-
-extern "C" __global__ void fill_bytes(int value, unsigned char* x, long long n) {
-  long long i = firstOfFour();
-  for (int j = 0; j < 4; j++) {
-    if (i + j < n) x[i + j] = (unsigned char)value;
-  }
-}
-
-extern "C" __global__ void fill_halves(int value, unsigned short* x, long long n) {
-  long long i = firstOfFour();
-  for (int j = 0; j < 4; j++) {
-    if (i + j < n) x[i + j] = (unsigned short)value;
-  }
-}
 
 // Rounds to nearest, ties to even; a NaN stays one.
 extern "C" __global__ void to_bfloat16(const float* x, unsigned short* y, long long n) {
@@ -113,14 +92,15 @@ extern "C" __global__ void gelu_backward(
 }
 
 // 0 x is 0 for a finite x and NaN otherwise. All who write the flag write the same.
-extern "C" __global__ void not_finite(const float* x, long long n, int* flag) {
-  long long i = firstOfFour();
-  if (i >= n) return;
+extern "C" __global__ void not_finite(const __grid_constant__ Tensors x_flag) {
+  Part part(x_flag);
+  long long i = part.firstOfFour();
+  if (i >= part.size()) return;
   float v[4];
-  load4(x, i, n, v);
+  load4(part.at(0), i, part.size(), v);
   float zero = 0;
   for (int j = 0; j < 4; j++) zero += 0 * v[j];
-  if (zero != 0) *flag = 1;  // NaN differs from everything
+  if (zero != 0) *part.at<int>(1) = 1;  // NaN differs from everything
 }
 
 // ---- a matrix and a row

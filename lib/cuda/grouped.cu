@@ -16,36 +16,6 @@
       int kernelHeight, int kernelWidth, int stride, int strideWide, int pad, int padWide, int in, \
       int out
 
-// Depthwise, 3x3: both passes, with the nine weights of a channel in registers. Result pixel (h, w)
-// reads the source's rows h stride + offset .. + 2. Forward: offset = -pad. Backward, of stride 1:
-// offset = pad - 2 and the weights from the last to the first (flipped).
-extern "C" __global__ void __launch_bounds__(256) depthwise(
-    const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, int height,
-    int width, int channels, int outHeight, int outWidth, int stride, int strideWide, int offset,
-    int offsetWide, int flipped, int add) {
-  int c = column();
-  if (c >= channels) return;
-  float weights[9];
-#pragma unroll
-  for (int t = 0; t < 9; t++) weights[t] = weight[9LL * c + (flipped ? 8 - t : t)];
-  int end = (int)endRow(rowsPerBlock, pixels);
-  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
-    Pixel to = pixelOf(p, outHeight, outWidth);
-    int h0 = to.h * stride + offset;
-    int w0 = to.w * strideWide + offsetWide;
-    const float* from = x + to.at(h0, w0, height, width) * channels + c;
-    float sum = 0;
-#pragma unroll
-    for (int t = 0; t < 9; t++) {
-      // as unsigned numbers, those below 0 are large
-      if ((unsigned)(h0 + t / 3) < (unsigned)height && (unsigned)(w0 + t % 3) < (unsigned)width) {
-        sum = fmaf(from[((long long)(t / 3) * width + t % 3) * channels], weights[t], sum);
-      }
-    }
-    y[(long long)p * channels + c] = add ? y[(long long)p * channels + c] + sum : sum;
-  }
-}
-
 // in and out: channels of one group.
 extern "C" __global__ void grouped_forward(
     const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY,
@@ -141,5 +111,114 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
       partial[((long long)blockIdx.x * taps * in + first + u) * outChannels + o] = sum;
     }
     __syncthreads();
+  }
+}
+
+// ---- depthwise, 3x3, channels a multiple of four, stride 1 along the width
+//
+// A thread takes four channels and walks along a strip, part of one row of the result. The nine
+// quads under the window stay in registers: a pixel needs three loads of 16 bytes, a store, 36
+// multiply-adds and no division. Result row h reads the source's h stride + offset .. + 2; offset =
+// -pad, and pad - 2 with flipped weights for the gradient of the data. Launch: threads along x take
+// quads of channels, along y strips; 256 in all.
+
+typedef float Window[3][3][4];  // column modulo 3, row, channel
+#define STRIP                                                                                   \
+  int stripsOfRow, int length, int height, int width, int channels, int outHeight, int outWidth, \
+      int stride, int offset, int offsetWide
+#define STRIP_ARGUMENTS \
+  stripsOfRow, length, height, width, channels, outHeight, outWidth, stride, offset, offsetWide
+
+// f(at, u, i) for each pixel of a strip: its first channel is number i of the result, tap t of its
+// window at[(u + t % 3) % 3][t / 3].
+template <class F>
+__device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
+  int row = strip / stripsOfRow;
+  int first = strip % stripsOfRow * length;
+  int end = first + length < outWidth ? first + length : outWidth;
+  int h = row % outHeight * stride + offset;
+  int w = first + offsetWide;
+  const float* from = x + (((long long)(row / outHeight) * height + h) * width + w) * channels + c;
+  long long to = ((long long)row * outWidth + first) * channels + c;
+  long long down = (long long)width * channels;
+  bool there[3];
+  for (int r = 0; r < 3; r++) there[r] = (unsigned)(h + r) < (unsigned)height;
+  Window at;
+  auto read = [&](int column) {
+#pragma unroll
+    for (int r = 0; r < 3; r++) {
+      for (int j = 0; j < 4; j++) at[column][r][j] = 0;
+      if ((unsigned)w < (unsigned)width && there[r]) load<4>(from + r * down, at[column][r]);
+    }
+    from += channels;
+    w++;
+  };
+  read(0);
+  read(1);
+  // Three pixels a turn: the columns' registers take turns instead of being moved.
+  for (int p = first; p < end; p += 3) {
+#pragma unroll
+    for (int u = 0; u < 3; u++) {
+      if (p + u < end) {
+        read((u + 2) % 3);
+        f(at, u, to);
+        to += channels;
+      }
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(
+    const float* x, const float* weight, float* y, int strips, STRIP, int flipped, int add) {
+  int c = 4 * column();
+  int strip = blockIdx.x * blockDim.y + threadIdx.y;
+  if (c >= channels || strip >= strips) return;
+  float weights[9][4];
+#pragma unroll
+  for (int t = 0; t < 9; t++) {
+    for (int j = 0; j < 4; j++) weights[t][j] = weight[9LL * (c + j) + (flipped ? 8 - t : t)];
+  }
+  walkStrip(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long to) {
+    float sum[4] = {}, before[4];
+#pragma unroll
+    for (int t = 0; t < 9; t++) {
+      const float(&x)[4] = at[(u + t % 3) % 3][t / 3];
+      for (int j = 0; j < 4; j++) sum[j] = fmaf(x[j], weights[t][j], sum[j]);
+    }
+    if (add) {
+      load<4>(y + to, before);
+      for (int j = 0; j < 4; j++) sum[j] = before[j] + sum[j];
+    }
+    store<4>(y + to, sum);
+  });
+}
+
+// partial[block][tap][o] as grouped_backward_weight's; a block walks stripsOfBlock strips.
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_weight(
+    const float* x, const float* dy, float* partial, int strips, int stripsOfBlock, STRIP) {
+  __shared__ float all[256];
+  int c = 4 * column();
+  int end = c < channels ? (int)endRow(stripsOfBlock, strips) : 0;
+  float sums[9][4] = {};
+  for (int strip = (int)firstRow(stripsOfBlock); strip < end; strip += blockDim.y) {
+    walkStrip(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long from) {
+      float d[4];
+      load<4>(dy + from, d);
+#pragma unroll
+      for (int t = 0; t < 9; t++) {
+        const float(&x)[4] = at[(u + t % 3) % 3][t / 3];
+        for (int j = 0; j < 4; j++) sums[t][j] = fmaf(x[j], d[j], sums[t][j]);
+      }
+    });
+  }
+#pragma unroll
+  for (int t = 0; t < 9; t++) {
+    for (int j = 0; j < 4; j++) {
+      float sum = sumOverRows(all, sums[t][j]);
+      if (threadIdx.y == 0 && c < channels) {
+        partial[((long long)blockIdx.x * 9 + t) * channels + c + j] = sum;
+      }
+      __syncthreads();
+    }
   }
 }

@@ -2,7 +2,7 @@
 //
 // Tiles of 128 x BN, see tile.cuh. Launch: blocks (m / 128, n / BN, splits). Where m x n gives too
 // few tiles for a card, the summed axis is cut into splits, which write their sums one behind the
-// other into the workspace; sum_splits adds them in order.
+// other into the workspace; sum_weight_splits adds them in order.
 #include "common.cuh"
 #include "tensor.cuh"
 #include "tile.cuh"
@@ -88,14 +88,4 @@ extern "C" __global__ void __launch_bounds__(256, 2) product_64(PRODUCT_PARAMETE
 extern "C" __global__ void __launch_bounds__(256, 2) product_128(PRODUCT_PARAMETERS) {
   __shared__ Tile<128>::Shared shared;
   product<Tile<128>>(shared, PRODUCT_ARGUMENTS);
-}
-
-// c (+)= sum over splits of partial[split][i], i < count.
-extern "C" __global__ void sum_splits(
-    const float* partial, float* c, long long count, int splits, int accumulate) {
-  long long i = element();
-  if (i >= count) return;
-  float sum = accumulate ? c[i] : 0;
-  for (int s = 0; s < splits; s++) sum += partial[s * count + i];
-  c[i] = sum;
 }

@@ -7,55 +7,50 @@
 //          p -= learningRate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 //   AdamW  first p *= 1 - learningRate weightDecay; Adam instead g += weightDecay p
 //
-// Launch: 256 threads a block, four neighbouring elements a thread. What depends on the step only
-// is calculated in Java, in float64, and passed as a float.
+// Launch: over many tensors, 256 threads a block, four neighbouring elements a thread. What depends
+// on the step only is calculated in Java, in float64, and passed as a float.
 #include "common.cuh"
 
+// Tensors: gradient, parameter, buffer, which may be null: then the direction is g, else gPart g +
+// bPart b. In the first step b is set to g, whatever it held: it may hold NaN.
 extern "C" __global__ void sgd(
-    const float* gradient, float* parameter, float decay, float rate, long long n) {
-  four(gradient, parameter, parameter, n, [=](float g, float p) {
-    return fmaf(rate, fmaf(p, decay, g), p);
-  });
-}
-
-// The direction is gPart g + bPart b. In the first step b is set to g, whatever it held: it may
-// hold NaN.
-extern "C" __global__ void sgd_momentum(
-    const float* gradient, float* parameter, float* buffer, float decay, float rate, float momentum,
-    float fresh, float gPart, float bPart, int first, long long n) {
-  long long i = firstOfFour();
+    const __grid_constant__ Tensors all, float decay, float rate, float momentum, float fresh,
+    float gPart, float bPart, int first) {
+  Part part(all);
+  long long i = part.firstOfFour(), n = part.size();
   if (i >= n) return;
-  float g[4], p[4], b[4];
-  load4(gradient, i, n, g);
-  load4(parameter, i, n, p);
-  if (!first) load4(buffer, i, n, b);
+  float g[4], p[4], b[4] = {};
+  load4(part.at(0), i, n, g);
+  load4(part.at(1), i, n, p);
+  if (part.at(2) && !first) load4(part.at(2), i, n, b);
   for (int j = 0; j < 4; j++) {
     float d = fmaf(p[j], decay, g[j]);
     b[j] = first ? d : fmaf(d, fresh, b[j] * momentum);
-    p[j] = fmaf(fmaf(b[j], bPart, d * gPart), rate, p[j]);
+    p[j] = fmaf(part.at(2) ? fmaf(b[j], bPart, d * gPart) : d, rate, p[j]);
   }
-  store4(buffer, i, n, b);
-  store4(parameter, i, n, p);
+  if (part.at(2)) store4(part.at(2), i, n, b);
+  store4(part.at(1), i, n, p);
 }
 
+// Tensors: gradient, parameter, mean, square.
 extern "C" __global__ void adam(
-    const float* gradient, float* parameter, float* mean, float* square, float keep, float add,
-    float fresh1, float beta2, float fresh2, float rate, float correction, float epsilon,
-    long long n) {
-  long long i = firstOfFour();
+    const __grid_constant__ Tensors all, float keep, float add, float fresh1, float beta2,
+    float fresh2, float rate, float correction, float epsilon) {
+  Part part(all);
+  long long i = part.firstOfFour(), n = part.size();
   if (i >= n) return;
   float g[4], p[4], m[4], v[4];
-  load4(gradient, i, n, g);
-  load4(parameter, i, n, p);
-  load4(mean, i, n, m);
-  load4(square, i, n, v);
+  load4(part.at(0), i, n, g);
+  load4(part.at(1), i, n, p);
+  load4(part.at(2), i, n, m);
+  load4(part.at(3), i, n, v);
   for (int j = 0; j < 4; j++) {
     float d = fmaf(p[j], add, g[j]);
     m[j] = fmaf(d - m[j], fresh1, m[j]);
     v[j] = fmaf(d * d, fresh2, v[j] * beta2);
     p[j] = fmaf(m[j] / fmaf(sqrtf(v[j]), correction, epsilon), rate, p[j] * keep);
   }
-  store4(mean, i, n, m);
-  store4(square, i, n, v);
-  store4(parameter, i, n, p);
+  store4(part.at(2), i, n, m);
+  store4(part.at(3), i, n, v);
+  store4(part.at(1), i, n, p);
 }

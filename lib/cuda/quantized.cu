@@ -10,7 +10,7 @@
 // infinite absmax counts as the largest float; `least` is 0 otherwise. Adam divides by at least
 // |m| leastRoot, and a state whose gradient is 0 is let go; see slimvox.backend.AdamStep.
 //
-// Launch: 256 threads work on one block of numbers after the other, blockIdx.x + k gridDim.x; the
+// Launch: 256 threads work on one block of numbers after the other, all of a tensor's in turn; the
 // code book and the bounds between its numbers stay in shared memory. State exists as float32 in
 // registers only. A thread has one number of a block of 256; of longer blocks it computes its new
 // state twice, first for absmax, then for the codes.
@@ -130,15 +130,20 @@ extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
 
 // ---- SGD; see sgd_momentum in optimizer.cu
 
+// Tensors: gradient, parameter, codes, absmax.
 extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
-    const float* gradient, float* parameter, const float* values, unsigned char* codes,
-    float* absmax, float decay, float rate, float momentum, float fresh, float gPart, float bPart,
-    float keep, int first, long long size, int block, int blocks) {
+    const __grid_constant__ Tensors all, const float* values, float decay, float rate,
+    float momentum, float fresh, float gPart, float bPart, float keep, int first, int block) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
   book.read(values, 0);
-  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
-    Numbers n(number, block, size);
+  Part part(all);
+  const float* gradient = part.at(0);
+  float* parameter = part.at(1);
+  unsigned char* codes = part.at<unsigned char>(2);
+  float* absmax = part.at(3);
+  for (int number = part.block; (long long)number * block < part.size(); number += part.blocks) {
+    Numbers n(number, block, part.size());
     float old = absmax[number];
     float p = 0, d = 0, moved = 0;
     auto step = [&](long long at) {
@@ -184,20 +189,26 @@ struct Moved {
   }
 };
 
+// Tensors: gradient, parameter, codes and absmax of the mean, then of the square.
 extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
-    const float* gradient, float* parameter, const float* meanValues, unsigned char* meanCodes,
-    float* meanAbsmax, const float* squareValues, unsigned char* squareCodes, float* squareAbsmax,
+    const __grid_constant__ Tensors all, const float* meanValues, const float* squareValues,
     float keep, float add, float fresh1, float beta2, float fresh2, float rate, float correction,
-    float epsilon, float leastRoot, float release, int least, long long size, int block,
-    int blocks) {
+    float epsilon, float leastRoot, float release, int least, int block) {
   __shared__ Book meanBook;
   __shared__ Book squareBook;
   __shared__ int scratch[THREADS];
   meanBook.read(meanValues, 0);
   squareBook.read(squareValues, least);
   AdamNumbers a = {keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot};
-  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
-    Numbers n(number, block, size);
+  Part part(all);
+  const float* gradient = part.at(0);
+  float* parameter = part.at(1);
+  unsigned char* meanCodes = part.at<unsigned char>(2);
+  float* meanAbsmax = part.at(3);
+  unsigned char* squareCodes = part.at<unsigned char>(4);
+  float* squareAbsmax = part.at(5);
+  for (int number = part.block; (long long)number * block < part.size(); number += part.blocks) {
+    Numbers n(number, block, part.size());
     float oldMean = meanAbsmax[number];
     float oldSquare = squareAbsmax[number];
     Moved moved = {0, 0, 0};

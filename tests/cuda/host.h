@@ -13,6 +13,7 @@
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(bytes) alignas(bytes)
 // In a section of its own, so that it can be filled with NaN before a block runs.
 #define __shared__ static __attribute__((section("device_shared")))
@@ -86,7 +87,7 @@ void multiplyTf32(const float (&a)[4], const float (&b)[2], float (&c)[4]);
 // ---- kernels by name, called with arguments whose types were checked
 
 struct Arguments {
-  const char* types;  // l: pointer or 64 bits, i: 32 bits, f: float
+  const char* types;  // l: pointer or 64 bits, i: 32 bits, f: float, s: a struct's address
   const uint64_t* values;
   char* error;  // 256 characters
 };
@@ -95,6 +96,7 @@ void wrongArgument(const Arguments& a, int index);
 
 template <class T>
 constexpr char typeOf() {
+  if (std::is_class<T>::value) return 's';
   if (std::is_pointer<T>::value || (std::is_integral<T>::value && sizeof(T) == 8)) return 'l';
   if (std::is_integral<T>::value && sizeof(T) == 4) return 'i';
   return 'f';
@@ -103,7 +105,8 @@ constexpr char typeOf() {
 template <class T>
 T argument(const Arguments& a, int index) {
   T value;
-  memcpy(&value, &a.values[index], sizeof value);
+  bool pointed = typeOf<T>() == 's';
+  memcpy(&value, pointed ? (const void*)a.values[index] : &a.values[index], sizeof value);
   return value;
 }
 

@@ -78,6 +78,15 @@ public interface Device extends Hardware {
     return new Memory() {};
   }
 
+  /**
+   * Runs what looks at or updates many tensors, each on its own ({@link
+   * Elementwise.Kernels#markNotFinite}, {@link Optimizers.Kernels}): a card may do them in few
+   * launches. All are queued when this returns.
+   */
+  default void together(Runnable work) {
+    work.run();
+  }
+
   // ---- kernels, a family each; by default nothing is computed
 
   /** Kernels of {@link Elementwise}. */

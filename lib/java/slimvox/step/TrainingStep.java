@@ -272,8 +272,14 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
       optimizer.begin(learningRate);
       network.backward(embeddingGradient(embedding));
       long backward = System.nanoTime() - updateNanos; // as if the updates had come after
-      results.gradients(parameters.reversed().stream().filter(Parameter::hasGradient).toList());
-      for (Parameter p : parameters) if (p.hasGradient()) optimizer.update(p);
+      List<Parameter> left = parameters.stream().filter(Parameter::hasGradient).toList();
+      backend
+          .device()
+          .together(
+              () -> {
+                results.gradients(left.reversed());
+                left.forEach(optimizer::update);
+              });
       for (Parameter p : parameters) p.dropGradient();
       optimizer.end();
       results.end(wanted, forward - start, backward - forward, System.nanoTime() - backward);

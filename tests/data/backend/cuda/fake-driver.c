@@ -150,6 +150,11 @@ int cuMemsetD8Async(void *to, unsigned char value, size_t count, void *stream) {
   memset(to, value, count);
   return answer();
 }
+int cuMemsetD16Async(uint16_t *to, uint16_t value, size_t count, void *stream) {
+  (void)stream;
+  for (size_t i = 0; i < count; i++) to[i] = value;
+  return answer();
+}
 int cuMemsetD32Async(unsigned *to, unsigned value, size_t count, void *stream) {
   (void)stream;
   for (size_t i = 0; i < count; i++) to[i] = value;

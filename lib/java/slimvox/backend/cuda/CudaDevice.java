@@ -17,13 +17,12 @@ import slimvox.backend.Rearrangement;
 import slimvox.backend.cuda.kernels.BatchNormKernels;
 import slimvox.backend.cuda.kernels.BinaryKernels;
 import slimvox.backend.cuda.kernels.DeviceMemory;
-import slimvox.backend.cuda.kernels.ElementwiseKernels;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.MarginKernels;
 import slimvox.backend.cuda.kernels.MatrixKernels;
 import slimvox.backend.cuda.kernels.MatrixProducts;
-import slimvox.backend.cuda.kernels.OptimizerKernels;
 import slimvox.backend.cuda.kernels.PackedKernels;
+import slimvox.backend.cuda.kernels.ParameterKernels;
 import slimvox.backend.cuda.kernels.PoolingKernels;
 import slimvox.backend.cuda.kernels.RearrangementKernels;
 import slimvox.backend.packed.Packed;
@@ -46,8 +45,7 @@ public final class CudaDevice implements Device {
   private final MatrixProducts products;
   private final Convolutions.Kernels convolutions;
   private final Hardware hardware;
-  private final ElementwiseKernels elementwise;
-  private final OptimizerKernels optimizers;
+  private final ParameterKernels parameters;
   private boolean closed;
 
   /**
@@ -69,8 +67,7 @@ public final class CudaDevice implements Device {
     this.products = products;
     this.convolutions = convolutions;
     this.hardware = hardware;
-    elementwise = new ElementwiseKernels(launcher, memory);
-    optimizers = new OptimizerKernels(launcher, memory);
+    parameters = new ParameterKernels(launcher, memory);
   }
 
   @Override
@@ -105,7 +102,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public Elementwise.Kernels elementwise() {
-    return elementwise;
+    return parameters.elementwise();
   }
 
   @Override
@@ -144,8 +141,13 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public void together(Runnable work) {
+    parameters.together(work);
+  }
+
+  @Override
   public Optimizers.Kernels optimizers() {
-    return optimizers;
+    return parameters.optimizers();
   }
 
   @Override
@@ -157,8 +159,7 @@ public final class CudaDevice implements Device {
   public void close() {
     if (closed) return;
     closed = true;
-    elementwise.close();
-    optimizers.close();
+    parameters.close();
     hardware.close();
   }
 }

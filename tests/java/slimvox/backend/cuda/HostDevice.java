@@ -104,6 +104,9 @@ public final class HostDevice implements DeviceMemory, Launcher {
 
         @Override
         public void launched(String what) {}
+
+        @Override
+        public void libraryFailed(String what, boolean outOfMemory) {}
       };
 
   @Override
@@ -123,6 +126,10 @@ public final class HostDevice implements DeviceMemory, Launcher {
         case Float v -> {
           types.append('f');
           values[i] = Float.floatToRawIntBits(v) & 0xFFFFFFFFL;
+        }
+        case MemorySegment struct -> {
+          types.append('s');
+          values[i] = struct.address();
         }
         default -> throw new AssertionError(kernel + ": argument " + i + " is " + arguments[i]);
       }
@@ -179,7 +186,14 @@ public final class HostDevice implements DeviceMemory, Launcher {
   }
 
   @Override
-  public void zero(long address, long bytes) {
-    at(address, bytes).fill((byte) 0);
+  public void fill(long address, int value, int width, long count) {
+    MemorySegment to = at(address, width * count);
+    for (long i = 0; i < count; i++) {
+      switch (width) {
+        case 1 -> to.set(ValueLayout.JAVA_BYTE, i, (byte) value);
+        case 2 -> to.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) value);
+        default -> to.setAtIndex(ValueLayout.JAVA_INT, i, value);
+      }
+    }
   }
 }

@@ -197,19 +197,17 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
   }
 
   @Override
-  public void fill(long address, int word, long words) {
+  public void fill(long address, int value, int width, long count) {
     context.enter();
-    context.check(
-        JCudaDriver.cuMemsetD32Async(CudaContext.pointer(address), word, words, context.stream()),
-        "filling");
-  }
-
-  @Override
-  public void fillBytes(long address, byte value, long bytes) {
-    context.enter();
-    context.check(
-        JCudaDriver.cuMemsetD8Async(CudaContext.pointer(address), value, bytes, context.stream()),
-        "filling");
+    CUdeviceptr to = CudaContext.pointer(address);
+    CUstream stream = context.stream();
+    int status =
+        switch (width) {
+          case 1 -> JCudaDriver.cuMemsetD8Async(to, (byte) value, count, stream);
+          case 2 -> JCudaDriver.cuMemsetD16Async(to, (short) value, count, stream);
+          default -> JCudaDriver.cuMemsetD32Async(to, value, count, stream);
+        };
+    context.check(status, "filling");
   }
 
   @Override

@@ -37,7 +37,7 @@ public final class BatchNormKernels implements Normalization.Kernels {
         "bn_moments", ColumnSums.grid(rows, channels), x, rows, channels, chunk, workspace);
     launcher.launch(
         "bn_statistics",
-        ColumnSums.overColumns(channels),
+        new Grid(Grid.blocks(channels, 8), 1, 1, 8, 32, 1),
         x,
         workspace,
         rows,

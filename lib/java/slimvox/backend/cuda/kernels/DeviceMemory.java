@@ -12,9 +12,11 @@ public interface DeviceMemory extends Device.Memory {
   /** Copies bytes within the device. */
   void copy(long from, long to, long bytes);
 
-  /** Sets words of 32 bits; the address is a multiple of 4. */
-  void fill(long address, int word, long words);
-
-  /** Sets bytes. */
-  void fillBytes(long address, byte value, long bytes);
+  /**
+   * Sets numbers of 1, 2 or 4 bytes to one value.
+   *
+   * @param value whose lowest bytes count
+   * @param width bytes of a number; the address is a multiple of it
+   */
+  void fill(long address, int value, int width, long count);
 }

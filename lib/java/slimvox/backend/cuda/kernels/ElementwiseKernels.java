@@ -13,12 +13,14 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
 
   private final Launcher launcher;
   private final DeviceMemory memory;
+  private final ManyTensors many;
   private long flags; // reserved when first needed
 
-  /** Launches through {@code launcher}. */
-  public ElementwiseKernels(Launcher launcher, DeviceMemory memory) {
+  /** Launches through {@code launcher}; {@code many} are the device's. */
+  ElementwiseKernels(Launcher launcher, DeviceMemory memory, ManyTensors many) {
     this.launcher = launcher;
     this.memory = memory;
+    this.many = many;
   }
 
   /** One thread for every four elements. */
@@ -33,14 +35,11 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
 
   @Override
   public void fill(Tensor x, float value) {
-    Grid grid = fours(x.size());
     switch (x.type()) {
-      case FLOAT32 ->
-          launcher.launch("fill_words", grid, Float.floatToRawIntBits(value), x, x.size());
-      case INT32 -> launcher.launch("fill_words", grid, (int) value, x, x.size());
-      case BFLOAT16 ->
-          launcher.launch("fill_halves", grid, (int) DataType.bfloat16(value), x, x.size());
-      case UINT8 -> launcher.launch("fill_bytes", grid, (int) value, x, x.size());
+      case FLOAT32 -> memory.fill(x.address(), Float.floatToRawIntBits(value), 4, x.size());
+      case INT32 -> memory.fill(x.address(), (int) value, 4, x.size());
+      case BFLOAT16 -> memory.fill(x.address(), DataType.bfloat16(value), 2, x.size());
+      case UINT8 -> memory.fill(x.address(), (int) value, 1, x.size());
     }
   }
 
@@ -100,10 +99,15 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
     reserveFlags();
     for (int from = 0; from < tensors.size(); from += FLAGS) {
       int count = Math.min(FLAGS, tensors.size() - from);
-      memory.zero(flags, 4 * FLAGS);
-      for (int i = 0; i < count; i++) {
-        markNotFinite(tensors.get(from + i), flags + 4L * i);
-      }
+      memory.fill(flags, 0, 4, FLAGS);
+      int first = from;
+      many.together(
+          () -> {
+            for (int i = 0; i < count; i++) {
+              markNotFinite(tensors.get(first + i), flags + 4L * i);
+            }
+          });
+      many.flush();
       int[] found = new int[count];
       memory.download(flags, MemorySegment.ofArray(found));
       for (int i = 0; i < count; i++) if (found[i] != 0) return from + i;
@@ -117,7 +121,7 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   }
 
   private void markNotFinite(Tensor x, long flag) {
-    launcher.launch("not_finite", fours(x.size()), x, x.size(), flag);
+    many.launch("not_finite", fours(x.size()), x.size(), List.of(), x.address(), flag);
   }
 
   /** The largest is gathered as its bits: those of floats that are not negative are ordered. */

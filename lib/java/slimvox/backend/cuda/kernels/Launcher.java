@@ -17,12 +17,13 @@ public interface Launcher {
    * @param grid blocks and threads of each
    * @param arguments in the kernel's order: tensors, or null, for pointers, {@code Long} for other
    *     addresses and {@code long long}, {@code Integer}, {@code Boolean} for an int of 0 or 1,
-   *     {@code Float}
+   *     {@code Float}, and for a struct the {@code MemorySegment} that holds it
    */
   void launch(String kernel, Grid grid, Object... arguments);
 
   /**
-   * What is passed to the kernel for an argument: a {@code Long}, {@code Integer}, {@code Float}.
+   * What is passed to the kernel for an argument: a {@code Long}, {@code Integer}, {@code Float} or
+   * the bytes of a struct.
    */
   static Object value(Object argument) {
     return switch (argument) {

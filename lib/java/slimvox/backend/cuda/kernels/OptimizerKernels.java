@@ -1,7 +1,9 @@
 package slimvox.backend.cuda.kernels;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import slimvox.backend.AdamStep;
 import slimvox.backend.CodeBook;
@@ -22,42 +24,38 @@ public final class OptimizerKernels implements Optimizers.Kernels {
 
   private final Launcher launcher;
   private final DeviceMemory memory;
+  private final ManyTensors many;
   private final Map<CodeBook, Long> books = new IdentityHashMap<>();
 
-  /** Launches through {@code launcher}. */
-  public OptimizerKernels(Launcher launcher, DeviceMemory memory) {
+  /** Launches through {@code launcher}; {@code many} are the device's. */
+  OptimizerKernels(Launcher launcher, DeviceMemory memory, ManyTensors many) {
     this.launcher = launcher;
     this.memory = memory;
+    this.many = many;
   }
 
   @Override
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
-    Grid grid = ElementwiseKernels.fours(parameter.size());
-    if (momentumBuffer == null) {
-      launcher.launch(
-          "sgd",
-          grid,
-          gradient,
-          parameter,
-          step.weightDecay(),
-          -step.learningRate(),
-          parameter.size());
-      return;
-    }
-    launcher.launch(
-        "sgd_momentum",
-        grid,
-        gradient,
-        parameter,
-        momentumBuffer,
-        step.weightDecay(),
-        -step.learningRate(),
-        step.momentum(),
-        (float) (1.0 - step.dampening()),
-        step.nesterov() ? 1f : 0f,
-        step.nesterov() ? step.momentum() : 1f,
-        step.first(),
-        parameter.size());
+    many.launch(
+        "sgd",
+        ElementwiseKernels.fours(parameter.size()),
+        parameter.size(),
+        numbers(step, step.first() ? 1 : 0),
+        gradient.address(),
+        parameter.address(),
+        momentumBuffer == null ? 0 : momentumBuffer.address());
+  }
+
+  private static List<Object> numbers(SgdStep step, Object... more) {
+    List<Object> all = new ArrayList<>();
+    all.add(step.weightDecay());
+    all.add(-step.learningRate());
+    all.add(step.momentum());
+    all.add((float) (1.0 - step.dampening()));
+    all.add(step.nesterov() ? 1f : 0f);
+    all.add(step.nesterov() ? step.momentum() : 1f);
+    all.addAll(List.of(more));
+    return all;
   }
 
   /** What a step of Adam multiplies with, the same for every element. */
@@ -82,27 +80,23 @@ public final class OptimizerKernels implements Optimizers.Kernels {
           (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step()))),
           (float) step.epsilon());
     }
+
+    List<Object> list() {
+      return List.of(keep, add, fresh1, beta2, fresh2, rate, correction, epsilon);
+    }
   }
 
   @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
-    AdamNumbers a = AdamNumbers.of(step);
-    launcher.launch(
+    many.launch(
         "adam",
         ElementwiseKernels.fours(parameter.size()),
-        gradient,
-        parameter,
-        mean,
-        square,
-        a.keep(),
-        a.add(),
-        a.fresh1(),
-        a.beta2(),
-        a.fresh2(),
-        a.rate(),
-        a.correction(),
-        a.epsilon(),
-        parameter.size());
+        parameter.size(),
+        AdamNumbers.of(step).list(),
+        gradient.address(),
+        parameter.address(),
+        mean.address(),
+        square.address());
   }
 
   private long book(Quantized x) {
@@ -143,25 +137,18 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   @Override
   public void sgdQuantized(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, Tensor workspace) {
-    launcher.launch(
+    List<Object> numbers = new ArrayList<>(List.of(book(momentum)));
+    float keep = momentum.book().isNearestOnly() ? 0 : step.keep();
+    numbers.addAll(numbers(step, keep, step.first() ? 1 : 0, momentum.block()));
+    many.launch(
         "sgd_quantized",
         grid(momentum),
-        gradient,
-        parameter,
-        book(momentum),
-        momentum.codes(),
-        momentum.absmax(),
-        step.weightDecay(),
-        -step.learningRate(),
-        step.momentum(),
-        (float) (1.0 - step.dampening()),
-        step.nesterov() ? 1f : 0f,
-        step.nesterov() ? step.momentum() : 1f,
-        momentum.book().isNearestOnly() ? 0 : step.keep(),
-        step.first(),
         parameter.size(),
-        momentum.block(),
-        momentum.blocks());
+        numbers,
+        gradient.address(),
+        parameter.address(),
+        momentum.codes().address(),
+        momentum.absmax().address());
   }
 
   @Override
@@ -172,32 +159,23 @@ public final class OptimizerKernels implements Optimizers.Kernels {
       Quantized mean,
       Quantized square,
       Tensor workspace) {
-    AdamNumbers a = AdamNumbers.of(step);
-    launcher.launch(
+    List<Object> numbers = new ArrayList<>(List.of(book(mean), book(square)));
+    numbers.addAll(AdamNumbers.of(step).list());
+    numbers.add(square.book().isNearestOnly() ? 0 : step.leastRoot());
+    numbers.add(mean.book().isNearestOnly() ? 0 : step.keep());
+    numbers.add(square.book().least());
+    numbers.add(mean.block());
+    many.launch(
         "adam_quantized",
         grid(mean),
-        gradient,
-        parameter,
-        book(mean),
-        mean.codes(),
-        mean.absmax(),
-        book(square),
-        square.codes(),
-        square.absmax(),
-        a.keep(),
-        a.add(),
-        a.fresh1(),
-        a.beta2(),
-        a.fresh2(),
-        a.rate(),
-        a.correction(),
-        a.epsilon(),
-        square.book().isNearestOnly() ? 0 : step.leastRoot(),
-        mean.book().isNearestOnly() ? 0 : step.keep(),
-        square.book().least(),
         parameter.size(),
-        mean.block(),
-        mean.blocks());
+        numbers,
+        gradient.address(),
+        parameter.address(),
+        mean.codes().address(),
+        mean.absmax().address(),
+        square.codes().address(),
+        square.absmax().address());
   }
 
   /** Returns the books. */

@@ -27,6 +27,12 @@ public record RowGrid(Grid grid, int rowsPerBlock) {
     return new RowGrid(grid, rowsPerBlock);
   }
 
+  /** Every thread along y takes one of the rows. */
+  static Grid ofThreads(long rows, int columns) {
+    int x = threadsX(columns);
+    return ofBlocks(rows, columns, THREADS / x).grid();
+  }
+
   /** The same with blocks along z. */
   RowGrid deep(int z) {
     Grid g = new Grid(grid.x(), grid.y(), z, grid.blockX(), grid.blockY(), grid.blockZ());

@@ -19,6 +19,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
   private static final int ROWS_PER_THREAD = 4; // grouped
   private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
   private static final int GROUPED_BLOCKS = 1024;
+  private static final int LONGEST_STRIP = 32; // pixels; each reads two columns more
 
   private final Launcher launcher;
   private final MatrixProducts products;
@@ -100,8 +101,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     if (isProduct(g)) {
       products.multiply(forwardProduct(g), x, weight, y, add, scratch);
     } else if (g.groups() > 1) {
-      if (isDepthwise3x3(g)) {
-        depthwise(g, x, weight, y, false, add);
+      if (isStrips(g)) {
+        depthwiseStrips(g, x, weight, y, false, add);
       } else {
         RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
         groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
@@ -141,8 +142,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
       products.multiply(
           dataProduct(g), dy.address(), weight.address(), dx.address(), false, scratch);
     } else if (g.groups() > 1) {
-      if (isDepthwise3x3(g) && g.strideHeight() == 1 && g.strideWidth() == 1) {
-        depthwise(g, dy.address(), weight.address(), dx.address(), true, false);
+      if (isStrips(g) && g.strideHeight() == 1) {
+        depthwiseStrips(g, dy.address(), weight.address(), dx.address(), true, false);
       } else {
         RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
         groupedLaunch(
@@ -211,7 +212,10 @@ public final class TiledConvolutions implements Convolutions.Kernels {
           weightProduct(g), dy.address(), x.address(), dweight.address(), accumulate, scratch);
       return;
     }
-    if (g.groups() > 1) {
+    int splits = splits(g);
+    if (isStrips(g)) {
+      splits = depthwiseStripsWeight(g, x.address(), dy.address(), scratch);
+    } else if (g.groups() > 1) {
       groupedWeight(g, x.address(), dy.address(), scratch);
     } else {
       int tile = weightTile(g);
@@ -219,7 +223,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
           new Grid(
               Grid.blocks(rowsOfProduct(g), TiledProducts.ROWS),
               Grid.blocks(g.outChannels(), tile),
-              splits(g),
+              splits,
               TiledProducts.threads(tile),
               1,
               1);
@@ -252,42 +256,87 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         g.outChannels(),
         g.inChannels() / g.groups(),
         taps(g),
-        splits(g),
+        splits,
         accumulate);
   }
 
   // ---- groups
 
-  private static boolean isDepthwise3x3(Convolution g) {
+  /** Whether strips of four channels do it, see grouped.cu. */
+  private static boolean isStrips(Convolution g) {
     return g.groups() == g.inChannels()
         && g.groups() == g.outChannels()
         && g.kernelHeight() == 3
-        && g.kernelWidth() == 3;
+        && g.kernelWidth() == 3
+        && g.strideWidth() == 1
+        && g.inChannels() % 4 == 0;
   }
 
-  private void depthwise(
+  /**
+   * How the rows of a result are cut into strips.
+   *
+   * @param ofRow strips of one row
+   * @param length of each, the last of a row perhaps shorter
+   * @param count of all rows
+   */
+  private record Strips(int ofRow, int length, int count) {
+    static Strips of(Convolution g, boolean backward) {
+      int width = backward ? g.width() : g.outWidth();
+      int length = Grid.blocks(width, Grid.blocks(width, LONGEST_STRIP));
+      int ofRow = Grid.blocks(width, length);
+      int rows = backward ? g.height() : g.outHeight();
+      return new Strips(ofRow, length, Math.multiplyExact(g.batch() * rows, ofRow));
+    }
+  }
+
+  private void depthwiseStrips(
       Convolution g, long source, long weight, long to, boolean backward, boolean add) {
-    int pixels = backward ? inPixels(g) : outPixels(g);
-    RowGrid grid = RowGrid.of(pixels, g.outChannels(), ROWS_PER_THREAD);
+    Strips s = Strips.of(g, backward);
     launcher.launch(
-        "depthwise",
-        grid.grid(),
+        "depthwise_strips",
+        RowGrid.ofThreads(s.count(), g.inChannels() / 4),
         source,
         weight,
         to,
-        pixels,
-        grid.rowsPerBlock(),
+        s.count(),
+        s.ofRow(),
+        s.length(),
         backward ? g.outHeight() : g.height(),
         backward ? g.outWidth() : g.width(),
         g.outChannels(),
         backward ? g.height() : g.outHeight(),
         backward ? g.width() : g.outWidth(),
         g.strideHeight(),
-        g.strideWidth(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
         backward,
         add);
+  }
+
+  /** Returns how many partial sums it wrote, no more than {@link #splits}. */
+  private int depthwiseStripsWeight(Convolution g, long x, long dy, long workspace) {
+    Strips s = Strips.of(g, false);
+    int ofBlock = Grid.blocks(s.count(), splits(g));
+    RowGrid grid = RowGrid.ofBlocks(s.count(), g.inChannels() / 4, ofBlock);
+    launcher.launch(
+        "depthwise_strips_weight",
+        grid.grid(),
+        x,
+        dy,
+        workspace,
+        s.count(),
+        ofBlock,
+        s.ofRow(),
+        s.length(),
+        g.height(),
+        g.width(),
+        g.outChannels(),
+        g.outHeight(),
+        g.outWidth(),
+        g.strideHeight(),
+        -g.padHeight(),
+        -g.padWidth());
+    return grid.grid().x();
   }
 
   private void groupedWeight(Convolution g, long x, long dy, long workspace) {

@@ -75,8 +75,16 @@ public final class TiledProducts implements MatrixProducts {
         depth(p.k(), splits),
         splits == 1 && accumulate);
     if (splits == 1) return;
-    long count = (long) p.m() * p.n();
+    int count = Math.multiplyExact(p.m(), p.n()); // as a filter of one tap of one channel
     launcher.launch(
-        "sum_splits", ElementwiseKernels.ones(count), workspace, c, count, splits, accumulate);
+        "sum_weight_splits",
+        ElementwiseKernels.ones(count),
+        workspace,
+        c,
+        count,
+        1,
+        1,
+        splits,
+        accumulate);
   }
 }

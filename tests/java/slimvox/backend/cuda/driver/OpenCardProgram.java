@@ -116,11 +116,12 @@ public final class OpenCardProgram {
     memory.upload(MemorySegment.ofArray(there), block);
     memory.download(block, MemorySegment.ofArray(back));
     System.out.println(there.length + " bytes came back, equal: " + Arrays.equals(there, back));
-    memory.fill(block, 0x01020304, 2);
+    memory.fill(block, 0x01020304, 4, 1);
+    memory.fill(block + 4, 0x9990102, 2, 1);
     memory.download(block, MemorySegment.ofArray(back));
-    byte[] words = {4, 3, 2, 1, 4, 3, 2, 1};
-    System.out.println("filled: " + Arrays.equals(back, 0, 8, words, 0, 8));
-    memory.fillBytes(block, (byte) 0, 100);
+    byte[] words = {4, 3, 2, 1, 2, 1};
+    System.out.println("filled: " + Arrays.equals(back, 0, 6, words, 0, 6));
+    memory.fill(block, 0, 1, 100);
     memory.copy(block + 100, block + 200, 50);
     memory.download(block, MemorySegment.ofArray(back));
     System.out.println(
