@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       EmbedCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,
+      CompareCommand.class,
       MemoryCommand.class,
       SettingsCommand.class,
       RecipeCommand.class

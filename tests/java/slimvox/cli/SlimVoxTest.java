@@ -24,6 +24,7 @@ class SlimVoxTest extends CommandLineTest {
             "embed",
             "score",
             "evaluate",
+            "compare",
             "memory",
             "settings",
             "recipe",
