@@ -97,7 +97,7 @@ public final class Nvrtc {
           }
         });
     Assumptions.assumeFalse(
-        all.isEmpty(), "no NVRTC to compile kernels with: run tests/nvrtc (24 and 40 MB)");
+        all.isEmpty(), "no NVRTC to compile kernels with: run tests/nvrtc (119 MB)");
     return all.stream();
   }
 

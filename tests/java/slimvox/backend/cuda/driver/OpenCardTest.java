@@ -227,7 +227,7 @@ class OpenCardTest {
   @Test
   void theRealCompilerTakesAllKernelsThroughJCuda() throws Exception {
     Path nvrtc = Path.of("lib/target/nvrtc/nvidia/cuda_nvrtc/lib").toAbsolutePath();
-    assumeTrue(Files.isDirectory(nvrtc), "no NVRTC: run tests/nvrtc (24 MB)");
+    assumeTrue(Files.isDirectory(nvrtc), "no NVRTC: run tests/nvrtc (119 MB)");
     assertEquals(
         List.of(
             "12.6 [--gpu-architecture=sm_86, --std=c++17, --fmad=false] all: true cubin",
