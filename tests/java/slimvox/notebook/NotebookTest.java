@@ -5,9 +5,16 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import slimvox.plot.Figure;
 import tech.tablesaw.api.StringColumn;
@@ -50,6 +57,28 @@ class NotebookTest {
     Thread.currentThread().interrupt();
     assertTrue(Notebook.interrupted());
     assertTrue(Thread.interrupted(), "asking does not clear the state");
+  }
+
+  @Test
+  void storedNotebooksAreSmallAndTheirLinksLead() throws IOException {
+    List<Path> notebooks;
+    try (var files = Files.list(Path.of("notebooks"))) {
+      notebooks = files.filter(f -> f.toString().endsWith(".ipynb")).sorted().toList();
+    }
+    assertEquals(12, notebooks.size());
+    for (Path notebook : notebooks) {
+      assertTrue(Files.size(notebook) <= 400_000, notebook + " has " + Files.size(notebook));
+      for (JsonNode cell : new ObjectMapper().readTree(notebook.toFile()).get("cells")) {
+        if (!cell.get("cell_type").asText().equals("markdown")) continue;
+        StringBuilder text = new StringBuilder();
+        cell.get("source").forEach(line -> text.append(line.asText()));
+        var link = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(text);
+        while (link.find()) {
+          Path to = notebook.resolveSibling(link.group(1));
+          assertTrue(Files.exists(to), notebook + " links to " + link.group(1));
+        }
+      }
+    }
   }
 
   @Test
