@@ -81,7 +81,7 @@ public final class TrainingData {
       said = fold.train();
       validation = fold.test();
     } else {
-      said = data.trainSpeakers().isEmpty() ? all : all.subset(speakers(all, data));
+      said = training(data, all);
       validation =
           data.validationCorpus() == null
               ? all
@@ -222,6 +222,15 @@ public final class TrainingData {
         data.joinUtterances() > 1 ? ", %d joined,".formatted(data.joinUtterances()) : "",
         data.frames(),
         longest);
+  }
+
+  /**
+   * The part of a corpus that {@code data.trainSpeakers} names.
+   *
+   * @throws InputException if the corpus has no such list
+   */
+  public static Corpus training(DataSettings data, Corpus corpus) {
+    return data.trainSpeakers().isEmpty() ? corpus : corpus.subset(speakers(corpus, data));
   }
 
   private static List<String> speakers(Corpus corpus, DataSettings data) {

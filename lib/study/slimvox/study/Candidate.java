@@ -39,6 +39,21 @@ public record Candidate(
   private static final List<String> OWN =
       List.of("against", "seeds", "twice", "from", "teacher", "calibrate");
 
+  /** Mean and deviation of the features, without a network: a row of every experiment. */
+  static final Candidate NO_NETWORK = baseline("no network");
+
+  /** The same, whitened by the covariance within training speakers. */
+  static final Candidate WHITENED = baseline("no network, whitened");
+
+  private static Candidate baseline(String name) {
+    return new Candidate(name, null, 1, null, null, null, 0, List.of());
+  }
+
+  /** Whether nothing is trained: it has no seed, and nobody is compared with it. */
+  public boolean isBaseline() {
+    return this == NO_NETWORK || this == WHITENED;
+  }
+
   /** Copies the list. */
   public Candidate {
     settings = List.copyOf(settings);

@@ -1,22 +1,31 @@
 package slimvox.study;
 
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
 import slimvox.recipe.DataSettings;
 import slimvox.storage.InputException;
 import slimvox.train.Trainer;
+import slimvox.train.TrainingData;
+import slimvox.verify.CosineScoring;
+import slimvox.verify.Embeddings;
 import slimvox.verify.Replicates;
-import slimvox.verify.Scores;
 import slimvox.verify.SpeakerDraws;
 import slimvox.verify.Trials;
 
 /** The trial lists of an experiment and how a network is measured on them. */
 final class Evaluation {
-  private final Path folder;
+  /** Between the name of a list and a word: the trials in which both sides say it. */
+  private static final char WORD = '+';
+
+  private final Experiment experiment;
+  private final DataSettings data;
   private final String corpus; // hash; null where the corpus is not here
   private final Map<String, Trials> lists = new LinkedHashMap<>();
   private final SpeakerDraws draws;
@@ -29,8 +38,8 @@ final class Evaluation {
    * @throws slimvox.storage.InputException if the corpus lacks a list, or a list speakers
    */
   Evaluation(Experiment experiment, Places places) {
-    DataSettings data = places.located(experiment.base()).data();
-    folder = data.trainFolder();
+    this.experiment = experiment;
+    data = places.located(experiment.base()).data();
     if (!Files.exists(data.validationFolder()) || !Files.exists(data.trainFolder())) {
       corpus = null;
       draws = null;
@@ -38,9 +47,25 @@ final class Evaluation {
     }
     corpus = Corpus.open(data.trainFolder()).sha256();
     Corpus validation = Corpus.open(data.validationFolder());
-    for (String name : experiment.statement().lists())
-      lists.put(name, Trials.read(validation.trialList(name)));
+    for (String name : experiment.statement().lists()) lists.put(name, list(validation, name));
     draws = SpeakerDraws.of(validation::speakerOf, lists.values().toArray(Trials[]::new));
+  }
+
+  /** A list of the corpus; one with {@link #WORD} has the trials in which both sides say a word. */
+  private static Trials list(Corpus corpus, String name) {
+    int end = name.indexOf(WORD);
+    if (end < 0) return TrainingData.trials(corpus, name);
+    Optional<String> word = Optional.of(name.substring(end + 1));
+    Trials all = TrainingData.trials(corpus, name.substring(0, end));
+    Trials.Builder said = Trials.builder(name);
+    for (int i = 0; i < all.size(); i++) {
+      boolean both =
+          Stream.of(all.enrol(i), all.test(i))
+              .flatMap(id -> corpus.parts(id).stream())
+              .allMatch(part -> part.word().equals(word));
+      if (both) said.add(all.enrol(i), all.test(i), all.isTarget(i));
+    }
+    return said.build();
   }
 
   /** The hash of the training corpus; null where it is not here. */
@@ -52,7 +77,7 @@ final class Evaluation {
   void requireCorpus() {
     if (corpus == null) {
       throw InputException.at(
-          folder, "no such folder; the experiment is about speech that is there");
+          data.trainFolder(), "no such folder; the experiment is about speech that is there");
     }
   }
 
@@ -79,13 +104,35 @@ final class Evaluation {
     return null;
   }
 
-  /** Measures the network of a trainer. */
+  /** Measures the network of a trainer; an utterance of several lists is embedded once. */
   Map<String, Replicates> measure(Trainer trainer) throws InterruptedException {
+    Set<String> utterances = new LinkedHashSet<>();
+    for (Trials list : lists.values()) utterances.addAll(list.utterances());
+    TrainingData data = trainer.data();
+    Embeddings embeddings =
+        trainer.embedder().embed(utterances, data::wholeUtterance, FeatureSource.Progress.NONE);
     Map<String, Replicates> measured = new LinkedHashMap<>();
-    for (var list : lists.entrySet()) {
-      Scores scores = trainer.score(list.getValue(), FeatureSource.Progress.NONE);
-      measured.put(list.getKey(), draws.errorRates(scores));
-    }
+    lists.forEach(
+        (name, list) ->
+            measured.put(name, draws.errorRates(CosineScoring.plain().score(list, embeddings))));
+    return measured;
+  }
+
+  /** Measures what has no network; what whitens was learned from the training speakers. */
+  Map<String, Replicates> baseline(Candidate kind) {
+    Corpus validation = Corpus.open(data.validationFolder());
+    Corpus training = TrainingData.training(data, Corpus.open(data.trainFolder()));
+    int bins = experiment.base().model().bins();
+    Baseline statistics = Baseline.MEAN_AND_DEVIATION;
+    Map<String, Replicates> measured = new LinkedHashMap<>();
+    lists.forEach(
+        (name, list) ->
+            measured.put(
+                name,
+                draws.errorRates(
+                    kind == Candidate.WHITENED
+                        ? statistics.whitened(validation, list, training, bins)
+                        : statistics.score(validation, list, bins))));
     return measured;
   }
 }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -16,6 +17,7 @@ import java.util.stream.Stream;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunLength;
 import slimvox.storage.InputException;
+import slimvox.storage.Sha256;
 
 /**
  * A {@link Statement} with its recipe: what is to be run, and under which names the results are
@@ -67,13 +69,15 @@ public final class Experiment {
   private final String name;
   private final Statement statement;
   private final Recipe base;
-  private final Map<String, Candidate> variants;
+  private final Map<String, Candidate> variants = new LinkedHashMap<>();
 
   private Experiment(String name, Statement statement, Recipe base) {
     this.name = name;
     this.statement = statement;
     this.base = base;
-    variants = statement.parsed();
+    variants.put(Candidate.NO_NETWORK.name(), Candidate.NO_NETWORK);
+    variants.put(Candidate.WHITENED.name(), Candidate.WHITENED);
+    variants.putAll(statement.parsed());
     for (Run run : runs()) {
       try {
         recipe(run);
@@ -157,7 +161,7 @@ public final class Experiment {
     return base;
   }
 
-  /** The variants, in the order of the statement. */
+  /** The variants, in the order of the statement; before them those without a network. */
   public List<Candidate> candidates() {
     return List.copyOf(variants.values());
   }
@@ -174,15 +178,17 @@ public final class Experiment {
         "%s has no variant '%s'; it has %s", name, variant, String.join(", ", variants.keySet()));
   }
 
-  /** What a variant is compared with; null for the reference itself. */
+  /** What a variant is compared with; null for the reference itself and without a network. */
   public Candidate against(Candidate variant) {
+    if (variant.isBaseline()) return null;
     String other = variant.against();
     if (other == null) other = variant.twice() == null ? statement.reference() : variant.twice();
     return other.equals(variant.name()) ? null : variants.get(other);
   }
 
-  /** The runs of a variant. */
+  /** The runs of a variant; without a network there is one, with seed 0. */
   public List<Run> runs(Candidate variant) {
+    if (variant.isBaseline()) return List.of(new Run(variant, 0));
     List<Run> runs = new ArrayList<>();
     int seeds = variant.seeds() == 0 ? statement.seeds() : variant.seeds();
     for (int seed = 1; seed <= seeds; seed++) runs.add(new Run(variant, seed));
@@ -249,8 +255,19 @@ public final class Experiment {
     return candidate.twice() == null ? candidate : once(variants.get(candidate.twice()));
   }
 
-  /** What a run's summary is known by: its recipe's hash, and how it was calibrated. */
+  /**
+   * What a run's summary is known by: its recipe's hash, and how it was calibrated; without a
+   * network the hash of what is heard and of who is learned from.
+   */
   public String hash(Run run) {
+    if (run.candidate.isBaseline()) {
+      Stream<String> heard =
+          Stream.of(
+              run.candidate.name(),
+              Integer.toString(base.model().bins()),
+              base.data().trainSpeakers().toString());
+      return Sha256.of(heard.map(text -> text + "\n")).substring(0, 12);
+    }
     int batches = run.candidate.calibrate();
     return recipe(run).hash() + (batches == 0 ? "" : "+" + batches);
   }

@@ -144,10 +144,14 @@ public final class ExperimentCommand extends StudyCommand {
       goingOn.remove(run);
       this.done = done;
       StringBuilder line = new StringBuilder(run.name());
-      if (summary == null) line.append(": no result");
-      else {
-        line.append(
-            String.format(Locale.ROOT, ": accuracy %.1f %%, EER", summary.training().accuracy()));
+      if (summary == null) {
+        line.append(": no result");
+      } else {
+        if (summary.training() != null) {
+          double accuracy = summary.training().accuracy();
+          line.append(String.format(Locale.ROOT, ": accuracy %.1f %%", accuracy));
+        }
+        line.append(", EER");
         summary
             .lists()
             .forEach(

@@ -45,9 +45,10 @@ public final class ExperimentResults {
    * @param minDcf the mean over the runs; null as eer
    * @param comparison with what the variant is compared with, corrected by Holm's method for all
    *     rows of the table; null where none can be made
-   * @param verdict its verdict, or why there is none; {@code reference} for what has none to get
-   * @param accuracy the lowest accuracy without margin, in %; null without runs
-   * @param training means over the runs; null without runs
+   * @param verdict its verdict, or why there is none; {@code reference} and {@code baseline} for
+   *     what has none to get
+   * @param accuracy the lowest accuracy without margin, in %; null without runs or training
+   * @param training means over the runs; null without runs or training
    */
   public record Row(
       String variant,
@@ -152,7 +153,7 @@ public final class ExperimentResults {
     if (fault != null) {
       verdict = fault;
     } else if (other == null) {
-      verdict = "reference";
+      verdict = candidate.isBaseline() ? "baseline" : "reference";
     } else if (comparison == null) {
       verdict = other.name() + ": " + fault(other, list);
     } else {
@@ -169,8 +170,8 @@ public final class ExperimentResults {
         variant == null ? null : variant.mean(Measure.MIN_DCF),
         comparison,
         verdict,
-        accuracy(runs),
-        means(runs));
+        candidate.isBaseline() ? null : accuracy(runs),
+        candidate.isBaseline() ? null : means(runs));
   }
 
   private List<Summary> runs(Candidate candidate) {
@@ -182,7 +183,7 @@ public final class ExperimentResults {
 
   private Variant variant(Candidate candidate, String list) {
     List<Replicates> runs = runs(candidate).stream().map(s -> s.lists().get(list)).toList();
-    return Variant.trained(candidate.name(), runs);
+    return new Variant(candidate.name(), runs, !candidate.isBaseline());
   }
 
   private static double accuracy(List<Summary> runs) {
@@ -225,7 +226,7 @@ public final class ExperimentResults {
   /** Why the runs that are there have not converged; null if they have. */
   private String notConverged(Candidate candidate, String list) {
     List<Summary> runs = runs(candidate);
-    if (runs.isEmpty()) return null;
+    if (runs.isEmpty() || candidate.isBaseline()) return null;
     Statement statement = experiment.statement();
     if (accuracy(runs) < statement.accuracy()) {
       return String.format(Locale.ROOT, "not converged: accuracy %.1f %%", accuracy(runs));

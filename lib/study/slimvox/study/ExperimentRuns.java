@@ -16,6 +16,7 @@ import java.util.concurrent.Executors;
 import slimvox.data.FeatureSource;
 import slimvox.memory.Category;
 import slimvox.notebook.Notebook;
+import slimvox.notebook.Size;
 import slimvox.recipe.Recipe;
 import slimvox.step.NonFiniteException;
 import slimvox.storage.AtomicFile;
@@ -24,6 +25,7 @@ import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
 import slimvox.train.RunLog;
 import slimvox.train.Trainer;
+import slimvox.verify.Replicates;
 
 /**
  * Trains and measures the runs of an experiment that have no summary yet, some at a time, and reads
@@ -31,8 +33,9 @@ import slimvox.train.Trainer;
  *
  * <p>Each is an ordinary run in a folder of its own, named after its hash: killed, it goes on from
  * its last checkpoint, and two experiments that have the same run share it. Features are computed
- * once and kept in files, which the runs map. A run has one thread, so that it ends in the same
- * bits however many go on beside it.
+ * once and kept in files, which the runs map, but for those behind channels that are drawn anew for
+ * each example. A run has one thread, so that it ends in the same bits however many go on beside
+ * it.
  */
 public final class ExperimentRuns {
   private final Experiment experiment;
@@ -52,6 +55,22 @@ public final class ExperimentRuns {
     this.places = places;
     evaluation = new Evaluation(experiment, places);
     summaries = new Summaries(experiment, places.results(), evaluation);
+  }
+
+  /**
+   * The results that a notebook shows. At size smoke they are those that are there; else the runs
+   * that are missing are made under a panel, all of them anew where {@code notebooks/lab --run NN
+   * --fresh} asks for it.
+   *
+   * @throws InterruptedException if the cell was stopped; what goes on has saved a checkpoint
+   */
+  public static ExperimentResults inNotebook(Experiment experiment) throws InterruptedException {
+    ExperimentRuns runs = new ExperimentRuns(experiment, Places.ofProject());
+    if (Notebook.size() == Size.SMOKE) return runs.results();
+    if (System.getenv("SLIMVOX_FRESH") != null) runs.remove(List.of());
+    try (RunsPanel panel = new RunsPanel(experiment.statement().title())) {
+      return runs.run(List.of(), jobs(), panel);
+    }
   }
 
   /** How many runs go on at a time if nobody says: one a core, two at most. */
@@ -79,7 +98,7 @@ public final class ExperimentRuns {
     fresh = true;
     for (Run run : runs(variants)) {
       summaries.remove(run);
-      Places.remove(folder(run));
+      if (!run.candidate().isBaseline()) Places.remove(folder(run));
     }
   }
 
@@ -152,7 +171,13 @@ public final class ExperimentRuns {
   private Ended end(Run run, RunsProgress progress) throws InterruptedException {
     try {
       Summary summary = fresh ? null : summaries.elsewhere(run);
-      return new Ended(run, summary == null ? train(run, progress, this::summary) : summary, null);
+      if (summary == null) {
+        summary =
+            run.candidate().isBaseline()
+                ? write(run, null, evaluation.baseline(run.candidate()))
+                : train(run, progress, this::summary);
+      }
+      return new Ended(run, summary, null);
     } catch (NonFiniteException e) {
       return new Ended(run, null, "%s: %s".formatted(run.name(), e.getMessage()));
     }
@@ -238,6 +263,10 @@ public final class ExperimentRuns {
     Summary.Training training = training(trained);
     int batches = run.candidate().calibrate();
     if (batches > 0) trained.trainer.calibrate(batches);
+    return write(run, training, evaluation.measure(trained.trainer));
+  }
+
+  private Summary write(Run run, Summary.Training training, Map<String, Replicates> lists) {
     Summary summary =
         new Summary(
             run.candidate().name(),
@@ -247,7 +276,7 @@ public final class ExperimentRuns {
             evaluation.corpus(),
             Notebook.version(),
             training,
-            evaluation.measure(trained.trainer));
+            lists);
     return summaries.write(run, summary);
   }
 

@@ -79,6 +79,9 @@ public record Statement(
   private static Map<String, Candidate> parse(List<String> lines) {
     Map<String, Candidate> variants = new LinkedHashMap<>();
     Set<String> files = new HashSet<>();
+    for (Candidate c : List.of(Candidate.NO_NETWORK, Candidate.WHITENED)) {
+      files.add(Candidate.fileName(c.name()));
+    }
     for (String line : lines) {
       Candidate variant;
       try {

@@ -2,6 +2,7 @@ package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -77,6 +78,22 @@ class ExperimentTest {
     return folder.resolve("here/notebooks/results/two/" + run + ".json");
   }
 
+  @Test
+  void listsBehindChannelsHaveRatesOfTheirOwn() throws Exception {
+    String text = TWO.replace("[tiny]", "[tiny, tiny@channel]").replace("seeds: 2", "seeds: 1");
+    Experiment experiment = experiment("two", text, "data.channel.probability=1");
+    ExperimentResults results = runs(experiment, "here").run(List.of(), 1, RunsProgress.NONE);
+    for (Run run : experiment.runs()) {
+      var lists = results.summary(run).lists();
+      assertNotEquals(lists.get("tiny").trials(), lists.get("tiny@channel").trials());
+      assertEquals(lists.get("tiny").draws(), lists.get("tiny@channel").draws());
+      if (run.candidate() == Candidate.WHITENED) continue; // tells these tones apart anyhow
+      assertNotEquals(lists.get("tiny").eerDraws(), lists.get("tiny@channel").eerDraws());
+    }
+    Refusals.assertRefused(
+        "two has no list 'other'; it has tiny, tiny@channel", () -> results.rows("other"));
+  }
+
   /** Counts the steps that are taken. */
   private static final class Steps implements RunsProgress {
     final AtomicInteger taken = new AtomicInteger();
@@ -90,7 +107,7 @@ class ExperimentTest {
   @Test
   void runsThatAreMissingAreMadeAndReadTheSecondTime() throws Exception {
     Experiment two = experiment("two", TWO);
-    assertEquals(4, runs(two, "here").results().missing().size());
+    assertEquals(6, runs(two, "here").results().missing().size(), "and two without a network");
     Steps first = new Steps();
     ExperimentResults results = runs(two, "here").run(List.of(), 2, first);
     assertEquals(24, first.taken.get());
@@ -105,10 +122,13 @@ class ExperimentTest {
     assertEquals(
         results.table("tiny").text(), runs(two, "here").results().table("tiny").text(), "read");
     List<ExperimentResults.Row> rows = results.rows("tiny");
-    assertEquals("reference", rows.get(0).verdict());
-    assertNotNull(rows.get(1).comparison());
-    assertEquals("vanilla", rows.get(1).comparison().reference());
-    Summary.Training training = results.summary(two.runs().getFirst()).training();
+    assertEquals("no network, whitened", rows.get(1).variant());
+    assertEquals("baseline", rows.get(1).verdict());
+    assertNotNull(rows.get(0).eer());
+    assertNull(rows.get(0).comparison());
+    assertEquals("reference", rows.get(2).verdict());
+    assertEquals("vanilla", rows.get(3).comparison().reference());
+    Summary.Training training = results.summary(run(two, "vanilla", 1)).training();
     assertEquals(6, training.steps());
     assertTrue(training.cpuSeconds() > 0 && training.peakBytes() > training.stateBytes());
     assertEquals(8 * (training.parameters() + 4 * 16), training.stateBytes(), "Adam, 4 speakers");
@@ -128,7 +148,7 @@ class ExperimentTest {
         };
     ExperimentRuns here = runs(two, "here");
     assertThrows(InterruptedException.class, () -> here.run(List.of(), 2, stop));
-    Path run = folder.resolve("here/runs/study").resolve(two.recipe(two.runs().get(0)).hash());
+    Path run = folder.resolve("here/runs/study").resolve(two.recipe(run(two, "vanilla", 1)).hash());
     assertTrue(Checkpoint.latest(run).isPresent());
     assertFalse(Files.exists(summary("vanilla-1")));
     Steps rest = new Steps();
@@ -139,6 +159,7 @@ class ExperimentTest {
       Summary a = resumed.summary(r);
       Summary b = whole.summary(r);
       assertEquals(b.lists(), a.lists());
+      if (r.candidate().isBaseline()) continue;
       assertEquals(b.training().loss(), a.training().loss());
       assertEquals(b.training().accuracy(), a.training().accuracy());
     }
@@ -167,9 +188,9 @@ class ExperimentTest {
       assertTrue(note.startsWith(file + ": " + fault[2]), note);
       assertTrue(note.endsWith("; left out, the run is to be made again"), note);
       assertEquals(List.of("vanilla-2"), results.missing().stream().map(Run::name).toList());
-      assertEquals("missing: seed 2", results.rows("tiny").get(0).verdict());
-      assertEquals("vanilla: missing: seed 2", results.rows("tiny").get(1).verdict());
-      assertNull(results.rows("tiny").get(1).comparison());
+      assertEquals("missing: seed 2", results.rows("tiny").get(2).verdict());
+      assertEquals("vanilla: missing: seed 2", results.rows("tiny").get(3).verdict());
+      assertNull(results.rows("tiny").get(3).comparison());
     }
     Files.writeString(file, good.replace("\"revision\" : \"", "\"revision\" : \"old"));
     ExperimentResults mixed = runs(two, "here").results();
@@ -196,12 +217,12 @@ class ExperimentTest {
     assertEquals(12, changed.taken.get());
     ExperimentRuns fresh = runs(other, "here");
     fresh.remove(List.of("vanilla"));
-    assertEquals(2, runs(other, "here").results().missing().size());
+    assertEquals(2, runs(other, "here").results().missing().size(), "the others stay");
     Steps anew = new Steps();
     fresh.run(List.of(), 2, anew);
     assertEquals(12, anew.taken.get());
     Refusals.assertRefused(
-        "two has no variant 'type X'; it has vanilla, type I",
+        "two has no variant 'type X'; it has no network, no network, whitened, vanilla, type I",
         () -> fresh.remove(List.of("type X")));
   }
 
@@ -212,8 +233,8 @@ class ExperimentTest {
     String text = TWO.replace("- vanilla", "- plain").replace("seeds: 2", "seeds: 1");
     ExperimentResults results = runs(experiment("three", text), "here").run(List.of(), 1, steps);
     assertEquals(0, steps.taken.get());
-    assertEquals("plain", results.rows("tiny").get(0).variant());
-    assertEquals("cannot tell", results.rows("tiny").get(1).verdict(), "one seed");
+    assertEquals("plain", results.rows("tiny").get(2).variant());
+    assertEquals("cannot tell", results.rows("tiny").get(3).verdict(), "one seed");
   }
 
   @Test
@@ -222,10 +243,10 @@ class ExperimentTest {
         TWO.replace("accuracy: 0", "accuracy: 95").replace("seeds: 2", "seeds: 1")
             + "  - longer  twice=vanilla\n";
     Experiment experiment = experiment("two", text);
-    Run longer = experiment.runs().getLast();
+    Run longer = run(experiment, "longer", 1);
     assertEquals("12 steps", experiment.recipe(longer).run().length().toString());
     ExperimentResults results = runs(experiment, "here").run(List.of(), 2, RunsProgress.NONE);
-    for (var row : results.rows("tiny")) {
+    for (var row : results.rows("tiny").subList(2, 5)) {
       assertTrue(row.verdict().startsWith("not converged: accuracy "), row.verdict());
       assertNull(row.eer());
       assertNull(row.minDcf());
@@ -233,13 +254,13 @@ class ExperimentTest {
       assertNotNull(row.accuracy());
     }
     // The same runs judged by the second rule alone: more steps have to change little.
-    double once = eer(results, experiment.runs().get(0));
+    double once = eer(results, run(experiment, "vanilla", 1));
     double twice = eer(results, longer);
     String verdict =
         runs(experiment("two", text, "accuracy=0", "margin=0.0001"), "here")
             .results()
             .rows("tiny")
-            .getFirst()
+            .get(2)
             .verdict();
     assertEquals(once > twice, verdict.startsWith("not converged: twice the steps"), verdict);
   }
@@ -255,9 +276,9 @@ class ExperimentTest {
             + "  - binary  from=vanilla model.binary.scheme=paper\n"
             + "  - calibrated  from=vanilla model.binary.scheme=paper calibrate=2\n";
     Experiment experiment = experiment("two", text);
-    Run vanilla = experiment.runs().get(0);
-    Run binary = experiment.runs().get(2);
-    Run calibrated = experiment.runs().get(3);
+    Run vanilla = run(experiment, "vanilla", 1);
+    Run binary = run(experiment, "binary", 1);
+    Run calibrated = run(experiment, "calibrated", 1);
     assertEquals(
         experiment.hash(vanilla), experiment.recipe(binary).transfer().from(), "not a path");
     assertEquals(experiment.hash(binary) + "+2", experiment.hash(calibrated));
@@ -292,10 +313,11 @@ class ExperimentTest {
     assertTrue(Files.exists(folder.resolve("results/two/type-i-1.json")));
     JsonNode read = run(words, "--table", "--json").json();
     assertEquals(0, read.get("missing").size());
-    assertEquals("reference", read.at("/lists/tiny/0/verdict").asText());
-    assertEquals("cannot tell", read.at("/lists/tiny/1/verdict").asText());
+    assertEquals("baseline", read.at("/lists/tiny/0/verdict").asText());
+    assertEquals("reference", read.at("/lists/tiny/2/verdict").asText());
+    assertEquals("cannot tell", read.at("/lists/tiny/3/verdict").asText());
     run(words, "--table", "--fresh").isRefusedAsUsage("experiment", "--fresh makes runs");
-    run(words, "--only", "x").failsWith("two has no variant 'x'; it has vanilla, type I");
+    run(words, "--only", "x").failsWith("two has no variant 'x'; it has no network,");
     CommandLineTest.run("experiment", "none").failsWith("none: no such experiment");
   }
 
@@ -325,7 +347,11 @@ class ExperimentTest {
   }
 
   private static String hash(Experiment experiment, String variant) {
-    return experiment.hash(new Run(experiment.candidate(variant), 1));
+    return experiment.hash(run(experiment, variant, 1));
+  }
+
+  private static Run run(Experiment experiment, String variant, int seed) {
+    return new Run(experiment.candidate(variant), seed);
   }
 
   @Test
