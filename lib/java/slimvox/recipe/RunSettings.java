@@ -99,6 +99,15 @@ public record RunSettings(
     BFLOAT16
   }
 
+  /**
+   * Steps between two readings: a device that copies while it computes is better not waited for.
+   *
+   * @param copies whether the device does so
+   */
+  public int readEvery(boolean copies) {
+    return lossEvery != null ? lossEvery : copies ? 10 : 1;
+  }
+
   public RunSettings {
     if (length.amount() == 0 || length.unit() == RunLength.Unit.PERCENT) {
       throw new InvalidSetting(

@@ -4,12 +4,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -156,7 +153,7 @@ public final class Trainer implements AutoCloseable {
       this.steps = run.steps(stepsPerEpoch);
       this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
       this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
-      this.lossEvery = lossEvery(run, open());
+      this.lossEvery = run.readEvery(open().device().memory().stages());
       this.training =
           new PlannedTraining(
               backend, backend.ledger().budget(), build(recipe, data.batches().classes()));
@@ -205,14 +202,6 @@ public final class Trainer implements AutoCloseable {
     return backend;
   }
 
-  /**
-   * Steps between two readings: a device that copies while it computes is better not waited for.
-   */
-  private static int lossEvery(RunSettings run, Backend backend) {
-    Integer asked = run.lossEvery();
-    return asked != null ? asked : backend.device().memory().stages() ? 10 : 1;
-  }
-
   /** Builds the training step of a recipe on any backend. */
   public static Function<Backend, TrainingStep> build(Recipe recipe, int classes) {
     StepBuilder builder = StepBuilder.of(recipe, classes);
@@ -222,7 +211,8 @@ public final class Trainer implements AutoCloseable {
 
   private void requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
     if (recipe.run().memoryBudget() == null) return;
-    RunBudget.require(recipe, classes, lengths, open(), lossEvery(recipe.run(), backend));
+    int every = recipe.run().readEvery(open().device().memory().stages());
+    RunBudget.require(recipe, classes, lengths, backend, every);
   }
 
   /** What it was told. */
@@ -409,23 +399,10 @@ public final class Trainer implements AutoCloseable {
     listener.validated(step(), verifications);
   }
 
-  /**
-   * Measures the network as it is now on all validation trials, by their names in {@code
-   * data.trials}; each utterance is embedded once.
-   *
-   * @throws IllegalStateException if the trainer is closed
-   */
+  /** Measures the network as it is now on all {@code data.trials}, by name, in one pass. */
   public Map<String, Verification> verify(FeatureSource.Progress progress)
       throws InterruptedException {
-    Set<String> utterances = new LinkedHashSet<>();
-    for (Trials list : data.trialLists().values()) utterances.addAll(list.utterances());
-    Embeddings embeddings = embed(utterances, progress);
-    Map<String, Verification> all = new LinkedHashMap<>();
-    data.trialLists()
-        .forEach(
-            (name, list) ->
-                all.put(name, Verification.of(CosineScoring.plain().score(list, embeddings))));
-    return all;
+    return data.verify(embed(data.trialUtterances(), progress));
   }
 
   /**

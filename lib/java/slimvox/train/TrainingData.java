@@ -35,7 +35,10 @@ import slimvox.recipe.DataSettings;
 import slimvox.recipe.Recipe;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
+import slimvox.verify.CosineScoring;
+import slimvox.verify.Embeddings;
 import slimvox.verify.Trials;
+import slimvox.verify.Verification;
 
 /**
  * The speech of a run: batches to train with, utterances and trials to validate with.
@@ -367,7 +370,17 @@ public final class TrainingData {
     return trials.values().stream().findFirst().orElse(null);
   }
 
-  private Set<String> trialUtterances() {
+  /** Measures embeddings on all lists of trials, by their names in {@code data.trials}. */
+  Map<String, Verification> verify(Embeddings embeddings) {
+    Map<String, Verification> all = new LinkedHashMap<>();
+    trials.forEach(
+        (name, list) ->
+            all.put(name, Verification.of(CosineScoring.plain().score(list, embeddings))));
+    return all;
+  }
+
+  /** All utterances of the trials. */
+  Set<String> trialUtterances() {
     Set<String> ids = new LinkedHashSet<>();
     for (Trials list : trials.values()) ids.addAll(list.utterances());
     return ids;
