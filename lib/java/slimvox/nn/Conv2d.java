@@ -13,8 +13,8 @@ import slimvox.memory.Category;
  * Two-dimensional convolution without bias.
  *
  * <p>y[n, i, j, o] = sum over a, b, c of w[o, c, a, b] x[n, i s + a - p, j s + b - p, c]; input N x
- * H x W x I, weight O x I/groups x k x k, output N x H' x W' x O. Padding is (k - 1) / 2, so that
- * stride 1 keeps the size. {@code groups = I = O} is a depthwise convolution.
+ * H x W x I, weight O x I/groups x k x k, output N x H' x W' x O of the input's type. Padding is (k
+ * - 1) / 2, so that stride 1 keeps the size. {@code groups = I = O} is a depthwise convolution.
  */
 public final class Conv2d implements Layer {
   private final Backend backend;
@@ -60,15 +60,16 @@ public final class Conv2d implements Layer {
     this.weight = new Parameter(backend, name + ".weight", out, in / groups, kernel, kernel);
   }
 
-  private Convolution geometry(Shape x) {
+  private Convolution geometry(Tensor x) {
     int pad = (kernel - 1) / 2;
-    return Convolution.of(x, weight.value().shape(), strideHeight, strideWidth, pad, groups);
+    Shape w = weight.value().shape();
+    return Convolution.of(x.shape(), w, strideHeight, strideWidth, pad, groups).of(x.type());
   }
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    Convolution g = geometry(x.shape());
-    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
+    Convolution g = geometry(x);
+    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
     if (mode == Mode.EVALUATE && weight.prepacked() != null) {
       weight.prepacked().convolve(g, x, y);
     } else {
@@ -80,7 +81,7 @@ public final class Conv2d implements Layer {
 
   /** sum += sign times the output; what backward needs is kept as in {@link #forward}. */
   void forwardAdd(Tensor sum, float sign, Tensor x, Mode mode) {
-    Convolution g = geometry(x.shape());
+    Convolution g = geometry(x);
     if (!g.outShape().equals(sum.shape())) {
       throw new IllegalArgumentException(
           "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
@@ -123,7 +124,7 @@ public final class Conv2d implements Layer {
 
   /** Adds to the weight's gradient; both arguments are borrowed. */
   void backwardWeight(Tensor x, Tensor dy) {
-    geometry = geometry(x.shape());
+    geometry = geometry(x);
     boolean accumulate = weight.hasGradient();
     backend.ops().convolutions.backwardWeight(geometry, x, dy, weight.gradient(), accumulate);
   }
@@ -132,8 +133,9 @@ public final class Conv2d implements Layer {
   Tensor backwardData(Tensor dy) {
     Tensor dx = null;
     if (inputGradient) {
-      int[] lengths = geometry.inShape().toArray();
-      dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", lengths);
+      dx =
+          backend.allocate(
+              Category.ACTIVATION_GRADIENT, name + ".din", geometry.type(), geometry.inShape());
       backend.ops().convolutions.backwardData(geometry, dy, weight.value(), dx);
     }
     dy.close();
