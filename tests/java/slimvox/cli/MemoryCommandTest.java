@@ -346,7 +346,8 @@ class MemoryCommandTest extends CommandLineTest {
   @Test
   void aRecipeIsPricedAsItsFlagsAre() {
     String flags =
-        "memory --model=ResNet18 --width=8 --batch=43 --frames=150 --optimizer=adamw --json";
+        "memory --model=ResNet18 --width=8 --bins=40 --embedding-size=128 --batch=32 --frames=30"
+            + " --optimizer=adamw --json";
     JsonNode asked = run((Object[]) flags.split(" ")).succeeds().json();
     JsonNode recipe = run("memory", "quick-start", "--json").succeeds().json();
     assertEquals(asked, recipe);

@@ -137,22 +137,24 @@ class RecipeTest {
   }
 
   @Test
-  void quickStartTrainsASmallNetworkForFourteenHundredSteps() {
+  void quickStartTrainsASmallNetworkForFifteenHundredSteps() {
     Recipe recipe = Recipe.shipped("quick-start");
     assertEquals(
-        Recipe.defaults().with("model.name=ResNet18", "model.width=8").model(), recipe.model());
-    assertEquals(
-        ModelSpec.of("ResNet18", "width=8", "bins=80", "embeddingSize=256"), recipe.model());
-    assertEquals(Path.of("data-scripts/arabic-speech-commands"), recipe.data().trainFolder());
+        ModelSpec.of("ResNet18", "width=8", "bins=40", "embeddingSize=128"), recipe.model());
+    assertEquals(Path.of("data-scripts/speech-commands"), recipe.data().trainFolder());
     assertTrue(Files.isDirectory(recipe.data().trainFolder()), "the corpus that ships");
-    assertEquals(List.of(0.9, 1.0, 1.1), recipe.data().speeds());
+    for (String list : recipe.data().trials()) {
+      assertTrue(
+          Files.isRegularFile(recipe.data().trainFolder().resolve("trials/" + list + ".txt")));
+    }
+    assertEquals(40, recipe.data().frameShiftMs());
     assertEquals(2, recipe.data().joinUtterances());
-    assertEquals(1400, recipe.run().steps(45));
-    assertEquals(0, recipe.loss().margin().schedule(45, 1000).at(400));
-    assertEquals(0.2, recipe.loss().margin().schedule(45, 1000).at(700));
-    LearningRate rate = recipe.optimizer().learningRate().schedule(45, 1000);
-    assertEquals(0.003, rate.at(0));
-    assertEquals(0.003 / 50, rate.at(1000), 1e-12);
+    assertEquals(1500, recipe.run().steps(100));
+    assertEquals(0, recipe.loss().margin().schedule(100, 1000).at(600));
+    assertEquals(0.1, recipe.loss().margin().schedule(100, 1000).at(850));
+    LearningRate rate = recipe.optimizer().learningRate().schedule(100, 1000);
+    assertEquals(0, rate.at(0));
+    assertEquals(0.004 / 100, rate.at(1000), 1e-12);
   }
 
   /** Numbers of the reference schedules at a scale of 2 = batch 128 / 64. */

@@ -263,7 +263,7 @@ class TrainerTest {
             "data.joinUtterances=1");
     var e = assertThrows(InputException.class, () -> Trainer.of(recipe));
     assertEquals(
-        corpus + ": its features have 7 values a frame, model.bins is 80; set model.bins=7",
+        corpus + ": its features have 7 values a frame, model.bins is 40; set model.bins=7",
         e.getMessage());
   }
 
