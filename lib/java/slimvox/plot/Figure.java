@@ -246,9 +246,9 @@ public record Figure(
     return Caption.of(this);
   }
 
-  /** The figure as a static PNG picture, with twice as many pixels as the page for sharp text. */
+  /** The figure as a static PNG picture, with more pixels than the page for sharp text. */
   public byte[] png() {
-    return png(2);
+    return png(1.5);
   }
 
   /** The figure as a static PNG picture, {@code scale} picture pixels to a page pixel. */

@@ -110,7 +110,7 @@ final class Picture {
 
   /** Figures of one size as one PNG: two in a row. */
   static byte[] pngOf(List<Figure> figures) {
-    double scale = 1.5;
+    double scale = 1.25;
     int rows = (figures.size() + 1) / 2;
     int width = figures.getFirst().width();
     int height = figures.getFirst().height();

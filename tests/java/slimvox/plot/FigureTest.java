@@ -161,11 +161,11 @@ class FigureTest {
   }
 
   @Test
-  void picturesHaveTwiceThePixelsOfThePage() throws IOException {
+  void picturesHaveMorePixelsThanThePage() throws IOException {
     BufferedImage image =
         ImageIO.read(new ByteArrayInputStream(Figure.of("").size(300, 200).png()));
-    assertEquals(600, image.getWidth());
-    assertEquals(400, image.getHeight());
+    assertEquals(450, image.getWidth());
+    assertEquals(300, image.getHeight());
   }
 
   @Test
@@ -297,8 +297,8 @@ class FigureTest {
     assertEquals("7", json.at("/layout/sliders/0/steps/7/args/0/0").asText());
     assertEquals("batch: ", json.at("/layout/sliders/0/currentvalue/prefix").asText());
     BufferedImage stills = ImageIO.read(new ByteArrayInputStream(gallery.png()));
-    assertEquals(1050, stills.getWidth());
-    assertEquals(840, stills.getHeight());
+    assertEquals(875, stills.getWidth());
+    assertEquals(700, stills.getHeight());
     assertTrue(gallery.caption().startsWith("batch is chosen of 1 to 8. 1: "));
     assertTrue(gallery.caption().contains(". 8: "), gallery.caption());
     JsonNode menu =
