@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import slimvox.backend.Backend;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.dry.DryDevice;
 import slimvox.memory.Category;
@@ -99,6 +100,16 @@ public final class Models {
     boolean slices = spec.hasReversibleBlocks() && architecture(spec.name()).slices();
     ModelSpec rebuilt = spec.with("rebuild=true");
     return spec.slice() == 0 && slices ? rebuilt.with("slice=16") : rebuilt;
+  }
+
+  /** The shapes of the parameters of a network by name, in its order; nothing is computed. */
+  public static Map<String, Shape> parameterShapes(ModelSpec spec) {
+    Map<String, Shape> shapes = new LinkedHashMap<>();
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = build(spec, dry)) {
+      network.state().parameters().forEach((name, p) -> shapes.put(name, p.value().shape()));
+    }
+    return shapes;
   }
 
   /**

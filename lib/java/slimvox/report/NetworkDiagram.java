@@ -6,12 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import slimvox.backend.Backend;
 import slimvox.backend.Shape;
-import slimvox.backend.dry.DryDevice;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.models.Network;
 
 /**
  * Networks beside each other as an SVG picture, drawn from what is built: a box for each run of
@@ -128,13 +125,7 @@ public final class NetworkDiagram {
   /** The convolutions and matrices of a network that is built without computing anything. */
   private static Iterable<Part> parts(ModelSpec spec) {
     Map<String, Part> parts = new LinkedHashMap<>();
-    try (Backend dry = new Backend(new DryDevice());
-        Network network = Models.build(spec, dry)) {
-      network
-          .state()
-          .parameters()
-          .forEach((name, parameter) -> add(parts, name, parameter.value().shape()));
-    }
+    Models.parameterShapes(spec).forEach((name, shape) -> add(parts, name, shape));
     return parts.values();
   }
 
