@@ -47,7 +47,8 @@ public final class CheckpointFile {
           student.embeddingSize(),
           student.bins());
     }
-    if (!own.data().frontEnd().equals(recipe.data().frontEnd())) {
+    if (own.data().frameShiftMs() != recipe.data().frameShiftMs()
+        || own.data().meanNormalization() != recipe.data().meanNormalization()) {
       throw InputException.at(
           path,
           "the teacher has data.frameShiftMs=%d and data.meanNormalization=%s; set the same",
