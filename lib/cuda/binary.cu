@@ -63,14 +63,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) binarize_filters_backward(
 extern "C" __global__ void sign_activation(
     const float* x, const float* shift, float* y, int rows, int height, int width, int border,
     int channels, int rowsPerBlock) {
-  int c = column();
-  if (c >= channels) return;
-  float add = shift ? shift[c] : 0;
-  int paddedWidth = width + 2 * border;
-  int paddedHeight = height + 2 * border;
-  int end = (int)endRow(rowsPerBlock, rows);
-  for (int r = (int)firstRow(rowsPerBlock); r < end; r += blockDim.y) {
-    Pixel to = pixelOf(r, paddedHeight, paddedWidth);
+  forEach(rows, channels, rowsPerBlock, shift, [=](int r, int c, float add) {
+    Pixel to = pixelOf(r, height + 2 * border, width + 2 * border);
     int h = to.h - border;
     int w = to.w - border;
     float sign = 1;
@@ -78,50 +72,39 @@ extern "C" __global__ void sign_activation(
       sign = signedAs(x[to.at(h, w, height, width) * channels + c] + add, 1);
     }
     y[(long long)r * channels + c] = sign;
-  }
+  });
 }
 
 // Rows are pixels of x.
 extern "C" __global__ void sign_activation_backward(
     const float* x, const float* shift, const float* dy, float* dx, int rows, int height, int width,
     int border, int channels, int rowsPerBlock) {
-  int c = column();
-  if (c >= channels) return;
-  float add = shift ? shift[c] : 0;
-  int end = (int)endRow(rowsPerBlock, rows);
-  for (int r = (int)firstRow(rowsPerBlock); r < end; r += blockDim.y) {
+  forEach(rows, channels, rowsPerBlock, shift, [=](int r, int c, float add) {
     Pixel to = pixelOf(r, height, width);
     long long padded =
         to.at(to.h + border, to.w + border, height + 2 * border, width + 2 * border);
     long long at = (long long)r * channels + c;
     float slope = 2 - 2 * fabsf(x[at] + add);
     dx[at] = (slope < 0 ? 0 : slope) * dy[padded * channels + c];
-  }
+  });
 }
 
 // ---- a matrix and a row
 
 extern "C" __global__ void scale_rows(
     const float* scale, float* y, long long rows, int columns, int rowsPerBlock) {
-  int c = column();
-  if (c >= columns) return;
-  float factor = scale[c];
-  long long end = endRow(rowsPerBlock, rows);
-  for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) y[r * columns + c] *= factor;
+  forEach(rows, columns, rowsPerBlock, scale, [=](long long r, int c, float factor) {
+    y[r * columns + c] *= factor;
+  });
 }
 
 extern "C" __global__ void prelu(
     const float* x, const float* shift, const float* slope, float* y, long long rows, int columns,
     int rowsPerBlock) {
-  int c = column();
-  if (c >= columns) return;
-  float add = shift ? shift[c] : 0;
-  float bend = slope[c];
-  long long end = endRow(rowsPerBlock, rows);
-  for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) {
+  forEach(rows, columns, rowsPerBlock, shift, [=](long long r, int c, float add) {
     float z = x[r * columns + c] + add;
-    y[r * columns + c] = z > 0 ? z : z * bend;
-  }
+    y[r * columns + c] = z > 0 ? z : z * slope[c];
+  });
 }
 
 // partial[chunk][c] = sum of dy z where z <= 0. dx may be dy.

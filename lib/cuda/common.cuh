@@ -46,18 +46,7 @@ __device__ inline long long firstOfFour() {
   return 4 * ((long long)blockIdx.x * blockDim.x + threadIdx.x);
 }
 
-// y = f(x) of this thread's four, the same buffer perhaps.
-template <class F>
-__device__ inline void four(const float* x, float* y, long long n, F f) {
-  long long i = firstOfFour();
-  if (i >= n) return;
-  float v[4];
-  load4(x, i, n, v);
-  for (int j = 0; j < 4; j++) v[j] = f(v[j]);
-  store4(y, i, n, v);
-}
-
-// z = f(x, y) of this thread's four.
+// z = f(x, y) of this thread's four, the same buffer perhaps.
 template <class F>
 __device__ inline void four(const float* x, const float* y, float* z, long long n, F f) {
   long long i = firstOfFour();
@@ -67,6 +56,12 @@ __device__ inline void four(const float* x, const float* y, float* z, long long 
   load4(y, i, n, w);
   for (int j = 0; j < 4; j++) w[j] = f(v[j], w[j]);
   store4(z, i, n, w);
+}
+
+// y = f(x), which the compiler reads once.
+template <class F>
+__device__ inline void four(const float* x, float* y, long long n, F f) {
+  four(x, x, y, n, [=](float x, float) { return f(x); });
 }
 
 // ---- many tensors in one launch: a network has hundreds of parameters
@@ -120,6 +115,17 @@ __device__ inline long long firstRow(int rowsPerBlock) {
 __device__ inline long long endRow(int rowsPerBlock, long long rows) {
   long long end = ((long long)blockIdx.x + 1) * rowsPerBlock;
   return end < rows ? end : rows;
+}
+
+// f(row, column, v) of each element of this thread, v = of[column], or 0 if that is null.
+template <class F>
+__device__ inline void forEach(
+    long long rows, int columns, int rowsPerBlock, const float* of, F f) {
+  int c = column();
+  if (c >= columns) return;
+  float v = of ? of[c] : 0;
+  long long end = endRow(rowsPerBlock, rows);
+  for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) f(r, c, v);
 }
 
 // A pixel of pictures of some size.

@@ -57,8 +57,7 @@ extern "C" __global__ void relu(const float* x, float* y, long long n) {
   four(x, y, n, [](float x) { return x < 0 ? 0 : x; });
 }
 
-extern "C" __global__ void relu_backward(
-    const float* y, const float* dy, float* dx, long long n) {
+extern "C" __global__ void relu_backward(const float* y, const float* dy, float* dx, long long n) {
   four(y, dy, dx, n, [](float y, float dy) { return y > 0 ? dy : 0; });
 }
 
@@ -66,8 +65,7 @@ extern "C" __global__ void tanh_forward(const float* x, float* y, long long n) {
   four(x, y, n, [](float x) { return tanhf(x); });
 }
 
-extern "C" __global__ void tanh_backward(
-    const float* y, const float* dy, float* dx, long long n) {
+extern "C" __global__ void tanh_backward(const float* y, const float* dy, float* dx, long long n) {
   four(y, dy, dx, n, [](float y, float dy) { return fmaf(-y, y, 1.0f) * dy; });
 }
 
@@ -81,8 +79,7 @@ extern "C" __global__ void gelu(const float* x, float* y, long long n) {
 }
 
 // 1 - s = s e^(-2 u). Beyond 10 the slope is 1 or 0; its factors could be infinity times 0.
-extern "C" __global__ void gelu_backward(
-    const float* x, const float* dy, float* dx, long long n) {
+extern "C" __global__ void gelu_backward(const float* x, const float* dy, float* dx, long long n) {
   four(x, dy, dx, n, [](float x, float dy) {
     float z = x > 10 ? 10 : x < -10 ? -10 : x;
     float e = exponential(z);
@@ -107,11 +104,9 @@ extern "C" __global__ void not_finite(const __grid_constant__ Tensors x_flag) {
 
 extern "C" __global__ void add_to_rows(
     const float* b, float* y, long long rows, int columns, int rowsPerBlock) {
-  int c = column();
-  if (c >= columns) return;
-  float add = b[c];
-  long long end = endRow(rowsPerBlock, rows);
-  for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) y[r * columns + c] += add;
+  forEach(rows, columns, rowsPerBlock, b, [=](long long r, int c, float add) {
+    y[r * columns + c] += add;
+  });
 }
 
 // Sums over rows have two stages: column_sums gives partial[chunk][c] of stretches of rows

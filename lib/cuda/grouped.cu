@@ -20,12 +20,9 @@
 extern "C" __global__ void grouped_forward(
     const float* x, const float* weight, float* y, int pixels, int rowsPerBlock, GEOMETRY,
     int add) {
-  int o = column();
-  if (o >= outChannels) return;
-  int end = (int)endRow(rowsPerBlock, pixels);
-  const float* w0 = weight + (long long)o * in * kernelHeight * kernelWidth;
-  int first = o / out * in;
-  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
+  forEach(pixels, outChannels, rowsPerBlock, 0, [=](int p, int o, float) {
+    const float* w0 = weight + (long long)o * in * kernelHeight * kernelWidth;
+    int first = o / out * in;
     Pixel to = pixelOf(p, outHeight, outWidth);
     float sum = 0;
     for (int kh = 0; kh < kernelHeight; kh++) {
@@ -41,18 +38,15 @@ extern "C" __global__ void grouped_forward(
       }
     }
     y[(long long)p * outChannels + o] = add ? y[(long long)p * outChannels + o] + sum : sum;
-  }
+  });
 }
 
 extern "C" __global__ void grouped_backward_data(
     const float* dy, const float* weight, float* dx, int pixels, int rowsPerBlock, GEOMETRY) {
-  int c = column();
-  if (c >= channels) return;
-  int end = (int)endRow(rowsPerBlock, pixels);
-  int taps = kernelHeight * kernelWidth;
-  int first = c / in * out;
-  const float* w0 = weight + ((long long)first * in + c % in) * taps;
-  for (int p = (int)firstRow(rowsPerBlock); p < end; p += blockDim.y) {
+  forEach(pixels, channels, rowsPerBlock, 0, [=](int p, int c, float) {
+    int taps = kernelHeight * kernelWidth;
+    int first = c / in * out;
+    const float* w0 = weight + ((long long)first * in + c % in) * taps;
     Pixel to = pixelOf(p, height, width);
     float sum = 0;
     for (int kh = 0; kh < kernelHeight; kh++) {
@@ -69,7 +63,7 @@ extern "C" __global__ void grouped_backward_data(
       }
     }
     dx[(long long)p * channels + c] = sum;
-  }
+  });
 }
 
 // A thread adds up to 9 of the (tap, i) of its output channel over its pixels, blockIdx.z says

@@ -17,14 +17,20 @@
 
 // ---- length 1
 
+// x . y of rows, for each thread.
+__device__ inline double dot(
+    const float* x, const float* y, int columns, double (&scratch)[THREADS]) {
+  double sum = 0;
+  for (int c = threadIdx.x; c < columns; c += THREADS) sum += (double)x[c] * y[c];
+  return sumOfBlock(sum, scratch);
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS) normalize_rows(
     const float* x, float* y, float* inverseNorm, int columns) {
   __shared__ double scratch[THREADS];
   const float* in = x + (long long)blockIdx.x * columns;
   float* out = y + (long long)blockIdx.x * columns;
-  double sum = 0;
-  for (int c = threadIdx.x; c < columns; c += THREADS) sum += (double)in[c] * in[c];
-  double norm = sqrt(sumOfBlock(sum, scratch));
+  double norm = sqrt(dot(in, in, columns, scratch));
   float inverse = (float)(1 / (norm < 1e-12 ? 1e-12 : norm));  // a NaN stays one
   for (int c = threadIdx.x; c < columns; c += THREADS) out[c] = in[c] * inverse;
   if (threadIdx.x == 0) inverseNorm[blockIdx.x] = inverse;
@@ -35,11 +41,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) normalize_rows_backward(
     const float* y, const float* inverseNorm, const float* dy, float* dx, int columns) {
   __shared__ double scratch[THREADS];
   long long first = (long long)blockIdx.x * columns;
-  double sum = 0;
-  for (int c = threadIdx.x; c < columns; c += THREADS) {
-    sum += (double)y[first + c] * dy[first + c];
-  }
-  float along = (float)sumOfBlock(sum, scratch);
+  float along = (float)dot(y + first, dy + first, columns, scratch);
   float inverse = inverseNorm[blockIdx.x];
   for (int c = threadIdx.x; c < columns; c += THREADS) {
     dx[first + c] = fmaf(-along, y[first + c], dy[first + c]) * inverse;
@@ -50,11 +52,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) dot_rows(
     const float* x, const float* y, float* out, int columns) {
   __shared__ double scratch[THREADS];
   long long first = (long long)blockIdx.x * columns;
-  double sum = 0;
-  for (int c = threadIdx.x; c < columns; c += THREADS) {
-    sum += (double)x[first + c] * y[first + c];
-  }
-  sum = sumOfBlock(sum, scratch);
+  double sum = dot(x + first, y + first, columns, scratch);
   if (threadIdx.x == 0) out[blockIdx.x] = (float)sum;
 }
 

@@ -9,26 +9,40 @@
 // one coalesced read. Sums are float64: the data is small and read at most three times.
 #include "common.cuh"
 
-// Thread (n, h, c) = element(); x is at ((n H + h) W + w) C + c.
+// A thread's column of a picture of frames x columns; frame w is at(w).
+struct Frames {
+  int picture, column, columns;
+  long long first;
+
+  __device__ inline Frames(int frames, int columns) : columns(columns) {
+    picture = (int)(element() / columns);
+    column = (int)(element() % columns);
+    first = (long long)picture * frames * columns + column;
+  }
+
+  __device__ inline long long at(int w) const { return first + (long long)w * columns; }
+
+  // Where the mean of its feature is, of utterances of so many pictures.
+  __device__ inline long long feature(int height) const {
+    return ((long long)(picture / height) * 2 * columns + column) * height + picture % height;
+  }
+};
+
+// A picture is a plane (n, h), a column a channel.
 extern "C" __global__ void statistics_pooling(
     const float* x, float floor, float* out, int planes, int height, int frames, int channels) {
-  long long i = element();
-  if (i >= (long long)planes * channels) return;
-  int plane = (int)(i / channels);
-  int c = (int)(i % channels);
-  const float* in = x + (long long)plane * frames * channels + c;
+  Frames of(frames, channels);
+  if (of.picture >= planes) return;
   double sum = 0;
-  for (int w = 0; w < frames; w++) sum += in[(long long)w * channels];
+  for (int w = 0; w < frames; w++) sum += x[of.at(w)];
   double mean = sum / frames;
   double squares = 0;
   for (int w = 0; w < frames; w++) {
-    double d = in[(long long)w * channels] - mean;
+    double d = x[of.at(w)] - mean;
     squares += d * d;
   }
-  int n = plane / height;
-  int h = plane % height;
   long long features = (long long)channels * height;
-  float* to = out + 2 * n * features + (long long)c * height + h;
+  float* to = out + of.feature(height);
   to[0] = (float)mean;
   to[features] = (float)sqrt(squares / (frames - 1) + floor);  // one frame: 0 / 0, NaN
 }
@@ -37,57 +51,47 @@ extern "C" __global__ void statistics_pooling(
 extern "C" __global__ void statistics_pooling_backward(
     const float* x, const float* out, const float* dout, float* dx, int planes, int height,
     int frames, int channels) {
-  long long i = element();
-  if (i >= (long long)planes * channels) return;
-  int plane = (int)(i / channels);
-  int c = (int)(i % channels);
-  int n = plane / height;
-  int h = plane % height;
+  Frames of(frames, channels);
+  if (of.picture >= planes) return;
   long long features = (long long)channels * height;
-  long long at = 2 * n * features + (long long)c * height + h;
+  long long at = of.feature(height);
   float mean = out[at];
   float constant = dout[at] / frames;
   float slope = (float)((double)dout[at + features] / ((frames - 1) * (double)out[at + features]));
-  long long first = (long long)plane * frames * channels + c;
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * channels;
+    long long p = of.at(w);
     dx[p] = fmaf(x[p] - mean, slope, constant);
   }
 }
 
-// ---- attentive pooling; thread (n, d) = element(), x is at (n W + w) D + d
+// ---- attentive pooling; a picture is an utterance, a column a feature
 
 extern "C" __global__ void softmax_over_frames(
     const float* x, float* y, int batch, int frames, int features) {
-  long long i = element();
-  if (i >= (long long)batch * features) return;
-  long long first = i / features * frames * features + i % features;
-  float largest = x[first];
-  for (int w = 1; w < frames; w++) largest = fmaxf(largest, x[first + (long long)w * features]);
+  Frames of(frames, features);
+  if (of.picture >= batch) return;
+  float largest = x[of.first];
+  for (int w = 1; w < frames; w++) largest = fmaxf(largest, x[of.at(w)]);
   double sum = 0;
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
+    long long p = of.at(w);
     float e = expf(x[p] - largest);
     y[p] = e;
     sum += e;
   }
   float factor = (float)(1 / sum);
-  for (int w = 0; w < frames; w++) y[first + (long long)w * features] *= factor;
+  for (int w = 0; w < frames; w++) y[of.at(w)] *= factor;
 }
 
 extern "C" __global__ void softmax_over_frames_backward(
     const float* y, const float* dy, float* dx, int batch, int frames, int features) {
-  long long i = element();
-  if (i >= (long long)batch * features) return;
-  long long first = i / features * frames * features + i % features;
+  Frames of(frames, features);
+  if (of.picture >= batch) return;
   double sum = 0;
-  for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
-    sum += (double)y[p] * dy[p];
-  }
+  for (int w = 0; w < frames; w++) sum += (double)y[of.at(w)] * dy[of.at(w)];
   float mean = (float)sum;
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
+    long long p = of.at(w);
     dx[p] = (dy[p] - mean) * y[p];
   }
 }
@@ -97,25 +101,22 @@ extern "C" __global__ void softmax_over_frames_backward(
 extern "C" __global__ void weighted_statistics(
     const float* x, const float* alpha, float floor, float* out, int batch, int frames,
     int features) {
-  long long i = element();
-  if (i >= (long long)batch * features) return;
-  long long n = i / features;
-  int d = (int)(i % features);
-  long long first = n * frames * features + d;
+  Frames of(frames, features);
+  if (of.picture >= batch) return;
   double m = 0;
   double weights = 0;
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
+    long long p = of.at(w);
     m += (double)alpha[p] * x[p];
     weights += alpha[p];
   }
   double squares = m * m * (1 - weights);
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
+    long long p = of.at(w);
     double distance = x[p] - m;
     squares += alpha[p] * distance * distance;
   }
-  float* to = out + 2 * n * features + d;
+  float* to = out + of.feature(1);
   to[0] = (float)m;
   float variance = (float)squares;
   to[features] = sqrtf(variance < floor ? floor : variance);  // a NaN stays one
@@ -126,18 +127,15 @@ extern "C" __global__ void weighted_statistics(
 extern "C" __global__ void weighted_statistics_backward(
     const float* x, const float* alpha, const float* out, float floor, const float* dout, float* dx,
     float* dalpha, int batch, int frames, int features) {
-  long long i = element();
-  if (i >= (long long)batch * features) return;
-  long long n = i / features;
-  int d = (int)(i % features);
-  long long first = n * frames * features + d;
-  long long at = 2 * n * features + d;
+  Frames of(frames, features);
+  if (of.picture >= batch) return;
+  long long at = of.feature(1);
   float twice = 2 * out[at];
   float dm = dout[at];
   float deviation = out[at + features];
   float dvariance = deviation <= sqrtf(floor) ? 0 : dout[at + features] / (2 * deviation);
   for (int w = 0; w < frames; w++) {
-    long long p = first + (long long)w * features;
+    long long p = of.at(w);
     float v = x[p];
     float a = alpha[p];
     dalpha[p] = fmaf(v - twice, dvariance, dm) * v;

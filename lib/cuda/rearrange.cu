@@ -13,77 +13,62 @@
 extern "C" __global__ void copy_columns(
     const float* x, int xColumns, float* y, int yColumns, long long rows, int columns,
     int rowsPerBlock) {
-  int c = column();
-  if (c >= columns) return;
-  long long end = endRow(rowsPerBlock, rows);
-  for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) {
+  forEach(rows, columns, rowsPerBlock, 0, [=](long long r, int c, float) {
     y[r * yColumns + c] = x[r * xColumns + c];
-  }
+  });
 }
 
-// A row is half a pixel of the deep side: pixels (2 h + i, 2 w) and (2 h + i, 2 w + 1) of the wide
-// side lie side by side, 2 C values.
-template <bool TO_DEPTH>
-__device__ inline void depth(
-    const float* from, float* to, int rows, int deepWidth, int run, int rowsPerBlock) {
-  int c = column();
-  if (c >= run) return;
-  int end = (int)endRow(rowsPerBlock, rows);
-  for (int r = (int)firstRow(rowsPerBlock); r < end; r += blockDim.y) {
+// copy(wide, deep) of each place. A row is half a pixel of the deep side: pixels (2 h + i, 2 w) and
+// (2 h + i, 2 w + 1) of the wide side lie side by side, 2 C values.
+template <class Copy>
+__device__ inline void depth(int rows, int deepWidth, int run, int rowsPerBlock, Copy copy) {
+  forEach(rows, run, rowsPerBlock, 0, [=](int r, int c, float) {
     int pixel = r / 2;
     int i = r % 2;
     int h = pixel / deepWidth;  // counts through the batch
     int w = pixel % deepWidth;
-    long long wide = ((long long)(2 * h + i) * deepWidth + w) * run + c;
-    long long deep = (long long)r * run + c;
-    if (TO_DEPTH) {
-      to[deep] = from[wide];
-    } else {
-      to[wide] = from[deep];
-    }
-  }
+    copy(((long long)(2 * h + i) * deepWidth + w) * run + c, (long long)r * run + c);
+  });
 }
 
 extern "C" __global__ void space_to_depth(
     const float* x, float* y, int rows, int deepWidth, int run, int rowsPerBlock) {
-  depth<true>(x, y, rows, deepWidth, run, rowsPerBlock);
+  depth(rows, deepWidth, run, rowsPerBlock, [=](long long wide, long long deep) {
+    y[deep] = x[wide];
+  });
 }
 
 extern "C" __global__ void depth_to_space(
     const float* y, float* x, int rows, int deepWidth, int run, int rowsPerBlock) {
-  depth<false>(y, x, rows, deepWidth, run, rowsPerBlock);
+  depth(rows, deepWidth, run, rowsPerBlock, [=](long long wide, long long deep) {
+    x[wide] = y[deep];
+  });
 }
 
-// A row is a frame (n, w), a column c H + h.
-__device__ inline long long framesLast(int frame, int column, int height, int width, int channels) {
-  int n = frame / width;
-  int w = frame % width;
-  int c = column / height;
-  int h = column % height;
-  return (((long long)n * height + h) * width + w) * channels + c;
+// copy(last, first) of each place with frames last and first. A row is a frame (n, w), a column
+// c H + h.
+template <class Copy>
+__device__ inline void frames(
+    int count, int height, int width, int channels, int rowsPerBlock, Copy copy) {
+  int columns = height * channels;
+  forEach(count, columns, rowsPerBlock, 0, [=](int frame, int column, float) {
+    int h = column % height;
+    long long pixel = ((long long)(frame / width) * height + h) * width + frame % width;
+    copy(pixel * channels + column / height, (long long)frame * columns + column);
+  });
 }
 
 extern "C" __global__ void frames_first(
-    const float* x, float* y, int frames, int height, int width, int channels, int rowsPerBlock) {
-  int columns = height * channels;
-  int c = column();
-  if (c >= columns) return;
-  int end = (int)endRow(rowsPerBlock, frames);
-  for (int f = (int)firstRow(rowsPerBlock); f < end; f += blockDim.y) {
-    y[(long long)f * columns + c] = x[framesLast(f, c, height, width, channels)];
-  }
+    const float* x, float* y, int count, int height, int width, int channels, int rowsPerBlock) {
+  frames(count, height, width, channels, rowsPerBlock, [=](long long last, long long first) {
+    y[first] = x[last];
+  });
 }
 
 extern "C" __global__ void frames_first_backward(
-    const float* dy, float* dx, int frames, int height, int width, int channels, int accumulate,
+    const float* dy, float* dx, int count, int height, int width, int channels, int accumulate,
     int rowsPerBlock) {
-  int columns = height * channels;
-  int c = column();
-  if (c >= columns) return;
-  int end = (int)endRow(rowsPerBlock, frames);
-  for (int f = (int)firstRow(rowsPerBlock); f < end; f += blockDim.y) {
-    long long to = framesLast(f, c, height, width, channels);
-    float before = accumulate ? dx[to] : 0;
-    dx[to] = before + dy[(long long)f * columns + c];
-  }
+  frames(count, height, width, channels, rowsPerBlock, [=](long long last, long long first) {
+    dx[last] = (accumulate ? dx[last] : 0) + dy[first];
+  });
 }
