@@ -101,11 +101,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
 }
 
 // running = (1 - momentum) running + momentum batch, with the unbiased variance; one row has none.
-extern "C" __global__ void bn_update_running(
-    const float* mean, const float* invStd, float epsilon, long long rows, float momentum,
-    float* runningMean, float* runningVariance, int channels) {
-  int c = (int)element();
-  if (c >= channels) return;
+__device__ inline void updateRunning(
+    int c, const float* mean, const float* invStd, float epsilon, long long rows, float momentum,
+    float* runningMean, float* runningVariance) {
   double inverse = invStd[c];
   double variance = 1 / (inverse * inverse) - epsilon;
   if (variance < 0) variance = 0;
@@ -113,6 +111,14 @@ extern "C" __global__ void bn_update_running(
   double keep = 1 - (double)momentum;
   runningMean[c] = (float)(keep * runningMean[c] + (double)momentum * mean[c]);
   runningVariance[c] = (float)(keep * runningVariance[c] + momentum * unbiased);
+}
+
+extern "C" __global__ void bn_update_running(
+    const float* mean, const float* invStd, float epsilon, long long rows, float momentum,
+    float* runningMean, float* runningVariance, int channels) {
+  int c = (int)element();
+  if (c >= channels) return;
+  updateRunning(c, mean, invStd, epsilon, rows, momentum, runningMean, runningVariance);
 }
 
 extern "C" __global__ void bn_inverse_deviation(
@@ -201,10 +207,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
 }
 
 // dgamma and dbeta from the chunks, and for the last pass, dx = a (g + b (x - mean) + k):
-// coefficients = a, b, k of each channel, 3 x C. Blocks of 32 channels x 8.
+// coefficients = a, b, k of each channel, 3 x C. The running statistics are moved too if they are
+// not null. Blocks of 32 channels x 8.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
-    const float* partial, int chunks, long long rows, int channels, const float* invStd,
-    const float* gamma, int accumulate, float* dgamma, float* dbeta, float* coefficients) {
+    const float* partial, int chunks, long long rows, int channels, const float* mean,
+    const float* invStd, const float* gamma, int accumulate, float* dgamma, float* dbeta,
+    float* coefficients, float epsilon, float momentum, float* runningMean,
+    float* runningVariance) {
   __shared__ Pair<double> sums[THREADS];
   int c = blockIdx.x * 32 + threadIdx.x;
   Pair<double> sum = {0, 0};
@@ -225,6 +234,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
     coefficients[c] = (float)(gamma[c] * inverse);
     coefficients[channels + c] = (float)(-inverse * gx / rows);
     coefficients[2 * channels + c] = (float)(-g / rows);
+    if (!runningMean) return;
+    updateRunning(c, mean, invStd, epsilon, rows, momentum, runningMean, runningVariance);
   }
 }
 

@@ -512,12 +512,17 @@ def normalize_back(
         blocks(rows, each),
         Long(rows),
         channels,
+        mean,
         inverse,
         gamma,
         0,
         dgamma,
         dbeta,
         three,
+        1e-5,
+        0.1,
+        NOTHING,
+        NOTHING,
     )
     v = 4 if channels % 4 == 0 else 1
     grid, block, each = rows_by_thread(rows, channels // v, 8)

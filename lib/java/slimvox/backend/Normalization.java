@@ -9,8 +9,22 @@ public final class Normalization {
    * @param invStd 1 / sqrt(variance + epsilon)
    * @param beta null where it is not needed, see {@link
    *     Normalization.Kernels#batchNormalizeBackward}
+   * @param running what backward moves towards mean and variance, or null
    */
-  public record Channels(Tensor mean, Tensor invStd, Tensor gamma, Tensor beta) {}
+  public record Channels(Tensor mean, Tensor invStd, Tensor gamma, Tensor beta, Running running) {
+    /** Without running statistics. */
+    public Channels(Tensor mean, Tensor invStd, Tensor gamma, Tensor beta) {
+      this(mean, invStd, gamma, beta, null);
+    }
+  }
+
+  /**
+   * Running statistics of C channels, see {@link Kernels#updateRunningStatistics}.
+   *
+   * @param epsilon in the batch's invStd
+   * @param momentum the batch's share, from 0 to 1
+   */
+  public record Running(Tensor mean, Tensor variance, float epsilon, float momentum) {}
 
   /** What a device computes, see {@link Device}. */
   public interface Kernels {
@@ -30,14 +44,7 @@ public final class Normalization {
      * Moves the running statistics towards those of a batch of {@code rows} rows: running = (1 -
      * momentum) running + momentum batch, with the unbiased variance.
      */
-    default void updateRunningStatistics(
-        Tensor mean,
-        Tensor invStd,
-        float epsilon,
-        long rows,
-        float momentum,
-        Tensor runningMean,
-        Tensor runningVariance) {}
+    default void updateRunningStatistics(Tensor mean, Tensor invStd, long rows, Running running) {}
 
     /** invStd = 1 / sqrt(variance + epsilon). */
     default void invStdOf(Tensor variance, float epsilon, Tensor invStd) {}
@@ -59,7 +66,8 @@ public final class Normalization {
      * <p>With g = dy where y > 0, xhat = (x - mean) invStd and R rows: dbeta = sum g, dgamma = sum
      * g xhat, dx = gamma invStd (g - dbeta / R - xhat dgamma / R); dresidual = g if it is not null.
      * dx may be dy if {@code dresidual} is null; dresidual may be dy. {@code accumulate} concerns
-     * dgamma and dbeta only.
+     * dgamma and dbeta only. The running statistics of {@code c} are moved as by {@link
+     * #updateRunningStatistics}.
      *
      * @param y the output if a ReLU followed; null if none did, or if y is to be computed again
      * @param c its beta is not null if y is to be computed again, with the rounding of {@link
@@ -96,17 +104,9 @@ public final class Normalization {
   }
 
   /** See {@link Kernels#updateRunningStatistics}. */
-  public void updateRunningStatistics(
-      Tensor mean,
-      Tensor invStd,
-      float epsilon,
-      long rows,
-      float momentum,
-      Tensor runningMean,
-      Tensor runningVariance) {
-    Check.same(mean, invStd, runningMean, runningVariance);
-    kernels.updateRunningStatistics(
-        mean, invStd, epsilon, rows, momentum, runningMean, runningVariance);
+  public void updateRunningStatistics(Tensor mean, Tensor invStd, long rows, Running running) {
+    Check.same(mean, invStd, running.mean(), running.variance());
+    kernels.updateRunningStatistics(mean, invStd, rows, running);
   }
 
   /** See {@link Kernels#invStdOf}. */
@@ -136,6 +136,8 @@ public final class Normalization {
       Tensor dx) {
     Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta(), dgamma, dbeta);
     Check.same(x, y, dy, dresidual, dx);
+    Running running = c.running();
+    if (running != null) Check.same(c.mean(), running.mean(), running.variance());
     boolean again = c.beta() != null;
     Check.fit(!again || (y == null && dresidual == null), "y beside beta", x, c.beta());
     Check.fit(dresidual == null || (dx != dy && dx != dresidual), "in place", dx, dresidual);

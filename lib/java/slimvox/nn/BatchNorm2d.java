@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.Operations;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -42,7 +43,6 @@ public final class BatchNorm2d implements Layer {
 
   private Tensor mean;
   private Tensor invStd;
-  private long rows; // that the statistics are of
   private Tensor input;
   private Tensor output;
 
@@ -71,7 +71,7 @@ public final class BatchNorm2d implements Layer {
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
     if (!mode.reusesStatistics()) {
       openStatistics(mode);
-      if (mode != Mode.EVALUATE) statistics(x, 0);
+      if (mode != Mode.EVALUATE) statistics(x, 0, mode);
     }
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
     ops.normalization.batchNormalize(x, channels(), residual, relu, y);
@@ -119,15 +119,24 @@ public final class BatchNorm2d implements Layer {
   }
 
   /**
-   * Statistics of the channels of {@code x}, which are those of the layer from {@code first} on.
+   * Statistics of the channels of {@code x}, which are those of the layer from {@code first} on;
+   * where no backward follows, they move the running ones.
    */
-  void statistics(Tensor x, int first) {
+  void statistics(Tensor x, int first, Mode mode) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
-        Tensor i = invStd.part(first, n)) {
+        Tensor i = invStd.part(first, n);
+        Tensor rm = runningMean.part(first, n);
+        Tensor rv = runningVariance.part(first, n)) {
       ops.normalization.batchStatistics(x, EPSILON, m, i);
-      rows = x.shape().rows();
+      if (mode.keepsStatistics()) return;
+      long rows = x.shape().rows();
+      ops.normalization.updateRunningStatistics(m, i, rows, running(rm, rv));
     }
+  }
+
+  private static Running running(Tensor mean, Tensor variance) {
+    return new Running(mean, variance, EPSILON, MOMENTUM);
   }
 
   /** What a forward in {@link Mode#RECOMPUTE} leaves for backward; its output is not computed. */
@@ -170,10 +179,11 @@ public final class BatchNorm2d implements Layer {
         Tensor g = gamma.value().part(first, n);
         Tensor b = beta.value().part(first, n);
         Tensor dg = gamma.gradient().part(first, n);
-        Tensor db = beta.gradient().part(first, n)) {
-      Tensor sign = relu ? b : null;
-      ops.normalization.batchNormalizeBackward(
-          x, null, dy, new Channels(m, i, g, sign), dg, db, accumulate, null, dy);
+        Tensor db = beta.gradient().part(first, n);
+        Tensor rm = runningMean.part(first, n);
+        Tensor rv = runningVariance.part(first, n)) {
+      Channels c = new Channels(m, i, g, relu ? b : null, running(rm, rv));
+      ops.normalization.batchNormalizeBackward(x, null, dy, c, dg, db, accumulate, null, dy);
     }
   }
 
@@ -188,15 +198,11 @@ public final class BatchNorm2d implements Layer {
   }
 
   /**
-   * Lets the statistics go, at the end of backward or where none follows; those of a batch move the
-   * running ones.
+   * Lets the statistics go, at the end of backward or where none follows; those of a batch have
+   * moved the running ones.
    */
   void releaseStatistics() {
-    if (mean != runningMean) {
-      ops.normalization.updateRunningStatistics(
-          mean, invStd, EPSILON, rows, MOMENTUM, runningMean, runningVariance);
-      batchesTracked++;
-    }
+    if (mean != runningMean) batchesTracked++;
     mean.close();
     invStd.close();
   }
@@ -226,7 +232,12 @@ public final class BatchNorm2d implements Layer {
         input,
         output,
         dy,
-        new Channels(mean, invStd, gamma.value(), relu && output == null ? beta.value() : null),
+        new Channels(
+            mean,
+            invStd,
+            gamma.value(),
+            relu && output == null ? beta.value() : null,
+            running(runningMean, runningVariance)),
         gamma.gradient(),
         beta.gradient(),
         accumulate,

@@ -74,13 +74,13 @@ final class SlicedBranch {
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
       Tensor b = first(p, from, n);
-      if (batch) firstNorm.statistics(b, from);
+      if (batch) firstNorm.statistics(b, from, mode);
       firstNorm.normalize(b, from, b);
       if (depthwise != null) {
         Tensor c2 = middle(b, from, n);
         b.close();
         b = c2;
-        if (batch) secondNorm.statistics(b, from);
+        if (batch) secondNorm.statistics(b, from, mode);
         secondNorm.normalize(b, from, b);
       }
       addLast(1, b, from, n, sum);

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.dry.DryDevice;
 import slimvox.backend.packed.Packed;
@@ -71,6 +72,8 @@ class OperationTypesTest {
     Tensor prepacked = floats(Math.toIntExact(cpu.convolutions().prepackedBytes(g) / 4));
     Tensor c = floats(16);
     Channels channels = new Channels(c, c, c, c);
+    Running running = new Running(c, c, 1e-5f, 0.1f);
+    Channels moving = new Channels(c, c, c, c, running);
     Channels channelsWithoutBeta = new Channels(c, c, c, null);
     Tensor deep = floats(2, 4, 5, 64);
     Tensor pooled = floats(2, 256);
@@ -124,12 +127,12 @@ class OperationTypesTest {
         new Call("backwardData", g, out, weight, in),
         new Call("backwardWeight", g, in, out, weight, false),
         new Call("batchStatistics", in, 1e-5f, c, c),
-        new Call("updateRunningStatistics", c, c, 1e-5f, 160L, 0.1f, c, c),
+        new Call("updateRunningStatistics", c, c, 160L, running),
         new Call("invStdOf", c, 1e-5f, c),
         new Call("batchNormalize", in, channels, in2, true, in3),
         new Call(
             "batchNormalizeBackward", in, in2, in3, channelsWithoutBeta, c, c, false, null, in3),
-        new Call("batchNormalizeBackward", in, null, in3, channels, c, c, false, null, in3),
+        new Call("batchNormalizeBackward", in, null, in3, moving, c, c, false, null, in3),
         new Call(
             "batchNormalizeBackward", in, in2, in3, channelsWithoutBeta, c, c, false, in3, in4),
         new Call("sliceChannels", in, 3, floats(2, 8, 10, 5)),
@@ -203,6 +206,7 @@ class OperationTypesTest {
     return type == Tensor.class
         || type == Quantized.class
         || type == Channels.class
+        || type == Running.class
         || type == List.class;
   }
 
@@ -300,6 +304,16 @@ class OperationTypesTest {
           wrong.add(new Channels(c.mean(), c.invStd(), t, c.beta()));
           if (c.beta() != null) wrong.add(new Channels(c.mean(), c.invStd(), c.gamma(), t));
         }
+        if (c.running() == null) return wrong;
+        for (Object r : wrong(c.running())) {
+          wrong.add(new Channels(c.mean(), c.invStd(), c.gamma(), c.beta(), (Running) r));
+        }
+      }
+      case Running r -> {
+        for (Object o : wrong(r.mean())) {
+          wrong.add(new Running((Tensor) o, r.variance(), r.epsilon(), r.momentum()));
+          wrong.add(new Running(r.mean(), (Tensor) o, r.epsilon(), r.momentum()));
+        }
       }
       case null, default -> {} // Quantized cannot be made of wrong types
     }
@@ -310,15 +324,21 @@ class OperationTypesTest {
   private static DataType typeOf(Object wrong) {
     return switch (wrong) {
       case List<?> list -> typeOf(list.getLast());
-      case Channels c ->
-          Stream.of(c.mean(), c.invStd(), c.gamma(), c.beta())
-              .filter(Objects::nonNull)
-              .map(Tensor::type)
-              .filter(type -> type != DataType.FLOAT32)
-              .findFirst()
-              .orElseThrow();
+      case Channels c when c.running() == null ->
+          notFloats(c.mean(), c.invStd(), c.gamma(), c.beta());
+      case Channels c -> typeOf(c.running());
+      case Running r -> notFloats(r.mean(), r.variance());
       default -> ((Tensor) wrong).type();
     };
+  }
+
+  private static DataType notFloats(Tensor... tensors) {
+    return Stream.of(tensors)
+        .filter(Objects::nonNull)
+        .map(Tensor::type)
+        .filter(type -> type != DataType.FLOAT32)
+        .findFirst()
+        .orElseThrow();
   }
 
   @Test

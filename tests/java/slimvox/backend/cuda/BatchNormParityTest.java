@@ -4,6 +4,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.Tensor;
 
 /** Batch normalization against the CPU. */
@@ -21,7 +22,7 @@ class BatchNormParityTest extends ParityFixture {
         Tensor rm = s.between(0.5, 2, channels);
         Tensor rv = s.between(0.5, 2, channels);
         s.ops.normalization.batchStatistics(s.around(mean, 2, d), 1e-5f, m, i);
-        s.ops.normalization.updateRunningStatistics(m, i, 1e-5f, d[0], 0.1f, rm, rv);
+        s.ops.normalization.updateRunningStatistics(m, i, d[0], new Running(rm, rv, 1e-5f, 0.1f));
         s.ops.normalization.invStdOf(rv, 1e-5f, s.empty(channels));
       }
     }
@@ -89,6 +90,8 @@ class BatchNormParityTest extends ParityFixture {
         Tensor own = s.copy(dy); // dresidual is dy
         s.ops.normalization.batchNormalizeBackward(
             x, y, own, c, dgamma, dbeta, true, own, s.empty(d));
+        Running running = new Running(s.copy(c.mean()), s.copy(c.invStd()), 1e-5f, 0.1f);
+        c = new Channels(c.mean(), c.invStd(), c.gamma(), null, running);
         s.ops.normalization.batchNormalizeBackward(x, y, dy, c, dgamma, dbeta, true, null, dy);
       }
     }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Normalization;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
@@ -60,20 +61,13 @@ public final class CpuNormalization implements Normalization.Kernels {
   }
 
   @Override
-  public void updateRunningStatistics(
-      Tensor mean,
-      Tensor invStd,
-      float epsilon,
-      long rows,
-      float momentum,
-      Tensor runningMean,
-      Tensor runningVariance) {
+  public void updateRunningStatistics(Tensor mean, Tensor invStd, long rows, Running running) {
     double unbiased = rows / Math.max(1.0, rows - 1.0); // of one row the variance is 0
     for (int c = 0; c < mean.size(); c++) {
       double inverse = get(invStd.address(), c);
-      double variance = Math.max(0, 1 / (inverse * inverse) - epsilon);
-      move(runningMean.address(), c, momentum, get(mean.address(), c));
-      move(runningVariance.address(), c, momentum, variance * unbiased);
+      double variance = Math.max(0, 1 / (inverse * inverse) - running.epsilon());
+      move(running.mean().address(), c, running.momentum(), get(mean.address(), c));
+      move(running.variance().address(), c, running.momentum(), variance * unbiased);
     }
   }
 
@@ -215,6 +209,10 @@ public final class CpuNormalization implements Normalization.Kernels {
       set(dbeta.address(), c, (float) (before + sumG));
       before = accumulate ? get(dgamma.address(), c) : 0;
       set(dgamma.address(), c, (float) (before + sumGx));
+    }
+    if (channels.running() != null) {
+      long count = x.shape().rows();
+      updateRunningStatistics(channels.mean(), channels.invStd(), count, channels.running());
     }
     cycle.repeat(a);
     cycle.repeat(b);

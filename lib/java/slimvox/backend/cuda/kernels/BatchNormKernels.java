@@ -2,11 +2,13 @@ package slimvox.backend.cuda.kernels;
 
 import slimvox.backend.Normalization;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.Tensor;
 
 /** The launches of lib/cuda/batchnorm.cu; formulas and the two stages of sums are said there. */
 public final class BatchNormKernels implements Normalization.Kernels {
   private static final int ROWS_PER_THREAD = 8;
+  private static final Running NONE = new Running(null, null, 0, 0);
 
   private final Launcher launcher;
 
@@ -50,25 +52,18 @@ public final class BatchNormKernels implements Normalization.Kernels {
   }
 
   @Override
-  public void updateRunningStatistics(
-      Tensor mean,
-      Tensor invStd,
-      float epsilon,
-      long rows,
-      float momentum,
-      Tensor runningMean,
-      Tensor runningVariance) {
+  public void updateRunningStatistics(Tensor mean, Tensor invStd, long rows, Running running) {
     int channels = Math.toIntExact(mean.size());
     launcher.launch(
         "bn_update_running",
         ElementwiseKernels.ones(channels),
         mean,
         invStd,
-        epsilon,
+        running.epsilon(),
         rows,
-        momentum,
-        runningMean,
-        runningVariance,
+        running.momentum(),
+        running.mean(),
+        running.variance(),
         channels);
   }
 
@@ -129,6 +124,7 @@ public final class BatchNormKernels implements Normalization.Kernels {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
     int chunk = ColumnSums.rowsPerChunk(rows);
+    Running running = c.running() == null ? NONE : c.running();
     long coefficients = workspace.address() + batchStatisticsWorkspace(rows, channels);
     launcher.launch(
         "bn_backward_sums",
@@ -152,12 +148,17 @@ public final class BatchNormKernels implements Normalization.Kernels {
         ColumnSums.chunks(rows),
         rows,
         channels,
+        c.mean(),
         c.invStd(),
         c.gamma(),
         accumulate,
         dgamma,
         dbeta,
-        coefficients);
+        coefficients,
+        running.epsilon(),
+        running.momentum(),
+        running.mean(),
+        running.variance());
     // Where g was written, it is read instead of y and dy.
     RowGrid g = overRows(rows, channels);
     launcher.launch(

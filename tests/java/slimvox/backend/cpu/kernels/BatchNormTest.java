@@ -10,6 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.cpu.KernelFixture;
@@ -36,7 +37,7 @@ class BatchNormTest extends KernelFixture {
     Tensor y = tensor(rows, channels);
     ops.normalization.batchStatistics(x, EPSILON, mean, inverse);
     ops.normalization.updateRunningStatistics(
-        mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
+        mean, inverse, rows, new Running(runningMean, runningVariance, EPSILON, 0.1f));
     ops.normalization.batchNormalize(x, new Channels(mean, inverse, gamma, beta), null, false, y);
     Tensor dgamma = tensor(channels);
     Tensor dbeta = tensor(channels);
@@ -121,7 +122,7 @@ class BatchNormTest extends KernelFixture {
       float[] input = channelsLast(file.floats("three_steps.input" + step), shape);
       ops.normalization.batchStatistics(tensor(input, rows, channels), EPSILON, mean, inverse);
       ops.normalization.updateRunningStatistics(
-          mean, inverse, EPSILON, rows, 0.1f, runningMean, runningVariance);
+          mean, inverse, rows, new Running(runningMean, runningVariance, EPSILON, 0.1f));
       String after = "three_steps.after" + step;
       assertClose("mean", file.doubles(after + ".running_mean"), runningMean, 1e-5);
       assertClose("variance", file.doubles(after + ".running_var"), runningVariance, 1e-5);
