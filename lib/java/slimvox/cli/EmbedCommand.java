@@ -47,8 +47,9 @@ import slimvox.verify.Trials;
     description = {
       "Turn utterances into embeddings: a safetensors file, one vector an utterance.",
       "MODEL is a checkpoint of SlimVox or a packed model ('slimvox pack'), which know their"
-          + " network, or a safetensors file with WeSpeaker's parameter names, whose network"
-          + " follows from its tensors; --model and the options after it then say what it must be.",
+          + " network, or a file with WeSpeaker's parameter names (safetensors, or PyTorch's .pt),"
+          + " whose network follows from its tensors; --model and the options after it then say"
+          + " what it must be.",
       "Recordings that cannot be used are left out and named; the exit code is then 3."
     },
     customSynopsis = {
@@ -63,7 +64,7 @@ final class EmbedCommand extends Subcommand {
   @Parameters(
       index = "0",
       paramLabel = "MODEL",
-      description = "Checkpoint, packed model or safetensors file.")
+      description = "Checkpoint, packed model, safetensors or .pt file.")
   private Path modelFile;
 
   @Parameters(

@@ -9,6 +9,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
+import slimvox.models.Architecture;
+import slimvox.models.DfResNet;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
@@ -19,13 +21,15 @@ import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
 /**
- * A safetensors file with WeSpeaker's parameter names: says from names and shapes what ResNet it
- * holds.
+ * A file with WeSpeaker's parameter names, safetensors or PyTorch's {@code .pt}: says from names
+ * and shapes what ResNet or DF-ResNet it holds.
  *
  * <p>Channels come from {@code conv1.weight} (C x 1 x 3 x 3), blocks from the names {@code
  * layerS.I}, bottlenecks from {@code conv3}, the embedding's size E and the frequencies left at the
  * pooling from {@code seg_1.weight} (E x 2 channels frequencies). Three halvings, each rounded up,
- * lead from the bins to these frequencies, so that up to eight numbers of bins fit one file.
+ * lead from the bins to these frequencies, so that up to eight numbers of bins fit one file. A
+ * DF-ResNet has {@code downsample_layers.0.0.weight} and {@code stages.S.I} instead. Gemini's halve
+ * a fourth time; where bins do not tell, it is one of these, which are WeSpeaker's own.
  *
  * <p>All names may have a prefix ({@code module.} of PyTorch's DataParallel). The classifier and
  * what belongs to training alone are not looked at; counters of batches may be real numbers, as in
@@ -35,9 +39,30 @@ public final class WespeakerFile {
   private static final Pattern OF_TRAINING =
       Pattern.compile(
           "(module\\.)?(projection|optimizer|(\\w+_)?scheduler)\\..*|epoch|(global_)?steps?");
+  private static final String RESNET = "conv1.weight";
+  private static final String DF_RESNET = "downsample_layers.0.0.weight";
   private static final String COUNTER = ".num_batches_tracked";
   private static final int MOST_FREQUENCIES = 4096;
   private static final int MOST_CHANNELS = 4096;
+
+  /** Networks whose names start alike, and how many bins become one frequency. */
+  private enum Family {
+    RESNET("ResNet", 8),
+    ORIGINAL("DF-ResNet", 8),
+    GEMINI("Gemini-DF-ResNet", 16);
+
+    private final String start;
+    private final int binsPerFrequency;
+
+    Family(String start, int binsPerFrequency) {
+      this.start = start;
+      this.binsPerFrequency = binsPerFrequency;
+    }
+
+    private int frequencies(int bins) {
+      return (bins - 1) / binsPerFrequency + 1;
+    }
+  }
 
   private final Safetensors file;
   private final String prefix;
@@ -49,7 +74,7 @@ public final class WespeakerFile {
         file.names().stream()
             .filter(name -> name.endsWith(last))
             .map(name -> name.substring(0, name.length() - last.length()))
-            .filter(start -> file.has(start + "conv1.weight"))
+            .filter(start -> file.has(start + RESNET) || file.has(start + DF_RESNET))
             .findFirst()
             .orElse("");
   }
@@ -71,7 +96,7 @@ public final class WespeakerFile {
     for (String name : file.names()) {
       if (!name.startsWith(prefix) && !isOfTraining(name)) {
         throw bad(
-            "tensor %s is unknown to a WeSpeaker ResNet named %s...; take it out", name, prefix);
+            "tensor %s is unknown to a WeSpeaker network named %s...; take it out", name, prefix);
       }
     }
     try (Backend dry = new Backend(new DryDevice())) {
@@ -86,7 +111,7 @@ public final class WespeakerFile {
           Network network =
               given.containsKey("name") || Models.names().contains(spec.name())
                   ? Models.build(spec, backend)
-                  : new ResNet(blocks(), bottleneck()).build(spec, backend);
+                  : architecture(spec.name()).build(spec, backend);
           Weights.load(
               file,
               prefix,
@@ -102,7 +127,7 @@ public final class WespeakerFile {
   }
 
   private ModelSpec spec(Map<String, Object> given, int featureBins) {
-    int width = (int) shape("conv1.weight", 4)[0];
+    int width = (int) shape(isDepthFirst() ? DF_RESNET : RESNET, 4)[0];
     long[] last = shape("seg_1.weight", 2);
     int channels = 8 * width * (bottleneck() ? 4 : 1);
     long frequencies = last[1] / (2L * channels);
@@ -114,31 +139,47 @@ public final class WespeakerFile {
           last[1], 2 * channels);
     }
     boolean attentive = file.names().stream().anyMatch(name -> name.startsWith(prefix + "pool."));
-    if (width > MOST_CHANNELS) throw bad("tensor conv1.weight has an unexpected shape");
+    if (width > MOST_CHANNELS) {
+      throw bad("tensor %s has an unexpected shape", isDepthFirst() ? DF_RESNET : RESNET);
+    }
+    int bins = (int) given.getOrDefault("bins", featureBins);
+    String name = (String) given.get("name");
+    Family family = family(name, bins, (int) frequencies);
     ModelSpec found =
         ModelSpec.of(
-                given.containsKey("name") ? (String) given.get("name") : "ResNet" + blocks(),
+                name != null ? name : family.start + blocks(),
                 "width=" + width,
                 "embeddingSize=" + last[0],
                 "pooling=" + (attentive ? "astp" : "tstp"))
             .with(Key.settings(given))
-            .with("bins=" + bins(given, featureBins, (int) frequencies));
-    return given.containsKey("name") ? found : named(found);
+            .with("bins=" + bins(family, bins, (int) frequencies));
+    return name != null ? found : named(found, family);
   }
 
-  private int bins(Map<String, Object> given, int featureBins, int frequencies) {
-    int bins = (int) given.getOrDefault("bins", featureBins);
-    if (bins == 0) bins = frequencies == 10 ? 80 : 8 * frequencies;
-    if ((bins + 7) / 8 != frequencies) {
-      throw bad(
-          "the model was made for %d to %d bins, the features have %d",
-          8 * frequencies - 7, 8 * frequencies, bins);
-    }
-    return bins;
+  /**
+   * What a file holds, where its tensors fit two, by the bins; 0 if these are not known: 80 then.
+   */
+  private Family family(String name, int bins, int frequencies) {
+    if (!isDepthFirst()) return Family.RESNET;
+    if (name != null) return name.startsWith(Family.GEMINI.start) ? Family.GEMINI : Family.ORIGINAL;
+    int likely = bins == 0 ? 80 : bins;
+    boolean original =
+        Family.ORIGINAL.frequencies(likely) == frequencies
+            && Family.GEMINI.frequencies(likely) != frequencies;
+    return original ? Family.ORIGINAL : Family.GEMINI;
+  }
+
+  private int bins(Family family, int known, int frequencies) {
+    int bins = known == 0 ? family.binsPerFrequency * frequencies : known;
+    if (family.frequencies(bins) == frequencies) return bins;
+    int most = family.binsPerFrequency * frequencies;
+    throw bad(
+        "the model was made for %d to %d bins, the features have %d",
+        most - family.binsPerFrequency + 1, most, bins);
   }
 
   /** The same under the registered name, where a registered model has just these tensors. */
-  private ModelSpec named(ModelSpec found) {
+  private ModelSpec named(ModelSpec found, Family family) {
     Set<String> names = new HashSet<>();
     for (String name : file.names()) {
       if (name.startsWith(prefix)) names.add(name.substring(prefix.length()));
@@ -146,6 +187,7 @@ public final class WespeakerFile {
     names.removeIf(name -> isOfTraining(name) || name.endsWith(COUNTER));
     try (Backend dry = new Backend(new DryDevice())) {
       for (String name : Models.names()) {
+        if (!Models.familyName(name).equals(family.start)) continue;
         ModelSpec candidate = found.with("name=" + name);
         try (Network network = Models.build(candidate, dry)) {
           Set<String> own = new HashSet<>(network.state().names());
@@ -157,17 +199,29 @@ public final class WespeakerFile {
     return found;
   }
 
+  private boolean isDepthFirst() {
+    return file.has(prefix + DF_RESNET);
+  }
+
+  private Architecture architecture(String name) {
+    Integer[] blocks = blocks().toArray(Integer[]::new);
+    if (!isDepthFirst()) return new ResNet(List.of(blocks), bottleneck());
+    boolean gemini = name.startsWith(Family.GEMINI.start);
+    return gemini ? DfResNet.gemini(blocks) : DfResNet.original(blocks);
+  }
+
   private boolean bottleneck() {
     return file.has(prefix + "layer1.0.conv3.weight");
   }
 
   private List<Integer> blocks() {
     List<Integer> blocks = new ArrayList<>();
-    for (int stage = 1; stage <= 4; stage++) {
+    for (int i = 0; i < 4; i++) {
+      String stage = isDepthFirst() ? "stages." + i : "layer" + (i + 1);
       int count = 0;
-      while (file.has(prefix + "layer" + stage + "." + count + ".conv1.weight")) count++;
+      while (file.has(prefix + stage + "." + count + ".conv1.weight")) count++;
       if (count == 0) {
-        throw bad("no tensor layer%d.0.conv1.weight, so this is no WeSpeaker ResNet", stage);
+        throw bad("no tensor %s.0.conv1.weight, so this is no WeSpeaker ResNet", stage);
       }
       blocks.add(count);
     }

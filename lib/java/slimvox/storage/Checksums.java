@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.zip.CRC32C;
+import java.util.zip.Checksum;
 
 /**
  * CRC-32C of a safetensors file's header and of each tensor, kept in its metadata.
@@ -84,10 +85,16 @@ final class Checksums {
     String sum = expected.get(entry.name());
     if (sum == null) return;
     CRC32C crc = new CRC32C();
-    byte[] chunk = new byte[(int) Math.min(CHUNK, entry.end() - entry.begin())];
+    update(crc, file, data, entry.begin(), entry.end());
+    compare(file, "tensor " + SafetensorsHeader.oneLine(entry.name()), crc, sum);
+  }
+
+  /** Adds mapped bytes of a file to a checksum. */
+  static void update(Checksum crc, Path file, MemorySegment data, long begin, long end) {
+    byte[] chunk = new byte[(int) Math.min(CHUNK, end - begin)];
     try {
-      for (long at = entry.begin(); at < entry.end(); at += chunk.length) {
-        int length = (int) Math.min(chunk.length, entry.end() - at);
+      for (long at = begin; at < end; at += chunk.length) {
+        int length = (int) Math.min(chunk.length, end - at);
         MemorySegment.copy(data, ValueLayout.JAVA_BYTE, at, chunk, 0, length);
         Thread.holdsLock(chunk); // compiled code learns of a page that is gone at a call like this
         crc.update(chunk, 0, length);
@@ -96,7 +103,6 @@ final class Checksums {
     } catch (InternalError e) {
       throw InputException.at(file, "became shorter while it was read").because(e);
     }
-    compare(file, "tensor " + SafetensorsHeader.oneLine(entry.name()), crc, sum);
   }
 
   private static boolean isAlmostOurs(byte[] header, SafetensorsHeader parsed) {

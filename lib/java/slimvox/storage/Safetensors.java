@@ -19,7 +19,7 @@ import java.util.function.LongUnaryOperator;
 import java.util.stream.Collectors;
 
 /**
- * A safetensors file, open for reading.
+ * A safetensors file, open for reading, or a {@link PyTorchFile}, whose tensors lie in place too.
  *
  * <p>The format: header length (8 bytes, little-endian), a JSON header that gives each tensor's
  * type, shape and place, then the tensors' bytes, little-endian, without gaps. The data is mapped,
@@ -73,6 +73,10 @@ public final class Safetensors {
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
+      if (PyTorchFile.isOne(channel)) {
+        MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.ofAuto());
+        return new Safetensors(file, PyTorchFile.header(file, channel, all), all, Map.of());
+      }
       byte[] header = readHeader(file, channel, size);
       long start = 8L + header.length;
       MemorySegment data =
@@ -98,6 +102,7 @@ public final class Safetensors {
     readFully(file, channel, length, 0);
     long bytes = length.getLong(0);
     if (bytes < 2 || bytes > Math.min(MAX_HEADER_BYTES, size - 8)) {
+      PyTorchFile.refuseLegacy(file, bytes);
       throw InputException.of(
           "%s: not a safetensors file, or cut short: header of %s bytes in a file of %s",
           file, Long.toUnsignedString(bytes), size);

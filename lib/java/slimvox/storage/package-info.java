@@ -1,2 +1,5 @@
-/** Files: safetensors with checksums, atomic writing, and the exception for bad input. */
+/**
+ * Files: safetensors with checksums, PyTorch's {@code .pt}, atomic writing, and the exception for
+ * bad input.
+ */
 package slimvox.storage;

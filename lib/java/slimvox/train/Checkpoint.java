@@ -34,6 +34,8 @@ import slimvox.storage.Sha256;
  */
 public final class Checkpoint {
   /** With the digits of any script, which earlier versions wrote in some locales. */
+  private static final String PARALLEL = "module."; // before all names by PyTorch's DataParallel
+
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\p{Nd}{1,18})\\.safetensors");
 
   /** What binary networks have beyond float ones: thresholds of signs, slopes of activations. */
@@ -176,9 +178,10 @@ public final class Checkpoint {
         inputs.corpus().equals(file.metadata().get(CORPUS))
             && Integer.toString(classes).equals(file.metadata().get("classes"));
     StateDict state = sameSpeakers ? step.state() : StateDict.of(step.network());
+    boolean parallel = file.names().stream().allMatch(name -> name.startsWith(PARALLEL));
     Weights.load(
         file,
-        "",
+        parallel ? PARALLEL : "",
         state,
         name -> OWN_TO_BINARY.matcher(name).matches(),
         CheckpointFile::isNotOfNetwork);

@@ -47,8 +47,12 @@ class EmbedCommandTest extends CommandLineTest {
   }
 
   private Path features(Safetensors known) {
-    long[] shape = known.shape("input");
-    float[] all = known.floats("input");
+    return features(known, "input");
+  }
+
+  private Path features(Safetensors known, String name) {
+    long[] shape = known.shape(name);
+    float[] all = known.floats(name);
     int size = (int) (shape[1] * shape[2]);
     SafetensorsWriter writer = Safetensors.writer();
     for (int i = 0; i < shape[0]; i++) {
@@ -86,16 +90,38 @@ class EmbedCommandTest extends CommandLineTest {
     assertEquals(8, json.get("width").asInt());
     assertEquals(BINS, json.get("bins").asInt());
     assertEquals(pooling, json.get("pooling").asText());
-    double[] expected = known.doubles("f64.out.eval");
+    assertClose(known.doubles("f64.out.eval"), Safetensors.read(out), 1e-4);
+  }
+
+  private static void assertClose(double[] expected, Safetensors found, double relative) {
     double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
-    Safetensors found = Safetensors.read(out);
     int size = expected.length / found.names().size();
     for (int u = 0; u < found.names().size(); u++) {
       float[] embedding = found.floats("utt" + u);
       for (int i = 0; i < size; i++) {
-        assertEquals(expected[u * size + i], embedding[i], 1e-4 * largest, "utt" + u + " " + i);
+        assertEquals(expected[u * size + i], embedding[i], relative * largest, "utt" + u + " " + i);
       }
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"resnet34, ResNet34", "gemini, 'Gemini-DF-ResNet[1, 1, 2, 1]'"})
+  void pytorchsFilesGivePytorchsEmbeddings(String name, String model) {
+    Path folder = Path.of("tests/data/models/pt");
+    Path weights = folder.resolve(name + ".pt");
+    Safetensors known = Safetensors.read(folder.resolve("answers.safetensors"));
+    Path features = features(known, "features");
+    Path out = this.folder.resolve("embeddings.safetensors");
+    JsonNode json =
+        run("embed", weights, "--features", features, out, "--no-cmn", "--threads=1", "--json")
+            .succeeds()
+            .json();
+    assertEquals(model, json.get("model").asText());
+    assertEquals(2, json.get("width").asInt());
+    assertEquals(32, json.get("bins").asInt());
+    assertClose(known.doubles(name), Safetensors.read(out), 1e-5);
+    Path whole = folder.resolve("whole.pt");
+    run("embed", whole, "--features", features, out).failsWith(whole.toString(), "class torch.nn");
   }
 
   @Test

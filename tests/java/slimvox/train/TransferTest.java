@@ -113,6 +113,33 @@ class TransferTest {
     }
   }
 
+  /** Its names begin with {@code module.}, and its classifier is of other speakers. */
+  @Test
+  void aRunStartsWithAFileOfPyTorch() throws Exception {
+    Path weights = Path.of("tests/data/models/pt/resnet34.pt");
+    Recipe recipe =
+        recipe(
+            "model.name=ResNet34",
+            "model.width=2",
+            "model.bins=32",
+            "model.embeddingSize=6",
+            "model.pooling=tstp",
+            "transfer.from=" + weights);
+    Safetensors file = Safetensors.read(weights);
+    try (Trainer trainer = Trainer.of(recipe)) {
+      for (String name : List.of("conv1.weight", "layer4.2.bn2.bias", "seg_1.weight")) {
+        assertArrayEquals(file.floats("module." + name), value(trainer, name), name);
+      }
+      assertEquals(
+          7, trainer.network().state().counters().get("bn1.num_batches_tracked").get().getAsLong());
+    }
+    String message =
+        assertThrows(InputException.class, () -> Trainer.of(recipe.with("model.width=4")).close())
+            .getMessage();
+    assertTrue(
+        message.startsWith(weights + ": tensor module.conv1.weight is [2, 1, 3, 3]"), message);
+  }
+
   @Test
   void withOtherSpeakersTheClassifierIsNew() throws Exception {
     String other = "data.trainCorpus=" + folder.resolve("other");
