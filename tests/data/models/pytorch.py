@@ -5,7 +5,7 @@
 resnet34.pt    state dict of a ResNet34, 2 channels, behind DataParallel (`module.`), classifier included
 gemini.pt      average of two Gemini DF-ResNets, 2 channels, blocks 1, 1, 2, 1: its counters are real numbers
 answers.safetensors   `features` (utterances x frames x bins), then an embedding per file and utterance, float64
-kinds.pt       tensors of every type and of one storage; views.pt one that is not contiguous
+kinds.pt       tensors of every type and of one storage; views.pt one that is not contiguous; embeddings.pt two vectors
 legacy.pt, whole.pt, optimizer.pt    what is refused: the format before 1.6, a module, a training state
 """
 import pathlib
@@ -77,6 +77,7 @@ def main():
     kinds |= {"parameter": torch.nn.Parameter(torch.tensor([1.5])), "none": torch.zeros(0, 3)}
     torch.save(kinds, out / "kinds.pt")
     torch.save({"even": whole[:4], "turned": whole.reshape(3, 4).t()}, out / "views.pt")
+    torch.save({"a-1": whole[:3], "a-2": whole[3:6]}, out / "embeddings.pt")
     linear = torch.nn.Linear(2, 1)
     linear.load_state_dict({"weight": torch.ones(1, 2), "bias": torch.zeros(1)})
     torch.save(linear.state_dict(), out / "legacy.pt", _use_new_zipfile_serialization=False)

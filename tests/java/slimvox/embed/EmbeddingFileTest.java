@@ -36,6 +36,13 @@ class EmbeddingFileTest {
   }
 
   @Test
+  void embeddingsOfPytorchAreRead() {
+    assertEquals(
+        List.of("a-1[0.0, 1.0, 2.0]", "a-2[3.0, 4.0, 5.0]"),
+        everything(Path.of("tests/data/models/pt/embeddings.pt")));
+  }
+
+  @Test
   void damageIsNoticed() throws IOException {
     assertTrue(Fuzz.of(sample()).sealed(2000, EmbeddingFileTest::everything) > 1500);
   }
