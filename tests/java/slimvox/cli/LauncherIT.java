@@ -123,7 +123,9 @@ class LauncherIT extends CommandLineTest {
   @Test
   void theVersionIsThatOfTheJar() throws Exception {
     String version = launch("--version").succeeds().out();
-    assertTrue(version.matches("SlimVox \\d+\\.\\d+\\.\\d+\\+(unknown|[0-9a-f]{10})\\R"), version);
+    assertTrue(
+        version.matches("SlimVox \\d+\\.\\d+\\.\\d+\\+(unknown|[0-9a-f]{10}(-dirty)?)\\R"),
+        version);
   }
 
   @Test
