@@ -9,8 +9,8 @@
 //                                                                    reads the same; writes dx
 //
 // Sums over rows have two stages: a block sums a stretch of rows (a chunk) of up to 32 channels,
-// each thread some rows and then a tree over the threads; a second launch, or in backward the last
-// block of a group of channels, adds the chunks in order, in float64. The chunks depend on R only, so that the same tensor gives the same bits on
+// each thread some rows and then a tree over the threads; a second launch adds the chunks in
+// order, in float64. The chunks depend on R only, so that the same tensor gives the same bits on
 // every card. Launch: threads along x take channels, along y rows, 256 in all.
 #include "common.cuh"
 
@@ -174,19 +174,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(NORMALIZE_PA
 // partial[chunk][0][c] = sum g, partial[chunk][1][c] = sum g (x - mean). g is masked by y, or if y
 // is null and beta is not, by y computed again with the rounding of normalize(); if both are null
 // there was no ReLU. g is written to dresidual if that is not null, which may be dy.
-//
-// From all chunks dgamma and dbeta, and for the last pass, dx = a (g + b (x - mean) + k):
-// coefficients = a, b, k of each channel, 3 x C. The running statistics are moved too if they are
-// not null.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
     const float* x, const float* y, const float* dy, const float* mean,
     const float* invStd, const float* gamma, const float* beta, float* dresidual,
-    long long rows, int channels, int rowsPerChunk, float* partial, unsigned int* arrived,
-    int accumulate, float* dgamma, float* dbeta, float* coefficients, float epsilon,
-    float momentum, float* runningMean, float* runningVariance) {
+    long long rows, int channels, int rowsPerChunk, float* partial) {
   __shared__ Pair<float> sums[THREADS];
-  __shared__ Pair<double> totals[THREADS];
-  __shared__ unsigned int place;
   int c = column();
   Pair<float> sum = {0, 0};
   if (c < channels) {
@@ -212,20 +204,31 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
     to[0] = sum.a;
     to[channels] = sum.b;
   }
-  if (!isLastBlock(arrived, place)) return;
-  Pair<double> total = {0, 0};
-  if (c < channels && threadIdx.y < 8) {  // as many for each width of a block: the same bits
-    for (int chunk = threadIdx.y; chunk < (int)gridDim.x; chunk += 8) {
-      const volatile float* from = partial + 2LL * chunk * channels + c;
-      total.a += from[0];
-      total.b += from[channels];
+}
+
+// dgamma and dbeta from the chunks, and for the last pass, dx = a (g + b (x - mean) + k):
+// coefficients = a, b, k of each channel, 3 x C. The running statistics are moved too if they are
+// not null. Blocks of 32 channels x 8.
+extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
+    const float* partial, int chunks, long long rows, int channels, const float* mean,
+    const float* invStd, const float* gamma, int accumulate, float* dgamma, float* dbeta,
+    float* coefficients, float epsilon, float momentum, float* runningMean,
+    float* runningVariance) {
+  __shared__ Pair<double> sums[THREADS];
+  int c = blockIdx.x * 32 + threadIdx.x;
+  Pair<double> sum = {0, 0};
+  if (c < channels) {
+    for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
+      const float* from = partial + 2LL * chunk * channels + c;
+      sum.a += from[0];
+      sum.b += from[channels];
     }
   }
-  total = sumOverRows(totals, total);
+  sum = sumOverRows(sums, sum);
   if (threadIdx.y == 0 && c < channels) {
     double inverse = invStd[c];
-    double g = total.a;
-    double gx = total.b * inverse;
+    double g = sum.a;
+    double gx = sum.b * inverse;
     dbeta[c] = (float)((accumulate ? dbeta[c] : 0) + g);
     dgamma[c] = (float)((accumulate ? dgamma[c] : 0) + gx);
     coefficients[c] = (float)(gamma[c] * inverse);

@@ -157,18 +157,6 @@ __device__ inline T sumOverRows(T* scratch, T v) {
   return scratch[i];
 }
 
-// True for the last of the blocks along x that come here: it may read, as volatile, what the others
-// have written. arrived[blockIdx.y] counts them, from 0 to 0; place is shared.
-__device__ inline bool isLastBlock(unsigned int* arrived, unsigned int& place) {
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0 && threadIdx.y == 0) {
-    place = atomicInc(&arrived[blockIdx.y], gridDim.x - 1);
-  }
-  __syncthreads();
-  return place == gridDim.x - 1;
-}
-
 // ---- a block of THREADS threads along x, a power of two
 
 // op over all threads' v, in a binary tree, for each thread; scratch can then be used again.

@@ -58,14 +58,6 @@ inline int atomicMax(int* at, int value) {
   return before;
 }
 
-inline unsigned int atomicInc(unsigned int* at, unsigned int largest) {
-  unsigned int before = *at;
-  *at = before >= largest ? 0 : before + 1;
-  return before;
-}
-
-inline void __threadfence() {}
-
 // Rounded each for itself: the host's compiler would fuse what follows.
 inline float __fmul_rn(float a, float b) {
   volatile float product = a * b;

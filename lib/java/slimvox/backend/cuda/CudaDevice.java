@@ -46,7 +46,6 @@ public final class CudaDevice implements Device {
   private final Convolutions.Kernels convolutions;
   private final Hardware hardware;
   private final ParameterKernels parameters;
-  private final BatchNormKernels normalization;
   private boolean closed;
 
   /**
@@ -69,7 +68,6 @@ public final class CudaDevice implements Device {
     this.convolutions = convolutions;
     this.hardware = hardware;
     parameters = new ParameterKernels(launcher, memory);
-    normalization = new BatchNormKernels(launcher, memory);
   }
 
   @Override
@@ -119,7 +117,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public Normalization.Kernels normalization() {
-    return normalization;
+    return new BatchNormKernels(launcher);
   }
 
   @Override
@@ -162,7 +160,6 @@ public final class CudaDevice implements Device {
     if (closed) return;
     closed = true;
     parameters.close();
-    normalization.close();
     hardware.close();
   }
 }

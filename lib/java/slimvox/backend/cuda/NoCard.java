@@ -90,7 +90,7 @@ record NoCard(long cudnn) implements Device {
 
   @Override
   public Normalization.Kernels normalization() {
-    return new BatchNormKernels(LAUNCHER, null);
+    return new BatchNormKernels(LAUNCHER);
   }
 
   @Override

@@ -68,17 +68,17 @@ class FullSizeLaunchesTest {
 
   private static final List<Step> STEPS =
       List.of(
-          sgd(ModelSpec.of("ResNet34"), OptimizerStateFormat.FLOAT32, 452),
-          new Step(ModelSpec.of("ResNet34"), 128, OptimizerStateFormat.EIGHT_BIT, true, true, 453),
-          sgd(ModelSpec.of("ResNet34", "binary.scheme=bwn"), OptimizerStateFormat.FLOAT32, 557),
+          sgd(ModelSpec.of("ResNet34"), OptimizerStateFormat.FLOAT32, 488),
+          new Step(ModelSpec.of("ResNet34"), 128, OptimizerStateFormat.EIGHT_BIT, true, true, 489),
+          sgd(ModelSpec.of("ResNet34", "binary.scheme=bwn"), OptimizerStateFormat.FLOAT32, 593),
           sgd(
               ModelSpec.of("DF-ResNet233", "reversible=full"),
               OptimizerStateFormat.EIGHT_BIT,
-              2624),
+              2857),
           sgd(
               ModelSpec.of("DF-ResNet56", "reversible=full", "rebuild=true", "slice=64"),
               OptimizerStateFormat.EIGHT_BIT,
-              844));
+              906));
 
   private static Step sgd(ModelSpec model, OptimizerStateFormat state, int most) {
     return new Step(model, 128, state, false, false, most);

@@ -10,35 +10,11 @@ public final class BatchNormKernels implements Normalization.Kernels {
   private static final int ROWS_PER_THREAD = 8;
   private static final Running NONE = new Running(null, null, 0, 0);
 
-  private static final int COUNTERS = 1024; // of blocks, each for 32 channels
-
   private final Launcher launcher;
-  private final DeviceMemory memory;
-  private long arrived; // 0 before and after each launch; reserved when first needed
 
   /** Launches through {@code launcher}. */
-  public BatchNormKernels(Launcher launcher, DeviceMemory memory) {
+  public BatchNormKernels(Launcher launcher) {
     this.launcher = launcher;
-    this.memory = memory;
-  }
-
-  private long arrived(int channels) {
-    int groups = Grid.blocks(channels, 32);
-    if (groups > COUNTERS) {
-      throw new IllegalArgumentException(
-          "%d channels, at most %d are normalized".formatted(channels, 32 * COUNTERS));
-    }
-    if (arrived == 0) {
-      arrived = memory.allocate(4 * COUNTERS);
-      memory.fill(arrived, 0, 4, COUNTERS);
-    }
-    return arrived;
-  }
-
-  /** Returns the counters. */
-  public void close() {
-    if (arrived != 0) memory.free(arrived);
-    arrived = 0;
   }
 
   /** Two float32 for each chunk and channel. */
@@ -164,8 +140,17 @@ public final class BatchNormKernels implements Normalization.Kernels {
         rows,
         channels,
         chunk,
+        workspace);
+    launcher.launch(
+        "bn_backward_coefficients",
+        ColumnSums.overColumns(channels),
         workspace,
-        arrived(channels),
+        ColumnSums.chunks(rows),
+        rows,
+        channels,
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
         accumulate,
         dgamma,
         dbeta,
