@@ -72,14 +72,23 @@ public enum Baseline {
    * @param others the speakers it is learned from, those of the training set
    */
   public Scores whitened(Corpus corpus, Trials trials, Corpus others, int bins) {
-    return Whitening.of(embeddings(others, ids(others, trials), bins), others::speakerOf)
+    return whitening(others, trials, bins)
         .score(trials, embeddings(corpus, trials.utterances(), bins));
+  }
+
+  /** The matrix of {@link #whitened}: one for all lists that are behind channels, or are not. */
+  Whitening whitening(Corpus others, Trials trials, int bins) {
+    return Whitening.of(embeddings(others, ids(others, trials), bins), others::speakerOf);
+  }
+
+  /** Whether the recordings of a list are behind channels. */
+  static boolean isBehindChannels(Trials trials) {
+    return Corpus.isBehindChannel(trials.utterances().getFirst());
   }
 
   /** All utterances, behind channels of their own if the trials' are. */
   private static List<String> ids(Corpus corpus, Trials trials) {
-    boolean behind = Corpus.isBehindChannel(trials.utterances().getFirst());
-    String suffix = behind ? Corpus.CHANNEL : "";
+    String suffix = isBehindChannels(trials) ? Corpus.CHANNEL : "";
     return corpus.utterances().stream().map(u -> u.id() + suffix).toList();
   }
 

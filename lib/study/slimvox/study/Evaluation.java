@@ -1,11 +1,14 @@
 package slimvox.study;
 
 import java.nio.file.Files;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
@@ -16,8 +19,10 @@ import slimvox.train.TrainingData;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
 import slimvox.verify.Replicates;
+import slimvox.verify.Scores;
 import slimvox.verify.SpeakerDraws;
 import slimvox.verify.Trials;
+import slimvox.verify.Whitening;
 
 /** The trial lists of an experiment and how a network is measured on them. */
 final class Evaluation {
@@ -26,7 +31,9 @@ final class Evaluation {
 
   private final Experiment experiment;
   private final DataSettings data;
-  private final String corpus; // hash; null where the corpus is not here
+  private final Corpus training; // null where it is not here
+  private final Corpus validation;
+  private final String hash;
   private final Map<String, Trials> lists = new LinkedHashMap<>();
   private final SpeakerDraws draws;
 
@@ -41,12 +48,15 @@ final class Evaluation {
     this.experiment = experiment;
     data = places.located(experiment.base()).data();
     if (!Files.exists(data.validationFolder()) || !Files.exists(data.trainFolder())) {
-      corpus = null;
+      training = null;
+      validation = null;
+      hash = null;
       draws = null;
       return;
     }
-    corpus = Corpus.open(data.trainFolder()).sha256();
-    Corpus validation = Corpus.open(data.validationFolder());
+    training = Corpus.open(data.trainFolder());
+    validation = Corpus.open(data.validationFolder());
+    hash = training.sha256();
     for (String name : experiment.statement().lists()) lists.put(name, list(validation, name));
     draws = SpeakerDraws.of(validation::speakerOf, lists.values().toArray(Trials[]::new));
   }
@@ -70,12 +80,12 @@ final class Evaluation {
 
   /** The hash of the training corpus; null where it is not here. */
   String corpus() {
-    return corpus;
+    return hash;
   }
 
   /** Refuses to go on where nothing can be measured. */
   void requireCorpus() {
-    if (corpus == null) {
+    if (training == null) {
       throw InputException.at(
           data.trainFolder(), "no such folder; the experiment is about speech that is there");
     }
@@ -83,10 +93,10 @@ final class Evaluation {
 
   /** Why a summary's numbers are not what would be measured now; null if they are. */
   String fault(Summary summary) {
-    if (corpus == null) return null;
-    if (!summary.corpus().equals(corpus)) {
+    if (training == null) return null;
+    if (!summary.corpus().equals(hash)) {
       return "made with corpus %.12s, that of the experiment is %.12s"
-          .formatted(summary.corpus(), corpus);
+          .formatted(summary.corpus(), hash);
     }
     for (var list : lists.entrySet()) {
       Replicates measured = summary.lists().get(list.getKey());
@@ -106,33 +116,42 @@ final class Evaluation {
 
   /** Measures the network of a trainer; an utterance of several lists is embedded once. */
   Map<String, Replicates> measure(Trainer trainer) throws InterruptedException {
-    Set<String> utterances = new LinkedHashSet<>();
-    for (Trials list : lists.values()) utterances.addAll(list.utterances());
     TrainingData data = trainer.data();
     Embeddings embeddings =
-        trainer.embedder().embed(utterances, data::wholeUtterance, FeatureSource.Progress.NONE);
-    Map<String, Replicates> measured = new LinkedHashMap<>();
-    lists.forEach(
-        (name, list) ->
-            measured.put(name, draws.errorRates(CosineScoring.plain().score(list, embeddings))));
-    return measured;
+        trainer.embedder().embed(utterances(), data::wholeUtterance, FeatureSource.Progress.NONE);
+    return measure(list -> CosineScoring.plain().score(list, embeddings));
   }
 
-  /** Measures what has no network; what whitens was learned from the training speakers. */
+  /**
+   * Measures what has no network, each utterance heard once; what whitens was learned from the
+   * training speakers.
+   */
   Map<String, Replicates> baseline(Candidate kind) {
-    Corpus validation = Corpus.open(data.validationFolder());
-    Corpus training = TrainingData.training(data, Corpus.open(data.trainFolder()));
     int bins = experiment.base().model().bins();
     Baseline statistics = Baseline.MEAN_AND_DEVIATION;
+    Embeddings embeddings = statistics.embeddings(validation, List.copyOf(utterances()), bins);
+    if (kind != Candidate.WHITENED) {
+      return measure(list -> CosineScoring.plain().score(list, embeddings));
+    }
+    Corpus learned = TrainingData.training(data, training);
+    Map<Boolean, Whitening> whitenings = new HashMap<>(); // behind channels or not
+    return measure(
+        list ->
+            whitenings
+                .computeIfAbsent(
+                    Baseline.isBehindChannels(list), _ -> statistics.whitening(learned, list, bins))
+                .score(list, embeddings));
+  }
+
+  private Set<String> utterances() {
+    Set<String> utterances = new LinkedHashSet<>();
+    for (Trials list : lists.values()) utterances.addAll(list.utterances());
+    return utterances;
+  }
+
+  private Map<String, Replicates> measure(Function<Trials, Scores> scores) {
     Map<String, Replicates> measured = new LinkedHashMap<>();
-    lists.forEach(
-        (name, list) ->
-            measured.put(
-                name,
-                draws.errorRates(
-                    kind == Candidate.WHITENED
-                        ? statistics.whitened(validation, list, training, bins)
-                        : statistics.score(validation, list, bins))));
+    lists.forEach((name, list) -> measured.put(name, draws.errorRates(scores.apply(list))));
     return measured;
   }
 }
