@@ -166,8 +166,12 @@ __device__ inline void gather(typename T::Shared& shared, GATHER_PARAMETERS) {
     long long pixel = pixel0 + T::row(u);
     if (pixel >= pixels) continue;
     if (step > 1 || stepWide > 1) {
-      Pixel p = pixelOf((int)pixel, rows, columns);
-      pixel = p.at(p.h * step + first, p.w * stepWide + firstWide, outHeight, outWidth);
+      // pixelOf and Pixel.at would keep more registers than the tile leaves
+      int p = (int)pixel;
+      int n = p / (rows * columns);
+      int h = p / columns % rows * step + first;
+      int w = p % columns * stepWide + firstWide;
+      pixel = ((long long)n * outHeight + h) * outWidth + w;
     }
     tile.putRow(y + pixel * outChannels, u, n0, outChannels, add != 0);
   }
