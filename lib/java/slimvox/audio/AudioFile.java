@@ -1,5 +1,6 @@
 package slimvox.audio;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -9,7 +10,7 @@ import java.util.HexFormat;
 import slimvox.storage.InputException;
 
 /** An open file whose header has been read and found to make sense. */
-abstract class AudioFile {
+abstract class AudioFile implements Closeable {
   final Path path;
   final RandomAccessFile file;
 
@@ -62,6 +63,11 @@ abstract class AudioFile {
     return start.startsWith("AIF", 8) ? "it is AIFF" : "it starts with the bytes " + hex;
   }
 
+  @Override
+  public void close() throws IOException {
+    file.close();
+  }
+
   abstract AudioInfo info();
 
   /**
@@ -71,10 +77,7 @@ abstract class AudioFile {
    */
   abstract float[] samples(ReadSettings settings) throws IOException;
 
-  /** Whether a part can be read without all that comes before it. */
-  abstract boolean hasEntries();
-
-  /** Samples {@code from} to {@code to} - 1 of a mono file that {@link #hasEntries()}. */
+  /** Samples {@code from} to {@code to} - 1 of a mono file whose length the header gives. */
   abstract float[] samples(long from, long to) throws IOException;
 
   /** What is wrong with the file: its path, a colon and the message. */

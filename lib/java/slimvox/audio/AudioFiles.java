@@ -7,8 +7,6 @@ import java.nio.file.AccessMode;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Optional;
-import java.util.function.LongFunction;
 import slimvox.storage.InputException;
 
 /**
@@ -42,7 +40,7 @@ public final class AudioFiles {
    *     than the memory
    */
   public static Waveform read(Path path, int expectedSampleRate, ReadSettings settings) {
-    return samples(
+    return with(
         path,
         file -> {
           int sampleRate = file.info().sampleRate();
@@ -56,37 +54,56 @@ public final class AudioFiles {
   }
 
   /**
-   * Reads a part of a mono file without what comes before it, where the file lets itself be entered
-   * there: a WAV file, or a FLAC file with a seek table, neither resampled.
+   * Opens a mono file, of which parts are read; it is to be closed.
    *
-   * @param range first sample and last + 1 of the part, by the number of samples of the file
-   * @return empty where only the whole file can be read
+   * <p>Of a WAV file no more is read than a part is, of a FLAC file a little before it is decoded,
+   * and a resampled one is as if all of it had been. A FLAC file whose header leaves its length
+   * open is decoded whole.
+   *
    * @throws InputException as {@link #read(Path, int, ReadSettings)}
    */
-  public static Optional<Waveform> readPart(
-      Path path, int expectedSampleRate, ReadSettings settings, LongFunction<long[]> range) {
-    return samples(
+  public static Samples open(Path path, int expectedSampleRate, ReadSettings settings) {
+    return naming(
         path,
-        file -> {
-          requireUsable(file, expectedSampleRate, settings);
-          AudioInfo info = file.info();
-          if (info.sampleRate() != expectedSampleRate || !file.hasEntries()) {
-            return Optional.empty();
+        () -> {
+          AudioFile file = opened(path);
+          try {
+            requireUsable(file, expectedSampleRate, settings);
+            Samples samples = new FileSamples(file);
+            if (file.info().frames() == 0) {
+              samples = Samples.of(file.samples(settings));
+              file.close();
+            }
+            int sampleRate = file.info().sampleRate();
+            return sampleRate == expectedSampleRate
+                ? samples
+                : Resampler.between(sampleRate, expectedSampleRate).over(samples);
+          } catch (Throwable e) {
+            file.close();
+            throw e;
           }
-          long[] part = range.apply(info.frames());
-          return Optional.of(new Waveform(file.samples(part[0], part[1]), expectedSampleRate));
         });
   }
 
-  private static <T> T samples(Path path, Reading<T> reading) {
-    try {
-      return with(path, reading);
-    } catch (OutOfMemoryError e) {
-      throw InputException.of(
-              "%s: does not fit into the Java heap of %d MiB; split it, take fewer threads, or a"
-                  + " larger heap: SLIMVOX_XMX=8g",
-              path, Runtime.getRuntime().maxMemory() >> 20)
-          .because(e);
+  private record FileSamples(AudioFile file) implements Samples {
+    @Override
+    public long length() {
+      return file.info().frames();
+    }
+
+    @Override
+    public float[] part(long from, long to) {
+      return naming(file.path, () -> file.samples(from, to));
+    }
+
+    @Override
+    public void close() {
+      naming(
+          file.path,
+          () -> {
+            file.close();
+            return null;
+          });
     }
   }
 
@@ -129,13 +146,36 @@ public final class AudioFiles {
     T of(AudioFile file) throws IOException;
   }
 
+  private interface Work<T> {
+    T done() throws IOException;
+  }
+
   private static <T> T with(Path path, Reading<T> reading) {
+    return naming(
+        path,
+        () -> {
+          try (AudioFile file = opened(path)) {
+            return reading.of(file);
+          }
+        });
+  }
+
+  private static AudioFile opened(Path path) throws IOException {
+    // Not a channel: an interrupt (a notebook's stop button) would close that while it is read.
+    path.getFileSystem().provider().checkAccess(path, AccessMode.READ);
+    var file = new RandomAccessFile(path.toFile(), "r");
     try {
-      // Not a channel: an interrupt (a notebook's stop button) would close that while it is read.
-      path.getFileSystem().provider().checkAccess(path, AccessMode.READ);
-      try (var file = new RandomAccessFile(path.toFile(), "r")) {
-        return reading.of(AudioFile.open(path, file));
-      }
+      return AudioFile.open(path, file);
+    } catch (Throwable e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  /** Names the file in what goes wrong. */
+  private static <T> T naming(Path path, Work<T> work) {
+    try {
+      return work.done();
     } catch (IOException e) {
       String reason =
           switch (e) {
@@ -147,6 +187,12 @@ public final class AudioFiles {
                     : "cannot be read (" + e.getMessage() + "); check the disk";
           };
       throw new InputException(path + ": " + reason, e);
+    } catch (OutOfMemoryError e) {
+      throw InputException.of(
+              "%s: does not fit into the Java heap of %d MiB; split it, take fewer threads, or a"
+                  + " larger heap: SLIMVOX_XMX=8g",
+              path, Runtime.getRuntime().maxMemory() >> 20)
+          .because(e);
     }
   }
 

@@ -4,40 +4,16 @@ import java.util.Arrays;
 import java.util.random.RandomGenerator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
-import slimvox.storage.InputException;
 
 /**
- * Additive noise and reverberation at WeSpeaker's levels.
+ * Additive noise and reverberation, as in WeSpeaker.
  *
- * <p>Both end with a peak normalisation, y / (max |y| + 1e-4), and return a new waveform.
+ * <p>Both end with a peak normalisation, y / (max |y| + 1e-4), and return an array of their own.
  */
 public final class Augmentation {
   private static final double LEVEL_FLOOR = 1e-4;
 
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
-
-  /** Signal-to-noise ratios by the kind of interference, drawn uniformly (MUSAN's folders). */
-  public enum Interference {
-    /** Noises, 0 to 15 dB below the speech. */
-    NOISE(0, 15),
-    /** Babble, 10 to 30 dB below. */
-    SPEECH(10, 30),
-    /** Music, 5 to 15 dB below. */
-    MUSIC(5, 15);
-
-    private final double lowestDb;
-    private final double highestDb;
-
-    Interference(double lowestDb, double highestDb) {
-      this.lowestDb = lowestDb;
-      this.highestDb = highestDb;
-    }
-
-    /** A signal-to-noise ratio in dB. */
-    public double drawSnrDb(RandomGenerator random) {
-      return random.nextDouble(lowestDb, highestDb);
-    }
-  }
 
   private Augmentation() {}
 
@@ -49,66 +25,47 @@ public final class Augmentation {
   /**
    * Adds noise at a signal-to-noise ratio.
    *
-   * <p>The noise is cropped at random to the length of the speech, or repeated if it is shorter,
-   * and scaled by sqrt(10^((level(speech) - level(noise) - snr) / 10)), see {@link #levelDb}.
+   * <p>The noise is scaled by sqrt(10^((level(speech) - level(noise) - snr) / 10)), see {@link
+   * #levelDb}.
    *
-   * @param noiseName what to call the noise in an error
-   * @throws InputException if the noise is empty or has another sample rate
+   * @param noise as many samples as the speech
    */
-  public static Waveform addNoise(
-      Waveform speech, Waveform noise, String noiseName, double snrDb, RandomGenerator random) {
-    requireSameRate(speech, noise, noiseName);
-    float[] clean = speech.samples();
-    float[] added = fit(noise.samples(), clean.length, random);
-    float gain = (float) Math.pow(10, (levelDb(clean) - levelDb(added) - snrDb) / 20);
-    var out = new float[clean.length];
-    for (int i = 0; i < out.length; i++) out[i] = clean[i] + gain * added[i];
-    return new Waveform(normalizePeak(out), speech.sampleRate());
+  public static float[] addNoise(float[] speech, float[] noise, double snrDb) {
+    float gain = (float) Math.pow(10, (levelDb(speech) - levelDb(noise) - snrDb) / 20);
+    var out = new float[speech.length];
+    for (int i = 0; i < out.length; i++) out[i] = Math.fma(gain, noise[i], speech[i]);
+    return normalizePeak(out);
+  }
+
+  /** Convolves speech with a room's response scaled to unit energy, cut to the speech's length. */
+  public static float[] reverberate(float[] speech, float[] impulseResponse) {
+    float scale = (float) (1 / Math.sqrt(energy(impulseResponse)));
+    float[] response = impulseResponse.clone();
+    for (int i = 0; i < response.length; i++) response[i] *= scale;
+    return normalizePeak(FastConvolution.convolve(speech, response));
   }
 
   /**
-   * Convolves speech with a room impulse response scaled to unit energy, cut to the speech's
-   * length.
-   *
-   * @param responseName what to call the impulse response in an error
-   * @throws InputException if the impulse response is empty, silent or has another sample rate
+   * Some samples of a sound from a random place on; all of it again and again where it is short.
    */
-  public static Waveform reverberate(
-      Waveform speech, Waveform impulseResponse, String responseName) {
-    requireSameRate(speech, impulseResponse, responseName);
-    double energy = energy(impulseResponse.samples());
-    if (energy == 0) {
-      throw InputException.at(responseName, "a silent impulse response; leave it out");
+  public static float[] crop(Samples sound, int length, RandomGenerator random) {
+    if (sound.length() > length) {
+      long first = random.nextLong(sound.length() - length + 1);
+      return sound.part(first, first + length);
     }
-    float[] response = impulseResponse.samples().clone();
-    for (int i = 0; i < response.length; i++) {
-      response[i] = (float) (response[i] / Math.sqrt(energy));
+    float[] all = sound.all();
+    var repeated = new float[length];
+    for (int i = 0; i < length; i += all.length) {
+      System.arraycopy(all, 0, repeated, i, Math.min(all.length, length - i));
     }
-    return new Waveform(
-        normalizePeak(convolve(speech.samples(), response, 0)), speech.sampleRate());
-  }
-
-  private static void requireSameRate(Waveform speech, Waveform other, String name) {
-    if (other.sampleRate() != speech.sampleRate()) {
-      throw InputException.of(
-          "%s: %d Hz for speech of %d Hz; resample it first",
-          name, other.sampleRate(), speech.sampleRate());
-    }
-    if (other.samples().length == 0) throw InputException.at(name, "no samples; leave it out");
-  }
-
-  private static float[] fit(float[] noise, int length, RandomGenerator random) {
-    var fitted = new float[length];
-    int first = noise.length > length ? random.nextInt(noise.length - length + 1) : 0;
-    for (int i = 0; i < length; i++) fitted[i] = noise[(first + i) % noise.length];
-    return fitted;
+    return repeated;
   }
 
   /**
    * As many samples of the convolution as the signal has, from number {@code skip} on.
    *
-   * <p>Four vectors of output samples stay in registers while the response passes over them. For
-   * crops of seconds and rooms of half a second this is as fast as long Fourier transforms.
+   * <p>Four vectors of output samples stay in registers while the response passes over them, which
+   * is for short ones; {@link FastConvolution} is for rooms.
    */
   static float[] convolve(float[] signal, float[] response, int skip) {
     int lanes = SPECIES.length();
@@ -140,7 +97,8 @@ public final class Augmentation {
     return Arrays.copyOf(out, signal.length);
   }
 
-  static double energy(float[] samples) {
+  /** The sum of squares. */
+  public static double energy(float[] samples) {
     double sum = 0;
     for (float x : samples) sum += (double) x * x;
     return sum;

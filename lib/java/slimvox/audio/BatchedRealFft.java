@@ -82,6 +82,21 @@ final class BatchedRealFft {
    * @param power bin k of signal l at k * LANES + l; N/2 * LANES values
    */
   void powerSpectra(float[] re, float[] im, float[] power) {
+    transform(re, im);
+    unpack(re, im, power);
+  }
+
+  /** Where element k lies after {@link #transform}. */
+  int position(int k) {
+    return position[k];
+  }
+
+  /**
+   * Transforms complex signals of length N/2 in place: Z[k] = sum of z[n] exp(-4 pi i k n / N).
+   *
+   * @param re element n of signal l at n * LANES + l; afterwards k at {@link #position} of k
+   */
+  void transform(float[] re, float[] im) {
     for (int s = 0, n = size; n >= 4; s++, n /= 4) {
       for (int group = 0; group < size; group += n) {
         radix4(re, im, group * LANES, n / 4, twiddles[s]);
@@ -90,7 +105,6 @@ final class BatchedRealFft {
     if (Integer.numberOfTrailingZeros(size) % 2 == 1) {
       for (int group = 0; group < size; group += 2) radix2(re, im, group * LANES);
     }
-    unpack(re, im, power);
   }
 
   /** One group of butterflies: quarter elements apart, twiddle rows in the order of j. */

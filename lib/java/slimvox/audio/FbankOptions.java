@@ -72,6 +72,11 @@ public record FbankOptions(
     return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither, frames);
   }
 
+  /** The same with dither. */
+  public FbankOptions dithered(float dither) {
+    return new FbankOptions(sampleRate, window, scale, bins, lowHz, highHz, dither, averagedFrames);
+  }
+
   /** Samples in a frame: 25 ms. */
   public int frameLength() {
     return sampleRate / 40;

@@ -17,7 +17,8 @@ import slimvox.storage.InputException;
  * <p>Every kind of frame of one channel is decoded: 4 to 32 bits, constant, verbatim, fixed and
  * linear prediction, both Rice codes. An error is a frame with a wrong checksum, and a file with
  * fewer samples than its header says or with another MD5 sum, which a part of a file cannot show. A
- * part is read from the last seek point before it; other metadata is stepped over.
+ * part is read from a frame not long before it, between the seek points around it, which is looked
+ * for as bytes and samples go together; other metadata is stepped over.
  */
 final class FlacFile extends AudioFile {
   private static final int STREAMINFO_BYTES = 34;
@@ -28,6 +29,10 @@ final class FlacFile extends AudioFile {
   private static final int MOST_IN_A_FRAME = 65536;
   private static final int SEEK_TABLE = 3;
   private static final int SEEK_POINT_BYTES = 18;
+  private static final int MOST_GUESSES = 6;
+
+  /** So many blocks are decoded sooner than a nearer frame is found. */
+  private static final long FEW_BLOCKS = 4;
 
   /** Bits per sample by a frame's code; 0 is the header's, -1 is reserved. */
   private static final int[] FRAME_BITS = {0, 8, 12, -1, 16, 20, 24, 32};
@@ -130,31 +135,18 @@ final class FlacFile extends AudioFile {
   }
 
   @Override
-  boolean hasEntries() {
-    return seekPoints.limit() >= SEEK_POINT_BYTES && info.frames() > 0;
-  }
-
-  @Override
   float[] samples(long from, long to) throws IOException {
-    long at = 0;
-    long start = framesStart;
-    for (int p = 0; p + SEEK_POINT_BYTES <= seekPoints.limit(); p += SEEK_POINT_BYTES) {
-      long sample = seekPoints.getLong(p);
-      if (Long.compareUnsigned(sample, from) > 0) break; // room for more points has the highest
-      at = sample;
-      start = framesStart + seekPoints.getLong(p + 8);
-    }
-    if (start < framesStart || start >= file.length()) {
-      throw badSeekTable("no byte %d in the file, where its seek table has sample %d", start, at);
-    }
-    var in = new FlacBits(file, start);
+    Entry entry = entry(from);
+    long at = entry.sample;
+    var in = new FlacBits(file, entry.position);
     var block = new int[MOST_IN_A_FRAME];
     var samples = new float[(int) (to - from)];
     while (at < to) {
       int length = frame(in, block, at);
       if (frameSample != at) {
         throw badSeekTable(
-            "sample %d is at byte %d, where its seek table has sample %d", frameSample, start, at);
+            "sample %d is at byte %d, where its seek table has sample %d",
+            frameSample, entry.position, at);
       }
       int last = (int) Math.min(length, to - at);
       for (int i = (int) Math.max(0, from - at); i < last; i++) {
@@ -163,6 +155,56 @@ final class FlacFile extends AudioFile {
       at += length;
     }
     return samples;
+  }
+
+  /** A frame's first sample and byte. */
+  private record Entry(long sample, long position) {}
+
+  /** A frame at or before a sample. */
+  private Entry entry(long target) throws IOException {
+    Entry before = new Entry(0, framesStart);
+    Entry after = new Entry(info.frames(), file.length());
+    for (int p = 0; p + SEEK_POINT_BYTES <= seekPoints.limit(); p += SEEK_POINT_BYTES) {
+      Entry point = new Entry(seekPoints.getLong(p), framesStart + seekPoints.getLong(p + 8));
+      // Room for more points has the highest number.
+      if (Long.compareUnsigned(point.sample, target) > 0) {
+        if (point.sample > 0) after = point;
+        break;
+      }
+      before = point;
+    }
+    if (before.position < framesStart || before.position >= file.length()) {
+      throw badSeekTable(
+          "no byte %d in the file, where its seek table has sample %d",
+          before.position, before.sample);
+    }
+    // Each guess is a bit early, as frames of one file differ in length.
+    for (int guess = 0; guess < MOST_GUESSES; guess++) {
+      long missing = target - before.sample - 2L * blockSize;
+      if (missing < FEW_BLOCKS * blockSize || after.sample <= before.sample) break;
+      double share = (double) missing / (after.sample - before.sample);
+      long position = before.position + (long) (share * (after.position - before.position));
+      Entry found = firstFrame(position, after.position);
+      if (found == null || found.sample <= before.sample) break;
+      if (found.sample <= target) before = found;
+      else after = found;
+    }
+    return before;
+  }
+
+  /** The first whole frame that starts from a byte on; null: none before the end. */
+  private Entry firstFrame(long from, long end) throws IOException {
+    ByteBuffer bytes = readUpTo(from, (int) Math.min(1 << 16, end - from));
+    for (int i = 0; i + 1 < bytes.limit(); i++) {
+      if ((bytes.getShort(i) & 0xfffe) != 0xfff8) continue;
+      try {
+        frame(new FlacBits(file, from + i), new int[MOST_IN_A_FRAME]);
+        return new Entry(frameSample, from + i);
+      } catch (EOFException | StreamCorruptedException e) {
+        // bits within a frame that look like a start
+      }
+    }
+    return null;
   }
 
   private InputException badSeekTable(String format, Object... values) {

@@ -112,17 +112,46 @@ public final class Resampler {
 
   /** The resampled samples. */
   public float[] apply(float[] samples) {
+    return over(Samples.of(samples)).all();
+  }
+
+  /** The resampled samples of a sound, of which no more is read than those asked for need. */
+  public Samples over(Samples source) {
+    return new Samples() {
+      @Override
+      public long length() {
+        return outputSamples(source.length());
+      }
+
+      @Override
+      public float[] part(long from, long to) {
+        return resampled(source, from, to);
+      }
+
+      @Override
+      public void close() {
+        source.close();
+      }
+    };
+  }
+
+  private float[] resampled(Samples source, long from, long to) {
+    if (from == to) return new float[0];
+    long start = from * step / phases - reach + 1;
+    long end = (to - 1) * step / phases - reach + 1 + taps;
+    long first = Math.max(0, start);
+    float[] read = source.part(first, Math.max(first, Math.min(source.length(), end)));
     // zeros around the recording spare the inner loop the edges
-    var padded = new float[Math.addExact(samples.length, reach - 1 + taps)];
-    System.arraycopy(samples, 0, padded, reach - 1, samples.length);
-    var out = new float[Math.toIntExact(outputSamples(samples.length))];
+    var padded = new float[Math.toIntExact(end - start)];
+    System.arraycopy(read, 0, padded, (int) (first - start), read.length);
+    var out = new float[Math.toIntExact(to - from)];
     for (int n = 0; n < out.length; n++) {
-      int start = (int) ((long) n * step / phases);
-      int filter = n % phases * taps;
+      int at = (int) ((from + n) * step / phases - reach + 1 - start);
+      int filter = (int) ((from + n) % phases) * taps;
       var sums = FloatVector.zero(SPECIES);
       for (int tap = 0; tap < taps; tap += SPECIES.length()) {
         sums =
-            FloatVector.fromArray(SPECIES, padded, start + tap)
+            FloatVector.fromArray(SPECIES, padded, at + tap)
                 .fma(FloatVector.fromArray(SPECIES, weights, filter + tap), sums);
       }
       out[n] = ReproducibleMath.sum(sums);

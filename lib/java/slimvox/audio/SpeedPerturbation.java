@@ -47,6 +47,11 @@ public final class SpeedPerturbation {
     return value * taper * taper;
   }
 
+  /** A sound at the new speed, of which no more is read than is asked for. */
+  public Samples over(Samples source) {
+    return resampler == null ? source : resampler.over(source);
+  }
+
   /** The waveform at the new speed; the same object at speed 1. */
   public Waveform apply(Waveform waveform) {
     return resampler == null

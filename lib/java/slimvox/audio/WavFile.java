@@ -206,11 +206,6 @@ final class WavFile extends AudioFile {
   }
 
   @Override
-  boolean hasEntries() {
-    return true;
-  }
-
-  @Override
   float[] samples(long from, long to) throws IOException {
     var samples = new float[(int) (to - from)];
     long start = dataStart + from * sampleBytes;

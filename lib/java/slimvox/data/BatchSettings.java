@@ -13,6 +13,7 @@ import slimvox.storage.InputException;
  * @param meanNormalization whether each bin's mean over the crop is subtracted, as in WeSpeaker
  * @param masks after the mean is subtracted, of each crop's own; {@link SpecAugment#NONE} for none
  * @param seed of every random choice
+ * @param surroundings noises and rooms of the examples; null for none
  * @param channels of examples behind channels; {@link Channels#NONE} for none
  * @param classBalanced whether each speaker, not each recording, has an equal share of the crops
  */
@@ -23,6 +24,7 @@ public record BatchSettings(
     boolean meanNormalization,
     SpecAugment masks,
     long seed,
+    Surroundings surroundings,
     Channels channels,
     boolean classBalanced) {
   /**
@@ -36,7 +38,7 @@ public record BatchSettings(
     public static final Channels NONE = new Channels(0, Channel.Strength.USUAL);
   }
 
-  /** Without channels, each recording with an equal share. */
+  /** Examples as they are, each recording with an equal share. */
   public BatchSettings(
       int size,
       int frames,
@@ -44,7 +46,12 @@ public record BatchSettings(
       boolean meanNormalization,
       SpecAugment masks,
       long seed) {
-    this(size, frames, joinUtterances, meanNormalization, masks, seed, Channels.NONE, false);
+    this(size, frames, joinUtterances, meanNormalization, masks, seed, null, Channels.NONE, false);
+  }
+
+  /** Whether some examples are heard otherwise than they are. */
+  boolean isChanged() {
+    return surroundings != null || channels.probability() > 0;
   }
 
   public BatchSettings {

@@ -7,6 +7,7 @@ import java.util.SplittableRandom;
 import slimvox.audio.Channel;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
+import slimvox.audio.Samples;
 import slimvox.storage.InputException;
 
 /**
@@ -32,10 +33,12 @@ public final class Batches {
   private static final long CROP = 2;
   private static final long CHANNEL = 3;
   private static final long OF_SPEAKER = 4;
+  private static final long SURROUNDINGS = 5;
+  private static final long DITHER = 6;
 
   private final Corpus corpus;
   private final FeatureSource source;
-  private final SoundMemory sounds; // null: features are not computed anew
+  private final SoundSource sounds; // null: features are not computed anew
   private final BatchSettings settings;
   private final int batchesPerEpoch;
   private final int utterances;
@@ -53,18 +56,18 @@ public final class Batches {
   }
 
   /**
-   * Batches of a corpus whose features are computed anew for each crop, behind the channels of the
-   * settings.
+   * Batches of a corpus whose features are computed anew for each crop, with the noises, rooms and
+   * channels of the settings.
    *
    * @throws InputException if the corpus has fewer than two speakers
    */
-  public Batches(Corpus corpus, SoundMemory sounds, BatchSettings settings) {
+  public Batches(Corpus corpus, SoundSource sounds, BatchSettings settings) {
     this(corpus, sounds.reader(), sounds, settings);
   }
 
-  private Batches(Corpus corpus, FeatureSource source, SoundMemory sounds, BatchSettings settings) {
-    if (sounds == null && settings.channels().probability() > 0) {
-      throw new IllegalArgumentException("channels need sound");
+  private Batches(Corpus corpus, FeatureSource source, SoundSource sounds, BatchSettings settings) {
+    if (sounds == null && settings.isChanged()) {
+      throw new IllegalArgumentException("noise, rooms and channels need sound");
     }
     corpus.requireSpeakers();
     this.corpus = corpus;
@@ -131,8 +134,8 @@ public final class Batches {
     int bins = source.bins();
     long first = ((long) epoch * batchesPerEpoch + index) * n;
     for (int i = 0; i < n; i++) {
-      SplittableRandom random =
-          new SplittableRandom(mix(mix(mix(settings.seed(), CROP), epoch), (long) index * n + i));
+      long place = (long) index * n + i;
+      SplittableRandom random = random(CROP, epoch, place);
       Utterance utterance = utterance(first + i);
       int speed = random.nextInt(source.speeds().size());
       int label = corpus.label(utterance.speaker());
@@ -140,7 +143,7 @@ public final class Batches {
       if (sounds == null) {
         crop(chosen, speed, buffers.rows(), random);
       } else {
-        cropSound(chosen, speed, channel(epoch, (long) index * n + i), buffers.rows(), random);
+        cropSound(chosen, speed, epoch, place, buffers.rows(), random);
       }
       Features crop = new Features(buffers.rows(), frames, bins);
       if (settings.meanNormalization()) MeanNormalization.apply(crop);
@@ -165,13 +168,22 @@ public final class Batches {
     return own.get(shuffled(own.size(), new SplittableRandom(seed))[(int) (turn % own.size())]);
   }
 
-  /** The channel of an example; null: it is not behind one. */
-  private Channel channel(int epoch, long place) {
-    SplittableRandom random =
-        new SplittableRandom(mix(mix(mix(settings.seed(), CHANNEL), epoch), place));
+  /** The draws for a purpose of the example at a place of an epoch. */
+  private SplittableRandom random(long purpose, int epoch, long place) {
+    return new SplittableRandom(mix(mix(mix(settings.seed(), purpose), epoch), place));
+  }
+
+  /** What becomes of the samples of an example: with noise or in a room, then behind a channel. */
+  private float[] heard(float[] samples, int epoch, long place) {
+    Surroundings surroundings = settings.surroundings();
+    float[] heard = samples;
+    if (surroundings != null) {
+      heard = surroundings.heard(heard, random(SURROUNDINGS, epoch, place));
+    }
+    SplittableRandom random = random(CHANNEL, epoch, place);
     BatchSettings.Channels channels = settings.channels();
-    if (random.nextDouble() >= channels.probability()) return null;
-    return new Channel(random, channels.strength());
+    if (random.nextDouble() >= channels.probability()) return heard;
+    return new Channel(random, channels.strength()).apply(heard);
   }
 
   /** A recording and the others that are joined to it, at random and not twice. */
@@ -202,12 +214,40 @@ public final class Batches {
   }
 
   private void cropSound(
-      List<Utterance> chosen, int speed, Channel channel, float[] rows, SplittableRandom random) {
-    List<Object> said = chosen.stream().map(u -> sounds.sound(u, speed)).toList();
-    Cut cut = cut(said.stream().mapToInt(sounds::frames).toArray(), random);
+      List<Utterance> chosen,
+      int speed,
+      int epoch,
+      long place,
+      float[] rows,
+      SplittableRandom random) {
+    FeatureReader reader = sounds.reader();
+    List<Samples> said = new ArrayList<>();
+    List<float[]> pieces = new ArrayList<>();
+    try {
+      for (Utterance utterance : chosen) said.add(sounds.open(utterance, speed));
+      Cut cut = cut(said.stream().mapToInt(s -> reader.frames(s.length())).toArray(), random);
+      for (int i = 0; i < said.size(); i++) {
+        if (cut.counts[i] == 0) continue;
+        Samples sound = said.get(i);
+        long from = (long) cut.from[i] * reader.shift();
+        long to = from + reader.samples(cut.counts[i]);
+        pieces.add(FeatureReader.naming(chosen.get(i), () -> sound.part(from, to)));
+      }
+      if (pieces.isEmpty()) pieces.add(said.getFirst().all()); // too short, as is said below
+    } finally {
+      said.forEach(Samples::close);
+    }
     Utterance first = chosen.getFirst();
+    SplittableRandom dither = random(DITHER, epoch, place);
     Features features =
-        sounds.features(said, cut.from, cut.counts, channel, first.file().toString());
+        FeatureReader.naming(
+            first,
+            () ->
+                reader.features(
+                    pieces,
+                    samples -> heard(samples, epoch, place),
+                    dither,
+                    first.file().toString()));
     RecordingException.requireFinite(features, first.id(), first.file());
     System.arraycopy(features.values(), 0, rows, 0, features.values().length);
     repeat(rows, features.frames());

@@ -129,7 +129,7 @@ public record CorpusReport(
       // A FLAC header may leave the length open.
       long samples;
       if (decode || info.frames() == 0) {
-        samples = sounds.read(sound).samples().length;
+        samples = sounds.read(sound).length;
       } else {
         long[] range = sound.range(info.frames(), sampleRate);
         samples = range[1] - range[0];

@@ -23,17 +23,22 @@ public final class FeatureMemory implements FeatureSource {
     this.source = source;
   }
 
+  /** Bytes of the Java heap that features may take: nine tenths of the largest. */
+  public static long room() {
+    return Runtime.getRuntime().maxMemory() / 10 * 9;
+  }
+
   /**
    * Checks, before hours are spent on them, that features can be kept on the Java heap.
    *
    * @param bytes of {@link FeatureReader#bytes}
    * @param what they are, for the message
    * @param remedy what to do; a heap that is large enough is named after it
-   * @throws InputException if they take more than nine tenths of the largest heap
+   * @throws InputException if they take more than {@link #room}
    */
   public static void requireHeap(long bytes, String what, String remedy) {
     long heap = Runtime.getRuntime().maxMemory();
-    if (bytes <= heap / 10 * 9) return;
+    if (bytes <= room()) return;
     throw InputException.of(
         "%s take about %,d MiB in memory, the Java heap has %,d MiB; %s (SLIMVOX_XMX=%dg)",
         what, bytes >> 20, heap >> 20, remedy, (bytes >> 30) * 5 / 4 + 2);

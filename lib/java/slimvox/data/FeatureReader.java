@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 import slimvox.audio.AudioFiles;
 import slimvox.audio.Channel;
@@ -13,6 +15,7 @@ import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
+import slimvox.audio.Samples;
 import slimvox.audio.SpeedPerturbation;
 import slimvox.audio.Waveform;
 import slimvox.storage.InputException;
@@ -143,9 +146,10 @@ public final class FeatureReader implements FeatureSource {
     }
   }
 
-  /** Bytes that the 16-bit sound of utterances takes at all speeds, estimated as {@link #bytes}. */
+  /** Bytes that the 16-bit sound of utterances takes, estimated as {@link #bytes}. */
   public long soundBytes(List<Utterance> utterances) {
-    return bytes(utterances) / (4L * bins) * shift() * 2;
+    double atAllSpeeds = speeds.stream().mapToDouble(speed -> 1 / speed).sum();
+    return Math.round(bytes(utterances) / (4.0 * bins) * shift() * 2 / atAllSpeeds);
   }
 
   /** What the features at a speed depend on beside the recording, for names of cache files. */
@@ -174,7 +178,8 @@ public final class FeatureReader implements FeatureSource {
           List<Features> features =
               switch (utterance.source()) {
                 case Utterance.Ark ark -> List.of(readArk(utterance, ark));
-                case Utterance.Sound sound -> fbank(utterance, sounds.read(sound), chosen);
+                case Utterance.Sound sound ->
+                    fbank(utterance, Samples.of(sounds.read(sound)), chosen);
               };
           for (Features f : features) {
             RecordingException.requireFinite(f, utterance.id(), utterance.file());
@@ -183,16 +188,24 @@ public final class FeatureReader implements FeatureSource {
         });
   }
 
-  /** The sound of a recording at a speed. */
-  Waveform sound(Utterance utterance, int speed) {
-    return naming(
-        utterance,
-        () -> {
-          if (!(utterance.source() instanceof Utterance.Sound sound)) {
-            throw InputException.at(utterance.file(), "has features, no sound");
-          }
-          return perturbations.get(speed).apply(sounds.read(sound));
-        });
+  /** All samples of a recording. */
+  float[] sound(Utterance utterance) {
+    return naming(utterance, () -> sounds.read(place(utterance)));
+  }
+
+  /** Opens a recording, to be closed. */
+  Samples open(Utterance utterance) {
+    return naming(utterance, () -> sounds.open(place(utterance)));
+  }
+
+  private static Utterance.Sound place(Utterance utterance) {
+    if (utterance.source() instanceof Utterance.Sound sound) return sound;
+    throw InputException.at(utterance.file(), "has features, no sound");
+  }
+
+  /** A recording at a speed. */
+  Samples played(Samples sound, int speed) {
+    return perturbations.get(speed).over(sound);
   }
 
   /** Whether there is sound, not features that are ready. */
@@ -201,7 +214,7 @@ public final class FeatureReader implements FeatureSource {
   }
 
   /** Whole frames in so many samples. */
-  int frames(int samples) {
+  int frames(long samples) {
     return fbank.frames(samples);
   }
 
@@ -218,9 +231,10 @@ public final class FeatureReader implements FeatureSource {
 
   @Override
   public Features behind(Channel channel, List<Utterance> utterances) {
-    List<float[]> parts = utterances.stream().map(u -> sound(u, 0).samples()).toList();
+    List<float[]> parts = utterances.stream().map(this::sound).toList();
     Utterance first = utterances.getFirst();
-    Features features = naming(first, () -> features(parts, channel, first.file().toString()));
+    Features features =
+        naming(first, () -> features(parts, channel::apply, null, first.file().toString()));
     RecordingException.requireFinite(features, first.id(), first.file());
     return features;
   }
@@ -228,16 +242,18 @@ public final class FeatureReader implements FeatureSource {
   /**
    * Features of pieces of sound that are played one after the other; no frame spans two of them.
    *
-   * @param channel that all are behind; null: none
+   * @param heard what becomes of the samples of all of them, as many
+   * @param dither source of the dither; null: the options have none
+   * @param name what to call them in an error
    */
-  Features features(List<float[]> pieces, Channel channel, String name) {
-    float[] samples = concatenation(pieces);
-    if (channel != null) samples = channel.apply(samples);
+  Features features(
+      List<float[]> pieces, UnaryOperator<float[]> heard, RandomGenerator dither, String name) {
+    float[] samples = heard.apply(concatenation(pieces));
     List<float[]> rows = new ArrayList<>();
     int from = 0;
     for (float[] piece : pieces) {
       float[] own = Arrays.copyOfRange(samples, from, from + piece.length);
-      rows.add(fbank.compute(new Waveform(own, options.sampleRate()), name).values());
+      rows.add(fbank.compute(new Waveform(own, options.sampleRate()), name, dither).values());
       from += piece.length;
     }
     float[] all = concatenation(rows);
@@ -245,6 +261,7 @@ public final class FeatureReader implements FeatureSource {
   }
 
   private static float[] concatenation(List<float[]> parts) {
+    if (parts.size() == 1) return parts.getFirst();
     float[] all = new float[parts.stream().mapToInt(p -> p.length).sum()];
     int at = 0;
     for (float[] part : parts) {
@@ -255,7 +272,7 @@ public final class FeatureReader implements FeatureSource {
   }
 
   /** Names the utterance in what goes wrong. */
-  private static <T> T naming(Utterance utterance, Supplier<T> work) {
+  static <T> T naming(Utterance utterance, Supplier<T> work) {
     String id = utterance.id();
     try {
       return work.get();
@@ -268,10 +285,10 @@ public final class FeatureReader implements FeatureSource {
     }
   }
 
-  private List<Features> fbank(Utterance utterance, Waveform sound, int[] chosen) {
+  private List<Features> fbank(Utterance utterance, Samples sound, int[] chosen) {
     List<Features> features = new ArrayList<>();
     for (int speed : chosen) {
-      Waveform played = perturbations.get(speed).apply(sound);
+      Waveform played = new Waveform(played(sound, speed).all(), options.sampleRate());
       String file = utterance.file().toString();
       features.add(fbank.compute(played, file, noise(utterance, speeds.get(speed))));
     }

@@ -77,7 +77,16 @@ public record DataSettings(
             range = "0.5..2")
         List<Double> speeds,
     SpecAugment specAugment,
+    Surroundings surroundings,
     Channel channel,
+    @Setting(
+            value =
+                "Deviation of the Gaussian noise that is added to the samples, of 16 bits, of each"
+                    + " frame of a training example, drawn anew each time; WeSpeaker's is 1.",
+            byDefault = "0",
+            range = "0..1000",
+            omitDefault = true)
+        double dither,
     @Setting(
             value =
                 "instance-balanced: each recording is trained with equally often; class-balanced:"
@@ -96,6 +105,16 @@ public record DataSettings(
             value = "Where computed features are kept between runs. null: in memory only.",
             decidesBits = false)
         String cacheFolder,
+    @Setting(
+            value =
+                "Where training examples come from: memory keeps features, or sound where features"
+                    + " are computed for each example; cache is data.cacheFolder; streaming reads"
+                    + " each example where it lies and keeps nothing, of the trials neither. The"
+                    + " bits are the same. null: the cache if it can be used, streaming beside a"
+                    + " cache that cannot, else memory if it has room, else streaming.",
+            decidesBits = false,
+            omitDefault = true)
+        Source source,
     @Setting(
             value = "Threads that prepare batches in the background.",
             byDefault = "1",
@@ -140,6 +159,13 @@ public record DataSettings(
     }
   }
 
+  /** Where training examples come from. */
+  public enum Source {
+    MEMORY,
+    CACHE,
+    STREAMING
+  }
+
   /** Which recordings are drawn for training; named as in Kang et al. 2020 (arXiv 1910.09217). */
   public enum Sampling {
     /** Each recording as often as any other. */
@@ -149,9 +175,73 @@ public record DataSettings(
   }
 
   /**
+   * Section {@code surroundings}: noises and rooms that training examples are heard with, as
+   * WeSpeaker draws them ({@link slimvox.data.Surroundings}).
+   */
+  public record Surroundings(
+      @Setting(
+              value =
+                  "List of noises, lines KIND/NAME PATH of the kinds noise, speech and music, which"
+                      + " have levels of their own (data-scripts/musan.py writes it). null: none.",
+              omitDefault = true)
+          String noises,
+      @Setting(
+              value =
+                  "List of impulse responses of rooms, lines NAME PATH (data-scripts/rirs.py writes"
+                      + " it). null: none.",
+              omitDefault = true)
+          String rooms,
+      @Setting(
+              value =
+                  "Share of the training examples with noise or in a room, one half each where both"
+                      + " are given.",
+              byDefault = "0.6",
+              range = "0..1",
+              omitDefault = true)
+          double probability,
+      @Setting(
+              value = "Noise is at least and at most so many dB below the speech.",
+              byDefault = "[0, 15]",
+              range = "-40..100",
+              omitDefault = true)
+          List<Double> noiseSnrDb,
+      @Setting(
+              value = "Other speech is at least and at most so many dB below.",
+              byDefault = "[10, 30]",
+              range = "-40..100",
+              omitDefault = true)
+          List<Double> speechSnrDb,
+      @Setting(
+              value = "Music is at least and at most so many dB below.",
+              byDefault = "[5, 15]",
+              range = "-40..100",
+              omitDefault = true)
+          List<Double> musicSnrDb,
+      @Setting(
+              value =
+                  "Recordings of the kind speech that speak at once, at most; their number is drawn"
+                      + " from 1 on. WeSpeaker has 1, Kaldi's recipe 3 to 7.",
+              byDefault = "1",
+              range = "1..100",
+              omitDefault = true)
+          int babbleSpeakers) {
+    public Surroundings {
+      for (List<Double> range : List.of(noiseSnrDb, speechSnrDb, musicSnrDb)) {
+        if (range.size() == 2 && range.getFirst() <= range.getLast()) continue;
+        throw new InvalidSetting(
+            "data.surroundings", range + " is not possible; the least and the most are needed");
+      }
+    }
+
+    /** Whether some examples are with noise or in a room. */
+    public boolean isOn() {
+      return (noises != null || rooms != null) && probability > 0;
+    }
+  }
+
+  /**
    * Section {@code channel}: recording channels drawn anew for each training example ({@link
-   * slimvox.audio.Channel}). Features are then computed from sound for each example: sound is kept
-   * in memory, or read each time where there is a cache folder.
+   * slimvox.audio.Channel}). Features are then computed from sound for each example.
    */
   public record Channel(
       @Setting(
@@ -237,12 +327,30 @@ public record DataSettings(
     if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
       throw InvalidSetting.notAllowed("data.frameShiftMs", frameShiftMs, "a multiple of 10");
     }
+    boolean perExample = isPerExample(surroundings, channel, dither);
+    if (source == Source.CACHE && (cacheFolder == null || perExample)) {
+      throw new InvalidSetting(
+          "data.source",
+          perExample
+              ? "cache is not possible where features are computed for each example; memory and"
+                  + " streaming are"
+              : "cache needs a folder, data.cacheFolder");
+    }
     within("data.specAugment.timeFrames", specAugment.timeFrames(), 0, frames);
   }
 
   private static void within(String key, int value, int least, int most) {
     if (value >= least && value <= most) return;
     throw InvalidSetting.notAllowed(key, value, least + " to " + most);
+  }
+
+  /** Whether features are computed for each example, which is heard otherwise each time. */
+  public boolean isPerExample() {
+    return isPerExample(surroundings, channel, dither);
+  }
+
+  private static boolean isPerExample(Surroundings surroundings, Channel channel, double dither) {
+    return surroundings.isOn() || channel.isOn() || dither > 0;
   }
 
   /** What the network hears. */

@@ -32,10 +32,11 @@ final class RunBudget {
    * @param lengths frames of the utterances, by id; asked for if the steps fit
    * @param backend of the run, with its budget
    * @param lossEvery steps that are read together
+   * @return bytes of the budget that are left beside a step
    * @throws OutOfBudgetException saying what is in the way and what would fit, or naming the
    *     longest utterance that does not fit
    */
-  static void require(
+  static long require(
       Recipe recipe,
       int classes,
       Supplier<Map<String, Integer>> lengths,
@@ -48,6 +49,7 @@ final class RunBudget {
             .fit(model, recipe.run().batch(), budget);
     fit.require(scheme -> String.join(" ", scheme.settings(model)));
     requireEvaluation(fit.asked(), lengths.get(), backend.device(), budget);
+    return budget.bytes() - fit.asked().neededBytes();
   }
 
   private static void requireEvaluation(

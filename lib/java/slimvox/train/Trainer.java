@@ -209,10 +209,10 @@ public final class Trainer implements AutoCloseable {
     return b -> builder.build(spec, recipe.optimizer().update(), b);
   }
 
-  private void requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
-    if (recipe.run().memoryBudget() == null) return;
+  private long requireFits(int classes, Supplier<Map<String, Integer>> lengths) {
+    if (recipe.run().memoryBudget() == null) return Long.MAX_VALUE;
     int every = recipe.run().readEvery(open().device().memory().stages());
-    RunBudget.require(recipe, classes, lengths, backend, every);
+    return RunBudget.require(recipe, classes, lengths, backend, every);
   }
 
   /** What it was told. */

@@ -13,9 +13,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.function.ToLongBiFunction;
 import java.util.stream.Stream;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
@@ -27,7 +27,8 @@ import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.FeatureSource;
-import slimvox.data.SoundMemory;
+import slimvox.data.SoundSource;
+import slimvox.data.Surroundings;
 import slimvox.data.TrialRule;
 import slimvox.data.Utterance;
 import slimvox.data.WholeUtterances;
@@ -51,6 +52,7 @@ public final class TrainingData {
   private final Corpus validation;
   private final Map<String, Trials> trials;
   private final WholeUtterances wholeUtterances;
+  private final boolean keepsTrials;
   private final Batches batches;
   private final Map<String, Features> behindChannels = new ConcurrentHashMap<>();
   private final List<String> notes = new ArrayList<>();
@@ -62,19 +64,20 @@ public final class TrainingData {
    * @throws InputException if a file, a setting or a trial cannot be used
    */
   public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
-    this(recipe, progress, (_, _) -> {});
+    this(recipe, progress, (_, _) -> Long.MAX_VALUE);
   }
 
   /**
    * The same.
    *
    * @param check told the number of classes and, if it asks, the frames of the trials' utterances
-   *     as their headers give them, before any features are computed; may refuse the run
+   *     as their headers give them, before any features are computed; may refuse the run, and says
+   *     how many bytes there are for features or sound
    */
   TrainingData(
       Recipe recipe,
       FeatureSource.Progress progress,
-      BiConsumer<Integer, Supplier<Map<String, Integer>>> check)
+      ToLongBiFunction<Integer, Supplier<Map<String, Integer>>> check)
       throws InterruptedException {
     DataSettings data = recipe.data();
     Corpus all = Corpus.open(data.trainFolder()).reading(data.reading()).requireFiles();
@@ -97,19 +100,25 @@ public final class TrainingData {
     List<Double> speeds = new ArrayList<>(data.speeds());
     speeds.sort(Comparator.comparing(s -> s != 1.0)); // the recording as it is comes first
     FeatureReader validationReader = FeatureReader.of(validation, options, List.of(1.0));
-    FeatureReader reader = FeatureReader.of(train, options, speeds);
+    FeatureReader reader = FeatureReader.of(train, options.dithered((float) data.dither()), speeds);
     requireSound(reader, validationReader, data);
     requireBins(data.trainFolder(), reader, recipe);
     if (!trials.isEmpty()) requireBins(data.validationFolder(), validationReader, recipe);
-    check.accept(train.speakers().size() * data.speeds().size(), () -> lengths(validationReader));
-    requireHeap(reader, validationReader, data);
+    int classes = train.speakers().size() * data.speeds().size();
+    long room = check.applyAsLong(classes, () -> lengths(validationReader));
     notes.addAll(all.notes());
     if (validation != all) notes.addAll(validation.notes());
     String repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
     if (repeats != null) notes.add(repeats);
+    long trialBytes = trialBytes(validationReader);
+    DataSettings.Source from =
+        source(reader, data, trialBytes, Math.min(room, FeatureMemory.room()));
+    keepsTrials = from != DataSettings.Source.STREAMING && trialBytes <= FeatureMemory.room();
     wholeUtterances =
         new WholeUtterances(
-            validation, new FeatureMemory(validationReader), data.meanNormalization());
+            validation,
+            keepsTrials ? new FeatureMemory(validationReader) : validationReader,
+            data.meanNormalization());
     BatchSettings settings =
         new BatchSettings(
             recipe.run().batch(),
@@ -118,12 +127,40 @@ public final class TrainingData {
             data.meanNormalization(),
             data.specAugment().masks(),
             recipe.seed(),
+            surroundings(data.surroundings()),
             new BatchSettings.Channels(data.channel().probability(), data.channel().strength()),
             data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
-    batches =
-        data.channel().isOn()
-            ? new Batches(train, sounds(reader, data, progress), settings)
-            : new Batches(train, features(train, reader, data, progress), settings);
+    boolean streams = from == DataSettings.Source.STREAMING;
+    int threads = Runtime.getRuntime().availableProcessors();
+    if (data.isPerExample() || streams && reader.hasSound()) {
+      SoundSource sounds = new SoundSource(reader, !streams).load(train, threads, progress);
+      batches = new Batches(train, sounds, settings);
+    } else {
+      FeatureSource features =
+          switch (from) {
+            case STREAMING -> reader;
+            case MEMORY -> new FeatureMemory(reader).load(train, threads, progress);
+            case CACHE ->
+                new FeatureCache(Path.of(data.cacheFolder()), reader, train)
+                    .build(threads, progress);
+          };
+      batches = new Batches(train, features, settings);
+    }
+  }
+
+  private static Surroundings surroundings(DataSettings.Surroundings s) {
+    if (!s.isOn()) return null;
+    Map<Surroundings.Kind, List<Double>> snrDb =
+        Map.of(
+            Surroundings.Kind.NOISE, s.noiseSnrDb(),
+            Surroundings.Kind.SPEECH, s.speechSnrDb(),
+            Surroundings.Kind.MUSIC, s.musicSnrDb());
+    return new Surroundings(
+        s.noises() == null ? null : Path.of(s.noises()),
+        s.rooms() == null ? null : Path.of(s.rooms()),
+        s.probability(),
+        snrDb,
+        s.babbleSpeakers());
   }
 
   private static void requireBins(Path folder, FeatureReader reader, Recipe recipe) {
@@ -137,10 +174,15 @@ public final class TrainingData {
 
   private void requireSound(
       FeatureReader reader, FeatureReader validationReader, DataSettings data) {
-    if (data.channel().isOn() && !reader.hasSound()) {
+    if (data.isPerExample() && !reader.hasSound()) {
       throw InputException.at(
           data.trainFolder(),
-          "has features, and channels need sound; set data.channel.probability=0");
+          "has features, and %s; set data.%s=%s",
+          data.channel().isOn() ? "channels need sound" : "noise, rooms and dither need sound",
+          data.channel().isOn()
+              ? "channel.probability"
+              : data.dither() > 0 ? "dither" : "surroundings.probability",
+          0);
     }
     for (String list : trials.keySet()) {
       if (!Corpus.isBehindChannel(list) || validationReader.hasSound()) continue;
@@ -152,38 +194,47 @@ public final class TrainingData {
     }
   }
 
-  /** Features of the trials are kept in memory, those to train with where there is no cache. */
-  private void requireHeap(
-      FeatureReader reader, FeatureReader validationReader, DataSettings data) {
-    long bytes = 0;
-    if (!trials.isEmpty()) {
-      List<Utterance> parts =
-          trialUtterances().stream()
-              .filter(id -> !Corpus.isBehindChannel(id))
-              .flatMap(id -> validation.parts(id).stream())
-              .distinct()
-              .toList();
-      List<Utterance> behind =
-          trialUtterances().stream()
-              .filter(Corpus::isBehindChannel)
-              .flatMap(id -> validation.parts(id).stream())
-              .toList();
-      bytes += validationReader.bytes(parts) + validationReader.bytes(behind);
-      FeatureMemory.requireHeap(
-          bytes, "the features of " + trials().name(), "take a shorter list or a larger heap");
+  /** Bytes of the features of the trials, if they are kept. */
+  private long trialBytes(FeatureReader reader) {
+    if (trials.isEmpty()) return 0;
+    List<Utterance> parts = new ArrayList<>(); // a joined one behind a channel is kept as it is
+    Set<Utterance> shared = new LinkedHashSet<>();
+    for (String id : trialUtterances()) {
+      (Corpus.isBehindChannel(id) ? parts : shared).addAll(validation.parts(id));
     }
-    if (data.cacheFolder() != null) return;
-    if (data.channel().isOn()) {
-      FeatureMemory.requireHeap(
-          bytes + reader.soundBytes(train.utterances()),
-          "the sound of " + train.name() + " and the features of the trials",
-          "set data.cacheFolder, with which sound is read each time, or a larger heap");
-      return;
+    return reader.bytes(parts) + reader.bytes(List.copyOf(shared));
+  }
+
+  /** Where examples come from: what is set, or else what has room; a note says so. */
+  private DataSettings.Source source(
+      FeatureReader reader, DataSettings data, long trialBytes, long room) {
+    boolean sound = data.isPerExample();
+    long bytes = sound ? reader.soundBytes(train.utterances()) : reader.bytes(train.utterances());
+    boolean cached = data.cacheFolder() != null;
+    DataSettings.Source source = data.source();
+    if (source == null) {
+      source =
+          cached && !sound
+              ? DataSettings.Source.CACHE
+              : !cached && trialBytes + bytes <= room
+                  ? DataSettings.Source.MEMORY
+                  : DataSettings.Source.STREAMING;
     }
-    FeatureMemory.requireHeap(
-        bytes + reader.bytes(train.utterances()),
-        "the features of " + train.name() + " and the trials",
-        "set data.cacheFolder, which keeps the former on disk, or a larger heap");
+    String what = (sound ? "the sound of " : "the features of ") + train.name();
+    if (source == DataSettings.Source.MEMORY) {
+      FeatureMemory.requireHeap(
+          trialBytes + bytes,
+          what + " and the features of the trials",
+          "set data.source=streaming, which keeps nothing, or a larger heap");
+    }
+    String where =
+        switch (source) {
+          case MEMORY -> "kept in memory, about %d MiB";
+          case CACHE -> "in the folder of data.cacheFolder, about %d MiB";
+          case STREAMING -> "read for each example and not kept; it would take about %d MiB";
+        };
+    notes.add(what + ": " + where.formatted(bytes >> 20));
+    return source;
   }
 
   /** Frames of each utterance of the trials; never too few, 0 where the header cannot be read. */
@@ -245,22 +296,6 @@ public final class TrainingData {
           e.getMessage() + "; data.trainSpeakers=[] trains with all speakers", e);
     }
     return speakers;
-  }
-
-  private SoundMemory sounds(
-      FeatureReader reader, DataSettings data, FeatureSource.Progress progress)
-      throws InterruptedException {
-    return new SoundMemory(reader, data.cacheFolder() == null)
-        .load(train, Runtime.getRuntime().availableProcessors(), progress);
-  }
-
-  private static FeatureSource features(
-      Corpus corpus, FeatureReader reader, DataSettings data, FeatureSource.Progress progress)
-      throws InterruptedException {
-    int threads = Runtime.getRuntime().availableProcessors();
-    return data.cacheFolder() == null
-        ? new FeatureMemory(reader).load(corpus, threads, progress)
-        : new FeatureCache(Path.of(data.cacheFolder()), reader, corpus).build(threads, progress);
   }
 
   /**
@@ -398,7 +433,7 @@ public final class TrainingData {
 
   /** Features of a whole utterance of the validation corpus, as the network hears them. */
   public Features wholeUtterance(String id) {
-    return Corpus.isBehindChannel(id)
+    return keepsTrials && Corpus.isBehindChannel(id)
         ? behindChannels.computeIfAbsent(id, wholeUtterances::features)
         : wholeUtterances.features(id);
   }

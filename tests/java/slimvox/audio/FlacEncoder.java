@@ -14,7 +14,7 @@ import java.util.random.RandomGenerator;
  * Writes FLAC streams of one channel (RFC 9639) and draws every choice that the format leaves: kind
  * and order of prediction, Rice codes, parts, wasted bits, how sizes and rates are written.
  */
-final class FlacEncoder {
+public final class FlacEncoder {
   private final RandomGenerator random;
   private final int bits;
   int sampleRate = 16000;
@@ -29,12 +29,12 @@ final class FlacEncoder {
   /** First sample of each frame that was encoded last, and its byte after the first frame's. */
   final Map<Long, Long> frames = new TreeMap<>();
 
-  FlacEncoder(RandomGenerator random, int bits) {
+  public FlacEncoder(RandomGenerator random, int bits) {
     this.random = random;
     this.bits = bits;
   }
 
-  byte[] encode(int[] samples, int... blockSizes) throws Exception {
+  public byte[] encode(int[] samples, int... blockSizes) throws Exception {
     var out = new ByteArrayOutputStream();
     out.writeBytes(before);
     out.writeBytes(new byte[] {'f', 'L', 'a', 'C', metadata.isEmpty() ? (byte) 0x80 : 0, 0, 0, 34});

@@ -132,7 +132,7 @@ class CorpusScriptsTest {
     int[][] expected = {{5000, 992, -992}, {12800, 31744, -32768}, {12800, 3, -3}};
     for (int i = 0; i < 3; i++) {
       Utterance utterance = corpus.utterances("5").get(i);
-      float[] samples = reader.read((Utterance.Sound) utterance.source()).samples();
+      float[] samples = reader.read((Utterance.Sound) utterance.source());
       assertEquals(expected[i][0], samples.length, utterance.id());
       for (int at = 0; at < samples.length; at++) {
         assertEquals(expected[i][1 + at % 2], samples[at] * 32768, utterance.id() + " " + at);

@@ -5,18 +5,25 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.refused;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.Channel;
 import slimvox.audio.FbankOptions;
+import slimvox.audio.FlacEncoder;
+import slimvox.audio.ReadSettings;
 import slimvox.audio.SpecAugment;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
 
 /** Batches whose features are computed from sound, each example perhaps behind a channel. */
 class SoundBatchesTest {
@@ -35,11 +42,11 @@ class SoundBatchesTest {
 
   private static BatchSettings settings(double probability) {
     var channels = new BatchSettings.Channels(probability, Channel.Strength.USUAL);
-    return new BatchSettings(SIZE, 25, 2, true, SpecAugment.NONE, 3, channels, false);
+    return new BatchSettings(SIZE, 25, 2, true, SpecAugment.NONE, 3, null, channels, false);
   }
 
   private Batches batches(double probability) {
-    return new Batches(corpus, new SoundMemory(reader, true), settings(probability));
+    return new Batches(corpus, new SoundSource(reader, true), settings(probability));
   }
 
   private static float[] example(Batch batch, int i) {
@@ -51,14 +58,51 @@ class SoundBatchesTest {
   void withoutAChannelTheyAreThoseOfFeatures() throws Exception {
     Batches expected = new Batches(corpus, reader, settings(0));
     for (boolean keeps : new boolean[] {true, false}) {
-      SoundMemory sounds =
-          new SoundMemory(reader, keeps).load(corpus, 2, FeatureSource.Progress.NONE);
+      SoundSource sounds =
+          new SoundSource(reader, keeps).load(corpus, 2, FeatureSource.Progress.NONE);
       Batches batches = new Batches(corpus, sounds, settings(0));
       for (int i = 0; i < batches.batchesPerEpoch(); i++) {
         assertArrayEquals(expected.batch(1, i).features(), batches.batch(1, i).features());
         assertArrayEquals(expected.batch(1, i).labels(), batches.batch(1, i).labels());
       }
     }
+  }
+
+  /** A part of a FLAC file, a WAV file of 8 kHz and one of floats, at two speeds. */
+  @Test
+  void streamedExamplesAreThoseOfWholeRecordings() throws Exception {
+    var random = new SplittableRandom(8);
+    float[] low = new float[4000];
+    int[] values = new int[9000];
+    for (int i = 0; i < low.length; i++) low[i] = (float) random.nextGaussian(0, 0.1);
+    for (int i = 0; i < values.length; i++) values[i] = (int) random.nextGaussian(0, 3000);
+    WavWriter.writePcm16(folder.resolve("low.wav"), new Waveform(low, 8000));
+    WavWriter.writeFloat32(folder.resolve("float.wav"), new Waveform(low, 16000));
+    Files.write(folder.resolve("f.flac"), new FlacEncoder(random, 16).encode(values, 192));
+    Files.writeString(folder.resolve("wav.scp"), "low low.wav\nfloat float.wav\nf f.flac\n");
+    String segments = "a low 0.05 0.4\nb f 0.11 0.50\nc float 0 -1\nd f 0 0.56\n";
+    Files.writeString(folder.resolve("segments"), segments);
+    Files.writeString(folder.resolve("utt2spk"), "a x\nb y\nc x\nd y\n");
+    Corpus cut = Corpus.open(folder).reading(new ReadSettings(true, 1));
+    FbankOptions options = FbankOptions.wespeaker().withBins(20);
+    FeatureReader features = FeatureReader.of(cut, options, List.of(1.0, 0.9, 1.1));
+    BatchSettings settings = new BatchSettings(SIZE, 15, 1, true, SpecAugment.NONE, 3);
+    Batches whole = new Batches(cut, features, settings);
+    Batches streamed = new Batches(cut, new SoundSource(features, false), settings);
+    for (int epoch = 0; epoch < 10; epoch++) {
+      assertArrayEquals(whole.batch(epoch, 0).features(), streamed.batch(epoch, 0).features());
+    }
+  }
+
+  @Test
+  void aRecordingShorterThanAFrameIsNamed() throws Exception {
+    Path file = folder.resolve("sound/s2-1.wav");
+    WavWriter.writePcm16(file, new Waveform(new float[300], 16000));
+    BatchSettings settings = new BatchSettings(20, 25, 1, true, SpecAugment.NONE, 3);
+    Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);
+    String message = refused(() -> batches.batch(0, 0));
+    assertTrue(message.startsWith(file + ": 3"), message);
+    assertTrue(message.endsWith("leave the utterance out (utterance s2-1)"), message);
   }
 
   @Test
@@ -111,7 +155,8 @@ class SoundBatchesTest {
     List<String> some = List.of("s0-1", "s0-2", "s0-3", "s0-4", "s1-1", "s1-2", "s1-3");
     Corpus uneven = corpus.without(some); // one, two, five and five recordings
     BatchSettings balanced =
-        new BatchSettings(5, 25, 1, true, SpecAugment.NONE, 3, BatchSettings.Channels.NONE, true);
+        new BatchSettings(
+            5, 25, 1, true, SpecAugment.NONE, 3, null, BatchSettings.Channels.NONE, true);
     FeatureSource features = new FeatureMemory(reader);
     Batches batches = new Batches(uneven, features, balanced);
     Map<String, Integer> times = new HashMap<>();

@@ -58,8 +58,8 @@ class WholeUtterancesTest {
   void aJoinedUtteranceIsBehindOneChannelThatFollowsFromItsId() throws Exception {
     Corpus corpus = corpus();
     FeatureReader reader = SyntheticCorpus.reader(corpus, 1.0);
-    float[] first = reader.sound(corpus.utterance("s1-2"), 0).samples();
-    float[] second = reader.sound(corpus.utterance("s1-0"), 0).samples();
+    float[] first = reader.sound(corpus.utterance("s1-2"));
+    float[] second = reader.sound(corpus.utterance("s1-0"));
     float[] said = Arrays.copyOf(first, first.length + second.length);
     System.arraycopy(second, 0, said, first.length, second.length);
     float[] behind = Channel.of("s1-joined").apply(said);

@@ -76,6 +76,7 @@ class DeclaredSettingsTest {
             "optimizer.state.bits=8",
             "optimizer.update=in-backward",
             "data.cacheFolder=c",
+            "data.source=streaming",
             "run.batch=7",
             "run.memoryBudget=1GB",
             "run.threads=3")) {

@@ -479,9 +479,12 @@ class RecipeTest {
               true,
               d.speeds(),
               d.specAugment(),
+              d.surroundings(),
               d.channel(),
+              0,
               d.sampling(),
               1,
+              null,
               null,
               1,
               false,
@@ -560,7 +563,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(85, settings.size());
+    assertEquals(94, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

@@ -33,21 +33,49 @@ class TrainingNotesTest {
     return notes;
   }
 
+  private static final String KEPT = "the features of corpus: kept in memory, about 0 MiB";
+
+  @Test
+  void whereExamplesComeFromIsSaid() throws Exception {
+    TinyRuns.corpus(folder);
+    assertEquals(List.of(KEPT), notes());
+    assertEquals(
+        List.of(
+            "the sound of corpus: read for each example and not kept; it would take about 0 MiB"),
+        notes("data.channel.probability=1", "data.source=streaming"));
+    assertEquals(
+        List.of("the features of corpus: in the folder of data.cacheFolder, about 0 MiB"),
+        notes("data.cacheFolder=" + folder.resolve("cache")));
+  }
+
+  /** A step takes about 2.64 MB, the features 0.45 MB. */
+  @Test
+  void whatHasNoRoomInTheBudgetIsStreamed() throws Exception {
+    TinyRuns.corpus(folder);
+    assertEquals(
+        List.of(
+            "the features of corpus: read for each example and not kept; it would take about 0"
+                + " MiB"),
+        notes("run.memoryBudget=2.8MB"));
+    assertEquals(List.of(KEPT), notes("run.memoryBudget=8MB"));
+  }
+
   /** Six recordings of 48, 51, 53, 56, 58 and 61 frames of each of four speakers. */
   @Test
   void recordingsThatAreRepeatedAreCountedOnce() throws Exception {
     TinyRuns.corpus(folder);
-    assertEquals(List.of(), notes());
-    assertEquals(List.of(), notes("data.frames=48", "data.joinUtterances=1"));
+    assertEquals(List.of(KEPT), notes("data.frames=48", "data.joinUtterances=1"));
     assertEquals(
         List.of(
             "12 of 24 recordings are shorter than data.frames=56 and are repeated to fill it; the"
-                + " longest recording has 61 frames"),
+                + " longest recording has 61 frames",
+            KEPT),
         notes("data.frames=56", "data.joinUtterances=1"));
     assertEquals(
         List.of(
             "24 of 24 recordings, 2 joined, are shorter than data.frames=200 and are repeated to"
-                + " fill it; the longest recording has 61 frames"),
+                + " fill it; the longest recording has 61 frames",
+            KEPT),
         notes("data.frames=200"));
   }
 
@@ -57,7 +85,7 @@ class TrainingNotesTest {
     Path back = Files.createSymbolicLink(folder.resolve("corpus/s0/back"), Path.of("../.."));
     try {
       List<String> notes = notes();
-      assertEquals(1, notes.size(), notes.toString());
+      assertEquals(2, notes.size(), notes.toString());
       assertTrue(notes.getFirst().contains("back"), notes.getFirst());
     } finally {
       Files.delete(back);
