@@ -151,22 +151,34 @@ public record Figure(
 
   /** Adds one dot for each name: a row for a name from top to bottom, values to the right. */
   public Figure dots(String name, String[] names, double[] values) {
-    double[] rows = IntStream.range(0, names.length).mapToDouble(i -> names.length - i).toArray();
-    Axis axis = Axis.linear("").ticks(rows, names).range(0.4, names.length + 0.6);
-    return scatter(name, values, rows).y(axis);
+    return scatter(name, values, rows(names, 0)).y(rowAxis(names));
   }
 
-  /** Adds a vertical line from {@code low} to {@code high} at each x, such as an interval. */
-  public Figure ranges(String name, double[] x, double[] low, double[] high) {
-    double[] across = new double[3 * x.length];
-    double[] ends = new double[3 * x.length];
-    for (int i = 0; i < x.length; i++) {
-      Arrays.fill(across, 3 * i, 3 * i + 3, x[i]);
+  /**
+   * Adds a dot and a line from {@code low} to {@code high} for each name, such as an interval.
+   *
+   * @param up how far above the middle of its row, which is 1 high
+   */
+  public Figure intervals(
+      String name, double up, String[] names, double[] values, double[] low, double[] high) {
+    double[] rows = rows(names, up);
+    double[] ends = new double[3 * names.length];
+    double[] at = new double[3 * names.length];
+    for (int i = 0; i < names.length; i++) {
+      Arrays.fill(at, 3 * i, 3 * i + 3, rows[i]);
       ends[3 * i] = low[i];
       ends[3 * i + 1] = high[i];
       ends[3 * i + 2] = Double.NaN; // the line breaks here
     }
-    return line(name, across, ends);
+    return scatter(name, values, rows).line(name, ends, at).y(rowAxis(names));
+  }
+
+  private static double[] rows(String[] names, double up) {
+    return IntStream.range(0, names.length).mapToDouble(i -> names.length - i + up).toArray();
+  }
+
+  private static Axis rowAxis(String[] names) {
+    return Axis.linear("").ticks(rows(names, 0), names).range(0.4, names.length + 0.6);
   }
 
   /**

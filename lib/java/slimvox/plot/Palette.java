@@ -51,6 +51,7 @@ final class Palette {
           Map.entry("no network", 0x6B6B6B),
           Map.entry("zero", 0x6B6B6B),
           Map.entry("chance", 0x6B6B6B),
+          Map.entry("margin", 0x6B6B6B),
           Map.entry("equal errors", 0x6B6B6B));
 
   private Palette() {}

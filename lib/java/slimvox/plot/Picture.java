@@ -345,7 +345,8 @@ final class Picture {
   }
 
   private XYItemRenderer renderer(Series series, Color color) {
-    boolean few = series.x().length <= 30 && figure.width() > 400;
+    boolean whole = Arrays.stream(series.x()).noneMatch(Double::isNaN);
+    boolean few = whole && series.x().length <= 30 && figure.width() > 400;
     XYItemRenderer renderer =
         switch (series.kind()) {
           case BAR -> bars(series);

@@ -68,7 +68,7 @@ class PlacedAxis extends NumberAxis {
       Graphics2D g, AxisState state, Rectangle2D area, RectangleEdge edge) {
     boolean across = RectangleEdge.isTopOrBottom(edge);
     int atMost =
-        across ? Math.max(2, (int) area.getWidth() / 80) : Math.max(3, (int) area.getHeight() / 40);
+        across ? Math.max(2, (int) area.getWidth() / 60) : Math.max(3, (int) area.getHeight() / 40);
     TextAnchor anchor = across ? TextAnchor.TOP_CENTER : TextAnchor.CENTER_RIGHT;
     return Ticks.of(axis, getLowerBound(), getUpperBound(), atMost).stream()
         .map(

@@ -50,6 +50,17 @@ public final class Rows<T> {
       return space() + ("%" + width + "s").formatted(heading);
     }
 
+    private int shownWidth(List<T> rows) {
+      int width = shownHeading().length();
+      for (T row : rows) width = Math.max(width, cell(row).length());
+      return width;
+    }
+
+    private String padded(String cell, int width) {
+      String more = " ".repeat(width - cell.length());
+      return format.contains("-") ? cell + more : more + cell;
+    }
+
     private String cell(T row) {
       Object shown = value.apply(row);
       return shown == null
@@ -93,10 +104,19 @@ public final class Rows<T> {
     return column(null, heading, format, value);
   }
 
-  /** A line of headings and a line for each row. */
+  /** A line of headings and a line for each row; a column is as wide as its widest cell. */
   public String text() {
-    StringBuilder text = new StringBuilder(heading());
-    for (T row : rows) text.append(line(row));
+    List<Column<T>> shown = columns.stream().filter(c -> c.heading != null).toList();
+    int[] widths = shown.stream().mapToInt(c -> c.shownWidth(rows)).toArray();
+    StringBuilder text = new StringBuilder();
+    for (int r = -1; r < rows.size(); r++) {
+      for (int c = 0; c < widths.length; c++) {
+        Column<T> column = shown.get(c);
+        text.append(
+            column.padded(r < 0 ? column.shownHeading() : column.cell(rows.get(r)), widths[c]));
+      }
+      text.append('\n');
+    }
     return text.toString();
   }
 

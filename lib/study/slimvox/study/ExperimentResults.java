@@ -8,6 +8,8 @@ import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
+import java.util.stream.DoubleStream;
+import slimvox.data.Corpus;
 import slimvox.report.Bytes;
 import slimvox.report.Rows;
 import slimvox.storage.InputException;
@@ -25,6 +27,9 @@ import slimvox.verify.Variant;
  * what it is compared with. What has not converged is shown as such; it has no error rate here.
  */
 public final class ExperimentResults {
+  private static final String REFERENCE = "reference";
+  private static final String BASELINE = "baseline";
+
   private final Experiment experiment;
   private final Map<Run, Summary> summaries;
   private final List<String> notes;
@@ -59,27 +64,48 @@ public final class ExperimentResults {
       String verdict,
       Double accuracy,
       Summary.Training training) {
+    /** The EER and the ends of its 95 % interval, in %; null without one. */
+    double[] errorRate() {
+      if (eer == null) return null;
+      double low = Math.max(0, eer.low(Comparison.LEVEL));
+      return new double[] {eer.value(), low, eer.high(Comparison.LEVEL)};
+    }
+
+    /** The difference and its ends, in % of the EER of what is compared with; null without one. */
+    double[] difference() {
+      if (comparison == null) return null;
+      return DoubleStream.of(comparison.difference().value(), comparison.low(), comparison.high())
+          .map(comparison::percent)
+          .toArray();
+    }
+
     /** The EER and its interval, {@code 8.80 (8.11 to 9.49)}; null without one. */
     public String eerText() {
-      if (eer == null) return null;
-      double low = eer.low(Comparison.LEVEL);
-      double high = eer.high(Comparison.LEVEL);
-      return String.format(Locale.ROOT, "%.2f (%.2f to %.2f)", eer.value(), low, high);
+      return text("%.2f (%.2f to %.2f)", errorRate());
     }
 
     /** The difference and its interval, {@code -12.1 (-20.3 to -3.9)}; null without one. */
     public String differenceText() {
-      if (comparison == null) return null;
-      return String.format(
-          Locale.ROOT,
-          "%+.1f (%+.1f to %+.1f)",
-          percent(c -> c.difference().value()),
-          percent(Comparison::low),
-          percent(Comparison::high));
+      return text("%+.1f (%+.1f to %+.1f)", difference());
     }
 
-    private Double percent(ToDoubleFunction<Comparison> points) {
-      return comparison == null ? null : comparison.percent(points.applyAsDouble(comparison));
+    private static String text(String format, double[] values) {
+      if (values == null) return null;
+      return String.format(Locale.ROOT, format, values[0], values[1], values[2]);
+    }
+
+    /** Whether it is to be compared with another: neither a reference nor without a network. */
+    boolean isCompared() {
+      return !verdict.equals(REFERENCE) && !verdict.equals(BASELINE);
+    }
+
+    /** Whether the comparison is one of single runs, over speakers only. */
+    boolean ofOneRun() {
+      return comparison != null && !comparison.overSeeds();
+    }
+
+    private static Double at(double[] values, int index) {
+      return values == null ? null : values[index];
     }
 
     private <T> T of(Function<Summary.Training, T> value) {
@@ -99,6 +125,13 @@ public final class ExperimentResults {
   /** Sentences about files that were left out, runs without result, and mixed versions. */
   public List<String> notes() {
     return notes;
+  }
+
+  /** The lists that verdicts are made of: those behind channels, or all where there is none. */
+  public List<String> decidingLists() {
+    List<String> all = experiment.statement().lists();
+    List<String> behind = all.stream().filter(list -> list.contains(Corpus.CHANNEL)).toList();
+    return behind.isEmpty() ? all : behind;
   }
 
   /** The summary of a run; null if it is missing. */
@@ -135,6 +168,16 @@ public final class ExperimentResults {
     return rows;
   }
 
+  /**
+   * The row of a variant.
+   *
+   * @throws InputException if the experiment has no such list or variant
+   */
+  public Row row(String list, String variant) {
+    int index = experiment.candidates().indexOf(experiment.candidate(variant));
+    return rows(list).get(index);
+  }
+
   private Comparison comparison(Candidate candidate, String list) {
     Candidate other = experiment.against(candidate);
     if (other == null || fault(candidate, list) != null || fault(other, list) != null) return null;
@@ -153,7 +196,7 @@ public final class ExperimentResults {
     if (fault != null) {
       verdict = fault;
     } else if (other == null) {
-      verdict = candidate.isBaseline() ? "baseline" : "reference";
+      verdict = candidate.isBaseline() ? BASELINE : REFERENCE;
     } else if (comparison == null) {
       verdict = other.name() + ": " + fault(other, list);
     } else {
@@ -251,15 +294,15 @@ public final class ExperimentResults {
     return Rows.of(rows(list))
         .column("variant", "variant", "%-28s", Row::variant)
         .column("seeds", "seeds", " %5d", Row::seeds)
-        .column("eer_percent", r -> r.eer == null ? null : r.eer.value())
-        .column("eer_low", r -> r.eer == null ? null : r.eer.low(Comparison.LEVEL))
-        .column("eer_high", r -> r.eer == null ? null : r.eer.high(Comparison.LEVEL))
+        .column("eer_percent", r -> Row.at(r.errorRate(), 0))
+        .column("eer_low", r -> Row.at(r.errorRate(), 1))
+        .column("eer_high", r -> Row.at(r.errorRate(), 2))
         .column("EER (%)", "  %-22s", Row::eerText)
         .column("min_dcf", "minDCF", " %6.3f", Row::minDcf)
         .column("against", r -> r.comparison == null ? null : r.comparison.reference())
-        .column("difference_percent", r -> r.percent(c -> c.difference().value()))
-        .column("difference_low", r -> r.percent(Comparison::low))
-        .column("difference_high", r -> r.percent(Comparison::high))
+        .column("difference_percent", r -> Row.at(r.difference(), 0))
+        .column("difference_low", r -> Row.at(r.difference(), 1))
+        .column("difference_high", r -> Row.at(r.difference(), 2))
         .column("difference (%)", "  %-24s", Row::differenceText)
         .column("verdict", "verdict", "  %-12s", Row::verdict)
         .column("accuracy_percent", "accuracy (%)", " %12.1f", Row::accuracy)

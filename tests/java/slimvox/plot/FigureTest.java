@@ -260,11 +260,22 @@ class FigureTest {
   }
 
   @Test
-  void rangesAreLinesWithGaps() throws IOException {
-    double[] x = {1, 2};
-    Figure figure = Figure.of("").scatter("EER", x, x).ranges("EER", x, new double[2], x);
-    assertEquals("[0,1,null,0,2,null]", json(figure).at("/data/1/y").toString());
-    assertEquals(false, json(figure).at("/data/1/showlegend").asBoolean());
+  void intervalsAreDotsAndLinesWithGaps() throws IOException {
+    Figure figure =
+        Figure.of("EERs")
+            .x("EER (%)")
+            .intervals("mean", 0.2, NETS, new double[] {2, 4}, new double[2], new double[] {3, 5});
+    JsonNode json = json(figure);
+    assertEquals("[0,3,null,0,5,null]", json.at("/data/1/x").toString());
+    assertEquals("[2.2,2.2,2.2,1.2,1.2,1.2]", json.at("/data/1/y").toString());
+    assertEquals(false, json.at("/data/1/showlegend").asBoolean());
+    assertEquals("[\"ResNet18\",\"ResNet34\"]", json.at("/layout/yaxis/ticktext").toString());
+    assertEquals(
+        "EERs — EER (%): mean ResNet18 2 (0 to 3), ResNet34 4 (0 to 5).", figure.caption());
+    double[] none = {Double.NaN, Double.NaN};
+    assertEquals(
+        "EERs: mean has no values.",
+        Figure.of("EERs").intervals("mean", 0, NETS, none, none, none).caption());
   }
 
   @Test

@@ -31,6 +31,15 @@ class RowsTest {
   }
 
   @Test
+  void aColumnIsAsWideAsItsWidestCellOrItsHeading() {
+    Rows<Layer> rows =
+        Rows.of(List.of(new Layer("a", 1, 0.5), new Layer("longer", 123_456, 12)))
+            .column("name", "layer", "%-2s", Layer::name)
+            .column("count", "examples", " %,3d", Layer::count);
+    assertEquals("layer  examples\na             1\nlonger  123,456\n", rows.text());
+  }
+
+  @Test
   void jsonAndCsvHaveTheColumnsWithKeys() {
     assertEquals(
         "{\"rows\":[{\"name\":\"stem\",\"count\":1,\"ms\":0.5,\"raw\":1.0},"

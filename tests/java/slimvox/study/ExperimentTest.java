@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.study.Claims.Expected.NO_WORSE;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -25,10 +26,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import slimvox.Refusals;
 import slimvox.cli.CommandLineTest;
+import slimvox.plot.Gallery;
+import slimvox.plot.Ticks;
 import slimvox.study.Experiment.Run;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
 import slimvox.train.TinyRuns;
+import slimvox.verify.Verdict;
+import tech.tablesaw.api.Table;
 
 /** Experiments of tiny runs. */
 class ExperimentTest {
@@ -107,7 +112,11 @@ class ExperimentTest {
   @Test
   void runsThatAreMissingAreMadeAndReadTheSecondTime() throws Exception {
     Experiment two = experiment("two", TWO);
-    assertEquals(6, runs(two, "here").results().missing().size(), "and two without a network");
+    ExperimentResults none = runs(two, "here").results();
+    assertEquals(6, none.missing().size(), "and two without a network");
+    assertEquals("tiny: no run yet", title(ExperimentFigures.errors(none)));
+    assertEquals(
+        "tiny: no verdict yet, 6 runs are missing", title(ExperimentFigures.differences(none)));
     Steps first = new Steps();
     ExperimentResults results = runs(two, "here").run(List.of(), 2, first);
     assertEquals(24, first.taken.get());
@@ -132,6 +141,44 @@ class ExperimentTest {
     assertEquals(6, training.steps());
     assertTrue(training.cpuSeconds() > 0 && training.peakBytes() > training.stateBytes());
     assertEquals(8 * (training.parameters() + 4 * 16), training.stateBytes(), "Adam, 4 speakers");
+    assertTrue(title(ExperimentFigures.errors(results)).startsWith("tiny: lowest with "));
+    ExperimentResults.Row row = results.row("tiny", "type I");
+    Gallery differences = ExperimentFigures.differences(results);
+    assertEquals("tiny — " + row.verdict() + ": type I", title(differences));
+    String value = Ticks.number(Math.round(100 * row.difference()[0]) / 100.0);
+    assertTrue(differences.caption().contains("type I: " + row.verdict() + " " + value + " ("));
+  }
+
+  private static String title(Gallery gallery) {
+    return gallery.figures().getFirst().title();
+  }
+
+  @Test
+  void aClaimIsJudgedByWhatTheRunsShow() throws Exception {
+    Experiment two = experiment("two", TWO);
+    runs(two, "here").run(List.of(), 2, RunsProgress.NONE);
+    ExperimentResults results = runs(two, "here").results();
+    ExperimentResults.Row row = results.row("tiny", "type I");
+    Claims claims = new Claims().add("claim", "paper", results, "type I", NO_WORSE, "more");
+    Files.delete(summary("vanilla-2"));
+    claims.add("claim", "paper", runs(two, "here").results(), "type I", NO_WORSE, "more");
+    Table table = claims.table();
+    String measured = "tiny %s %%, %s".formatted(row.differenceText(), row.verdict());
+    assertEquals(measured, table.getString(0, "measured here"));
+    assertEquals(NO_WORSE.judge(row.comparison().verdict()), table.getString(0, "verdict"));
+    assertEquals("vanilla: missing: seed 2", table.getString(1, "verdict"));
+    assertEquals("", table.getString(1, "measured here"));
+    String yes = "supported";
+    String no = "contradicted";
+    String open = "cannot tell";
+    assertEquals(List.of(yes, yes, yes, no, open), judged(NO_WORSE));
+    assertEquals(List.of(no, open, yes, no, open), judged(Claims.Expected.BETTER));
+    assertEquals(List.of(no, no, no, yes, open), judged(Claims.Expected.WORSE));
+  }
+
+  /** What follows from equivalent, not worse, better, worse, cannot tell. */
+  private static List<String> judged(Claims.Expected expected) {
+    return Arrays.stream(Verdict.values()).map(expected::judge).toList();
   }
 
   @Test

@@ -1,0 +1,116 @@
+package slimvox.study;
+
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import slimvox.report.Rows;
+import slimvox.study.ExperimentResults.Row;
+import slimvox.verify.Verdict;
+import tech.tablesaw.api.Table;
+
+/**
+ * The last table of a notebook: what a paper claims, what was measured, and what follows.
+ *
+ * <pre>{@code
+ * Claims claims = new Claims()
+ *     .add("75 % less state", "abstract", measured, saved > 74 ? "supported" : "contradicted", "")
+ *     .add("no worse in EER", "abstract", results, "type II", Claims.NO_WORSE, "VoxCeleb");
+ * Notebook.show(claims.table());
+ * }</pre>
+ */
+public final class Claims {
+  /** What an experiment has to show for a claim, and what speaks against it. */
+  public enum Expected {
+    /** A variant makes no more errors than what it is compared with, but for the margin. */
+    NO_WORSE(
+        EnumSet.of(Verdict.EQUIVALENT, Verdict.NOT_WORSE, Verdict.BETTER),
+        EnumSet.of(Verdict.WORSE)),
+    /** It makes fewer. */
+    BETTER(EnumSet.of(Verdict.BETTER), EnumSet.of(Verdict.EQUIVALENT, Verdict.WORSE)),
+    /** It makes more. */
+    WORSE(
+        EnumSet.of(Verdict.WORSE),
+        EnumSet.of(Verdict.EQUIVALENT, Verdict.NOT_WORSE, Verdict.BETTER));
+
+    private final Set<Verdict> supporting;
+    private final Set<Verdict> contradicting;
+
+    Expected(Set<Verdict> supporting, Set<Verdict> contradicting) {
+      this.supporting = supporting;
+      this.contradicting = contradicting;
+    }
+
+    /** What a verdict says of the claim. */
+    String judge(Verdict verdict) {
+      if (supporting.contains(verdict)) return "supported";
+      return contradicting.contains(verdict) ? "contradicted" : "cannot tell";
+    }
+  }
+
+  private record Claim(
+      String claim, String source, String measured, String verdict, String needed) {}
+
+  private final List<Claim> claims = new ArrayList<>();
+
+  /**
+   * Adds a claim.
+   *
+   * @param source where it stands
+   * @param measured what was found here
+   * @param verdict what that says of it
+   * @param needed what it would take to say more; empty for nothing
+   */
+  public Claims add(String claim, String source, String measured, String verdict, String needed) {
+    claims.add(new Claim(claim, source, measured, verdict, needed));
+    return this;
+  }
+
+  /**
+   * Adds a claim about the errors of a variant, judged on each list that decides.
+   *
+   * @param expected what the claim says
+   */
+  public Claims add(
+      String claim,
+      String source,
+      ExperimentResults results,
+      String variant,
+      Expected expected,
+      String needed) {
+    List<String> measured = new ArrayList<>();
+    Map<String, List<String>> verdicts = new LinkedHashMap<>();
+    for (String list : results.decidingLists()) {
+      String name = ExperimentFigures.shortName(list);
+      Row row = results.row(list, variant);
+      String judged = row.verdict(); // why there is none
+      if (row.comparison() != null) {
+        judged = expected.judge(row.comparison().verdict());
+        measured.add("%s %s %%, %s".formatted(name, row.differenceText(), row.verdict()));
+      }
+      verdicts.computeIfAbsent(judged, _ -> new ArrayList<>()).add(name);
+    }
+    String verdict =
+        verdicts.size() == 1
+            ? verdicts.keySet().iterator().next()
+            : verdicts.entrySet().stream()
+                .map(v -> v.getKey() + " (" + String.join(", ", v.getValue()) + ")")
+                .collect(Collectors.joining("; "));
+    return add(claim, source, String.join("; ", measured), verdict, needed);
+  }
+
+  /** A row for each claim. */
+  public Table table() {
+    return Rows.of(claims)
+        .column("claim", null, Claim::claim)
+        .column("source", null, Claim::source)
+        .column("measured here", null, Claim::measured)
+        .column("verdict", null, Claim::verdict)
+        .column("what would be needed", null, Claim::needed)
+        .table()
+        .setName("Claimed and measured");
+  }
+}

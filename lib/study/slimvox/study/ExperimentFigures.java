@@ -1,0 +1,163 @@
+package slimvox.study;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import slimvox.data.Corpus;
+import slimvox.notebook.Notebook;
+import slimvox.plot.Axis;
+import slimvox.plot.Figure;
+import slimvox.plot.Gallery;
+import slimvox.study.ExperimentResults.Row;
+import slimvox.verify.Verdict;
+
+/**
+ * Figures of an experiment: a row for each variant, a menu for the trial list. Recordings behind
+ * channels stand above the clean ones, where the experiment has both.
+ */
+public final class ExperimentFigures {
+  /** The least EER in % that has a place on the logarithmic axis. */
+  private static final double LEAST = 0.1;
+
+  private static final int LONGEST = 80; // letters of a title
+
+  private final ExperimentResults results;
+  private final List<String> lists;
+  private final boolean differences;
+
+  private ExperimentFigures(ExperimentResults results, boolean differences) {
+    this.results = results;
+    this.differences = differences;
+    lists = results.experiment().statement().lists();
+  }
+
+  /** Shows all that there is of an experiment: notes, both figures, and a table for each list. */
+  public static void show(ExperimentResults results) {
+    results.notes().forEach(Notebook::text);
+    Notebook.show(errors(results));
+    Notebook.show(differences(results));
+    for (String list : results.experiment().statement().lists()) {
+      Notebook.show(results.table(list).table().setName(list));
+    }
+  }
+
+  /** The EER of each variant with its 95 % interval over seeds and speakers. */
+  public static Gallery errors(ExperimentResults results) {
+    return new ExperimentFigures(results, false).gallery();
+  }
+
+  /**
+   * The difference of each variant from what it is compared with, its 95 % interval and the margin:
+   * a forest plot. Left of zero there are fewer errors.
+   */
+  public static Gallery differences(ExperimentResults results) {
+    return new ExperimentFigures(results, true).gallery();
+  }
+
+  private Gallery gallery() {
+    List<String> deciding = results.decidingLists();
+    boolean both = deciding.stream().map(ExperimentFigures::clean).allMatch(lists::contains);
+    List<Figure> figures = new ArrayList<>();
+    for (String list : deciding) {
+      List<Row> rows = rows(list);
+      Figure figure = frame(list, rows);
+      figure = intervals(figure, "behind channels", both ? 0.14 : 0, rows, rows);
+      if (both) figure = intervals(figure, "clean", -0.14, rows, rows(clean(list)));
+      figures.add(figure.size(900, 130 + 36 * rows.size()));
+    }
+    return Gallery.menu(
+        "list", deciding.stream().map(ExperimentFigures::shortName).toList(), figures);
+  }
+
+  private List<Row> rows(String list) {
+    return results.rows(list).stream().filter(row -> !differences || row.isCompared()).toList();
+  }
+
+  private Figure frame(String list, List<Row> rows) {
+    if (!differences) return Figure.of(lowest(list, rows)).x(Axis.log("EER (%)"));
+    double margin = results.experiment().statement().margin();
+    double top = rows.size() + 0.6;
+    double gap = Double.NaN;
+    double[] across = {-margin, -margin, gap, 0, 0, gap, margin, margin};
+    return Figure.of(verdicts(list, rows))
+        .x("difference (% of the reference's EER)")
+        .span("", -margin, margin)
+        .dashed("margin", across, new double[] {0.4, top, gap, 0.4, top, gap, 0.4, top});
+  }
+
+  private Figure intervals(
+      Figure figure, String series, double up, List<Row> named, List<Row> rows) {
+    double[][] columns = new double[3][rows.size()];
+    for (int i = 0; i < rows.size(); i++) {
+      double[] interval = differences ? rows.get(i).difference() : rows.get(i).errorRate();
+      for (int k = 0; k < 3; k++) {
+        double value = interval == null ? Double.NaN : Math.round(100 * interval[k]) / 100.0;
+        columns[k][i] = differences ? value : Math.max(LEAST, value);
+      }
+    }
+    String[] names = named.stream().map(this::name).toArray(String[]::new);
+    return figure.intervals(series, up, names, columns[0], columns[1], columns[2]);
+  }
+
+  private String name(Row row) {
+    boolean told = differences || row.verdict().contains(":"); // why there is none
+    return told && !row.ofOneRun() ? row.variant() + ": " + row.verdict() : row.variant();
+  }
+
+  private static String lowest(String list, List<Row> rows) {
+    return rows.stream()
+        .filter(row -> row.training() != null && row.eer() != null)
+        .min(Comparator.comparingDouble(row -> row.eer().value()))
+        .map(
+            row ->
+                "%s: lowest with %s, %s %%"
+                    .formatted(shortName(list), row.variant(), row.eerText()))
+        .orElse(shortName(list) + ": no run yet");
+  }
+
+  /** Who is better, equivalent and so on; of single runs, which have no verdict, the extreme. */
+  private String verdicts(String list, List<Row> rows) {
+    Map<String, List<String>> groups =
+        rows.stream()
+            .filter(row -> row.comparison() != null && !row.ofOneRun())
+            .collect(
+                Collectors.groupingBy(
+                    Row::verdict, Collectors.mapping(Row::variant, Collectors.toList())));
+    if (!groups.isEmpty()) {
+      String names = told(groups, variants -> ": " + String.join(", ", variants));
+      String numbers = told(groups, variants -> " " + variants.size());
+      return shortName(list) + " — " + (names.length() <= LONGEST ? names : numbers);
+    }
+    return rows.stream()
+        .filter(Row::ofOneRun)
+        .max(Comparator.comparingDouble(row -> row.difference()[0]))
+        .map(
+            row ->
+                "%s: most with %s, %s %%"
+                    .formatted(shortName(list), row.variant(), row.differenceText()))
+        .orElse(
+            "%s: no verdict yet, %d runs are missing"
+                .formatted(shortName(list), results.missing().size()));
+  }
+
+  private static String told(Map<String, List<String>> groups, Function<List<String>, String> who) {
+    return Stream.of(Verdict.values())
+        .map(Verdict::toString)
+        .filter(groups::containsKey)
+        .map(verdict -> verdict + who.apply(groups.get(verdict)))
+        .collect(Collectors.joining("; "));
+  }
+
+  private static String clean(String list) {
+    return list.replace(Corpus.CHANNEL, "");
+  }
+
+  /** The name of a list without what the lists of an experiment share, such as same-word. */
+  static String shortName(String list) {
+    return clean(list).replaceFirst("^(test|val)-", "");
+  }
+}
