@@ -162,15 +162,7 @@ public record Figure(
   public Figure intervals(
       String name, double up, String[] names, double[] values, double[] low, double[] high) {
     double[] rows = rows(names, up);
-    double[] ends = new double[3 * names.length];
-    double[] at = new double[3 * names.length];
-    for (int i = 0; i < names.length; i++) {
-      Arrays.fill(at, 3 * i, 3 * i + 3, rows[i]);
-      ends[3 * i] = low[i];
-      ends[3 * i + 1] = high[i];
-      ends[3 * i + 2] = Double.NaN; // the line breaks here
-    }
-    return scatter(name, values, rows).line(name, ends, at).y(rowAxis(names));
+    return scatter(name, values, rows).stretches(name, low, high, rows).y(rowAxis(names));
   }
 
   private static double[] rows(String[] names, double up) {
@@ -179,6 +171,19 @@ public record Figure(
 
   private static Axis rowAxis(String[] names) {
     return Axis.linear("").ticks(rows(names, 0), names).range(0.4, names.length + 0.6);
+  }
+
+  /** Adds a horizontal line from {@code from} to {@code to} at each y, such as a span of time. */
+  public Figure stretches(String name, double[] from, double[] to, double[] y) {
+    double[] ends = new double[3 * y.length];
+    double[] at = new double[3 * y.length];
+    for (int i = 0; i < y.length; i++) {
+      ends[3 * i] = from[i];
+      ends[3 * i + 1] = to[i];
+      ends[3 * i + 2] = Double.NaN; // the line breaks here
+      Arrays.fill(at, 3 * i, 3 * i + 3, y[i]);
+    }
+    return line(name, ends, at);
   }
 
   /**

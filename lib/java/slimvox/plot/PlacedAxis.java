@@ -4,6 +4,7 @@ import java.awt.BasicStroke;
 import java.awt.Font;
 import java.awt.Graphics2D;
 import java.awt.geom.Rectangle2D;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.DoubleStream;
 import org.jfree.chart.axis.AxisState;
@@ -70,9 +71,18 @@ class PlacedAxis extends NumberAxis {
     int atMost =
         across ? Math.max(2, (int) area.getWidth() / 60) : Math.max(3, (int) area.getHeight() / 40);
     TextAnchor anchor = across ? TextAnchor.TOP_CENTER : TextAnchor.CENTER_RIGHT;
-    return Ticks.of(axis, getLowerBound(), getUpperBound(), atMost).stream()
-        .map(
-            t -> new NumberTick(t.place(), Printable.line(t.label()), anchor, TextAnchor.CENTER, 0))
-        .toList();
+    List<NumberTick> ticks = new ArrayList<>();
+    double free = Double.NEGATIVE_INFINITY;
+    for (Ticks.Tick t : Ticks.of(axis, getLowerBound(), getUpperBound(), atMost)) {
+      String label = Printable.line(t.label());
+      if (across && isTickLabelsVisible()) {
+        double half = NameAxis.width(getTickLabelFont(), label) / 2;
+        double at = valueToJava2D(t.place(), area, edge);
+        if (at - half < free) label = "";
+        else free = at + half + 4;
+      }
+      ticks.add(new NumberTick(t.place(), label, anchor, TextAnchor.CENTER, 0));
+    }
+    return ticks;
   }
 }

@@ -49,14 +49,21 @@ public final class Ticks {
     return 10 * power;
   }
 
+  /** As many round digits of each power of ten as there is room for, or every few powers. */
   private static List<Tick> log(double low, double high, int atMost) {
-    int first = (int) Math.floor(low);
-    int last = (int) Math.ceil(high);
-    double[] digits = high - low < 1.2 ? new double[] {1, 2, 3, 5, 7} : new double[] {1, 2, 5};
-    if (high - low > 2.5) digits = new double[] {1};
-    int every = Math.max(1, (int) Math.ceil((last - first) / (double) atMost));
+    for (double[] digits : new double[][] {{1, 2, 3, 5, 7}, {1, 2, 5}, {1, 3}, {1}}) {
+      List<Tick> ticks = log(low, high, digits, 1);
+      if (ticks.size() < 2) break;
+      if (ticks.size() <= atMost) return ticks;
+    }
+    int powers = (int) (Math.floor(high + 1e-9) - Math.ceil(low - 1e-9)) + 1;
+    if (powers < 2) return narrow(low, high, atMost);
+    return log(Math.ceil(low - 1e-9), high, new double[] {1}, Math.ceilDiv(powers, atMost));
+  }
+
+  private static List<Tick> log(double low, double high, double[] digits, int every) {
     List<Tick> ticks = new ArrayList<>();
-    for (int power = first; power <= last; power += every) {
+    for (int power = (int) Math.floor(low); power <= Math.ceil(high); power += every) {
       for (double digit : digits) {
         double place = power + Math.log10(digit);
         if (place >= low - 1e-9 && place <= high + 1e-9) {
@@ -64,7 +71,7 @@ public final class Ticks {
         }
       }
     }
-    return ticks.size() < 2 ? narrow(low, high, atMost) : ticks;
+    return ticks;
   }
 
   /** A logarithmic axis with less than two round digits: round numbers between its ends. */

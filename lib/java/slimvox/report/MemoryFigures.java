@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -85,6 +87,77 @@ public final class MemoryFigures {
     return figure;
   }
 
+  /**
+   * When each activation and its gradient are there: a row for each buffer in the order of the
+   * layers, a line from its allocation to its release. What is computed again has two lines.
+   */
+  public static Gallery lives(String title, Map<String, StepMemory> steps) {
+    List<Figure> figures = new ArrayList<>();
+    steps.forEach((name, step) -> figures.add(lives(title + ", " + name, step.events())));
+    return Gallery.menu("way", List.copyOf(steps.keySet()), figures);
+  }
+
+  static Figure lives(String title, List<MemoryLedger.Event> events) {
+    Map<String, Integer> rows = new LinkedHashMap<>();
+    Map<String, Integer> begun = new HashMap<>();
+    Map<Category, List<double[]>> lines = new EnumMap<>(Category.class);
+    lines.put(Category.ACTIVATION, new ArrayList<>());
+    lines.put(Category.ACTIVATION_GRADIENT, new ArrayList<>());
+    for (int i = 0; i < events.size(); i++) {
+      MemoryLedger.Event e = events.get(i);
+      if (!lines.containsKey(e.category())) continue;
+      String key = e.category() + " " + e.label();
+      if (e.allocation()) {
+        rows.putIfAbsent(layer(e.label()), -rows.size());
+        begun.put(key, i);
+      } else if (begun.containsKey(key)) {
+        double row = rows.get(layer(e.label()));
+        lines.get(e.category()).add(new double[] {begun.remove(key), i, row});
+      }
+    }
+    double wait =
+        lines.get(Category.ACTIVATION).stream()
+            .mapToDouble(line -> line[1] - line[0])
+            .average()
+            .orElse(0);
+    String message = "%s: an activation is there for %.0f %% of the step";
+    Figure figure =
+        Figure.of(String.format(Locale.ROOT, message, title, 100 * wait / events.size()));
+    for (var line : lines.entrySet()) {
+      figure =
+          figure.stretches(
+              line.getKey().title(),
+              column(line.getValue(), 0),
+              column(line.getValue(), 1),
+              column(line.getValue(), 2));
+    }
+    return Phases.of(events)
+        .mark(figure, events)
+        .x("allocations and releases of one step")
+        .y(stages(rows))
+        .size(720, 460);
+  }
+
+  /** An axis with a tick in the first row of each stage. */
+  private static Axis stages(Map<String, Integer> rows) {
+    Map<String, Double> first = new LinkedHashMap<>();
+    rows.forEach(
+        (layer, row) -> {
+          if (stage(layer) > 0) first.putIfAbsent("stage " + stage(layer), (double) row);
+        });
+    return Axis.linear("")
+        .ticks(places(List.copyOf(first.values())), first.keySet().toArray(String[]::new));
+  }
+
+  private static double[] column(List<double[]> lines, int column) {
+    return lines.stream().mapToDouble(line -> line[column]).toArray();
+  }
+
+  /** What an activation and its gradient are called: {@code layer1.0.conv1}. */
+  private static String layer(String label) {
+    return label.replaceFirst("\\.(out|din|negated)$", "");
+  }
+
   private static Set<Category> used(MemoryReport before, List<MemoryLedger.Event> events) {
     Set<Category> used = EnumSet.noneOf(Category.class);
     before
@@ -124,43 +197,61 @@ public final class MemoryFigures {
     return marked(figure, events);
   }
 
+  /** Where backward begins and where it ends. */
+  private record Phases(int backward, int update) {
+    static Phases of(List<MemoryLedger.Event> events) {
+      int backward = 0;
+      while (backward < events.size()
+          && events.get(backward).category() != Category.ACTIVATION_GRADIENT
+          && events.get(backward).category() != Category.GRADIENT) {
+        backward++;
+      }
+      int update = events.size();
+      while (update > backward && !FLOWS.contains(events.get(update - 1).category())) update--;
+      return new Phases(backward, update);
+    }
+
+    /** Marks forward, backward and update. */
+    Figure mark(Figure figure, List<MemoryLedger.Event> events) {
+      Figure marked = figure.span("forward", 0, backward).span("backward", backward, update);
+      boolean moves =
+          events.subList(update, events.size()).stream()
+              .anyMatch(e -> e.category() == Category.GRADIENT);
+      return moves ? marked.span("update", update, events.size()) : marked;
+    }
+  }
+
+  /** The stage of a layer from 1; 0 for a layer of none. */
+  private static int stage(String label) {
+    Matcher stage = STAGE.matcher(label);
+    if (!stage.matches()) return 0;
+    return Integer.parseInt(stage.group(2)) + (stage.group(1).equals("layer") ? 0 : 1);
+  }
+
   /** Marks forward, backward and update, and the places where a stage begins. */
   private static Figure marked(Figure figure, List<MemoryLedger.Event> events) {
-    int backward = 0;
-    while (backward < events.size()
-        && events.get(backward).category() != Category.ACTIVATION_GRADIENT
-        && events.get(backward).category() != Category.GRADIENT) {
-      backward++;
-    }
-    if (backward == events.size()) return figure;
-    int update = events.size();
-    while (update > backward && !FLOWS.contains(events.get(update - 1).category())) update--;
-    figure = figure.span("forward", 0, backward).span("backward", backward, update);
-    boolean moves =
-        events.subList(update, events.size()).stream()
-            .anyMatch(e -> e.category() == Category.GRADIENT);
-    if (moves) figure = figure.span("update", update, events.size());
+    Phases phases = Phases.of(events);
+    if (phases.backward == events.size()) return figure;
     List<Double> at = new ArrayList<>();
     List<String> labels = new ArrayList<>();
     String stage = "";
-    for (int i = 0; i < update; i++) {
-      Matcher label = STAGE.matcher(events.get(i).label());
-      if (!label.matches() || !events.get(i).allocation()) continue;
-      int number = Integer.parseInt(label.group(2)) + (label.group(1).equals("layer") ? 0 : 1);
-      String now = number + (i < backward ? "" : "'");
+    for (int i = 0; i < phases.update; i++) {
+      int number = stage(events.get(i).label());
+      if (number == 0 || !events.get(i).allocation()) continue;
+      String now = number + (i < phases.backward ? "" : "'");
       if (!now.equals(stage)) {
         at.add((double) i);
         labels.add("stage " + number);
       }
       stage = now;
     }
-    if (at.isEmpty() || at.size() > 10) return figure;
-    return figure.x(
-        figure
-            .x()
-            .ticks(
-                at.stream().mapToDouble(Double::doubleValue).toArray(),
-                labels.toArray(String[]::new)));
+    Figure marked = phases.mark(figure, events);
+    if (at.isEmpty() || at.size() > 10) return marked;
+    return marked.x(marked.x().ticks(places(at), labels.toArray(String[]::new)));
+  }
+
+  private static double[] places(List<Double> values) {
+    return values.stream().mapToDouble(Double::doubleValue).toArray();
   }
 
   /** Cuts the events into stretches and takes the one with the highest total of each; the last. */

@@ -20,19 +20,18 @@ public final class NetworkDiagram {
       Pattern.compile(
           "((?:layer|stages\\.)\\d+\\.\\d+|.+?)\\.(?:([fg])\\.)?(\\w+)?(?:\\.\\d+)*\\.?weight");
 
-  private static final int COLUMN = 250;
-  private static final int ROW = 46;
-  private static final int BOX = 34;
-
   /** A block, and the channels along each of its paths. */
   private record Part(boolean block, Map<String, StringBuilder> paths) {
     boolean reversible() {
       return paths.containsKey("F ");
     }
 
+    /** F and G together where they have the same widths. */
     String text() {
+      Map<String, String> names = new LinkedHashMap<>();
+      paths.forEach((name, path) -> names.merge(path.toString(), name, (a, c) -> a + "and " + c));
       List<String> all = new ArrayList<>();
-      paths.forEach((name, path) -> all.add(name + path));
+      names.forEach((path, name) -> all.add(name + path));
       return String.join(", ", all);
     }
   }
@@ -48,66 +47,24 @@ public final class NetworkDiagram {
 
   /** The picture of networks, which have these names. */
   public static String svg(Map<String, ModelSpec> networks) {
-    StringBuilder svg = new StringBuilder();
-    int longest = 0;
-    int column = 0;
-    for (var network : networks.entrySet()) {
-      List<Box> boxes = boxes(network.getValue());
-      int x = 10 + column++ * COLUMN;
-      svg.append(
-          "<text x=\"%d\" y=\"22\" font-weight=\"bold\">%s</text>\n"
-              .formatted(x, Tables.escape(network.getKey())));
-      for (int i = 0; i < boxes.size(); i++) box(svg, x, 36 + i * ROW, boxes.get(i), i > 0);
-      longest = Math.max(longest, boxes.size());
-    }
-    return """
-    <svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" \
-    font-family="DejaVu Sans, Verdana, sans-serif" font-size="12">
-    <title>%s</title>
-    <rect width="100%%" height="100%%" fill="white"/>
-    %s</svg>
-    """
-        .formatted(20 + column * COLUMN, 50 + longest * ROW, Tables.escape(text(networks)), svg);
-  }
-
-  private static void box(StringBuilder svg, int x, int y, Box box, boolean arrow) {
-    int middle = x + (COLUMN - 20) / 2;
-    if (arrow) {
-      svg.append(
-          "<path d=\"M%d %d v%d\" stroke=\"#2b2b2b\"/>\n"
-              .formatted(middle, y - ROW + BOX, ROW - BOX));
-    }
-    svg.append(
-        "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"%s\" stroke=\"%s\"%s/>\n"
-            .formatted(
-                x,
-                y,
-                COLUMN - 20,
-                BOX,
-                box.reversible ? "white" : "#cfe3f1",
-                box.reversible ? "#009e73" : "#0072b2",
-                box.reversible ? " stroke-dasharray=\"5 3\"" : ""));
-    svg.append(
-        "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\" font-size=\"%d\">%s</text>\n"
-            .formatted(
-                middle, y + 21, box.line().length() > 32 ? 9 : 12, Tables.escape(box.line())));
+    return columns(networks).svg();
   }
 
   /** The same in words: a line for each network. */
   public static String text(Map<String, ModelSpec> networks) {
-    StringBuilder text = new StringBuilder();
+    return columns(networks).text();
+  }
+
+  private static BoxColumns columns(Map<String, ModelSpec> networks) {
+    Map<String, List<BoxColumns.Box>> columns = new LinkedHashMap<>();
     networks.forEach(
-        (name, spec) -> {
-          text.append(name).append(": ");
-          text.append(
-              String.join(
-                  "; ",
-                  boxes(spec).stream()
-                      .map(b -> b.line() + (b.reversible ? " (rebuilt)" : ""))
-                      .toList()));
-          text.append(".\n");
-        });
-    return text.toString().strip();
+        (name, spec) ->
+            columns.put(
+                name,
+                boxes(spec).stream()
+                    .map(b -> new BoxColumns.Box(b.line(), b.reversible ? "rebuilt" : "", ""))
+                    .toList()));
+    return new BoxColumns(columns);
   }
 
   private static List<Box> boxes(ModelSpec spec) {

@@ -24,6 +24,8 @@ class TicksTest {
     assertEquals(List.of("1", "10", "100", "1,000"), labels(axis, 0, 3, 6));
     assertEquals(List.of("10", "20", "50", "100", "200"), labels(axis, 1, 2.4, 6));
     assertEquals(
+        List.of("1,000", "10,000"), labels(axis, 2.3, 4.9, 2), "where there is little room");
+    assertEquals(
         List.of("3.1e-7", "3.2e-7", "3.3e-7"),
         labels(axis, Math.log10(3.05e-7), Math.log10(3.39e-7), 6),
         "an axis too short for round digits has ticks all the same");

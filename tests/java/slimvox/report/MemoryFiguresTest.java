@@ -51,6 +51,29 @@ class MemoryFiguresTest {
   }
 
   @Test
+  void aBufferThatIsComputedAgainHasTwoLines() {
+    MemoryLedger ledger = new MemoryLedger();
+    ledger.startTimeline();
+    long first = ledger.allocated(Category.ACTIVATION, "layer1.0.conv1.out", MIB);
+    ledger.freed(first);
+    long second = ledger.allocated(Category.ACTIVATION, "layer2.0.conv1.out", MIB);
+    long again = ledger.allocated(Category.ACTIVATION, "layer1.0.conv1.out", MIB);
+    long gradient = ledger.allocated(Category.ACTIVATION_GRADIENT, "layer1.0.conv1.din", MIB);
+    for (long id : new long[] {gradient, again, second}) ledger.freed(id);
+    Figure figure = MemoryFigures.lives("a step", ledger.stopTimeline());
+    Series activation = figure.series().getFirst();
+    assertEquals("activation", activation.name());
+    double gap = Double.NaN;
+    assertArrayEquals(new double[] {0, 1, gap, 3, 6, gap, 2, 7, gap}, activation.x());
+    assertArrayEquals(new double[] {0, 0, 0, 0, 0, 0, -1, -1, -1}, activation.y());
+    Series gradients = figure.series().get(1);
+    assertArrayEquals(new double[] {4, 5, gap}, gradients.x());
+    assertArrayEquals(new double[] {0, 0, 0}, gradients.y(), "in the row of its layer");
+    assertArrayEquals(new String[] {"stage 1", "stage 2"}, figure.y().tickLabels());
+    assertEquals("a step: an activation is there for 38 % of the step", figure.title());
+  }
+
+  @Test
   void aLongTimelineIsDrawnWithFewerPointsAndKeepsItsPeak() {
     MemoryLedger ledger = new MemoryLedger();
     MemoryReport before = ledger.report();
