@@ -5,6 +5,7 @@ random generator, so that the same recordings give the same files everywhere; th
 slimvox.data.TrialRule of the library ranks pairs as ranked_trials does.
 """
 
+import argparse
 import hashlib
 import itertools
 import os
@@ -119,3 +120,52 @@ def check_flac(path, rate=16000):
             % (path, channels, found_rate, rate)
         )
     return samples
+
+
+def requires_sound(path):
+    """BadCorpus where a file that check_wav accepts is silent."""
+    with wave.open(path, "rb") as sound:
+        while True:
+            block = sound.readframes(16000)
+            if not block:
+                raise BadCorpus("%s: silent; copy or download it again" % path)
+            if any(block):
+                return
+
+
+def list_sounds(arguments, description, corpus, source, published):
+    """Writes a list of the WAV files in some folders, named by their paths without the ending.
+
+    published: dictionary from folder to its number of files
+    """
+    parser = argparse.ArgumentParser(description=description.split("\n\n")[0])
+    parser.add_argument("folder", help="folder of " + corpus)
+    parser.add_argument("out", help="the list to write")
+    parser.add_argument("--partial", action="store_true", help="accept an incomplete corpus")
+    options = parser.parse_args(arguments)
+    lines = []
+    for below, wanted in published.items():
+        root = os.path.join(options.folder, below)
+        if not os.path.isdir(root):
+            if options.partial:
+                continue
+            raise BadCorpus("%s: no such folder; get %s from %s" % (root, corpus, source))
+        count = 0
+        for folder, _, names in sorted(os.walk(root)):
+            for name in sorted(name for name in names if name.endswith(".wav")):
+                path = os.path.join(folder, name)
+                check_wav(path)
+                requires_sound(path)
+                key = os.path.relpath(path, options.folder)[:-4].replace(os.sep, "/")
+                lines.append("%s %s" % (key, os.path.abspath(path)))
+                count += 1
+        print("%s: %d files" % (below, count))
+        if count != wanted and not options.partial:
+            raise BadCorpus(
+                "%s: %d files, %s has %d; get what is missing, or give --partial if this is meant"
+                % (root, count, corpus, wanted)
+            )
+    if not lines:
+        raise BadCorpus("%s: no WAV files; get %s from %s" % (options.folder, corpus, source))
+    write_lines(options.out, lines)
+    print("%s: %d lines" % (options.out, len(lines)))

@@ -16,9 +16,9 @@ import slimvox.storage.InputException;
 @Command(
     name = "bench",
     description =
-        "Measure a training step, an optimizer, inference, binary networks, the features or the"
-            + " metrics.",
-    synopsisSubcommandLabel = "(step|optimizer|embed|binary|features|metrics)")
+        "Measure a training step, an optimizer, inference, binary networks, the features, the"
+            + " loader or the metrics.",
+    synopsisSubcommandLabel = "(step|optimizer|embed|binary|features|loader|metrics)")
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -45,6 +45,6 @@ final class BenchCommand implements Runnable {
     throw new ParameterException(
         spec.commandLine(),
         "say what to measure: bench step, bench optimizer, bench embed, bench binary, bench"
-            + " features or bench metrics");
+            + " features, bench loader or bench metrics");
   }
 }

@@ -31,6 +31,13 @@ public final class Surroundings {
     MUSIC
   }
 
+  /** Least and most decibels between speech and noise, as in WeSpeaker. */
+  public static final Map<Kind, List<Double>> USUAL_SNR_DB =
+      Map.of(
+          Kind.NOISE, List.of(0.0, 15.0),
+          Kind.SPEECH, List.of(10.0, 30.0),
+          Kind.MUSIC, List.of(5.0, 15.0));
+
   private record Noise(Kind kind, Path file) {}
 
   private final double probability;

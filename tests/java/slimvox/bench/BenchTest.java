@@ -4,10 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.cli.CommandLineTest;
+import slimvox.data.Corpus;
 
 /** The commands of {@code slimvox bench}. */
 class BenchTest extends CommandLineTest {
@@ -137,6 +141,24 @@ class BenchTest extends CommandLineTest {
     assertTrue(json.get("best_ms").asDouble() <= median);
     run("bench", "embed", "--model=ResNet18", "--batch=0")
         .isRefusedAsUsage("bench embed", "--batch");
+  }
+
+  @Test
+  void theLoaderIsMeasuredOnStreamedExamples(@TempDir Path folder) throws Exception {
+    Path corpus = corpus(folder.resolve("corpus"), 3, 3);
+    Path list = folder.resolve("noise.scp");
+    Files.writeString(
+        list, "noise/a %s%n".formatted(Corpus.open(corpus).utterances().get(0).file()));
+    JsonNode json =
+        run("bench", "loader", corpus, "--noise", list, "--rooms", list, "--runs=2", "--json")
+            .succeeds()
+            .json();
+    double median = json.get("median_ms_per_example").asDouble();
+    assertTrue(median > 0);
+    assertEquals(1000 / median, json.get("examples_per_cpu_s").asDouble(), 1e-6 * 1000 / median);
+    assertEquals(0.6, json.get("probability").asDouble());
+    run("bench", "loader", corpus, "--probability=2")
+        .isRefusedAsUsage("bench loader", "--probability");
   }
 
   @Test

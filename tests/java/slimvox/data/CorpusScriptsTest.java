@@ -353,4 +353,35 @@ class CorpusScriptsTest {
         refusal("voxceleb.py", in, out, "--partial"));
     assertFalse(Files.exists(out), "nothing was written");
   }
+
+  @Test
+  void noisesAndRoomsAreListedByTheirKinds() throws Exception {
+    Path musan = folder.resolve("musan");
+    Path list = folder.resolve("noise.scp");
+    assertEquals(
+        musan.resolve("noise") + ": no such folder; get MUSAN from https://www.openslr.org/17/",
+        refusal("musan.py", musan, list));
+    for (String name : List.of("noise/free-sound/a", "speech/librivox/b", "music/rfm/c")) {
+      Path file = wav("musan/" + name + ".wav", 16000);
+      byte[] bytes = Files.readAllBytes(file);
+      bytes[bytes.length - 1] = 1;
+      Files.write(file, bytes);
+    }
+    assertEquals(
+        musan.resolve("noise")
+            + ": 1 files, MUSAN has 930; get what is missing, or give --partial if this is meant",
+        refusal("musan.py", musan, list));
+    assertEquals(0, run("musan.py", musan, list, "--partial").status());
+    assertEquals(
+        List.of("noise/free-sound/a", "speech/librivox/b", "music/rfm/c"),
+        Files.readAllLines(list).stream().map(line -> line.split(" ")[0]).toList());
+    new Surroundings(list, null, 1, Surroundings.USUAL_SNR_DB, 1);
+    Path silent = wav("rirs/simulated_rirs/smallroom/Room001/Room001-00001.wav", 16000);
+    assertEquals(
+        silent + ": silent; copy or download it again",
+        refusal("rirs.py", folder.resolve("rirs"), list, "--partial"));
+    Path slow = wav("musan/noise/free-sound/d.wav", 8000);
+    assertEquals(
+        slow + ": 8000 Hz; 16000 Hz is needed", refusal("musan.py", musan, list, "--partial"));
+  }
 }
