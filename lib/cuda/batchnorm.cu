@@ -8,10 +8,10 @@
 //               dx = gamma inverse (g - dbeta / R - inverse (x - mean) dgamma / R)
 //                                                                    reads the same; writes dx
 //
-// Sums over rows have two stages: a block sums a stretch of rows (a chunk) of up to 32 channels,
-// each thread some rows and then a tree over the threads; a second launch adds the chunks in
-// order, in float64. The chunks depend on R only, so that the same tensor gives the same bits on
-// every card. Launch: threads along x take channels, along y rows, 256 in all.
+// Sums over rows: a block sums a stretch of rows (a chunk) of up to 32 channels, each thread some
+// rows and then a tree over the threads; the last block of these channels adds the chunks in order,
+// in float64. The chunks depend on R only, so that the same tensor gives the same bits on every
+// card. Launch: threads along x take channels, along y rows, 256 in all.
 #include "common.cuh"
 
 #define THREADS 256
@@ -27,14 +27,31 @@ struct Pair {
   }
 };
 
+struct Sums {
+  Pair<float> rows[THREADS];
+  Pair<double> chunks[THREADS];
+  unsigned int place;
+};
+
+// partial[chunk][0][c], partial[chunk][1][c] = a thread's sum over the rows of its block, for those
+// with threadIdx.y 0.
+__device__ inline void put(const Pair<float>& sum, float* partial, int channels) {
+  int c = column();
+  if (threadIdx.y > 0 || c >= channels) return;
+  float* to = partial + 2LL * blockIdx.x * channels + c;
+  to[0] = sum.a;
+  to[channels] = sum.b;
+}
+
 // ---- statistics
 
-// partial[chunk][0][c] = mean - shift, partial[chunk][1][c] = sum of squared distances from the
-// mean. The values are taken relative to the chunk's first one, shift, so that a mean far from 0
-// does not spoil the squares.
-extern "C" __global__ void __launch_bounds__(THREADS) bn_moments(
-    const float* x, long long rows, int channels, int rowsPerChunk, float* partial) {
-  __shared__ Pair<float> sums[THREADS];
+// A chunk's are the mean's distance from its first value, shift, and the sum of squared distances
+// from the mean, which a mean far from 0 does not spoil. All chunks' are taken relative to the first
+// value of all.
+extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
+    const float* x, long long rows, int channels, int rowsPerChunk, float* partial,
+    unsigned int* arrived, float epsilon, float* mean, float* invStd) {
+  __shared__ Sums shared;
   int c = column();
   long long begin = (long long)blockIdx.x * rowsPerChunk;
   long long end = endRow(rowsPerChunk, rows);
@@ -48,56 +65,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_moments(
       sum.b = fmaf(d, d, sum.b);
     }
   }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < channels) {
-    float mean = sum.a / (float)(end - begin);
-    float* to = partial + 2LL * blockIdx.x * channels + c;
-    to[0] = mean;
-    float squared = sum.b - sum.a * mean;
-    to[channels] = squared < 0 ? 0 : squared;  // a NaN stays one
-  }
-}
-
-// Count, mean and sum of squared distances from the mean of some values; += makes them those of
-// both (Chan, Golub and LeVeque 1979).
-struct Moments {
-  double count, mean, squares;
-
-  __device__ inline void operator+=(const Moments& b) {
-    double all = count + b.count;
-    if (all == 0) return;
-    double share = b.count / all;
-    double delta = b.mean - mean;
-    squares = squares + b.squares + delta * delta * count * share;
-    mean = mean + delta * share;
-    count = all;
-  }
-};
-
-// Blocks of 8 channels x 32: 32 threads share a channel's chunks, as each link of a thread's chain
-// has a division in float64. x is read for the shifts.
-extern "C" __global__ void __launch_bounds__(THREADS) bn_statistics(
-    const float* x, const float* partial, long long rows, int channels, int rowsPerChunk,
-    int chunks, float epsilon, float* mean, float* invStd) {
-  __shared__ Moments all[THREADS];
-  int c = blockIdx.x * 8 + threadIdx.x;
-  Moments m = {0, 0, 0};
-  if (c < channels) {
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += 32) {
-      long long first = (long long)chunk * rowsPerChunk;
-      long long left = rows - first;
-      const float* from = partial + 2LL * chunk * channels + c;
-      Moments next = {
-          (double)(left < rowsPerChunk ? left : rowsPerChunk),
-          (double)x[first * channels + c] + from[0], from[channels]};
-      m += next;
-    }
-  }
-  m = sumOverRows(all, m);
-  if (threadIdx.y == 0 && c < channels) {
-    mean[c] = (float)m.mean;
-    invStd[c] = (float)(1 / sqrt(m.squares / rows + epsilon));
-  }
+  sum = sumOverRows(shared.rows, sum);
+  float distance = sum.a / (float)(end - begin);
+  float squared = sum.b - sum.a * distance;
+  put({distance, squared < 0 ? 0 : squared}, partial, channels);  // a NaN stays one
+  if (!isLastBlock(arrived, shared.place)) return;
+  const volatile float* all = partial;
+  Pair<double> total = sumOverChunks(shared.chunks, channels, [=](int chunk, int c) {
+    long long first = (long long)chunk * rowsPerChunk;
+    long long left = rows - first;
+    double count = (double)(left < rowsPerChunk ? left : rowsPerChunk);
+    const volatile float* from = all + 2LL * chunk * channels + c;
+    double d = (double)x[first * channels + c] - x[c] + from[0];
+    return Pair<double>{count * d, count * d * d + from[channels]};
+  });
+  if (threadIdx.y > 0 || c >= channels) return;
+  double d = total.a / rows;
+  double variance = total.b / rows - d * d;
+  mean[c] = (float)(x[c] + d);
+  invStd[c] = (float)(1 / sqrt((variance < 0 ? 0 : variance) + epsilon));
 }
 
 // running = (1 - momentum) running + momentum batch, with the unbiased variance; one row has none.
@@ -171,14 +157,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_normalize4(NORMALIZE_PA
 
 // ---- backward
 
-// partial[chunk][0][c] = sum g, partial[chunk][1][c] = sum g (x - mean). g is masked by y, or if y
-// is null and beta is not, by y computed again with the rounding of normalize(); if both are null
-// there was no ReLU. g is written to dresidual if that is not null, which may be dy.
+// Sums of g and of g (x - mean). g is masked by y, or if y is null and beta is not, by y computed
+// again with the rounding of normalize(); if both are null there was no ReLU. g is written to
+// dresidual if that is not null, which may be dy.
+//
+// They give dgamma and dbeta, and for the last pass, dx = a (g + b (x - mean) + k): coefficients =
+// a, b, k of each channel, 3 x C. The running statistics are moved too if they are not null.
 extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
     const float* x, const float* y, const float* dy, const float* mean,
     const float* invStd, const float* gamma, const float* beta, float* dresidual,
-    long long rows, int channels, int rowsPerChunk, float* partial) {
-  __shared__ Pair<float> sums[THREADS];
+    long long rows, int channels, int rowsPerChunk, float* partial, unsigned int* arrived,
+    int accumulate, float* dgamma, float* dbeta, float* coefficients, float epsilon,
+    float momentum, float* runningMean, float* runningVariance) {
+  __shared__ Sums shared;
   int c = column();
   Pair<float> sum = {0, 0};
   if (c < channels) {
@@ -198,45 +189,24 @@ extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_sums(
       sum.b = fmaf(g, distance, sum.b);
     }
   }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < channels) {
-    float* to = partial + 2LL * blockIdx.x * channels + c;
-    to[0] = sum.a;
-    to[channels] = sum.b;
-  }
-}
-
-// dgamma and dbeta from the chunks, and for the last pass, dx = a (g + b (x - mean) + k):
-// coefficients = a, b, k of each channel, 3 x C. The running statistics are moved too if they are
-// not null. Blocks of 32 channels x 8.
-extern "C" __global__ void __launch_bounds__(THREADS) bn_backward_coefficients(
-    const float* partial, int chunks, long long rows, int channels, const float* mean,
-    const float* invStd, const float* gamma, int accumulate, float* dgamma, float* dbeta,
-    float* coefficients, float epsilon, float momentum, float* runningMean,
-    float* runningVariance) {
-  __shared__ Pair<double> sums[THREADS];
-  int c = blockIdx.x * 32 + threadIdx.x;
-  Pair<double> sum = {0, 0};
-  if (c < channels) {
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
-      const float* from = partial + 2LL * chunk * channels + c;
-      sum.a += from[0];
-      sum.b += from[channels];
-    }
-  }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < channels) {
-    double inverse = invStd[c];
-    double g = sum.a;
-    double gx = sum.b * inverse;
-    dbeta[c] = (float)((accumulate ? dbeta[c] : 0) + g);
-    dgamma[c] = (float)((accumulate ? dgamma[c] : 0) + gx);
-    coefficients[c] = (float)(gamma[c] * inverse);
-    coefficients[channels + c] = (float)(-inverse * gx / rows);
-    coefficients[2 * channels + c] = (float)(-g / rows);
-    if (!runningMean) return;
-    updateRunning(c, mean, invStd, epsilon, rows, momentum, runningMean, runningVariance);
-  }
+  put(sumOverRows(shared.rows, sum), partial, channels);
+  if (!isLastBlock(arrived, shared.place)) return;
+  const volatile float* all = partial;
+  Pair<double> total = sumOverChunks(shared.chunks, channels, [=](int chunk, int c) {
+    const volatile float* from = all + 2LL * chunk * channels + c;
+    return Pair<double>{from[0], from[channels]};
+  });
+  if (threadIdx.y > 0 || c >= channels) return;
+  double inverse = invStd[c];
+  double g = total.a;
+  double gx = total.b * inverse;
+  dbeta[c] = (float)((accumulate ? dbeta[c] : 0) + g);
+  dgamma[c] = (float)((accumulate ? dgamma[c] : 0) + gx);
+  coefficients[c] = (float)(gamma[c] * inverse);
+  coefficients[channels + c] = (float)(-inverse * gx / rows);
+  coefficients[2 * channels + c] = (float)(-g / rows);
+  if (!runningMean) return;
+  updateRunning(c, mean, invStd, epsilon, rows, momentum, runningMean, runningVariance);
 }
 
 #define GRADIENT_PARAMETERS                                                              \

@@ -10,7 +10,7 @@
 //   prelu_backward            dx = z > 0 ? dy : slope dy; dslope = sum of dy z where z <= 0
 //
 // sign(0) = sign(-0) = 1, NaN stays NaN. Launch: a block of 256 threads a filter; else columns x
-// rows, see common.cuh. The sums of prelu_backward are finished by add_column_sums.
+// rows, see common.cuh. Sums of columns are as in column_sums.
 #include "common.cuh"
 
 #define THREADS 256
@@ -107,11 +107,12 @@ extern "C" __global__ void prelu(
   });
 }
 
-// partial[chunk][c] = sum of dy z where z <= 0. dx may be dy.
+// dslope (+)= sum of dy z where z <= 0. dx may be dy.
 extern "C" __global__ void __launch_bounds__(THREADS) prelu_backward(
     const float* x, const float* shift, const float* slope, const float* dy, float* dx,
-    float* partial, long long rows, int columns, int rowsPerChunk) {
-  __shared__ float sums[THREADS];
+    float* partial, long long rows, int columns, int rowsPerChunk, unsigned int* arrived,
+    float* dslope, int accumulate) {
+  __shared__ ColumnSum shared;
   int c = column();
   float sum = 0;
   if (c < columns) {
@@ -126,6 +127,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) prelu_backward(
       sum += g * (z > 0 ? 0 : z);
     }
   }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < columns) partial[(long long)blockIdx.x * columns + c] = sum;
+  shared.finish(sum, partial, arrived, columns, dslope, accumulate);
 }

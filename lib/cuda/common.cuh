@@ -157,6 +157,51 @@ __device__ inline T sumOverRows(T* scratch, T v) {
   return scratch[i];
 }
 
+// True for the last of the blocks along x that come here: it may read, as volatile, what all have
+// written. arrived[blockIdx.y] counts them, from 0 to 0; place is shared.
+__device__ inline bool isLastBlock(unsigned int* arrived, unsigned int& place) {
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) {
+    place = atomicInc(&arrived[blockIdx.y], gridDim.x - 1);
+  }
+  __syncthreads();
+  return place == gridDim.x - 1;
+}
+
+// The sum of f(chunk, column) over the chunks, one of each block along x, as sumOverRows.
+template <class T, class F>
+__device__ inline T sumOverChunks(T* scratch, int columns, F f) {
+  int c = column();
+  T sum = {};
+  if (c < columns) {
+#pragma unroll 4
+    for (int chunk = threadIdx.y; chunk < (int)gridDim.x; chunk += blockDim.y) sum += f(chunk, c);
+  }
+  return sumOverRows(scratch, sum);
+}
+
+// What sums of columns end with: partial[chunk][c] is a chunk's, to[c] (+)= that of all.
+struct ColumnSum {
+  float rows[256];
+  double chunks[256];
+  unsigned int place;
+
+  __device__ inline void finish(
+      float sum, float* partial, unsigned int* arrived, int columns, float* to, int accumulate) {
+    int c = column();
+    bool writes = threadIdx.y == 0 && c < columns;
+    sum = sumOverRows(rows, sum);
+    if (writes) partial[(long long)blockIdx.x * columns + c] = sum;
+    if (!isLastBlock(arrived, place)) return;
+    const volatile float* all = partial;
+    double total = sumOverChunks(chunks, columns, [=](int chunk, int c) {
+      return (double)all[(long long)chunk * columns + c];
+    });
+    if (writes) to[c] = (float)((accumulate ? to[c] : 0) + total);
+  }
+};
+
 // ---- a block of THREADS threads along x, a power of two
 
 // op over all threads' v, in a binary tree, for each thread; scratch can then be used again.

@@ -88,7 +88,7 @@ extern "C" __global__ void gelu_backward(const float* x, const float* dy, float*
   });
 }
 
-// 0 x is 0 for a finite x and NaN otherwise. All who write the flag write the same.
+// 0 x is 0 for a finite x and NaN otherwise.
 extern "C" __global__ void not_finite(const __grid_constant__ Tensors x_flag) {
   Part part(x_flag);
   long long i = part.firstOfFour();
@@ -97,7 +97,7 @@ extern "C" __global__ void not_finite(const __grid_constant__ Tensors x_flag) {
   load4(part.at(0), i, part.size(), v);
   float zero = 0;
   for (int j = 0; j < 4; j++) zero += 0 * v[j];
-  if (zero != 0) *part.at<int>(1) = 1;  // NaN differs from everything
+  if (zero != 0) atomicMax(part.at<int>(1), 1);  // NaN differs from everything
 }
 
 // ---- a matrix and a row
@@ -109,12 +109,12 @@ extern "C" __global__ void add_to_rows(
   });
 }
 
-// Sums over rows have two stages: column_sums gives partial[chunk][c] of stretches of rows
-// (chunks), in float32, a thread some rows and then a tree over the block's threads;
-// add_column_sums adds the chunks in order, in float64.
+// A block sums a stretch of rows (a chunk) in float32, a thread some rows and then a tree over the
+// threads; the last block of a group of columns adds the chunks in order, in float64.
 extern "C" __global__ void __launch_bounds__(256) column_sums(
-    const float* y, float* partial, long long rows, int columns, int rowsPerChunk) {
-  __shared__ float sums[256];
+    const float* y, float* partial, long long rows, int columns, int rowsPerChunk,
+    unsigned int* arrived, float* b, int accumulate) {
+  __shared__ ColumnSum shared;
   int c = column();
   float sum = 0;
   if (c < columns) {
@@ -122,21 +122,5 @@ extern "C" __global__ void __launch_bounds__(256) column_sums(
 #pragma unroll 4
     for (long long r = firstRow(rowsPerChunk); r < end; r += blockDim.y) sum += y[r * columns + c];
   }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < columns) partial[(long long)blockIdx.x * columns + c] = sum;
-}
-
-// Blocks of 32 columns x 8: eight threads share a column's chunks.
-extern "C" __global__ void __launch_bounds__(256) add_column_sums(
-    const float* partial, int chunks, int columns, float* b, int accumulate) {
-  __shared__ double sums[256];
-  int c = blockIdx.x * 32 + threadIdx.x;
-  double sum = 0;
-  if (c < columns) {
-    for (int chunk = threadIdx.y; chunk < chunks; chunk += 8) {
-      sum += partial[(long long)chunk * columns + c];
-    }
-  }
-  sum = sumOverRows(sums, sum);
-  if (threadIdx.y == 0 && c < columns) b[c] = (float)((accumulate ? b[c] : 0) + sum);
+  shared.finish(sum, partial, arrived, columns, b, accumulate);
 }

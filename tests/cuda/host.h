@@ -1,5 +1,6 @@
-// What lib/cuda's kernels need of CUDA C++, for a host compiler: each block runs on one thread of
-// the host, its threads one after the other from barrier to barrier. Included before a kernel file.
+// What lib/cuda's kernels need of CUDA C++, for a host compiler. host.cpp runs a block on one thread
+// of the host, its threads one after the other from barrier to barrier; threads.cpp on one each.
+// Included before a kernel file.
 #pragma once
 
 #include <math.h>
@@ -22,7 +23,12 @@ struct Index {
   unsigned int x, y, z;
 };
 
-extern Index threadIdx, blockIdx, blockDim, gridDim;
+#ifndef PER_THREAD
+#define PER_THREAD
+#endif
+
+extern PER_THREAD Index threadIdx, blockIdx;
+extern Index blockDim, gridDim;
 
 void __syncthreads();
 
@@ -53,10 +59,21 @@ inline double __longlong_as_double(long long bits) {
 inline int max(int a, int b) { return a > b ? a : b; }
 
 inline int atomicMax(int* at, int value) {
-  int before = *at;
-  if (value > before) *at = value;
+  int before = __atomic_load_n(at, __ATOMIC_SEQ_CST);
+  while (value > before &&
+         !__atomic_compare_exchange_n(
+             at, &before, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  }
   return before;
 }
+
+inline unsigned int atomicInc(unsigned int* at, unsigned int largest) {
+  unsigned int before = *at;
+  *at = before >= largest ? 0 : before + 1;
+  return before;
+}
+
+inline void __threadfence() {}
 
 // Rounded each for itself: the host's compiler would fuse what follows.
 inline float __fmul_rn(float a, float b) {
@@ -83,6 +100,27 @@ inline float roundToTf32(float x) {
 }
 
 void multiplyTf32(const float (&a)[4], const float (&b)[2], float (&c)[4]);
+
+// Every thread lays its part of a and b down where the PTX manual says (m16n8k8, tf32), and when
+// all of its warp have, takes what its part of c needs.
+template <class Wait>
+void addProduct(const float (&a)[4], const float (&b)[2], float (&c)[4], Wait waitForWarp) {
+  static float as[32][16][8], bs[32][8][8];
+  int warp = threadIdx.x / 32;
+  int g = threadIdx.x % 32 / 4;
+  int t = threadIdx.x % 4;
+  as[warp][g][t] = a[0];
+  as[warp][g + 8][t] = a[1];
+  as[warp][g][t + 4] = a[2];
+  as[warp][g + 8][t + 4] = a[3];
+  bs[warp][t][g] = b[0];
+  bs[warp][t + 4][g] = b[1];
+  waitForWarp();
+  for (int i = 0; i < 4; i++) {
+    for (int k = 0; k < 8; k++) c[i] += as[warp][g + i / 2 * 8][k] * bs[warp][k][2 * t + i % 2];
+  }
+  waitForWarp();
+}
 
 // ---- kernels by name, called with arguments whose types were checked
 

@@ -44,6 +44,9 @@ public final class Backend implements AutoCloseable {
     this.ledger = ledger;
     this.remark = remark;
     this.operations = new Operations(this);
+    if (device.ownBytes() > 0) {
+      ledger.allocated(Category.WORKSPACE, "device's own", device.ownBytes());
+    }
   }
 
   /** {@code cpu}, {@code cuda} or {@code dry}. */

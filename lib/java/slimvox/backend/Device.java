@@ -79,6 +79,14 @@ public interface Device extends Hardware {
   }
 
   /**
+   * Bytes of its memory that the device has for itself as long as it is open, beside what {@link
+   * #memory} gives.
+   */
+  default long ownBytes() {
+    return 0;
+  }
+
+  /**
    * Runs what looks at or updates many tensors, each on its own ({@link
    * Elementwise.Kernels#markNotFinite}, {@link Optimizers.Kernels}): a card may do them in few
    * launches. All are queued when this returns.

@@ -12,7 +12,7 @@ class KernelTableTest {
   private static final List<KernelTime> KERNELS =
       List.of(
           new KernelTime("convolution", "convolve_64", 30, 50),
-          new KernelTime("batch norm", "bn_moments", 34, 25),
+          new KernelTime("batch norm", "bn_statistics", 34, 25),
           new KernelTime("convolution", "weight_gradient_64", 16, 12.5),
           new KernelTime("batch norm", "bn_backward4", 34, 10),
           new KernelTime("convolution", "reorder_weight", 60, 2),
@@ -29,7 +29,7 @@ class KernelTableTest {
           weight_gradient_64                 12.500   12.5 %        16
           reorder_weight                      2.000    2.0 %        60
         batch norm                           35.000   35.0 %        68
-          bn_moments                         25.000   25.0 %        34
+          bn_statistics                      25.000   25.0 %        34
           bn_backward4                       10.000   10.0 %        34
         all                                 100.000  100.0 %       190
         """,

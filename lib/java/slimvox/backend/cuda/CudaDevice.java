@@ -21,6 +21,7 @@ import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.MarginKernels;
 import slimvox.backend.cuda.kernels.MatrixKernels;
 import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.OwnMemory;
 import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.backend.cuda.kernels.ParameterKernels;
 import slimvox.backend.cuda.kernels.PoolingKernels;
@@ -35,8 +36,7 @@ import slimvox.backend.packed.Packed;
  * are queued; only downloads and {@link Elementwise.Kernels#firstNotFinite} wait. Nothing is summed
  * with atomics: the same calls give the same bits on the same card.
  *
- * <p>Outside what {@link #memory} gives, 256 bytes for the answer of that method and 1 KiB for each
- * code book are reserved. A label that is no class makes its row's loss NaN, where the CPU throws.
+ * <p>A label that is no class makes its row's loss NaN, where the CPU throws.
  */
 public final class CudaDevice implements Device {
   private final String description;
@@ -45,6 +45,7 @@ public final class CudaDevice implements Device {
   private final MatrixProducts products;
   private final Convolutions.Kernels convolutions;
   private final Hardware hardware;
+  private final OwnMemory own;
   private final ParameterKernels parameters;
   private boolean closed;
 
@@ -67,7 +68,8 @@ public final class CudaDevice implements Device {
     this.products = products;
     this.convolutions = convolutions;
     this.hardware = hardware;
-    parameters = new ParameterKernels(launcher, memory);
+    own = new OwnMemory(memory);
+    parameters = new ParameterKernels(launcher, memory, own);
   }
 
   @Override
@@ -101,13 +103,18 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public long ownBytes() {
+    return OwnMemory.BYTES;
+  }
+
+  @Override
   public Elementwise.Kernels elementwise() {
     return parameters.elementwise();
   }
 
   @Override
   public Matrices.Kernels matrices() {
-    return new MatrixKernels(launcher, products);
+    return new MatrixKernels(launcher, products, own);
   }
 
   @Override
@@ -117,7 +124,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public Normalization.Kernels normalization() {
-    return new BatchNormKernels(launcher);
+    return new BatchNormKernels(launcher, own);
   }
 
   @Override
@@ -137,7 +144,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public Binary.Kernels binary() {
-    return new BinaryKernels(launcher);
+    return new BinaryKernels(launcher, own);
   }
 
   @Override
@@ -159,7 +166,7 @@ public final class CudaDevice implements Device {
   public void close() {
     if (closed) return;
     closed = true;
-    parameters.close();
+    own.close();
     hardware.close();
   }
 }

@@ -12,6 +12,7 @@ import slimvox.backend.cuda.kernels.BinaryKernels;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.MatrixKernels;
 import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.OwnMemory;
 import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.libraries.CublasProducts;
@@ -61,8 +62,13 @@ record NoCard(long cudnn) implements Device {
   }
 
   @Override
+  public long ownBytes() {
+    return OwnMemory.BYTES;
+  }
+
+  @Override
   public Matrices.Kernels matrices() {
-    return new MatrixKernels(LAUNCHER, PRODUCTS);
+    return new MatrixKernels(LAUNCHER, PRODUCTS, null);
   }
 
   /** With cuDNN each pass has the largest workspace that it is allowed. */
@@ -90,12 +96,12 @@ record NoCard(long cudnn) implements Device {
 
   @Override
   public Normalization.Kernels normalization() {
-    return new BatchNormKernels(LAUNCHER);
+    return new BatchNormKernels(LAUNCHER, null);
   }
 
   @Override
   public Binary.Kernels binary() {
-    return new BinaryKernels(LAUNCHER);
+    return new BinaryKernels(LAUNCHER, null);
   }
 
   @Override

@@ -61,6 +61,11 @@ public final class DryDevice implements Device {
     };
   }
 
+  @Override
+  public long ownBytes() {
+    return sizes == null ? 0 : sizes.ownBytes();
+  }
+
   // Questions about workspaces and layouts go to the other device's kernels.
 
   @Override

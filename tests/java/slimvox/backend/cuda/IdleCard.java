@@ -2,10 +2,12 @@ package slimvox.backend.cuda;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import slimvox.backend.Hardware;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.cuda.kernels.DeviceMemory;
@@ -19,7 +21,8 @@ import slimvox.backend.cuda.libraries.CublasProducts;
  * A card that takes every launch and computes nothing, of any size: what steps at full size ask of
  * a card can be looked at. Memory is addresses only and reads as zeros.
  *
- * <p>Every pointer must be null or lie in a live block, and on a multiple of what it points to.
+ * <p>Every pointer must be null or lie in a live block, and on a multiple of what it points to. A
+ * block may be freed only when the card was waited for since its last use.
  */
 final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   /**
@@ -34,8 +37,11 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   private static final long FIRST = 1L << 40; // no int is taken for an address
 
   private final TreeMap<Long, Long> blocks = new TreeMap<>(); // end by start
+  private final Map<Long, String> queued =
+      new HashMap<>(); // by start, the last launch that uses it
   private final Set<Launch> launches = new HashSet<>();
   private final Map<String, Integer> counts = new TreeMap<>();
+  private final Map<String, KernelWork> work = new TreeMap<>();
   private final Set<String> unaligned = new HashSet<>();
   private long next = FIRST;
 
@@ -50,7 +56,7 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     return launches;
   }
 
-  /** How often each kernel, and {@code cuBLAS}, was launched. */
+  /** How often each kernel, {@code cuBLAS}, {@code copy} and {@code fill} was launched. */
   Map<String, Integer> counts() {
     return counts;
   }
@@ -60,8 +66,14 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     return unaligned;
   }
 
+  /** What the kernels that take the time of a step had to do. */
+  Map<String, KernelWork> work() {
+    return work;
+  }
+
   void forget() {
     counts.clear();
+    work.clear();
   }
 
   @Override
@@ -84,6 +96,9 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     }
     launches.add(new Launch(kernel, grid, types.toString()));
     counts.merge(kernel, 1, Integer::sum);
+    Object[] values = Stream.of(arguments).map(Launcher::value).toArray();
+    KernelWork one = KernelWork.of(kernel, values);
+    if (one != null) work.merge(kernel, one, KernelWork::plus);
   }
 
   /** Addresses of up to 6 buffers of 64 tensors, see ManyTensors. */
@@ -99,6 +114,7 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     if (block == null || address + bytes > block.getValue()) {
       throw new AssertionError(what + " is an address outside all blocks");
     }
+    queued.put(block.getKey(), what);
     if (address % 16 != 0) unaligned.add(what);
   }
 
@@ -114,6 +130,7 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     check("cuBLAS c", c, 4L * p.m() * p.n());
     check("cuBLAS workspace", workspace, CublasProducts.BYTES);
     counts.merge("cuBLAS", 1, Integer::sum);
+    work.merge("cuBLAS", KernelWork.of(p, accumulate), KernelWork::plus);
   }
 
   @Override
@@ -127,6 +144,9 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   @Override
   public void free(long address) {
     if (blocks.remove(address) == null) throw new AssertionError("no block at " + address);
+    String user = queued.get(address);
+    if (user != null)
+      throw new AssertionError(user + " is a block that is freed while it is queued");
   }
 
   @Override
@@ -137,6 +157,7 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   @Override
   public void download(long address, MemorySegment host) {
     check("download", address, host.byteSize());
+    queued.clear();
     host.fill((byte) 0);
   }
 
@@ -144,10 +165,12 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   public void copy(long from, long to, long bytes) {
     check("copy's source", from, bytes);
     check("copy's target", to, bytes);
+    counts.merge("copy", 1, Integer::sum);
   }
 
   @Override
   public void fill(long address, int value, int width, long count) {
     check("fill", address, width * count);
+    counts.merge("fill", 1, Integer::sum);
   }
 }

@@ -8,9 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
-import slimvox.backend.Hardware;
 import slimvox.backend.cpu.CpuDevice;
-import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.libraries.CudnnConvolutions;
 import slimvox.backend.dry.DryDevice;
 
@@ -28,9 +26,7 @@ class KernelsAreCompleteTest {
     try (Device cpu = CpuDevice.open(1)) {
       assertEquals(List.of(), missing(cpu, false));
     }
-    var own = new TiledConvolutions(null, null, false);
-    assertEquals(
-        PREPACKING, missing(new CudaDevice("", null, null, null, own, new Hardware() {}), false));
+    assertEquals(PREPACKING, missing(new IdleCard().device(false), false));
     assertEquals(PREPACKING, missing(Convolutions.Kernels.class, CudnnConvolutions.class, false));
   }
 

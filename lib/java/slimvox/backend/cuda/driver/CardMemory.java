@@ -108,7 +108,7 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     if (block == null) throw new IllegalArgumentException("no block at " + address);
     allocated -= block.bytes();
     if (context.failed()) return; // the driver takes it back when the process ends
-    context.enter();
+    context.settleQueued("freeing"); // what is queued may use it
     context.check(JCudaDriver.cuMemFree(block.pointer()), "cuMemFree");
   }
 

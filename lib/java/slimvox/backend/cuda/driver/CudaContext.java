@@ -131,6 +131,12 @@ public final class CudaContext implements CardStream, AutoCloseable {
     lastKernel = null;
   }
 
+  /** The same, unless nothing was launched since it was last waited for. */
+  void settleQueued(String what) {
+    enter();
+    if (firstKernel != null) synchronize(what);
+  }
+
   /**
    * Looks at what a call of the driver returned.
    *

@@ -11,10 +11,12 @@ public final class BatchNormKernels implements Normalization.Kernels {
   private static final Running NONE = new Running(null, null, 0, 0);
 
   private final Launcher launcher;
+  private final OwnMemory own;
 
   /** Launches through {@code launcher}. */
-  public BatchNormKernels(Launcher launcher) {
+  public BatchNormKernels(Launcher launcher, OwnMemory own) {
     this.launcher = launcher;
+    this.own = own;
   }
 
   /** Two float32 for each chunk and channel. */
@@ -34,18 +36,15 @@ public final class BatchNormKernels implements Normalization.Kernels {
       Tensor x, float epsilon, Tensor mean, Tensor invStd, Tensor workspace) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
-    int chunk = ColumnSums.rowsPerChunk(rows);
-    launcher.launch(
-        "bn_moments", ColumnSums.grid(rows, channels), x, rows, channels, chunk, workspace);
     launcher.launch(
         "bn_statistics",
-        new Grid(Grid.blocks(channels, 8), 1, 1, 8, 32, 1),
+        ColumnSums.grid(rows, channels),
         x,
-        workspace,
         rows,
         channels,
-        chunk,
-        ColumnSums.chunks(rows),
+        ColumnSums.rowsPerChunk(rows),
+        workspace,
+        own.counters(channels),
         epsilon,
         mean,
         invStd);
@@ -123,7 +122,6 @@ public final class BatchNormKernels implements Normalization.Kernels {
       Tensor workspace) {
     long rows = x.shape().rows();
     int channels = x.shape().get(-1);
-    int chunk = ColumnSums.rowsPerChunk(rows);
     Running running = c.running() == null ? NONE : c.running();
     long coefficients = workspace.address() + batchStatisticsWorkspace(rows, channels);
     launcher.launch(
@@ -139,18 +137,9 @@ public final class BatchNormKernels implements Normalization.Kernels {
         dresidual,
         rows,
         channels,
-        chunk,
-        workspace);
-    launcher.launch(
-        "bn_backward_coefficients",
-        ColumnSums.overColumns(channels),
+        ColumnSums.rowsPerChunk(rows),
         workspace,
-        ColumnSums.chunks(rows),
-        rows,
-        channels,
-        c.mean(),
-        c.invStd(),
-        c.gamma(),
+        own.counters(channels),
         accumulate,
         dgamma,
         dbeta,

@@ -11,10 +11,12 @@ public final class BinaryKernels implements Binary.Kernels {
   private static final int ROWS_PER_THREAD = 8;
 
   private final Launcher launcher;
+  private final OwnMemory own;
 
   /** Launches through {@code launcher}. */
-  public BinaryKernels(Launcher launcher) {
+  public BinaryKernels(Launcher launcher, OwnMemory own) {
     this.launcher = launcher;
+    this.own = own;
   }
 
   private static int filterSize(Tensor weight) {
@@ -139,7 +141,9 @@ public final class BinaryKernels implements Binary.Kernels {
         workspace,
         rows,
         columns,
-        ColumnSums.rowsPerChunk(rows));
-    ColumnSums.finish(launcher, rows, columns, workspace, dslope, accumulate);
+        ColumnSums.rowsPerChunk(rows),
+        own.counters(columns),
+        dslope,
+        accumulate);
   }
 }

@@ -1,9 +1,7 @@
 package slimvox.backend.cuda.kernels;
 
-import slimvox.backend.Tensor;
-
 /**
- * Sums over rows in two stages: blocks sum stretches of rows (chunks), a second launch adds those
+ * Sums over rows in two stages: blocks sum stretches of rows (chunks), the last of them adds those
  * in order, in float64. How rows are cut depends on their number only: the same bits on every card.
  */
 public final class ColumnSums {
@@ -25,20 +23,8 @@ public final class ColumnSums {
     return RowGrid.ofBlocks(rows, columns, rowsPerChunk(rows)).grid();
   }
 
-  /** Blocks of 32 columns x 8 threads that add up chunks. */
-  static Grid overColumns(int columns) {
-    return new Grid(Grid.blocks(columns, 32), 1, 1, 32, 8, 1);
-  }
-
   /** Bytes of one float32 for each chunk and column. */
   public static long workspace(long rows, int columns) {
     return 4L * chunks(rows) * columns;
-  }
-
-  /** sum (+)= the chunks that lie in the workspace. */
-  static void finish(
-      Launcher launcher, long rows, int columns, Tensor workspace, Tensor sum, boolean accumulate) {
-    launcher.launch(
-        "add_column_sums", overColumns(columns), workspace, chunks(rows), columns, sum, accumulate);
   }
 }

@@ -9,17 +9,17 @@ import slimvox.backend.Tensor;
 /** The launches of lib/cuda/elementwise.cu; what each kernel computes is said there. */
 public final class ElementwiseKernels implements Elementwise.Kernels {
   private static final int THREADS = 256;
-  private static final int FLAGS = 64;
 
   private final Launcher launcher;
   private final DeviceMemory memory;
+  private final OwnMemory own;
   private final ManyTensors many;
-  private long flags; // reserved when first needed
 
   /** Launches through {@code launcher}; {@code many} are the device's. */
-  ElementwiseKernels(Launcher launcher, DeviceMemory memory, ManyTensors many) {
+  ElementwiseKernels(Launcher launcher, DeviceMemory memory, OwnMemory own, ManyTensors many) {
     this.launcher = launcher;
     this.memory = memory;
+    this.own = own;
     this.many = many;
   }
 
@@ -96,10 +96,10 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   /** One download for 64 tensors. */
   @Override
   public int firstNotFinite(List<Tensor> tensors) {
-    reserveFlags();
-    for (int from = 0; from < tensors.size(); from += FLAGS) {
-      int count = Math.min(FLAGS, tensors.size() - from);
-      memory.fill(flags, 0, 4, FLAGS);
+    long flags = own.flags();
+    for (int from = 0; from < tensors.size(); from += OwnMemory.FLAGS) {
+      int count = Math.min(OwnMemory.FLAGS, tensors.size() - from);
+      memory.fill(flags, 0, 4, OwnMemory.FLAGS);
       int first = from;
       many.together(
           () -> {
@@ -129,15 +129,5 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
     launcher.launch(
         "add_rounded", fours(x.size()), alpha * step, 1 / step, x, y, x.size(), largest);
-  }
-
-  private void reserveFlags() {
-    if (flags == 0) flags = memory.allocate(4 * FLAGS);
-  }
-
-  /** Returns the flags. */
-  public void close() {
-    if (flags != 0) memory.free(flags);
-    flags = 0;
   }
 }

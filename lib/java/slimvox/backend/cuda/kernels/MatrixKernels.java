@@ -10,11 +10,13 @@ public final class MatrixKernels implements Matrices.Kernels {
 
   private final Launcher launcher;
   private final MatrixProducts products;
+  private final OwnMemory own;
 
   /** Launches through {@code launcher}. */
-  public MatrixKernels(Launcher launcher, MatrixProducts products) {
+  public MatrixKernels(Launcher launcher, MatrixProducts products, OwnMemory own) {
     this.launcher = launcher;
     this.products = products;
+    this.own = own;
   }
 
   @Override
@@ -54,7 +56,9 @@ public final class MatrixKernels implements Matrices.Kernels {
         workspace,
         rows,
         columns,
-        ColumnSums.rowsPerChunk(rows));
-    ColumnSums.finish(launcher, rows, columns, workspace, b, accumulate);
+        ColumnSums.rowsPerChunk(rows),
+        own.counters(columns),
+        b,
+        accumulate);
   }
 }

@@ -1,12 +1,8 @@
 package slimvox.backend.cuda.kernels;
 
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import slimvox.backend.AdamStep;
-import slimvox.backend.CodeBook;
 import slimvox.backend.Optimizers;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
@@ -15,22 +11,19 @@ import slimvox.backend.Tensor;
 /**
  * The launches of lib/cuda/optimizer.cu and quantized.cu; what depends on the step only is
  * calculated here.
- *
- * <p>Each code book is uploaded once, 1 KiB.
  */
 public final class OptimizerKernels implements Optimizers.Kernels {
   private static final int THREADS = 256; // as in quantized.cu
   private static final int MOST_BLOCKS = 2048; // so that a book is read into few of them
 
   private final Launcher launcher;
-  private final DeviceMemory memory;
+  private final OwnMemory own;
   private final ManyTensors many;
-  private final Map<CodeBook, Long> books = new IdentityHashMap<>();
 
   /** Launches through {@code launcher}; {@code many} are the device's. */
-  OptimizerKernels(Launcher launcher, DeviceMemory memory, ManyTensors many) {
+  OptimizerKernels(Launcher launcher, OwnMemory own, ManyTensors many) {
     this.launcher = launcher;
-    this.memory = memory;
+    this.own = own;
     this.many = many;
   }
 
@@ -100,13 +93,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   }
 
   private long book(Quantized x) {
-    return books.computeIfAbsent(
-        x.book(),
-        book -> {
-          long address = memory.allocate(4 * CodeBook.SIZE);
-          memory.upload(MemorySegment.ofArray(book.values()), address);
-          return address;
-        });
+    return own.book(x.book());
   }
 
   private static Grid grid(Quantized x) {
@@ -176,11 +163,5 @@ public final class OptimizerKernels implements Optimizers.Kernels {
         mean.absmax().address(),
         square.codes().address(),
         square.absmax().address());
-  }
-
-  /** Returns the books. */
-  public void close() {
-    books.values().forEach(memory::free);
-    books.clear();
   }
 }

@@ -7,10 +7,10 @@ public final class ParameterKernels {
   private final OptimizerKernels optimizers;
 
   /** Launches through {@code launcher}. */
-  public ParameterKernels(Launcher launcher, DeviceMemory memory) {
+  public ParameterKernels(Launcher launcher, DeviceMemory memory, OwnMemory own) {
     many = new ManyTensors(launcher);
-    elementwise = new ElementwiseKernels(launcher, memory, many);
-    optimizers = new OptimizerKernels(launcher, memory, many);
+    elementwise = new ElementwiseKernels(launcher, memory, own, many);
+    optimizers = new OptimizerKernels(launcher, own, many);
   }
 
   /** Those of single tensors, of which the test for finite numbers is joined. */
@@ -26,11 +26,5 @@ public final class ParameterKernels {
   /** See {@link slimvox.backend.Device#together}. */
   public void together(Runnable work) {
     many.together(work);
-  }
-
-  /** Returns what they hold of the device's memory. */
-  public void close() {
-    elementwise.close();
-    optimizers.close();
   }
 }
