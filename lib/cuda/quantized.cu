@@ -27,8 +27,8 @@ struct Book {
 
   // By all threads of a block.
   __device__ inline void read(const float* values, int least) {
-    this->least = least;
     int c = threadIdx.x;
+    if (c == 0) this->least = least;
     value[c] = values[c];
     bound[c] = c + 1 < CODES ? (values[c] + values[c + 1]) / 2 : __int_as_float(0x7f800000);
     __syncthreads();

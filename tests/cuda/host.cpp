@@ -105,25 +105,9 @@ void __syncthreads() { pause(WAITING); }
 // What the compiler calls where -fsanitize=alignment finds an address that a card would refuse.
 extern "C" void __ubsan_handle_type_mismatch_v1(void*, void* address) { misaligned = address; }
 
-// Every thread lays its part of a and b down where the PTX manual says (m16n8k8, tf32), and when
-// all have, takes what its part of c needs. The barriers are the block's: all its warps multiply
-// equally often.
+// The barriers are the block's: all its warps multiply equally often.
 void multiplyTf32(const float (&a)[4], const float (&b)[2], float (&c)[4]) {
-  static float as[MOST_THREADS / 32][16][8], bs[MOST_THREADS / 32][8][8];
-  int warp = threadIdx.x / 32;
-  int g = threadIdx.x % 32 / 4;
-  int t = threadIdx.x % 4;
-  as[warp][g][t] = a[0];
-  as[warp][g + 8][t] = a[1];
-  as[warp][g][t + 4] = a[2];
-  as[warp][g + 8][t + 4] = a[3];
-  bs[warp][t][g] = b[0];
-  bs[warp][t + 4][g] = b[1];
-  __syncthreads();
-  for (int i = 0; i < 4; i++) {
-    for (int k = 0; k < 8; k++) c[i] += as[warp][g + i / 2 * 8][k] * bs[warp][k][2 * t + i % 2];
-  }
-  __syncthreads();
+  addProduct(a, b, c, __syncthreads);
 }
 
 Registered::Registered(const char* name, Entry entry) { kernels()[name] = entry; }

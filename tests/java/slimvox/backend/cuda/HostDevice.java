@@ -3,8 +3,8 @@ package slimvox.backend.cuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.HashMap;
 import java.util.Map;
+import java.util.TreeMap;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Hardware;
 import slimvox.backend.cuda.driver.CardStream;
@@ -30,7 +30,7 @@ public final class HostDevice implements DeviceMemory, Launcher {
 
   private record Block(Arena arena, MemorySegment all) {}
 
-  private final Map<Long, Block> blocks = new HashMap<>();
+  private final TreeMap<Long, Block> blocks = new TreeMap<>();
   private final boolean backwards;
   private int downloads;
 
@@ -159,6 +159,15 @@ public final class HostDevice implements DeviceMemory, Launcher {
       }
     }
     block.arena.close();
+  }
+
+  /** The block that an address lies in, or null. */
+  MemorySegment blockAt(long address) {
+    Map.Entry<Long, Block> before = blocks.floorEntry(address);
+    if (before == null) return null;
+    MemorySegment all = before.getValue().all();
+    MemorySegment block = all.asSlice(GUARD, all.byteSize() - 2 * GUARD);
+    return address < block.address() + block.byteSize() ? block : null;
   }
 
   private void checkNothingLeft() {

@@ -35,15 +35,12 @@ import slimvox.backend.cuda.kernels.Grid;
 public final class HostKernels {
   private static final Path SHIM = Path.of("tests/cuda");
   private static final Path OUT = Path.of("lib/target/host-kernels");
+  private static final List<String> LIBRARY =
+      List.of("-O2", "-fsanitize=alignment", "-march=native", "-fPIC", "-shared");
   private static final List<String> FLAGS =
       List.of(
           "-std=c++17",
-          "-O2",
           "-ffp-contract=off", // as --fmad=false
-          "-fsanitize=alignment",
-          "-march=native",
-          "-fPIC",
-          "-shared",
           "-Wall",
           "-Werror",
           "-Wno-unknown-pragmas",
@@ -58,12 +55,8 @@ public final class HostKernels {
   /** Skips the test, with the reason, where there is no C++ compiler for x86-64 Linux. */
   public static synchronized MethodHandle load() {
     if (loaded != null) return loaded;
-    String compiler = compiler();
-    Assumptions.assumeTrue(
-        compiler != null,
-        "no C++ compiler (g++ or clang++) on the path: kernels cannot be run on the host");
     try {
-      library = compiled(compiler).toAbsolutePath();
+      library = compiled("host.cpp", LIBRARY).toAbsolutePath();
       MemorySegment run =
           SymbolLookup.libraryLookup(library, Arena.global()).findOrThrow("run_kernel");
       loaded =
@@ -84,6 +77,19 @@ public final class HostKernels {
     return library;
   }
 
+  /** A program that runs {@link RecordedLaunches} under sanitizers; skips as {@link #load} does. */
+  static synchronized Path sanitized(String sanitizers) throws IOException {
+    return compiled(
+        "threads.cpp",
+        List.of(
+            "-O1",
+            "-g1",
+            "-DPER_THREAD=thread_local",
+            "-pthread",
+            "-fsanitize=" + sanitizers,
+            "-fno-sanitize-recover=all"));
+  }
+
   private static String compiler() {
     for (String name : List.of("g++", "clang++")) {
       try {
@@ -93,23 +99,27 @@ public final class HostKernels {
         // not there; the next one
       }
     }
-    return null;
+    return Assumptions.abort(
+        "no C++ compiler (g++ or clang++) on the path: kernels cannot be run on the host");
   }
 
-  private static Path compiled(String compiler) throws IOException {
-    List<String> parts = new ArrayList<>(FLAGS);
+  private static Path compiled(String host, List<String> kind) throws IOException {
+    String compiler = compiler();
+    List<String> flags = new ArrayList<>(FLAGS);
+    flags.addAll(kind);
+    List<String> parts = new ArrayList<>(flags);
     parts.add(run(List.of(compiler, "--version")));
     parts.add(Files.readString(SHIM.resolve("host.h")));
-    parts.add(Files.readString(SHIM.resolve("host.cpp")));
+    parts.add(Files.readString(SHIM.resolve(host)));
     for (KernelSource s : sources()) parts.add(s.path() + s.kernels() + s.text());
     parts.addAll(KernelSource.headers().values());
-    Path library = OUT.resolve(hash(parts) + ".so");
-    if (Files.exists(library)) return library;
+    Path binary = OUT.resolve(hash(parts) + ".so");
+    if (Files.exists(binary)) return binary;
     Files.createDirectories(OUT);
     Path folder = Files.createTempDirectory(OUT, "build");
     List<String> command = new ArrayList<>();
     command.add(compiler);
-    command.addAll(FLAGS);
+    command.addAll(flags);
     command.add("-I" + SHIM.toAbsolutePath());
     for (KernelSource source : sources()) {
       Path wrapper =
@@ -117,13 +127,13 @@ public final class HostKernels {
       Files.writeString(wrapper, wrapper(source));
       command.add(wrapper.toString());
     }
-    command.add(SHIM.resolve("host.cpp").toString());
+    command.add(SHIM.resolve(host).toString());
     Path built = folder.resolve("kernels.so");
     command.addAll(List.of("-o", built.toString()));
     String output = run(command);
     if (!Files.exists(built)) throw new AssertionError(output);
-    Files.move(built, library, StandardCopyOption.ATOMIC_MOVE);
-    return library;
+    Files.move(built, binary, StandardCopyOption.ATOMIC_MOVE);
+    return binary;
   }
 
   /** Ours, and those with the faults that have to be found. */

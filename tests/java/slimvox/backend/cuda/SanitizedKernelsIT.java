@@ -1,0 +1,286 @@
+package slimvox.backend.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeSet;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.audio.Features;
+import slimvox.backend.AdamStep;
+import slimvox.backend.AngularMargin;
+import slimvox.backend.Backend;
+import slimvox.backend.BinaryGradient;
+import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
+import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Normalization.Running;
+import slimvox.backend.Quantized;
+import slimvox.backend.SgdStep;
+import slimvox.backend.Shape;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.CpuDevice;
+import slimvox.backend.cuda.driver.KernelSource;
+import slimvox.backend.cuda.kernels.Grid;
+import slimvox.backend.packed.WeightForm;
+import slimvox.binary.PackedModel;
+import slimvox.binary.PackedNetwork;
+import slimvox.binary.Packer;
+import slimvox.memory.Category;
+import slimvox.models.ModelSpec;
+import slimvox.models.Models;
+import slimvox.models.Network;
+import slimvox.optim.DynamicTree;
+
+/**
+ * Every kernel at awkward sizes with a thread of the host for each thread of a block, under
+ * sanitizers: no thread reads or writes beside a buffer, computes what is undefined, or meets
+ * another one's memory without a barrier between them; and all give the bits that {@link
+ * HostDevice} gives.
+ */
+class SanitizedKernelsIT extends ParityFixture {
+  private static final String MEMORY = "address,undefined";
+  private static final String RACES = "thread";
+  private static final int LAUNCHES = 3; // of each kernel
+
+  @TempDir private static Path folder;
+  private static Path all;
+
+  /** Nothing is compared with the processor here. */
+  @Override
+  public void open() {}
+
+  @BeforeAll
+  static void record() throws Exception {
+    RecordedLaunches launches = new RecordedLaunches(LAUNCHES);
+    SanitizedKernelsIT calls = new SanitizedKernelsIT();
+    for (boolean tf32 : new boolean[] {false, true}) {
+      try (Backend backend = new Backend(launches.device(tf32))) {
+        Side s = calls.new Side(backend);
+        calls.convolutions(s);
+        if (tf32) continue;
+        for (int[] d : new int[][] {{600, 36}, {7, 3}, {1, 1}}) calls.rows(s, d[0], d[1]);
+        for (int size : new int[] {1, 5, 1030}) calls.vectors(s, size);
+        calls.pictures(s);
+        for (String scheme : List.of("bwn", "w1a1")) calls.packed(backend, scheme);
+      }
+    }
+    var kernels = new TreeSet<String>();
+    KernelSource.all().forEach(source -> kernels.addAll(source.kernels()));
+    assertEquals(kernels, new TreeSet<>(launches.counts().keySet()));
+    all = Files.write(folder.resolve("launches"), launches.bytes());
+  }
+
+  private void convolutions(Side s) {
+    int[][] dense = { // height, width, in, out, kernel, stride: tiles of 32, 64 and 128
+      {3, 5, 1, 5, 3, 1}, {5, 4, 4, 32, 3, 2}, {3, 3, 36, 40, 1, 2}, {3, 2, 68, 132, 1, 2}
+    };
+    for (int[] g : dense) {
+      convolution(s, new Convolution(2, g[0], g[1], g[2], g[3], g[4], g[4], g[5], g[5], 0, 0, 1));
+    }
+    for (int[] g : new int[][] {{5, 7, 36, 1}, {5, 4, 4, 2}, {3, 4, 3, 2}}) {
+      int stride = g[3]; // of height; strips need 1 along the width
+      int wide = g[2] % 4 == 0 ? 1 : 2;
+      convolution(s, new Convolution(2, g[0], g[1], g[2], g[2], 3, 3, stride, wide, 1, 1, g[2]));
+    }
+    for (int n : new int[] {5, 40, 130}) {
+      s.ops.matrices.matmul(true, false, s.normal(20, 3), s.normal(20, n), s.empty(3, n), false);
+      s.ops.matrices.matmul(false, true, s.normal(3, 20), s.normal(n, 20), s.normal(3, n), true);
+    }
+    s.release();
+  }
+
+  private static void convolution(Side s, Convolution g) {
+    Tensor x = s.normal(g.inShape().toArray());
+    Tensor weight = s.normal(g.weightShape().toArray());
+    Tensor y = s.empty(g.outShape().toArray());
+    s.ops.convolutions.forward(g, x, weight, y);
+    s.ops.convolutions.forwardAdd(g, x, weight, y);
+    s.ops.convolutions.backwardWeight(g, x, y, s.copy(weight), true);
+    s.ops.convolutions.backwardData(g, y, weight, x);
+  }
+
+  /** Rows of channels. */
+  private void rows(Side s, int rows, int channels) {
+    int[] d = {rows, channels};
+    Tensor x = s.around(3, 2, d);
+    Tensor y = s.empty(d);
+    Tensor dy = s.normal(d);
+    Tensor mean = s.empty(channels);
+    Tensor invStd = s.empty(channels);
+    Tensor gamma = s.between(0.5, 2, channels);
+    Tensor beta = s.normal(channels);
+    Tensor variance = s.copy(gamma);
+    var norm = s.ops.normalization;
+    Running running = new Running(s.copy(beta), variance, 1e-5f, 0.1f);
+    norm.batchStatistics(x, 1e-5f, mean, invStd);
+    norm.updateRunningStatistics(mean, invStd, rows, running);
+    norm.invStdOf(variance, 1e-5f, s.empty(channels));
+    Tensor[] sums = {s.normal(channels), s.normal(channels)};
+    Channels c = new Channels(mean, invStd, gamma, beta, running);
+    norm.batchNormalize(x, c, null, true, y);
+    norm.batchNormalizeBackward(x, null, dy, c, sums[0], sums[1], true, null, s.empty(d));
+    c = new Channels(mean, invStd, gamma, null);
+    norm.batchNormalizeBackward(x, y, dy, c, sums[0], sums[1], false, dy, s.empty(d));
+    s.ops.matrices.addToRows(beta, y);
+    s.ops.matrices.columnSums(y, sums[0], true);
+    s.ops.binary.prelu(x, beta, gamma, y);
+    s.ops.binary.preluBackward(x, beta, gamma, dy, dy, sums[1], true);
+    s.ops.binary.scaleRows(gamma, x);
+    Tensor lengths = s.empty(rows);
+    s.ops.margin.normalizeRows(x, y, lengths);
+    s.ops.margin.normalizeRowsBackward(y, lengths, dy, dy);
+    s.ops.margin.rowwiseDot(x, y, lengths);
+    int classes = 300 / rows + 2;
+    int few = Math.min(rows, 3);
+    Tensor cosine = s.between(-1, 1, few, classes);
+    Tensor labels = s.ints(new int[few]);
+    AngularMargin margin = new AngularMargin(0.2f, 32, false);
+    Tensor logits = s.empty(few, classes);
+    s.ops.margin.marginLogits(cosine, labels, margin, logits);
+    s.ops.margin.argmaxRows(logits, s.ints(new int[few]));
+    s.ops.margin.softmaxCrossEntropy(logits, labels, s.empty(few), logits);
+    s.ops.margin.marginLogitsBackward(cosine, labels, margin, logits, logits);
+    s.ops.rearrangement.writeChannels(x, 1, s.empty(rows, channels + 2));
+    s.release();
+  }
+
+  private void vectors(Side s, int size) {
+    var elementwise = s.ops.elementwise;
+    Tensor x = s.normal(size);
+    Tensor y = s.normal(size);
+    elementwise.axpy(2, x, y);
+    elementwise.relu(x, y);
+    elementwise.reluBackward(x, y, y);
+    elementwise.tanh(x, y);
+    elementwise.tanhBackward(y, x, x);
+    elementwise.gelu(x, y);
+    elementwise.geluBackward(x, y, y);
+    elementwise.addRounded(1, x, 1f / 1024, y);
+    try (Tensor half =
+        s.backend.allocate(Category.ACTIVATION, "h", DataType.BFLOAT16, Shape.of(size))) {
+      elementwise.convert(x, half);
+      elementwise.convert(half, y);
+    }
+    float[] bad = new float[size];
+    bad[size - 1] = Float.NaN;
+    bad[size / 2] = Float.NaN;
+    elementwise.firstNotFinite(List.of(x, s.tensor(bad, size)));
+    Tensor state = s.tensor(new float[size], size);
+    Tensor square = s.tensor(new float[size], size);
+    SgdStep sgd = new SgdStep(0.1f, 0.9f, 0, 1e-4f, true, false);
+    AdamStep adam = new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.01, true, 2);
+    s.ops.optimizers.sgd(sgd, x, y, state);
+    s.ops.optimizers.adam(adam, x, y, state, square);
+    int blocks = Quantized.blocks(size, 256);
+    Quantized[] codes = new Quantized[2];
+    for (int i = 0; i < 2; i++) {
+      var book = i == 0 ? DynamicTree.signed() : DynamicTree.unsigned();
+      codes[i] =
+          new Quantized(s.bytes(new byte[size]), s.tensor(new float[blocks], blocks), book, 256);
+      s.ops.optimizers.quantize(square, codes[i]);
+      s.ops.optimizers.dequantize(codes[i], square);
+    }
+    s.ops.optimizers.sgdQuantized(sgd, x, y, codes[0]);
+    s.ops.optimizers.adamQuantized(adam, x, y, codes[0], codes[1]);
+    Tensor weight = s.normal(3, size, 1, 1);
+    Tensor alpha = s.empty(3);
+    s.ops.binary.binarizeFilters(weight, true, alpha, s.empty(3, size, 1, 1));
+    for (BinaryGradient gradient : BinaryGradient.values()) {
+      s.ops.binary.binarizeFiltersBackward(weight, alpha, gradient, weight, weight, false);
+    }
+    s.release();
+  }
+
+  private void pictures(Side s) {
+    for (int c : new int[] {1, 33}) {
+      int[] d = {2, 4, 6, c};
+      int[] padded = {2, 6, 8, c};
+      Tensor x = s.normal(d);
+      Tensor y = s.empty(d);
+      s.ops.binary.signActivation(x, s.normal(c), s.empty(padded));
+      s.ops.binary.signActivationBackward(x, s.normal(c), s.normal(padded), y);
+      Tensor deep = s.empty(2, 2, 3, 4 * c);
+      s.ops.rearrangement.spaceToDepth(x, deep);
+      s.ops.rearrangement.depthToSpace(deep, y);
+      Tensor frames = s.empty(2, 6, 4 * c);
+      s.ops.rearrangement.framesFirst(x, frames);
+      s.ops.rearrangement.framesFirstBackward(frames, y, true);
+      Tensor pooled = s.empty(2, 8 * c);
+      s.ops.pooling.statisticsPooling(x, 1e-7f, pooled);
+      s.ops.pooling.statisticsPoolingBackward(x, pooled, s.copy(pooled), y);
+      Tensor alpha = s.empty(2, 6, 4 * c);
+      Tensor dx = s.empty(2, 6, 4 * c);
+      s.ops.pooling.softmaxOverFrames(frames, alpha);
+      s.ops.pooling.weightedStatistics(frames, alpha, 1e-7f, pooled);
+      s.ops.pooling.weightedStatisticsBackward(
+          frames, alpha, pooled, 1e-7f, s.copy(pooled), dx, s.empty(2, 6, 4 * c));
+      s.ops.pooling.softmaxOverFramesBackward(alpha, dx, dx);
+      s.release();
+    }
+  }
+
+  private void packed(Backend backend, String scheme) {
+    ModelSpec spec =
+        ModelSpec.of("ResNet18", "width=5", "bins=9", "embeddingSize=7", "binary.scheme=" + scheme);
+    try (Backend cpu = new Backend(CpuDevice.open(1));
+        Network network = Models.build(spec, cpu)) {
+      network.initialize(new Random(1));
+      PackedModel model = Packer.pack(network, scheme, WeightForm.INT8, Map.of());
+      try (PackedNetwork packed = new PackedNetwork(backend, model)) {
+        packed.embed(new Features(normal(9 * 11), 11, 9));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {MEMORY, RACES})
+  void noKernelGoesWrong(String sanitizers) throws Exception {
+    assertEquals("", run(sanitizers, all));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "barrier_missing, " + RACES + ", data race",
+    "too_far, '" + MEMORY + "', heap-buffer-overflow"
+  })
+  void faultsAreFound(String kernel, String sanitizers, String fault) throws Exception {
+    RecordedLaunches launches = new RecordedLaunches(1);
+    HostDevice host = launches.memory();
+    List<Object> pointers = new ArrayList<>();
+    for (int i = 0; i < (kernel.equals("barrier_missing") ? 2 : 1); i++) {
+      pointers.add(host.allocate(256));
+    }
+    launches.launch(kernel, Grid.of(1, 64), pointers.toArray());
+    Path file = Files.write(folder.resolve(kernel), launches.bytes());
+    String found = run(sanitizers, file);
+    assertTrue(found.contains(fault), found);
+  }
+
+  /** What the sanitizers say, nothing if nothing is wrong. */
+  private static String run(String sanitizers, Path launches) throws Exception {
+    ProcessBuilder builder =
+        new ProcessBuilder(HostKernels.sanitized(sanitizers).toString(), launches.toString())
+            .redirectErrorStream(true);
+    builder.environment().put("ASAN_OPTIONS", "detect_leaks=0");
+    builder.environment().put("TSAN_OPTIONS", "halt_on_error=1");
+    Process process = builder.start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    boolean good = process.waitFor() == 0;
+    assumeFalse(
+        said.contains("unexpected memory mapping"),
+        "the thread sanitizer cannot run here: " + said);
+    return good ? "" : said + process.exitValue();
+  }
+}
