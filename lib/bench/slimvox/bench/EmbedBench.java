@@ -9,7 +9,6 @@ import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
-import slimvox.backend.Device.MathMode;
 import slimvox.cli.DeclaredOptions;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
@@ -17,6 +16,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
+import slimvox.recipe.RunSettings;
 import slimvox.report.Values;
 import slimvox.settings.Key;
 
@@ -59,7 +59,7 @@ public final class EmbedBench extends Subcommand {
   /** The command; picocli fills in its options. */
   public EmbedBench() {
     super(
-        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run.math"))
+        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run.math", "run.precision"))
             .toArray(String[]::new));
   }
 
@@ -70,9 +70,9 @@ public final class EmbedBench extends Subcommand {
     range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
     ModelSpec spec = flags.model();
-    MathMode math = flags.recipe().run().mathMode();
-    try (Backend backend = Backends.open("cpu", threads, math, MemoryBudget.UNLIMITED);
-        Network network = Models.build(spec, backend)) {
+    RunSettings run = flags.recipe().run();
+    try (Backend backend = Backends.open("cpu", threads, run.mathMode(), MemoryBudget.UNLIMITED);
+        Network network = Models.build(spec, backend).withActivations(run.activations())) {
       network.initialize(new Random(1));
       note(backend.device().description());
       report(spec, measure(network, spec), backend.device().description());

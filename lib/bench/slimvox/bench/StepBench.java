@@ -155,6 +155,7 @@ public final class StepBench extends Subcommand {
     step.put(values, "optimizer", "update");
     step.put(values, StepOptions.SAVING);
     step.put(values, "state_bits", "state_block");
+    step.put(values, "precision");
     values.put("backend", backend.name());
     values.put("device", backend.device().description());
     values.put("steps", steps);

@@ -83,6 +83,18 @@ public final class Backend implements AutoCloseable {
 
   /** A tensor, contents undefined; the caller owns it. */
   public Tensor allocate(Category category, String label, DataType type, Shape shape) {
+    return allocate(category, label, type, null, shape);
+  }
+
+  /**
+   * A tensor of numbers on a grid, which may be null; contents undefined, the caller owns it.
+   *
+   * @throws IllegalArgumentException if the device has no kernels for the type
+   */
+  public Tensor allocate(Category category, String label, DataType type, Grid grid, Shape shape) {
+    if (!device.takes(type)) {
+      throw new IllegalArgumentException(label + ": no " + type + " on " + device.name());
+    }
     long bytes = shape.size() * type.bytes();
     long id = ledger.allocated(category, label, bytes);
     long address;
@@ -92,12 +104,12 @@ public final class Backend implements AutoCloseable {
       ledger.freed(id);
       throw e;
     }
-    return new Tensor(this, shape, type, category, label, address, id, null);
+    return new Tensor(this, shape, type, grid, category, label, address, id, null);
   }
 
-  /** A float32 tensor shaped like {@code x}. */
+  /** A tensor shaped like {@code x}, of the type of what is computed from it. */
   public Tensor allocateLike(Tensor x, Category category, String label) {
-    return allocate(category, label, DataType.FLOAT32, x.shape());
+    return allocate(category, label, x.computed(), x.shape());
   }
 
   private long own(long id, long bytes) {

@@ -40,7 +40,10 @@ public final class Backends {
 
   private static Choice cpu() {
     try (CpuDevice device = CpuDevice.open(0)) {
-      List<String> details = List.of("with run.math bfloat16: " + OneDnn.bfloat16Math());
+      List<String> details =
+          List.of(
+              "with run.math bfloat16: " + OneDnn.bfloat16Math(),
+              "with run.precision bfloat16: " + OneDnn.bfloat16Convolutions());
       return new Choice("cpu", true, device.description(), details);
     } catch (RuntimeException | LinkageError e) {
       return new Choice("cpu", false, e.getMessage());

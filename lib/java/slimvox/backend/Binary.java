@@ -111,11 +111,13 @@ public final class Binary {
     int border = (y.shape().get(1) - s.get(1)) / 2;
     Check.fit(border >= 0, "a border around", x, y);
     Check.shape(Shape.of(s.get(0), s.get(1) + 2 * border, s.get(2) + 2 * border, s.get(3)), y);
+    Check.float32(x);
     Check.channels(x, shift);
   }
 
   /** See {@link Kernels#scaleRows}. */
   public void scaleRows(Tensor scale, Tensor y) {
+    Check.float32(y);
     Check.channels(y, scale);
     kernels.scaleRows(scale, y);
   }
@@ -123,7 +125,7 @@ public final class Binary {
   /** See {@link Kernels#prelu}. */
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
     Check.channels(x, slope, shift);
-    Check.same(x, y);
+    Check.alike(x, y);
     kernels.prelu(x, shift, slope, y);
   }
 
@@ -137,7 +139,7 @@ public final class Binary {
       Tensor dslope,
       boolean accumulate) {
     Check.channels(x, slope, shift, dslope);
-    Check.same(x, dy, dx);
+    Check.alike(x, dy, dx);
     check.with(
         dslope,
         kernels.preluBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),

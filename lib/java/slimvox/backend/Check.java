@@ -61,6 +61,23 @@ final class Check {
     if (x != null) length(x, DataType.FLOAT32, x.size());
   }
 
+  /** A tensor of real numbers of any type. */
+  static void real(Tensor x) {
+    if (!x.type().isReal()) {
+      throw new IllegalArgumentException(x + " holds " + x.type() + ", no real numbers");
+    }
+  }
+
+  /** Tensors of real numbers, each of any type, of one shape. */
+  static void alike(Tensor x, Tensor... others) {
+    real(x);
+    for (Tensor y : others) {
+      if (y == null) continue;
+      real(y);
+      expect(x.shape(), y);
+    }
+  }
+
   /** A float32 tensor of this shape. */
   static void shape(Shape expected, Tensor x) {
     float32(x);
@@ -80,10 +97,19 @@ final class Check {
     for (Tensor y : others) if (y != null) shape(x.shape(), y);
   }
 
-  /** Vectors with a number for each channel of x. */
+  /** Float32 vectors with a number for each channel of x. */
   static void channels(Tensor x, Tensor... vectors) {
+    real(x);
     int c = x.shape().get(-1);
-    for (Tensor v : vectors) fit(v == null || v.size() == c, "one value per channel", x, v);
+    for (Tensor v : vectors) {
+      float32(v);
+      if (v != null && v.size() != c) throw unfit("one value per channel", x, v);
+    }
+  }
+
+  /** A refusal of two tensors. */
+  static IllegalArgumentException unfit(String what, Tensor a, Tensor b) {
+    return new IllegalArgumentException(what + ": " + a + " and " + b + " do not fit");
   }
 
   /** A float32 matrix and an int32 number for each of its rows. */
@@ -96,6 +122,6 @@ final class Check {
   static void fit(boolean ok, String what, Tensor a, Tensor b) {
     float32(a);
     float32(b);
-    if (!ok) throw new IllegalArgumentException(what + ": " + a + " and " + b + " do not fit");
+    if (!ok) throw unfit(what, a, b);
   }
 }

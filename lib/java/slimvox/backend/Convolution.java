@@ -67,6 +67,15 @@ public record Convolution(
 
   /** The same geometry for inputs and outputs of another type. */
   public Convolution of(DataType type) {
+    return with(batch, type);
+  }
+
+  /** The same of float32 for so many images. */
+  public Convolution ofFloats(int images) {
+    return with(images, DataType.FLOAT32);
+  }
+
+  private Convolution with(int batch, DataType type) {
     return new Convolution(
         batch,
         height,

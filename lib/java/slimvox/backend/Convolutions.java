@@ -9,11 +9,6 @@ public final class Convolutions {
    * so that a step can be planned before anything runs.
    */
   public interface Kernels {
-    /** Whether inputs and outputs may be of this type; always of float32. */
-    default boolean takes(DataType type) {
-      return type == DataType.FLOAT32;
-    }
-
     /** Scratch bytes of {@link #forward}: reordered weights and the library's own scratch pad. */
     default long forwardWorkspace(Convolution g) {
       return 0;
@@ -23,13 +18,14 @@ public final class Convolutions {
     default void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
 
     /**
-     * Scratch bytes of {@link #forwardAdd}; those of {@link #forward} where nothing else is said.
+     * Scratch bytes of {@link #forwardAdd} to a sum of this type; those of {@link #forward} where
+     * nothing else is said.
      */
-    default long forwardAddWorkspace(Convolution g) {
+    default long forwardAddWorkspace(Convolution g, DataType sum) {
       return forwardWorkspace(g);
     }
 
-    /** y += x * weight. */
+    /** y += x * weight; y of any type, and rounded as by {@link Elementwise.Kernels#addRounded}. */
     default void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
 
     /**
@@ -98,8 +94,12 @@ public final class Convolutions {
 
   /** See {@link Kernels#forwardAdd}. */
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
-    shapes(g, x, weight, y);
-    check.with(y, kernels.forwardAddWorkspace(g), w -> kernels.forwardAdd(g, x, weight, y, w));
+    activation(g, g.inShape(), x);
+    Check.shape(g.weightShape(), weight);
+    Check.real(y);
+    Check.expect(g.outShape(), y);
+    long bytes = kernels.forwardAddWorkspace(g, y.type());
+    check.with(y, bytes, w -> kernels.forwardAdd(g, x, weight, y, w));
     check.finite(y);
   }
 
@@ -150,16 +150,13 @@ public final class Convolutions {
         w -> kernels.backwardWeight(g, x, dy, dweight, accumulate, w));
   }
 
-  private void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {
+  private static void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {
     activation(g, g.inShape(), x);
     Check.shape(g.weightShape(), weight);
     activation(g, g.outShape(), y);
   }
 
-  private void activation(Convolution g, Shape shape, Tensor x) {
-    if (!kernels.takes(g.type())) {
-      throw new IllegalArgumentException("no convolutions of " + g.type() + " here: " + x);
-    }
+  private static void activation(Convolution g, Shape shape, Tensor x) {
     Check.length(x, g.type(), x.size());
     Check.expect(shape, x);
   }

@@ -9,7 +9,11 @@ public enum DataType {
   /** Labels, counts. */
   INT32(4),
   /** Codes of 8 bits. */
-  UINT8(1);
+  UINT8(1),
+  /** Multiples of a {@link Grid}'s step from -32767 to 32767. */
+  FIXED16(2),
+  /** Multiples of a {@link Grid}'s step from -127 to 127. */
+  FIXED8(1);
 
   private final int bytes;
 
@@ -30,6 +34,26 @@ public enum DataType {
   /** What the bits of a bfloat16 stand for. */
   public static float ofBfloat16(short bits) {
     return Float.intBitsToFloat(bits << 16);
+  }
+
+  /** Whether an element stands for a real number, not for a label or a code. */
+  public boolean isReal() {
+    return this != INT32 && this != UINT8;
+  }
+
+  /** Whether an element is a whole number of steps. */
+  public boolean isFixed() {
+    return this == FIXED16 || this == FIXED8;
+  }
+
+  /**
+   * The largest whole number of steps that an element can be.
+   *
+   * @throws IllegalStateException if the type is not fixed
+   */
+  public int largest() {
+    if (!isFixed()) throw new IllegalStateException(this + " has no steps");
+    return (1 << 8 * bytes - 1) - 1;
   }
 
   /** Bytes of one element. */

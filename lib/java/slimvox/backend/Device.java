@@ -78,6 +78,11 @@ public interface Device extends Hardware {
     return new Memory() {};
   }
 
+  /** Whether tensors may be of this type. */
+  default boolean takes(DataType type) {
+    return type != DataType.BFLOAT16 && !type.isFixed();
+  }
+
   /**
    * Bytes of its memory that the device has for itself as long as it is open, beside what {@link
    * #memory} gives.

@@ -14,7 +14,9 @@ public final class Elementwise {
     default void copy(Tensor x, Tensor y) {}
 
     /**
-     * y = x, one of them bfloat16 and the other float32; rounded as {@link DataType#bfloat16} does.
+     * y = x, of any types: rounded to bfloat16 as {@link DataType#bfloat16} does, to a fixed type
+     * to the nearest step, ties to even. What a fixed type cannot hold becomes its largest number,
+     * and the {@link Grid} is told.
      */
     default void convert(Tensor x, Tensor y) {}
 
@@ -22,8 +24,8 @@ public final class Elementwise {
     default void axpy(float alpha, Tensor x, Tensor y) {}
 
     /**
-     * y += alpha step r, r = x / step rounded to the nearest whole number, ties to even; step is a
-     * power of two, alpha 1 or -1.
+     * y += alpha step r (told to y's {@link Grid} as by {@link #convert}), r = x / step rounded to
+     * the nearest whole number, ties to even; step is a power of two, alpha 1 or -1.
      *
      * @param largest one float32 number that becomes the larger of itself and the largest |y|; null
      *     if nobody asks for it
@@ -85,22 +87,19 @@ public final class Elementwise {
 
   /** See {@link Kernels#convert}. */
   public void convert(Tensor x, Tensor y) {
-    boolean narrows = y.type() == DataType.BFLOAT16;
-    Check.length(y, narrows ? DataType.BFLOAT16 : DataType.FLOAT32, x.size());
-    Check.length(x, narrows ? DataType.FLOAT32 : DataType.BFLOAT16, y.size());
-    Check.expect(x.shape(), y);
+    Check.alike(x, y);
     kernels.convert(x, y);
   }
 
   /** See {@link Kernels#axpy}. */
   public void axpy(float alpha, Tensor x, Tensor y) {
-    Check.same(x, y);
+    Check.alike(x, y);
     kernels.axpy(alpha, x, y);
   }
 
   /** See {@link Kernels#addRounded}. */
   public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
-    Check.same(x, y);
+    Check.alike(x, y);
     if (largest != null) Check.length(largest, DataType.FLOAT32, 1);
     kernels.addRounded(alpha, x, step, y, largest);
   }
@@ -116,37 +115,37 @@ public final class Elementwise {
 
   /** See {@link Kernels#relu}. */
   public void relu(Tensor x, Tensor y) {
-    Check.same(x, y);
+    Check.alike(x, y);
     kernels.relu(x, y);
   }
 
   /** See {@link Kernels#reluBackward}. */
   public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
-    Check.same(y, dy, dx);
+    Check.alike(y, dy, dx);
     kernels.reluBackward(y, dy, dx);
   }
 
   /** See {@link Kernels#tanh}. */
   public void tanh(Tensor x, Tensor y) {
-    Check.same(x, y);
+    Check.alike(x, y);
     kernels.tanh(x, y);
   }
 
   /** See {@link Kernels#tanhBackward}. */
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
-    Check.same(y, dy, dx);
+    Check.alike(y, dy, dx);
     kernels.tanhBackward(y, dy, dx);
   }
 
   /** See {@link Kernels#gelu}. */
   public void gelu(Tensor x, Tensor y) {
-    Check.same(x, y);
+    Check.alike(x, y);
     kernels.gelu(x, y);
   }
 
   /** See {@link Kernels#geluBackward}. */
   public void geluBackward(Tensor x, Tensor dy, Tensor dx) {
-    Check.same(x, dy, dx);
+    Check.alike(x, dy, dx);
     kernels.geluBackward(x, dy, dx);
   }
 
@@ -157,13 +156,13 @@ public final class Elementwise {
 
   /** See {@link Kernels#firstNotFinite}. */
   public int firstNotFinite(List<Tensor> tensors) {
-    tensors.forEach(Check::float32);
+    tensors.forEach(Check::real);
     return kernels.firstNotFinite(tensors);
   }
 
   /** See {@link Kernels#markNotFinite}. */
   public void markNotFinite(Tensor x, Tensor flag) {
-    Check.float32(x);
+    Check.real(x);
     Check.length(flag, DataType.INT32, 1);
     kernels.markNotFinite(x, flag);
   }

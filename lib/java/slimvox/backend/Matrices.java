@@ -58,13 +58,13 @@ public final class Matrices {
 
   /** See {@link Kernels#addToRows}. */
   public void addToRows(Tensor b, Tensor y) {
-    Check.fit(b.size() == y.shape().get(-1), "addToRows", b, y);
+    Check.channels(y, b);
     kernels.addToRows(b, y);
   }
 
   /** See {@link Kernels#columnSums}. */
   public void columnSums(Tensor y, Tensor b, boolean accumulate) {
-    Check.fit(b.size() == y.shape().get(-1), "columnSums", y, b);
+    Check.channels(y, b);
     check.with(
         b,
         kernels.columnSumsWorkspace(y.shape().rows(), y.shape().get(-1)),

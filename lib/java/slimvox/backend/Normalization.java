@@ -118,7 +118,7 @@ public final class Normalization {
   /** See {@link Kernels#batchNormalize}. */
   public void batchNormalize(Tensor x, Channels c, Tensor residual, boolean relu, Tensor y) {
     Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
-    Check.same(x, residual, y);
+    Check.alike(x, residual, y);
     kernels.batchNormalize(x, c, residual, relu, y);
     check.finite(y);
   }
@@ -135,12 +135,14 @@ public final class Normalization {
       Tensor dresidual,
       Tensor dx) {
     Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta(), dgamma, dbeta);
-    Check.same(x, y, dy, dresidual, dx);
+    Check.alike(x, y, dy, dresidual, dx);
     Running running = c.running();
     if (running != null) Check.same(c.mean(), running.mean(), running.variance());
     boolean again = c.beta() != null;
-    Check.fit(!again || (y == null && dresidual == null), "y beside beta", x, c.beta());
-    Check.fit(dresidual == null || (dx != dy && dx != dresidual), "in place", dx, dresidual);
+    if (again && (y != null || dresidual != null)) throw Check.unfit("y beside beta", x, c.beta());
+    if (dresidual != null && (dx == dy || dx == dresidual)) {
+      throw Check.unfit("in place", dx, dresidual);
+    }
     check.with(
         dx,
         kernels.batchNormalizeBackwardWorkspace(x.shape().rows(), x.shape().get(-1)),

@@ -47,27 +47,31 @@ public final class Rearrangement {
   }
 
   private static void part(Tensor whole, int first, Tensor part) {
-    Check.fit(
-        part.shape().rows() == whole.shape().rows()
-            && first >= 0
-            && first + part.shape().get(-1) <= whole.shape().get(-1),
-        "channels from " + first + " on",
-        whole,
-        part);
+    Check.real(whole);
+    Check.length(part, whole.type(), part.size());
+    if (part.shape().rows() != whole.shape().rows()
+        || first < 0
+        || first + part.shape().get(-1) > whole.shape().get(-1)) {
+      throw Check.unfit("channels from " + first + " on", whole, part);
+    }
   }
 
   /** See {@link Kernels#spaceToDepth}. */
   public void spaceToDepth(Tensor x, Tensor y) {
-    Check.shape(spaceToDepthShape(x.shape()), y);
-    Check.float32(x);
+    deep(x, y);
     kernels.spaceToDepth(x, y);
   }
 
   /** See {@link Kernels#depthToSpace}. */
   public void depthToSpace(Tensor y, Tensor x) {
-    Check.shape(spaceToDepthShape(x.shape()), y);
-    Check.float32(x);
+    deep(x, y);
     kernels.depthToSpace(y, x);
+  }
+
+  private static void deep(Tensor x, Tensor y) {
+    Check.real(x);
+    Check.length(y, x.type(), x.size());
+    Check.expect(spaceToDepthShape(x.shape()), y);
   }
 
   /**
@@ -86,14 +90,14 @@ public final class Rearrangement {
   /** See {@link Kernels#framesFirst}. */
   public void framesFirst(Tensor x, Tensor y) {
     Check.shape(framesFirstShape(x.shape()), y);
-    Check.float32(x);
+    Check.real(x);
     kernels.framesFirst(x, y);
   }
 
   /** See {@link Kernels#framesFirstBackward}. */
   public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
     Check.shape(framesFirstShape(dx.shape()), dy);
-    Check.float32(dx);
+    Check.real(dx);
     kernels.framesFirstBackward(dy, dx, accumulate);
   }
 

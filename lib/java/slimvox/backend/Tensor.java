@@ -22,6 +22,7 @@ public final class Tensor implements AutoCloseable {
   private final Backend backend;
   private final Shape shape;
   private final DataType type;
+  private final Grid grid;
   private final Category category;
   private final String label;
   private final long address;
@@ -33,6 +34,7 @@ public final class Tensor implements AutoCloseable {
       Backend backend,
       Shape shape,
       DataType type,
+      Grid grid,
       Category category,
       String label,
       long address,
@@ -41,6 +43,7 @@ public final class Tensor implements AutoCloseable {
     this.backend = backend;
     this.shape = shape;
     this.type = type;
+    this.grid = grid;
     this.category = category;
     this.label = label;
     this.address = address;
@@ -61,6 +64,16 @@ public final class Tensor implements AutoCloseable {
   /** Type of the elements. */
   public DataType type() {
     return type;
+  }
+
+  /** What its elements are multiples of; null if it is no stream of another type. */
+  public Grid grid() {
+    return grid;
+  }
+
+  /** The type of what is computed from it: its own, or what its {@link Grid} says. */
+  public DataType computed() {
+    return grid == null ? type : grid.computed();
   }
 
   /** What the ledger counts it as. */
@@ -109,7 +122,7 @@ public final class Tensor implements AutoCloseable {
   public Tensor exclusive() {
     if (isSoleOwner()) return this;
     try (this) {
-      Tensor copy = backend.allocate(category, label, type, shape);
+      Tensor copy = backend.allocate(category, label, type, grid, shape);
       backend.ops().elementwise.copy(this, copy);
       return copy;
     }
@@ -125,7 +138,7 @@ public final class Tensor implements AutoCloseable {
     if (other.size() != size()) {
       throw new IllegalArgumentException(label + " " + shape + " cannot be seen as " + other);
     }
-    return new Tensor(backend, other, type, category, label, address(), id, retain());
+    return new Tensor(backend, other, type, grid, category, label, address(), id, retain());
   }
 
   /**
@@ -141,7 +154,7 @@ public final class Tensor implements AutoCloseable {
           label + " " + shape + " has no part " + other + " from element " + first + " on");
     }
     long start = address() == 0 ? 0 : address() + first * type.bytes(); // 0: on the dry device
-    return new Tensor(backend, other, type, category, label, start, id, retain());
+    return new Tensor(backend, other, type, grid, category, label, start, id, retain());
   }
 
   /** Removes an owner; the last one returns the bytes. */

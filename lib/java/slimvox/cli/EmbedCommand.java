@@ -16,6 +16,7 @@ import picocli.CommandLine.Parameters;
 import slimvox.audio.Features;
 import slimvox.audio.FrontEnd;
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
 import slimvox.binary.PackedModel;
 import slimvox.binary.PackedNetwork;
 import slimvox.data.Corpus;
@@ -177,7 +178,11 @@ final class EmbedCommand extends Subcommand {
 
   /** Opens the network and learns what it hears. */
   private SpeakerEncoder open(Backend backend, int featureBins) {
+    DataType activations = flags.recipe().run().activations();
     if (PackedModel.isPacked(modelFile)) {
+      if (activations != DataType.FLOAT32) {
+        throw InputException.at(modelFile, "is packed in one bit; leave out --precision");
+      }
       PackedModel packed = PackedModel.read(modelFile);
       requireSame(packed.spec());
       frontEnd = FrontEnd.of(packed.origin());
@@ -186,12 +191,14 @@ final class EmbedCommand extends Subcommand {
     if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
       frontEnd = FrontEnd.USUAL;
       return Embedder.owning(
-          WespeakerFile.open(modelFile).network(flags.given("model."), featureBins, backend));
+          WespeakerFile.open(modelFile)
+              .network(flags.given("model."), featureBins, backend)
+              .withActivations(activations));
     }
     Recipe recipe = CheckpointFile.recipe(modelFile);
     requireSame(recipe.model());
     frontEnd = recipe.data().frontEnd();
-    return Embedder.owning(CheckpointFile.network(modelFile, backend));
+    return Embedder.owning(CheckpointFile.network(modelFile, backend).withActivations(activations));
   }
 
   private Embeddings embed(SpeakerEncoder encoder, Input input) throws InterruptedException {

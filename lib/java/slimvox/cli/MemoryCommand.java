@@ -74,7 +74,7 @@ final class MemoryCommand extends Subcommand {
   private Workspace workspace = Workspace.NONE;
 
   MemoryCommand() {
-    super("model.", "optimizer.");
+    super("model.", "optimizer.", "run.precision");
   }
 
   @Override
@@ -138,6 +138,7 @@ final class MemoryCommand extends Subcommand {
     values.put("frames", step.frames());
     values.put("classes", step.classes());
     step.put(values, "optimizer", "update", "state_bits", "state_block");
+    step.put(values, "precision");
     values.put("workspace_of", Key.of(workspace));
     return values;
   }

@@ -2,6 +2,7 @@ package slimvox.models;
 
 import java.util.List;
 import java.util.Map;
+import slimvox.backend.DataType;
 import slimvox.nn.ActivationCheckpoint;
 import slimvox.nn.Layer;
 import slimvox.nn.Nonlinearity;
@@ -85,7 +86,9 @@ public record ModelSpec(
             flag = "--order")
         Order order,
     @Setting(
-            value = "Reversible streams in float, or fixed point, which is undone to the bit.",
+            value =
+                "Reversible streams in float, or in fixed point, which is undone to the bit: fixed"
+                    + " (4 bytes a value), fixed16 (2, for training on the CPU) or fixed8 (1).",
             byDefault = "float",
             flag = "--streams")
         StreamArithmetic streams,
@@ -160,7 +163,20 @@ public record ModelSpec(
     /** As float32: the inverse is exact up to rounding. */
     FLOAT,
     /** As multiples of a fixed step: the inverse is exact to the bit. */
-    FIXED
+    FIXED,
+    /** As 16-bit whole numbers of a step found from the data. */
+    FIXED16,
+    /** As 8-bit whole numbers of a step found from the data. */
+    FIXED8;
+
+    /** The type of the streams in training. */
+    public DataType type() {
+      return switch (this) {
+        case FLOAT, FIXED -> DataType.FLOAT32;
+        case FIXED16 -> DataType.FIXED16;
+        case FIXED8 -> DataType.FIXED8;
+      };
+    }
   }
 
   /** What is kept of an ordinary block. */

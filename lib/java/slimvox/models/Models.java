@@ -145,7 +145,7 @@ public final class Models {
   public static String savingFault(ModelSpec spec) {
     if (!spec.hasReversibleBlocks()
         && (spec.slice() > 0
-            || spec.streams() == ModelSpec.StreamArithmetic.FIXED
+            || spec.streams() != ModelSpec.StreamArithmetic.FLOAT
             || spec.keep() > 0)) {
       return spec.name()
           + ": slice, streams and keep concern reversible blocks, which this network has not;"

@@ -7,7 +7,9 @@ import java.util.List;
 import java.util.function.Function;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
+import slimvox.nn.BinaryScheme;
 import slimvox.nn.Layer;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
@@ -15,6 +17,7 @@ import slimvox.nn.ReversibleSequence;
 import slimvox.nn.Sequential;
 import slimvox.nn.StateDict;
 import slimvox.nn.Stateful;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 
 /**
@@ -28,6 +31,7 @@ public final class Network implements Layer {
   private final Sequential layers;
   private final StateDict state;
   private final Function<Backend, Network> builder;
+  private DataType activations = DataType.FLOAT32;
 
   Network(ModelSpec spec, Backend backend, Sequential layers, Function<Backend, Network> builder) {
     this.spec = spec;
@@ -44,7 +48,7 @@ public final class Network implements Layer {
 
   /** The same network on another backend, parameters not initialized. */
   public Network on(Backend other) {
-    return builder.apply(other);
+    return builder.apply(other).withActivations(activations);
   }
 
   /**
@@ -63,6 +67,39 @@ public final class Network implements Layer {
       if (layer instanceof ReversibleSequence blocks) blocks.store();
     }
     return this;
+  }
+
+  /**
+   * From now on activations and their gradients are of this type; the features it gets, pooled
+   * statistics and what follows them are float32.
+   *
+   * @return this network
+   * @throws InputException if the backend has no such tensors, or the network binary blocks
+   */
+  public Network withActivations(DataType type) {
+    if (!backend.device().takes(type) || !backend.device().takes(spec.streams().type())) {
+      throw new InputException(
+          "%s has float32 activations and streams only; leave out run.precision and fixed16 or"
+                  .formatted(backend.name())
+              + " fixed8 streams, or use backend cpu");
+    }
+    if (type != DataType.FLOAT32 && spec.binarization().scheme() != BinaryScheme.NONE) {
+      throw new InputException(
+          spec.name() + ": binary blocks have float32 activations only; leave out run.precision");
+    }
+    activations = type;
+    return this;
+  }
+
+  /** The type of activations, see {@link #withActivations(DataType)}. */
+  public DataType activations() {
+    return activations;
+  }
+
+  /** What computes, and in which type if not in float32, in one line. */
+  public String computation() {
+    String of = activations == DataType.FLOAT32 ? "" : ", activations of " + Key.of(activations);
+    return backend.description() + of;
   }
 
   /** What it was built from. */
@@ -116,7 +153,12 @@ public final class Network implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    return layers.forward(x, mode);
+    if (x.type() == activations) return layers.forward(x, mode);
+    try (Tensor rounded =
+        backend.allocate(x.category(), x.label() + ".rounded", activations, x.shape())) {
+      backend.ops().elementwise.convert(x, rounded);
+      return layers.forward(rounded, mode);
+    }
   }
 
   /** Returns null: features have no gradient. */

@@ -271,7 +271,7 @@ final class RevNet {
   private ReversibleSequence sequence(String name, List<Reversible> stages) {
     ReversibleSequence.Form form =
         spec.units() == Units.C ? ReversibleSequence.Form.TWINS : ReversibleSequence.Form.HALVES;
-    return new ReversibleSequence(name, form, stages, grid(name));
+    return new ReversibleSequence(name, form, stages, grid(name), spec.streams().type());
   }
 
   private FixedPoint grid(String name) {

@@ -2,6 +2,7 @@ package slimvox.nn;
 
 import java.util.List;
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
 import slimvox.backend.Operations;
 import slimvox.backend.Rearrangement;
 import slimvox.backend.Shape;
@@ -13,7 +14,7 @@ import slimvox.memory.Category;
  *
  * <p>With x N x W x D, D = C H features a frame: alpha = softmax over frames of (W2 tanh(W1 x + b1)
  * + b2), each feature by itself; m = sum alpha x; output N x 2D = (m, sqrt(max(sum alpha x^2 - m^2,
- * 1e-7))). Kept for backward: x, the tanh, alpha and the output.
+ * 1e-7))). Kept for backward: x, the tanh, alpha and the output, all float32.
  */
 public final class AttentiveStatisticsPooling implements Layer {
   private final Backend backend;
@@ -22,6 +23,7 @@ public final class AttentiveStatisticsPooling implements Layer {
   private final Linear linear1;
   private final Linear linear2;
   private Shape inputShape;
+  private DataType inputType;
   private Tensor frames;
   private Tensor hidden;
   private Tensor alpha;
@@ -55,6 +57,7 @@ public final class AttentiveStatisticsPooling implements Layer {
     ops.pooling.weightedStatistics(f, a, StatisticsPooling.FLOOR, out);
     if (mode.keeps()) {
       inputShape = x.shape();
+      inputType = x.type();
       frames = f.retain();
       hidden = h.retain();
       alpha = a.retain();
@@ -83,7 +86,8 @@ public final class AttentiveStatisticsPooling implements Layer {
     try (Tensor throughAttention = linear1.backward(dhidden)) {
       ops.elementwise.axpy(1, throughAttention, dframes);
     }
-    Tensor dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", inputShape.toArray());
+    Tensor dx =
+        backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", inputType, inputShape);
     ops.rearrangement.framesFirstBackward(dframes, dx, false);
     dframes.close();
     return dx;

@@ -63,20 +63,30 @@ public final class Conv2d implements Layer {
   private Convolution geometry(Tensor x) {
     int pad = (kernel - 1) / 2;
     Shape w = weight.value().shape();
-    return Convolution.of(x.shape(), w, strideHeight, strideWidth, pad, groups).of(x.type());
+    return Convolution.of(x.shape(), w, strideHeight, strideWidth, pad, groups).of(x.computed());
   }
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Convolution g = geometry(x);
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
-    if (mode == Mode.EVALUATE && weight.prepacked() != null) {
-      weight.prepacked().convolve(g, x, y);
-    } else {
-      backend.ops().convolutions.forward(g, x, weight.value(), y);
+    try (Tensor values = values(x)) {
+      if (mode == Mode.EVALUATE && weight.prepacked() != null) {
+        weight.prepacked().convolve(g, values, y);
+      } else {
+        backend.ops().convolutions.forward(g, values, weight.value(), y);
+      }
+      if (mode.keeps()) input = values.retain();
     }
-    if (mode.keeps()) input = x.retain();
     return y;
+  }
+
+  /** x itself, or what a stream of another type holds in the type that is computed in. */
+  private Tensor values(Tensor x) {
+    if (x.type() == x.computed()) return x.retain();
+    Tensor values = backend.allocateLike(x, x.category(), name + ".in");
+    backend.ops().elementwise.convert(x, values);
+    return values;
   }
 
   /** sum += sign times the output; what backward needs is kept as in {@link #forward}. */
@@ -87,17 +97,18 @@ public final class Conv2d implements Layer {
           "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
               .formatted(name, g.outShape(), sum));
     }
-    try (Tensor scaled = scaled(sign)) {
-      backend.ops().convolutions.forwardAdd(g, x, scaled, sum);
+    try (Tensor values = values(x);
+        Tensor scaled = scaled(sign)) {
+      backend.ops().convolutions.forwardAdd(g, values, scaled, sum);
+      if (mode.keeps()) input = values.retain();
     } catch (NotFiniteException e) {
       throw e.under(name + ".out");
     }
-    if (mode.keeps()) input = x.retain();
   }
 
   /** What a forward in {@link Mode#RECOMPUTE} leaves for backward; its output is not computed. */
   void resume(Tensor x) {
-    input = x.retain();
+    input = values(x);
   }
 
   private Tensor scaled(float sign) {

@@ -64,7 +64,8 @@ public final class FixedPoint {
 
   /** Rounds a stream. */
   void round(Tensor x) {
-    try (Tensor copy = x.backend().allocateLike(x, x.category(), x.label() + ".unrounded")) {
+    String label = x.label() + ".unrounded";
+    try (Tensor copy = x.backend().allocate(x.category(), label, x.type(), x.shape())) {
       x.backend().ops().elementwise.copy(x, copy);
       x.backend().ops().elementwise.fill(x, 0);
       add(copy, x);

@@ -1,5 +1,6 @@
 package slimvox.nn;
 
+import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -35,7 +36,7 @@ public interface Layer extends Stateful {
   /** Forward whose output is added to {@code sum} instead of being returned. */
   default void forwardAdd(Tensor sum, Tensor x, Mode mode) {
     try (Tensor y = forward(x, mode)) {
-      sum.backend().ops().elementwise.axpy(1, y, sum);
+      add(1, y, sum);
     }
   }
 
@@ -50,9 +51,19 @@ public interface Layer extends Stateful {
    */
   default Tensor recomputeAndBackward(Tensor x, Tensor dy, Tensor sum) {
     try (Tensor y = forward(x, Mode.RECOMPUTE)) {
-      sum.backend().ops().elementwise.axpy(-1, y, sum);
+      add(-1, y, sum);
     }
     return backward(dy);
+  }
+
+  /** sum += sign times y, which is rounded to whole steps first where the sum is of such. */
+  static void add(float sign, Tensor y, Tensor sum) {
+    Elementwise elementwise = sum.backend().ops().elementwise;
+    if (sum.type().isFixed()) {
+      elementwise.addRounded(sign, y, sum.grid().step(), sum, null);
+    } else {
+      elementwise.axpy(sign, y, sum);
+    }
   }
 
   /**

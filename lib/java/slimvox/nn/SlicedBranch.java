@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 import slimvox.backend.NotFiniteException;
 import slimvox.backend.Operations;
 import slimvox.backend.Shape;
@@ -165,9 +166,7 @@ final class SlicedBranch {
   private void addFirstDataGradient(Tensor d, int from, int n, Tensor dp) {
     try (Tensor w = rows(first.weight().value(), from, n)) {
       if (isPointwise(w)) {
-        try (Tensor matrix = w.view(n, w.shape().get(1))) {
-          ops(d).matrices.matmul(false, false, d, matrix, dp, from > 0);
-        }
+        addProduct(d, w, dp, from > 0);
         return;
       }
       if (from == 0) {
@@ -179,6 +178,31 @@ final class SlicedBranch {
         ops(d).elementwise.axpy(1, part, dp);
       }
     }
+  }
+
+  /** y = (y +) the rows of d times the matrix w, a product or a convolution with w transposed. */
+  private static void addProduct(Tensor d, Tensor w, Tensor y, boolean accumulate) {
+    int n = w.shape().get(0);
+    int in = w.shape().get(1);
+    if (isFloat32(d, y)) {
+      try (Tensor matrix = w.view(n, in)) {
+        ops(d).matrices.matmul(false, false, d, matrix, y, accumulate);
+      }
+      return;
+    }
+    try (Tensor rows = w.view(1, n, 1, in);
+        Tensor t =
+            w.backend().allocate(Category.WORKSPACE, w.label() + ".transposed", 1, 1, in * n);
+        Tensor columns = t.view(in, n, 1, 1)) {
+      ops(d).rearrangement.framesFirst(rows, t);
+      Convolution g = geometry(d, columns, 1);
+      if (accumulate) ops(d).convolutions.forwardAdd(g, d, columns, y);
+      else ops(d).convolutions.forward(g, d, columns, y);
+    }
+  }
+
+  private static boolean isFloat32(Tensor x, Tensor y) {
+    return x.type() == DataType.FLOAT32 && y.type() == DataType.FLOAT32;
   }
 
   // ---- the depthwise convolution
@@ -211,7 +235,7 @@ final class SlicedBranch {
   /** y += sign W2[:, s] b. */
   private void addLast(float sign, Tensor b, int from, int n, Tensor y) {
     try (Tensor w = lastColumns(sign, from, n)) {
-      if (isPointwise(w)) {
+      if (isPointwise(w) && isFloat32(b, y)) {
         try (Tensor matrix = w.view(w.shape().get(0), n)) {
           ops(b).matrices.matmul(false, true, b, matrix, y, true);
         }
@@ -288,14 +312,14 @@ final class SlicedBranch {
 
   private static Convolution geometry(Tensor x, Tensor weight, int groups) {
     int pad = (weight.shape().get(2) - 1) / 2;
-    return Convolution.of(x.shape(), weight.shape(), 1, 1, pad, groups);
+    return Convolution.of(x.shape(), weight.shape(), 1, 1, pad, groups).of(x.type());
   }
 
   private static Tensor allocate(Tensor like, String label, int channels) {
     Backend backend = like.backend();
     int[] lengths = like.shape().toArray();
     lengths[3] = channels;
-    return backend.allocate(Category.ACTIVATION, label, lengths);
+    return backend.allocate(Category.ACTIVATION, label, like.type(), Shape.of(lengths));
   }
 
   private static Operations ops(Tensor x) {

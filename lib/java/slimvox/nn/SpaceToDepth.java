@@ -2,8 +2,8 @@ package slimvox.nn;
 
 import slimvox.backend.Backend;
 import slimvox.backend.Rearrangement;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
-import slimvox.memory.Category;
 
 /**
  * Down-sampling that loses nothing: each 2 x 2 square of pixels becomes one pixel with four times
@@ -56,17 +56,19 @@ public final class SpaceToDepth implements Layer, Reversible {
           "%s: %d x %d pixels cannot be halved on both axes"
               .formatted(name, x.shape().get(1), x.shape().get(2)));
     }
-    int[] lengths = Rearrangement.spaceToDepthShape(x.shape()).toArray();
-    Tensor y = backend.allocate(x.category(), name + ".deep", lengths);
+    Tensor y = like(x, name + ".deep", Rearrangement.spaceToDepthShape(x.shape()));
     backend.ops().rearrangement.spaceToDepth(x, y);
     return y;
   }
 
   private Tensor widen(Tensor y) {
     int[] s = y.shape().toArray();
-    Category category = y.category();
-    Tensor x = backend.allocate(category, name + ".wide", s[0], 2 * s[1], 2 * s[2], s[3] / 4);
+    Tensor x = like(y, name + ".wide", Shape.of(s[0], 2 * s[1], 2 * s[2], s[3] / 4));
     backend.ops().rearrangement.depthToSpace(y, x);
     return x;
+  }
+
+  private Tensor like(Tensor x, String label, Shape shape) {
+    return backend.allocate(x.category(), label, x.type(), x.grid(), shape);
   }
 }

@@ -1,7 +1,9 @@
 package slimvox.nn;
 
-import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.backend.Grid;
 import slimvox.backend.Operations;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
@@ -22,9 +24,10 @@ public final class Streams implements AutoCloseable {
   /**
    * The first and the second half of the channels of {@code x}, as copies; {@code x} is borrowed.
    *
+   * @param type how they are held, on a grid that may be null
    * @throws IllegalArgumentException if the number of channels is odd
    */
-  static Streams split(Tensor x, Category category, String label) {
+  static Streams split(Tensor x, Category category, String label, DataType type, Grid grid) {
     int[] lengths = x.shape().toArray();
     int channels = lengths[lengths.length - 1];
     if (channels % 2 != 0) {
@@ -32,27 +35,45 @@ public final class Streams implements AutoCloseable {
           label + ": " + channels + " channels cannot be cut into two streams");
     }
     lengths[lengths.length - 1] = channels / 2;
-    Backend backend = x.backend();
-    Tensor first = backend.allocate(category, label + ".1", lengths);
-    backend.ops().rearrangement.sliceChannels(x, 0, first);
-    Tensor second = backend.allocate(category, label + ".2", lengths);
-    backend.ops().rearrangement.sliceChannels(x, channels / 2, second);
+    Shape half = Shape.of(lengths);
+    Tensor first = x.backend().allocate(category, label + ".1", type, grid, half);
+    slice(x, 0, first);
+    Tensor second = x.backend().allocate(category, label + ".2", type, grid, half);
+    slice(x, channels / 2, second);
     return new Streams(first, second);
   }
 
-  /** Two copies of {@code x}, which is borrowed. */
-  static Streams twins(Tensor x, Category category, String label) {
-    Tensor first = x.backend().allocateLike(x, category, label + ".1");
-    x.backend().ops().elementwise.copy(x, first);
-    Tensor second = x.backend().allocateLike(x, category, label + ".2");
-    x.backend().ops().elementwise.copy(x, second);
+  private static void slice(Tensor x, int from, Tensor part) {
+    Operations ops = x.backend().ops();
+    if (x.type() == part.type()) {
+      ops.rearrangement.sliceChannels(x, from, part);
+      return;
+    }
+    String label = part.label() + ".values";
+    try (Tensor values = x.backend().allocate(part.category(), label, x.type(), part.shape())) {
+      ops.rearrangement.sliceChannels(x, from, values);
+      ops.elementwise.convert(values, part);
+    }
+  }
+
+  /** Two copies of {@code x}, which is borrowed, held as those of {@link #split}. */
+  static Streams twins(Tensor x, Category category, String label, DataType type, Grid grid) {
+    Tensor first = x.backend().allocate(category, label + ".1", type, grid, x.shape());
+    copy(x, first);
+    Tensor second = x.backend().allocate(category, label + ".2", type, grid, x.shape());
+    copy(x, second);
     return new Streams(first, second);
+  }
+
+  private static void copy(Tensor x, Tensor y) {
+    if (x.type() == y.type()) x.backend().ops().elementwise.copy(x, y);
+    else x.backend().ops().elementwise.convert(x, y);
   }
 
   /** The sum of both streams as a new tensor; they stay. */
   Tensor sum(String label) {
     Tensor y = first.backend().allocateLike(first, first.category(), label);
-    first.backend().ops().elementwise.copy(first, y);
+    copy(first, y);
     first.backend().ops().elementwise.axpy(1, second, y);
     return y;
   }
@@ -62,13 +83,30 @@ public final class Streams implements AutoCloseable {
     int[] lengths = first.shape().toArray();
     int channels = lengths[lengths.length - 1];
     lengths[lengths.length - 1] = 2 * channels;
-    Tensor y = first.backend().allocate(first.category(), label, lengths);
-    Operations ops = first.backend().ops();
-    ops.rearrangement.writeChannels(first, 0, y);
-    first.close();
-    ops.rearrangement.writeChannels(second, channels, y);
-    second.close();
+    Category category = first.category();
+    Tensor y = first.backend().allocate(category, label, first.computed(), Shape.of(lengths));
+    write(first, 0, y);
+    write(second, channels, y);
     return y;
+  }
+
+  private static void write(Tensor part, int from, Tensor y) {
+    try (part) {
+      Operations ops = y.backend().ops();
+      if (part.type() == y.type()) {
+        ops.rearrangement.writeChannels(part, from, y);
+        return;
+      }
+      try (Tensor values = y.backend().allocateLike(part, y.category(), y.label() + ".values")) {
+        ops.elementwise.convert(part, values);
+        ops.rearrangement.writeChannels(values, from, y);
+      }
+    }
+  }
+
+  /** The same streams for another owner. */
+  Streams retain() {
+    return new Streams(first.retain(), second.retain());
   }
 
   /** The first stream, borrowed. */

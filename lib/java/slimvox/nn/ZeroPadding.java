@@ -30,9 +30,9 @@ public final class ZeroPadding implements Layer {
     int height = up(s[1]);
     int width = up(s[2]);
     if (height == s[1] && width == s[2]) return x.retain();
-    Tensor y = backend.allocate(Category.INPUT, name + ".out", s[0], height, width, 1);
+    Tensor y = like(x, name + ".out", s[0], height, width, 1);
     backend.ops().elementwise.fill(y, 0);
-    try (Tensor wide = backend.allocate(Category.INPUT, name + ".wide", s[0], s[1], width);
+    try (Tensor wide = like(x, name + ".wide", s[0], s[1], width);
         Tensor rows = x.view(s[0], s[1], s[2]);
         Tensor all = y.view(s[0], Shape.axis((long) height * width));
         Tensor part = wide.view(s[0], Shape.axis((long) s[1] * width))) {
@@ -41,6 +41,10 @@ public final class ZeroPadding implements Layer {
       backend.ops().rearrangement.writeChannels(part, 0, all);
     }
     return y;
+  }
+
+  private Tensor like(Tensor x, String label, int... lengths) {
+    return backend.allocate(Category.INPUT, label, x.type(), Shape.of(lengths));
   }
 
   private int up(int n) {

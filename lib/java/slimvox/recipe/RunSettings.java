@@ -1,5 +1,6 @@
 package slimvox.recipe;
 
+import slimvox.backend.DataType;
 import slimvox.backend.Device.MathMode;
 import slimvox.memory.MemoryBudget;
 import slimvox.settings.InvalidSetting;
@@ -62,6 +63,17 @@ public record RunSettings(
         Factors math,
     @Setting(
             value =
+                "What activations and their gradients are stored as. bfloat16 halves their bytes:"
+                    + " 8 bits of precision, the range of float32; sums, statistics, the loss,"
+                    + " parameters and their gradients stay float32. On the CPU, for networks"
+                    + " without binary blocks.",
+            byDefault = "float32",
+            flag = "--precision",
+            decidesBits = false,
+            omitDefault = true)
+        Factors precision,
+    @Setting(
+            value =
                 "Steps that go on before the device is waited for and their losses are read"
                     + " together; a loss that is not finite stops the run then, and before any"
                     + " checkpoint. With 1 it stops the run before a parameter has changed, and the"
@@ -93,7 +105,7 @@ public record RunSettings(
     CUDA
   }
 
-  /** What factors of products are rounded to. */
+  /** What numbers are rounded to: factors of products, or what is stored. */
   public enum Factors {
     FLOAT32,
     BFLOAT16
@@ -121,6 +133,10 @@ public record RunSettings(
           "run.math",
           "bfloat16 is not possible with " + (tf32 ? "run.tf32 true" : "run.backend cuda"));
     }
+    if (precision == Factors.BFLOAT16 && backend == Device.CUDA) {
+      throw new InvalidSetting(
+          "run.precision", "bfloat16 is not possible with run.backend cuda; give cpu");
+    }
     if (memoryBudget != null) {
       try {
         MemoryBudget.parse(memoryBudget);
@@ -138,6 +154,11 @@ public record RunSettings(
   /** What {@link #tf32()} and {@link #math()} say together. */
   public MathMode mathMode() {
     return tf32 ? MathMode.TF32 : math == Factors.BFLOAT16 ? MathMode.BFLOAT16 : MathMode.FLOAT32;
+  }
+
+  /** The type of activations that {@link #precision()} states. */
+  public DataType activations() {
+    return precision == Factors.BFLOAT16 ? DataType.BFLOAT16 : DataType.FLOAT32;
   }
 
   /** The limit that {@link #memoryBudget()} states. */

@@ -37,7 +37,7 @@ public interface StepBuilder {
             () -> {
               TrainingStep step =
                   new TrainingStep(
-                      Models.build(model, backend),
+                      Models.build(model, backend).withActivations(recipe.run().activations()),
                       classes == 0 ? null : classifier(recipe.loss(), backend, model, classes),
                       (b, parameters) -> optimizer(recipe.optimizer(), b, parameters),
                       update);

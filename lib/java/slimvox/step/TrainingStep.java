@@ -15,6 +15,7 @@ import slimvox.models.Network;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 import slimvox.nn.StateDict;
+import slimvox.nn.StreamOverflow;
 import slimvox.optim.Optimizer;
 import slimvox.optim.UpdateTime;
 
@@ -154,6 +155,11 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
             backend.ops().upload(labels, y);
             step(x, y, labels, margin, learningRate, following);
           });
+    } catch (StreamOverflow e) {
+      // Nothing has moved: the same batch again, with streams of a larger step.
+      if (!e.raiseStep()) throw NonFiniteException.inForward(e.getMessage());
+      backend.restart();
+      queue(features, labels, margin, learningRate, following);
     } catch (AwaitedResults.LossNotFinite e) {
       backend.restart();
       attempt(

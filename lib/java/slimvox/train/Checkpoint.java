@@ -16,6 +16,7 @@ import slimvox.models.Weights;
 import slimvox.nn.StateDict;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.TransferSettings;
+import slimvox.settings.Key;
 import slimvox.step.CheckpointFile;
 import slimvox.step.TrainingStep;
 import slimvox.storage.InputException;
@@ -142,13 +143,18 @@ public final class Checkpoint {
     Weights.load(file, "", step.state(), name -> name.startsWith(CheckpointFile.OPTIMIZER));
     String note = state.load(step.optimizer(), recipe.optimizer().state());
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
-    return note;
+    if (earlier.run().precision() == recipe.run().precision()) return note;
+    String precision =
+        "activations go on as %s, they were %s: the bits are not those of one run"
+            .formatted(Key.of(recipe.run().precision()), Key.of(earlier.run().precision()));
+    return note == null ? precision : note + "; " + precision;
   }
 
   /**
    * Compares what decides the bits of a run: all but how often things are saved, and where they
-   * lie; and how the optimizer's state is held, which may change on the way, with a note. The batch
-   * may change, too, after a run went out of memory: steps are counted on, epochs by the new batch.
+   * lie; and how activations and the optimizer's state are held, which may change on the way, with
+   * a note. The batch may change, too, after a run went out of memory: steps are counted on, epochs
+   * by the new batch.
    *
    * @param file that the earlier recipe is in
    * @throws InputException if the recipes differ

@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import slimvox.backend.Backend;
-import slimvox.backend.Device;
 import slimvox.backend.dry.Rehearsal;
 import slimvox.embed.Embedder;
 import slimvox.memory.Category;
@@ -48,18 +48,25 @@ final class RunBudget {
         MemoryAnalysis.of(recipe, classes, backend.device(), lossEvery)
             .fit(model, recipe.run().batch(), budget);
     fit.require(scheme -> String.join(" ", scheme.settings(model)));
-    requireEvaluation(fit.asked(), lengths.get(), backend.device(), budget);
+    Function<Backend, Network> network =
+        dry -> Models.build(model, dry).withActivations(recipe.run().activations());
+    requireEvaluation(
+        fit.asked(),
+        lengths.get(),
+        new Rehearsal<>(backend.device(), MemoryBudget.UNLIMITED, network),
+        budget);
     return budget.bytes() - fit.asked().neededBytes();
   }
 
   private static void requireEvaluation(
-      StepMemory step, Map<String, Integer> lengths, Device device, MemoryBudget budget) {
+      StepMemory step,
+      Map<String, Integer> lengths,
+      Rehearsal<Network> network,
+      MemoryBudget budget) {
     long stays = step.report().totalNow();
     List<String> longestFirst = new ArrayList<>(lengths.keySet());
     longestFirst.sort(Comparator.comparing(lengths::get).reversed());
     int last = 0;
-    Rehearsal<Network> network =
-        new Rehearsal<>(device, MemoryBudget.UNLIMITED, dry -> Models.build(step.model(), dry));
     try {
       for (String id : longestFirst) {
         int frames = lengths.get(id);

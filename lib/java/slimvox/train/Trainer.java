@@ -285,7 +285,7 @@ public final class Trainer implements AutoCloseable {
             step(),
             steps,
             training.plan(recipe.run().batch(), recipe.data().frames()),
-            backend.description()));
+            network().computation()));
     if (note != null) listener.noted(note);
     note = null;
     if (step() == 0) data.notes().forEach(listener::noted);

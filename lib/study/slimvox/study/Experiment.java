@@ -40,7 +40,8 @@ public final class Experiment {
           "depth",
           "width",
           "binary",
-          "one-word");
+          "one-word",
+          "bits");
 
   private static final String[] UNDECIDING = {
     "data.trainCorpus=null",

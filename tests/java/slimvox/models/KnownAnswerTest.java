@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -96,9 +97,13 @@ class KnownAnswerTest {
   @AutoClose private static final Backend cpu = new Backend(CpuDevice.open(1));
 
   private static TrainingStep step(Case c) {
+    return step(c, DataType.FLOAT32);
+  }
+
+  private static TrainingStep step(Case c, DataType activations) {
     TrainingStep step =
         new TrainingStep(
-            c.architecture().build(c.model(), cpu),
+            c.architecture().build(c.model(), cpu).withActivations(activations),
             c.classifier(),
             (b, parameters) ->
                 new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
@@ -221,6 +226,64 @@ class KnownAnswerTest {
             counter.getValue().get().getAsLong(),
             counter.getKey());
       }
+    }
+    cpu.ledger().checkOnly();
+  }
+
+  /**
+   * With activations of bfloat16: errors of gradients, of all together and by quartiles of single
+   * parameters, against those of PyTorch's autocast (bf16.json). Autocast rounds the same outputs
+   * of convolutions, and weights and the classifier's products as well, which here are float32. A
+   * tenth is left for chance, three tenths for a quartile: each is one draw of rounding errors.
+   */
+  @ParameterizedTest
+  @MethodSource("cases")
+  void gradientsInBfloat16AreNoFurtherFromFloat64ThanAutocasts(Case c) throws IOException {
+    JsonNode autocast =
+        new ObjectMapper().readTree(Path.of("tests/data/models/bf16.json").toFile()).get(c.name);
+    Assumptions.assumeTrue(autocast != null, "bf16.py does not write " + c.name + " down");
+    Safetensors file = c.file;
+    double difference = 0;
+    double size = 0;
+    List<Double> each = new ArrayList<>();
+    try (TrainingStep step = step(c, DataType.BFLOAT16);
+        AamSoftmax classifier = c.classifier()) {
+      cpu.ops().upload(file.floats("param.projection.weight"), classifier.weight().value());
+      try (Tensor x = input(file, "input");
+          Tensor y =
+              cpu.allocate(Category.INPUT, "y", DataType.INT32, Shape.of(c.number("batch")))) {
+        cpu.ops().upload(labels(file, "labels"), y);
+        Tensor out = step.network().forward(x, Mode.TRAIN);
+        classifier.forward(out, y, c.margin());
+        out.close();
+        step.network().backward(classifier.backward());
+      }
+      List<Parameter> parameters = new ArrayList<>(step.state().parameters().values());
+      parameters.removeIf(p -> p.name().startsWith("projection"));
+      parameters.add(classifier.weight());
+      for (Parameter p : parameters) {
+        double[] exact = file.doubles("f64.grad." + p.name());
+        float[] rounded = cpu.ops().floats(p.gradient());
+        double d = 0;
+        double s = 0;
+        for (int i = 0; i < exact.length; i++) {
+          d += Math.pow(rounded[i] - exact[i], 2);
+          s += exact[i] * exact[i];
+        }
+        each.add(Math.sqrt(d / s));
+        difference += d;
+        size += s;
+        p.dropGradient();
+      }
+    }
+    each.sort(null);
+    double all = Math.sqrt(difference / size);
+    double most = 1.1 * autocast.get("all").asDouble();
+    assertTrue(all <= most && all > most / 100, c.name + ": " + all + " of autocast's " + most);
+    for (int q = 1; q <= 3; q++) {
+      double here = each.get(q * (each.size() - 1) / 4);
+      double theirs = 1.3 * autocast.get("quartiles").get(q - 1).asDouble();
+      assertTrue(here <= theirs, c.name + ", quartile " + q + ": " + here + " of " + theirs);
     }
     cpu.ledger().checkOnly();
   }

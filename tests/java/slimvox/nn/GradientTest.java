@@ -12,6 +12,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
@@ -58,7 +59,11 @@ class GradientTest {
             image,
             b ->
                 new ReversibleSequence(
-                    "s", ReversibleSequence.Form.TWINS, List.of(coupling(b)), null)));
+                    "s",
+                    ReversibleSequence.Form.TWINS,
+                    List.of(coupling(b)),
+                    null,
+                    DataType.FLOAT32)));
     cases.add(
         new Case(
             "residual block, identity shortcut",

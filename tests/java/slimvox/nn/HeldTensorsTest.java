@@ -18,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
+import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
@@ -119,7 +120,7 @@ class HeldTensorsTest {
                 null,
                 grid),
             new SpaceToDepth(b, "d"));
-    ReversibleSequence sequence = new ReversibleSequence("s", form, stages, grid);
+    ReversibleSequence sequence = new ReversibleSequence("s", form, stages, grid, DataType.FLOAT32);
     if (stored) sequence.store();
     return sequence;
   }

@@ -362,6 +362,8 @@ class RecipeTest {
             + " with run.backend cuda",
         "run:@  math: bfloat16@  tf32: true | r.yaml: line 2: run.math: bfloat16 is not possible"
             + " with run.tf32 true",
+        "run:@  precision: bfloat16@  backend: cuda | r.yaml: line 2: run.precision: bfloat16 is"
+            + " not possible with run.backend cuda; give cpu",
         "run:@  backend: gpu | r.yaml: line 2: run.backend: gpu is not possible; allowed is best,"
             + " cpu, cuda",
         "run:@  memoryBudget: much | r.yaml: line 2: run.memoryBudget: 'much' is not a size: write"
@@ -563,7 +565,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(94, settings.size());
+    assertEquals(95, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

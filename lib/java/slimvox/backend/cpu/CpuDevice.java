@@ -2,6 +2,7 @@ package slimvox.backend.cpu;
 
 import slimvox.backend.Binary;
 import slimvox.backend.Convolutions;
+import slimvox.backend.DataType;
 import slimvox.backend.Device;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Margin;
@@ -95,6 +96,11 @@ public final class CpuDevice implements Device {
             parallel.kind(),
             Lanes.FLOATS.vectorBitSize(),
             math == MathMode.BFLOAT16 ? ", " + OneDnn.bfloat16Math() : "");
+  }
+
+  @Override
+  public boolean takes(DataType type) {
+    return true;
   }
 
   @Override

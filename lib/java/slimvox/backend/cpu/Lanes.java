@@ -3,6 +3,7 @@ package slimvox.backend.cpu;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -29,6 +30,14 @@ public final class Lanes {
   /** As many bfloat16 numbers, half as long. */
   private static final VectorSpecies<Short> HALVES =
       VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+
+  /** Whether vectors of bytes can be as long as vectors of floats. */
+  public static final boolean BYTES = FLOATS.vectorBitSize() >= 256;
+
+  /** As many bytes, where there are such. */
+  private static final VectorSpecies<Byte> QUARTERS =
+      VectorSpecies.of(
+          byte.class, VectorShape.forBitSize(Math.max(64, FLOATS.vectorBitSize() / 4)));
 
   private static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
 
@@ -82,6 +91,30 @@ public final class Lanes {
         .convertShape(VectorOperators.I2S, HALVES, 0)
         .reinterpretAsShorts()
         .intoMemorySegment(ALL, address, ORDER);
+  }
+
+  /** The whole numbers of 16 bits at an address. */
+  public static FloatVector loadShorts(long address) {
+    return ShortVector.fromMemorySegment(HALVES, ALL, address, ORDER)
+        .convertShape(VectorOperators.S2F, FLOATS, 0)
+        .reinterpretAsFloats();
+  }
+
+  /** Writes whole numbers of 16 bits, which the vector must hold. */
+  public static void storeShorts(long address, FloatVector v) {
+    v.convertShape(VectorOperators.F2S, HALVES, 0).intoMemorySegment(ALL, address, ORDER);
+  }
+
+  /** The whole numbers of 8 bits at an address. */
+  public static FloatVector loadBytes(long address) {
+    return ByteVector.fromMemorySegment(QUARTERS, ALL, address, ORDER)
+        .convertShape(VectorOperators.B2F, FLOATS, 0)
+        .reinterpretAsFloats();
+  }
+
+  /** Writes whole numbers of 8 bits, which the vector must hold. */
+  public static void storeBytes(long address, FloatVector v) {
+    v.convertShape(VectorOperators.F2B, QUARTERS, 0).intoMemorySegment(ALL, address, ORDER);
   }
 
   /** The vector at {@code table[i]}. */

@@ -66,6 +66,11 @@ public final class DryDevice implements Device {
     return sizes == null ? 0 : sizes.ownBytes();
   }
 
+  @Override
+  public boolean takes(DataType type) {
+    return sizes == null || sizes.takes(type);
+  }
+
   // Questions about workspaces and layouts go to the other device's kernels.
 
   @Override
@@ -95,18 +100,13 @@ public final class DryDevice implements Device {
     Convolutions.Kernels asked = sizes == null ? Device.super.convolutions() : sizes.convolutions();
     return new Convolutions.Kernels() {
       @Override
-      public boolean takes(DataType type) {
-        return sizes == null || asked.takes(type);
-      }
-
-      @Override
       public long forwardWorkspace(Convolution g) {
         return asked.forwardWorkspace(g);
       }
 
       @Override
-      public long forwardAddWorkspace(Convolution g) {
-        return asked.forwardAddWorkspace(g);
+      public long forwardAddWorkspace(Convolution g, DataType sum) {
+        return asked.forwardAddWorkspace(g, sum);
       }
 
       @Override

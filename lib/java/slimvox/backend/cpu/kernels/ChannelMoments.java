@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Parallel;
 
 /**
@@ -35,8 +36,8 @@ final class ChannelMoments {
     squares = new double[channels];
   }
 
-  /** The moments of the columns of the matrix at {@code x}. */
-  static ChannelMoments of(Parallel parallel, RowCycle cycle, long x) {
+  /** The moments of the columns of a matrix. */
+  static ChannelMoments of(Parallel parallel, RowCycle cycle, Elements x) {
     ChannelMoments[] parts = new ChannelMoments[parallel.threads()];
     parallel.run(
         cycle.cycles(),
@@ -56,10 +57,11 @@ final class ChannelMoments {
     return all;
   }
 
-  private void read(RowCycle cycle, long x, long from, long to, Arena arena) {
+  private void read(RowCycle cycle, Elements x, long from, long to, Arena arena) {
     int length = cycle.length();
     int channels = cycle.channels();
     long block = Math.max(1, BLOCK / length);
+    long table = x.table(arena, length);
     long shift = cycle.table(arena);
     long sums = cycle.table(arena);
     long squareSums = cycle.table(arena);
@@ -74,7 +76,7 @@ final class ChannelMoments {
       long sampleRows = 0;
       cycle.clear(sums);
       for (long c = start; c < sampleEnd; c++) {
-        RowCycle.add(x + 4 * c * length, sums, cycle.count(c));
+        RowCycle.add(x.read(c * length, cycle.count(c), table), sums, cycle.count(c));
         sampleRows += cycle.count(c) / channels;
       }
       Arrays.fill(blockMean, 0);
@@ -85,7 +87,8 @@ final class ChannelMoments {
       cycle.clear(sums);
       cycle.clear(squareSums);
       for (long c = start; c < end; c++) {
-        sumShifted(x + 4 * c * length, cycle.count(c), shift, sums, squareSums);
+        int count = cycle.count(c);
+        sumShifted(x.read(c * length, count, table), count, shift, sums, squareSums);
       }
       Arrays.fill(blockMean, 0);
       Arrays.fill(blockSquares, 0);

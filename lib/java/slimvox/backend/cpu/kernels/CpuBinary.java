@@ -13,6 +13,7 @@ import slimvox.backend.Binary;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
@@ -197,8 +198,8 @@ public final class CpuBinary implements Binary.Kernels {
   @Override
   public void prelu(Tensor x, Tensor shift, Tensor slope, Tensor y) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    long in = x.address();
-    long out = y.address();
+    Elements in = Elements.of(x);
+    Elements out = Elements.of(y);
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       long slopes = cycle.repeat(slope.address(), arena);
@@ -206,9 +207,16 @@ public final class CpuBinary implements Binary.Kernels {
           cycle.cycles(),
           cycle.length(),
           (part, from, to) -> {
-            for (long c = from; c < to; c++) {
-              long at = 4 * c * cycle.length();
-              prelu(in + at, shifts, slopes, out + at, cycle.count(c));
+            try (Arena own = Arena.ofConfined()) {
+              long before = in.table(own, cycle.length());
+              long after = out.table(own, cycle.length());
+              for (long c = from; c < to; c++) {
+                long at = c * cycle.length();
+                int count = cycle.count(c);
+                long place = out.place(at, after);
+                prelu(in.read(at, count, before), shifts, slopes, place, count);
+                out.write(at, count, place);
+              }
             }
           });
     }
@@ -245,9 +253,9 @@ public final class CpuBinary implements Binary.Kernels {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     int channels = cycle.channels();
     double[][] totals = new double[parallel.threads()][];
-    long in = x.address();
-    long up = dy.address();
-    long down = dx.address();
+    Elements in = Elements.of(x);
+    Elements up = Elements.of(dy);
+    Elements down = Elements.of(dx);
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       long slopes = cycle.repeat(slope.address(), arena);
@@ -258,11 +266,19 @@ public final class CpuBinary implements Binary.Kernels {
             totals[part] = new double[channels];
             try (Arena own = Arena.ofConfined()) {
               long sums = cycle.table(own);
+              long values = in.table(own, cycle.length());
+              long above = up.table(own, cycle.length());
+              long below = down.table(own, cycle.length());
               for (long block = from; block < to; block += BLOCK) {
                 cycle.clear(sums);
                 for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-                  long at = 4 * c * cycle.length();
-                  preluBackward(in + at, shifts, slopes, up + at, down + at, sums, cycle.count(c));
+                  long at = c * cycle.length();
+                  int count = cycle.count(c);
+                  long z = in.read(at, count, values);
+                  long dz = up.read(at, count, above);
+                  long place = down.place(at, below);
+                  preluBackward(z, shifts, slopes, dz, place, sums, count);
+                  down.write(at, count, place);
                 }
                 cycle.fold(sums, totals[part]);
               }

@@ -5,6 +5,7 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -16,6 +17,7 @@ import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.DataType;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.vector.ReproducibleMath;
@@ -32,6 +34,11 @@ public final class CpuElementwise implements Elementwise.Kernels {
   /** A kernel on a run of elements from {@code from} on. */
   private interface Kernel {
     void run(long from, int count);
+  }
+
+  /** A kernel on floats: {@code count} of y from those of a and b. */
+  private interface Floats {
+    void run(long a, long b, long y, int count);
   }
 
   private final Parallel parallel;
@@ -62,6 +69,10 @@ public final class CpuElementwise implements Elementwise.Kernels {
               }
             }
             case FLOAT32 -> fill(at + 4 * from, count, value);
+            case FIXED16, FIXED8 -> {
+              if (value != 0) throw new IllegalArgumentException("only 0 is on every grid");
+              part.fill((byte) 0);
+            }
           }
         });
   }
@@ -87,56 +98,40 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void convert(Tensor x, Tensor y) {
-    long in = x.address();
-    long out = y.address();
-    run(
-        x.size(),
-        y.type() == DataType.BFLOAT16
-            ? (from, count) -> narrow(in + 4 * from, out + 2 * from, count)
-            : (from, count) -> widen(in + 2 * from, out + 4 * from, count));
+    met(y, Elements.of(x).copy(parallel, x.size(), Elements.of(y)));
   }
 
-  private static void narrow(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) Lanes.storeBfloat16(y + 2L * i, load(x + 4L * i));
-    for (; i < count; i++) Lanes.setBfloat16(y, i, Lanes.get(x, i));
-  }
-
-  private static void widen(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) store(y + 4L * i, Lanes.loadBfloat16(x + 2L * i));
-    for (; i < count; i++) Lanes.set(y, i, Lanes.getBfloat16(x, i));
+  private static void met(Tensor y, float... largest) {
+    if (y.grid() != null) for (float part : largest) y.grid().met(part);
   }
 
   @Override
   public void axpy(float alpha, Tensor x, Tensor y) {
-    long in = x.address();
-    long out = y.address();
-    run(x.size(), (from, count) -> axpy(alpha, in + 4 * from, out + 4 * from, count));
+    run(x, y, y, (in, before, out, count) -> axpy(alpha, in, before, out, count));
   }
 
-  private static void axpy(float alpha, long x, long y, int count) {
+  private static void axpy(float alpha, long x, long y, long out, int count) {
     FloatVector a = FloatVector.broadcast(Lanes.FLOATS, alpha);
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      store(y + 4L * i, load(x + 4L * i).fma(a, load(y + 4L * i)));
+      store(out + 4L * i, load(x + 4L * i).fma(a, load(y + 4L * i)));
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, load(x + 4L * i, m).fma(a, load(y + 4L * i, m)), m);
+      store(out + 4L * i, load(x + 4L * i, m).fma(a, load(y + 4L * i, m)), m);
     }
   }
 
   @Override
   public void addRounded(float alpha, Tensor x, float step, Tensor y, Tensor largest) {
-    long in = x.address();
-    long out = y.address();
     // The bits of floats that are not negative are ordered as they are, NaN above all.
     AtomicInteger bits = new AtomicInteger();
     run(
-        x.size(),
-        (from, count) -> {
-          float here = addRounded(alpha * step, 1 / step, in + 4 * from, out + 4 * from, count);
+        x,
+        y,
+        y,
+        (in, before, out, count) -> {
+          float here = addRounded(alpha * step, 1 / step, in, before, out, count);
           bits.accumulateAndGet(Float.floatToIntBits(here), Math::max);
         });
     if (largest == null) return;
@@ -144,39 +139,28 @@ public final class CpuElementwise implements Elementwise.Kernels {
     Lanes.setInt(largest.address(), 0, Math.max(before, bits.get()));
   }
 
-  /** From 2^23 on a float is a whole number; below, adding and subtracting 2^23 makes it one. */
-  private static final float WHOLE = 1 << 23;
-
-  private static float addRounded(float scale, float inverse, long x, long y, int count) {
+  private static float addRounded(float scale, float inverse, long x, long y, long out, int count) {
     FloatVector largest = FloatVector.zero(Lanes.FLOATS);
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
-      FloatVector sum = rounded(load(x + 4L * i).mul(inverse)).mul(scale).add(load(y + 4L * i));
-      store(y + 4L * i, sum);
+      FloatVector sum =
+          Elements.rounded(load(x + 4L * i).mul(inverse)).mul(scale).add(load(y + 4L * i));
+      store(out + 4L * i, sum);
       largest = largest.max(sum.abs());
     }
     if (i < count) {
       VectorMask<Float> m = tail(i, count);
       FloatVector sum =
-          rounded(load(x + 4L * i, m).mul(inverse)).mul(scale).add(load(y + 4L * i, m));
-      store(y + 4L * i, sum, m);
+          Elements.rounded(load(x + 4L * i, m).mul(inverse)).mul(scale).add(load(y + 4L * i, m));
+      store(out + 4L * i, sum, m);
       largest = largest.max(sum.abs());
     }
     return largest.reduceLanes(VectorOperators.MAX);
   }
 
-  private static FloatVector rounded(FloatVector v) {
-    FloatVector size = v.abs();
-    FloatVector whole = size.add(WHOLE).sub(WHOLE);
-    whole = whole.blend(whole.neg(), v.lt(0));
-    return whole.blend(v, size.compare(VectorOperators.GE, WHOLE));
-  }
-
   @Override
   public void relu(Tensor x, Tensor y) {
-    long in = x.address();
-    long out = y.address();
-    run(x.size(), (from, count) -> relu(in + 4 * from, out + 4 * from, count));
+    run(x, null, y, (in, unused, out, count) -> relu(in, out, count));
   }
 
   private static void relu(long x, long y, int count) {
@@ -195,12 +179,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void reluBackward(Tensor y, Tensor dy, Tensor dx) {
-    long out = y.address();
-    long up = dy.address();
-    long down = dx.address();
-    run(
-        y.size(),
-        (from, count) -> reluBackward(out + 4 * from, up + 4 * from, down + 4 * from, count));
+    run(y, dy, dx, (in, up, down, count) -> reluBackward(in, up, down, count));
   }
 
   private static void reluBackward(long y, long dy, long dx, int count) {
@@ -219,9 +198,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void tanh(Tensor x, Tensor y) {
-    long in = x.address();
-    long out = y.address();
-    run(x.size(), (from, count) -> tanh(in + 4 * from, out + 4 * from, count));
+    run(x, null, y, (in, unused, out, count) -> tanh(in, out, count));
   }
 
   private static void tanh(long x, long y, int count) {
@@ -237,12 +214,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
-    long out = y.address();
-    long up = dy.address();
-    long down = dx.address();
-    run(
-        y.size(),
-        (from, count) -> tanhBackward(out + 4 * from, up + 4 * from, down + 4 * from, count));
+    run(y, dy, dx, (in, up, down, count) -> tanhBackward(in, up, down, count));
   }
 
   private static void tanhBackward(long y, long dy, long dx, int count) {
@@ -263,9 +235,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void gelu(Tensor x, Tensor y) {
-    long in = x.address();
-    long out = y.address();
-    run(x.size(), (from, count) -> gelu(in + 4 * from, out + 4 * from, count));
+    run(x, null, y, (in, unused, out, count) -> gelu(in, out, count));
   }
 
   private static void gelu(long x, long y, int count) {
@@ -288,12 +258,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void geluBackward(Tensor x, Tensor dy, Tensor dx) {
-    long in = x.address();
-    long up = dy.address();
-    long down = dx.address();
-    run(
-        x.size(),
-        (from, count) -> geluBackward(in + 4 * from, up + 4 * from, down + 4 * from, count));
+    run(x, dy, dx, (in, up, down, count) -> geluBackward(in, up, down, count));
   }
 
   private static void geluBackward(long x, long dy, long dx, int count) {
@@ -331,15 +296,20 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private boolean isFinite(Tensor x) {
-    long in = x.address();
     boolean[] finite = new boolean[parallel.threads()];
     Arrays.fill(finite, true);
+    Elements in = Elements.of(x);
+    int strip = in.areFloats() ? RUN : Elements.STRIP;
     parallel.run(
         x.size(),
         1,
         (part, from, to) -> {
-          for (long at = from; at < to && finite[part]; at += RUN) {
-            finite[part] = isFinite(in + 4 * at, (int) Math.min(RUN, to - at));
+          try (Arena arena = Arena.ofConfined()) {
+            long table = in.table(arena, strip);
+            for (long at = from; at < to && finite[part]; at += strip) {
+              int count = (int) Math.min(strip, to - at);
+              finite[part] = isFinite(in.read(at, count, table), count);
+            }
           }
         });
     for (boolean part : finite) if (!part) return false;
@@ -370,5 +340,35 @@ public final class CpuElementwise implements Elementwise.Kernels {
         (part, from, to) -> {
           for (long at = from; at < to; at += RUN) kernel.run(at, (int) Math.min(RUN, to - at));
         });
+  }
+
+  /** Strip by strip, y made of a and b, which may be null. */
+  private void run(Tensor a, Tensor b, Tensor y, Floats kernel) {
+    Elements first = Elements.of(a);
+    Elements second = Elements.of(b);
+    Elements out = Elements.of(y);
+    boolean floats = first.areFloats() && second.areFloats() && out.areFloats();
+    int strip = floats ? RUN : Elements.STRIP;
+    float[] largest = new float[parallel.threads()];
+    parallel.run(
+        y.size(),
+        1,
+        (part, from, to) -> {
+          try (Arena arena = Arena.ofConfined()) {
+            long firstTable = first.table(arena, strip);
+            long secondTable = second.table(arena, strip);
+            long outTable = out.table(arena, strip);
+            for (long at = from; at < to; at += strip) {
+              int count = (int) Math.min(strip, to - at);
+              kernel.run(
+                  first.read(at, count, firstTable),
+                  second.read(at, count, secondTable),
+                  out.place(at, outTable),
+                  count);
+              largest[part] = Math.max(largest[part], out.write(at, count, outTable));
+            }
+          }
+        });
+    met(y, largest);
   }
 }

@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.backend.cpu.onednn.OneDnn;
@@ -36,15 +37,21 @@ public final class CpuMatrices implements Matrices.Kernels {
   @Override
   public void addToRows(Tensor b, Tensor y) {
     RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
-    long out = y.address();
+    Elements out = Elements.of(y);
     try (Arena arena = Arena.ofConfined()) {
       long row = cycle.repeat(b.address(), arena);
       parallel.run(
           cycle.cycles(),
           cycle.length(),
           (part, from, to) -> {
-            for (long c = from; c < to; c++) {
-              RowCycle.add(row, out + 4 * c * cycle.length(), cycle.count(c));
+            try (Arena own = Arena.ofConfined()) {
+              long table = out.table(own, cycle.length());
+              for (long c = from; c < to; c++) {
+                long at = c * cycle.length();
+                int count = cycle.count(c);
+                RowCycle.add(row, out.read(at, count, table), count);
+                out.write(at, count, table);
+              }
             }
           });
     }
@@ -55,7 +62,7 @@ public final class CpuMatrices implements Matrices.Kernels {
     RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
     int channels = cycle.channels();
     double[][] totals = new double[parallel.threads()][];
-    long in = y.address();
+    Elements in = Elements.of(y);
     parallel.run(
         cycle.cycles(),
         cycle.length(),
@@ -63,10 +70,12 @@ public final class CpuMatrices implements Matrices.Kernels {
           totals[part] = new double[channels];
           try (Arena arena = Arena.ofConfined()) {
             long sums = cycle.table(arena);
+            long table = in.table(arena, cycle.length());
             for (long block = from; block < to; block += BLOCK) {
               cycle.clear(sums);
               for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-                RowCycle.add(in + 4 * c * cycle.length(), sums, cycle.count(c));
+                int count = cycle.count(c);
+                RowCycle.add(in.read(c * cycle.length(), count, table), sums, count);
               }
               cycle.fold(sums, totals[part]);
             }

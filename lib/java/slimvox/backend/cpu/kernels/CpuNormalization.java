@@ -15,6 +15,7 @@ import slimvox.backend.Normalization;
 import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Normalization.Running;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
@@ -52,7 +53,7 @@ public final class CpuNormalization implements Normalization.Kernels {
   public void batchStatistics(
       Tensor x, float epsilon, Tensor mean, Tensor invStd, Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    ChannelMoments moments = ChannelMoments.of(parallel, cycle, x.address());
+    ChannelMoments moments = ChannelMoments.of(parallel, cycle, Elements.of(x));
     for (int c = 0; c < cycle.channels(); c++) {
       set(mean.address(), c, (float) moments.mean[c]);
       double variance = moments.squares[c] / cycle.rows();
@@ -89,9 +90,9 @@ public final class CpuNormalization implements Normalization.Kernels {
   public void batchNormalize(Tensor x, Channels channels, Tensor residual, boolean relu, Tensor y) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
     float floor = relu ? 0 : Float.NEGATIVE_INFINITY;
-    long in = x.address();
-    long out = y.address();
-    long add = residual == null ? 0 : residual.address();
+    Elements in = Elements.of(x);
+    Elements out = Elements.of(y);
+    Elements add = Elements.of(residual);
     float[] means = new float[cycle.length()];
     float[] scales = new float[cycle.length()];
     float[] shifts = new float[cycle.length()];
@@ -105,14 +106,18 @@ public final class CpuNormalization implements Normalization.Kernels {
     cycle.repeat(shifts);
     backwards(
         cycle,
-        (c, unused) -> {
-          long at = 4 * c * cycle.length();
+        (c, tables) -> {
+          long at = c * cycle.length();
           int count = cycle.count(c);
-          if (add == 0) {
-            normalize(in + at, means, scales, shifts, floor, out + at, count);
+          long from = in.read(at, count, tables[0]);
+          long to = out.place(at, tables[1]);
+          if (add.exist()) {
+            long with = add.read(at, count, tables[2]);
+            normalizeAndAdd(from, means, scales, shifts, with, floor, to, count);
           } else {
-            normalizeAndAdd(in + at, means, scales, shifts, add + at, floor, out + at, count);
+            normalize(from, means, scales, shifts, floor, to, count);
           }
+          out.write(at, count, to);
         });
   }
 
@@ -175,11 +180,11 @@ public final class CpuNormalization implements Normalization.Kernels {
       Tensor dx,
       Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    long in = x.address();
-    long up = dy.address();
-    long down = dx.address();
-    long out = y == null ? 0 : y.address();
-    long g = dresidual == null ? 0 : dresidual.address();
+    Elements in = Elements.of(x);
+    Elements up = Elements.of(dy);
+    Elements down = Elements.of(dx);
+    Elements out = Elements.of(y);
+    Elements g = Elements.of(dresidual);
     double rows = cycle.rows();
     float[] means = new float[cycle.length()];
     float[] scales = new float[cycle.length()];
@@ -219,29 +224,36 @@ public final class CpuNormalization implements Normalization.Kernels {
     cycle.repeat(k);
     backwards(
         cycle,
-        (c, masked) -> {
-          long at = 4 * c * cycle.length();
+        (c, tables) -> {
+          long at = c * cycle.length();
           int count = cycle.count(c);
-          long from = g != 0 ? g + at : masked;
-          if (shifts != null) {
-            mask(in + at, means, scales, shifts, up + at, masked, count);
-          } else if (g == 0 && out != 0) {
-            mask(out + at, up + at, masked, count);
-          } else if (g == 0) {
-            from = up + at;
+          long values = in.read(at, count, tables[0]);
+          long from = tables[1];
+          if (g.exist()) {
+            from = g.read(at, count, tables[1]);
+          } else if (shifts != null) {
+            long above = up.read(at, count, tables[1]);
+            mask(values, means, scales, shifts, above, from, count);
+          } else if (out.exist()) {
+            long above = up.read(at, count, tables[1]);
+            mask(out.read(at, count, tables[2]), above, from, count);
+          } else {
+            from = up.read(at, count, tables[1]);
           }
-          gradient(in + at, from, means, a, b, k, down + at, count);
+          long to = down.place(at, tables[2]);
+          gradient(values, from, means, a, b, k, to, count);
+          down.write(at, count, to);
         });
   }
 
   /** Sum of g and of g (x - mean) of each channel; g is written where {@code g} is not 0. */
   private double[][] sums(
       RowCycle cycle,
-      long x,
-      long y,
-      long dy,
+      Elements x,
+      Elements y,
+      Elements dy,
       long mean,
-      long g,
+      Elements g,
       float[] means,
       float[] scales,
       float[] shifts) {
@@ -257,21 +269,28 @@ public final class CpuNormalization implements Normalization.Kernels {
             long sums = cycle.table(arena);
             long products = cycle.table(arena);
             long masked = cycle.table(arena);
+            long values = x.table(arena, cycle.length());
+            long outputs = y.table(arena, cycle.length());
             for (long block = from; block < to; block += BLOCK) {
               cycle.clear(sums);
               cycle.clear(products);
               for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-                long at = 4 * c * cycle.length();
+                long at = c * cycle.length();
                 int count = cycle.count(c);
-                long up = g != 0 ? g + at : y != 0 || shifts != null ? masked : dy + at;
+                long in = x.read(at, count, values);
+                long above = dy.read(at, count, masked);
+                long up = g.exist() ? g.place(at, masked) : masked;
                 if (shifts != null) {
-                  mask(x + at, means, scales, shifts, dy + at, up, count);
-                } else if (y != 0) {
-                  mask(y + at, dy + at, up, count);
-                } else if (g != 0 && g != dy) {
-                  copy(dy + at, up, count);
+                  mask(in, means, scales, shifts, above, up, count);
+                } else if (y.exist()) {
+                  mask(y.read(at, count, outputs), above, up, count);
+                } else if (!g.exist()) {
+                  up = above;
+                } else if (up != above) {
+                  copy(above, up, count);
                 }
-                sum(x + at, up, meanTable, sums, products, count); // up is in the L1 cache
+                sum(in, up, meanTable, sums, products, count); // up is in the L1 cache
+                if (g.exist()) g.write(at, count, up); // which may leave other numbers in a table
               }
               cycle.fold(sums, totals[part][0]);
               cycle.fold(products, totals[part][1]);
@@ -355,9 +374,9 @@ public final class CpuNormalization implements Normalization.Kernels {
     }
   }
 
-  /** Work on one cycle of rows, with a table of the part's own to keep what it needs meanwhile. */
+  /** Work on one cycle of rows, with tables of the part's own to keep what it needs meanwhile. */
   private interface CycleKernel {
-    void run(long cycle, long table);
+    void run(long cycle, long[] tables);
   }
 
   /** Each part from its end, block by block. */
@@ -367,9 +386,9 @@ public final class CpuNormalization implements Normalization.Kernels {
         cycle.length(),
         (part, from, to) -> {
           try (Arena arena = Arena.ofConfined()) {
-            long table = cycle.table(arena);
+            long[] tables = {cycle.table(arena), cycle.table(arena), cycle.table(arena)};
             for (long end = to; end > from; end -= BLOCK) {
-              for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c, table);
+              for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c, tables);
             }
           }
         });

@@ -7,6 +7,7 @@ import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -14,6 +15,7 @@ import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Pooling;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.vector.ReproducibleMath;
@@ -40,18 +42,26 @@ public final class CpuPooling implements Pooling.Kernels {
 
   /** Work on the W x C matrix of one utterance and one frequency. */
   private interface PlaneKernel {
-    void run(long n, int h, long at);
+    void run(long n, int h, long at, long table);
   }
 
+  /**
+   * @param at of the kernel: the number of the matrix's first element
+   */
   private void planes(Tensor x, PlaneKernel kernel) {
     Shape s = x.shape();
     int height = s.get(1);
-    long bytes = 4L * s.get(2) * s.get(3);
+    long plane = (long) s.get(2) * s.get(3);
     parallel.run(
         (long) s.get(0) * height,
-        bytes / 4,
+        plane,
         (part, from, to) -> {
-          for (long p = from; p < to; p++) kernel.run(p / height, (int) (p % height), p * bytes);
+          try (Arena arena = Arena.ofConfined()) {
+            long table = arena.allocate(4L * s.get(3), 64).address();
+            for (long p = from; p < to; p++) {
+              kernel.run(p / height, (int) (p % height), p * plane, table);
+            }
+          }
         });
   }
 
@@ -61,18 +71,18 @@ public final class CpuPooling implements Pooling.Kernels {
     int frames = x.shape().get(2);
     int channels = x.shape().get(3);
     long features = (long) channels * height;
-    long in = x.address();
+    Elements in = Elements.of(x);
     planes(
         x,
-        (n, h, at) -> {
+        (n, h, at, table) -> {
           double[] sums = new double[channels];
           double[] squares = new double[channels];
           float[] shift = new float[channels];
-          moments(in + at, frames, channels, shift, sums, squares);
+          moments(in.from(at), frames, table, shift, sums, squares);
           for (int c = 0; c < channels; c++) shift[c] = (float) (sums[c] / frames);
           Arrays.fill(sums, 0);
           Arrays.fill(squares, 0);
-          moments(in + at, frames, channels, shift, sums, squares);
+          moments(in.from(at), frames, table, shift, sums, squares);
           long means = out.address() + 4 * (2 * n * features + h);
           long deviations = means + 4 * features;
           for (int c = 0; c < channels; c++) {
@@ -86,14 +96,16 @@ public final class CpuPooling implements Pooling.Kernels {
 
   /** Adds sum (x - shift) and sum (x - shift)^2 of each column. */
   private static void moments(
-      long x, int rows, int channels, float[] shift, double[] sums, double[] squares) {
+      Elements x, int rows, long table, float[] shift, double[] sums, double[] squares) {
+    int channels = shift.length;
     float[] s = new float[channels];
     float[] q = new float[channels];
     for (int from = 0; from < rows; from += BLOCK) {
       Arrays.fill(s, 0);
       Arrays.fill(q, 0);
       for (int r = from; r < Math.min(rows, from + BLOCK); r++) {
-        addShifted(x + 4L * r * channels, channels, shift, s, q);
+        long row = x.read((long) r * channels, channels, table);
+        addShifted(row, channels, shift, s, q);
       }
       for (int c = 0; c < channels; c++) {
         sums[c] += s[c];
@@ -123,11 +135,11 @@ public final class CpuPooling implements Pooling.Kernels {
     int frames = x.shape().get(2);
     int channels = x.shape().get(3);
     long features = (long) channels * height;
-    long in = x.address();
-    long down = dx.address();
+    Elements in = Elements.of(x);
+    Elements down = Elements.of(dx);
     planes(
         x,
-        (n, h, at) -> {
+        (n, h, at, table) -> {
           long row = 4 * (2 * n * features + h);
           float[] mean = new float[channels];
           float[] constant = new float[channels];
@@ -141,8 +153,10 @@ public final class CpuPooling implements Pooling.Kernels {
             slope[c] = (float) (d / ((frames - 1) * deviation));
           }
           for (int w = 0; w < frames; w++) {
-            long r = at + 4L * w * channels;
-            centered(in + r, mean, constant, slope, down + r, channels);
+            long r = at + (long) w * channels;
+            long place = down.place(r, table);
+            centered(in.read(r, channels, table), mean, constant, slope, place, channels);
+            down.write(r, channels, place);
           }
         });
   }

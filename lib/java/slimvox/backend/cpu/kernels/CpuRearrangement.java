@@ -1,5 +1,6 @@
 package slimvox.backend.cpu.kernels;
 
+import static slimvox.backend.cpu.Lanes.ALL;
 import static slimvox.backend.cpu.Lanes.LANES;
 import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
@@ -7,10 +8,11 @@ import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.VectorMask;
 import slimvox.backend.Rearrangement;
-import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Parallel;
 
 /** Operations that only move values: runs of channels are copied whole. */
@@ -24,50 +26,54 @@ public final class CpuRearrangement implements Rearrangement.Kernels {
 
   @Override
   public void sliceChannels(Tensor x, int first, Tensor part) {
-    int channels = x.shape().get(-1);
-    int taken = part.shape().get(-1);
-    long in = x.address() + 4L * first;
+    long channels = bytes(x);
+    long taken = bytes(part);
+    long in = x.address() + (long) first * x.type().bytes();
     long out = part.address();
-    rows(
-        x.shape().rows(),
-        taken,
-        row -> copy(in + 4 * row * channels, out + 4 * row * taken, taken));
+    rows(x.shape().rows(), taken, row -> copy(in + row * channels, out + row * taken, taken));
   }
 
   @Override
   public void writeChannels(Tensor part, int first, Tensor y) {
-    int channels = y.shape().get(-1);
-    int put = part.shape().get(-1);
+    long channels = bytes(y);
+    long put = bytes(part);
     long in = part.address();
-    long out = y.address() + 4L * first;
-    rows(y.shape().rows(), put, row -> copy(in + 4 * row * put, out + 4 * row * channels, put));
+    long out = y.address() + (long) first * y.type().bytes();
+    rows(y.shape().rows(), put, row -> copy(in + row * put, out + row * channels, put));
+  }
+
+  /** Bytes of a row. */
+  private static long bytes(Tensor x) {
+    return (long) x.shape().get(-1) * x.type().bytes();
   }
 
   @Override
   public void spaceToDepth(Tensor x, Tensor y) {
-    depth(x.shape(), x.address(), y.address(), true);
+    depth(x, y, true);
   }
 
   @Override
   public void depthToSpace(Tensor y, Tensor x) {
-    depth(x.shape(), x.address(), y.address(), false);
+    depth(x, y, false);
   }
 
   /** One unit of work is a pixel of the deep side: two runs of two neighbouring pixels each. */
-  private void depth(Shape wide, long x, long y, boolean towardsDepth) {
-    int width = wide.get(2);
-    int channels = wide.get(3);
+  private void depth(Tensor wide, Tensor deep, boolean towardsDepth) {
+    int width = wide.shape().get(2);
     int deepWidth = width / 2;
-    int run = 2 * channels; // pixels (2 h + i, 2 w) and (2 h + i, 2 w + 1) lie side by side
+    long pixelBytes = bytes(wide);
+    long x = wide.address();
+    long y = deep.address();
+    long run = 2 * pixelBytes; // pixels (2 h + i, 2 w) and (2 h + i, 2 w + 1) lie side by side
     rows(
-        wide.rows() / 4,
+        wide.shape().rows() / 4,
         2 * run,
         pixel -> {
           long h = pixel / deepWidth; // counts through the batch
           long w = pixel % deepWidth;
           for (int i = 0; i < 2; i++) {
-            long space = x + 4 * ((2 * h + i) * width + 2 * w) * channels;
-            long depth = y + 4 * (2 * pixel + i) * run;
+            long space = x + ((2 * h + i) * width + 2 * w) * pixelBytes;
+            long depth = y + (2 * pixel + i) * run;
             if (towardsDepth) {
               copy(space, depth, run);
             } else {
@@ -79,17 +85,18 @@ public final class CpuRearrangement implements Rearrangement.Kernels {
 
   @Override
   public void framesFirst(Tensor x, Tensor y) {
-    transpose(x, (from, to) -> set(y.address(), to, get(x.address(), from)));
+    Elements in = Elements.of(x);
+    transpose(x, (from, to) -> set(y.address(), to, in.get(from)));
   }
 
   @Override
   public void framesFirstBackward(Tensor dy, Tensor dx, boolean accumulate) {
     long up = dy.address();
-    long down = dx.address();
+    Elements down = Elements.of(dx);
     if (accumulate) {
-      transpose(dx, (from, to) -> set(down, from, get(down, from) + get(up, to)));
+      transpose(dx, (from, to) -> down.set(from, down.get(from) + get(up, to)));
     } else {
-      transpose(dx, (from, to) -> set(down, from, get(up, to)));
+      transpose(dx, (from, to) -> down.set(from, get(up, to)));
     }
   }
 
@@ -121,21 +128,25 @@ public final class CpuRearrangement implements Rearrangement.Kernels {
     void run(long row);
   }
 
-  private void rows(long rows, int valuesPerRow, Row work) {
+  private void rows(long rows, long bytesPerRow, Row work) {
     parallel.run(
         rows,
-        valuesPerRow,
+        (bytesPerRow + 3) / 4,
         (part, from, to) -> {
           for (long row = from; row < to; row++) work.run(row);
         });
   }
 
-  private static void copy(long x, long y, int count) {
+  private static void copy(long x, long y, long bytes) {
+    int floats = (int) (bytes / 4);
     int i = 0;
-    for (; i <= count - LANES; i += LANES) store(y + 4L * i, load(x + 4L * i));
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
+    for (; i <= floats - LANES; i += LANES) store(y + 4L * i, load(x + 4L * i));
+    if (i < floats) {
+      VectorMask<Float> m = tail(i, floats);
       store(y + 4L * i, load(x + 4L * i, m), m);
+    }
+    for (long at = 4L * floats; at < bytes; at++) {
+      ALL.set(ValueLayout.JAVA_BYTE, y + at, ALL.get(ValueLayout.JAVA_BYTE, x + at));
     }
   }
 }

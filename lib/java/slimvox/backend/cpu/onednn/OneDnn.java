@@ -45,13 +45,15 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private final NativeFunction setThreads;
   private final int threads;
   private final Parallel parallel;
+  private final boolean direct;
   private final long engine;
   private final long stream;
   private final long attributes;
   private final long addingAttributes;
   private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
 
-  private OneDnn(NativeLibraries libraries, int threads, boolean bfloat16) {
+  private OneDnn(NativeLibraries libraries, int threads, boolean bfloat16, boolean direct) {
+    this.direct = direct;
     this.gomp = libraries.gomp();
     this.threads = threads;
     parallel = new Parallel(gomp, threads);
@@ -70,7 +72,17 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
    */
   public static OneDnn open(int threads, MathMode math) {
     if (threads < 1) throw new IllegalArgumentException(threads + " threads: at least 1 is needed");
-    return new OneDnn(NativeLibraries.load(), threads, math == MathMode.BFLOAT16);
+    NativeLibraries.load(); // before its processor is asked for
+    return open(threads, math, roundsToBfloat16());
+  }
+
+  /**
+   * The same.
+   *
+   * @param direct whether convolutions of bfloat16 are the library's, not of widened images
+   */
+  static OneDnn open(int threads, MathMode math, boolean direct) {
+    return new OneDnn(NativeLibraries.load(), threads, math == MathMode.BFLOAT16, direct);
   }
 
   /** Opens the library in float32; see {@link #open(int, MathMode)}. */
@@ -92,6 +104,13 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     return roundsToBfloat16()
         ? "factors rounded to bfloat16 (AMX)"
         : "factors in float32: bfloat16 needs a processor with AMX";
+  }
+
+  /** How convolutions of bfloat16 tensors are computed on this processor, for a description. */
+  public static String bfloat16Convolutions() {
+    return roundsToBfloat16()
+        ? "convolutions of bfloat16 (AMX)"
+        : "convolutions of widened images in float32, without AMX the faster way";
   }
 
   /** The library's version, for example {@code 3.11.0}. */
@@ -140,100 +159,168 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   // ---- convolution
 
-  /** And bfloat16: a weight is rounded where it is brought into the library's layout. */
-  @Override
-  public boolean takes(DataType type) {
-    return type == DataType.FLOAT32 || type == DataType.BFLOAT16 && knowsBfloat16();
+  /** Whether tensors of a type, not float32, are widened rather than given to the library. */
+  private boolean widens(DataType type) {
+    return type != DataType.FLOAT32 && !direct;
   }
 
-  /** Whether this processor multiplies bfloat16 otherwise than by reference code. */
-  public static boolean knowsBfloat16() {
-    return (Dnnl.instructions() & dnnl.dnnl_cpu_isa_avx512_core) == dnnl.dnnl_cpu_isa_avx512_core;
-  }
-
-  @Override
-  public long forwardWorkspace(Convolution geometry) {
-    return forwardPass(geometry).workspaceBytes();
+  private WidenedConvolution widened(Convolution g) {
+    return new WidenedConvolution(this, g);
   }
 
   @Override
-  public void forward(Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    forwardPass(geometry)
-        .run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  public long forwardWorkspace(Convolution g) {
+    if (!widens(g.type())) return forwardPass(g).workspaceBytes();
+    WidenedConvolution wide = widened(g);
+    return wide.workspace(forwardPass(wide.images()).workspaceBytes());
   }
 
   @Override
-  public long prepackedBytes(Convolution geometry) {
-    return forwardPass(geometry).prepackedBytes();
+  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    if (!widens(g.type())) {
+      forwardPass(g).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+      return;
+    }
+    WidenedConvolution wide = widened(g);
+    ConvolutionPass pass = forwardPass(wide.images());
+    wide.forward(
+        x,
+        y,
+        false,
+        workspace,
+        (in, out, first, w) -> pass.run(stream, in, weight.address(), out, w));
+  }
+
+  @Override
+  public long prepackedBytes(Convolution g) {
+    return prepackedPass(g).prepackedBytes();
+  }
+
+  /** What reads a prepacked weight. */
+  private ConvolutionPass prepackedPass(Convolution g) {
+    return forwardPass(widens(g.type()) ? widened(g).images() : g);
   }
 
   @Override
   public boolean sameLayout(Convolution a, Convolution b) {
-    return forwardPass(a).sameLayout(forwardPass(b));
+    return prepackedPass(a).sameLayout(prepackedPass(b));
   }
 
   @Override
-  public long prepackWorkspace(Convolution geometry) {
-    return forwardPass(geometry).prepackWorkspaceBytes();
+  public long prepackWorkspace(Convolution g) {
+    return prepackedPass(g).prepackWorkspaceBytes();
   }
 
   @Override
-  public void prepack(Convolution geometry, Tensor weight, Tensor prepacked, Tensor workspace) {
-    forwardPass(geometry)
-        .prepack(stream, weight.address(), prepacked.address(), address(workspace));
+  public void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {
+    prepackedPass(g).prepack(stream, weight.address(), prepacked.address(), address(workspace));
   }
 
   @Override
-  public long forwardPrepackedWorkspace(Convolution geometry) {
-    return forwardPass(geometry).runPrepackedWorkspaceBytes();
+  public long forwardPrepackedWorkspace(Convolution g) {
+    long bytes = prepackedPass(g).runPrepackedWorkspaceBytes();
+    return widens(g.type()) ? widened(g).workspace(bytes) : bytes;
   }
 
   @Override
   public void forwardPrepacked(
-      Convolution geometry, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
-    forwardPass(geometry)
-        .runPrepacked(stream, x.address(), prepacked.address(), y.address(), address(workspace));
+      Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
+    ConvolutionPass pass = prepackedPass(g);
+    long weight = prepacked.address();
+    if (!widens(g.type())) {
+      pass.runPrepacked(stream, x.address(), weight, y.address(), address(workspace));
+      return;
+    }
+    widened(g)
+        .forward(
+            x,
+            y,
+            false,
+            workspace,
+            (in, out, first, w) -> pass.runPrepacked(stream, in, weight, out, w));
+  }
+
+  /** Whether a sum is added to by the library's own pass. */
+  private boolean addsDirectly(Convolution g, DataType sum) {
+    return sum == g.type() && !widens(sum);
+  }
+
+  /** What is run on widened images: it adds only where the sum itself is float32. */
+  private ConvolutionPass addingPass(WidenedConvolution wide, DataType sum) {
+    return sum == DataType.FLOAT32 ? addingPass(wide.images()) : forwardPass(wide.images());
   }
 
   @Override
-  public long forwardAddWorkspace(Convolution geometry) {
-    return addingPass(geometry).workspaceBytes();
+  public long forwardAddWorkspace(Convolution g, DataType sum) {
+    if (addsDirectly(g, sum)) return addingPass(g).workspaceBytes();
+    WidenedConvolution wide = widened(g);
+    return wide.workspace(addingPass(wide, sum).workspaceBytes());
   }
 
   @Override
-  public void forwardAdd(
-      Convolution geometry, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    addingPass(geometry)
-        .run(stream, x.address(), weight.address(), y.address(), address(workspace));
+  public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    if (addsDirectly(g, y.type())) {
+      addingPass(g).run(stream, x.address(), weight.address(), y.address(), address(workspace));
+      return;
+    }
+    WidenedConvolution wide = widened(g);
+    ConvolutionPass pass = addingPass(wide, y.type());
+    wide.forward(
+        x,
+        y,
+        true,
+        workspace,
+        (in, out, first, w) -> pass.run(stream, in, weight.address(), out, w));
   }
 
   @Override
-  public long backwardDataWorkspace(Convolution geometry) {
-    return backwardDataPass(geometry).workspaceBytes();
+  public long backwardDataWorkspace(Convolution g) {
+    if (!widens(g.type())) return backwardDataPass(g).workspaceBytes();
+    WidenedConvolution wide = widened(g);
+    return wide.workspace(backwardDataPass(wide.images()).workspaceBytes());
   }
 
   @Override
-  public void backwardData(
-      Convolution geometry, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    backwardDataPass(geometry)
-        .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
+  public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
+    if (!widens(g.type())) {
+      backwardDataPass(g)
+          .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
+      return;
+    }
+    WidenedConvolution wide = widened(g);
+    ConvolutionPass pass = backwardDataPass(wide.images());
+    wide.backward(
+        dx,
+        dy,
+        true,
+        workspace,
+        (in, out, first, w) -> pass.run(stream, out, weight.address(), in, w));
   }
 
   @Override
-  public long backwardWeightWorkspace(Convolution geometry) {
-    return backwardWeightPass(geometry).workspaceBytes();
+  public long backwardWeightWorkspace(Convolution g) {
+    if (!widens(g.type())) return backwardWeightPass(g).workspaceBytes();
+    WidenedConvolution wide = widened(g);
+    return wide.workspace(backwardWeightPass(wide.images()).workspaceBytes());
   }
 
   @Override
   public void backwardWeight(
-      Convolution geometry,
-      Tensor x,
-      Tensor dy,
-      Tensor dweight,
-      boolean accumulate,
-      Tensor workspace) {
-    backwardWeightPass(geometry)
-        .run(stream, x.address(), dy.address(), dweight.address(), accumulate, address(workspace));
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+    long d = dweight.address();
+    if (!widens(g.type())) {
+      backwardWeightPass(g)
+          .run(stream, x.address(), dy.address(), d, accumulate, address(workspace));
+      return;
+    }
+    WidenedConvolution wide = widened(g);
+    WeightGradientPass pass = backwardWeightPass(wide.images());
+    wide.backward(
+        x,
+        dy,
+        false,
+        workspace,
+        (in, out, first, w) -> pass.run(stream, in, out, d, accumulate || !first, w));
   }
 
   private ConvolutionPass forwardPass(Convolution geometry) {
