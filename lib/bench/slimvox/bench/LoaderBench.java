@@ -102,6 +102,7 @@ public final class LoaderBench extends Subcommand {
             1,
             surroundings,
             BatchSettings.Channels.NONE,
+            0,
             false);
     Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);
     double[] ms = new double[runs];

@@ -2,7 +2,6 @@ package slimvox.audio;
 
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -12,17 +11,17 @@ import slimvox.storage.InputException;
 /** An open file whose header has been read and found to make sense. */
 abstract class AudioFile implements Closeable {
   final Path path;
-  final RandomAccessFile file;
+  final FileBytes file;
 
-  AudioFile(Path path, RandomAccessFile file) {
+  AudioFile(Path path, FileBytes file) {
     this.path = path;
     this.file = file;
   }
 
   /** Reads the header of a file of either format. */
-  static AudioFile open(Path path, RandomAccessFile file) throws IOException {
+  static AudioFile open(Path path, FileBytes file) throws IOException {
     long at = afterTags(file);
-    ByteBuffer start = readUpTo(file, at, 36);
+    ByteBuffer start = file.readUpTo(at, 36);
     if (file.length() == 0) {
       throw InputException.at(path, "empty (0 bytes); copy or convert it again");
     }
@@ -34,16 +33,20 @@ abstract class AudioFile implements Closeable {
     if (text.startsWith("fLaC")) return new FlacFile(path, file, at);
     int shown = Math.min(12, start.limit());
     String bytes = HexFormat.ofDelimiter(" ").formatHex(start.array(), 0, shown);
+    if (file.start() > 0) {
+      throw InputException.at(
+          file, "no WAV or FLAC file starts there (bytes %s); make the list again", bytes);
+    }
     throw InputException.of(
         "%s: not a WAV or FLAC file (%s); %s",
         path, at > 0 ? guess("ID3", "") : guess(text, bytes), conversion(path, ""));
   }
 
   /** The byte after ID3v2 tags, which some programs put before a FLAC stream. */
-  private static long afterTags(RandomAccessFile file) throws IOException {
+  private static long afterTags(FileBytes file) throws IOException {
     long position = 0;
     while (true) {
-      ByteBuffer tag = readUpTo(file, position, 10);
+      ByteBuffer tag = file.readUpTo(position, 10);
       if (tag.limit() < 10 || tag.getInt(0) >>> 8 != 0x494433) return position; // "ID3"
       int length = 0; // seven bits a byte
       for (int i = 6; i < 10; i++) length = length << 7 | tag.get(i) & 0x7f;
@@ -82,7 +85,7 @@ abstract class AudioFile implements Closeable {
 
   /** What is wrong with the file: its path, a colon and the message. */
   final InputException fault(String format, Object... values) {
-    return InputException.at(path, format, values);
+    return InputException.at(file, format, values);
   }
 
   /** The error for a recording that is longer than the settings allow. */
@@ -109,18 +112,6 @@ abstract class AudioFile implements Closeable {
 
   /** Up to {@code length} bytes from {@code position} on, fewer where the file ends. */
   final ByteBuffer readUpTo(long position, int length) throws IOException {
-    return readUpTo(file, position, length);
-  }
-
-  private static ByteBuffer readUpTo(RandomAccessFile file, long position, int length)
-      throws IOException {
-    var bytes = new byte[length];
-    file.seek(position);
-    int filled = 0;
-    for (int read = 0; filled < length && read >= 0; ) {
-      read = file.read(bytes, filled, length - filled);
-      filled += Math.max(0, read);
-    }
-    return ByteBuffer.wrap(bytes, 0, filled);
+    return file.readUpTo(position, length);
   }
 }

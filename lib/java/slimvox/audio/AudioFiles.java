@@ -40,8 +40,19 @@ public final class AudioFiles {
    *     than the memory
    */
   public static Waveform read(Path path, int expectedSampleRate, ReadSettings settings) {
+    return read(path, 0, expectedSampleRate, settings);
+  }
+
+  /**
+   * The same of a file within a larger one, such as a member of a tar archive.
+   *
+   * @param start its first byte
+   */
+  public static Waveform read(
+      Path path, long start, int expectedSampleRate, ReadSettings settings) {
     return with(
         path,
+        start,
         file -> {
           int sampleRate = file.info().sampleRate();
           requireUsable(file, expectedSampleRate, settings);
@@ -60,13 +71,14 @@ public final class AudioFiles {
    * and a resampled one is as if all of it had been. A FLAC file whose header leaves its length
    * open is decoded whole.
    *
+   * @param start first byte of the file within a larger one; 0: there is none around it
    * @throws InputException as {@link #read(Path, int, ReadSettings)}
    */
-  public static Samples open(Path path, int expectedSampleRate, ReadSettings settings) {
+  public static Samples open(Path path, long start, int expectedSampleRate, ReadSettings settings) {
     return naming(
         path,
         () -> {
-          AudioFile file = opened(path);
+          AudioFile file = opened(path, start);
           try {
             requireUsable(file, expectedSampleRate, settings);
             Samples samples = new FileSamples(file);
@@ -117,21 +129,24 @@ public final class AudioFiles {
    *     unsupported encoding
    */
   public static AudioInfo probe(Path path) {
-    return with(path, AudioFile::info);
+    return with(path, 0, AudioFile::info);
   }
 
   /**
    * Reads the header only and refuses what {@link #read(Path, int, ReadSettings)} would refuse
    * because of it.
    *
+   * @param start first byte of the file within a larger one; 0: there is none around it
    * @param expectedSampleRate samples per second the file must have, or is resampled to
    * @return what is read: its sample rate is the expected one, its length that after resampling
    * @throws InputException as {@link #probe(Path)}, and if the file is not mono, has no samples,
    *     another sample rate or is longer than allowed
    */
-  public static AudioInfo probe(Path path, int expectedSampleRate, ReadSettings settings) {
+  public static AudioInfo probe(
+      Path path, long start, int expectedSampleRate, ReadSettings settings) {
     return with(
         path,
+        start,
         file -> {
           AudioInfo info = file.info();
           requireUsable(file, expectedSampleRate, settings);
@@ -150,22 +165,22 @@ public final class AudioFiles {
     T done() throws IOException;
   }
 
-  private static <T> T with(Path path, Reading<T> reading) {
+  private static <T> T with(Path path, long start, Reading<T> reading) {
     return naming(
         path,
         () -> {
-          try (AudioFile file = opened(path)) {
+          try (AudioFile file = opened(path, start)) {
             return reading.of(file);
           }
         });
   }
 
-  private static AudioFile opened(Path path) throws IOException {
+  private static AudioFile opened(Path path, long start) throws IOException {
     // Not a channel: an interrupt (a notebook's stop button) would close that while it is read.
     path.getFileSystem().provider().checkAccess(path, AccessMode.READ);
     var file = new RandomAccessFile(path.toFile(), "r");
     try {
-      return AudioFile.open(path, file);
+      return AudioFile.open(path, new FileBytes(path, file, start));
     } catch (Throwable e) {
       file.close();
       throw e;

@@ -2,7 +2,6 @@ package slimvox.audio;
 
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 
 /** The bits of a file from a byte on, most significant first, and the CRC-16 of what was read. */
 final class FlacBits {
@@ -17,7 +16,7 @@ final class FlacBits {
     }
   }
 
-  private final RandomAccessFile file;
+  private final FileBytes file;
   private final byte[] buffer = new byte[1 << 16];
   private int next;
   private int limit;
@@ -31,10 +30,9 @@ final class FlacBits {
   private int held;
   private int crc;
 
-  FlacBits(RandomAccessFile file, long position) throws IOException {
+  FlacBits(FileBytes file, long position) {
     this.file = file;
     end = position;
-    file.seek(position);
   }
 
   /** The first byte of which no bit was taken. */
@@ -60,7 +58,7 @@ final class FlacBits {
   }
 
   private boolean fill() throws IOException {
-    limit = Math.max(0, file.read(buffer));
+    limit = Math.max(0, file.read(end, buffer, 0, buffer.length));
     next = 0;
     end += limit;
     return limit > 0;

@@ -2,7 +2,6 @@ package slimvox.audio;
 
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.io.StreamCorruptedException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -29,7 +28,7 @@ final class FlacFile extends AudioFile {
   private static final int MOST_IN_A_FRAME = 65536;
   private static final int SEEK_TABLE = 3;
   private static final int SEEK_POINT_BYTES = 18;
-  private static final int MOST_GUESSES = 6;
+  private static final int MOST_GUESSES = 8;
 
   /** So many blocks are decoded sooner than a nearer frame is found. */
   private static final long FEW_BLOCKS = 4;
@@ -56,7 +55,7 @@ final class FlacFile extends AudioFile {
    *
    * @param start byte of "fLaC"
    */
-  FlacFile(Path path, RandomAccessFile file, long start) throws IOException {
+  FlacFile(Path path, FileBytes file, long start) throws IOException {
     super(path, file);
     ByteBuffer prefix = readUpTo(start, PREFIX_BYTES);
     if (prefix.limit() < PREFIX_BYTES) {
@@ -178,16 +177,19 @@ final class FlacFile extends AudioFile {
           "no byte %d in the file, where its seek table has sample %d",
           before.position, before.sample);
     }
+    boolean late = false;
     // Each guess is a bit early, as frames of one file differ in length.
-    for (int guess = 0; guess < MOST_GUESSES; guess++) {
+    for (int guess = 0; guess < MOST_GUESSES && file.hasEnd(); guess++) {
       long missing = target - before.sample - 2L * blockSize;
       if (missing < FEW_BLOCKS * blockSize || after.sample <= before.sample) break;
-      double share = (double) missing / (after.sample - before.sample);
+      // From the same frame the next guess would be late again, by less and less.
+      double share = (late ? 0.5 : 1) * missing / (after.sample - before.sample);
       long position = before.position + (long) (share * (after.position - before.position));
       Entry found = firstFrame(position, after.position);
       if (found == null || found.sample <= before.sample) break;
-      if (found.sample <= target) before = found;
-      else after = found;
+      late = found.sample > target;
+      if (late) after = found;
+      else before = found;
     }
     return before;
   }

@@ -1,7 +1,6 @@
 package slimvox.audio;
 
 import java.io.IOException;
-import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -40,9 +39,9 @@ final class WavFile extends AudioFile {
   private final int sampleBytes;
   private final long dataStart;
 
-  WavFile(Path path, RandomAccessFile file) throws IOException {
+  WavFile(Path path, FileBytes file) throws IOException {
     super(path, file);
-    size = file.length();
+    size = file.hasEnd() ? file.length() : lengthByHeader();
     ByteBuffer format = null;
     ByteBuffer lengths = null;
     long position = 12;
@@ -78,6 +77,14 @@ final class WavFile extends AudioFile {
       // Some writers leave out the byte that fills up an odd chunk.
       if (length % 2 == 1 && !isChunk(position)) position++;
     }
+  }
+
+  /** Within a larger file the length of the RIFF chunk says where this one ends. */
+  private long lengthByHeader() throws IOException {
+    ByteBuffer header = little(0, 8);
+    long riff = header.limit() < 8 ? 0 : Integer.toUnsignedLong(header.getInt(4));
+    boolean known = riff > 0 && riff < UNKNOWN_LENGTH;
+    return known ? Math.min(file.length(), riff + 8) : file.length();
   }
 
   private ByteBuffer little(long position, int length) throws IOException {

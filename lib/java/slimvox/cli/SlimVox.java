@@ -34,6 +34,7 @@ import picocli.CommandLine.Spec;
     subcommands = {
       TrainCommand.class,
       FeaturesCommand.class,
+      ShardsCommand.class,
       PackCommand.class,
       EmbedCommand.class,
       ScoreCommand.class,

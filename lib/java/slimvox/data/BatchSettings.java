@@ -15,6 +15,8 @@ import slimvox.storage.InputException;
  * @param seed of every random choice
  * @param surroundings noises and rooms of the examples; null for none
  * @param channels of examples behind channels; {@link Channels#NONE} for none
+ * @param shuffleBuffer recordings among which the next is drawn, of a sequence that goes through
+ *     one file after another; 0: all recordings
  * @param classBalanced whether each speaker, not each recording, has an equal share of the crops
  */
 public record BatchSettings(
@@ -26,6 +28,7 @@ public record BatchSettings(
     long seed,
     Surroundings surroundings,
     Channels channels,
+    int shuffleBuffer,
     boolean classBalanced) {
   /**
    * Channels of training examples.
@@ -46,7 +49,17 @@ public record BatchSettings(
       boolean meanNormalization,
       SpecAugment masks,
       long seed) {
-    this(size, frames, joinUtterances, meanNormalization, masks, seed, null, Channels.NONE, false);
+    this(
+        size,
+        frames,
+        joinUtterances,
+        meanNormalization,
+        masks,
+        seed,
+        null,
+        Channels.NONE,
+        0,
+        false);
   }
 
   /** Whether some examples are heard otherwise than they are. */

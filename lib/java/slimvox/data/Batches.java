@@ -1,9 +1,13 @@
 package slimvox.data;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import slimvox.audio.Channel;
 import slimvox.audio.Features;
 import slimvox.audio.MeanNormalization;
@@ -42,6 +46,7 @@ public final class Batches {
   private final BatchSettings settings;
   private final int batchesPerEpoch;
   private final int utterances;
+  private final List<int[]> byFile;
   private volatile Permutation[] recent = new Permutation[0];
 
   private record Permutation(long turn, int[] order) {}
@@ -75,6 +80,7 @@ public final class Batches {
     this.sounds = sounds;
     this.settings = settings;
     this.utterances = corpus.utterances().size();
+    this.byFile = settings.shuffleBuffer() > 0 ? byFile(corpus.utterances()) : List.of();
     this.batchesPerEpoch = Math.max(1, Math.round((float) utterances / settings.size()));
   }
 
@@ -288,11 +294,46 @@ public final class Batches {
     for (Permutation permutation : known) {
       if (permutation.turn() == turn) return permutation.order();
     }
-    int[] order = shuffled(items, new SplittableRandom(mix(mix(settings.seed(), ORDER), turn)));
+    SplittableRandom random = new SplittableRandom(mix(mix(settings.seed(), ORDER), turn));
+    int[] order = settings.shuffleBuffer() > 0 ? buffered(random) : shuffled(items, random);
     // A batch may reach into the next permutation, and threads are a few batches apart: keep two.
     Permutation made = new Permutation(turn, order);
     recent = known.length == 0 ? new Permutation[] {made} : new Permutation[] {made, known[0]};
     return order;
+  }
+
+  /** All recordings, file after file as they lie there, through a buffer that is drawn from. */
+  private int[] buffered(SplittableRandom random) {
+    int[] order = new int[utterances];
+    int filled = 0;
+    for (int file : shuffled(byFile.size(), random)) {
+      for (int item : byFile.get(file)) order[filled++] = item;
+    }
+    int size = Math.min(settings.shuffleBuffer(), utterances);
+    int[] buffer = Arrays.copyOf(order, size);
+    int next = 0;
+    for (int i = size; i < utterances; i++) {
+      int drawn = random.nextInt(size);
+      int taken = buffer[drawn];
+      buffer[drawn] = order[i];
+      order[next++] = taken;
+    }
+    for (int i : shuffled(size, random)) order[next++] = buffer[i];
+    return order;
+  }
+
+  /** The recordings of each file, in the order of their places. */
+  private static List<int[]> byFile(List<Utterance> utterances) {
+    Map<Path, List<Integer>> files = new TreeMap<>();
+    for (int i = 0; i < utterances.size(); i++) {
+      files.computeIfAbsent(utterances.get(i).file(), _ -> new ArrayList<>()).add(i);
+    }
+    for (List<Integer> items : files.values()) {
+      items.sort(Comparator.comparingDouble(i -> utterances.get(i).source().place()));
+    }
+    return files.values().stream()
+        .map(items -> items.stream().mapToInt(Integer::intValue).toArray())
+        .toList();
   }
 
   private static int[] shuffled(int items, SplittableRandom random) {

@@ -84,8 +84,9 @@ public final class Corpus {
   }
 
   /**
-   * Opens a folder: a Kaldi folder if {@code wav.scp} or {@code feats.scp} is in it, else one
-   * folder for each speaker with WAV and FLAC files anywhere below.
+   * Opens a folder: a Kaldi folder if {@code wav.scp} or {@code feats.scp} is in it, {@link
+   * TarShards} if {@code shard.list} is, else one folder for each speaker with WAV and FLAC files
+   * anywhere below.
    *
    * <p>Kaldi: {@code wav.scp} (or, where there is none, {@code feats.scp}) and {@code utt2spk}; if
    * there, {@code segments} (utterance, recording, start and end in seconds; wav.scp then names
@@ -107,6 +108,9 @@ public final class Corpus {
     for (String scp : List.of("wav.scp", "feats.scp")) {
       if (!CorpusFiles.isThere(folder.resolve(scp))) continue;
       return KaldiFolder.read(folder, scp).requireDistinctSpeakers();
+    }
+    if (CorpusFiles.isThere(folder.resolve(TarShards.LIST))) {
+      return TarShards.read(folder).requireDistinctSpeakers();
     }
     return SpeakerFolders.read(folder).requireDistinctSpeakers();
   }

@@ -264,7 +264,9 @@ public final class FeatureCache implements FeatureSource {
       String part =
           switch (source) {
             case Utterance.Ark ark -> "" + ark.offset();
-            case Utterance.Sound sound -> sound.start() + "\t" + sound.end();
+            case Utterance.Sound sound ->
+                (sound.offset() == 0 ? "" : sound.offset() + "\t")
+                    + (sound.start() + "\t" + sound.end());
           };
       try {
         return below + "\t" + part + "\t" + Files.size(file) + "\t" + changed(file);

@@ -8,7 +8,6 @@ import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
-import slimvox.audio.AudioFiles;
 import slimvox.audio.Channel;
 import slimvox.audio.Fbank;
 import slimvox.audio.FbankOptions;
@@ -136,7 +135,7 @@ public final class FeatureReader implements FeatureSource {
         return KaldiArk.head(ark).rows() / options.averagedFrames();
       }
       Utterance.Sound sound = (Utterance.Sound) utterance.source();
-      double whole = AudioFiles.probe(sound.file()).durationSeconds();
+      double whole = sounds.probe(sound).durationSeconds();
       double samples = (Math.min(sound.end(), whole) - sound.start()) * options.sampleRate();
       double frames = 0;
       for (double speed : speeds) frames += samples / speed / options.frameShift();

@@ -23,11 +23,15 @@ import slimvox.storage.InputException;
  * UTTERANCE RECORDING START END} cuts an utterance out of one, in seconds; END -1 is the
  * recording's end. Segments may overlap. With {@code feats.scp} it has been used already.
  *
+ * <p>A path in wav.scp may go on with the byte at which a WAV or FLAC file starts in an archive:
+ * {@code FILE.ark:BYTE}, {@code FILE.tar:BYTE}.
+ *
  * <p>Source of the format: kaldi-asr.org/doc/data_prep.html. Commands (lines that end in {@code |})
  * and row ranges ({@code file.ark:10[0:5]}) are refused, not run and not ignored.
  */
 final class KaldiFolder {
   private static final Pattern ARK_PLACE = Pattern.compile("(.*?)(?::(\\d{1,18}))?");
+  private static final Pattern WITHIN = Pattern.compile("(.*\\.(?:tar|ark)):(\\d{1,18})");
   private static final Pattern SECONDS =
       Pattern.compile("(\\d{1,9}\\.?\\d*|\\.\\d+)([eE][-+]?\\d)?");
   private static final String RECORDING = "UTTERANCE PATH";
@@ -76,9 +80,7 @@ final class KaldiFolder {
       Utterance.Source source =
           cut
               ? segment(entry, recordings, used)
-              : scp.equals("wav.scp")
-                  ? new Utterance.Sound(path(entry, entry.value()))
-                  : ark(entry);
+              : scp.equals("wav.scp") ? sound(entry, 0, Utterance.Sound.WHOLE) : ark(entry);
       utterances.put(id, new Utterance(id, speaker.value(), word, source));
     }
     List<String> notes = new ArrayList<>();
@@ -110,7 +112,18 @@ final class KaldiFolder {
     if (start >= end) {
       throw entry.fault("the segment from %s to %s is empty; correct it", fields[1], fields[2]);
     }
-    return new Utterance.Sound(path(recording, recording.value()), start, end);
+    return sound(recording, start, end);
+  }
+
+  /**
+   * A file, or {@code FILE.tar:BYTE} and {@code FILE.ark:BYTE}, where one starts in a larger one.
+   */
+  private Utterance.Sound sound(Entry recording, double start, double end) {
+    Matcher place = WITHIN.matcher(recording.value());
+    return place.matches()
+        ? new Utterance.Sound(
+            path(recording, place.group(1)), Long.parseLong(place.group(2)), start, end)
+        : new Utterance.Sound(path(recording, recording.value()), 0, start, end);
   }
 
   private static double seconds(Entry entry, String text) {

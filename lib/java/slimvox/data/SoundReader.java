@@ -9,13 +9,13 @@ import slimvox.audio.Samples;
 record SoundReader(int sampleRate, ReadSettings settings) {
   /** What the header says of the recording. */
   AudioInfo probe(Utterance.Sound place) {
-    return AudioFiles.probe(place.file(), sampleRate, settings);
+    return AudioFiles.probe(place.file(), place.offset(), sampleRate, settings);
   }
 
   /** The sound of an utterance; a whole recording is checked as {@link AudioFiles#read} does. */
   float[] read(Utterance.Sound place) {
     if (!place.isSegment()) {
-      return AudioFiles.read(place.file(), sampleRate, settings).samples();
+      return AudioFiles.read(place.file(), place.offset(), sampleRate, settings).samples();
     }
     try (Samples segment = open(place)) {
       return segment.all();
@@ -24,7 +24,7 @@ record SoundReader(int sampleRate, ReadSettings settings) {
 
   /** Opens the sound of an utterance; of a segment, its part of the recording. */
   Samples open(Utterance.Sound place) {
-    Samples recording = AudioFiles.open(place.file(), sampleRate, settings);
+    Samples recording = AudioFiles.open(place.file(), place.offset(), sampleRate, settings);
     try {
       long[] range = place.range(recording.length(), sampleRate);
       return new Segment(recording, range[0], range[1] - range[0]);

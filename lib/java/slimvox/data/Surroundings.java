@@ -93,7 +93,7 @@ public final class Surroundings {
   private static Path usable(CorpusFiles.Entry entry) {
     Path file = entry.line().file().toAbsolutePath().resolveSibling(entry.value()).normalize();
     try {
-      AudioInfo info = AudioFiles.probe(file, AudioFiles.SAMPLE_RATE, ReadSettings.DEFAULT);
+      AudioInfo info = AudioFiles.probe(file, 0, AudioFiles.SAMPLE_RATE, ReadSettings.DEFAULT);
       if (info.frames() > 0) return file;
     } catch (InputException e) {
       throw entry.fault("%s", e.getMessage()).because(e);
@@ -127,7 +127,7 @@ public final class Surroundings {
 
   private static float[] crop(Noise noise, int length, SplittableRandom random) {
     try (Samples sound =
-        AudioFiles.open(noise.file, AudioFiles.SAMPLE_RATE, ReadSettings.DEFAULT)) {
+        AudioFiles.open(noise.file, 0, AudioFiles.SAMPLE_RATE, ReadSettings.DEFAULT)) {
       float[] crop = Augmentation.crop(sound, length, random);
       // Silence in a noise adds nothing; one that is nothing else is a fault.
       if (Augmentation.energy(crop) == 0) requireSound(sound.all(), noise.file);

@@ -31,15 +31,19 @@ public record Utterance(String id, String speaker, Optional<String> word, Source
   public sealed interface Source {
     /** The file; an ark file holds many utterances. */
     Path file();
+
+    /** Rises with the place in the file. */
+    double place();
   }
 
   /**
    * A WAV or FLAC file, or a segment of one.
    *
+   * @param offset the file's first byte in a larger one, such as a tar archive; 0: it is no part
    * @param start of the segment, in seconds
    * @param end in seconds; {@link #WHOLE}: where the recording ends
    */
-  public record Sound(Path file, double start, double end) implements Source {
+  public record Sound(Path file, long offset, double start, double end) implements Source {
     /** The end of a segment that goes on to the recording's end. */
     public static final double WHOLE = Double.POSITIVE_INFINITY;
 
@@ -48,7 +52,12 @@ public record Utterance(String id, String speaker, Optional<String> word, Source
 
     /** A whole recording. */
     public Sound(Path file) {
-      this(file, 0, WHOLE);
+      this(file, 0, 0, WHOLE);
+    }
+
+    @Override
+    public double place() {
+      return offset > 0 ? offset : start;
     }
 
     /** Whether it is less than the whole file. */
@@ -82,6 +91,11 @@ public record Utterance(String id, String speaker, Optional<String> word, Source
    * @param offset the matrix's first byte (the zero before {@code B})
    */
   public record Ark(Path file, long offset) implements Source {
+    @Override
+    public double place() {
+      return offset;
+    }
+
     /** What is wrong with the matrix: {@code FILE, byte OFFSET: MESSAGE}. */
     InputException fault(String format, Object... values) {
       return InputException.at(file + ", byte " + offset, format, values);

@@ -96,6 +96,15 @@ public record DataSettings(
         Sampling sampling,
     @Setting(
             value =
+                "Recordings among which the next one is drawn, of a sequence through one file after"
+                    + " another in random order: an archive is then read from its start to its end."
+                    + " 0: among all.",
+            byDefault = "0",
+            range = "0..100000000",
+            omitDefault = true)
+        int shuffleBuffer,
+    @Setting(
+            value =
                 "Utterances of one speaker that are joined before a training example is cut out,"
                     + " for corpora of single words.",
             byDefault = "1",
@@ -326,6 +335,10 @@ public record DataSettings(
     }
     if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
       throw InvalidSetting.notAllowed("data.frameShiftMs", frameShiftMs, "a multiple of 10");
+    }
+    if (shuffleBuffer > 0 && sampling == Sampling.CLASS_BALANCED) {
+      throw new InvalidSetting(
+          "data.shuffleBuffer", shuffleBuffer + " has no effect with data.sampling class-balanced");
     }
     boolean perExample = isPerExample(surroundings, channel, dither);
     if (source == Source.CACHE && (cacheFolder == null || perExample)) {

@@ -129,6 +129,7 @@ public final class TrainingData {
             recipe.seed(),
             surroundings(data.surroundings()),
             new BatchSettings.Channels(data.channel().probability(), data.channel().strength()),
+            data.shuffleBuffer(),
             data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
     boolean streams = from == DataSettings.Source.STREAMING;
     int threads = Runtime.getRuntime().availableProcessors();

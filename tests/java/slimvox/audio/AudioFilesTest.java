@@ -36,7 +36,7 @@ class AudioFilesTest {
     assertArrayEquals(WORD.samples(), AudioFiles.read(file).samples());
     assertEquals(
         new AudioInfo("WAV", "16-bit PCM", 16000, 1, 16000),
-        AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
+        AudioFiles.probe(file, 0, 16000, ReadSettings.DEFAULT));
     assertEquals(1.0, AudioFiles.probe(file).durationSeconds());
   }
 
@@ -90,7 +90,7 @@ class AudioFilesTest {
     Path file = Reference.DATA.resolve("word.flac");
     assertEquals(
         new AudioInfo("FLAC", "16-bit FLAC", 16000, 1, 16000),
-        AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
+        AudioFiles.probe(file, 0, 16000, ReadSettings.DEFAULT));
     var words = ByteBuffer.allocate(32000).order(ByteOrder.LITTLE_ENDIAN);
     for (float sample : WORD.samples()) words.putShort((short) (sample * 32768));
     byte[] sum = MessageDigest.getInstance("SHA-256").digest(words.array());
@@ -213,7 +213,8 @@ class AudioFilesTest {
         "2 channels where one is expected; "
             + "convert it: ffmpeg -i a.wav -ac 1 -c:a pcm_s16le OUT.wav");
     assertEquals(2, AudioFiles.probe(file).frames());
-    assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000, ReadSettings.DEFAULT));
+    assertThrows(
+        InputException.class, () -> AudioFiles.probe(file, 0, 16000, ReadSettings.DEFAULT));
     assertFault(
         Reference.DATA.resolve("stereo.flac"),
         "2 channels where one is expected; "

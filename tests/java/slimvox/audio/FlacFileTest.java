@@ -160,7 +160,7 @@ class FlacFileTest {
   }
 
   private float[] part(long from, long to) {
-    try (Samples samples = AudioFiles.open(file(), 16000, READ)) {
+    try (Samples samples = AudioFiles.open(file(), 0, 16000, READ)) {
       return samples.part(from, to);
     }
   }
@@ -214,7 +214,7 @@ class FlacFileTest {
     assertFault(all, "600.00 minutes or more, at most 120.00 are allowed; .*");
     assertThrows(
         InputException.class,
-        () -> AudioFiles.probe(folder.resolve("a.flac"), 16000, ReadSettings.DEFAULT));
+        () -> AudioFiles.probe(folder.resolve("a.flac"), 0, 16000, ReadSettings.DEFAULT));
   }
 
   @Test

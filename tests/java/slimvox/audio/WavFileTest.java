@@ -308,8 +308,8 @@ class WavFileTest {
             + ": 120.02 minutes or more, at most 120.00 are allowed; split it, or raise"
             + " data.longestMinutes (--longest)",
         () -> AudioFiles.read(file, 16000, settings));
-    assertThrows(InputException.class, () -> AudioFiles.probe(file, 16000, settings));
-    AudioFiles.probe(file, 16000, new ReadSettings(true, 120.1));
+    assertThrows(InputException.class, () -> AudioFiles.probe(file, 0, 16000, settings));
+    AudioFiles.probe(file, 0, 16000, new ReadSettings(true, 120.1));
   }
 
   @Test

@@ -121,4 +121,21 @@ class ChannelRunsTest extends CommandLineTest {
         .failsWith("channels need sound; name data.trials " + pair + " without @channel");
     assertTrue(Files.notExists(out));
   }
+
+  @Test
+  void aRunOnShardsEndsInTheBitsOfItsFiles() throws Exception {
+    Path shards = folder.resolve("shards");
+    JsonNode written = run("shards", corpus, shards, "--utterances=5", "--json").succeeds().json();
+    assertEquals(4, written.get("archives").asInt());
+    run("shards", corpus, shards).failsWith(shards + ": holds a corpus already; name another");
+    String trained = train(recipe, "--out", folder.resolve("a")).json().get("checkpoint").asText();
+    String set = "data.trainCorpus=" + shards;
+    JsonNode json =
+        train(set, "data.source=streaming", recipe, "--out", folder.resolve("b")).json();
+    Safetensors expected = Safetensors.read(Path.of(trained));
+    Safetensors streamed = Safetensors.read(Path.of(json.get("checkpoint").asText()));
+    for (String name : expected.names()) {
+      assertEquals(-1, expected.segment(name).mismatch(streamed.segment(name)), name);
+    }
+  }
 }

@@ -21,6 +21,7 @@ class SlimVoxTest extends CommandLineTest {
         List.of(
             "train",
             "features",
+            "shards",
             "embed",
             "score",
             "evaluate",
@@ -33,7 +34,8 @@ class SlimVoxTest extends CommandLineTest {
       assertTrue(help.contains("\n  " + command + " "), help);
       assertTrue(run(command, "--help").succeeds().out().contains("Usage: slimvox " + command));
     }
-    for (String what : List.of("step", "optimizer", "embed", "binary", "features", "metrics")) {
+    for (String what :
+        List.of("step", "optimizer", "embed", "binary", "features", "loader", "metrics")) {
       assertTrue(run("bench", what, "--help").succeeds().out().contains("slimvox bench " + what));
     }
   }

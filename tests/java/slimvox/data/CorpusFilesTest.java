@@ -121,7 +121,7 @@ class CorpusFilesTest {
     Corpus corpus = open();
     assertEquals(2, corpus.utterances().size());
     assertEquals(
-        new Utterance.Sound(folder.resolve("a.wav"), 1.25, Utterance.Sound.WHOLE),
+        new Utterance.Sound(folder.resolve("a.wav"), 0, 1.25, Utterance.Sound.WHOLE),
         corpus.utterance("y").source());
     assertEquals(
         List.of(

@@ -42,7 +42,7 @@ class SoundBatchesTest {
 
   private static BatchSettings settings(double probability) {
     var channels = new BatchSettings.Channels(probability, Channel.Strength.USUAL);
-    return new BatchSettings(SIZE, 25, 2, true, SpecAugment.NONE, 3, null, channels, false);
+    return new BatchSettings(SIZE, 25, 2, true, SpecAugment.NONE, 3, null, channels, 0, false);
   }
 
   private Batches batches(double probability) {
@@ -156,7 +156,7 @@ class SoundBatchesTest {
     Corpus uneven = corpus.without(some); // one, two, five and five recordings
     BatchSettings balanced =
         new BatchSettings(
-            5, 25, 1, true, SpecAugment.NONE, 3, null, BatchSettings.Channels.NONE, true);
+            5, 25, 1, true, SpecAugment.NONE, 3, null, BatchSettings.Channels.NONE, 0, true);
     FeatureSource features = new FeatureMemory(reader);
     Batches batches = new Batches(uneven, features, balanced);
     Map<String, Integer> times = new HashMap<>();

@@ -145,6 +145,7 @@ class SurroundingsTest {
             3,
             of(noises, rooms, 0.6, 3),
             BatchSettings.Channels.NONE,
+            0,
             false);
     Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);
     Batches kept = new Batches(corpus, new SoundSource(reader, true), settings);

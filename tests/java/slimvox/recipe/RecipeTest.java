@@ -485,6 +485,7 @@ class RecipeTest {
               d.channel(),
               0,
               d.sampling(),
+              0,
               1,
               null,
               null,
