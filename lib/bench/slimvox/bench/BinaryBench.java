@@ -133,6 +133,7 @@ public final class BinaryBench extends Subcommand {
         values.put("head", head.form.key());
         values.put("frames", frames);
         values.put("threads", threads);
+        values.put("processor", Processor.description());
         values.put("packed_bytes", fileBytes(w1a32));
         values.put("packed_w1a1_bytes", fileBytes(w1a1));
         values.put("float_bytes", 4 * network.state().parameterCount());
@@ -231,6 +232,9 @@ public final class BinaryBench extends Subcommand {
     values.put("network_float32_ms", float32);
     values.put("network_w1a32_ms", w1a32);
     values.put("network_w1a1_ms", w1a1);
+    values.put("network_float32_median_ms", network.get(0).median());
+    values.put("network_w1a32_median_ms", network.get(1).median());
+    values.put("network_w1a1_median_ms", network.get(2).median());
     String whole =
         String.format(
             Locale.ROOT,

@@ -38,7 +38,7 @@ public final class SchemeTables {
       if (scheme == MemoryScheme.VANILLA) continue;
       rows.column(scheme.label(), "%,.1f", v -> v.mib / mib(analysis, v.model, scheme, batch));
     }
-    return rows.table();
+    return rows.table().setName("Vanilla, and how many times less the others need, batch " + batch);
   }
 
   /** What per cent of the peak of every way to train a category takes, a column for each batch. */
@@ -68,7 +68,7 @@ public final class SchemeTables {
           "%,.0f",
           m -> orMissing(scheme, s -> analysis.largestBatch(m, s, budget)));
     }
-    return rows.table();
+    return rows.table().setName("The largest batch within " + budget);
   }
 
   /**
@@ -104,6 +104,27 @@ public final class SchemeTables {
           dots(figure, models, (m, s) -> orMissing(s, w -> analysis.largestBatch(m, w, budget))));
     }
     return Gallery.slider("budget", budgets, figures);
+  }
+
+  /** Total memory in MiB of networks, with a slider for the frames of an utterance. */
+  public static Gallery byFrames(
+      MemoryAnalysis analysis, List<ModelSpec> models, int batch, int[] frames, String budget) {
+    List<String> labels = new ArrayList<>();
+    List<Figure> figures = new ArrayList<>();
+    double limit = Bytes.mib(MemoryBudget.parse(budget).bytes());
+    for (int length : frames) {
+      MemoryAnalysis longer =
+          new MemoryAnalysis(
+              analysis.builder(),
+              analysis.update(),
+              length,
+              analysis.workspacesOf(),
+              analysis.readEvery());
+      String title = "%d frames, batch %d: what fits %s is shaded".formatted(length, batch, budget);
+      labels.add(Integer.toString(length));
+      figures.add(byModel(title, longer, models, batch).span("", 1, limit));
+    }
+    return Gallery.slider("frames", labels, figures);
   }
 
   /** What the peak of every way to train consists of, with a slider for the batch. */

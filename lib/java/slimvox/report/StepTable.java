@@ -18,16 +18,16 @@ import tech.tablesaw.api.Table;
  * }</pre>
  */
 public final class StepTable {
-  private final String what;
+  private final String title;
   private final Map<String, StepMemory> steps = new LinkedHashMap<>();
 
   /**
    * A table without rows.
    *
-   * @param what the name of the first column: what the steps differ in
+   * @param title of the table
    */
-  public StepTable(String what) {
-    this.what = what;
+  public StepTable(String title) {
+    this.title = title;
   }
 
   /** Adds a step; returns this table. */
@@ -42,11 +42,12 @@ public final class StepTable {
    */
   public Table table() {
     StepMemory first = steps.values().iterator().next();
-    Rows<String> rows = Rows.of(steps.keySet()).column(what, null, name -> name);
+    Rows<String> rows = Rows.of(steps.keySet()).column("step", null, name -> name);
     for (Category c : used()) rows.column(c.title(), "%,.1f", name -> mib(steps.get(name), c));
     return rows.column("total (MiB)", "%,.1f", name -> Bytes.mib(steps.get(name).totalPeak()))
-        .column("times less", "%,.2f", name -> steps.get(name).timesLessThan(first))
-        .table();
+        .column("times less than the first", "%,.2f", name -> steps.get(name).timesLessThan(first))
+        .table()
+        .setName(title);
   }
 
   /** The categories of each step when its total is highest, stacked, in MiB. */

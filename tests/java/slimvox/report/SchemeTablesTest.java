@@ -99,8 +99,9 @@ class SchemeTablesTest {
       for (int c = 1; c < table.columnCount() - 2; c++) sum += table.doubleColumn(c).get(row);
       assertEquals(table.doubleColumn("total (MiB)").get(row), sum, 1e-9);
     }
-    assertEquals(1, table.doubleColumn("times less").get(0));
-    assertEquals(reversible.timesLessThan(vanilla), table.doubleColumn("times less").get(1));
+    assertEquals(1, table.doubleColumn("times less than the first").get(0));
+    assertEquals(
+        reversible.timesLessThan(vanilla), table.doubleColumn("times less than the first").get(1));
     double[] tops = new double[2];
     for (Series s : steps.bars("").series()) Arrays.setAll(tops, i -> tops[i] + s.y()[i]);
     assertEquals(table.doubleColumn("total (MiB)").get(0), tops[0], 1e-9);
