@@ -1,7 +1,6 @@
 package slimvox.report;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -29,7 +28,7 @@ public final class MemoryFigures {
   private static final int MOST_POINTS = 250;
 
   /** The same where there are many timelines in a figure. */
-  private static final int FEW_POINTS = 70;
+  private static final int FEW_POINTS = 40;
 
   /** What comes and goes until backward ends. */
   private static final Set<Category> FLOWS =
@@ -71,20 +70,6 @@ public final class MemoryFigures {
           });
     }
     return Gallery.menu("way", labels, figures);
-  }
-
-  /** The totals of some steps on one scale, from the first to the last event of each. */
-  public static Figure outlines(String title, Map<String, StepMemory> steps) {
-    Figure figure = Figure.of(title).x("events of the step (%)").y(Axis.log("MiB")).labelled();
-    for (var step : steps.entrySet()) {
-      List<MemoryLedger.Event> events = step.getValue().events();
-      int[] drawn = highestOfEachStretch(events, Math.min(events.size(), FEW_POINTS));
-      double[] x = Arrays.stream(drawn).mapToDouble(i -> 100.0 * (i + 1) / events.size()).toArray();
-      double[] y =
-          Arrays.stream(drawn).mapToDouble(i -> rounded(events.get(i).totalBytes())).toArray();
-      figure = figure.step(step.getKey(), x, y);
-    }
-    return figure;
   }
 
   /**

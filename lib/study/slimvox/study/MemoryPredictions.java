@@ -43,6 +43,15 @@ public final class MemoryPredictions {
       List.of("ResNet18", "ResNet34", "DF-ResNet56", "DF-ResNet110");
 
   private static final int[] BATCHES = {1, 4};
+
+  private static final List<MemoryScheme> WAYS =
+      List.of(
+          MemoryScheme.VANILLA,
+          MemoryScheme.CHECKPOINT,
+          MemoryScheme.TYPE_I,
+          MemoryScheme.TYPE_II,
+          MemoryScheme.LEAN_II);
+
   private static final int CLASSES = 5994;
   private static final String FILE = "memory-prediction.json";
 
@@ -129,7 +138,7 @@ public final class MemoryPredictions {
 
   private static void measureMissing(List<Row> rows, Path file) throws InterruptedException {
     for (String network : NETWORKS) {
-      for (MemoryScheme way : MemoryScheme.values()) {
+      for (MemoryScheme way : WAYS) {
         for (int batch : BATCHES) {
           if (rows.stream().anyMatch(row -> row.is(network, way, batch))) continue;
           rows.add(measure(network, way, batch));
@@ -236,7 +245,7 @@ public final class MemoryPredictions {
         Figure.of("The process takes what is predicted, and %.0f MiB on top".formatted(median()))
             .x(Axis.log("predicted (MiB)"))
             .y(Axis.log("process grew by (MiB)"));
-    for (MemoryScheme way : MemoryScheme.values()) {
+    for (MemoryScheme way : WAYS) {
       Row[] of = rows.stream().filter(r -> r.way.equals(way.label())).toArray(Row[]::new);
       figure =
           figure.scatter(
@@ -251,7 +260,7 @@ public final class MemoryPredictions {
     for (String network : NETWORKS) for (int b : BATCHES) names.add(network + ", batch " + b);
     Figure figure =
         Figure.of("The larger the step, the smaller the error").x("error of the prediction (%)");
-    for (MemoryScheme way : MemoryScheme.values()) {
+    for (MemoryScheme way : WAYS) {
       double[] errors =
           names.stream()
               .mapToDouble(

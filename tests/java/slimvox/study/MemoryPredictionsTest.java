@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.storage.InputException;
@@ -44,7 +46,19 @@ class MemoryPredictionsTest {
     assertEquals(250, largest[3], 1e-12);
     assertEquals(1, predictions.exceeded(), "1,250 > 1.1 x 1,000 + 96; 200 < 206");
     assertEquals(3, predictions.table().rowCount());
-    assertEquals(7, predictions.figure().series().size());
+    assertEquals(6, predictions.figure().series().size());
+  }
+
+  @Test
+  void theStoredRowsAreOfDifferentConfigurationsAndForetold() {
+    List<Row> rows = MemoryPredictions.read(Path.of("notebooks/results/memory-prediction.json"));
+    assertTrue(!rows.isEmpty(), "no rows");
+    Set<String> keys = new HashSet<>();
+    for (Row row : rows) {
+      assertTrue(keys.add(row.network() + row.way() + row.batch()), row::toString);
+      assertEquals(row.ledgerBytes(), row.predictedBytes(), row::toString);
+    }
+    assertEquals(0, new MemoryPredictions(rows).exceeded());
   }
 
   @Test
