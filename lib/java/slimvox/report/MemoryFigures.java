@@ -38,8 +38,9 @@ public final class MemoryFigures {
 
   /**
    * Memory by category over one training step: event by event, in MiB, with forward, backward and
-   * update marked and a tick where a stage begins. Of a long step only some events are drawn, with
-   * the highest total of each stretch among them; a category that nothing uses is left out.
+   * update marked and a tick where a stage begins, but for events that begin with a gradient: those
+   * are of a backward pass alone. Of a long step only some events are drawn, with the highest total
+   * of each stretch among them; a category that nothing uses is left out.
    *
    * @param before bytes of each category that were in use before the first event
    */
@@ -179,7 +180,8 @@ public final class MemoryFigures {
     }
     Figure figure = Figure.of(title).x("allocations and releases of one step").y("MiB");
     for (Category c : used) figure = figure.area(c.title(), x, mebibytes.get(c));
-    return marked(figure, events);
+    boolean backwardOnly = before.now().getOrDefault(Category.ACTIVATION_GRADIENT, 0L) > 0;
+    return backwardOnly ? figure : marked(figure, events);
   }
 
   /** Where backward begins and where it ends. */
