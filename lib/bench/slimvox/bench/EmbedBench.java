@@ -74,7 +74,7 @@ public final class EmbedBench extends Subcommand {
     try (Backend backend = Backends.open("cpu", threads, run.mathMode(), MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend).withActivations(run.activations())) {
       network.initialize(new Random(1));
-      note(backend.device().description());
+      note(network.computation());
       report(spec, measure(network, spec), backend.device().description());
     }
     return 0;

@@ -80,7 +80,7 @@ public final class Network implements Layer {
     if (!backend.device().takes(type) || !backend.device().takes(spec.streams().type())) {
       throw new InputException(
           "%s has float32 activations and streams only; leave out run.precision and fixed16 or"
-                  .formatted(backend.name())
+                  .formatted(backend.description())
               + " fixed8 streams, or use backend cpu");
     }
     if (type != DataType.FLOAT32 && spec.binarization().scheme() != BinaryScheme.NONE) {

@@ -2,6 +2,7 @@ package slimvox.step;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
@@ -15,11 +16,17 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.audio.Features;
 import slimvox.backend.Backend;
+import slimvox.backend.Backends;
 import slimvox.backend.DataType;
+import slimvox.backend.Device;
+import slimvox.backend.Device.MathMode;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.dry.DryDevice;
+import slimvox.embed.Embedder;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
@@ -31,6 +38,7 @@ import slimvox.nn.Parameter;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.Sgd;
 import slimvox.optim.UpdateTime;
+import slimvox.storage.InputException;
 
 /** Training with activations of bfloat16 and streams of whole numbers. */
 class PrecisionTest {
@@ -221,6 +229,62 @@ class PrecisionTest {
       }
     }
     assertTrue(difference <= 0.05 * size, difference / size + "");
+  }
+
+  @Test
+  void whatCannotBeIsRefusedByName() {
+    InputException e;
+    try (Device card = Backends.workspaces("cuda", MathMode.FLOAT32);
+        Backend dry = new Backend(new DryDevice(card))) {
+      String sentence =
+          "shapes and ledger of cuda has float32 activations and streams only; leave out"
+              + " run.precision and fixed16 or fixed8 streams, or use backend cpu";
+      Case c = new Case(small("ResNet18"), DataType.BFLOAT16);
+      e = assertThrows(InputException.class, () -> c.network(dry));
+      assertEquals(sentence, e.getMessage());
+      ModelSpec fixed = small("ResNet18", "reversible=full", "streams=fixed16");
+      Case streams = new Case(fixed, DataType.FLOAT32);
+      e = assertThrows(InputException.class, () -> streams.network(dry));
+      assertEquals(sentence, e.getMessage());
+    }
+    Case binary = new Case(small("ResNet18", "binary.scheme=w1a1"), DataType.BFLOAT16);
+    e = assertThrows(InputException.class, () -> cpu.owning(() -> binary.network(cpu)));
+    assertEquals(
+        "ResNet18: binary blocks have float32 activations only; leave out run.precision",
+        e.getMessage());
+    ModelSpec ordinary = small("ResNet18", "streams=fixed8");
+    e = assertThrows(InputException.class, () -> Models.build(ordinary, cpu));
+    assertTrue(e.getMessage().contains("streams and keep concern reversible blocks"));
+  }
+
+  /** Embeddings: the same bits with weights laid out before, near those of float32. */
+  @ParameterizedTest
+  @ValueSource(strings = {"ResNet18", "DF-ResNet56"})
+  void embeddingsAreThoseOfFloat32ToRounding(String name) {
+    Features features = new Features(features(), 3 * FRAMES, BINS);
+    for (String reversible : List.of("none", "full")) {
+      ModelSpec spec = small(name, "reversible=" + reversible);
+      List<float[]> embeddings = new ArrayList<>();
+      for (DataType type : List.of(DataType.FLOAT32, DataType.BFLOAT16)) {
+        for (boolean frozen : new boolean[] {false, true}) {
+          try (Network network = new Case(spec, type).network(cpu)) {
+            network.initialize(new SplittableRandom(2));
+            try (Embedder e = frozen ? Embedder.frozen(network) : new Embedder(network)) {
+              embeddings.add(e.embed(features));
+            }
+          }
+        }
+      }
+      assertArrayEquals(embeddings.get(0), embeddings.get(1));
+      assertArrayEquals(embeddings.get(2), embeddings.get(3));
+      double difference = 0;
+      double size = 0;
+      for (int i = 0; i < embeddings.get(0).length; i++) {
+        difference += Math.pow(embeddings.get(0)[i] - embeddings.get(2)[i], 2);
+        size += Math.pow(embeddings.get(0)[i], 2);
+      }
+      assertTrue(difference > 0 && difference < 4e-4 * size, name + " " + difference / size);
+    }
   }
 
   /** Bytes kept for backward, at full size. */
