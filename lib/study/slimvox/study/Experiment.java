@@ -41,7 +41,8 @@ public final class Experiment {
           "width",
           "binary",
           "one-word",
-          "bits");
+          "bits",
+          "layers");
 
   private static final String[] UNDECIDING = {
     "data.trainCorpus=null",

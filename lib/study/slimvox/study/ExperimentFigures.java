@@ -12,8 +12,10 @@ import slimvox.notebook.Notebook;
 import slimvox.plot.Axis;
 import slimvox.plot.Figure;
 import slimvox.plot.Gallery;
+import slimvox.report.Rows;
 import slimvox.study.ExperimentResults.Row;
 import slimvox.verify.Verdict;
+import tech.tablesaw.api.Table;
 
 /**
  * Figures of an experiment: a row for each variant, a menu for the trial list. Recordings behind
@@ -35,14 +37,32 @@ public final class ExperimentFigures {
     lists = results.experiment().statement().lists();
   }
 
-  /** Shows all that there is of an experiment: notes, both figures, and a table for each list. */
+  /** Shows an experiment: figures, verdicts on every list, the table of the first one, notes. */
   public static void show(ExperimentResults results) {
-    results.notes().forEach(Notebook::text);
     Notebook.show(errors(results));
     Notebook.show(differences(results));
-    for (String list : results.experiment().statement().lists()) {
-      Notebook.show(results.table(list).table().setName(list));
+    tables(results);
+    results.baselinesAhead().forEach(Notebook::text);
+    results.notes().forEach(Notebook::text);
+  }
+
+  /** Shows verdicts on every deciding list, and all that the table of the first one has. */
+  public static void tables(ExperimentResults results) {
+    Notebook.show(verdicts(results));
+    String list = results.decidingLists().getFirst();
+    Notebook.show(results.table(list).table().setName(list));
+  }
+
+  /** Differences and verdicts on every deciding list, a row for each variant that is compared. */
+  public static Table verdicts(ExperimentResults results) {
+    List<String> lists = results.decidingLists();
+    List<String> compared = results.compared(lists.getFirst()).stream().map(Row::variant).toList();
+    Rows<String> rows = Rows.of(compared).column("variant", null, variant -> variant);
+    for (String list : lists) {
+      rows.column(shortName(list) + " (%)", null, v -> results.row(list, v).differenceText());
+      rows.column(shortName(list) + ", verdict", null, v -> results.row(list, v).verdict());
     }
+    return rows.table().setName(results.experiment().statement().title());
   }
 
   /** The EER of each variant with its 95 % interval over seeds and speakers. */
@@ -74,7 +94,7 @@ public final class ExperimentFigures {
   }
 
   private List<Row> rows(String list) {
-    return results.rows(list).stream().filter(row -> !differences || row.isCompared()).toList();
+    return differences ? results.compared(list) : results.rows(list);
   }
 
   private Figure frame(String list, List<Row> rows) {

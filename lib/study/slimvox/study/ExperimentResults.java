@@ -9,6 +9,7 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.report.Bytes;
 import slimvox.report.Rows;
@@ -27,17 +28,29 @@ import slimvox.verify.Variant;
  * what it is compared with. What has not converged is shown as such; it has no error rate here.
  */
 public final class ExperimentResults {
-  private static final String REFERENCE = "reference";
-  private static final String BASELINE = "baseline";
-
   private final Experiment experiment;
   private final Map<Run, Summary> summaries;
   private final List<String> notes;
+  private final List<String> deciding;
 
   ExperimentResults(Experiment experiment, Map<Run, Summary> summaries, List<String> notes) {
+    this(experiment, summaries, notes, deciding(experiment.statement().lists()));
+  }
+
+  private ExperimentResults(
+      Experiment experiment,
+      Map<Run, Summary> summaries,
+      List<String> notes,
+      List<String> deciding) {
     this.experiment = experiment;
     this.summaries = Map.copyOf(summaries);
     this.notes = List.copyOf(notes);
+    this.deciding = deciding;
+  }
+
+  private static List<String> deciding(List<String> lists) {
+    List<String> behind = lists.stream().filter(list -> list.contains(Corpus.CHANNEL)).toList();
+    return behind.isEmpty() ? lists : behind;
   }
 
   /**
@@ -94,14 +107,13 @@ public final class ExperimentResults {
       return String.format(Locale.ROOT, format, values[0], values[1], values[2]);
     }
 
-    /** Whether it is to be compared with another: neither a reference nor without a network. */
-    boolean isCompared() {
-      return !verdict.equals(REFERENCE) && !verdict.equals(BASELINE);
-    }
-
     /** Whether the comparison is one of single runs, over speakers only. */
     boolean ofOneRun() {
       return comparison != null && !comparison.overSeeds();
+    }
+
+    private double value(Measure measure) {
+      return measure == Measure.EER ? eer.value() : minDcf;
     }
 
     private static Double at(double[] values, int index) {
@@ -129,14 +141,42 @@ public final class ExperimentResults {
 
   /** The lists that verdicts are made of: those behind channels, or all where there is none. */
   public List<String> decidingLists() {
-    List<String> all = experiment.statement().lists();
-    List<String> behind = all.stream().filter(list -> list.contains(Corpus.CHANNEL)).toList();
-    return behind.isEmpty() ? all : behind;
+    return deciding;
   }
 
   /** The summary of a run; null if it is missing. */
   public Summary summary(Run run) {
     return summaries.get(run);
+  }
+
+  /**
+   * The same results, of which one list alone decides.
+   *
+   * @param list a trial list of the experiment
+   */
+  public ExperimentResults only(String list) {
+    return new ExperimentResults(experiment, summaries, notes, List.of(list));
+  }
+
+  /** Where what has no network has fewer errors than every network, a sentence each. */
+  public List<String> baselinesAhead() {
+    List<String> sentences = new ArrayList<>();
+    for (String list : experiment.statement().lists()) {
+      List<Row> rows = rows(list).stream().filter(row -> row.eer != null).toList();
+      for (Row row : rows) {
+        if (row.training != null) continue;
+        List<Row> networks = rows.stream().filter(r -> r.training != null).toList();
+        String ahead =
+            Stream.of(Measure.values())
+                .filter(m -> !networks.isEmpty())
+                .filter(m -> networks.stream().allMatch(n -> row.value(m) < n.value(m)))
+                .map(Measure::toString)
+                .collect(Collectors.joining(" and "));
+        if (ahead.isEmpty()) continue;
+        sentences.add("%s: %s is ahead of every network by %s".formatted(list, row.variant, ahead));
+      }
+    }
+    return sentences;
   }
 
   /** The runs that have no summary. */
@@ -168,6 +208,13 @@ public final class ExperimentResults {
     return rows;
   }
 
+  /** The rows of the variants that are compared with another. */
+  List<Row> compared(String list) {
+    List<Row> rows = new ArrayList<>(rows(list));
+    rows.removeIf(row -> experiment.against(experiment.candidate(row.variant)) == null);
+    return rows;
+  }
+
   /**
    * The row of a variant.
    *
@@ -196,7 +243,7 @@ public final class ExperimentResults {
     if (fault != null) {
       verdict = fault;
     } else if (other == null) {
-      verdict = candidate.isBaseline() ? BASELINE : REFERENCE;
+      verdict = candidate.isBaseline() ? "baseline" : "reference";
     } else if (comparison == null) {
       verdict = other.name() + ": " + fault(other, list);
     } else {

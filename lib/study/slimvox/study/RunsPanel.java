@@ -17,9 +17,9 @@ import slimvox.train.Listener;
  * }
  * }</pre>
  */
-public final class RunsPanel implements RunsProgress, TrainingRuns.Progress, AutoCloseable {
+public final class RunsPanel implements RunsProgress, AutoCloseable {
   private final String title;
-  private final Map<String, String> goingOn = new LinkedHashMap<>();
+  private final Map<Run, String> goingOn = new LinkedHashMap<>();
   private LivePanel panel; // null as long as there is nothing to be made
   private int done;
 
@@ -30,12 +30,6 @@ public final class RunsPanel implements RunsProgress, TrainingRuns.Progress, Aut
    */
   public RunsPanel(String title) {
     this.title = title;
-  }
-
-  /** A panel for {@code runs} runs. */
-  public RunsPanel(String title, int runs) {
-    this(title);
-    began(runs);
   }
 
   @Override
@@ -49,39 +43,31 @@ public final class RunsPanel implements RunsProgress, TrainingRuns.Progress, Aut
   }
 
   @Override
-  public void stepped(Run run, Listener.Step step) {
-    stepped(run.name(), step);
-  }
-
-  @Override
-  public synchronized void stepped(String run, Listener.Step step) {
-    double loss = step.result().loss();
-    goingOn.put(
-        run,
-        String.format(Locale.ROOT, "%s %d/%d, loss %.2f", run, step.step(), step.steps(), loss));
+  public synchronized void stepped(Run run, Listener.Step step) {
+    String text =
+        String.format(
+            Locale.ROOT,
+            "%s %d/%d, loss %.2f",
+            run.name(),
+            step.step(),
+            step.steps(),
+            step.result().loss());
+    goingOn.put(run, text);
     draw();
   }
 
   @Override
-  public void finished(Run run, Summary summary, int done) {
-    finished(run.name(), summary == null ? null : first(summary), done);
-  }
-
-  private static Double first(Summary summary) {
-    return summary.lists().values().iterator().next().eerPercent();
-  }
-
-  @Override
-  public void finished(TrainingRuns.Outcome run, int done, int total) {
-    finished(run.name(), run.eer(run.scores().keySet().iterator().next()), done);
-  }
-
-  private synchronized void finished(String run, Double eer, int done) {
+  public synchronized void finished(Run run, Summary summary, int done) {
     this.done = done;
     goingOn.remove(run);
-    panel.metric("last finished", run);
-    panel.metric("its EER", eer == null ? "none" : String.format(Locale.ROOT, "%.2f %%", eer));
+    panel.metric("last finished", run.name());
+    panel.metric("its EER", summary == null ? "none" : first(summary));
     draw();
+  }
+
+  private static String first(Summary summary) {
+    double eer = summary.lists().values().iterator().next().eerPercent();
+    return String.format(Locale.ROOT, "%.2f %%", eer);
   }
 
   private void draw() {

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import slimvox.Refusals;
 import slimvox.cli.CommandLineTest;
+import slimvox.models.Models;
 import slimvox.plot.Gallery;
 import slimvox.plot.Ticks;
 import slimvox.study.Experiment.Run;
@@ -391,6 +392,10 @@ class ExperimentTest {
     assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 34"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
+    Experiment layers = Experiment.shipped("layers");
+    assertEquals(hash(Experiment.shipped("binary"), "float"), hash(layers, "float"));
+    List<String> one = layers.candidates().stream().map(Candidate::name).toList();
+    assertEquals(Models.convolutions("ResNet18"), one.subList(4, one.size() - 1));
   }
 
   private static String hash(Experiment experiment, String variant) {

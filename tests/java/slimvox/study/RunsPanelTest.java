@@ -6,15 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import slimvox.memory.MemoryLedger;
-import slimvox.recipe.Recipe;
 import slimvox.step.TrainingStep;
 import slimvox.train.Listener;
-import slimvox.verify.Scores;
-import slimvox.verify.Trials;
+import slimvox.verify.Replicates;
 
 class RunsPanelTest {
   private static Listener.Step step(long step) {
@@ -22,11 +20,8 @@ class RunsPanelTest {
     return new Listener.Step(step, 9, 1, result, 0.1, 0, 4, 1, new MemoryLedger().report());
   }
 
-  private static TrainingRuns.Outcome outcome(String name) {
-    Trials trials = Trials.builder("list").add("a", "b", true).add("a", "c", false).build();
-    Scores scores = new Scores("test", trials, new double[] {1, 0});
-    return new TrainingRuns.Outcome(
-        name, Recipe.defaults(), new double[0], 0, Map.of("trials", scores), Path.of("x"));
+  private static Experiment.Run run(String name) {
+    return new Experiment.Run(Candidate.parse(name), 1);
   }
 
   @Test
@@ -34,19 +29,22 @@ class RunsPanelTest {
     PrintStream before = System.out;
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     System.setOut(new PrintStream(bytes, true, StandardCharsets.UTF_8));
-    try (RunsPanel panel = new RunsPanel("Two networks", 2)) {
-      panel.stepped("float", step(7));
-      panel.stepped("binary", step(8));
-      panel.finished(outcome("float"), 1, 2);
+    var rates = new Replicates("list", "draws", 3, 1.5, 0.1, "", "");
+    var summary = new Summary("float", 1, List.of(), "", "", "", null, Map.of("list", rates));
+    try (RunsPanel panel = new RunsPanel("Two networks")) {
+      panel.began(2);
+      panel.stepped(run("float"), step(7));
+      panel.stepped(run("binary"), step(8));
+      panel.finished(run("float"), summary, 1);
     } finally {
       System.setOut(before);
     }
     String[] lines = bytes.toString(StandardCharsets.UTF_8).split("\\R");
-    assertTrue(lines[0].contains("going on float 7/9, loss 2.50"), lines[0]);
+    assertTrue(lines[0].contains("going on float-1 7/9, loss 2.50"), lines[0]);
     String last = lines[lines.length - 1];
     assertTrue(last.startsWith("Two networks: runs: step 1 of 2"), last);
-    assertTrue(last.contains("last finished float | its EER 0.00 %"), last);
-    assertTrue(last.contains("binary 8/9, loss 2.50"), last);
-    assertFalse(last.contains("float 7/9"), last);
+    assertTrue(last.contains("last finished float-1 | its EER 1.50 %"), last);
+    assertTrue(last.contains("binary-1 8/9, loss 2.50"), last);
+    assertFalse(last.contains("float-1 7/9"), last);
   }
 }
