@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -13,6 +14,7 @@ import slimvox.memory.MemoryLedger;
 import slimvox.step.TrainingStep;
 import slimvox.train.Listener;
 import slimvox.verify.Replicates;
+import slimvox.verify.SpeakerDraws;
 
 class RunsPanelTest {
   private static Listener.Step step(long step) {
@@ -29,7 +31,8 @@ class RunsPanelTest {
     PrintStream before = System.out;
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     System.setOut(new PrintStream(bytes, true, StandardCharsets.UTF_8));
-    var rates = new Replicates("list", "draws", 3, 1.5, 0.1, "", "");
+    String draws = Base64.getEncoder().encodeToString(new byte[2 * SpeakerDraws.DRAWS]);
+    var rates = new Replicates("list", "draws", 3, 1.5, 0.1, draws, draws);
     var summary = new Summary("float", 1, List.of(), "", "", "", null, Map.of("list", rates));
     try (RunsPanel panel = new RunsPanel("Two networks")) {
       panel.began(2);

@@ -1,0 +1,76 @@
+package slimvox.study;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The table of verdicts in README.md follows from the stored summaries. With {@code -Dreadme=write}
+ * it is written anew.
+ */
+class ReadmeVerdictsTest {
+  private static final Path README = Path.of("README.md");
+  private static final String FROM = "<!-- verdicts of the stored summaries, see ";
+  private static final String TO = "\nThe margin ";
+
+  /** What README says of a variant of an experiment. */
+  private record Line(String what, String experiment, String variant) {}
+
+  private static final List<Line> LINES =
+      List.of(
+          new Line("ResNet34, type I", "reversible-resnet", "type I"),
+          new Line("ResNet34, type II", "reversible-resnet", "type II"),
+          new Line("DF-ResNet56, type I", "reversible-df", "type I"),
+          new Line("DF-ResNet56, type II", "reversible-df", "type II"),
+          new Line("AdamW, state of 8 bits", "eight-bit", "AdamW, 8 bits"),
+          new Line("SGD, state of 8 bits", "eight-bit", "SGD, 8 bits"),
+          new Line("ResNet34, type II and 8 bits", "together-resnet", "type II, 8 bits"),
+          new Line("DF-ResNet56, type II and 8 bits", "together-df", "type II, 8 bits"),
+          new Line("one bit a weight (W1A32)", "binary", "binary weights"),
+          new Line("one bit for both (W1A1)", "binary", "one bit for both"));
+
+  @Test
+  void theTableIsThatOfTheStoredSummaries() throws IOException {
+    String readme = Files.readString(README);
+    int from = readme.indexOf('\n', readme.indexOf(FROM)) + 1;
+    int to = readme.indexOf(TO, from);
+    String table = table();
+    if ("write".equals(System.getProperty("readme"))) {
+      Files.writeString(README, readme.substring(0, from) + table + readme.substring(to));
+    } else {
+      assertEquals(table, readme.substring(from, to), "-Dreadme=write writes README.md anew");
+    }
+  }
+
+  private static String table() {
+    Map<String, ExperimentResults> read = new HashMap<>();
+    StringBuilder table =
+        new StringBuilder("| | against | same word | different words | four words joined |\n");
+    table.append("|---|---|---|---|---|\n");
+    for (Line line : LINES) {
+      ExperimentResults results = read.computeIfAbsent(line.experiment, ReadmeVerdictsTest::read);
+      Experiment experiment = results.experiment();
+      List<String> cells = new ArrayList<>();
+      cells.add(line.what);
+      cells.add(experiment.against(experiment.candidate(line.variant)).name());
+      for (String list : results.decidingLists()) {
+        ExperimentResults.Row row = results.row(list, line.variant);
+        String difference = row.differenceText();
+        cells.add(difference == null ? row.verdict() : difference + " %: " + row.verdict());
+      }
+      table.append("| ").append(String.join(" | ", cells)).append(" |\n");
+    }
+    return table.toString();
+  }
+
+  private static ExperimentResults read(String experiment) {
+    return new ExperimentRuns(Experiment.shipped(experiment), Places.ofProject()).results();
+  }
+}
