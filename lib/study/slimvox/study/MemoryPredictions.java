@@ -53,7 +53,7 @@ public final class MemoryPredictions {
           MemoryScheme.LEAN_II);
 
   private static final int CLASSES = 5994;
-  private static final String FILE = "memory-prediction.json";
+  private static final String FILE = "memory-prediction/rows.json";
 
   /** What a process may take on top, as the README says and a test of the benchmark holds. */
   private static final double OWN_BYTES = 96 * 1024 * 1024;

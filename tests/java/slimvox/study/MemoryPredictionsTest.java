@@ -51,7 +51,8 @@ class MemoryPredictionsTest {
 
   @Test
   void theStoredRowsAreOfDifferentConfigurationsAndForetold() {
-    List<Row> rows = MemoryPredictions.read(Path.of("notebooks/results/memory-prediction.json"));
+    List<Row> rows =
+        MemoryPredictions.read(Path.of("notebooks/results/memory-prediction/rows.json"));
     assertTrue(!rows.isEmpty(), "no rows");
     Set<String> keys = new HashSet<>();
     for (Row row : rows) {
