@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
       TrainCommand.class,
       FeaturesCommand.class,
       ShardsCommand.class,
+      AverageCommand.class,
       PackCommand.class,
       EmbedCommand.class,
       ScoreCommand.class,

@@ -52,7 +52,7 @@ final class TrainCommand extends Subcommand {
   public Integer call() {
     String name = options.name(this);
     if (name == null && !(resume && out != null)) {
-      throw usage("a recipe is needed: a YAML file or " + String.join(" or ", Recipe.SHIPPED));
+      throw usage("a recipe is needed: a YAML file or " + String.join(", ", Recipe.SHIPPED));
     }
     Recipe recipe = recipe(name);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());

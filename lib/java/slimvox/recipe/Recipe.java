@@ -4,8 +4,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.settings.Declared;
@@ -33,8 +37,54 @@ public record Recipe(
   /** What settings there are. */
   public static final Declared<Recipe> SETTINGS = Declared.of(Recipe.class);
 
+  private static final String BASE = "wespeaker-resnet34";
+
+  /** Recipes that differ from {@link #BASE} in a few settings. */
+  private static final Map<String, List<String>> VARIANTS = variants();
+
   /** The recipes that ship with SlimVox, for {@link #shipped}. */
-  public static final List<String> SHIPPED = List.of("quick-start", "wespeaker-resnet34");
+  public static final List<String> SHIPPED =
+      Stream.concat(Stream.of("quick-start", BASE), VARIANTS.keySet().stream()).toList();
+
+  private static Map<String, List<String>> variants() {
+    Map<String, List<String>> variants = new LinkedHashMap<>();
+    // WeSpeaker's large-margin fine-tuning; its rates are times batch / 64.
+    variants.put(
+        BASE + "-lm",
+        List.of(
+            "transfer.from=runs/" + BASE + "/average.safetensors",
+            "data.frames=600",
+            "data.speeds=[1.0]",
+            "loss.margin.initial=0.5",
+            "loss.margin.final=0.5",
+            "loss.margin.start=0 epochs",
+            "loss.margin.end=0 epochs",
+            "optimizer.learningRate.initial=0.0002",
+            "optimizer.learningRate.final=0.00005",
+            "optimizer.learningRate.warmup=0 steps",
+            "run.length=10 epochs"));
+    // Layers as DF-ResNet's authors count them, and as WeSpeaker does in its Gemini networks. Those
+    // squeeze one axis at a time, for which there is no type II: that is the authors' network.
+    Map<String, String> names = new LinkedHashMap<>();
+    names.put("df-resnet56", "Gemini-DF-ResNet60");
+    names.put("df-resnet110", "Gemini-DF-ResNet114");
+    names.put("df-resnet179", "Gemini-DF-ResNet183");
+    names.put("df-resnet233", "Gemini-DF-ResNet237");
+    names.forEach(
+        (name, model) -> {
+          for (String kind : List.of("", "-type1", "-type2")) {
+            List<String> settings = new ArrayList<>();
+            boolean full = kind.equals("-type2");
+            settings.add("model.name=" + (full ? name.replace("df-resnet", "DF-ResNet") : model));
+            if (!kind.isEmpty()) settings.add("model.reversible=" + (full ? "full" : "partial"));
+            variants.put(name + kind, List.copyOf(settings));
+            settings.add("optimizer.state.bits=8");
+            variants.put(name + kind + "-8bit", settings);
+          }
+        });
+    variants.put("binary-resnet34", List.of("model.binary.scheme=bwn"));
+    return variants;
+  }
 
   /** Networks leave an eighth of the frames, and the deviation of one frame does not exist. */
   private static final int LEAST_FRAMES = 9;
@@ -102,14 +152,21 @@ public record Recipe(
   }
 
   /**
-   * One of the {@link #SHIPPED} recipes as it is written, with its comments.
+   * One of the {@link #SHIPPED} recipes as it is written, with its comments; one that differs from
+   * another in a few settings begins with them.
    *
    * @throws InputException if there is none of this name
    */
   public static String shippedText(String name) {
     if (!SHIPPED.contains(name)) {
       throw new InputException(
-          name + ": no such recipe; SlimVox ships " + String.join(" and ", SHIPPED));
+          name + ": no such recipe; SlimVox ships " + String.join(", ", SHIPPED));
+    }
+    List<String> variant = VARIANTS.get(name);
+    if (variant != null) {
+      String difference = String.join(" ", variant);
+      return "# %s with %s\n%s"
+          .formatted(BASE, difference, shipped(BASE, variant.toArray(String[]::new)).toYaml());
     }
     try (InputStream in = Recipe.class.getResourceAsStream("/recipes/" + name + ".yaml")) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);

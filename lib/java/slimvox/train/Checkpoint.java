@@ -3,6 +3,7 @@ package slimvox.train;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -11,6 +12,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import slimvox.backend.Tensor;
 import slimvox.data.Corpus;
 import slimvox.models.Weights;
 import slimvox.nn.StateDict;
@@ -171,7 +173,8 @@ public final class Checkpoint {
 
   /**
    * Starts a network from that of another run, and its classifier too if it knows the same
-   * speakers.
+   * speakers; of one that knows them at several speeds, the rows of those as they are, which are
+   * the first.
    *
    * @throws InputException if the file is damaged or of a network that this one cannot start from;
    *     nothing was changed then
@@ -179,11 +182,13 @@ public final class Checkpoint {
   static void start(Path path, TrainingStep step, Inputs inputs) {
     Safetensors file = Safetensors.read(path);
     if (file.metadata().containsKey("recipe")) file.requireChecksums();
-    int classes = step.state().parameters().get("projection.weight").value().shape().get(0);
-    boolean sameSpeakers =
+    Tensor classifier = step.state().parameters().get("projection.weight").value();
+    int classes = classifier.shape().get(0);
+    int known =
         inputs.corpus().equals(file.metadata().get(CORPUS))
-            && Integer.toString(classes).equals(file.metadata().get("classes"));
-    StateDict state = sameSpeakers ? step.state() : StateDict.of(step.network());
+            ? Integer.parseInt(file.metadata().getOrDefault("classes", "0"))
+            : 0;
+    StateDict state = known == classes ? step.state() : StateDict.of(step.network());
     boolean parallel = file.names().stream().allMatch(name -> name.startsWith(PARALLEL));
     Weights.load(
         file,
@@ -191,5 +196,57 @@ public final class Checkpoint {
         state,
         name -> OWN_TO_BINARY.matcher(name).matches(),
         CheckpointFile::isNotOfNetwork);
+    if (known > classes && known % classes == 0) {
+      float[] rows = file.floats("projection.weight");
+      int values = Math.toIntExact(classifier.shape().size());
+      classifier.backend().ops().upload(Arrays.copyOf(rows, values), classifier);
+    }
+  }
+
+  /**
+   * Writes the mean of the latest checkpoints of a run, network and classifier without the
+   * optimizer; counters are those of the latest.
+   *
+   * @param last how many
+   * @throws InputException if there are fewer, or one is damaged or of another network
+   */
+  public static void average(Path folder, int last, Path out) {
+    List<Path> all = list(folder);
+    if (all.size() < last) {
+      throw InputException.at(
+          folder,
+          "holds %d checkpoints, %d are to be averaged; give --last %1$d, or train with"
+              + " run.keepCheckpoints=%2$d",
+          all.size(),
+          last);
+    }
+    List<Safetensors> files =
+        all.subList(all.size() - last, all.size()).stream().map(CheckpointFile::open).toList();
+    Safetensors latest = files.getLast();
+    SafetensorsWriter writer = Safetensors.writer();
+    latest.metadata().forEach(writer::metadata);
+    writer.metadata("averaged", Integer.toString(last));
+    for (String name : latest.names()) {
+      if (name.startsWith(CheckpointFile.OPTIMIZER)) continue;
+      long[] shape = latest.shape(name);
+      for (Safetensors file : files) {
+        if (file.has(name) && Arrays.equals(shape, file.shape(name))) continue;
+        throw InputException.at(
+            file.file(), "tensor %s is not that of %s; average one run", name, latest.file());
+      }
+      if (!latest.dtype(name).equals("F32")) {
+        writer.put(name, shape, latest.longs(name));
+        continue;
+      }
+      double[] sums = new double[latest.floats(name).length];
+      for (Safetensors file : files) {
+        float[] values = file.floats(name);
+        for (int i = 0; i < sums.length; i++) sums[i] += values[i];
+      }
+      float[] mean = new float[sums.length];
+      for (int i = 0; i < mean.length; i++) mean[i] = (float) (sums[i] / last);
+      writer.put(name, shape, mean);
+    }
+    writer.write(out);
   }
 }

@@ -22,6 +22,7 @@ class SlimVoxTest extends CommandLineTest {
             "train",
             "features",
             "shards",
+            "average",
             "embed",
             "score",
             "evaluate",

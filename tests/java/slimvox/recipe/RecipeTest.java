@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.FieldSource;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -127,7 +127,7 @@ class RecipeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"quick-start", "wespeaker-resnet34"})
+  @FieldSource("slimvox.recipe.Recipe#SHIPPED")
   void shippedRecipesReadBackTheSame(String name) {
     Recipe recipe = Recipe.shipped(name);
     Recipe again = Recipe.parse(recipe.toYaml(), name);
@@ -429,7 +429,7 @@ class RecipeTest {
         binary + ": is not text in UTF-8",
         assertThrows(InputException.class, () -> Recipe.read(binary)).getMessage());
     assertEquals(
-        "fast: no such recipe; SlimVox ships quick-start and wespeaker-resnet34",
+        "fast: no such recipe; SlimVox ships " + String.join(", ", Recipe.SHIPPED),
         assertThrows(InputException.class, () -> Recipe.shipped("fast")).getMessage());
   }
 
@@ -566,7 +566,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(95, settings.size());
+    assertEquals(96, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();
