@@ -109,7 +109,7 @@ class PackedNetworkTest {
           }
         }
       }
-      card.ledger().checkOnly();
+      HostBackend.checkOnly(card.ledger());
     }
   }
 

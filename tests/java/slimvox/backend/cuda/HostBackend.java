@@ -1,6 +1,13 @@
 package slimvox.backend.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.ArrayList;
+import java.util.List;
 import slimvox.backend.Backend;
+import slimvox.backend.cuda.kernels.OwnMemory;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryLedger;
 
 /** A card played by the host, for tests of other packages. */
 public final class HostBackend {
@@ -14,5 +21,13 @@ public final class HostBackend {
    */
   public static Backend open(boolean backwards) {
     return new Backend(HostDevice.open(backwards));
+  }
+
+  /** Checks that a card's ledger holds these categories and what the device has for itself. */
+  public static void checkOnly(MemoryLedger ledger, Category... others) {
+    List<Category> all = new ArrayList<>(List.of(others));
+    all.add(Category.WORKSPACE);
+    ledger.checkOnly(all.toArray(Category[]::new));
+    assertEquals(OwnMemory.BYTES, ledger.report().now().get(Category.WORKSPACE));
   }
 }
