@@ -36,6 +36,9 @@ public final class Embedder implements SpeakerEncoder {
   /** No batch has more frames than this, so that evaluation needs less memory than training. */
   private static final int MOST_FRAMES = 2400;
 
+  /** No more frames than these wait for others of their length, so that a corpus may have any. */
+  private static final int MOST_WAITING = 100 * MOST_FRAMES;
+
   private static final int MOST_PLANS = 64;
 
   private record Form(int batch, int frames) {}
@@ -154,7 +157,10 @@ public final class Embedder implements SpeakerEncoder {
     return embeddings;
   }
 
-  /** Utterances of equal length share a batch; progress is told after each. */
+  /**
+   * Utterances of equal length share a batch; progress is told after each. The features of a corpus
+   * of any size and any lengths take no more than 240,000 frames at a time.
+   */
   @Override
   public Embeddings embed(
       Collection<String> ids, Function<String, Features> features, FeatureSource.Progress progress)
@@ -162,13 +168,22 @@ public final class Embedder implements SpeakerEncoder {
     Map<String, float[]> found = new LinkedHashMap<>();
     Map<Integer, Map<String, Features>> waiting = new TreeMap<>();
     int total = ids.size();
+    long frames = 0;
     for (String id : ids) {
       Features f = features.apply(id);
       if (f == null) continue;
+      frames += f.frames();
       Map<String, Features> same = waiting.computeIfAbsent(f.frames(), _ -> new LinkedHashMap<>());
       same.put(id, f);
       if ((same.size() + 1) * f.frames() > MOST_FRAMES) {
+        frames -= (long) same.size() * f.frames();
         flush(same, found);
+        progress.at(found.size(), total);
+      }
+      if (frames > MOST_WAITING) {
+        for (Map<String, Features> rest : waiting.values()) flush(rest, found);
+        waiting.clear();
+        frames = 0;
         progress.at(found.size(), total);
       }
     }

@@ -25,6 +25,7 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
 import slimvox.nn.Parameter;
+import slimvox.verify.Embeddings;
 
 class EmbedderTest {
   private static final int BINS = 24;
@@ -174,6 +175,32 @@ class EmbedderTest {
         assertEquals(Category.PARAMETER, e.category());
         assertTrue(e.getMessage().contains(".laid_out"), e.getMessage());
       }
+    }
+  }
+
+  /** All of other lengths, so that none fills a batch of its length. */
+  @Test
+  void fewFramesWaitHoweverManyUtterancesThereAre() throws Exception {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = network("ResNet18", dry);
+        Embedder embedder = new Embedder(network)) {
+      List<String> ids = new ArrayList<>();
+      for (int i = 0; i < 420; i++) ids.add(Integer.toString(i));
+      long[] read = {0};
+      long[] most = {0};
+      long[] done = {0};
+      Embeddings embeddings =
+          embedder.embed(
+              ids,
+              id -> {
+                Features features = utterances(1, 700 + Integer.parseInt(id)).getFirst();
+                read[0] += features.frames();
+                most[0] = Math.max(most[0], read[0] - done[0]);
+                return features;
+              },
+              (_, _) -> done[0] = read[0]);
+      assertEquals(420, embeddings.size());
+      assertTrue(most[0] <= 240_000 + 1120, most[0] + " frames");
     }
   }
 }
