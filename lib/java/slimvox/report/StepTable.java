@@ -54,7 +54,9 @@ public final class StepTable {
   public Figure bars(String title) {
     String[] names = steps.keySet().toArray(String[]::new);
     Figure figure = Figure.of(title).y("MiB").stacked();
-    for (Category c : used()) {
+    for (Category c : Category.values()) {
+      // Whatever it has at the peak: the bars of other batches have the same categories.
+      if (steps.values().stream().allMatch(s -> s.report().peak().get(c) == 0)) continue;
       double[] mebibytes = steps.values().stream().mapToDouble(s -> mib(s, c)).toArray();
       figure = figure.bars(c.title(), names, mebibytes);
     }
