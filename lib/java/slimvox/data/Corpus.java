@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -65,10 +66,9 @@ public final class Corpus {
       ReadSettings reading) {
     this.folder = folder;
     this.name = name;
-    Map<String, Utterance> sorted = new TreeMap<>();
-    for (Utterance utterance : utterances) sorted.put(utterance.id(), utterance);
-    this.utterances = List.copyOf(sorted.values());
-    this.byId = new HashMap<>(sorted);
+    this.utterances = utterances.stream().sorted(Comparator.comparing(Utterance::id)).toList();
+    this.byId = HashMap.newHashMap(utterances.size());
+    for (Utterance utterance : this.utterances) byId.put(utterance.id(), utterance);
     Map<String, List<Utterance>> speakers = new TreeMap<>();
     for (Utterance utterance : this.utterances) {
       speakers.computeIfAbsent(utterance.speaker(), _ -> new ArrayList<>()).add(utterance);
@@ -395,14 +395,19 @@ public final class Corpus {
    * @throws InputException naming the first missing file, its utterance and the number of them
    */
   public Corpus requireFiles() {
-    Set<Path> seen = new HashSet<>();
+    Path found = null; // segments of a recording follow each other
     Utterance first = null;
-    int missing = 0;
+    Set<Path> absent = new HashSet<>();
     for (Utterance utterance : utterances) {
-      if (!seen.add(utterance.file()) || Files.isRegularFile(utterance.file())) continue;
-      if (missing++ == 0) first = utterance;
+      if (utterance.file().equals(found)) continue;
+      if (Files.isRegularFile(utterance.file())) {
+        found = utterance.file();
+      } else if (absent.add(utterance.file()) && first == null) {
+        first = utterance;
+      }
     }
     if (first == null) return this;
+    int missing = absent.size();
     String hidden = Printable.hidden(first.file().toString());
     throw InputException.of(
         "%s: no such file (utterance %s%s%s; correct %s or put the file there",

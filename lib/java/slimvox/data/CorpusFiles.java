@@ -6,9 +6,12 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import slimvox.storage.InputException;
 import slimvox.storage.Printable;
 import slimvox.storage.TextLines;
@@ -21,6 +24,8 @@ import slimvox.storage.TextLines;
  * hold them, for there are files so named.
  */
 final class CorpusFiles {
+  private static final Pattern BLANKS = Pattern.compile("[ \t]+");
+
   private CorpusFiles() {}
 
   /** A line that is not blank, without spaces and tabs at its ends. */
@@ -35,16 +40,16 @@ final class CorpusFiles {
     }
   }
 
-  /** A line's first field and the rest. */
-  record Entry(Line line, String key, String value) {
+  /** A line's first field and the rest; of a large corpus there are millions. */
+  record Entry(Path file, int number, String key, String value) {
     /** The rest, field by field. */
     String[] values() {
-      return value.split("[ \t]+");
+      return BLANKS.split(value);
     }
 
     /** What is wrong with the line. */
     InputException fault(String format, Object... values) {
-      return line.fault(format, values);
+      return new Line(file, number, null).fault(format, values);
     }
   }
 
@@ -55,29 +60,35 @@ final class CorpusFiles {
 
   /** The lines of a file, blank ones left out. */
   static List<Line> lines(Path file) {
-    List<Line> lines = raw(file);
+    List<Line> lines = new ArrayList<>();
+    read(file, lines::add);
     for (Line line : lines) Printable.requireVisible(line.text(), line.place());
     return lines;
   }
 
-  private static List<Line> raw(Path file) {
+  private static void read(Path file, Consumer<Line> to) {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw InputException.at(file, "not a file; put a text file there");
     }
-    List<Line> lines = new ArrayList<>();
     try {
       TextLines.read(
           file,
           (number, line) -> {
-            String text = line.replaceAll("^[ \t]+|[ \t]+$", "");
-            if (!text.isEmpty()) lines.add(new Line(file, number, text));
+            int from = 0;
+            int end = line.length();
+            while (from < end && isBlank(line.charAt(from))) from++;
+            while (from < end && isBlank(line.charAt(end - 1))) end--;
+            if (from < end) to.accept(new Line(file, number, line.substring(from, end)));
           });
-      return lines;
     } catch (CharacterCodingException e) {
       throw InputException.at(file, "%s", TextLines.notUtf8(file)).because(e);
     } catch (IOException e) {
       throw InputException.unreadable(file, e);
     }
+  }
+
+  private static boolean isBlank(char c) {
+    return c == ' ' || c == '\t';
   }
 
   /**
@@ -87,21 +98,30 @@ final class CorpusFiles {
    */
   static Map<String, Entry> entries(Path file, String form) {
     Map<String, Entry> entries = new LinkedHashMap<>();
+    Map<String, String> shared = new HashMap<>(); // speakers and words, which many lines have
     boolean paths = form.endsWith("PATH");
-    for (Line line : raw(file)) {
-      String[] fields = line.text().split("[ \t]+", 2);
-      Printable.requireVisible(fields[0], line.place());
-      if (fields.length < 2) {
-        throw line.fault("only one field (%s); a line is %s", fields[0], form);
-      }
-      Printable.requireVisible(paths ? ends(fields[1]) : fields[1], line.place());
-      Entry earlier = entries.putIfAbsent(fields[0], new Entry(line, fields[0], fields[1]));
-      if (earlier != null) {
-        int before = earlier.line().number();
-        throw line.fault("%s is on line %d already; remove one of them", fields[0], before);
-      }
-    }
+    read(
+        file,
+        line -> {
+          String[] fields = BLANKS.split(line.text(), 2);
+          requireVisible(fields[0], line);
+          if (fields.length < 2) {
+            throw line.fault("only one field (%s); a line is %s", fields[0], form);
+          }
+          requireVisible(paths ? ends(fields[1]) : fields[1], line);
+          String value = paths ? fields[1] : shared.computeIfAbsent(fields[1], v -> v);
+          Entry entry = new Entry(file, line.number(), fields[0], value);
+          Entry earlier = entries.putIfAbsent(fields[0], entry);
+          if (earlier != null) {
+            throw line.fault(
+                "%s is on line %d already; remove one of them", fields[0], earlier.number());
+          }
+        });
     return entries;
+  }
+
+  private static void requireVisible(String text, Line line) {
+    if (Printable.hidden(text) != null) Printable.requireVisible(text, line.place());
   }
 
   /** First and last character. */

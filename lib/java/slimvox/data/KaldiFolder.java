@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -68,10 +69,12 @@ final class KaldiFolder {
     requireKnown(words, listed, list);
 
     Set<String> used = new HashSet<>();
-    Map<String, Utterance> utterances = new LinkedHashMap<>();
-    for (Entry entry : listed.values()) {
+    Map<String, Utterance> utterances = HashMap.newHashMap(listed.size());
+    for (var entries = listed.values().iterator(); entries.hasNext(); ) {
+      Entry entry = entries.next();
+      if (!cut) entries.remove(); // of a large corpus both do not fit
       String id = entry.key();
-      Entry speaker = speakers.get(id);
+      Entry speaker = speakers.remove(id);
       if (speaker == null) throw entry.fault("utterance %s has no speaker in utt2spk", id);
       if (speaker.values().length > 1) {
         throw speaker.fault("more than two fields; a line is UTTERANCE SPEAKER");

@@ -91,7 +91,7 @@ public final class Surroundings {
   }
 
   private static Path usable(CorpusFiles.Entry entry) {
-    Path file = entry.line().file().toAbsolutePath().resolveSibling(entry.value()).normalize();
+    Path file = entry.file().toAbsolutePath().resolveSibling(entry.value()).normalize();
     try {
       AudioInfo info = AudioFiles.probe(file, 0, AudioFiles.SAMPLE_RATE, ReadSettings.DEFAULT);
       if (info.frames() > 0) return file;
