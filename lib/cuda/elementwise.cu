@@ -4,7 +4,6 @@
 //   relu          y = x < 0 ? 0 : x             tanh_forward  y = tanh x
 //   relu_backward dx = y > 0 ? dy : 0           tanh_backward dx = dy (1 - y^2)
 //   gelu          y = x s(x)                    gelu_backward dx = dy (s(x) + x s'(x))
-//   to_bfloat16   y = x, nearest                from_bfloat16 y = x
 //   add_scaled    y += alpha x
 //   not_finite    flag = 1 if an x is NaN or infinite
 //   add_rounded   y += scale round(x / step), largest = bits of the largest |y| if asked for
@@ -13,25 +12,6 @@
 // Launch: 256 threads a block; a thread takes four neighbours, as one 16-byte load and store, so
 // that a few warps keep the memory busy. Arguments may be the same buffer where Device says so.
 #include "common.cuh"
-
-// Rounds to nearest, ties to even; a NaN stays one.
-extern "C" __global__ void to_bfloat16(const float* x, unsigned short* y, long long n) {
-  long long i = firstOfFour();
-  for (int j = 0; j < 4; j++) {
-    if (i + j >= n) return;
-    unsigned int bits = (unsigned int)__float_as_int(x[i + j]);
-    unsigned int upper = bits >> 16;
-    bool nan = (bits & 0x7FFFFFFF) > 0x7F800000;
-    y[i + j] = (unsigned short)(nan ? upper | 0x40 : (bits + 0x7FFF + (upper & 1)) >> 16);
-  }
-}
-
-extern "C" __global__ void from_bfloat16(const unsigned short* x, float* y, long long n) {
-  long long i = firstOfFour();
-  for (int j = 0; j < 4; j++) {
-    if (i + j < n) y[i + j] = __int_as_float((int)((unsigned int)x[i + j] << 16));
-  }
-}
 
 extern "C" __global__ void add_scaled(float alpha, const float* x, float* y, long long n) {
   four(x, y, y, n, [=](float x, float y) { return fmaf(alpha, x, y); });

@@ -91,7 +91,8 @@ public final class Backend implements AutoCloseable {
    *
    * @throws IllegalArgumentException if the device has no kernels for the type
    */
-  public Tensor allocate(Category category, String label, DataType type, Grid grid, Shape shape) {
+  public Tensor allocate(
+      Category category, String label, DataType type, Tensor.Grid grid, Shape shape) {
     if (!device.takes(type)) {
       throw new IllegalArgumentException(label + ": no " + type + " on " + device.name());
     }

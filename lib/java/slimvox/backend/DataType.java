@@ -10,9 +10,9 @@ public enum DataType {
   INT32(4),
   /** Codes of 8 bits. */
   UINT8(1),
-  /** Multiples of a {@link Grid}'s step from -32767 to 32767. */
+  /** Multiples of a {@link Tensor.Grid}'s step from -32767 to 32767. */
   FIXED16(2),
-  /** Multiples of a {@link Grid}'s step from -127 to 127. */
+  /** Multiples of a {@link Tensor.Grid}'s step from -127 to 127. */
   FIXED8(1);
 
   private final int bytes;

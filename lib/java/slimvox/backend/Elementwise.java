@@ -16,7 +16,7 @@ public final class Elementwise {
     /**
      * y = x, of any types: rounded to bfloat16 as {@link DataType#bfloat16} does, to a fixed type
      * to the nearest step, ties to even. What a fixed type cannot hold becomes its largest number,
-     * and the {@link Grid} is told.
+     * and the {@link Tensor.Grid} is told.
      */
     default void convert(Tensor x, Tensor y) {}
 
@@ -24,8 +24,8 @@ public final class Elementwise {
     default void axpy(float alpha, Tensor x, Tensor y) {}
 
     /**
-     * y += alpha step r (told to y's {@link Grid} as by {@link #convert}), r = x / step rounded to
-     * the nearest whole number, ties to even; step is a power of two, alpha 1 or -1.
+     * y += alpha step r (told to y's {@link Tensor.Grid} as by {@link #convert}), r = x / step
+     * rounded to the nearest whole number, ties to even; step is a power of two, alpha 1 or -1.
      *
      * @param largest one float32 number that becomes the larger of itself and the largest |y|; null
      *     if nobody asks for it

@@ -15,7 +15,8 @@ public final class RecipeOptions {
       paramLabel = "RECIPE",
       hideParamSyntax = true,
       description =
-          "A YAML file, or a recipe that ships with SlimVox: quick-start or wespeaker-resnet34.")
+          "A YAML file, or a recipe that ships with SlimVox, such as quick-start; 'slimvox recipe'"
+              + " lists them.")
   private List<String> words = new ArrayList<>();
 
   @Option(

@@ -2,8 +2,8 @@ package slimvox.nn;
 
 import java.util.List;
 import slimvox.backend.DataType;
-import slimvox.backend.Grid;
 import slimvox.backend.Tensor;
+import slimvox.backend.Tensor.Grid;
 import slimvox.memory.Category;
 
 /**
@@ -18,8 +18,8 @@ import slimvox.memory.Category;
  * that the whole sequence shares. What F gives is rounded to it and added; the inverse subtracts
  * the same number, so that the state is rebuilt to the bit at any depth. The step is halved after a
  * batch that left most of the range unused, and doubled where a sum leaves the range, before the
- * batch is tried again ({@link StreamOverflow}): never between a forward and its backward. In
- * evaluation nothing is undone, and streams are float32.
+ * batch is tried again ({@link Overflow}): never between a forward and its backward. In evaluation
+ * nothing is undone, and streams are float32.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585.
  */
@@ -111,7 +111,7 @@ public final class ReversibleSequence implements Layer {
   private void checkRange(Streams streams, Object at) {
     DataType type = streams.first().type();
     if (!type.isFixed() || format.largest() <= type.largest() * format.step()) return;
-    throw new StreamOverflow(format, at instanceof Reversible stage ? place(stage) : name);
+    throw new Overflow(format, at instanceof Reversible stage ? place(stage) : name);
   }
 
   /** The block of a stage, by its first parameter: {@code layer1.2} of layer1.2.f.bn1.weight. */
@@ -173,5 +173,28 @@ public final class ReversibleSequence implements Layer {
 
   private void setStep(long counter) {
     format.setStep(Math.scalb(1f, (int) (counter - EXPONENT)));
+  }
+
+  /**
+   * A sum of a stream of a fixed type is larger than the type holds: the forward pass has to be
+   * done again with a larger step. Nothing but the contents of its tensors has changed.
+   */
+  public static final class Overflow extends RuntimeException {
+    private final transient Grid grid;
+
+    private Overflow(Grid grid, String place) {
+      super("%s: a stream reached %g in steps of %g".formatted(place, grid.largest(), grid.step()));
+      this.grid = grid;
+    }
+
+    /**
+     * Doubles the step.
+     *
+     * @return false if that is of no help, as the stream is not finite
+     */
+    public boolean raiseStep() {
+      grid.setStep(2 * grid.step());
+      return grid.largest() < Float.MAX_VALUE;
+    }
   }
 }

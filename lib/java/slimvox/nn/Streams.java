@@ -1,10 +1,10 @@
 package slimvox.nn;
 
 import slimvox.backend.DataType;
-import slimvox.backend.Grid;
 import slimvox.backend.Operations;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.backend.Tensor.Grid;
 import slimvox.memory.Category;
 
 /**

@@ -14,8 +14,8 @@ import slimvox.memory.Category;
 import slimvox.models.Network;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
+import slimvox.nn.ReversibleSequence;
 import slimvox.nn.StateDict;
-import slimvox.nn.StreamOverflow;
 import slimvox.optim.Optimizer;
 import slimvox.optim.UpdateTime;
 
@@ -155,7 +155,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
             backend.ops().upload(labels, y);
             step(x, y, labels, margin, learningRate, following);
           });
-    } catch (StreamOverflow e) {
+    } catch (ReversibleSequence.Overflow e) {
       // Nothing has moved: the same batch again, with streams of a larger step.
       if (!e.raiseStep()) throw NonFiniteException.inForward(e.getMessage());
       backend.restart();

@@ -180,7 +180,8 @@ class TarShardsTest {
             + " make the list again (utterance a)",
         () -> reader(corpus).features(corpus.utterance("a"), 0));
     assertRefused(
-        file + ":999999: the file has 40960 bytes; make the list again (utterance b)",
+        "%s:999999: the file has %d bytes; make the list again (utterance b)"
+            .formatted(file, Files.size(file)),
         () -> reader(corpus).features(corpus.utterance("b"), 0));
     Files.writeString(out.resolve("wav.scp"), "a a.tar:1536\nb a.tar:1536\n");
     Corpus right = Corpus.open(out);

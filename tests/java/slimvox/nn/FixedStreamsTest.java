@@ -119,7 +119,7 @@ class FixedStreamsTest {
       long mark = cpu.ledger().mark();
       try {
         return sequence.forward(x, Mode.TRAIN);
-      } catch (StreamOverflow e) {
+      } catch (ReversibleSequence.Overflow e) {
         assertTrue(e.raiseStep(), e.getMessage());
         cpu.ledger().freeSince(mark);
       }
@@ -134,11 +134,11 @@ class FixedStreamsTest {
     var sequence = new ReversibleSequence("s", form, stages, null, DataType.FIXED8);
     sequence.initialize(new SplittableRandom(1));
     Tensor x = tensor(DataType.FLOAT32, 1000);
-    var e = assertThrows(StreamOverflow.class, () -> sequence.forward(x, Mode.TRAIN));
+    var e = assertThrows(ReversibleSequence.Overflow.class, () -> sequence.forward(x, Mode.TRAIN));
     assertTrue(e.getMessage().startsWith("s: a stream reached "), e.getMessage());
     assertTrue(e.raiseStep());
     cpu.ops().elementwise.fill(x, Float.NaN);
-    e = assertThrows(StreamOverflow.class, () -> sequence.forward(x, Mode.TRAIN));
+    e = assertThrows(ReversibleSequence.Overflow.class, () -> sequence.forward(x, Mode.TRAIN));
     assertTrue(!e.raiseStep(), e.getMessage());
   }
 
@@ -153,7 +153,8 @@ class FixedStreamsTest {
     StateDict state = StateDict.of(sequence);
     cpu.ops().elementwise.fill(state.parameters().get("layer1.7.f.conv3.weight").value(), 100);
     try (Tensor x = tensor(DataType.FLOAT32, 1)) {
-      var e = assertThrows(StreamOverflow.class, () -> sequence.forward(x, Mode.TRAIN));
+      var e =
+          assertThrows(ReversibleSequence.Overflow.class, () -> sequence.forward(x, Mode.TRAIN));
       assertTrue(e.getMessage().startsWith("layer1.7: a stream reached "), e.getMessage());
     }
     assertEquals(64 - 2, state.counters().get("s.step").get().getAsLong());

@@ -67,6 +67,7 @@ class RunFolderTest {
     }
     assertEquals(
         List.of(
+            "the features of corpus: kept in memory, about 0 MiB",
             out.resolve("recipe.yaml")
                 + ": was removed during the run; it, and what follows, is written anew"),
         notes);

@@ -10,8 +10,8 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.DataType;
-import slimvox.backend.Grid;
 import slimvox.backend.Tensor;
+import slimvox.backend.Tensor.Grid;
 
 /**
  * The elements of a tensor as kernels see them: float32, whatever they are in memory.

@@ -36,6 +36,7 @@ public final class GuardedMemory implements AutoCloseable {
                             (_, m, a) ->
                                 m.getName().equals("allocate") ? allocate((long) a[0]) : null);
                     case "close" -> null;
+                    case "takes" -> true;
                     default -> InvocationHandler.invokeDefault(self, method, arguments);
                   }));
 

@@ -8,10 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import slimvox.backend.DataType;
-import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
-import slimvox.memory.Category;
 
 /** Elementwise operations and rearrangements against the CPU. */
 class ElementwiseParityTest extends ParityFixture {
@@ -41,22 +38,6 @@ class ElementwiseParityTest extends ParityFixture {
         Tensor x = s.tensor(withSpecials(normal(size)), size);
         s.ops.elementwise.copy(x, s.empty(size));
         s.ops.elementwise.axpy(-0.3f, x, s.normal(size));
-      }
-    }
-  }
-
-  @Test
-  void bfloat16IsTheSameToTheBit() {
-    for (int size : SIZES) {
-      for (Side s : sides(0)) {
-        Shape shape = Shape.of(size);
-        float[] values = withSpecials(normal(size));
-        try (Tensor half = s.backend.allocate(Category.ACTIVATION, "h", DataType.BFLOAT16, shape)) {
-          s.ops.elementwise.convert(s.tensor(values, size), half);
-          s.ops.elementwise.convert(half, s.empty(size));
-          s.ops.elementwise.fill(half, 1.003f);
-          s.ops.elementwise.convert(half, s.empty(size));
-        }
       }
     }
   }

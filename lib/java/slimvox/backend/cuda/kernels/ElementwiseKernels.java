@@ -2,7 +2,6 @@ package slimvox.backend.cuda.kernels;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import slimvox.backend.DataType;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Tensor;
 
@@ -38,20 +37,14 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
     switch (x.type()) {
       case FLOAT32 -> memory.fill(x.address(), Float.floatToRawIntBits(value), 4, x.size());
       case INT32 -> memory.fill(x.address(), (int) value, 4, x.size());
-      case BFLOAT16 -> memory.fill(x.address(), DataType.bfloat16(value), 2, x.size());
       case UINT8 -> memory.fill(x.address(), (int) value, 1, x.size());
+      default -> throw new IllegalArgumentException("no " + x.type() + " on a card");
     }
   }
 
   @Override
   public void copy(Tensor x, Tensor y) {
     memory.copy(x.address(), y.address(), x.bytes());
-  }
-
-  @Override
-  public void convert(Tensor x, Tensor y) {
-    String kernel = y.type() == DataType.BFLOAT16 ? "to_bfloat16" : "from_bfloat16";
-    launcher.launch(kernel, fours(x.size()), x, y, x.size());
   }
 
   @Override

@@ -14,11 +14,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Backend;
 import slimvox.backend.DataType;
-import slimvox.backend.Grid;
 import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Operations;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
+import slimvox.backend.Tensor.Grid;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
 

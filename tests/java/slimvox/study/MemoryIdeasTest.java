@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

@@ -1,4 +1,4 @@
-package slimvox.report;
+package slimvox.study;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,6 +13,8 @@ import slimvox.optim.UpdateTime;
 import slimvox.plot.Axis;
 import slimvox.plot.Figure;
 import slimvox.plot.Gallery;
+import slimvox.report.Bytes;
+import slimvox.report.Rows;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryScheme;
 import tech.tablesaw.api.Table;
