@@ -254,29 +254,6 @@ public final class MemoryPredictions {
     return figure.dashed("as predicted", ends, ends).size(640, 460);
   }
 
-  /** The error of each configuration against the process, a row for each network and batch. */
-  public Figure errors() {
-    List<String> names = new ArrayList<>();
-    for (String network : NETWORKS) for (int b : BATCHES) names.add(network + ", batch " + b);
-    Figure figure =
-        Figure.of("The larger the step, the smaller the error").x("error of the prediction (%)");
-    for (MemoryScheme way : WAYS) {
-      double[] errors =
-          names.stream()
-              .mapToDouble(
-                  name ->
-                      rows.stream()
-                          .filter(r -> r.way.equals(way.label()))
-                          .filter(r -> name.equals(r.network + ", batch " + r.batch))
-                          .mapToDouble(Row::processError)
-                          .findFirst()
-                          .orElse(Double.NaN))
-              .toArray();
-      figure = figure.dots(way.label(), names.toArray(String[]::new), errors);
-    }
-    return figure.size(720, 440);
-  }
-
   private double median() {
     return line("", row -> Bytes.mib(row.processBytes - row.predictedBytes)).median();
   }
