@@ -71,18 +71,23 @@ class FlacFileTest {
     assertReads(samples, 16, encoder.encode(samples, 1152), "metadata");
   }
 
+  /** A hundred parts at random are those of the whole. */
+  private void assertParts(float[] expected) {
+    var random = new SplittableRandom(5);
+    for (int i = 0; i < 100; i++) {
+      int from = random.nextInt(expected.length);
+      int to = from + random.nextInt(Math.min(9000, expected.length - from));
+      assertArrayEquals(Arrays.copyOfRange(expected, from, to), part(from, to), from + " " + to);
+    }
+  }
+
   @ParameterizedTest
   @CsvSource({"192, 192", "1152, 1152", "300, 1000"})
   void aPartIsReadFromTheSeekPointBeforeIt(int block, int otherBlock) throws Exception {
     int[] samples = signal(new SplittableRandom(4), 16, 150_000);
     byte[] all = seekable(samples, 3, block, otherBlock);
     float[] expected = AudioFiles.read(write(all)).samples();
-    var random = new SplittableRandom(5);
-    for (int i = 0; i < 100; i++) {
-      int from = random.nextInt(samples.length);
-      int to = from + random.nextInt(Math.min(9000, samples.length - from));
-      assertArrayEquals(Arrays.copyOfRange(expected, from, to), part(from, to), from + " " + to);
-    }
+    assertParts(expected);
     // Damage near the start, which is not read for a part far from it.
     all[all.length / 9] ^= 1;
     assertTrue(refused(() -> AudioFiles.read(write(all))).contains(": damaged near byte"));
@@ -96,12 +101,7 @@ class FlacFileTest {
     Arrays.fill(samples, 40_000, 90_000, 3); // takes few bytes, and guesses go wrong
     byte[] all = new FlacEncoder(new SplittableRandom(7), 16).encode(samples, block, otherBlock);
     float[] expected = AudioFiles.read(write(all)).samples();
-    var random = new SplittableRandom(5);
-    for (int i = 0; i < 100; i++) {
-      int from = random.nextInt(samples.length);
-      int to = from + random.nextInt(Math.min(9000, samples.length - from));
-      assertArrayEquals(Arrays.copyOfRange(expected, from, to), part(from, to), from + " " + to);
-    }
+    assertParts(expected);
     all[all.length / 9] ^= 1;
     assertTrue(refused(() -> AudioFiles.read(write(all))).contains(": damaged near byte"));
     assertArrayEquals(Arrays.copyOfRange(expected, 140_000, 145_000), part(140_000, 145_000));
