@@ -1,6 +1,5 @@
 package slimvox.cli;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -12,8 +11,6 @@ import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
 import slimvox.settings.Key;
-import slimvox.step.CheckpointFile;
-import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
 import slimvox.train.RunLog;
@@ -67,18 +64,9 @@ final class TrainCommand extends Subcommand {
       throw usage("--init starts a run and --resume goes on with one; give one of them");
     }
     options.settings.addAll(List.of(Key.settings(flags.given(""))));
-    if (name == null) {
-      String[] with = options.settings.toArray(String[]::new);
-      Path own = out.resolve("recipe.yaml");
-      if (!Files.isRegularFile(own)) {
-        var latest = Checkpoint.latest(out); // carries the recipe, too
-        if (latest.isPresent()) return CheckpointFile.recipe(latest.get()).with(with);
-        throw new InputException(
-            out + ": holds no run to resume; name a recipe, without --resume, to start one");
-      }
-      return Recipe.read(own, with);
-    }
-    return options.read(name);
+    return name == null
+        ? Checkpoint.recipe(out, options.settings.toArray(String[]::new))
+        : options.read(name);
   }
 
   private static String stem(String name) {
@@ -87,6 +75,7 @@ final class TrainCommand extends Subcommand {
 
   private int train(Recipe recipe, Path folder, TrainingProgress progress) {
     try (Trainer trainer = open(recipe, folder)) {
+      long before = trainer.step();
       Listener.End end = trainer.run(progress);
       boolean interrupted = end.interrupted();
       Thread.interrupted(); // passed on by the trainer; the rest is short
@@ -94,7 +83,7 @@ final class TrainCommand extends Subcommand {
       if (verifications.isEmpty() && !interrupted) verifications = validate(trainer);
       Path checkpoint = progress.checkpoint();
       if (checkpoint == null) checkpoint = Checkpoint.latest(folder).orElse(null);
-      report(recipe, trainer, end, verifications, folder, checkpoint);
+      report(recipe, trainer, end, before, verifications, folder, checkpoint);
       return interrupted ? Failures.INTERRUPTED : 0;
     } catch (InterruptedException e) {
       note("stopped before the first step; nothing was saved");
@@ -120,6 +109,7 @@ final class TrainCommand extends Subcommand {
       Recipe recipe,
       Trainer trainer,
       Listener.End end,
+      long before,
       Map<String, Verification> verifications,
       Path folder,
       Path checkpoint) {
@@ -149,11 +139,15 @@ final class TrainCommand extends Subcommand {
     values.put("device", trainer.network().backend().device().description());
     values.put("out", folder.toString());
     values.put("checkpoint", checkpoint == null ? null : checkpoint.toString());
+    boolean ended = !end.interrupted() && end.step() == before;
     String text =
-        (end.interrupted() ? "stopped" : "finished")
-            + values.text(
-                " after step {steps:%,d}; {seconds:%.1f} s, of it {data_wait_seconds:%.1f} s"
-                    + " waiting for data\n");
+        ended
+            ? "finished already at step %,d; for more steps: %s --set \"run.length=%d steps\"\n"
+                .formatted(end.step(), resume(folder), 2 * end.step())
+            : (end.interrupted() ? "stopped" : "finished")
+                + values.text(
+                    " after step {steps:%,d}; {seconds:%.1f} s, of it {data_wait_seconds:%.1f} s"
+                        + " waiting for data\n");
     if (last.steps() > 0) {
       text +=
           values.text(
@@ -161,11 +155,16 @@ final class TrainCommand extends Subcommand {
                   + " without margin {accuracy_without_margin_last_quarter:%.3f}\n");
     }
     for (Verification v : verifications.values()) text += v + "\n";
-    text += MemoryTable.text(end.memory());
+    if (!ended) text += MemoryTable.text(end.memory());
     if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {
-      note("to go on: slimvox train --resume --out " + folder);
+      note("to go on: " + resume(folder));
     }
     result(text, values);
+  }
+
+  private static String resume(Path folder) {
+    String name = folder.toString();
+    return "slimvox train --resume --out " + (name.contains(" ") ? "'" + name + "'" : name);
   }
 }

@@ -23,18 +23,27 @@ public record LossSettings(
       @Setting(
               value = "The angular margin before the start, in radians.",
               byDefault = "0",
-              range = "0..1.5")
+              range = "0..1.5",
+              mayChange = true)
           double initial,
       @Setting(
               value = "The margin from the end on, in radians.",
               key = "final",
               byDefault = "0.2",
-              range = "0..1.5")
+              range = "0..1.5",
+              mayChange = true)
           double last,
-      @Setting(value = "When it begins to grow, from the beginning of the run.", byDefault = "40 %")
+      @Setting(
+              value = "When it begins to grow, from the beginning of the run.",
+              byDefault = "40 %",
+              mayChange = true)
           RunLength start,
-      @Setting(value = "When it has its final value.", byDefault = "70 %") RunLength end,
-      @Setting(value = "The form between; WeSpeaker's is exponential.", byDefault = "exponential")
+      @Setting(value = "When it has its final value.", byDefault = "70 %", mayChange = true)
+          RunLength end,
+      @Setting(
+              value = "The form between; WeSpeaker's is exponential.",
+              byDefault = "exponential",
+              mayChange = true)
           MarginSchedule.Increase increase) {
     public Margin {
       if (start.unit() == end.unit() && start.amount() > end.amount()) {

@@ -30,7 +30,8 @@ public record OptimizerSettings(
     @Setting(
             value = "Decay of every parameter, as in PyTorch.",
             byDefault = "0.0001",
-            range = "0..1")
+            range = "0..1",
+            mayChange = true)
         double weightDecay,
     @Setting(
             value = "Share of the earlier update that is kept.",
@@ -88,23 +89,29 @@ public record OptimizerSettings(
    * devices x batch / 64: write the products here.
    */
   public record Rate(
-      @Setting(value = "How the rate decreases.", byDefault = "exponential") Schedule schedule,
+      @Setting(value = "How the rate decreases.", byDefault = "exponential", mayChange = true)
+          Schedule schedule,
       @Setting(
               value =
                   "The rate the decrease starts from. The default is for sgd; the others need about"
                       + " 0.001, and have none.",
               byDefault = "0.1",
               range = ">0",
-              defaultWith = "optimizer.name=sgd")
+              defaultWith = "optimizer.name=sgd",
+              mayChange = true)
           Double initial,
       @Setting(
               value = "The rate at the end of the run.",
               key = "final",
               byDefault = "0.00005",
               range = ">0",
-              onlyWith = "schedule!=constant")
+              onlyWith = "schedule!=constant",
+              mayChange = true)
           Double last,
-      @Setting(value = "How long the rate rises linearly from zero.", byDefault = "0 steps")
+      @Setting(
+              value = "How long the rate rises linearly from zero.",
+              byDefault = "0 steps",
+              mayChange = true)
           RunLength warmup) {
     /**
      * The rate by iteration.

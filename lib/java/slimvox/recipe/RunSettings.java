@@ -12,7 +12,8 @@ public record RunSettings(
             value =
                 "How long to train; an epoch has utterances / batch steps, to the nearest, at least"
                     + " 1.",
-            byDefault = "150 epochs")
+            byDefault = "150 epochs",
+            mayChange = true)
         RunLength length,
     @Setting(
             value = "Training examples of one step.",

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * The settings that a record and the records in it declare, see {@link Setting}.
@@ -225,18 +226,17 @@ public final class Declared<T extends Record> {
     }
   }
 
-  /** The values that decide the bits of a run: what has to stay when it is resumed. */
-  public Map<String, Object> deciding(T record) {
-    Map<String, Object> values = values(record);
-    values.keySet().removeIf(name -> !keys.get(name).setting().decidesBits());
-    return values;
-  }
-
   /** The settings {@code key=value} that make one record of another; null where it has none. */
   public List<String> difference(T from, T to) {
+    return difference(from, to, _ -> true);
+  }
+
+  /** Those of them that are of some kind. */
+  public List<String> difference(T from, T to, Predicate<Setting> kind) {
     Map<String, Object> before = values(from);
     Map<String, Object> after = values(to);
     return settings("").stream()
+        .filter(key -> kind.test(key.setting()))
         .filter(key -> !Objects.equals(before.get(key.name()), after.get(key.name())))
         .map(key -> key.name() + "=" + Key.text(key.written(after.get(key.name()))))
         .toList();

@@ -42,8 +42,11 @@ public @interface Setting {
   /** The condition under which the default holds; a {@code --set} that changes it drops a value. */
   String defaultWith() default "";
 
-  /** False: may change when a run is resumed. */
+  /** False: may change when a run is resumed, and the bits stay those of a run without a stop. */
   boolean decidesBits() default true;
+
+  /** Decides bits, and may yet change when a run is resumed, which a note in the run says. */
+  boolean mayChange() default false;
 
   /**
    * A list of texts that may be one text: a list of one is written so, and an empty one as null.

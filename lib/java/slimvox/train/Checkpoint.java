@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -19,6 +20,7 @@ import slimvox.nn.StateDict;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.TransferSettings;
 import slimvox.settings.Key;
+import slimvox.settings.Setting;
 import slimvox.step.CheckpointFile;
 import slimvox.step.TrainingStep;
 import slimvox.storage.InputException;
@@ -95,18 +97,9 @@ public final class Checkpoint {
   /** Writes a checkpoint and removes the oldest beyond {@code keep}. */
   static Path save(
       Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes, int keep) {
-    SafetensorsWriter writer = Safetensors.writer();
-    Weights.save(step.state(), "", writer);
-    OptimizerStateFile.write(step.optimizer(), writer);
     long steps = step.optimizer().steps();
-    writer.metadata("format", "slimvox checkpoint 1");
-    writer.metadata("recipe", recipe.toYaml());
-    writer.metadata("steps", Long.toString(steps));
-    writer.metadata("classes", Integer.toString(classes));
-    writer.metadata(CORPUS, inputs.corpus());
-    if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
     Path file = file(folder, steps);
-    writer.write(file);
+    write(file, recipe, step, inputs, classes);
     List<Path> all = list(folder).stream().filter(f -> step(f) <= steps).toList();
     for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
       try {
@@ -118,11 +111,46 @@ public final class Checkpoint {
     return file;
   }
 
+  /** Writes a checkpoint. */
+  static void write(Path file, Recipe recipe, TrainingStep step, Inputs inputs, int classes) {
+    SafetensorsWriter writer = Safetensors.writer();
+    Weights.save(step.state(), "", writer);
+    OptimizerStateFile.write(step.optimizer(), writer);
+    writer.metadata("format", "slimvox checkpoint 1");
+    writer.metadata("recipe", recipe.toYaml());
+    writer.metadata("steps", Long.toString(step.optimizer().steps()));
+    writer.metadata("classes", Integer.toString(classes));
+    writer.metadata(CORPUS, inputs.corpus());
+    if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
+    writer.write(file);
+  }
+
+  /**
+   * The recipe of a run.
+   *
+   * @param run its folder, or one of its checkpoints
+   * @param settings that win over it
+   * @throws InputException if there is no run
+   */
+  public static Recipe recipe(Path run, String... settings) {
+    Path own = RunFolder.recipe(run);
+    if (Files.isRegularFile(own)) return Recipe.read(own, settings);
+    if (!Files.isDirectory(run) && Files.exists(run)) {
+      return CheckpointFile.recipe(run).with(settings);
+    }
+    Path latest = latest(run).orElseThrow(() -> noRun(run)); // carries the recipe, too
+    return CheckpointFile.recipe(latest).with(settings);
+  }
+
+  static InputException noRun(Path folder) {
+    return InputException.at(
+        folder, "holds no run to resume; start one: train RECIPE without --resume, Trainer.start");
+  }
+
   /**
    * Fills a training step from a checkpoint.
    *
-   * @return what was lost because the optimizer's state is held in another format now; null if it
-   *     is the same
+   * @return what is not as in a run without a stop, in one line; null if all is
    * @throws InputException if the file is damaged or belongs to another recipe or corpus; nothing
    *     was changed then
    */
@@ -145,30 +173,46 @@ public final class Checkpoint {
     Weights.load(file, "", step.state(), name -> name.startsWith(CheckpointFile.OPTIMIZER));
     String note = state.load(step.optimizer(), recipe.optimizer().state());
     step.optimizer().restore(Long.parseLong(file.metadata().get("steps")));
-    if (earlier.run().precision() == recipe.run().precision()) return note;
     String precision =
-        "activations go on as %s, they were %s: the bits are not those of one run"
-            .formatted(Key.of(recipe.run().precision()), Key.of(earlier.run().precision()));
-    return note == null ? precision : note + "; " + precision;
+        earlier.run().precision() == recipe.run().precision()
+            ? null
+            : "activations go on as %s, they were %s: the bits are not those of one run"
+                .formatted(Key.of(recipe.run().precision()), Key.of(earlier.run().precision()));
+    List<String> now = Recipe.SETTINGS.difference(earlier, recipe, Setting::mayChange);
+    List<String> before = Recipe.SETTINGS.difference(recipe, earlier, Setting::mayChange);
+    String other =
+        now.isEmpty()
+            ? null
+            : "goes on with " + String.join(" ", now) + " instead of " + String.join(" ", before);
+    List<String> notes = Stream.of(note, precision, other).filter(Objects::nonNull).toList();
+    return notes.isEmpty() ? null : String.join("; ", notes);
   }
 
   /**
-   * Compares what decides the bits of a run: all but how often things are saved, and where they
-   * lie; and how activations and the optimizer's state are held, which may change on the way, with
-   * a note. The batch may change, too, after a run went out of memory: steps are counted on, epochs
-   * by the new batch.
+   * Compares what has to stay in a run, see {@link Setting}. May change: how often things are
+   * saved, and where they lie; with a note, how activations and the optimizer's state are held, the
+   * length of the run, learning rate, decay and margin. The batch may change, too, after a run went
+   * out of memory: steps are counted on, epochs by the new batch.
    *
    * @param file that the earlier recipe is in
-   * @throws InputException if the recipes differ
+   * @throws InputException naming the settings that differ
    */
   static void requireSame(Path file, Recipe earlier, Recipe recipe) {
-    if (Recipe.SETTINGS.deciding(earlier).equals(Recipe.SETTINGS.deciding(recipe))) return;
+    Predicate<Setting> stays = s -> s.decidesBits() && !s.mayChange();
+    List<String> now = Recipe.SETTINGS.difference(earlier, recipe, stays);
+    if (now.isEmpty()) return;
     throw InputException.at(
         file,
-        "written by another recipe (%s, this one is %s); resume with the recipe.yaml beside it, or"
-            + " start a run in another folder",
-        earlier.hash(),
-        recipe.hash());
+        "of a run with %s; %s cannot be had in it: leave that out, or start a run in another"
+            + " folder",
+        first(Recipe.SETTINGS.difference(recipe, earlier, stays)),
+        first(now));
+  }
+
+  private static String first(List<String> settings) {
+    int shown = Math.min(4, settings.size());
+    String more = shown < settings.size() ? " and %d more".formatted(settings.size() - shown) : "";
+    return String.join(" ", settings.subList(0, shown)) + more;
   }
 
   /**

@@ -37,7 +37,9 @@ final class RunFolder {
   static void requireEmpty(Path folder) {
     if (Files.exists(recipe(folder)) || Checkpoint.latest(folder).isPresent()) {
       throw new InputException(
-          folder + ": holds a run already; go on with it (--resume) or give another folder");
+          folder
+              + ": holds a run already; go on with it (train --resume, Trainer.resume) or give"
+              + " another folder");
     }
     for (String name : List.of(RunLog.STEPS, RunLog.VALIDATIONS)) {
       if (Files.exists(folder.resolve(name))) {
@@ -45,6 +47,13 @@ final class RunFolder {
             folder.resolve(name) + ": is of something else; move it away or give another folder");
       }
     }
+  }
+
+  /** What a run says that is resumed after its last step. */
+  static String ended(long step) {
+    return ("finished already at step %d; for more steps resume it with a longer run.length, as in"
+            + " \"run.length=%d steps\"")
+        .formatted(step, 2 * step);
   }
 
   /**

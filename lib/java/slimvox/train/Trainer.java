@@ -2,9 +2,7 @@ package slimvox.train;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -75,9 +73,28 @@ public final class Trainer implements AutoCloseable {
   private Map<String, Verification> verifications = Map.of();
   private RunLock lock;
 
-  /** A run that leaves nothing on disk. */
+  /** A run that leaves nothing on disk but what {@link #save(String)} is told to. */
   public static Trainer of(Recipe recipe) throws InterruptedException {
     return new Trainer(recipe, null, null, FeatureSource.Progress.NONE).opened(Trainer::startFrom);
+  }
+
+  /** {@link #start(Recipe, Path, FeatureSource.Progress)} without progress. */
+  public static Trainer start(Recipe recipe, String folder) throws InterruptedException {
+    return start(recipe, Path.of(folder), FeatureSource.Progress.NONE);
+  }
+
+  /**
+   * A run that goes on: {@code Trainer.resume("runs/mine", "run.length=3000 steps")} makes it
+   * longer.
+   *
+   * @param run its folder, where it goes on, or a file that {@link #save(String)} wrote
+   * @param settings that win over those of the run; which may change is said in {@link
+   *     slimvox.settings.Setting}
+   * @throws InputException as {@link #resume(Recipe, Path, FeatureSource.Progress)}
+   */
+  public static Trainer resume(String run, String... settings) throws InterruptedException {
+    Path path = Path.of(run);
+    return resume(Checkpoint.recipe(path, settings), path, FeatureSource.Progress.NONE);
   }
 
   /**
@@ -104,33 +121,30 @@ public final class Trainer implements AutoCloseable {
 
   /**
    * A run that goes on from the latest checkpoint of its folder, or from the start if there is
-   * none.
+   * none; or from a file that {@link #save(String)} wrote, leaving nothing on disk.
    *
-   * @throws InputException if the folder holds no run or one of another recipe, somebody else
-   *     trains there, or the checkpoint is damaged
+   * @throws InputException if there is no run, one whose recipe differs in what has to stay (before
+   *     any features are computed), somebody else trains there, or the checkpoint is damaged
    */
-  public static Trainer resume(Recipe recipe, Path folder, FeatureSource.Progress progress)
+  public static Trainer resume(Recipe recipe, Path run, FeatureSource.Progress progress)
       throws InterruptedException {
-    Path own = RunFolder.recipe(folder);
-    if (Checkpoint.latest(folder).isEmpty()) {
-      if (!Files.exists(own)) {
-        throw new InputException(
-            folder + ": holds no run to resume; leave out --resume to start one");
-      }
-      Checkpoint.requireSame(own, Recipe.read(own), recipe);
-    }
-    return new Trainer(recipe, folder, RunLock.take(folder), progress)
+    boolean file = Files.isRegularFile(run);
+    Path own = RunFolder.recipe(run);
+    Path latest = file ? run : Checkpoint.latest(run).orElse(own);
+    Recipe earlier = latest == own ? Checkpoint.recipe(run) : CheckpointFile.recipe(latest);
+    Checkpoint.requireSame(latest, earlier, recipe);
+    return new Trainer(recipe, file ? null : run, file ? null : RunLock.take(run), progress)
         .opened(
             trainer -> {
-              Optional<Path> latest = Checkpoint.latest(folder);
-              if (latest.isEmpty()) {
+              Optional<Path> from = file ? Optional.of(run) : Checkpoint.latest(run);
+              if (from.isEmpty()) {
                 trainer.startFrom();
                 return;
               }
               TrainingStep step = trainer.training.step();
-              trainer.note = Checkpoint.load(latest.get(), recipe, trainer.inputs, step);
+              trainer.note = Checkpoint.load(from.get(), recipe, trainer.inputs, step);
               // Settings that may change on the way, such as the format of the optimizer's state.
-              AtomicFile.write(own, recipe.toYaml());
+              if (!file) AtomicFile.write(own, recipe.toYaml());
             });
   }
 
@@ -289,10 +303,12 @@ public final class Trainer implements AutoCloseable {
     if (note != null) listener.noted(note);
     note = null;
     if (step() == 0) data.notes().forEach(listener::noted);
+    if (step() >= steps) listener.noted(RunFolder.ended(step()));
     long waited = 0;
     boolean interrupted = false;
     long first = step();
-    List<Queued> queued = new ArrayList<>();
+    QueuedSteps queued =
+        new QueuedSteps(training, backend.ledger(), listener, stepsPerEpoch, steps);
     try (BatchLoader loader = loader(first)) {
       // The interrupt that ended the earlier part may have come within its last validation.
       boolean validated = first == 0 || (log != null && log.isValidated(first));
@@ -311,11 +327,11 @@ public final class Trainer implements AutoCloseable {
         double m = margin.at(i);
         double rate = learningRate.at(i);
         training.queue(batch.features(), batch.labels(), m, rate, following);
-        queued.add(new Queued(i + 1, rate, m, batch.size(), wait));
+        queued.add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
         boolean validates = due(recipe.run().validateEvery(), i + 1);
         boolean saves = due(recipe.run().checkpointEvery(), i + 1);
         if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
-          report(queued, listener);
+          queued.report();
         }
         // In this order: what ends a validation must not cost the steps before it.
         if (saves) save(log, listener);
@@ -325,11 +341,11 @@ public final class Trainer implements AutoCloseable {
       interrupted = true;
       Thread.currentThread().interrupt();
     } catch (RuntimeException | Error e) {
-      reportDespite(e, queued, listener);
+      queued.reportDespite(e);
       throw e;
     }
     if (interrupted) {
-      report(queued, listener);
+      queued.report();
       save(log, listener);
       backend.releaseBlock();
     }
@@ -343,42 +359,6 @@ public final class Trainer implements AutoCloseable {
             backend.ledger().report());
     listener.finished(end);
     return end;
-  }
-
-  /** A step whose result has not been read. */
-  private record Queued(long step, double rate, double margin, int utterances, long waitNanos) {}
-
-  /** Reads the results of all queued steps and tells them. */
-  private void report(List<Queued> queued, Listener listener) {
-    while (!queued.isEmpty()) {
-      List<TrainingStep.Result> results = training.results();
-      if (results.isEmpty()) {
-        throw new IllegalStateException(queued.size() + " steps without result");
-      }
-      for (TrainingStep.Result result : results) {
-        Queued q = queued.removeFirst();
-        listener.stepped(
-            new Listener.Step(
-                q.step,
-                steps,
-                (int) ((q.step - 1) / stepsPerEpoch) + 1,
-                result,
-                q.rate,
-                q.margin,
-                q.utterances,
-                q.waitNanos,
-                backend.ledger().report()));
-      }
-    }
-  }
-
-  /** Tells the steps that were taken before something failed. */
-  private void reportDespite(Throwable failure, List<Queued> queued, Listener listener) {
-    try {
-      report(queued, listener);
-    } catch (RuntimeException e) {
-      if (e != failure) failure.addSuppressed(e);
-    }
   }
 
   private BatchLoader loader(long step) {
@@ -462,6 +442,25 @@ public final class Trainer implements AutoCloseable {
   /** Trials of the validation corpus' folder, by name, as {@link TrainingData#trials}. */
   public Trials trials(String list) {
     return TrainingData.trials(data.validation(), list);
+  }
+
+  /**
+   * Writes network, classifier and optimizer as they are now: a checkpoint, for {@link
+   * #resume(String, String...)}, {@code slimvox embed} and other programs, under WeSpeaker's names.
+   *
+   * @param file for example {@code mine.safetensors}; replaced if it is there
+   * @throws InputException if it cannot be written
+   * @throws IllegalStateException if the trainer is closed
+   */
+  public void save(String file) {
+    inUse.lock();
+    try {
+      checkOpen();
+      int classes = data.batches().classes();
+      Checkpoint.write(Path.of(file), recipe, training.step(), inputs, classes);
+    } finally {
+      inUse.unlock();
+    }
   }
 
   private void save(RunLog log, Listener listener) {

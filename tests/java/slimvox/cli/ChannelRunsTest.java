@@ -86,7 +86,7 @@ class ChannelRunsTest extends CommandLineTest {
     assertEquals(
         Files.readString(whole.resolve("validation.csv")),
         Files.readString(parts.resolve("validation.csv")));
-    run("train", "--resume", recipe, "--out", parts).failsWith("written by another recipe");
+    run("train", "--resume", recipe, "--out", parts).failsWith("data.channel.");
   }
 
   @Test

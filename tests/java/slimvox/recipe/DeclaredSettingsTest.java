@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.models.Models;
 import slimvox.settings.Key;
+import slimvox.settings.Setting;
 import slimvox.storage.InputException;
 
 /** What follows from the declarations alone; how texts are read: RecipeTest, RecipeReaderTest. */
@@ -81,14 +82,20 @@ class DeclaredSettingsTest {
             "run.memoryBudget=1GB",
             "run.threads=3")) {
       assertEquals(
-          Recipe.SETTINGS.deciding(recipe), Recipe.SETTINGS.deciding(recipe.with(free)), free);
+          List.of(),
+          Recipe.SETTINGS.difference(recipe, recipe.with(free), Setting::decidesBits),
+          free);
     }
     for (String deciding :
         List.of("seed=1", "run.length=9 steps", "run.tf32=true", "run.math=bfloat16")) {
-      assertTrue(
-          !Recipe.SETTINGS.deciding(recipe).equals(Recipe.SETTINGS.deciding(recipe.with(deciding))),
-          deciding);
+      assertEquals(
+          List.of(deciding),
+          Recipe.SETTINGS.difference(recipe, recipe.with(deciding), Setting::decidesBits));
     }
+    assertEquals(
+        List.of("run.length=9 steps"),
+        Recipe.SETTINGS.difference(
+            recipe, recipe.with("seed=1", "run.length=9 steps"), Setting::mayChange));
   }
 
   @Test

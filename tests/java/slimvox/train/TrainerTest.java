@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 import static slimvox.train.TinyRuns.SILENT;
 import static slimvox.train.TinyRuns.interruptAt;
 import static slimvox.train.TinyRuns.onStep;
@@ -274,9 +275,11 @@ class TrainerTest {
     var e =
         assertThrows(
             InputException.class,
-            () -> resume(recipe("optimizer.learningRate.initial=0.001"), out));
-    assertTrue(
-        e.getMessage().startsWith(out.resolve("recipe.yaml") + ": written by another recipe"),
+            () -> resume(recipe("optimizer.betas=[0.9, 0.99]", "seed=1"), out));
+    assertEquals(
+        out.resolve("recipe.yaml")
+            + ": of a run with seed=42 optimizer.betas=[0.9, 0.999]; seed=1 optimizer.betas=[0.9,"
+            + " 0.99] cannot be had in it: leave that out, or start a run in another folder",
         e.getMessage());
     resume(recipe(), out).close();
   }
@@ -298,7 +301,9 @@ class TrainerTest {
     start(recipe(), out).close();
     var e = assertThrows(InputException.class, () -> start(recipe(), out));
     assertEquals(
-        out + ": holds a run already; go on with it (--resume) or give another folder",
+        out
+            + ": holds a run already; go on with it (train --resume, Trainer.resume) or give"
+            + " another folder",
         e.getMessage());
   }
 
@@ -306,7 +311,9 @@ class TrainerTest {
   void resumingNothingIsRefused() {
     Path out = folder.resolve("nothing");
     var e = assertThrows(InputException.class, () -> resume(recipe(), out));
-    assertEquals(out + ": holds no run to resume; leave out --resume to start one", e.getMessage());
+    assertEquals(
+        out + ": holds no run to resume; start one: train RECIPE without --resume, Trainer.start",
+        e.getMessage());
   }
 
   @Test
@@ -382,10 +389,54 @@ class TrainerTest {
       trainer.run(SILENT);
     }
     Recipe other = recipe("run.length=4 steps", "model.width=8");
-    var e = assertThrows(InputException.class, () -> resume(other, out));
-    assertTrue(e.getMessage().contains("written by another recipe"), e.getMessage());
+    FeatureSource.Progress features = (_, _) -> fail("features are computed");
+    var e = assertThrows(InputException.class, () -> Trainer.resume(other, out, features));
+    assertEquals(
+        Checkpoint.file(out, 4)
+            + ": of a run with model.width=4; model.width=8 cannot be had in it: leave that out, or"
+            + " start a run in another folder",
+        e.getMessage());
     // More validations or fewer threads for loading are the same training.
     resume(recipe("run.length=4 steps", "run.validateEvery=1 steps"), out).close();
+  }
+
+  @Test
+  void aRunIsMadeLongerInItsFolderAndFromASavedFile() throws Exception {
+    Path out = folder.resolve("longer");
+    String saved = folder.resolve("saved.safetensors").toString();
+    try (Trainer trainer = Trainer.start(recipe("run.length=4 steps"), out.toString())) {
+      trainer.run(SILENT);
+      trainer.save(saved);
+    }
+    String[] longer = {"run.length=6 steps", "optimizer.learningRate.initial=0.002"};
+    List<String> notes = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void noted(String note) {
+            notes.add(note);
+          }
+        };
+    try (Trainer trainer = Trainer.resume(out.toString(), longer);
+        Trainer copy = Trainer.resume(saved, longer)) {
+      assertEquals(6, trainer.run(listener).step());
+      assertEquals(
+          List.of(
+              "goes on with optimizer.learningRate.initial=0.002 run.length=6 steps instead of"
+                  + " optimizer.learningRate.initial=0.003 run.length=4 steps"),
+          notes);
+      copy.run(SILENT);
+      copy.save(saved);
+      notes.clear();
+      trainer.run(listener);
+      assertEquals(
+          List.of(
+              "finished already at step 6; for more steps resume it with a longer run.length, as in"
+                  + " \"run.length=12 steps\""),
+          notes);
+    }
+    assertEquals("6 steps", Recipe.read(out.resolve("recipe.yaml")).run().length().toString());
+    sameBits(Checkpoint.file(out, 6), Path.of(saved));
   }
 
   @Test

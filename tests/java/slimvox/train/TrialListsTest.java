@@ -122,7 +122,7 @@ class TrialListsTest {
     assertTrue(
         assertThrows(InputException.class, () -> resume(both(), out).close())
             .getMessage()
-            .contains("written by another recipe"));
+            .contains("data.trials=["));
   }
 
   @Test
