@@ -30,6 +30,7 @@ class PackageDirectionTest {
           Map.entry("backend", List.of("memory", "vector")),
           Map.entry("nn", List.of("backend", "memory")),
           Map.entry("models", List.of("nn", "backend", "memory")),
+          Map.entry("export", List.of("models", "nn", "backend", "memory")),
           Map.entry("loss", List.of("nn", "backend", "memory")),
           Map.entry("optim", List.of("nn", "backend", "memory")),
           Map.entry("audio", List.of("vector")),
@@ -88,8 +89,8 @@ class PackageDirectionTest {
           Map.entry(
               "cli",
               List.of(
-                  "report", "plot", "binary", "train", "embed", "step", "recipe", "data", "audio",
-                  "verify", "models", "loss", "optim", "nn", "backend", "memory")));
+                  "report", "plot", "export", "binary", "train", "embed", "step", "recipe", "data",
+                  "audio", "verify", "models", "loss", "optim", "nn", "backend", "memory")));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()

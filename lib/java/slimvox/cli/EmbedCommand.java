@@ -28,15 +28,12 @@ import slimvox.embed.EmbeddingFile;
 import slimvox.embed.FeatureFile;
 import slimvox.embed.PackedEncoder;
 import slimvox.embed.SpeakerEncoder;
-import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.recipe.Recipe;
 import slimvox.report.Values;
 import slimvox.settings.Key;
-import slimvox.step.CheckpointFile;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
-import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.Embeddings;
@@ -184,21 +181,13 @@ final class EmbedCommand extends Subcommand {
         throw InputException.at(modelFile, "is packed in one bit; leave out --precision");
       }
       PackedModel packed = PackedModel.read(modelFile);
-      requireSame(packed.spec());
+      ModelFile.requireSame(modelFile, flags, packed.spec());
       frontEnd = FrontEnd.of(packed.origin());
       return new PackedEncoder(new PackedNetwork(backend, packed));
     }
-    if (!Safetensors.read(modelFile).metadata().containsKey("recipe")) {
-      frontEnd = FrontEnd.USUAL;
-      return Embedder.owning(
-          WespeakerFile.open(modelFile)
-              .network(flags.given("model."), featureBins, backend)
-              .withActivations(activations));
-    }
-    Recipe recipe = CheckpointFile.recipe(modelFile);
-    requireSame(recipe.model());
-    frontEnd = recipe.data().frontEnd();
-    return Embedder.owning(CheckpointFile.network(modelFile, backend).withActivations(activations));
+    ModelFile model = ModelFile.open(modelFile, flags, featureBins, backend);
+    frontEnd = model.frontEnd();
+    return Embedder.owning(model.network().withActivations(activations));
   }
 
   private Embeddings embed(SpeakerEncoder encoder, Input input) throws InterruptedException {
@@ -238,19 +227,6 @@ final class EmbedCommand extends Subcommand {
   /** Where what is embedded comes from. */
   private Path source() {
     return featureFile == null ? places.getFirst() : featureFile;
-  }
-
-  private void requireSame(ModelSpec own) {
-    for (var given : flags.given("model.").entrySet()) {
-      Object is = own.settings().get(given.getKey());
-      if (given.getValue().equals(is)) continue;
-      throw InputException.at(
-          modelFile,
-          "the checkpoint is of another model: %s %s, not %s; leave the option out",
-          flags.flag(given.getKey()),
-          is,
-          given.getValue());
-    }
   }
 
   private Input of(Corpus corpus, int bins) {

@@ -37,6 +37,7 @@ import picocli.CommandLine.Spec;
       ShardsCommand.class,
       AverageCommand.class,
       PackCommand.class,
+      ExportCommand.class,
       EmbedCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,
@@ -97,7 +98,7 @@ public final class SlimVox implements Runnable {
     if (line.getCommand() instanceof Subcommand command) {
       command.flags.addTo(line.getCommandSpec());
     }
-    line.getSubcommands().values().forEach(SlimVox::addFlags);
+    line.getSubcommands().values().stream().distinct().forEach(SlimVox::addFlags); // aliases
   }
 
   /**

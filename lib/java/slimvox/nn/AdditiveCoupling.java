@@ -39,6 +39,16 @@ public final class AdditiveCoupling implements Reversible {
     this.grid = grid;
   }
 
+  /** What is added to the first stream. */
+  public Layer f() {
+    return f;
+  }
+
+  /** What is added to the second stream; null: nothing. */
+  public Layer g() {
+    return g;
+  }
+
   @Override
   public void forward(Streams x, Mode mode) {
     stored = mode.keeps();

@@ -62,6 +62,11 @@ public final class BatchNorm2d implements Layer {
     this.runningVariance = backend.allocate(Category.PARAMETER, name + ".running_var", channels);
   }
 
+  /** Whether a ReLU is behind it. */
+  public boolean hasReLU() {
+    return relu;
+  }
+
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     return forward(x, null, mode);

@@ -158,8 +158,19 @@ public final class Conv2d implements Layer {
     return name;
   }
 
-  Parameter weight() {
+  /** O x I/groups x k x k. */
+  public Parameter weight() {
     return weight;
+  }
+
+  /** Strides over frequency and frames. */
+  public int[] strides() {
+    return new int[] {strideHeight, strideWidth};
+  }
+
+  /** So many parts of the channels are convolved each by itself. */
+  public int groups() {
+    return groups;
   }
 
   /** True if each channel has a kernel of its own. */

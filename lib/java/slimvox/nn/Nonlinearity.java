@@ -30,6 +30,11 @@ public final class Nonlinearity implements Layer {
     this.function = function;
   }
 
+  /** Which function it is. */
+  public Function function() {
+    return function;
+  }
+
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");

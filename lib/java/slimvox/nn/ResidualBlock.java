@@ -28,6 +28,21 @@ public final class ResidualBlock implements Layer {
     this.shortcut = shortcut;
   }
 
+  /** What the shortcut goes around, but for the last normalization. */
+  public Layer body() {
+    return body;
+  }
+
+  /** The normalization that ends the branch; null without. */
+  public BatchNorm2d last() {
+    return last;
+  }
+
+  /** What the input goes through before it is added; null: nothing. */
+  public Layer shortcut() {
+    return shortcut;
+  }
+
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     Tensor residual = body.forward(x, mode);

@@ -71,6 +71,11 @@ public final class ReversibleSequence implements Layer {
     stored = true;
   }
 
+  /** How the input becomes streams. */
+  public Form form() {
+    return form;
+  }
+
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     if (mode == Mode.RECOMPUTE) {

@@ -15,7 +15,8 @@ import slimvox.storage.InputException;
  * has no unbiased variance, so it is refused.
  */
 public final class StatisticsPooling implements Layer {
-  static final float FLOOR = 1e-7f;
+  /** Added to the variance before the root is taken. */
+  public static final float FLOOR = 1e-7f;
 
   private final Backend backend;
   private final String name;

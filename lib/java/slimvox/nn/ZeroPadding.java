@@ -23,6 +23,11 @@ public final class ZeroPadding implements Layer {
     this.multiple = multiple;
   }
 
+  /** What the lengths of both axes become multiples of. */
+  public int multiple() {
+    return multiple;
+  }
+
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     int[] s = x.shape().toArray();

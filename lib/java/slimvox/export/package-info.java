@@ -1,0 +1,2 @@
+/** Networks in the formats of other programs. */
+package slimvox.export;
