@@ -1,9 +1,10 @@
 """Small .pt files as WeSpeaker writes them, and embeddings of fixed features by PyTorch in float64.
 
-    python pytorch.py WESPEAKER_CHECKOUT OUT
+    python pytorch.py WESPEAKER_CHECKOUT OUT [CHANNELS BINS]
 
 resnet34.pt    state dict of a ResNet34, 2 channels, behind DataParallel (`module.`), classifier included
 gemini.pt      average of two Gemini DF-ResNets, 2 channels, blocks 1, 1, 2, 1: its counters are real numbers
+gemini114.pt   Gemini-DF-ResNet114, 2 channels
 answers.safetensors   `features` (utterances x frames x bins), then an embedding per file and utterance, float64
 kinds.pt       tensors of every type and of one storage; views.pt one that is not contiguous; embeddings.pt two vectors
 legacy.pt, whole.pt, optimizer.pt    what is refused: the format before 1.6, a module, a training state
@@ -15,7 +16,8 @@ import types
 import torch
 from safetensors.torch import save_file
 
-BINS, FRAMES, UTTERANCES, SIZE, SPEAKERS = 32, 61, 3, 6, 5
+CHANNELS, BINS = (int(n) for n in sys.argv[3:] or (2, 32))
+FRAMES, UTTERANCES, SIZE, SPEAKERS = 61, 3, 6, 5
 
 
 def networks(root):
@@ -27,9 +29,11 @@ def networks(root):
     import wespeaker.models.gemini_dfresnet as gemini
     import wespeaker.models.resnet as resnet
 
+    dims = [CHANNELS * n for n in (1, 1, 2, 4, 8)]
     return {
-        "resnet34": resnet.ResNet(resnet.BasicBlock, [3, 4, 6, 3], m_channels=2, feat_dim=BINS, embed_dim=SIZE),
-        "gemini": gemini.Gemini_DF_ResNet([1, 1, 2, 1], [2, 2, 4, 8, 16], feat_dim=BINS, embed_dim=SIZE),
+        "resnet34": resnet.ResNet(resnet.BasicBlock, [3, 4, 6, 3], m_channels=CHANNELS, feat_dim=BINS, embed_dim=SIZE),
+        "gemini": gemini.Gemini_DF_ResNet([1, 1, 2, 1], dims, feat_dim=BINS, embed_dim=SIZE),
+        "gemini114": gemini.Gemini_DF_ResNet([3, 3, 27, 3], dims, feat_dim=BINS, embed_dim=SIZE),
     }
 
 
@@ -58,6 +62,8 @@ def main():
             other = drawn(model, 3)
             state = {n: torch.true_divide(t + other[n], 2) for n, t in state.items()}
             model.load_state_dict(state)
+            torch.save(state, out / f"{name}.pt")
+        elif name == "gemini114":
             torch.save(state, out / f"{name}.pt")
         else:
             model.add_module("projection", torch.nn.Linear(SIZE, SPEAKERS, bias=False))

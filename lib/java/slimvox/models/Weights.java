@@ -1,6 +1,5 @@
 package slimvox.models;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
@@ -52,17 +51,44 @@ public final class Weights {
             .filter(name -> file.has(prefix + name) || !mayBeMissing.test(name))
             .toList();
     check(file, prefix, state, names, mayBeUnused);
-    for (String name : names) {
-      Parameter p = state.parameters().get(name);
-      Tensor b = state.buffers().get(name);
-      if (p != null) {
-        upload(file, prefix + name, p.value());
-      } else if (b != null) {
-        upload(file, prefix + name, b);
-      } else {
-        state.counters().get(name).set().accept(count(file, prefix + name));
-      }
+    for (String name : names) fill(file, prefix + name, state, name);
+  }
+
+  /** Fills a parameter, buffer or counter of the state from the tensor {@code source}. */
+  static void fill(Safetensors file, String source, StateDict state, String name) {
+    Tensor x = tensor(state, name);
+    if (x != null) {
+      upload(file, source, x);
+    } else {
+      state.counters().get(name).set().accept(count(file, source));
     }
+  }
+
+  /** Whether a file has a tensor in the shape of a parameter or buffer; or a counter. */
+  static boolean fits(Safetensors file, String source, StateDict state, String name) {
+    if (!file.has(source)) return false;
+    Tensor x = tensor(state, name);
+    return x == null || Arrays.equals(shape(x), file.shape(source));
+  }
+
+  /** The parameter or buffer of this name; null of a counter's. */
+  private static Tensor tensor(StateDict state, String name) {
+    Parameter p = state.parameters().get(name);
+    return p != null ? p.value() : state.buffers().get(name);
+  }
+
+  private static long[] shape(Tensor x) {
+    return Arrays.stream(x.shape().toArray()).asLongStream().toArray();
+  }
+
+  /** Refuses a file without a tensor, which is then one of another model. */
+  static void requireHas(Safetensors file, String name) {
+    if (file.has(name)) return;
+    throw InputException.at(
+        file.file(),
+        "no tensor %s, so this is a file of another model; nearest names: %s",
+        name,
+        String.join(", ", NearestNames.of(name, file.names(), 3)));
   }
 
   private static void check(
@@ -71,18 +97,7 @@ public final class Weights {
       StateDict state,
       List<String> names,
       Predicate<String> mayBeUnused) {
-    List<String> expected = new ArrayList<>();
-    for (String name : names) expected.add(prefix + name);
-    for (String name : expected) {
-      if (!file.has(name)) {
-        throw new InputException(
-            file.file()
-                + ": no tensor "
-                + name
-                + ", so this is a file of another model; nearest names: "
-                + String.join(", ", NearestNames.of(name, file.names(), 3)));
-      }
-    }
+    for (String name : names) requireHas(file, prefix + name);
     for (String name : file.names()) {
       if (name.startsWith(prefix)
           && !state.names().contains(name.substring(prefix.length()))
@@ -95,8 +110,7 @@ public final class Weights {
       }
     }
     for (String name : names) {
-      Parameter p = state.parameters().get(name);
-      Tensor x = p != null ? p.value() : state.buffers().get(name);
+      Tensor x = tensor(state, name);
       if (x != null) {
         shape(file, prefix + name, x);
       } else {
@@ -111,7 +125,7 @@ public final class Weights {
    * @throws InputException naming both shapes
    */
   public static void shape(Safetensors file, String name, Tensor x) {
-    long[] wanted = Arrays.stream(x.shape().toArray()).asLongStream().toArray();
+    long[] wanted = shape(x);
     if (!Arrays.equals(wanted, file.shape(name))) {
       throw new InputException(
           "%s: tensor %s is %s, the model wants %s; model, width, bins or number of speakers differ"
@@ -149,12 +163,9 @@ public final class Weights {
   /** Adds the state to a file. */
   public static void save(StateDict state, String prefix, SafetensorsWriter file) {
     for (String name : state.names()) {
-      Parameter p = state.parameters().get(name);
-      Tensor b = state.buffers().get(name);
-      if (p != null) {
-        put(file, prefix + name, p.value());
-      } else if (b != null) {
-        put(file, prefix + name, b);
+      Tensor x = tensor(state, name);
+      if (x != null) {
+        put(file, prefix + name, x);
       } else {
         long value = state.counters().get(name).get().getAsLong();
         file.put(prefix + name, new long[0], new long[] {value});
@@ -164,7 +175,7 @@ public final class Weights {
 
   /** Adds one tensor to a file. */
   public static void put(SafetensorsWriter file, String name, Tensor x) {
-    long[] shape = Arrays.stream(x.shape().toArray()).asLongStream().toArray();
+    long[] shape = shape(x);
     if (x.type() == DataType.UINT8) {
       file.put(name, shape, x.backend().ops().bytes(x));
     } else {

@@ -15,8 +15,9 @@ public record TransferSettings(
                 "Checkpoint whose network this one starts with, for example the float network that"
                     + " a binary one starts with, or the first of two steps. What only this network"
                     + " has (shifts and slopes of a binary one) keeps its own start; everything"
-                    + " else must be there. The classifier is taken over too if it was trained with"
-                    + " the same corpus. null: a new network.",
+                    + " else must be there. A reversible network takes over from an ordinary one"
+                    + " what has the same shape, and says what that was. The classifier is taken"
+                    + " over too if it was trained with the same corpus. null: a new network.",
             flag = "--init")
         String from,
     @Setting(

@@ -15,6 +15,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import slimvox.backend.Tensor;
 import slimvox.data.Corpus;
+import slimvox.models.ModelSpec;
+import slimvox.models.OrdinaryWeights;
 import slimvox.models.Weights;
 import slimvox.nn.StateDict;
 import slimvox.recipe.Recipe;
@@ -38,9 +40,9 @@ import slimvox.storage.Sha256;
  * checksums, so that a killed run leaves whole files, and a damaged file is refused.
  */
 public final class Checkpoint {
-  /** With the digits of any script, which earlier versions wrote in some locales. */
   private static final String PARALLEL = "module."; // before all names by PyTorch's DataParallel
 
+  /** With the digits of any script, which earlier versions wrote in some locales. */
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\p{Nd}{1,18})\\.safetensors");
 
   /** What binary networks have beyond float ones: thresholds of signs, slopes of activations. */
@@ -220,10 +222,11 @@ public final class Checkpoint {
    * speakers; of one that knows them at several speeds, the rows of those as they are, which are
    * the first.
    *
+   * @return what a reversible network takes over from an ordinary one; null of any other
    * @throws InputException if the file is damaged or of a network that this one cannot start from;
    *     nothing was changed then
    */
-  static void start(Path path, TrainingStep step, Inputs inputs) {
+  static String start(Path path, TrainingStep step, Inputs inputs) {
     Safetensors file = Safetensors.read(path);
     if (file.metadata().containsKey("recipe")) file.requireChecksums();
     Tensor classifier = step.state().parameters().get("projection.weight").value();
@@ -234,9 +237,12 @@ public final class Checkpoint {
             : 0;
     StateDict state = known == classes ? step.state() : StateDict.of(step.network());
     boolean parallel = file.names().stream().allMatch(name -> name.startsWith(PARALLEL));
+    String prefix = parallel ? PARALLEL : "";
+    ModelSpec spec = step.network().spec();
+    if (OrdinaryWeights.areIn(file, spec)) return OrdinaryWeights.load(file, prefix, spec, state);
     Weights.load(
         file,
-        parallel ? PARALLEL : "",
+        prefix,
         state,
         name -> OWN_TO_BINARY.matcher(name).matches(),
         CheckpointFile::isNotOfNetwork);
@@ -245,6 +251,7 @@ public final class Checkpoint {
       int values = Math.toIntExact(classifier.shape().size());
       classifier.backend().ops().upload(Arrays.copyOf(rows, values), classifier);
     }
+    return null;
   }
 
   /**

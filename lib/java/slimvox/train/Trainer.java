@@ -205,7 +205,7 @@ public final class Trainer implements AutoCloseable {
   /** Takes the weights over that {@code transfer.from} names. */
   private void startFrom() {
     if (recipe.transfer().from() == null) return;
-    Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
+    note = Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
   }
 
   private Backend open() {

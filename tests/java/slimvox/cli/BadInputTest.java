@@ -332,6 +332,22 @@ class BadInputTest extends CommandLineTest {
     assertEquals("earlier", Files.readString(out));
   }
 
+  /** A module that was pickled whole: its class would be run by whoever makes it. */
+  @Test
+  void aForeignFileOfPyTorch() throws IOException {
+    Path foreign = Path.of("tests/data/models/pt/whole.pt");
+    String message = foreign + ": whole/data.pkl: byte 2: class torch.nn.modules.linear.Linear";
+    Path out = Files.writeString(folder.resolve("earlier.safetensors"), "earlier");
+    Path trials = Files.writeString(folder.resolve("trials"), "1 s0-u0 s0-u1\n");
+    run("embed", foreign, corpus, out).failsWith(message);
+    run("score", foreign, trials, out).failsWith(message);
+    run("convert", foreign, out).failsWith(message);
+    assertEquals("earlier", Files.readString(out));
+    Path run = folder.resolve("run");
+    run("train", recipe, "--out", run, "--init", foreign).failsWith(message);
+    assertFalse(Files.exists(run));
+  }
+
   @Test
   void aDamagedCheckpoint() throws IOException {
     byte[] bytes = Files.readAllBytes(checkpoint);

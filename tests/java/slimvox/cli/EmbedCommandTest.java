@@ -105,7 +105,11 @@ class EmbedCommandTest extends CommandLineTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"resnet34, ResNet34", "gemini, 'Gemini-DF-ResNet[1, 1, 2, 1]'"})
+  @CsvSource({
+    "resnet34, ResNet34",
+    "gemini, 'Gemini-DF-ResNet[1, 1, 2, 1]'",
+    "gemini114, Gemini-DF-ResNet114"
+  })
   void pytorchsFilesGivePytorchsEmbeddings(String name, String model) {
     Path folder = Path.of("tests/data/models/pt");
     Path weights = folder.resolve(name + ".pt");

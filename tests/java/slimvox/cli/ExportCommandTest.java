@@ -36,7 +36,7 @@ class ExportCommandTest extends CommandLineTest {
 
   /** Weights by PyTorch, embeddings by onnxruntime and by PyTorch in float64. */
   @ParameterizedTest
-  @ValueSource(strings = {"resnet34", "gemini"})
+  @ValueSource(strings = {"resnet34", "gemini", "gemini114"})
   void pytorchsFilesGivePytorchsEmbeddingsInOnnxruntime(String name) throws OrtException {
     Path out = folder.resolve(name + ".onnx");
     Run run = run("export", MODELS.resolve(name + ".pt"), out, "--json").succeeds();

@@ -21,6 +21,8 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.backend.Tensor;
@@ -140,6 +142,57 @@ class TransferTest {
         message.startsWith(weights + ": tensor module.conv1.weight is [2, 1, 3, 3]"), message);
   }
 
+  /** Blocks become functions in their order, F and G in turn; normalizations stay behind theirs. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "partial | c | post | 24 of 24, layer2 30 of 30, layer3 30 of 30, layer4 30 of 30",
+        "partial | c | pre | 14 of 24, layer2 25 of 30, layer3 25 of 30, layer4 25 of 30",
+        "partial | a | pre | 0 of 48, layer2 18 of 42, layer3 18 of 42, layer4 18 of 42",
+        "full | c | post | 24 of 24, layer2 0 of 24, layer3 0 of 24, layer4 0 of 24",
+      })
+  void aReversibleNetworkStartsWithWhatFitsOfAnOrdinaryOne(
+      String type, String units, String order, String layers) throws Exception {
+    Recipe recipe =
+        recipe(
+            "transfer.from=" + real,
+            "model.reversible=" + type,
+            "model.units=" + units,
+            "model.order=" + order);
+    Safetensors file = Safetensors.read(real);
+    List<String> notes = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void noted(String note) {
+            notes.add(note);
+          }
+        };
+    try (Trainer trainer = Trainer.of(recipe)) {
+      for (String name : List.of("conv1.weight", "seg_1.weight", "projection.weight")) {
+        assertArrayEquals(file.floats(name), value(trainer, name), name);
+      }
+      if (units.equals("c")) {
+        int bn = order.equals("pre") ? 2 : 1;
+        for (String function : List.of("f", "g")) {
+          String own = "layer1.0." + function;
+          String block = function.equals("f") ? "layer1.0" : "layer1.1";
+          assertArrayEquals(
+              file.floats(block + ".conv2.weight"), value(trainer, own + ".conv2.weight"));
+          assertArrayEquals(
+              file.floats(block + ".bn1.bias"), value(trainer, own + ".bn" + bn + ".bias"));
+        }
+      }
+      trainer.run(listener);
+    }
+    String start = real + " is of an ordinary network; of ";
+    assertTrue(notes.getFirst().startsWith(start), notes.getFirst());
+    assertTrue(
+        notes.getFirst().contains("tensors by part: conv1 1 of 1, bn1 5 of 5, layer1 " + layers),
+        notes.getFirst());
+  }
+
   @Test
   void withOtherSpeakersTheClassifierIsNew() throws Exception {
     String other = "data.trainCorpus=" + folder.resolve("other");
@@ -214,6 +267,19 @@ class TransferTest {
             + " same",
         refusal("transfer.teacher=" + real, "data.frameShiftMs=20"));
     assertTrue(refusal("transfer.teacher=" + missing).startsWith(missing + ": no such file"));
+  }
+
+  /** Of another width nothing would be taken over but what has one value a bin or speaker. */
+  @Test
+  void aReversibleNetworkNeedsTheStem() {
+    assertEquals(
+        real
+            + ": tensor conv1.weight is [4, 1, 3, 3], the model wants [8, 1, 3, 3]; model, width,"
+            + " bins or number of speakers differ",
+        refusal("transfer.from=" + real, "model.reversible=full", "model.width=8"));
+    assertTrue(
+        refusal("transfer.from=" + real, "model.reversible=full", "model.name=DF-ResNet56")
+            .contains("no tensor downsample_layers.0.0.weight, so this is a file of another"));
   }
 
   private static String refusal(String... settings) {
