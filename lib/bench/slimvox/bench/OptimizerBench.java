@@ -15,7 +15,6 @@ import slimvox.nn.Parameter;
 import slimvox.optim.Optimizer;
 import slimvox.recipe.OptimizerSettings;
 import slimvox.report.Values;
-import slimvox.settings.Key;
 import slimvox.step.StepBuilder;
 
 /** Times an optimizer on parameters and gradients of normally distributed numbers. */
@@ -88,7 +87,7 @@ public final class OptimizerBench extends Subcommand {
   private void report(Timing step, long bytes, String device) {
     Values values = new Values();
     values.put("parameters", parameters);
-    values.put("optimizer", Key.of(optimizer.name()));
+    values.put("optimizer", optimizer.name());
     values.put("state_bits", optimizer.state().bits());
     values.put("state_block", optimizer.state().block());
     values.put("steps", runs);

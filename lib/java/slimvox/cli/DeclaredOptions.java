@@ -12,7 +12,6 @@ import slimvox.backend.Backends;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.UpdateTime;
-import slimvox.recipe.OptimizerSettings;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunSettings;
 import slimvox.settings.InvalidSetting;
@@ -124,12 +123,12 @@ public final class DeclaredOptions {
    * rate of its size, which changes neither bytes nor time.
    */
   public Recipe recipe(Recipe base) {
-    OptimizerSettings.Rule rule = value("--optimizer");
-    boolean sgd = base.optimizer().name() == OptimizerSettings.Rule.SGD;
+    String rule = value("--optimizer");
+    boolean sgd = base.optimizer().name().equals("sgd");
     Recipe fitting =
-        rule == null || (rule == OptimizerSettings.Rule.SGD) == sgd
+        rule == null || rule.equals("sgd") == sgd
             ? base
-            : base.with("optimizer.name=" + Key.of(rule), "optimizer.learningRate.initial=0.001");
+            : base.with("optimizer.name=" + rule, "optimizer.learningRate.initial=0.001");
     Map<String, Object> given = given("");
     given.keySet().removeIf(key -> key.startsWith("model.") || key.equals("run.backend"));
     return named(() -> fitting.with(Key.settings(given)));

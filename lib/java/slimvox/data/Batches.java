@@ -45,6 +45,7 @@ public final class Batches {
   private final SoundSource sounds; // null: features are not computed anew
   private final BatchSettings settings;
   private final int batchesPerEpoch;
+  private List<FeatureAugmentation> augmentations = List.of();
   private final int utterances;
   private final List<int[]> byFile;
   private volatile Permutation[] recent = new Permutation[0];
@@ -82,6 +83,11 @@ public final class Batches {
     this.utterances = corpus.utterances().size();
     this.byFile = settings.shuffleBuffer() > 0 ? byFile(corpus.utterances()) : List.of();
     this.batchesPerEpoch = Math.max(1, Math.round((float) utterances / settings.size()));
+  }
+
+  /** Changes each example from now on, in this order, before it is masked. */
+  public void augment(List<FeatureAugmentation> augmentations) {
+    this.augmentations = List.copyOf(augmentations);
   }
 
   /** Number of batches in an epoch: as many as make about one crop of each recording. */
@@ -153,6 +159,7 @@ public final class Batches {
       }
       Features crop = new Features(buffers.rows(), frames, bins);
       if (settings.meanNormalization()) MeanNormalization.apply(crop);
+      for (FeatureAugmentation augmentation : augmentations) augmentation.apply(crop, random);
       settings.masks().apply(crop, random);
       Batch.transpose(buffers.rows(), frames, bins, buffers.features(), i * bins * frames);
       buffers.labels()[i] = label + speed * corpus.speakers().size();

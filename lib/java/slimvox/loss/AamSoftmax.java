@@ -22,38 +22,7 @@ import slimvox.nn.Stateful;
  *
  * <p>Source: Deng et al. 2019, arXiv 1801.07698; WeSpeaker's ArcMarginProduct.
  */
-public final class AamSoftmax implements Stateful {
-  /**
-   * What one batch gave.
-   *
-   * @param loss mean cross entropy, natural logarithm
-   * @param accuracy share of the batch whose label has the largest logit, margin included
-   * @param accuracyWithoutMargin share whose label has the largest cosine
-   */
-  public record Result(double loss, double accuracy, double accuracyWithoutMargin) {
-    /** The result from what {@link Unread} holds. */
-    public static Result of(float[] losses, int[] best, int[] bestWithoutMargin, int[] labels) {
-      double sum = 0;
-      for (float l : losses) sum += l;
-      return new Result(sum / losses.length, share(best, labels), share(bestWithoutMargin, labels));
-    }
-
-    private static double share(int[] best, int[] labels) {
-      int right = 0;
-      for (int i = 0; i < best.length; i++) if (best[i] == labels[i]) right++;
-      return (double) right / best.length;
-    }
-  }
-
-  /**
-   * What a result is computed from, on the device; one number an utterance each.
-   *
-   * @param losses cross entropy, float32
-   * @param best class of the largest logit, margin included, int32
-   * @param bestWithoutMargin class of the largest cosine, int32
-   */
-  public record Unread(Tensor losses, Tensor best, Tensor bestWithoutMargin) {}
-
+public final class AamSoftmax implements Classifier {
   private final Backend backend;
   private final Operations ops;
   private final float scale;
@@ -99,13 +68,7 @@ public final class AamSoftmax implements Stateful {
     Initial.xavier(weight, random);
   }
 
-  /**
-   * Loss and accuracies; keeps what backward needs.
-   *
-   * @param x embeddings, borrowed
-   * @param labels int32, N, borrowed
-   * @param margin m in radians
-   */
+  @Override
   public Result forward(Tensor x, Tensor labels, double margin) {
     logits(x, labels, margin);
     int[] best = best(dlogits);
@@ -116,12 +79,12 @@ public final class AamSoftmax implements Stateful {
     }
   }
 
-  /** The same without waiting: what the result is computed from is written to {@code unread}. */
+  @Override
   public void forward(Tensor x, Tensor labels, double margin, Unread unread) {
     logits(x, labels, margin);
-    ops.margin.argmaxRows(dlogits, unread.best);
-    ops.margin.argmaxRows(cosine, unread.bestWithoutMargin);
-    ops.margin.softmaxCrossEntropy(dlogits, labels, unread.losses, dlogits);
+    ops.margin.argmaxRows(dlogits, unread.best());
+    ops.margin.argmaxRows(cosine, unread.bestWithoutMargin());
+    ops.margin.softmaxCrossEntropy(dlogits, labels, unread.losses(), dlogits);
   }
 
   private void logits(Tensor x, Tensor labels, double margin) {
@@ -150,7 +113,7 @@ public final class AamSoftmax implements Stateful {
     }
   }
 
-  /** The gradient of the embeddings; the weight's gradient is added to. */
+  @Override
   public Tensor backward() {
     ops.margin.marginLogitsBackward(cosine, labels, margin, dlogits, dlogits);
     cosine.close();

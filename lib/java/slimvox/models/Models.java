@@ -13,6 +13,7 @@ import slimvox.memory.Category;
 import slimvox.models.ModelSpec.Reversibility;
 import slimvox.nn.Mode;
 import slimvox.nn.Nonlinearity;
+import slimvox.settings.Registry;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 
@@ -38,7 +39,33 @@ public final class Models {
     ARCHITECTURES.put("Gemini-DF-ResNet237", DfResNet.gemini(3, 8, 63, 3));
   }
 
+  private static final Registry<Architecture> OWN =
+      new Registry<>(
+          "model.name", "Models.register", ARCHITECTURES.keySet().toArray(String[]::new));
+
   private Models() {}
+
+  /**
+   * Makes a network of one's own known by name: to recipes ({@code model.name}), the dry run and
+   * the trainer of this process.
+   *
+   * <p>Such as {@code Models.register("mine", (spec, backend) -> Network.of(spec, backend,
+   * layers))}; the layers take their sizes from the {@link ModelSpec}.
+   *
+   * @throws InputException if a network of that name ships
+   */
+  public static void register(String name, Architecture architecture) {
+    OWN.register(name, architecture);
+  }
+
+  /**
+   * Checks a name.
+   *
+   * @throws slimvox.settings.InvalidSetting if there is no such network
+   */
+  public static void requireKnown(String name) {
+    OWN.require(name);
+  }
 
   /**
    * The names of the convolutions of a network that can be made binary; empty where none can.
@@ -67,7 +94,7 @@ public final class Models {
 
   /** The names that {@link #build} knows. */
   public static List<String> names() {
-    return List.copyOf(ARCHITECTURES.keySet()); // in order of size
+    return OWN.names(); // in order of size
   }
 
   /**
@@ -129,12 +156,8 @@ public final class Models {
   }
 
   private static Architecture architecture(String name) {
-    Architecture architecture = ARCHITECTURES.get(name);
-    if (architecture == null) {
-      throw new InputException(
-          "unknown model '" + name + "'; known are " + String.join(", ", names()));
-    }
-    return architecture;
+    Architecture shipped = ARCHITECTURES.get(name);
+    return shipped != null ? shipped : OWN.get(name);
   }
 
   private static void refuse(String fault) {

@@ -41,6 +41,16 @@ public final class Network implements Layer {
     this.state = StateDict.of(layers);
   }
 
+  /**
+   * A network of one's own, for {@link Models#register}.
+   *
+   * @param layers features N x bins x frames x 1 in, embeddings N x E out; what backward returns of
+   *     the first, the gradient of the features or null, is dropped
+   */
+  public static Network of(ModelSpec spec, Backend backend, Layer... layers) {
+    return new Network(spec, backend, new Sequential(layers), other -> Models.build(spec, other));
+  }
+
   /** The registered name, for example {@code ResNet34}. */
   public String name() {
     return spec.name();
@@ -164,7 +174,9 @@ public final class Network implements Layer {
   /** Returns null: features have no gradient. */
   @Override
   public Tensor backward(Tensor dy) {
-    return layers.backward(dy);
+    Tensor dx = layers.backward(dy);
+    if (dx != null) dx.close(); // of a network of one's own
+    return null;
   }
 
   @Override

@@ -60,6 +60,52 @@ public final class Conv2d implements Layer {
     this.weight = new Parameter(backend, name + ".weight", out, in / groups, kernel, kernel);
   }
 
+  /** A convolution from 3x3 filters, stride 1 and one group on: name what is otherwise. */
+  public static Builder builder(Backend backend, String name, int in, int out) {
+    return new Builder(backend, name, in, out);
+  }
+
+  /** The settings of a convolution; those that are not named stay. */
+  public static final class Builder {
+    private final Backend backend;
+    private final String name;
+    private final int in;
+    private final int out;
+    private int kernel = 3;
+    private int stride = 1;
+    private int groups = 1;
+
+    private Builder(Backend backend, String name, int in, int out) {
+      this.backend = backend;
+      this.name = name;
+      this.in = in;
+      this.out = out;
+    }
+
+    /** Filters of so many rows and columns. */
+    public Builder kernel(int length) {
+      kernel = length;
+      return this;
+    }
+
+    /** The stride on both axes. */
+    public Builder stride(int steps) {
+      stride = steps;
+      return this;
+    }
+
+    /** Groups of channels that do not mix; as many as channels for a depthwise one. */
+    public Builder groups(int count) {
+      groups = count;
+      return this;
+    }
+
+    /** The convolution; its weight is drawn when the network is initialized. */
+    public Conv2d build() {
+      return new Conv2d(backend, name, in, out, kernel, stride, stride, groups, true);
+    }
+  }
+
   private Convolution geometry(Tensor x) {
     int pad = (kernel - 1) / 2;
     Shape w = weight.value().shape();

@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Tensor;
 import slimvox.memory.Category;
@@ -96,6 +97,20 @@ public final class Parameter implements Stateful {
   /** The value as a convolution reads it; null if it is not frozen. */
   public PrepackedWeight prepacked() {
     return prepacked;
+  }
+
+  /**
+   * Draws what a layer starts with that says nothing of its own: a matrix or filter as PyTorch's
+   * Linear and Conv2d ({@link Initial#uniform}), a vector 1, or 0 if its name ends with {@code
+   * bias}.
+   */
+  @Override
+  public void initialize(RandomGenerator random) {
+    if (value.shape().rank() > 1) {
+      Initial.uniform(this, value.size() / value.shape().get(0), random);
+    } else {
+      backend.ops().elementwise.fill(value, name.endsWith("bias") ? 0 : 1);
+    }
   }
 
   @Override

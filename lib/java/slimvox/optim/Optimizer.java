@@ -1,17 +1,52 @@
 package slimvox.optim;
 
 import java.util.List;
+import slimvox.backend.Backend;
 import slimvox.nn.Parameter;
+import slimvox.settings.Registry;
 
 /**
  * Moves parameters along their gradients, in place, one step at a time.
  *
  * <p>A step is {@link #begin}, {@link #update} of each parameter in any order, {@link #end}; the
  * order does not change the bits. {@link #step} does all three.
+ *
+ * <p>A rule of one's own is registered, and named in recipes by {@code optimizer.name}: {@code
+ * Optimizer.register("lion", Lion::new)}. What it remembers is in {@link OptimizerState}s, which
+ * are counted, checkpointed and held in 8 bits as asked for.
  */
 public abstract class Optimizer implements AutoCloseable {
+  /** Makes an optimizer. */
+  @FunctionalInterface
+  public interface Factory {
+    /**
+     * An optimizer of {@code parameters}.
+     *
+     * @param weightDecay {@code optimizer.weightDecay} of the recipe
+     * @param format {@code optimizer.state} of the recipe
+     */
+    Optimizer of(
+        Backend backend,
+        List<Parameter> parameters,
+        double weightDecay,
+        OptimizerStateFormat format);
+  }
+
+  /** The rules that {@code optimizer.name} may name. */
+  public static final Registry<Factory> REGISTRY =
+      new Registry<>("optimizer.name", "Optimizer.register", "sgd", "adam", "adamw");
+
   private final List<Parameter> parameters;
   private long steps;
+
+  /**
+   * Makes a rule known to recipes of this process.
+   *
+   * @throws slimvox.storage.InputException if one of that name ships
+   */
+  public static void register(String name, Factory factory) {
+    REGISTRY.register(name, factory);
+  }
 
   /** An optimizer of {@code parameters} that has taken no step. */
   protected Optimizer(List<Parameter> parameters) {

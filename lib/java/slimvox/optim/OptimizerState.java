@@ -33,7 +33,7 @@ public final class OptimizerState implements AutoCloseable {
    * @param kind the last part of its name, for example {@code momentum}
    * @param signed whether it can be negative
    */
-  OptimizerState(
+  public OptimizerState(
       Backend backend, Parameter p, String kind, OptimizerStateFormat format, boolean signed) {
     this.signed = signed;
     name = p.name() + "." + kind;

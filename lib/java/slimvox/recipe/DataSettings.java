@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
+import slimvox.data.FeatureAugmentation;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 
@@ -87,6 +88,13 @@ public record DataSettings(
             range = "0..1000",
             omitDefault = true)
         double dither,
+    @Setting(
+            value =
+                "Names of changes of your own to the features of training examples, see"
+                    + " FeatureAugmentation.register. []: none.",
+            byDefault = "[]",
+            omitDefault = true)
+        List<String> augmentations,
     @Setting(
             value =
                 "instance-balanced: each recording is trained with equally often; class-balanced:"
@@ -311,6 +319,8 @@ public record DataSettings(
   public DataSettings {
     trainSpeakers = distinct("data.trainSpeakers", trainSpeakers);
     trainWords = distinct("data.trainWords", trainWords);
+    augmentations = distinct("data.augmentations", augmentations);
+    augmentations.forEach(FeatureAugmentation.REGISTRY::require);
     trials = trials == null ? List.of() : distinct("data.trials", trials);
     if (folds == 0) {
       if (fold != 0) {

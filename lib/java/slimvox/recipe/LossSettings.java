@@ -1,17 +1,32 @@
 package slimvox.recipe;
 
+import slimvox.loss.Classifier;
 import slimvox.loss.MarginSchedule;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 
-/** Section {@code loss} of a {@link Recipe}: AAM-softmax. */
+/** Section {@code loss} of a {@link Recipe}. */
 public record LossSettings(
+    @Setting(
+            value =
+                "The loss: aam-softmax (additive angular margin); or one of your own, see"
+                    + " Classifier.register.",
+            byDefault = "aam-softmax",
+            range = "aam-softmax",
+            omitDefault = true)
+        String name,
     @Setting(value = "Factor of the cosines, s.", byDefault = "32", range = ">0") double scale,
     Margin margin,
     @Setting(
             value = "Whether the margin applies only to angles under 90 degrees.",
             byDefault = "false")
         boolean easyMargin) {
+  public LossSettings {
+    Classifier.REGISTRY.require(name);
+    if (easyMargin && !name.equals("aam-softmax")) {
+      throw new InvalidSetting("loss.easyMargin", "true has no effect with loss.name " + name);
+    }
+  }
 
   /**
    * Section {@code margin}: a margin that grows from one value to another.

@@ -6,10 +6,10 @@ import slimvox.optim.CosineDecrease;
 import slimvox.optim.ExponentialDecrease;
 import slimvox.optim.LearningRate;
 import slimvox.optim.LinearWarmup;
+import slimvox.optim.Optimizer;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.UpdateTime;
 import slimvox.settings.InvalidSetting;
-import slimvox.settings.Key;
 import slimvox.settings.Setting;
 
 /**
@@ -22,10 +22,11 @@ public record OptimizerSettings(
     @Setting(
             value =
                 "The update rule: sgd (with momentum), adam (decay added to the gradient) or adamw"
-                    + " (decay apart from it).",
+                    + " (decay apart from it); or one of your own, see Optimizer.register.",
             byDefault = "sgd",
+            range = "sgd, adam, adamw",
             flag = "--optimizer")
-        Rule name,
+        String name,
     Rate learningRate,
     @Setting(
             value = "Decay of every parameter, as in PyTorch.",
@@ -48,13 +49,13 @@ public record OptimizerSettings(
             value = "Decay of the first and second moment.",
             byDefault = "[0.9, 0.999]",
             range = "0..0.999999",
-            onlyWith = "optimizer.name!=sgd")
+            onlyWith = "optimizer.name=adam|adamw")
         List<Double> betas,
     @Setting(
             value = "Added to the root of the second moment.",
             byDefault = "1e-8",
             range = ">0",
-            onlyWith = "optimizer.name!=sgd")
+            onlyWith = "optimizer.name=adam|adamw")
         Double epsilon,
     @Setting(
             value =
@@ -66,13 +67,6 @@ public record OptimizerSettings(
             decidesBits = false)
         UpdateTime update,
     OptimizerStateFormat state) {
-
-  /** The update rules. */
-  public enum Rule {
-    SGD,
-    ADAM,
-    ADAMW
-  }
 
   /** How the learning rate decreases. */
   public enum Schedule {
@@ -135,7 +129,8 @@ public record OptimizerSettings(
   }
 
   public OptimizerSettings {
-    if (name == Rule.SGD) {
+    Optimizer.REGISTRY.require(name);
+    if (name.equals("sgd")) {
       if (nesterov == null) nesterov = momentum > 0;
       if (nesterov && momentum == 0) {
         throw new InvalidSetting("optimizer.nesterov", "true needs a momentum above 0");
@@ -149,13 +144,13 @@ public record OptimizerSettings(
         throw InvalidSetting.needed(
             "optimizer.learningRate.initial",
             "optimizer.name",
-            "is needed with " + Key.of(name) + ", for example 0.001");
+            "is needed with " + name + ", for example 0.001");
       }
-      if (betas.size() != 2) {
+      if (betas != null && betas.size() != 2) {
         throw new InvalidSetting(
             "optimizer.betas", betas + " is not possible; two numbers are needed: [0.9, 0.999]");
       }
-      betas = List.copyOf(betas);
+      betas = betas == null ? null : List.copyOf(betas);
     }
   }
 }

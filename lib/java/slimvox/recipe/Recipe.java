@@ -90,10 +90,7 @@ public record Recipe(
   private static final int LEAST_FRAMES = 9;
 
   public Recipe {
-    if (!Models.names().contains(model.name())) {
-      throw InvalidSetting.notAllowed(
-          "model.name", model.name(), String.join(", ", Models.names()));
-    }
+    Models.requireKnown(model.name());
     long values = (long) run.batch() * data.frames() * model.bins();
     if (values > Integer.MAX_VALUE - 8) {
       throw new InvalidSetting(

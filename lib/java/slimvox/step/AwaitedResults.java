@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.Operations;
 import slimvox.backend.Tensor;
-import slimvox.loss.AamSoftmax;
+import slimvox.loss.Classifier;
 import slimvox.loss.Distillation;
 import slimvox.nn.Parameter;
 import slimvox.optim.UpdateTime;
@@ -18,12 +18,12 @@ final class AwaitedResults implements PendingResults {
     }
   }
 
-  private static final AamSoftmax.Result NONE = new AamSoftmax.Result(0, 0, 0);
+  private static final Classifier.Result NONE = new Classifier.Result(0, 0, 0);
 
   private final Operations ops;
   private final UpdateTime update;
   private final List<TrainingStep.Result> results = new ArrayList<>();
-  private AamSoftmax.Result classified = NONE; // stays so without a classifier
+  private Classifier.Result classified = NONE; // stays so without a classifier
   private double loss;
 
   AwaitedResults(Operations ops, UpdateTime update) {
@@ -33,7 +33,7 @@ final class AwaitedResults implements PendingResults {
 
   @Override
   public void classify(
-      AamSoftmax classifier,
+      Classifier classifier,
       Distillation distillation,
       Tensor embedding,
       Tensor labels,

@@ -15,6 +15,9 @@ public final class CheckpointFile {
   /** Before the names of the optimizer's state. */
   public static final String OPTIMIZER = "optimizer.";
 
+  /** Before the names of the classifier's state. */
+  static final String CLASSIFIER = "projection.";
+
   private CheckpointFile() {}
 
   /**
@@ -60,7 +63,7 @@ public final class CheckpointFile {
 
   /** Whether a tensor's name is of the classifier or the optimizer. */
   public static boolean isNotOfNetwork(String name) {
-    return name.startsWith("projection.") || name.startsWith(OPTIMIZER);
+    return name.startsWith(CLASSIFIER) || name.startsWith(OPTIMIZER);
   }
 
   /**

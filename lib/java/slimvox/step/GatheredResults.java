@@ -9,7 +9,7 @@ import slimvox.backend.Backend;
 import slimvox.backend.DataType;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
-import slimvox.loss.AamSoftmax;
+import slimvox.loss.Classifier;
 import slimvox.loss.Distillation;
 import slimvox.memory.Category;
 import slimvox.nn.FixedPoint;
@@ -98,7 +98,7 @@ final class GatheredResults implements PendingResults {
 
   @Override
   public void classify(
-      AamSoftmax classifier,
+      Classifier classifier,
       Distillation distillation,
       Tensor embedding,
       Tensor labels,
@@ -111,7 +111,7 @@ final class GatheredResults implements PendingResults {
         embedding,
         labels,
         margin,
-        new AamSoftmax.Unread(
+        new Classifier.Unread(
             part(losses, 0, count), part(best, 0, count), part(bestWithoutMargin, 0, count)));
     this.distillation = distillation;
     if (distillation != null) distillation.forward(embedding, part(cosines, 0, count));
@@ -161,8 +161,8 @@ final class GatheredResults implements PendingResults {
       int[] wanted = labels.get(i);
       int from = i * batch;
       int to = from + wanted.length;
-      AamSoftmax.Result r =
-          AamSoftmax.Result.of(
+      Classifier.Result r =
+          Classifier.Result.of(
               Arrays.copyOfRange(loss, from, to),
               Arrays.copyOfRange(first, from, to),
               Arrays.copyOfRange(plain, from, to),

@@ -2,7 +2,7 @@ package slimvox.step;
 
 import java.util.List;
 import slimvox.backend.Tensor;
-import slimvox.loss.AamSoftmax;
+import slimvox.loss.Classifier;
 import slimvox.loss.Distillation;
 import slimvox.nn.Parameter;
 
@@ -23,7 +23,7 @@ sealed interface PendingResults extends AutoCloseable permits AwaitedResults, Ga
    * @param embedding borrowed, as are the labels
    */
   void classify(
-      AamSoftmax classifier,
+      Classifier classifier,
       Distillation distillation,
       Tensor embedding,
       Tensor labels,

@@ -3,9 +3,11 @@ package slimvox.step;
 import java.util.List;
 import slimvox.backend.Backend;
 import slimvox.loss.AamSoftmax;
+import slimvox.loss.Classifier;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.nn.Parameter;
+import slimvox.nn.StateDict;
 import slimvox.optim.Adam;
 import slimvox.optim.Optimizer;
 import slimvox.optim.Sgd;
@@ -14,6 +16,7 @@ import slimvox.recipe.LossSettings;
 import slimvox.recipe.OptimizerSettings;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.TransferSettings;
+import slimvox.storage.InputException;
 
 /** Builds training steps of any network, all with the same classifier and update rule. */
 @FunctionalInterface
@@ -48,25 +51,52 @@ public interface StepBuilder {
             });
   }
 
-  private static AamSoftmax classifier(
+  private static Classifier classifier(
       LossSettings loss, Backend backend, ModelSpec model, int classes) {
-    return new AamSoftmax(backend, model.embeddingSize(), classes, loss.scale(), loss.easyMargin());
+    int size = model.embeddingSize();
+    if (loss.name().equals("aam-softmax")) {
+      return new AamSoftmax(backend, size, classes, loss.scale(), loss.easyMargin());
+    }
+    Classifier made = Classifier.REGISTRY.get(loss.name()).of(backend, size, classes, loss.scale());
+    StateDict state = new StateDict();
+    made.describe(state);
+    for (String name : state.names()) {
+      if (name.startsWith(CheckpointFile.CLASSIFIER)) continue;
+      throw InputException.of(
+          "the loss %s calls a part of it %s; begin its name with %s, which keeps it apart from the"
+              + " network's",
+          loss.name(), name, CheckpointFile.CLASSIFIER);
+    }
+    return made;
+  }
+
+  /**
+   * An optimizer from settings, defaults where none is given: {@code optimizer(backend, parameters,
+   * "optimizer.name=adamw", "optimizer.learningRate.initial=0.01")}.
+   *
+   * @throws InputException if a setting cannot be used
+   */
+  static Optimizer optimizer(Backend backend, List<Parameter> parameters, String... settings) {
+    return optimizer(Recipe.defaults().with(settings).optimizer(), backend, parameters);
   }
 
   /** The optimizer of a recipe, for parameters. */
   static Optimizer optimizer(OptimizerSettings o, Backend backend, List<Parameter> parameters) {
-    if (o.name() == OptimizerSettings.Rule.SGD) {
-      return new Sgd(
-          backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state());
-    }
-    return new Adam(
-        backend,
-        parameters,
-        o.betas().get(0),
-        o.betas().get(1),
-        o.epsilon(),
-        o.weightDecay(),
-        o.name() == OptimizerSettings.Rule.ADAMW,
-        o.state());
+    return switch (o.name()) {
+      case "sgd" ->
+          new Sgd(backend, parameters, o.momentum(), 0, o.weightDecay(), o.nesterov(), o.state());
+      case "adam", "adamw" ->
+          new Adam(
+              backend,
+              parameters,
+              o.betas().get(0),
+              o.betas().get(1),
+              o.epsilon(),
+              o.weightDecay(),
+              o.name().equals("adamw"),
+              o.state());
+      default ->
+          Optimizer.REGISTRY.get(o.name()).of(backend, parameters, o.weightDecay(), o.state());
+    };
   }
 }

@@ -8,7 +8,7 @@ import slimvox.backend.DataType;
 import slimvox.backend.NotFiniteException;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
-import slimvox.loss.AamSoftmax;
+import slimvox.loss.Classifier;
 import slimvox.loss.Distillation;
 import slimvox.memory.Category;
 import slimvox.models.Network;
@@ -59,7 +59,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
 
   private final Backend backend;
   private final Network network;
-  private final AamSoftmax classifier;
+  private final Classifier classifier;
   private final Optimizer optimizer;
   private final StateDict state = new StateDict();
   private final List<Parameter> parameters;
@@ -72,7 +72,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
   private Tensor staging; // null: features are not copied while a step computes
 
   /** A step that moves the parameters after backward. */
-  public TrainingStep(Network network, AamSoftmax classifier, OptimizerFactory optimizer) {
+  public TrainingStep(Network network, Classifier classifier, OptimizerFactory optimizer) {
     this(network, classifier, optimizer, UpdateTime.AFTER_BACKWARD);
   }
 
@@ -83,7 +83,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
    *     good for counting memory and for nothing else
    */
   public TrainingStep(
-      Network network, AamSoftmax classifier, OptimizerFactory optimizer, UpdateTime update) {
+      Network network, Classifier classifier, OptimizerFactory optimizer, UpdateTime update) {
     this.backend = network.backend();
     this.network = network;
     this.classifier = classifier;

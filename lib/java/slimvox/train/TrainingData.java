@@ -23,6 +23,7 @@ import slimvox.audio.FrontEnd;
 import slimvox.data.BatchSettings;
 import slimvox.data.Batches;
 import slimvox.data.Corpus;
+import slimvox.data.FeatureAugmentation;
 import slimvox.data.FeatureCache;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
@@ -147,6 +148,7 @@ public final class TrainingData {
           };
       batches = new Batches(train, features, settings);
     }
+    batches.augment(data.augmentations().stream().map(FeatureAugmentation.REGISTRY::get).toList());
   }
 
   private static Surroundings surroundings(DataSettings.Surroundings s) {

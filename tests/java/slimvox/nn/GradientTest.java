@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Function;
@@ -16,13 +15,9 @@ import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
+import slimvox.step.GradientCheck;
 
-/**
- * Backward of every layer against central differences at odd sizes.
- *
- * <p>With L = sum r y(x) for a random r, the derivative of L in a random direction v is (L(x + h v)
- * - L(x - h v)) / 2h, and must be the gradient times v; for the input and for each parameter.
- */
+/** Backward of every layer against central differences at odd sizes. */
 class GradientTest {
   record Case(String name, int[] input, Function<Backend, Layer> layer) {
     @Override
@@ -110,11 +105,6 @@ class GradientTest {
         new Sequential(new Conv2d(b, "g", 5, 5, 3, 1), new PReLU(b, "pg", 5, true)));
   }
 
-  private static final float STEP = 1.5e-4f;
-
-  /** The median over several is taken: a step across the kink of a ReLU spoils a difference. */
-  private static final int DIRECTIONS = 7;
-
   @AutoClose private final Backend cpu = new Backend(CpuDevice.open(1));
 
   private final SplittableRandom random = new SplittableRandom(8);
@@ -128,76 +118,15 @@ class GradientTest {
   @ParameterizedTest
   @MethodSource("cases")
   void gradientsAreCentralDifferences(Case c) {
-    try (Layer layer = c.layer.apply(cpu);
-        Tensor x = cpu.allocate(Category.INPUT, "x", c.input)) {
-      layer.initialize(random);
-      StateDict state = StateDict.of(layer);
-      for (Parameter p : state.parameters().values()) {
-        if (p.value().shape().rank() == 1) { // gamma and beta: neither 1 nor 0
-          cpu.ops().upload(normal(Math.toIntExact(p.value().size())), p.value());
-        }
-      }
-      cpu.ops().upload(normal(Math.toIntExact(x.size())), x);
-      Tensor y = layer.forward(x, Mode.TRAIN);
-      float[] weights = normal(Math.toIntExact(y.size()));
-      Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
-      y.close();
-      cpu.ops().upload(weights, dy);
-      try (Tensor dx = layer.backward(dy)) {
-        check(c + ", input", layer, x, x, cpu.ops().floats(dx), weights);
-      }
-      for (Parameter p : state.parameters().values()) {
-        check(c + ", " + p.name(), layer, x, p.value(), cpu.ops().floats(p.gradient()), weights);
-        p.dropGradient();
-      }
+    try (Layer layer = c.layer.apply(cpu)) {
+      GradientCheck check = GradientCheck.of(layer, cpu, c.input);
+      check
+          .errors()
+          .forEach(
+              (name, error) ->
+                  assertTrue(error < 0.02 || name.contains("linear2.bias"), c + ", " + check));
     }
     cpu.ledger().checkOnly();
-  }
-
-  private void check(
-      String what, Layer layer, Tensor x, Tensor moved, float[] gradient, float[] weights) {
-    float[] at = cpu.ops().floats(moved);
-    double[] errors = new double[DIRECTIONS];
-    for (int k = 0; k < DIRECTIONS; k++) {
-      float[] direction = normal(at.length);
-      double expected = 0;
-      double size = 0;
-      for (int i = 0; i < at.length; i++) {
-        expected += (double) gradient[i] * direction[i];
-        size += Math.pow(gradient[i] * direction[i], 2);
-      }
-      double difference =
-          loss(layer, x, moved, at, direction, STEP, weights)
-              - loss(layer, x, moved, at, direction, -STEP, weights);
-      cpu.ops().upload(at, moved);
-      assertTrue(size > 0 || what.contains("linear2.bias"), what + ": no gradient at all");
-      errors[k] = Math.abs(expected - difference / (2 * STEP)) / (Math.sqrt(size) + 1);
-    }
-    Arrays.sort(errors);
-    assertTrue(errors[DIRECTIONS / 2] < 0.02, what + ": errors " + Arrays.toString(errors));
-  }
-
-  private double loss(
-      Layer layer,
-      Tensor x,
-      Tensor moved,
-      float[] at,
-      float[] direction,
-      float step,
-      float[] weights) {
-    float[] values = new float[at.length];
-    for (int i = 0; i < at.length; i++) values[i] = at[i] + step * direction[i];
-    cpu.ops().upload(values, moved);
-    Tensor kept = layer.forward(x, Mode.TRAIN);
-    float[] y = cpu.ops().floats(kept);
-    // Backward releases what the forward pass kept; its results are not needed.
-    Tensor dy = cpu.allocateLike(kept, Category.ACTIVATION_GRADIENT, "dy");
-    kept.close();
-    cpu.ops().elementwise.fill(dy, 0);
-    layer.backward(dy).close();
-    double sum = 0;
-    for (int i = 0; i < y.length; i++) sum += (double) weights[i] * y[i];
-    return sum;
   }
 
   @ParameterizedTest

@@ -290,7 +290,7 @@ class RecipeTest {
         "model:@  binary: {scheme: bwn, gradient: sign} | r.yaml: line 2: model.binary.gradient:"
             + " sign is not possible; allowed is ste, alpha, xnor, exact",
         "model:@  name: ResNet35 | r.yaml: line 2: model.name: ResNet35 is not possible; allowed is"
-            + " %models",
+            + " %models, or a name registered by Models.register",
         "data:@  speeds: 1.0 | r.yaml: line 2: data.speeds: needs a list, as in [0.9, 1.0],"
             + " found 1.0",
         "data:@  speeds: [fast] | r.yaml: line 2: data.speeds: needs a list, as in [0.9, 1.0],"
@@ -327,7 +327,7 @@ class RecipeTest {
         "loss:@  margin:@    end: 30 % | r.yaml: line 3: loss.margin.end: 30 % is not possible; the"
             + " margin starts to grow at 40 %",
         "optimizer:@  name: lion | r.yaml: line 2: optimizer.name: lion is not possible; allowed is"
-            + " sgd, adam, adamw",
+            + " sgd, adam, adamw, or a name registered by Optimizer.register",
         "optimizer:@  update: later | r.yaml: line 2: optimizer.update: later is not possible;"
             + " allowed is after-backward, in-backward",
         "optimizer:@  momentum: 0@  state: {bits: 8} | r.yaml: line 3: optimizer.state.bits: 8 has"
@@ -484,6 +484,7 @@ class RecipeTest {
               d.surroundings(),
               d.channel(),
               0,
+              List.of(),
               d.sampling(),
               0,
               1,
@@ -566,7 +567,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(96, settings.size());
+    assertEquals(98, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();
