@@ -80,6 +80,15 @@ jvm_flags() {
   echo "${SLIMVOX_JVM_OPTS:-}"
 }
 
+# collector: what trains lies outside the Java heap; a small nursery keeps the process as small as
+# the ledger says, within 100 MiB (with the JVM's own choice: 400 MiB). The user's choice wins.
+collector() {
+  case "${SLIMVOX_JVM_OPTS:-}${JAVA_TOOL_OPTIONS:-}${JDK_JAVA_OPTIONS:-}${_JAVA_OPTIONS:-}" in
+    *GC*|*NewSize*) ;;
+    *) echo ${1:--XX:+UseParallelGC -XX:MaxNewSize=32m} ;;
+  esac
+}
+
 # utf8_names: names of files are UTF-8 to Java. Where the locale is C, POSIX or not installed, as in
 # containers and batch jobs, it could open ASCII names only; it takes them from the locale alone.
 utf8_names() {

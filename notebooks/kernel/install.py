@@ -1,12 +1,14 @@
 """Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths, and what
 interactive figures need: the plotting library, once for JupyterLab and once in a template of pages.
 
-install.py JAVA XMX CLASSPATH LOCALE [JVM-FLAG ...]
+install.py JAVA XMX SOURCES CLASSPATH LOCALE [JVM-FLAG ...]
 """
 
 import base64
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -35,17 +37,40 @@ def install_plotly(jar):
     (template / "index.html.j2").write_text(PAGE % base64.b64encode(packed).decode())
 
 
+def move_jjava(home):
+    """Takes the kernel's jar out of JJava's own kernel, which knows nothing of SlimVox."""
+    bare = pathlib.Path(sys.prefix, "share/jupyter/kernels/java")
+    jar = home / "jjava.jar"
+    if (bare / jar.name).is_file():
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.move(bare / jar.name, jar)
+        shutil.rmtree(bare)
+    if not jar.is_file():
+        sys.exit(f"{jar} is missing: the package jjava is not installed for {sys.executable}")
+    return jar
+
+
+def compile_kernel(javac, sources, classpath, classes):
+    needed = [*pathlib.Path(sources).rglob("*.java")]
+    made = classes / "slimvox/kernel/SlimVoxKernel.class"
+    built = made.stat().st_mtime if made.is_file() else 0
+    if all(p.stat().st_mtime < built for p in [*needed, *map(pathlib.Path, classpath)]):
+        return
+    command = [javac, "-proc:none", "-nowarn", "-d", classes, "-cp", ":".join(classpath), *needed]
+    if subprocess.run(list(map(str, command))).returncode:
+        sys.exit("the kernel could not be compiled; the reason is above")
+
+
 def main():
-    java, xmx, classpath, locale, *flags = sys.argv[1:]
-    jjava = pathlib.Path(sys.prefix, "share/jupyter/kernels/java/jjava.jar")
-    if not jjava.is_file():
-        sys.exit(f"{jjava} is missing: the package jjava is not installed for {sys.executable}")
+    java, xmx, sources, classpath, locale, *flags = sys.argv[1:]
+    home = pathlib.Path(sys.prefix, "share/slimvox")
+    jars = [str(move_jjava(home)), *classpath.split(":")]
+    compile_kernel(pathlib.Path(java).with_name("javac"), sources, jars, home / "kernel")
     text = pathlib.Path(__file__).with_name("kernel.json.in").read_text(encoding="utf-8")
     values = {
         "JAVA": java,
         "XMX": xmx,
-        "CLASSPATH": classpath,
-        "JJAVA": str(jjava),
+        "CLASSPATH": ":".join([str(home / "kernel"), *jars]),
         "LOCALE": locale,
     }
     for name, value in values.items():

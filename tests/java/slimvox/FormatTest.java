@@ -22,7 +22,7 @@ class FormatTest {
   void sourcesAreFormatted() throws Exception {
     boolean write = "write".equals(System.getProperty("format"));
     List<Path> sources = new ArrayList<>();
-    for (String root : List.of("lib/java", "lib/bench", "lib/study", "tests/java")) {
+    for (String root : List.of("lib/java", "lib/bench", "lib/kernel", "lib/study", "tests/java")) {
       try (var files = Files.walk(Path.of(root))) {
         files.filter(f -> f.toString().endsWith(".java")).sorted().forEach(sources::add);
       }

@@ -62,6 +62,19 @@ class PackageDirectionTest {
                   "report", "plot", "binary", "train", "embed", "step", "recipe", "data", "audio",
                   "verify", "models", "loss", "optim", "nn", "backend", "memory")),
           Map.entry(
+              "kernel",
+              List.of(
+                  "cli",
+                  "notebook",
+                  "report",
+                  "plot",
+                  "recipe",
+                  "train",
+                  "data",
+                  "audio",
+                  "models",
+                  "memory")),
+          Map.entry(
               "study",
               List.of(
                   "cli",

@@ -50,7 +50,7 @@ class RepetitionTest {
     Set<String> unused = new HashSet<>(EXCUSED.keySet());
     Set<String> found = new TreeSet<>();
     try (CpdAnalysis detector = CpdAnalysis.create(settings)) {
-      for (String root : List.of("lib/java", "lib/bench", "lib/study")) {
+      for (String root : List.of("lib/java", "lib/bench", "lib/kernel", "lib/study")) {
         detector.files().addDirectory(Path.of(root));
       }
       detector.performAnalysis(

@@ -13,7 +13,7 @@ import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
 
 /** What went wrong, as one line and an exit code. */
-final class Failures {
+public final class Failures {
   /** Something the user gave cannot be used. */
   static final int INPUT = 2;
 
@@ -31,6 +31,15 @@ final class Failures {
 
   private static final List<String> OF_THE_HEAP =
       List.of("Java heap space", "GC overhead limit", "array size exceeds");
+
+  private static final List<Class<?>> EXPECTED =
+      List.of(
+          InputException.class,
+          OutOfBudgetException.class,
+          NonFiniteException.class,
+          DeviceException.class,
+          // a name from a file or an argument, with a character that no file name has
+          InvalidPathException.class);
 
   private Failures() {}
 
@@ -58,7 +67,7 @@ final class Failures {
       err.println("slimvox: stopped before the end; nothing was written");
       return INTERRUPTED;
     }
-    boolean expected = isExpected(e);
+    boolean expected = isExpected(e.getClass(), e.getMessage());
     if (expected) {
       err.println("slimvox: " + oneLine(e.getMessage()));
     } else if (e instanceof OutOfMemoryError) {
@@ -81,15 +90,11 @@ final class Failures {
     return code == 0 ? INPUT : code;
   }
 
-  private static boolean isExpected(Throwable e) {
-    return e instanceof InputException
-        || e instanceof OutOfBudgetException
-        || e instanceof NonFiniteException
-        || e instanceof DeviceException
-        // a name from a file or an argument, with a character that no file name has
-        || e instanceof InvalidPathException
+  /** Whether a failure is the user's to mend, so that its message says it all. */
+  public static boolean isExpected(Class<?> type, String message) {
+    return EXPECTED.stream().anyMatch(expected -> expected.isAssignableFrom(type))
         // oneDNN cannot be loaded; the message says why
-        || (e instanceof UnsupportedOperationException && e.getMessage() != null);
+        || (type == UnsupportedOperationException.class && message != null);
   }
 
   private static String outOfMemory(Throwable e, CommandLine command) {

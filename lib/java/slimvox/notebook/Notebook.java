@@ -151,6 +151,24 @@ public final class Notebook {
     html(small.formatted(Tables.escape(caption)), caption);
   }
 
+  /**
+   * Shows the value of a cell's last expression, if it is of a kind that has more to show than its
+   * text; the kernel calls it.
+   *
+   * @return whether it was shown
+   */
+  public static boolean showValue(Object value) {
+    switch (value) {
+      case Table table -> show(table);
+      case Figure figure -> show(figure);
+      case Gallery gallery -> show(gallery);
+      default -> {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Shows a drawing. */
   public static void svg(String svg, String text) {
     DISPLAY.show(bundle(text, "image/svg+xml", svg));

@@ -1,0 +1,126 @@
+package slimvox.kernel;
+
+import java.lang.classfile.ClassFile;
+import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.CodeElement;
+import java.lang.classfile.CodeTransform;
+import java.lang.classfile.Label;
+import java.lang.classfile.MethodModel;
+import java.lang.classfile.MethodTransform;
+import java.lang.classfile.instruction.BranchInstruction;
+import java.lang.classfile.instruction.LabelTarget;
+import java.lang.constant.ClassDesc;
+import java.lang.constant.ConstantDescs;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The thread that runs a notebook's cell, and how it is stopped.
+ *
+ * <p>A thread can only be asked to end. Methods that wait, and SlimVox's own loops, listen to its
+ * interruption; loops of a cell do not, so that each gets a check at its end. Classes declared in a
+ * cell get none: an own layer must not end in the middle of a training step.
+ */
+public final class CellThread {
+  private static final ClassDesc THIS = ClassDesc.of(CellThread.class.getName());
+  private static final String WRAPPER = "REPL.";
+
+  /** Threads whose cell was stopped. */
+  private static final Set<Thread> STOPPED = ConcurrentHashMap.newKeySet();
+
+  private static volatile Thread current;
+
+  private CellThread() {}
+
+  /** A cell was stopped. */
+  static final class Stopped extends Error {
+    private Stopped() {
+      super("stopped");
+    }
+  }
+
+  /** Called where a statement of a cell begins. */
+  public static void enter() {
+    current = Thread.currentThread();
+    STOPPED.remove(current);
+  }
+
+  /** Called where a loop of a cell begins anew. */
+  public static void check() {
+    if (isStopped()) throw new Stopped();
+  }
+
+  /** Whether the calling thread belongs to a cell that was stopped. */
+  static boolean isStopped() {
+    return !STOPPED.isEmpty() && STOPPED.contains(Thread.currentThread());
+  }
+
+  /** Asks the running cell to end. */
+  public static void stop() {
+    Thread thread = current;
+    if (thread == null || !isRunning()) return;
+    STOPPED.add(thread);
+    thread.interrupt();
+  }
+
+  /** Whether code that a cell has called still runs. */
+  public static boolean isRunning() {
+    Thread thread = current;
+    return thread != null
+        && Arrays.stream(thread.getStackTrace())
+            .anyMatch(frame -> frame.getClassName().startsWith(WRAPPER));
+  }
+
+  /**
+   * A class that JShell made of a cell, with these checks in it.
+   *
+   * @param name of the class
+   */
+  public static byte[] withChecks(String name, byte[] bytecodes) {
+    if (name.indexOf('$', name.lastIndexOf("$JShell$") + "$JShell$".length()) >= 0) {
+      return bytecodes; // a class of the user's own
+    }
+    ClassFile file = ClassFile.of();
+    return file.transformClass(
+        file.parse(bytecodes),
+        (builder, element) -> {
+          if (element instanceof MethodModel method) {
+            boolean first = method.methodName().equalsString("do_it$");
+            CodeTransform checks = CodeTransform.ofStateful(() -> new Checks(first));
+            builder.transformMethod(method, MethodTransform.transformingCode(checks));
+          } else {
+            builder.with(element);
+          }
+        });
+  }
+
+  /** Puts a check before each jump backwards. */
+  private static final class Checks implements CodeTransform {
+    private final Set<Label> passed = new HashSet<>();
+    private final boolean first;
+
+    Checks(boolean first) {
+      this.first = first;
+    }
+
+    @Override
+    public void atStart(CodeBuilder builder) {
+      if (first) call(builder, "enter");
+    }
+
+    @Override
+    public void accept(CodeBuilder builder, CodeElement element) {
+      if (element instanceof LabelTarget target) passed.add(target.label());
+      if (element instanceof BranchInstruction branch && passed.contains(branch.target())) {
+        call(builder, "check");
+      }
+      builder.with(element);
+    }
+
+    private static void call(CodeBuilder builder, String method) {
+      builder.invokestatic(THIS, method, ConstantDescs.MTD_void);
+    }
+  }
+}
