@@ -27,6 +27,11 @@ public final class AudioFiles {
   private AudioFiles() {}
 
   /** Reads a mono file of 16,000 samples a second. */
+  public static Waveform read(String path) {
+    return read(Path.of(path));
+  }
+
+  /** Reads a mono file of 16,000 samples a second. */
   public static Waveform read(Path path) {
     return read(path, SAMPLE_RATE, ReadSettings.DEFAULT);
   }

@@ -5,9 +5,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.backend.Backend;
 import slimvox.data.Corpus;
+import slimvox.embed.SpeakerEncoder;
 import slimvox.report.Rows;
 import slimvox.report.Values;
 import slimvox.verify.Comparison;
@@ -22,26 +25,34 @@ import slimvox.verify.Variant;
 /** Systems against the first of them, each with the score files of its seeds. */
 @Command(
     name = "compare",
-    description = "Compare systems on a trial list, over seeds and speakers.",
+    description = {
+      "Compare two recordings: the cosine of their embeddings by a model.",
+      "Or compare systems on a trial list, over seeds and speakers."
+    },
+    customSynopsis = {
+      "slimvox compare MODEL A.wav B.wav [options]",
+      "       slimvox compare CORPUS TRIALS NAME=SCORES[,SCORES...] NAME=... [options]"
+    },
     sortOptions = false)
 final class CompareCommand extends Subcommand {
   @Parameters(
       index = "0",
       paramLabel = "CORPUS",
-      description = "The corpus of the trials; it tells the speakers.")
+      description = "The corpus of the trials; it tells the speakers. Or a model.")
   private Path corpus;
 
   @Parameters(
       index = "1",
       paramLabel = "TRIALS",
-      description = "Lines '1|0 enrol test' or 'enrol test target|nontarget'.")
+      description = "Lines '1|0 enrol test' or 'enrol test target|nontarget'. Or a recording.")
   private Path list;
 
   @Parameters(
       index = "2..*",
-      arity = "2..*",
+      arity = "1..*",
       paramLabel = "NAME=SCORES[,SCORES...]",
-      description = "A system and its score files, one a seed; the first is the reference.")
+      description =
+          "A system and its score files, one a seed; the first is the reference. Or a recording.")
   private List<String> systems;
 
   @Option(
@@ -58,8 +69,16 @@ final class CompareCommand extends Subcommand {
               + " Default ${DEFAULT-VALUE}.")
   private double margin = Comparison.MARGIN;
 
+  @Mixin private SoundOptions sound;
+
+  CompareCommand() {
+    super("run.backend");
+  }
+
   @Override
   public Integer call() {
+    if (systems.size() == 1 && !systems.getFirst().contains("=")) return compareRecordings();
+    if (systems.size() == 1) throw usage("one system has nothing to be compared with; name two");
     Trials trials = Trials.read(list);
     SpeakerDraws draws = SpeakerDraws.of(Corpus.open(corpus)::speakerOf, trials);
     List<Variant> variants = new ArrayList<>();
@@ -91,6 +110,20 @@ final class CompareCommand extends Subcommand {
             "intervals of 95 % over seeds and {speakers} speakers; verdicts by a margin of {margin}"
                 + " of the reference's error,\nHolm's correction for all systems of a table"));
     result(text.toString(), values);
+    return 0;
+  }
+
+  private int compareRecordings() {
+    Path other = Path.of(systems.getFirst());
+    Values values = new Values();
+    try (Backend backend = flags.open(flags.recipe());
+        SpeakerEncoder encoder = ModelFile.encoder(corpus, flags, 0, backend)) {
+      values.put("similarity", encoder.similarity(list, other, sound.settings(this)));
+    }
+    values.put("a", list.toString());
+    values.put("b", other.toString());
+    values.put("model", corpus.toString());
+    result(values.text("cosine similarity {similarity:%.4f} of {a} and {b} by {model}"), values);
     return 0;
   }
 

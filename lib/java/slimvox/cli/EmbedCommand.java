@@ -16,17 +16,12 @@ import picocli.CommandLine.Parameters;
 import slimvox.audio.Features;
 import slimvox.audio.FrontEnd;
 import slimvox.backend.Backend;
-import slimvox.backend.DataType;
-import slimvox.binary.PackedModel;
-import slimvox.binary.PackedNetwork;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.RecordingException;
 import slimvox.data.WholeUtterances;
-import slimvox.embed.Embedder;
 import slimvox.embed.EmbeddingFile;
 import slimvox.embed.FeatureFile;
-import slimvox.embed.PackedEncoder;
 import slimvox.embed.SpeakerEncoder;
 import slimvox.models.ModelSpec;
 import slimvox.recipe.Recipe;
@@ -151,7 +146,9 @@ final class EmbedCommand extends Subcommand {
       FeatureFile file = featureFile == null ? null : FeatureFile.open(featureFile);
       Corpus corpus =
           file != null ? null : Corpus.open(places.getFirst()).reading(sound.settings(this));
-      try (SpeakerEncoder encoder = open(backend, file == null ? 0 : file.bins())) {
+      try (SpeakerEncoder encoder =
+          ModelFile.encoder(modelFile, flags, file == null ? 0 : file.bins(), backend)) {
+        frontEnd = encoder.frontEnd();
         if (noCmn) frontEnd = new FrontEnd(frontEnd.frameShiftMs(), false);
         if (file != null) file.requireShift(frontEnd);
         ModelSpec spec = encoder.spec();
@@ -171,23 +168,6 @@ final class EmbedCommand extends Subcommand {
         return write(embed(encoder, chosen(input, spec.embeddingSize())), corpus, spec);
       }
     }
-  }
-
-  /** Opens the network and learns what it hears. */
-  private SpeakerEncoder open(Backend backend, int featureBins) {
-    DataType activations = flags.recipe().run().activations();
-    if (PackedModel.isPacked(modelFile)) {
-      if (activations != DataType.FLOAT32) {
-        throw InputException.at(modelFile, "is packed in one bit; leave out --precision");
-      }
-      PackedModel packed = PackedModel.read(modelFile);
-      ModelFile.requireSame(modelFile, flags, packed.spec());
-      frontEnd = FrontEnd.of(packed.origin());
-      return new PackedEncoder(new PackedNetwork(backend, packed));
-    }
-    ModelFile model = ModelFile.open(modelFile, flags, featureBins, backend);
-    frontEnd = model.frontEnd();
-    return Embedder.owning(model.network().withActivations(activations));
   }
 
   private Embeddings embed(SpeakerEncoder encoder, Input input) throws InterruptedException {

@@ -3,6 +3,12 @@ package slimvox.cli;
 import java.nio.file.Path;
 import slimvox.audio.FrontEnd;
 import slimvox.backend.Backend;
+import slimvox.backend.DataType;
+import slimvox.binary.PackedModel;
+import slimvox.binary.PackedNetwork;
+import slimvox.embed.Embedder;
+import slimvox.embed.PackedEncoder;
+import slimvox.embed.SpeakerEncoder;
 import slimvox.embed.WespeakerFile;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
@@ -31,6 +37,22 @@ record ModelFile(Network network, FrontEnd frontEnd) {
     Recipe recipe = CheckpointFile.recipe(file);
     requireSame(file, flags, recipe.model());
     return new ModelFile(CheckpointFile.network(file, backend), recipe.data().frontEnd());
+  }
+
+  /** Opens a file for embedding: one of those, or a packed network. */
+  static SpeakerEncoder encoder(
+      Path file, DeclaredOptions flags, int featureBins, Backend backend) {
+    DataType activations = flags.recipe().run().activations();
+    if (PackedModel.isPacked(file)) {
+      if (activations != DataType.FLOAT32) {
+        throw InputException.at(file, "is packed in one bit; leave out --precision");
+      }
+      PackedModel packed = PackedModel.read(file);
+      requireSame(file, flags, packed.spec());
+      return new PackedEncoder(new PackedNetwork(backend, packed), FrontEnd.of(packed.origin()));
+    }
+    ModelFile model = open(file, flags, featureBins, backend);
+    return Embedder.owning(model.network().withActivations(activations)).hearing(model.frontEnd());
   }
 
   /** Refuses options that say another network than the one that a file is known to hold. */

@@ -20,6 +20,7 @@ import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 import slimvox.storage.Printable;
+import slimvox.storage.ProjectFolder;
 import slimvox.storage.Sha256;
 import slimvox.storage.UtteranceNames;
 
@@ -84,6 +85,14 @@ public final class Corpus {
   }
 
   /**
+   * The same of a path in the working directory or, where that has none, in the project's folder:
+   * {@code Corpus.open("data-scripts/speech-commands")} works anywhere.
+   */
+  public static Corpus open(String folder) {
+    return open(ProjectFolder.find(folder));
+  }
+
+  /**
    * Opens a folder: a Kaldi folder if {@code wav.scp} or {@code feats.scp} is in it, {@link
    * TarShards} if {@code shard.list} is, else one folder for each speaker with WAV and FLAC files
    * anywhere below.
@@ -103,7 +112,8 @@ public final class Corpus {
       throw InputException.of(
           "%s%s; name a corpus folder (wav.scp or feats.scp with utt2spk, or one folder for each"
               + " speaker)",
-          folder, Files.exists(folder) ? ": is a file" : ": no such folder");
+          folder,
+          Files.exists(folder) ? ": is a file" : ": no such folder" + ProjectFolder.where(folder));
     }
     for (String scp : List.of("wav.scp", "feats.scp")) {
       if (!CorpusFiles.isThere(folder.resolve(scp))) continue;

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.OutOfDeviceMemoryException;
@@ -51,6 +52,7 @@ public final class Embedder implements SpeakerEncoder {
   private final Rehearsal<Network> rehearsal;
   private final boolean frozen;
   private final boolean owned;
+  private FrontEnd frontEnd = FrontEnd.USUAL;
 
   /** Plans of the latest forms: a large corpus has thousands of lengths. */
   private final Map<Form, Plan> plans =
@@ -90,6 +92,21 @@ public final class Embedder implements SpeakerEncoder {
       network.freeze();
       rehearsal.twin().freeze();
     }
+  }
+
+  /**
+   * Says what the network hears, for {@link #similarity}; without it {@link FrontEnd#USUAL}.
+   *
+   * @return this embedder
+   */
+  public Embedder hearing(FrontEnd heard) {
+    frontEnd = heard;
+    return this;
+  }
+
+  @Override
+  public FrontEnd frontEnd() {
+    return frontEnd;
   }
 
   private Rehearsal<Network> rehearsal() {

@@ -1,12 +1,22 @@
 package slimvox.embed;
 
+import java.nio.file.Path;
 import java.util.Collection;
 import java.util.function.Function;
+import slimvox.audio.AudioFiles;
+import slimvox.audio.Fbank;
+import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
+import slimvox.audio.FrontEnd;
+import slimvox.audio.MeanNormalization;
+import slimvox.audio.ReadSettings;
+import slimvox.audio.Waveform;
 import slimvox.data.FeatureSource;
 import slimvox.models.ModelSpec;
 import slimvox.storage.InputException;
+import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
+import slimvox.verify.Trials;
 
 /** Turns utterances into embeddings. Not thread-safe. */
 public interface SpeakerEncoder extends AutoCloseable {
@@ -16,6 +26,44 @@ public interface SpeakerEncoder extends AutoCloseable {
   /** Dimension of the embeddings. */
   default int dimension() {
     return spec().embeddingSize();
+  }
+
+  /** What it hears. */
+  FrontEnd frontEnd();
+
+  /**
+   * The embedding of a recording, heard as in training.
+   *
+   * @throws InputException if the file cannot be read so, or is too short
+   */
+  default float[] embed(Path sound, ReadSettings reading) {
+    FbankOptions options = frontEnd().fbank(spec().bins());
+    Waveform waveform = AudioFiles.read(sound, options.sampleRate(), reading);
+    Features features = new Fbank(options).compute(waveform, sound.toString());
+    if (features.frames() < fewestFrames()) {
+      throw InputException.at(
+          sound, "%d frames, the network needs %d", features.frames(), fewestFrames());
+    }
+    return embed(frontEnd().meanNormalization() ? MeanNormalization.apply(features) : features);
+  }
+
+  /** The cosine of the embeddings of two recordings; higher: more likely one speaker. */
+  default double similarity(Path a, Path b, ReadSettings reading) {
+    Embeddings both = new Embeddings(dimension());
+    both.add("a", embed(a, reading));
+    both.add("b", embed(b, reading));
+    Trials pair = Trials.builder("pair").add("a", "b", true).build();
+    return CosineScoring.plain().score(pair, both).get(0);
+  }
+
+  /** The same of mono recordings of 16,000 samples a second. */
+  default double similarity(Path a, Path b) {
+    return similarity(a, b, ReadSettings.DEFAULT);
+  }
+
+  /** The same. */
+  default double similarity(String a, String b) {
+    return similarity(Path.of(a), Path.of(b));
   }
 
   /** Fewest frames of an utterance: so many that two are left for a pooled deviation. */

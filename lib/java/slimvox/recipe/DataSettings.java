@@ -8,11 +8,13 @@ import slimvox.audio.ReadSettings;
 import slimvox.data.FeatureAugmentation;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
+import slimvox.storage.ProjectFolder;
 
 /**
  * Section {@code data} of a {@link Recipe}: speech to train and to validate with.
  *
- * <p>Relative paths start at the working directory.
+ * <p>Relative paths start at the working directory; those of a corpus that is not there at the
+ * project's folder, so that recipes that ship find theirs from any place.
  */
 public record DataSettings(
     @Setting(
@@ -397,12 +399,12 @@ public record DataSettings(
       throw new InvalidSetting(
           "data.trainCorpus", "is not set; give the folder of the corpus to train with");
     }
-    return Path.of(trainCorpus);
+    return ProjectFolder.find(trainCorpus);
   }
 
   /** The folder that the trials' utterances are in: the training corpus' own if not set. */
   public Path validationFolder() {
-    return validationCorpus == null ? trainFolder() : Path.of(validationCorpus);
+    return validationCorpus == null ? trainFolder() : ProjectFolder.find(validationCorpus);
   }
 
   private static <T> List<T> distinct(String key, List<T> values) {

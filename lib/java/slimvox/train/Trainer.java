@@ -183,7 +183,7 @@ public final class Trainer implements AutoCloseable {
       if (lock != null) lock.close();
       throw e;
     }
-    this.embedder = new Embedder(training.step().network());
+    this.embedder = new Embedder(training.step().network()).hearing(recipe.data().frontEnd());
   }
 
   /** The last part of opening a trainer. */

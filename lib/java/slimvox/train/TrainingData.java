@@ -355,7 +355,7 @@ public final class TrainingData {
     try {
       return trials(validation, list);
     } catch (InputException e) {
-      throw new InputException("data.trials: " + e.getMessage(), e);
+      throw new InputException("data.trials: " + list + " is no file, and " + e.getMessage(), e);
     }
   }
 

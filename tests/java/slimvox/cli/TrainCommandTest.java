@@ -83,6 +83,17 @@ class TrainCommandTest extends CommandLineTest {
     assertEquals(3, evaluated.get("targets").asInt());
     assertEquals(3, evaluated.get("nontargets").asInt());
 
+    // Two recordings, as a trial of them; the first line of the scores is of this pair.
+    String[] first = Files.readAllLines(scores).getFirst().split(" ");
+    Path[] pair = new Path[2];
+    for (int i = 0; i < 2; i++) {
+      pair[i] = corpus.resolve(first[i + 1].replaceFirst("-", "/") + ".wav");
+    }
+    JsonNode compared = run("compare", checkpoint, pair[0], pair[1], "--json").succeeds().json();
+    assertEquals(Double.parseDouble(first[0]), compared.get("similarity").asDouble(), 1e-5);
+    run("compare", checkpoint, pair[0], trials)
+        .failsWith(trials.toString(), "not a WAV or FLAC file");
+
     // Mean subtraction and AS-norm with the speakers' means as cohort.
     Path cohort = folder.resolve("cohort.safetensors");
     JsonNode means =
@@ -175,6 +186,24 @@ class TrainCommandTest extends CommandLineTest {
     JsonNode json = new Run(130, text, "").json();
     assertTrue(json.get("interrupted").asBoolean(), text);
     assertTrue(Files.exists(Path.of(json.get("checkpoint").asText())), text);
+  }
+
+  @Test
+  void theCorpusThatShipsIsFoundFromAnyFolderAndATrialListIsNamedAsItWasGiven() throws Exception {
+    List<String> command = new ArrayList<>(slimvoxProcess());
+    command.addAll(List.of("train", "quick-start", "--out", folder.resolve("far").toString()));
+    command.addAll(List.of("--set", "data.trials=nolist"));
+    Process process =
+        new ProcessBuilder(command)
+            .directory(Path.of("notebooks/solutions").toFile())
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(process.getInputStream().readAllBytes());
+    assertEquals(2, process.waitFor(), said);
+    assertTrue(said.contains("data.trials: nolist is no file, and "), said);
+    assertTrue(said.contains("data-scripts/speech-commands/trials/nolist.txt: no such"), said);
+    run("train", "quick-start", "--set", "data.trainCorpus=no-corpus")
+        .failsWith("no-corpus: no such folder in " + Path.of("").toAbsolutePath());
   }
 
   @Test

@@ -240,8 +240,9 @@ class RunFolderTest {
       var trials =
           assertThrows(InputException.class, () -> Trainer.of(recipe("data.trials=" + name)));
       assertEquals(
-          "data.trials: %s: '%s' is not the name of a file in it; give a name without folders"
-              .formatted(corpus.resolve("trials"), name),
+          "data.trials: %s is no file, and %s: '%1$s' is not the name of a file in it; give a name"
+                  .formatted(name, corpus.resolve("trials"))
+              + " without folders",
           trials.getMessage());
     }
   }
