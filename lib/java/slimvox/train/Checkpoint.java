@@ -90,7 +90,8 @@ public final class Checkpoint {
     return list(folder).reversed().stream().findFirst();
   }
 
-  private static long step(Path file) {
+  /** How many steps a run had taken when it wrote a checkpoint, by the file's name. */
+  public static long step(Path file) {
     Matcher m = NAME.matcher(file.getFileName().toString());
     if (!m.matches()) throw new IllegalArgumentException(file + " is no checkpoint");
     return Long.parseLong(m.group(1));

@@ -1,0 +1,82 @@
+package slimvox.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import slimvox.data.Corpus;
+import slimvox.recipe.DataSettings;
+
+/** What can be known of a run before it starts: what it lacks, and how long it takes. */
+public final class RunCheck {
+  private static final int STEPS = 10;
+  private static final int BEFORE = 2; // not measured: what compiles itself while it runs
+
+  private RunCheck() {}
+
+  /** Of each file that a recipe names and that is not there a sentence that says how to get it. */
+  public static List<String> missing(DataSettings data) {
+    List<String> missing = new ArrayList<>();
+    Path corpus = data.validationFolder();
+    require(missing, data.trainFolder(), "voxceleb.py");
+    if (!corpus.equals(data.trainFolder())) require(missing, corpus, "voxceleb.py");
+    boolean listed = data.folds() == 0 && Files.exists(corpus);
+    for (String list : listed ? data.trials() : List.<String>of()) {
+      String plain = Corpus.isBehindChannel(list) ? Corpus.withoutChannel(list) : list;
+      Path trials = corpus.resolve("trials");
+      if (Files.exists(Path.of(plain)) || Files.exists(trials.resolve(plain))) continue;
+      require(missing, trials.resolve(plain + ".txt"), "voxceleb.py");
+    }
+    DataSettings.Surroundings around = data.surroundings();
+    if (around.noises() != null) require(missing, Path.of(around.noises()), "musan.py");
+    if (around.rooms() != null) require(missing, Path.of(around.rooms()), "rirs.py");
+    return missing;
+  }
+
+  private static void require(List<String> missing, Path path, String script) {
+    if (Files.exists(path)) return;
+    missing.add(
+        path + " is not there: data-scripts/" + script + " makes it, and says what to download");
+  }
+
+  /**
+   * How long a run takes.
+   *
+   * @param steps of the whole run
+   * @param secondsPerStep waiting for data included
+   */
+  public record Pace(long steps, double secondsPerStep) {
+    /** Hours for what is left after so many steps. */
+    public double hours(long done) {
+      return (steps - done) * secondsPerStep / 3600;
+    }
+  }
+
+  /**
+   * Measures ten steps, which are trained: the trainer is of no other use afterwards.
+   *
+   * @param trainer a new run that leaves nothing on disk, see {@link Trainer#of}
+   * @throws InterruptedException if this thread was interrupted before
+   */
+  public static Pace pace(Trainer trainer) throws InterruptedException {
+    List<Listener.Step> told = new ArrayList<>();
+    Listener measuring =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            told.add(step);
+            if (told.size() == BEFORE + STEPS) Thread.currentThread().interrupt();
+          }
+        };
+    boolean interrupted = trainer.run(measuring).interrupted();
+    Thread.interrupted(); // passed on by the trainer
+    if (interrupted && told.size() < BEFORE + STEPS) throw new InterruptedException();
+    double nanos =
+        told.stream()
+            .skip(Math.min(BEFORE, told.size() - 1))
+            .mapToLong(step -> step.result().nanos() + step.dataWaitNanos())
+            .average()
+            .orElseThrow();
+    return new Pace(told.getFirst().steps(), nanos / 1e9);
+  }
+}
