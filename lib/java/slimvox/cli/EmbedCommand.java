@@ -260,6 +260,8 @@ final class EmbedCommand extends Subcommand {
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
     if (channel) metadata.put("channel", "true");
+    metadata.putAll(ShowCommand.of(modelFile));
+    if (corpus != null) metadata.put("embedded_corpus_sha256", corpus.sha256());
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();
     values.put("embeddings", embeddings.size());

@@ -94,7 +94,7 @@ public final class PackCommand extends Subcommand {
       Map<String, String> origin = new LinkedHashMap<>();
       origin.put("checkpoint", checkpoint.getFileName().toString());
       Recipe recipe = CheckpointFile.recipe(checkpoint);
-      origin.put("recipe_hash", recipe.hash());
+      origin.putAll(ShowCommand.of(checkpoint));
       origin.putAll(recipe.data().frontEnd().texts());
       PackedModel model = Packer.pack(network, checkpoint.toString(), WeightForm.FLOAT32, origin);
       double difference = difference(backend, network, model);

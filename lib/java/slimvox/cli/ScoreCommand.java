@@ -1,6 +1,7 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -78,6 +79,10 @@ final class ScoreCommand extends Subcommand {
       scores = new AdaptiveSNorm(cosine, others, top == null ? 300 : top).score(list, vectors);
     }
     scores.write(out, format);
+    Map<String, String> provenance = ShowCommand.of(embeddings);
+    provenance.put("trial_list_sha256", list.sha256());
+    provenance.put("scoring", scores.source());
+    ShowCommand.writeBeside(out, provenance);
     Values values = new Values();
     values.put("trials", scores.size());
     values.put("targets", list.targets());

@@ -42,6 +42,7 @@ import picocli.CommandLine.Spec;
       ScoreCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,
+      ShowCommand.class,
       MemoryCommand.class,
       SettingsCommand.class,
       RecipeCommand.class

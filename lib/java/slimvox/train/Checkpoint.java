@@ -26,6 +26,7 @@ import slimvox.settings.Setting;
 import slimvox.step.CheckpointFile;
 import slimvox.step.TrainingStep;
 import slimvox.storage.InputException;
+import slimvox.storage.Provenance;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.Sha256;
@@ -49,7 +50,7 @@ public final class Checkpoint {
   private static final Pattern OWN_TO_BINARY =
       Pattern.compile("(.*\\.)?(conv\\d+\\.shift|act\\d+\\.(weight|shift|bias))");
 
-  private static final String CORPUS = "corpus_sha256";
+  private static final String CORPUS = Provenance.DATA;
   private static final String TEACHER = "teacher_sha256";
 
   /**
@@ -124,6 +125,9 @@ public final class Checkpoint {
     writer.metadata("steps", Long.toString(step.optimizer().steps()));
     writer.metadata("classes", Integer.toString(classes));
     writer.metadata(CORPUS, inputs.corpus());
+    writer.metadata(Provenance.RECIPE, recipe.hash());
+    writer.metadata(Provenance.SEED, Long.toString(recipe.seed()));
+    writer.metadata(Provenance.CODE, Provenance.code());
     if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
     writer.write(file);
   }

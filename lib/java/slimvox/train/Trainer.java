@@ -448,7 +448,7 @@ public final class Trainer implements AutoCloseable {
    * Writes network, classifier and optimizer as they are now: a checkpoint, for {@link
    * #resume(String, String...)}, {@code slimvox embed} and other programs, under WeSpeaker's names.
    *
-   * @param file for example {@code mine.safetensors}; replaced if it is there
+   * @param file for example {@code mine.safetensors}; replaced if it is there, its folder is made
    * @throws InputException if it cannot be written
    * @throws IllegalStateException if the trainer is closed
    */
@@ -456,8 +456,10 @@ public final class Trainer implements AutoCloseable {
     inUse.lock();
     try {
       checkOpen();
+      Path path = Path.of(file).toAbsolutePath();
+      RunFolder.make(path.getParent());
       int classes = data.batches().classes();
-      Checkpoint.write(Path.of(file), recipe, training.step(), inputs, classes);
+      Checkpoint.write(path, recipe, training.step(), inputs, classes);
     } finally {
       inUse.unlock();
     }

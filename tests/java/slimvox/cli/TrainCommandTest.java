@@ -83,6 +83,25 @@ class TrainCommandTest extends CommandLineTest {
     assertEquals(3, evaluated.get("targets").asInt());
     assertEquals(3, evaluated.get("nontargets").asInt());
 
+    // Each file tells where it comes from; one that was not made here says what it does not tell.
+    for (Object file : List.of(checkpoint, embeddings, scores)) {
+      JsonNode shown = run("show", file, "--json").succeeds().json();
+      assertEquals(json.get("recipe_hash"), shown.get("recipe_hash"), file.toString());
+      assertEquals(json.get("corpus_sha256"), shown.get("corpus_sha256"), file.toString());
+      assertEquals("42", shown.get("seed").asText(), file.toString());
+      assertTrue(shown.get("code").asText().startsWith("slimvox "), file.toString());
+    }
+    assertTrue(run("show", checkpoint).succeeds().out().contains(": checkpoint\n"));
+    Run foreign = run("show", features).succeeds();
+    assertTrue(foreign.out().contains(": tensors of another program\n"), foreign.out());
+    assertTrue(foreign.out().contains("recipe_hash            not in this file"), foreign.out());
+    Path copied = Files.copy(scores, folder.resolve("copied.txt"));
+    assertTrue(run("show", copied).succeeds().out().contains("seed                   not in this"));
+    Files.copy(Path.of(scores + ".json"), Path.of(copied + ".json"));
+    Files.writeString(copied, "0.1 a b\n");
+    run("show", copied).failsWith("is of other scores than", copied.toString());
+    run("show", folder.resolve("nothing")).failsWith("nothing: no such file");
+
     // Two recordings, as a trial of them; the first line of the scores is of this pair.
     String[] first = Files.readAllLines(scores).getFirst().split(" ");
     Path[] pair = new Path[2];

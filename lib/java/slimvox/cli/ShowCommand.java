@@ -1,0 +1,136 @@
+package slimvox.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+import slimvox.recipe.Recipe;
+import slimvox.report.Values;
+import slimvox.step.CheckpointFile;
+import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
+import slimvox.storage.Provenance;
+import slimvox.storage.Safetensors;
+import slimvox.storage.Sha256;
+
+/** Where a file comes from. */
+@Command(
+    name = "show",
+    description = {
+      "Say where a checkpoint, packed network, file of embeddings or of scores comes from:",
+      "recipe, training data, seed and code; what a file does not tell is named as missing."
+    },
+    sortOptions = false)
+final class ShowCommand extends Subcommand {
+  /**
+   * After the name of a score file: a comment in it would be a trial to those who read score files.
+   */
+  private static final String BESIDE = ".json";
+
+  private static final String SCORES = "scores_sha256";
+
+  @Parameters(index = "0", paramLabel = "FILE", description = "The file.")
+  private Path file;
+
+  @Override
+  public Integer call() {
+    Values values = new Values();
+    values.put("file", file.toString());
+    Map<String, String> found;
+    if (isSafetensors()) {
+      Safetensors tensors = Safetensors.read(file);
+      values.put("kind", kind(tensors.metadata()));
+      values.put("tensors", tensors.names().size());
+      found = of(file);
+      for (String key : List.of("steps", "classes", "averaged", "checkpoint", "model", "scheme")) {
+        String value =
+            tensors.metadata().getOrDefault(key, tensors.metadata().get("origin." + key));
+        if (value != null) found.put(key, value);
+      }
+    } else {
+      values.put("kind", "scores");
+      found = beside();
+    }
+    StringBuilder text = new StringBuilder(values.text("{file}: {kind}\n"));
+    for (String key : Provenance.KEYS) found.putIfAbsent(key, null);
+    found.forEach(
+        (key, value) ->
+            text.append("%-22s %s\n".formatted(key, value == null ? "not in this file" : value)));
+    values.putAll(found);
+    result(text.toString(), values);
+    return 0;
+  }
+
+  /** Whether its first bytes are those of a file of tensors; else it is text, or PyTorch's. */
+  private boolean isSafetensors() {
+    try (var in = Files.newInputStream(file)) {
+      byte[] first = in.readNBytes(9);
+      return first.length == 9 && (first[8] == '{' || first[0] == 'P' && first[1] == 'K');
+    } catch (IOException e) {
+      throw new InputException(
+          file + (Files.exists(file) ? ": cannot be read: " + e.getMessage() : ": no such file"),
+          e);
+    }
+  }
+
+  private static String kind(Map<String, String> metadata) {
+    if (metadata.containsKey("slimvox.packed")) return "packed network";
+    if (metadata.containsKey("averaged")) return "mean of checkpoints";
+    if (metadata.containsKey("recipe")) return "checkpoint";
+    if (metadata.containsKey("cmn")) return "embeddings";
+    return "tensors of another program";
+  }
+
+  private static Path beside(Path scores) {
+    return Path.of(scores + BESIDE);
+  }
+
+  /** What was written beside a score file, if it is of that file. */
+  private Map<String, String> beside() {
+    Path beside = beside(file);
+    if (!Files.exists(beside)) return new LinkedHashMap<>();
+    Map<String, String> found;
+    try {
+      found =
+          new ObjectMapper()
+              .readValue(beside.toFile(), new TypeReference<LinkedHashMap<String, String>>() {});
+    } catch (IOException e) {
+      throw new InputException(beside + ": is not what 'slimvox score' wrote; remove it", e);
+    }
+    if (Sha256.of(file).equals(found.get(SCORES))) return found;
+    throw InputException.at(
+        beside, "is of other scores than %s has now; remove it, or score again", file);
+  }
+
+  /** Writes beside a score file where it comes from. */
+  static void writeBeside(Path scores, Map<String, String> provenance) {
+    Map<String, String> texts = new LinkedHashMap<>(provenance);
+    texts.put(SCORES, Sha256.of(scores));
+    try {
+      String json = new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(texts);
+      AtomicFile.write(beside(scores), json + "\n");
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** What a file of tensors tells; an older checkpoint's recipe tells its hash and seed. */
+  static Map<String, String> of(Path file) {
+    Safetensors tensors = Safetensors.read(file);
+    Map<String, String> texts = new LinkedHashMap<>();
+    if (tensors.metadata().containsKey("recipe")) {
+      Recipe recipe = CheckpointFile.recipe(tensors);
+      texts.put(Provenance.RECIPE, recipe.hash());
+      texts.put(Provenance.SEED, Long.toString(recipe.seed()));
+    }
+    texts.putAll(Provenance.of(tensors.metadata()));
+    return texts;
+  }
+}

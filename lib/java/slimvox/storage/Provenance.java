@@ -1,0 +1,44 @@
+package slimvox.storage;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Where a file comes from, as texts in its metadata: the hash of the recipe, that of the training
+ * corpus, the seed and the version of the code that trained.
+ */
+public final class Provenance {
+  /** The first digits of the recipe's SHA-256. */
+  public static final String RECIPE = "recipe_hash";
+
+  /** SHA-256 of the training corpus: its utterances and speakers. */
+  public static final String DATA = "corpus_sha256";
+
+  /** Where the random numbers started from. */
+  public static final String SEED = "seed";
+
+  /** The version of the code. */
+  public static final String CODE = "code";
+
+  /** All of them. */
+  public static final List<String> KEYS = List.of(RECIPE, DATA, SEED, CODE);
+
+  private Provenance() {}
+
+  /** Those of a file's metadata, under their own names or {@code origin.} and so on. */
+  public static Map<String, String> of(Map<String, String> metadata) {
+    Map<String, String> found = new LinkedHashMap<>();
+    for (String key : KEYS) {
+      String value = metadata.getOrDefault(key, metadata.get("origin." + key));
+      if (value != null) found.put(key, value);
+    }
+    return found;
+  }
+
+  /** The version of this code; {@code development} when run from class files. */
+  public static String code() {
+    String version = Provenance.class.getPackage().getImplementationVersion();
+    return "slimvox " + (version == null ? "development" : version);
+  }
+}
