@@ -55,7 +55,9 @@ class PackageDirectionTest {
           Map.entry("plot", List.of()),
           Map.entry(
               "report",
-              List.of("plot", "train", "step", "recipe", "verify", "models", "backend", "memory")),
+              List.of(
+                  "plot", "train", "step", "recipe", "verify", "models", "nn", "backend",
+                  "memory")),
           Map.entry(
               "notebook",
               List.of(

@@ -179,7 +179,7 @@ public final class StepBench extends Subcommand {
     values.put("driver_memory", driver);
     String driverText = driver(start.driverMemory(), driver, values);
     values.put("resident_growth_bytes", growth);
-    String text = values.text(TEXT) + MemoryTable.text(memory) + driverText;
+    String text = values.text(TEXT) + memory + driverText;
     text += values.text("\nplanned arena {arena_bytes:%,.2f MiB}");
     if (growth != null) {
       text += values.text(", the process grew by {resident_growth_bytes:%,.2f MiB}");

@@ -54,4 +54,10 @@ public record Features(float[] values, int frames, int bins) {
     Objects.checkIndex(bin, bins);
     return values[frame * bins + bin];
   }
+
+  /** How many. */
+  @Override
+  public String toString() {
+    return frames + " frames of " + bins + " bins";
+  }
 }

@@ -3,6 +3,7 @@ package slimvox.audio;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /**
  * A single-channel recording.
@@ -40,5 +41,12 @@ public record Waveform(float[] samples, int sampleRate) {
       else out.putFloat(x);
     }
     return out.array();
+  }
+
+  /** Length and sample rate. */
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT, "%.2f s at %,d Hz", (double) samples.length / sampleRate, sampleRate);
   }
 }

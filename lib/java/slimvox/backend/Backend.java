@@ -234,4 +234,10 @@ public final class Backend implements AutoCloseable {
     releaseBlock();
     device.close();
   }
+
+  /** What computes, in one line. */
+  @Override
+  public String toString() {
+    return description();
+  }
 }

@@ -179,7 +179,7 @@ final class MemoryCommand extends Subcommand {
     values.put("arena_bytes", arena);
     values.put("live_bytes", live);
     String text = headLine(values) + values.text("; {parameters:%,d} parameters\n\n");
-    text += MemoryTable.text(report);
+    text += report;
     text +=
         values.text(
             "\n{kept_for_backward_bytes:%,.2f MiB} are kept for backward; the planned arena has"

@@ -155,7 +155,7 @@ final class TrainCommand extends Subcommand {
                   + " without margin {accuracy_without_margin_last_quarter:%.3f}\n");
     }
     for (Verification v : verifications.values()) text += v + "\n";
-    if (!ended) text += MemoryTable.text(end.memory());
+    if (!ended) text += end.memory();
     if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {
       note("to go on: " + resume(folder));

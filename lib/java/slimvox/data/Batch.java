@@ -39,4 +39,11 @@ public record Batch(
       for (int t = 0; t < frames; t++) into[out + t] = rows[t * bins + b];
     }
   }
+
+  /** Sizes and place. */
+  @Override
+  public String toString() {
+    return "%d crops of %d frames of %d bins, number %d of epoch %d, both from 0"
+        .formatted(size, frames, bins, index, epoch);
+  }
 }

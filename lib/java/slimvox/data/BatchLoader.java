@@ -46,6 +46,13 @@ public final class BatchLoader implements AutoCloseable {
     for (int i = 0; i < queue; i++) submit();
   }
 
+  /** Starts preparing the batches from that of a step on, which has this number from 0. */
+  public static BatchLoader at(Batches batches, long step, int threads) {
+    int epoch = Math.toIntExact(step / batches.batchesPerEpoch());
+    int index = (int) (step % batches.batchesPerEpoch());
+    return new BatchLoader(batches, epoch, index, threads, threads + 1);
+  }
+
   private void submit() {
     int epoch = (int) (place / batches.batchesPerEpoch());
     int index = (int) (place % batches.batchesPerEpoch());

@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -17,6 +18,7 @@ import java.util.TreeSet;
 import java.util.function.Predicate;
 import slimvox.audio.AudioFiles;
 import slimvox.audio.ReadSettings;
+import slimvox.audio.Waveform;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
 import slimvox.storage.Printable;
@@ -231,6 +233,20 @@ public final class Corpus {
     Utterance utterance = byId.get(id);
     if (utterance != null) return utterance;
     throw unknown("utterance", id, byId.keySet());
+  }
+
+  /**
+   * The sound of an utterance, 16,000 samples a second.
+   *
+   * @throws InputException if there is no such utterance, it has features only, or its file cannot
+   *     be read
+   */
+  public Waveform sound(String id) {
+    if (!(utterance(id).source() instanceof Utterance.Sound place)) {
+      throw InputException.of("%s: %s has features and no sound", folder, id);
+    }
+    SoundReader reader = new SoundReader(AudioFiles.SAMPLE_RATE, reading);
+    return new Waveform(reader.read(place), reader.sampleRate());
   }
 
   /** The utterance of this id, null if there is none. */
@@ -470,6 +486,7 @@ public final class Corpus {
 
   @Override
   public String toString() {
-    return name + ": " + speakers.size() + " speakers, " + utterances.size() + " utterances";
+    return String.format(
+        Locale.ROOT, "%s: %,d speakers, %,d utterances", name, speakers.size(), utterances.size());
   }
 }

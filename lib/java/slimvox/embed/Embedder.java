@@ -277,4 +277,10 @@ public final class Embedder implements SpeakerEncoder {
     if (frozen) network.thaw();
     if (owned) network.close();
   }
+
+  /** Whose embeddings, and their dimension. */
+  @Override
+  public String toString() {
+    return "embeddings of dimension %d by %s".formatted(dimension(), network);
+  }
 }

@@ -218,4 +218,10 @@ public final class MemoryLedger {
     throw new IllegalStateException(
         leaked.size() + " buffers were not released, the first: " + String.join(", ", first));
   }
+
+  /** The {@link #report()}. */
+  @Override
+  public String toString() {
+    return report().toString();
+  }
 }

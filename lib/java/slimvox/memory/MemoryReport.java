@@ -2,6 +2,7 @@ package slimvox.memory;
 
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -26,24 +27,26 @@ public record MemoryReport(
     atTotalPeak = Collections.unmodifiableMap(new EnumMap<>(atTotalPeak));
   }
 
-  /** A table in plain text: one line a category, in MiB (2^20 bytes). */
+  /** A table: one line a category, now and when the total was highest, in MiB (2^20 bytes). */
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();
-    text.append(String.format("%-20s %12s %12s %14s%n", "MiB", "now", "peak", "at total peak"));
+    text.append(
+        String.format(
+            "%-20s %14s %18s %8s%n", "category", "now (MiB)", "at the peak (MiB)", "share"));
     for (Category c : Category.values()) {
-      text.append(line(c.key(), now.get(c), peak.get(c), atTotalPeak.get(c)));
+      text.append(line(c.title(), now.get(c), atTotalPeak.get(c)));
     }
-    return text.append(line("total", totalNow, totalPeak, totalPeak)).toString();
+    return text.append(line("total", totalNow, totalPeak)).toString();
   }
 
-  private static String line(String name, long now, long peak, long atTotalPeak) {
+  private String line(String name, long now, long atTotalPeak) {
     return String.format(
-        java.util.Locale.ROOT,
-        "%-20s %12.2f %12.2f %14.2f%n",
+        Locale.ROOT,
+        "%-20s %,14.2f %,18.2f %6.1f %%%n",
         name,
         now / 1048576.0,
-        peak / 1048576.0,
-        atTotalPeak / 1048576.0);
+        atTotalPeak / 1048576.0,
+        100.0 * atTotalPeak / Math.max(1, totalPeak));
   }
 }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Function;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
@@ -182,5 +183,17 @@ public final class Network implements Layer {
   @Override
   public List<? extends Stateful> parts() {
     return List.of(layers);
+  }
+
+  /** Name, width, parameters and what computes. */
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT,
+        "%s of width %d, %,d parameters (%s)",
+        name(),
+        spec.width(),
+        state.parameterCount(),
+        backend.name());
   }
 }

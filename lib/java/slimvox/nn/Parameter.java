@@ -124,4 +124,10 @@ public final class Parameter implements Stateful {
     dropGradient();
     value.close();
   }
+
+  /** Name and shape. */
+  @Override
+  public String toString() {
+    return value.toString();
+  }
 }

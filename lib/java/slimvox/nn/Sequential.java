@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import java.util.List;
+import java.util.stream.Collectors;
 import slimvox.backend.Tensor;
 
 /** Layers one after the other. */
@@ -39,5 +40,13 @@ public final class Sequential implements Layer {
   @Override
   public List<? extends Stateful> parts() {
     return layers;
+  }
+
+  /** The kinds of its layers. */
+  @Override
+  public String toString() {
+    return layers.stream()
+        .map(layer -> layer.getClass().getSimpleName())
+        .collect(Collectors.joining(", ", layers.size() + " layers: ", ""));
   }
 }

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.LongConsumer;
@@ -93,5 +94,17 @@ public final class StateDict {
   /** Number of learned values. */
   public long parameterCount() {
     return parameters.values().stream().mapToLong(p -> p.value().size()).sum();
+  }
+
+  /** How much of what. */
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT,
+        "%d parameters of %,d values, %d buffers, %d counters",
+        parameters.size(),
+        parameterCount(),
+        buffers.size(),
+        counters.size());
   }
 }

@@ -2,13 +2,15 @@ package slimvox.notebook;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.List;
 import java.util.Map;
 
 /**
  * Sends outputs to JJava or IJava, whichever runs this JVM.
  *
- * <p>Their jars are not on Maven Central and differ in package names only, so the five methods that
- * are needed are looked up by name.
+ * <p>Their jars are not on Maven Central and differ in package names only, so the methods that are
+ * needed are looked up by name.
  */
 final class KernelDisplay implements Display {
   /**
@@ -33,6 +35,39 @@ final class KernelDisplay implements Display {
     this.stream = io.getClass().getField("display").get(io);
     this.display = kernel.getClass().getMethod("display", this.data);
     this.update = stream.getClass().getMethod("updateDisplay", String.class, this.data);
+    renderLastExpressions();
+  }
+
+  /** From now on the last expression of a cell is shown as {@link Views} says. */
+  private void renderLastExpressions() throws ReflectiveOperationException {
+    Object renderer = kernel.getClass().getMethod("getRenderer").invoke(kernel);
+    Object registration =
+        renderer
+            .getClass()
+            .getMethod("createRegistration", Class.class)
+            .invoke(renderer, Object.class);
+    Class<?> function = type(data.getPackageName() + ".RenderFunction");
+    Object render =
+        Proxy.newProxyInstance(
+            function.getClassLoader(), new Class<?>[] {function}, this::answered);
+    registration.getClass().getMethod("register", function).invoke(registration, render);
+  }
+
+  /** All outputs for an object but the last are shown at once; that one is the cell's result. */
+  private Object answered(Object self, Method method, Object[] arguments)
+      throws ReflectiveOperationException {
+    if (!method.getName().equals("render")) {
+      return switch (method.getName()) {
+        case "hashCode" -> System.identityHashCode(self);
+        case "equals" -> self == arguments[0];
+        default -> "render";
+      };
+    }
+    List<Map<String, String>> outputs = Views.of(arguments[0]);
+    outputs.subList(0, outputs.size() - 1).forEach(this::show);
+    Object result = arguments[1].getClass().getMethod("getOutputContainer").invoke(arguments[1]);
+    result.getClass().getMethod("assign", data).invoke(result, message(outputs.getLast(), null));
+    return null;
   }
 
   /** The running kernel's display, or null if no kernel runs. */

@@ -105,7 +105,7 @@ public final class LivePanel implements AutoCloseable {
   }
 
   private void draw(long now) {
-    Map<String, String> bundle = Notebook.bundle(text(now), "text/html", html(now));
+    Map<String, String> bundle = Views.bundle(text(now), "text/html", html(now));
     if (shown) {
       display.update(id, bundle);
     } else {

@@ -5,19 +5,11 @@ import java.lang.management.ManagementFactory;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Base64;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.UUID;
 import slimvox.backend.Backends;
-import slimvox.plot.Figure;
-import slimvox.plot.Gallery;
 import slimvox.plot.PlotlyPage;
 import slimvox.report.Tables;
-import slimvox.storage.Printable;
-import tech.tablesaw.api.Table;
 
 /**
  * What a notebook's cells call: checks, output, the notebook's size.
@@ -62,7 +54,7 @@ public final class Notebook {
             DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
     text += "\n" + backends();
     String html = Tables.escape(text).replace("\n", "<br>");
-    DISPLAY.show(bundle(text, "text/html", "<div>" + html + "</div>"));
+    DISPLAY.show(Views.bundle(text, "text/html", PlotlyPage.script() + "<div>" + html + "</div>"));
   }
 
   /** The fastest backend this machine has, and why the faster ones are not used. */
@@ -117,61 +109,26 @@ public final class Notebook {
     return Thread.currentThread().isInterrupted();
   }
 
-  /** Shows a table; see {@link Tables} for how cells are written. */
-  public static void show(Table table) {
-    String name =
-        table.name() == null || table.name().isBlank() ? "" : Printable.line(table.name()) + "\n";
-    DISPLAY.show(bundle(name + Tables.text(table), "text/html", Tables.html(table)));
-  }
-
-  /** Shows a figure; see {@link #show(Gallery)}. */
-  public static void show(Figure figure) {
-    show(new Gallery("", false, List.of(""), List.of(figure)));
-  }
-
   /**
-   * Shows figures twice: interactive, and as a picture for where no script runs, with a sentence
-   * that says what is in it. An interactive figure that is drawn hides the picture.
-   */
-  public static void show(Gallery gallery) {
-    Figure figure = gallery.figures().getFirst();
-    String id = "figure_" + UUID.randomUUID().toString().replace('-', '_');
-    String caption = Printable.line(gallery.caption());
-    String title = "figure: " + caption;
-    if (DISPLAY.kernel().isEmpty()) {
-      DISPLAY.show(Map.of("text/plain", title));
-      return;
-    }
-    DISPLAY.show(bundle(title, "text/html", PlotlyPage.script() + gallery.html(id)));
-    Map<String, String> picture =
-        bundle(title, "image/png", Base64.getEncoder().encodeToString(gallery.png()));
-    picture.put(KernelDisplay.PICTURE_WIDTH, Integer.toString(figure.width()));
-    DISPLAY.show(picture);
-    String small = "<div style=\"max-width:740px;font-size:90%%;opacity:.8\">%s</div>";
-    html(small.formatted(Tables.escape(caption)), caption);
-  }
-
-  /**
-   * Shows the value of a cell's last expression, if it is of a kind that has more to show than its
-   * text; the kernel calls it.
+   * Shows an object as a cell shows its last expression: tables (see {@link Tables} for how cells
+   * are written) and figures, also Tablesaw's own, {@link slimvox.plot.Gallery}, networks layer by
+   * layer, memory reports, recipes, a corpus or a waveform with its sound, arrays, and whatever
+   * else by its {@code toString}.
    *
-   * @return whether it was shown
+   * <p>A figure is shown twice: interactive, and as a picture for where no script runs, with a
+   * sentence that says what is in it.
    */
-  public static boolean showValue(Object value) {
-    switch (value) {
-      case Table table -> show(table);
-      case Figure figure -> show(figure);
-      case Gallery gallery -> show(gallery);
-      default -> {
-        return false;
-      }
+  public static void show(Object object) {
+    if (DISPLAY.kernel().isEmpty()) {
+      DISPLAY.show(Views.of(object).getFirst());
+    } else {
+      Views.of(object).forEach(DISPLAY::show);
     }
-    return true;
   }
 
   /** Shows a drawing. */
   public static void svg(String svg, String text) {
-    DISPLAY.show(bundle(text, "image/svg+xml", svg));
+    DISPLAY.show(Views.bundle(text, "image/svg+xml", svg));
   }
 
   /** Shows plain text. */
@@ -181,7 +138,7 @@ public final class Notebook {
 
   /** Shows text in Markdown, for sentences with measured numbers in them. */
   public static void markdown(String markdown) {
-    DISPLAY.show(bundle(markdown, "text/markdown", markdown));
+    DISPLAY.show(Views.bundle(markdown, "text/markdown", markdown));
   }
 
   /**
@@ -191,14 +148,7 @@ public final class Notebook {
    * @param text what is shown where HTML is not
    */
   public static void html(String html, String text) {
-    DISPLAY.show(bundle(text, "text/html", html));
-  }
-
-  static Map<String, String> bundle(String text, String mediaType, String content) {
-    Map<String, String> bundle = new LinkedHashMap<>();
-    bundle.put("text/plain", text);
-    bundle.put(mediaType, content);
-    return bundle;
+    DISPLAY.show(Views.bundle(text, "text/html", html));
   }
 
   static Display display() {

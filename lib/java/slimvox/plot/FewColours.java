@@ -16,7 +16,7 @@ final class FewColours {
   private static final int SIZE = 256;
 
   /** Channels keep so many of their upper bits where colours are counted. */
-  private static final int SHADE_MASK = 0xF8F8F8;
+  private static final int SHADE_MASK = 0xF8F8F8F8;
 
   private FewColours() {}
 
@@ -37,7 +37,7 @@ final class FewColours {
             .mapToInt(e -> e.getValue()[0])
             .toArray();
     IndexColorModel colours =
-        new IndexColorModel(8, palette.length, palette, 0, false, -1, DataBuffer.TYPE_BYTE);
+        new IndexColorModel(8, palette.length, palette, 0, true, -1, DataBuffer.TYPE_BYTE);
     Map<Integer, Integer> index = new HashMap<>();
     shades.forEach((key, shade) -> index.put(key, nearest(colours, shade[0])));
     BufferedImage few = new BufferedImage(w, h, BufferedImage.TYPE_BYTE_INDEXED, colours);

@@ -15,12 +15,16 @@ import java.util.Map;
  * yellow lines are hard to see on white.
  */
 final class Palette {
-  static final Color INK = new Color(0x2B2B2B);
-  static final Color SOFT_INK = new Color(0x6B6B6B);
-  static final Color GRID = new Color(0xE6E6E6);
+  /** Of texts and lines in static pictures, to be read on light and dark pages. */
+  static final Color INK = new Color(0x787878);
+
+  static final Color SOFT_INK = new Color(0x707070);
+  static final Color GRID = new Color(128, 128, 128, 64);
+  static final Color SHADE = new Color(128, 128, 128, 30);
+  static final Color NONE = new Color(0, 0, 0, 0);
 
   private static final int[] SERIES = {
-    0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x4D4D4D, 0xF0E442
+    0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x808080, 0xF0E442
   };
 
   /** Colours by meaning: categories of memory, ways to train, forms of weights, and references. */
@@ -33,8 +37,8 @@ final class Palette {
           Map.entry("optimizer state", 0xCC79A7),
           Map.entry("statistic", 0x56B4E9),
           Map.entry("workspace", 0xF0E442),
-          Map.entry("input", 0x4D4D4D),
-          Map.entry("vanilla", 0x4D4D4D),
+          Map.entry("input", 0x808080),
+          Map.entry("vanilla", 0x808080),
           Map.entry("checkpoint", 0xE69F00),
           Map.entry("checkpoint per block", 0xE69F00),
           Map.entry("type I", 0x56B4E9),
@@ -48,11 +52,11 @@ final class Palette {
           Map.entry("int8", 0x009E73),
           Map.entry("W1A32", 0xD55E00),
           Map.entry("W1A1", 0xCC79A7),
-          Map.entry("no network", 0x6B6B6B),
-          Map.entry("zero", 0x6B6B6B),
-          Map.entry("chance", 0x6B6B6B),
-          Map.entry("margin", 0x6B6B6B),
-          Map.entry("equal errors", 0x6B6B6B));
+          Map.entry("no network", 0x9A9A9A),
+          Map.entry("zero", 0x9A9A9A),
+          Map.entry("chance", 0x9A9A9A),
+          Map.entry("margin", 0x9A9A9A),
+          Map.entry("equal errors", 0x9A9A9A));
 
   private Palette() {}
 

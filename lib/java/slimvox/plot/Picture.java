@@ -103,7 +103,7 @@ final class Picture {
         new BufferedImage(
             (int) Math.round(figure.width() * scale),
             (int) Math.round(figure.height() * scale),
-            BufferedImage.TYPE_INT_RGB);
+            BufferedImage.TYPE_INT_ARGB);
     draw(image, scale, 0, 0);
     return encoded(image);
   }
@@ -116,11 +116,7 @@ final class Picture {
     int height = figures.getFirst().height();
     BufferedImage image =
         new BufferedImage(
-            (int) (2 * width * scale), (int) (rows * height * scale), BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    g.setPaint(Color.WHITE);
-    g.fillRect(0, 0, image.getWidth(), image.getHeight());
-    g.dispose();
+            (int) (2 * width * scale), (int) (rows * height * scale), BufferedImage.TYPE_INT_ARGB);
     for (int i = 0; i < figures.size(); i++) {
       new Picture(figures.get(i)).draw(image, scale, i % 2 * width, i / 2 * height);
     }
@@ -152,9 +148,9 @@ final class Picture {
   private JFreeChart chart() {
     XYPlot plot = plot();
     plot.setOutlineVisible(false);
-    plot.setBackgroundPaint(Color.WHITE);
+    plot.setBackgroundPaint(Palette.NONE);
     JFreeChart chart = new JFreeChart(null, null, plot, false);
-    chart.setBackgroundPaint(Color.WHITE);
+    chart.setBackgroundPaint(Palette.NONE);
     double left = plot.getDomainAxis() instanceof NameAxis names ? names.overhang(figure) : 0;
     plot.setInsets(new RectangleInsets(4, 8 + left, 4, 8));
     chart.setPadding(new RectangleInsets(6, 6, 4, 16));
@@ -279,7 +275,7 @@ final class Picture {
       Mark mark = figure.marks().get(i);
       double from = figure.x().place(mark.from());
       if (mark.isSpan()) {
-        Color shade = new Color(0, 0, 0, i % 2 == 0 ? 15 : 0);
+        Color shade = i % 2 == 0 ? Palette.SHADE : Palette.NONE;
         IntervalMarker span = new IntervalMarker(from, figure.x().place(mark.to()), shade);
         plot.addDomainMarker(span, Layer.BACKGROUND);
       }

@@ -3,8 +3,13 @@ package slimvox.plot;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.awt.Color;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,52 +26,31 @@ import slimvox.storage.Printable;
  * it. Nothing is fetched from another machine; without the library the static picture stays.
  */
 public final class PlotlyPage {
-  /** So many series fit into a legend of one row above the figure; more stand beside it. */
-  private static final int ONE_ROW = 4;
+  /** The width that titles, legends and names are cut for, in pixels: a narrow page. */
+  private static final int WIDTH = 640;
 
-  private static final String LIGHT = "rgba(0,0,0,0.06)";
+  private static final double LETTER = 6.8; // the mean width of one, in pixels
+  private static final int TITLE = 65; // letters of a line
+  private static final int LINE = 20;
+  private static final String LIGHT = "rgba(128,128,128,0.12)";
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private static final String SCRIPT =
-      """
-      <script>
-      (function () {
-        var page = window.slimvoxFigures = window.slimvoxFigures || {waiting: []};
-        if (page.loading) return;
-        page.loading = true;
-        var style = document.createElement("style");
-        style.textContent =
-          ".slimvox-drawn + .jp-OutputArea-child { display: none !important; }";
-        document.head.appendChild(style);
-        function start(packed) {
-          var unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-          return new Response(unpacked).text().then(function (code) {
-            new Function("define", "module", "exports", code)();
-            page.ready = true;
-            page.waiting.splice(0).forEach(function (draw) { draw(); });
-          });
-        }
-        if (window.slimvoxPlotly) {
-          start(Uint8Array.from(atob(window.slimvoxPlotly), function (c) {
-            return c.charCodeAt(0);
-          }));
-          return;
-        }
-        var lab = document.getElementById("jupyter-config-data");
-        if (!lab) return;
-        var base = JSON.parse(lab.textContent).baseUrl || "/";
-        fetch(base + "lab/extensions/slimvox/plotly-basic-2.35.2.min.js.gz")
-          .then(function (found) { if (found.ok) return found.blob().then(start); })
-          .catch(function () { page.loading = false; });
-      })();
-      </script>
-      """;
+  private static final String SCRIPT = script("page.html");
 
   private PlotlyPage() {}
 
+  private static String script(String name) {
+    try (InputStream in = PlotlyPage.class.getResourceAsStream("/slimvox/plot/" + name)) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /**
-   * The script that brings Plotly into a page and draws the figures that wait for it; the second
-   * time in a page it does nothing.
+   * The script that brings Plotly into a page and draws the figures that wait for it, in the
+   * colours of the page and as wide as there is room, and the style of a printed page, which has
+   * the static pictures; the second time in a page it does nothing.
    */
   public static String script() {
     return SCRIPT;
@@ -74,26 +58,34 @@ public final class PlotlyPage {
 
   static String html(Gallery gallery, String id) {
     Figure first = gallery.figures().getFirst();
-    int height = first.height() + (gallery.figures().size() > 1 ? 80 : 0);
+    return waiting(id, gallery.caption(), first.width(), json(figure(gallery)));
+  }
+
+  /**
+   * A drawing that another library does with Plotly, as a piece of HTML like {@link Figure#html}.
+   *
+   * @param id of its element
+   * @param caption what it shows
+   * @param script a script element that draws into the element
+   */
+  public static String foreign(String id, String caption, String script) {
+    String code = script.replaceAll("</?script>", "");
+    return waiting(id, caption, WIDTH, "function () {" + code + "}");
+  }
+
+  /** An element without height: where no script runs it leaves no hole. */
+  private static String waiting(String id, String caption, int width, String figure) {
     return """
-    <div id="%s" role="img" aria-label="%s" style="width:%dpx;height:%dpx;max-width:100%%"></div>
+    <div id="%s" role="img" aria-label="%s" style="width:100%%;max-width:%dpx"></div>
     <script>
     (function () {
       var page = window.slimvoxFigures = window.slimvoxFigures || {waiting: []};
-      var figure = %s;
-      function draw() {
-        var place = document.getElementById("%s");
-        if (!place) return;
-        Plotly.newPlot(place, figure);
-        var output = place.closest(".jp-OutputArea-child");
-        if (output) output.classList.add("slimvox-drawn");
-      }
-      if (page.ready) draw(); else page.waiting.push(draw);
+      page.waiting.push(["%s", %s]);
+      if (page.draw) page.draw();
     })();
     </script>
     """
-        .formatted(
-            id, attribute(gallery.caption()), first.width(), height, json(figure(gallery)), id);
+        .formatted(id, attribute(caption), width, id, figure);
   }
 
   private static String attribute(String text) {
@@ -129,7 +121,9 @@ public final class PlotlyPage {
     Map<String, Object> figure = new LinkedHashMap<>();
     figure.put("data", traces(first));
     figure.put("layout", layout);
-    figure.put("config", Map.of("displaylogo", false, "responsive", true));
+    figure.put(
+        "config",
+        Map.of("displaylogo", false, "modeBarButtonsToRemove", List.of("select2d", "lasso2d")));
     if (gallery.figures().size() == 1) return figure;
     List<Map<String, Object>> frames = new ArrayList<>();
     List<Map<String, Object>> steps = new ArrayList<>();
@@ -148,7 +142,7 @@ public final class PlotlyPage {
               "args", List.of(List.of(name), at)));
     }
     figure.put("frames", frames);
-    layout.put("height", first.height() + 80);
+    layout.put("height", (int) layout.get("height") + 80);
     Map<String, Object> margin = new LinkedHashMap<>(margin(first));
     layout.put("margin", margin);
     if (gallery.slider()) {
@@ -161,12 +155,13 @@ public final class PlotlyPage {
                   "pad", Map.of("t", 50),
                   "steps", steps)));
     } else {
-      margin.put("t", (int) margin.get("t") + 20);
+      int menu = 40; // between title and legend
+      margin.put("t", (int) margin.get("t") + menu);
+      double y = 1 + (4.0 + LINE * legendRows(first)) / (first.height() - 120);
       layout.put(
           "updatemenus",
           List.of(
-              Map.of(
-                  "buttons", steps, "x", 1, "xanchor", "right", "y", 1.02, "yanchor", "bottom")));
+              Map.of("buttons", steps, "x", 0, "xanchor", "left", "y", y, "yanchor", "bottom")));
     }
     return figure;
   }
@@ -184,25 +179,80 @@ public final class PlotlyPage {
   }
 
   private static Map<String, Object> margin(Figure figure) {
-    int legend = figure.series().size() > 1 && figure.series().size() <= ONE_ROW ? 30 : 0;
-    int named = figure.named() ? 110 : 25;
-    return Map.of("t", 60 + legend, "l", 75, "r", named, "b", 60);
+    int top = 24 + LINE * (lines(figure.title(), TITLE).size() + legendRows(figure));
+    int longest = figure.series().stream().mapToInt(s -> s.name().length()).max().orElse(0);
+    int right = figure.named() ? Math.max(40, 15 + (int) (1.1 * LETTER * longest)) : 40;
+    return Map.of("t", top, "l", 75, "r", right, "b", 60);
+  }
+
+  /** The rows of the legend above the plot, which has columns of one width if there are several. */
+  private static int legendRows(Figure figure) {
+    if (!hasLegend(figure)) return 0;
+    List<Integer> widths =
+        figure.series().stream()
+            .map(Series::name)
+            .distinct()
+            .map(name -> 45 + (int) (LETTER * name.length()))
+            .toList();
+    int room = Math.min(WIDTH, figure.width()) - 115;
+    if (widths.stream().mapToInt(w -> w).sum() <= room) return 1;
+    return Math.ceilDiv(widths.size(), Math.max(1, room / Collections.max(widths)));
+  }
+
+  private static boolean hasLegend(Figure figure) {
+    return figure.series().size() > 1 && !figure.named();
+  }
+
+  /** A text in lines of words, none of which is wider than some letters if it has more words. */
+  private static List<String> lines(String text, int letters) {
+    List<String> lines = new ArrayList<>();
+    for (String word : Printable.line(text).split(" ")) {
+      String longer = lines.isEmpty() ? word : lines.getLast() + " " + word;
+      if (!lines.isEmpty() && longer.length() <= letters) lines.removeLast();
+      lines.add(lines.isEmpty() || longer.length() <= letters ? longer : word);
+    }
+    return lines;
+  }
+
+  private static String wrapped(String text, int letters) {
+    return String.join("<br>", plain(lines(text, letters)));
   }
 
   private static Map<String, Object> layout(Figure figure) {
     Map<String, Object> layout = new LinkedHashMap<>();
-    layout.put("title", Map.of("text", plain(figure.title()), "font", Map.of("size", 15)));
-    layout.put("width", figure.width());
-    layout.put("height", figure.height());
+    layout.put(
+        "title",
+        Map.of(
+            "text",
+            wrapped(figure.title(), TITLE),
+            "font",
+            Map.of("size", 15),
+            "x",
+            0.01,
+            "xanchor",
+            "left",
+            "yref",
+            "container",
+            "y",
+            1,
+            "yanchor",
+            "top",
+            "pad",
+            Map.of("t", 16)));
+    layout.put("height", figure.height() + LINE * Math.max(0, legendRows(figure) - 1));
     layout.put("margin", margin(figure));
+    layout.put("meta", Map.of("legend", LINE * legendRows(figure)));
     layout.put("font", Map.of("family", "DejaVu Sans, Verdana, Arial, sans-serif", "size", 12));
-    layout.put("plot_bgcolor", "#ffffff");
     layout.put("barmode", figure.stack() ? "stack" : "group");
-    layout.put("showlegend", figure.series().size() > 1 && !figure.named());
-    if (figure.series().size() <= ONE_ROW) {
-      layout.put("legend", Map.of("orientation", "h", "x", 0, "y", 1.01, "yanchor", "bottom"));
-    }
+    layout.put("showlegend", hasLegend(figure));
+    layout.put(
+        "legend",
+        Map.of("orientation", "h", "x", 0, "y", 1.01, "yanchor", "bottom", "traceorder", "normal"));
     Map<String, Object> x = axis(figure.x(), figure.x().scale() != Axis.Scale.LINEAR);
+    if (figure.x().ticks().length > 0) {
+      x.put("ticktext", apart(figure));
+      x.put("tickangle", 0);
+    }
     if (!figure.categories().isEmpty()) x.put("type", "category");
     layout.put("xaxis", x);
     layout.put("yaxis", axis(figure.y(), true));
@@ -219,11 +269,11 @@ public final class PlotlyPage {
     Map<String, Object> made = new LinkedHashMap<>();
     made.put("title", Map.of("text", plain(axis.label())));
     made.put("showgrid", grid);
-    made.put("gridcolor", Palette.hex(Palette.GRID));
     made.put("showline", true);
-    made.put("linecolor", Palette.hex(Palette.SOFT_INK));
-    made.put("zeroline", false);
     made.put("automargin", true);
+    made.put("separatethousands", true);
+    made.put("exponentformat", "power");
+    made.put("minexponent", 5);
     if (axis.scale() == Axis.Scale.LOG) made.put("type", "log");
     if (axis.ticks().length > 0) {
       // On a log axis Plotly takes the places of ticks in data units; it knows no probit axis.
@@ -237,6 +287,24 @@ public final class PlotlyPage {
       made.put("range", new double[] {axis.place(axis.low()), axis.place(axis.high())});
     }
     return made;
+  }
+
+  /** The labels of the ticks of the horizontal axis, without those that another one reaches. */
+  private static List<String> apart(Figure figure) {
+    PlacedAxis axis = new PlacedAxis(figure.x(), null);
+    new Picture(figure).fit(axis, new PlacedAxis(figure.y(), null));
+    double pixels = (WIDTH - 115) / axis.getRange().getLength();
+    List<String> labels = new ArrayList<>();
+    double free = Double.NEGATIVE_INFINITY;
+    for (int i = 0; i < figure.x().ticks().length; i++) {
+      String label = figure.x().tickLabels()[i];
+      double at = pixels * figure.x().place(figure.x().ticks()[i]);
+      double half = LETTER * label.length() / 2;
+      boolean fits = at - half >= free;
+      labels.add(fits ? label : "");
+      if (fits) free = at + half + 4;
+    }
+    return plain(labels);
   }
 
   private static void mark(
@@ -371,7 +439,8 @@ public final class PlotlyPage {
   private static List<?> across(Figure figure, Series series) {
     boolean level = series.kind() == Kind.LEVEL;
     if (!figure.categories().isEmpty()) {
-      List<String> names = plain(figure.categories());
+      int letters = (int) ((WIDTH - 115) / LETTER / figure.categories().size());
+      List<String> names = figure.categories().stream().map(n -> wrapped(n, letters)).toList();
       if (level) return List.of(names.getFirst(), names.getLast());
       boolean whole = Arrays.stream(series.x()).allMatch(x -> x == Math.rint(x));
       return whole

@@ -197,4 +197,11 @@ public record Recipe(
     byte[] digest = Sha256.digest().digest(toYaml().getBytes(StandardCharsets.UTF_8));
     return HexFormat.of().formatHex(digest, 0, 6);
   }
+
+  /** The fewest settings that say the same as YAML, below the {@link #hash()}. */
+  @Override
+  public String toString() {
+    return "# recipe %s; settings that are not here have their defaults%n%s"
+        .formatted(hash(), SETTINGS.toShortYaml(this));
+  }
 }

@@ -260,9 +260,9 @@ public final class MemoryFigures {
   public static Table table(MemoryReport report) {
     return Rows.of(MemoryTable.lines(report))
         .column("category", null, MemoryTable.Line::name)
-        .column("now (MiB)", null, l -> rounded(l.now()))
-        .column("at the peak (MiB)", null, l -> rounded(l.atPeak()))
-        .column("share of the peak", null, l -> String.format(Locale.ROOT, "%.1f %%", l.share()))
+        .column("now (MiB)", "%,.2f", l -> Bytes.mib(l.now()))
+        .column("at the peak (MiB)", "%,.2f", l -> Bytes.mib(l.atPeak()))
+        .column("share", "%.1f %%", MemoryTable.Line::share)
         .table();
   }
 

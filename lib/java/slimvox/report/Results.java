@@ -61,4 +61,10 @@ public final class Results {
     String name = trialList.substring(trialList.lastIndexOf('/') + 1);
     return name.endsWith(".txt") ? name.substring(0, name.length() - 4) : name;
   }
+
+  /** The table. */
+  @Override
+  public String toString() {
+    return Tables.text(table());
+  }
 }

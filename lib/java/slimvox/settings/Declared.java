@@ -16,7 +16,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.BiPredicate;
 import java.util.function.Predicate;
+import slimvox.storage.InputException;
 
 /**
  * The settings that a record and the records in it declare, see {@link Setting}.
@@ -256,9 +258,31 @@ public final class Declared<T extends Record> {
 
   /** All settings as YAML, defaults included: the same record gives the same text. */
   public String toYaml(T record) {
+    return yaml(values(record), Declared::isOmitted);
+  }
+
+  /** As YAML the fewest settings that give the same record. */
+  public String toShortYaml(T record) {
+    Map<String, Object> said = values(record);
+    for (String name : List.copyOf(said.keySet())) {
+      Object value = said.remove(name);
+      if (!gives(said, record)) said.put(name, value);
+    }
+    return yaml(said, (key, values) -> !values.containsKey(key.name()));
+  }
+
+  private boolean gives(Map<String, Object> said, T record) {
+    try {
+      return build(said).equals(record);
+    } catch (InputException e) {
+      return false; // not without this setting
+    }
+  }
+
+  private String yaml(Map<String, Object> values, BiPredicate<Key, Map<String, Object>> omitted) {
     StringWriter text = new StringWriter();
     try (JsonGenerator yaml = Yaml.FACTORY.createGenerator(text)) {
-      writeSection(yaml, type, "", values(record));
+      writeSection(yaml, type, "", values, omitted);
     } catch (IOException e) {
       throw new UncheckedIOException(e); // memory only: cannot happen
     }
@@ -266,7 +290,11 @@ public final class Declared<T extends Record> {
   }
 
   private void writeSection(
-      JsonGenerator yaml, Class<?> section, String prefix, Map<String, Object> values)
+      JsonGenerator yaml,
+      Class<?> section,
+      String prefix,
+      Map<String, Object> values,
+      BiPredicate<Key, Map<String, Object>> isOmitted)
       throws IOException {
     yaml.writeStartObject();
     for (RecordComponent c : section.getRecordComponents()) {
@@ -274,12 +302,12 @@ public final class Declared<T extends Record> {
       Object value = key.written(values.get(key.name()));
       boolean omitted =
           key.isSection()
-              ? settings(key.name() + ".").stream().allMatch(k -> isOmitted(k, values))
-              : isOmitted(key, values);
+              ? settings(key.name() + ".").stream().allMatch(k -> isOmitted.test(k, values))
+              : isOmitted.test(key, values);
       if (omitted) continue;
       yaml.writeFieldName(key.name().substring(prefix.length()));
       if (key.isSection()) {
-        writeSection(yaml, c.getType(), key.name() + ".", values);
+        writeSection(yaml, c.getType(), key.name() + ".", values, isOmitted);
       } else {
         write(yaml, value);
       }

@@ -2,6 +2,7 @@ package slimvox.step;
 
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import slimvox.backend.Backend;
@@ -17,6 +18,7 @@ import slimvox.memory.MemoryLedger;
 public final class PlannedTraining implements StepRunner, AutoCloseable {
   private record Form(int batch, int frames) {}
 
+  private TrainingStep.Result latest; // null before the first
   private final Backend backend;
   private final TrainingStep step;
   private final Rehearsal<TrainingStep> rehearsal;
@@ -79,7 +81,29 @@ public final class PlannedTraining implements StepRunner, AutoCloseable {
 
   @Override
   public List<TrainingStep.Result> results() {
-    return step.results();
+    List<TrainingStep.Result> results = step.results();
+    if (!results.isEmpty()) latest = results.getLast();
+    return results;
+  }
+
+  /** Model, steps taken of so many, batch, backend, and the latest loss if one was read. */
+  public String at(long steps, int batch) {
+    String loss = latest == null ? "" : String.format(Locale.ROOT, ", loss %.3f", latest.loss());
+    return String.format(
+        Locale.ROOT,
+        "%s, step %,d of %,d, batch %d on %s%s",
+        step.network().name(),
+        step.optimizer().steps(),
+        steps,
+        batch,
+        backend.name(),
+        loss);
+  }
+
+  /** Steps taken. */
+  @Override
+  public String toString() {
+    return step.optimizer().steps() + " steps of " + step.network();
   }
 
   /** See {@link TrainingStep#readEvery}. */

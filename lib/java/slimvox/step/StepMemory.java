@@ -109,4 +109,10 @@ public final class StepMemory {
   public double largestShare() {
     return (double) report.atTotalPeak().get(largestCategory()) / totalPeak();
   }
+
+  /** What step it is, and its {@link #report()}. */
+  @Override
+  public String toString() {
+    return "%s, a step of %d x %d frames%n%n%s".formatted(model.name(), batch, frames, report);
+  }
 }

@@ -1,6 +1,7 @@
 package slimvox.train;
 
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryReport;
@@ -82,6 +83,16 @@ public interface Listener {
     /** The last validation on the first list; null before the first. */
     public Verification verification() {
       return verifications.values().stream().findFirst().orElse(null);
+    }
+
+    /** How it ended, and a line for each list of the last validation. */
+    @Override
+    public String toString() {
+      StringBuilder text = new StringBuilder();
+      text.append(interrupted ? "stopped at" : "ended at");
+      text.append(String.format(Locale.ROOT, " step %,d after %,.1f s%n", step, seconds));
+      verifications.values().forEach(v -> text.append(v).append('\n'));
+      return text.toString();
     }
   }
 

@@ -49,9 +49,8 @@ import slimvox.verify.Verification;
  * stop button; it then saves a checkpoint, returns the memory of the training step, and returns
  * normally. The network stays usable until {@link #close()}.
  *
- * <p>A notebook's kernel starts the next cell as soon as the stop button was pressed, while the
- * step is still being finished; {@link #run}, {@link #score} and {@link #close} wait for one
- * another.
+ * <p>A kernel starts the next cell as soon as the stop button was pressed, while the step is still
+ * being finished; {@link #run}, {@link #score} and {@link #close} wait for one another.
  */
 public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
@@ -259,6 +258,12 @@ public final class Trainer implements AutoCloseable {
     return training;
   }
 
+  /** Model, step of steps, batch, backend and the latest loss. */
+  @Override
+  public String toString() {
+    return training.at(steps, recipe.run().batch()) + (closed ? ", closed" : "");
+  }
+
   /** Number of steps taken. */
   public long step() {
     return training.step().optimizer().steps();
@@ -267,7 +272,7 @@ public final class Trainer implements AutoCloseable {
   /**
    * Trains until the last step of the recipe or an interrupt.
    *
-   * @return how it ended; the listener has been told the same
+   * @return how it ended, as the listener is told
    * @throws IllegalStateException if the trainer is closed
    */
   public Listener.End run(Listener listener) {
@@ -307,9 +312,9 @@ public final class Trainer implements AutoCloseable {
     long waited = 0;
     boolean interrupted = false;
     long first = step();
-    QueuedSteps queued =
-        new QueuedSteps(training, backend.ledger(), listener, stepsPerEpoch, steps);
-    try (BatchLoader loader = loader(first)) {
+    var queued = new QueuedSteps(training, backend.ledger(), listener, stepsPerEpoch, steps);
+    int threads = recipe.data().loaderThreads();
+    try (BatchLoader loader = BatchLoader.at(data.batches(), first, threads)) {
       // The interrupt that ended the earlier part may have come within its last validation.
       boolean validated = first == 0 || (log != null && log.isValidated(first));
       if (!validated && due(recipe.run().validateEvery(), first)) validate(listener);
@@ -359,13 +364,6 @@ public final class Trainer implements AutoCloseable {
             backend.ledger().report());
     listener.finished(end);
     return end;
-  }
-
-  private BatchLoader loader(long step) {
-    int epoch = Math.toIntExact(step / stepsPerEpoch);
-    int index = (int) (step % stepsPerEpoch);
-    int threads = recipe.data().loaderThreads();
-    return new BatchLoader(data.batches(), epoch, index, threads, threads + 1);
   }
 
   private boolean due(RunLength every, long step) {

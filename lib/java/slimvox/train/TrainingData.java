@@ -440,4 +440,10 @@ public final class TrainingData {
         ? behindChannels.computeIfAbsent(id, wholeUtterances::features)
         : wholeUtterances.features(id);
   }
+
+  /** What is trained on, and what validated with. */
+  @Override
+  public String toString() {
+    return "training on %s; validation on %s".formatted(train, validation);
+  }
 }

@@ -2,7 +2,9 @@ package slimvox.verify;
 
 import java.math.BigDecimal;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.BitSet;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
@@ -278,5 +280,19 @@ public final class Scores {
   private static String decimal(double value) {
     String text = Double.toString(value);
     return text.indexOf('E') < 0 ? text : new BigDecimal(text).toPlainString();
+  }
+
+  /** How many, their range, and of what. */
+  @Override
+  public String toString() {
+    DoubleSummaryStatistics all = Arrays.stream(values).summaryStatistics();
+    return String.format(
+        Locale.ROOT,
+        "%,d scores from %.4f to %.4f by %s of %s",
+        size(),
+        all.getMin(),
+        all.getMax(),
+        source,
+        trials);
   }
 }

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -293,5 +294,17 @@ public final class Trials {
     String pair = enrol(i) + " " + test(i);
     String label = isTarget(i) ? format.target : format.nontarget;
     return format == Format.VOXCELEB ? label + " " + pair + "\n" : pair + " " + label + "\n";
+  }
+
+  /** Name, counts and the beginning of the checksum. */
+  @Override
+  public String toString() {
+    return String.format(
+        Locale.ROOT,
+        "%s: %,d targets + %,d nontargets (sha256 %s)",
+        name(),
+        targets(),
+        nontargets(),
+        sha256().substring(0, 12));
   }
 }

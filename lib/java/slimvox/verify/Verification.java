@@ -85,10 +85,9 @@ public record Verification(
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "EER %.3f %% (WeSpeaker's: %.3f %%), minDCF(p_target %s) %.4f%s,"
+        "EER %.3f %%, minDCF(p_target %s) %.4f%s,"
             + " %,d targets + %,d nontargets of %s (sha256 %s)",
         eerPercent,
-        eerWespeakerPercent,
         pTarget,
         minDcf,
         scoring == null ? "" : " by " + scoring,

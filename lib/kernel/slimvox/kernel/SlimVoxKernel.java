@@ -127,6 +127,7 @@ public final class SlimVoxKernel extends JavaKernel {
     magics.registerLineMagic("maven", new MavenMagic(new MavenDependencyResolver()));
     SlimVoxKernel kernel = new SlimVoxKernel(new Cells(), magics);
     kernel.onStartup();
+    Notebook.version(); // from here on it says what the kernel shows of objects
     IMPORTS.forEach(line -> kernel.evalBuilder(line).eval());
     kernel.becomeHandlerForConnection(connection);
     connection.connect();
@@ -246,12 +247,6 @@ public final class SlimVoxKernel extends JavaKernel {
       this.code = code;
       stopped = !running && System.nanoTime() - stopNs < BETWEEN_NS;
       running = true;
-    }
-
-    @Override
-    public Object eval(JShell shell, String code) {
-      Object value = super.eval(shell, code);
-      return value != null && Notebook.showValue(value) ? null : value;
     }
 
     @Override

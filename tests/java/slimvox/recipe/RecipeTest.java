@@ -574,4 +574,18 @@ class RecipeTest {
       assertTrue(hasDefault || key.setting().value().contains("null"), key.name());
     }
   }
+
+  @Test
+  void theShortFormGivesTheSameRecipe() {
+    for (String name : Recipe.SHIPPED) {
+      Recipe recipe = Recipe.shipped(name);
+      assertEquals(recipe, Recipe.parse(recipe.toString(), name));
+      assertTrue(!recipe.toString().contains("null"), recipe::toString);
+    }
+    Recipe small = Recipe.defaults().with("model.width=8", "run.batch=32");
+    assertEquals(
+        "# recipe %s; settings that are not here have their defaults%n".formatted(small.hash())
+            + "model:\n  width: 8\nrun:\n  batch: 32\n",
+        small.toString());
+  }
 }

@@ -130,14 +130,14 @@ class MemoryFiguresTest {
     ledger.freed(ledger.allocated(Category.ACTIVATION, "out", MIB));
     Table table = MemoryFigures.table(ledger.report());
     assertEquals(Category.values().length + 1, table.rowCount());
-    assertEquals("3", table.getString(Category.PARAMETER.ordinal(), 1));
+    assertEquals("3.00", table.getString(Category.PARAMETER.ordinal(), 1));
     assertEquals("75.0 %", table.getString(Category.PARAMETER.ordinal(), 3));
-    assertEquals("0", table.getString(Category.ACTIVATION.ordinal(), 1));
-    assertEquals("1", table.getString(Category.ACTIVATION.ordinal(), 2));
+    assertEquals("0.00", table.getString(Category.ACTIVATION.ordinal(), 1));
+    assertEquals("1.00", table.getString(Category.ACTIVATION.ordinal(), 2));
     assertEquals("25.0 %", table.getString(Category.ACTIVATION.ordinal(), 3));
     int total = table.rowCount() - 1;
     assertEquals("total", table.getString(total, 0));
-    assertEquals("3", table.getString(total, 1));
-    assertEquals("4", table.getString(total, 2));
+    assertEquals("3.00", table.getString(total, 1));
+    assertEquals("4.00", table.getString(total, 2));
   }
 }

@@ -85,7 +85,7 @@ class DetectionCurveTest {
     assertEquals(known.get("min_dcf_merged_0.05").asDouble(), v.minDcfMerged(), 1e-12);
     assertEquals(0.479, v.minDcfThreshold(), 1e-6);
     assertEquals(
-        "EER 5.177 % (WeSpeaker's: 5.172 %), minDCF(p_target 0.05) 0.2919, 29,969 targets +"
+        "EER 5.177 %, minDCF(p_target 0.05) 0.2919, 29,969 targets +"
             + " 30,031 nontargets of ../shared/data/voxsrc2021/trials.txt (sha256 71d4bd753b9f)",
         v.toString());
   }
