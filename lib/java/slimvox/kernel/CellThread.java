@@ -31,6 +31,7 @@ public final class CellThread {
   private static final Set<Thread> STOPPED = ConcurrentHashMap.newKeySet();
 
   private static volatile Thread current;
+  private static volatile boolean stopping;
 
   private CellThread() {}
 
@@ -41,10 +42,16 @@ public final class CellThread {
     }
   }
 
+  /** A cell begins. */
+  static void begin() {
+    stopping = false;
+  }
+
   /** Called where a statement of a cell begins. */
   public static void enter() {
     current = Thread.currentThread();
     STOPPED.remove(current);
+    if (stopping) throw new Stopped(); // while the statement was compiled
   }
 
   /** Called where a loop of a cell begins anew. */
@@ -58,7 +65,8 @@ public final class CellThread {
   }
 
   /** Asks the running cell to end. */
-  public static void stop() {
+  static void stop() {
+    stopping = true;
     Thread thread = current;
     if (thread == null || !isRunning()) return;
     STOPPED.add(thread);
@@ -66,7 +74,7 @@ public final class CellThread {
   }
 
   /** Whether code that a cell has called still runs. */
-  public static boolean isRunning() {
+  static boolean isRunning() {
     Thread thread = current;
     return thread != null
         && Arrays.stream(thread.getStackTrace())
@@ -78,7 +86,7 @@ public final class CellThread {
    *
    * @param name of the class
    */
-  public static byte[] withChecks(String name, byte[] bytecodes) {
+  static byte[] withChecks(String name, byte[] bytecodes) {
     if (name.indexOf('$', name.lastIndexOf("$JShell$") + "$JShell$".length()) >= 0) {
       return bytecodes; // a class of the user's own
     }

@@ -141,6 +141,15 @@ public record Key(String name, Type type, Setting setting) {
     return type == String.class ? "" : wanted();
   }
 
+  /** Values to write: each that is possible, where they can be counted, or else the default. */
+  public List<String> examples() {
+    if (isEnum(type)) return Arrays.stream(constants()).map(Key::text).toList();
+    if (isTruth()) return List.of("true", "false");
+    List<String> counted = Range.of(setting.range()).counted();
+    if (!counted.isEmpty()) return counted;
+    return setting.byDefault().isEmpty() ? List.of() : List.of(setting.byDefault());
+  }
+
   /**
    * Checks a value, or each of a list.
    *

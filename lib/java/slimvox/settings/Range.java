@@ -11,6 +11,8 @@ import java.util.function.DoublePredicate;
  * @param holds whether a number is one of them
  */
 record Range(String words, DoublePredicate holds) {
+  private static final String COUNTED = "\\d+(, \\d+)*";
+
   /** Reads {@code 1..4096}, {@code >0} and {@code 32, 8}; other words allow every number. */
   static Range of(String text) {
     if (text.matches("\\S+\\.\\.\\S+")) {
@@ -24,11 +26,16 @@ record Range(String words, DoublePredicate holds) {
       return new Range(
           "anything above " + text(bound), v -> v > bound && v < Double.POSITIVE_INFINITY);
     }
-    if (text.matches("\\d+(, \\d+)*")) {
+    if (text.matches(COUNTED)) {
       List<Double> values = Arrays.stream(text.split(", ")).map(Double::valueOf).toList();
       return new Range(text, values::contains);
     }
     return new Range(text, v -> true);
+  }
+
+  /** The numbers, where they are counted; else none. */
+  List<String> counted() {
+    return words.matches(COUNTED) ? List.of(words.split(", ")) : List.of();
   }
 
   /** A number without ".0". */

@@ -35,6 +35,8 @@ import org.dflib.jjava.jupyter.kernel.util.StringStyler;
 import org.dflib.jjava.jupyter.kernel.util.TextColor;
 import org.dflib.jjava.jupyter.messages.Message;
 import org.dflib.jjava.jupyter.messages.MessageType;
+import org.dflib.jjava.jupyter.messages.reply.CompleteReply;
+import org.dflib.jjava.jupyter.messages.request.CompleteRequest;
 import org.dflib.jjava.jupyter.messages.request.ExecuteRequest;
 import org.dflib.jjava.kernel.JavaKernel;
 import org.dflib.jjava.kernel.execution.CodeEvaluator;
@@ -48,6 +50,7 @@ import org.dflib.jjava.maven.MavenDependencyResolver;
 import org.dflib.jjava.maven.magics.MavenMagic;
 import org.dflib.jjava.shaded.org.zeromq.ZMQ;
 import slimvox.notebook.Notebook;
+import slimvox.report.Tables;
 
 /**
  * The kernel of SlimVox's notebooks: JJava's, with what the package {@code slimvox.kernel} adds.
@@ -74,6 +77,7 @@ public final class SlimVoxKernel extends JavaKernel {
   private static final long QUEUE_MS = 100;
 
   private final Cells cells;
+  private final CellHelp help;
   private final PrintedText printed = new PrintedText();
   private JupyterConnection connection;
   private boolean failed;
@@ -107,6 +111,9 @@ public final class SlimVoxKernel extends JavaKernel {
             .build(),
         cells);
     this.cells = cells;
+    Path jar = Path.of(System.getProperty("slimvox.sources", ""));
+    this.help =
+        Files.isRegularFile(jar) ? new CellHelp(getJShell(), jar) : new CellHelp(getJShell());
   }
 
   /**
@@ -140,6 +147,41 @@ public final class SlimVoxKernel extends JavaKernel {
     this.connection = connection;
   }
 
+  // --- help ------------------------------------------------------------------------------------
+
+  @Override
+  public DisplayData inspect(String code, int at, boolean detail) {
+    return display(help.at(code, code.offsetByCodePoints(0, at)));
+  }
+
+  /** A text as the front end shows it; null for none. */
+  private static DisplayData display(String text) {
+    if (text == null) return null;
+    DisplayData data = new DisplayData(text);
+    String html = "<pre style=\"white-space: pre-wrap\">%s</pre>";
+    data.putHTML(html.formatted(Tables.escape(text)));
+    return data;
+  }
+
+  @Override
+  protected void handleCompleteRequest(
+      ShellReplyEnvironment env, Message<CompleteRequest> message) {
+    CompleteRequest request = message.getContent();
+    String code = request.getCode();
+    env.setBusyDeferIdle();
+    Completions found = help.complete(code, code.offsetByCodePoints(0, request.getCursorPos()));
+    List<Map<String, String>> items =
+        found.items().stream()
+            .map(item -> Map.of("text", item.text(), "type", item.type()))
+            .toList();
+    env.reply(
+        new CompleteReply(
+            found.items().stream().map(Completions.Item::label).toList(),
+            code.codePointCount(0, found.start()),
+            request.getCursorPos(),
+            Map.of("_jupyter_types_experimental", items)));
+  }
+
   // --- execution -------------------------------------------------------------------------------
 
   @Override
@@ -148,6 +190,7 @@ public final class SlimVoxKernel extends JavaKernel {
     failed = false;
     cells.begin(request.getContent().getCode());
     super.handleExecuteRequest(env, request);
+    cells.end();
     // Before its own reply: who waits for that sends the next cell when it is to be run.
     if (failed && request.getContent().shouldStopOnError()) abortQueue(env);
   }
@@ -195,6 +238,11 @@ public final class SlimVoxKernel extends JavaKernel {
 
   @Override
   protected Object doEval(String source) {
+    String asked = CellHelp.asked(source);
+    if (asked != null) {
+      String text = help.of(asked);
+      return display(text == null ? asked + ": nothing of this name is known here" : text);
+    }
     try {
       return super.doEval(source);
     } finally {
@@ -235,9 +283,9 @@ public final class SlimVoxKernel extends JavaKernel {
     private static final long BETWEEN_NS = TimeUnit.MILLISECONDS.toNanos(200);
 
     private volatile boolean stopped;
-    private String code;
+    private volatile String code;
     private volatile boolean running;
-    private volatile long stopNs = System.nanoTime() - BETWEEN_NS;
+    private volatile long idleStopNs = System.nanoTime() - BETWEEN_NS;
 
     Cells() {
       super("SlimVox", -1, TimeUnit.MILLISECONDS);
@@ -245,8 +293,13 @@ public final class SlimVoxKernel extends JavaKernel {
 
     void begin(String code) {
       this.code = code;
-      stopped = !running && System.nanoTime() - stopNs < BETWEEN_NS;
+      stopped = System.nanoTime() - idleStopNs < BETWEEN_NS;
       running = true;
+      CellThread.begin();
+    }
+
+    void end() {
+      running = false;
     }
 
     @Override
@@ -268,19 +321,20 @@ public final class SlimVoxKernel extends JavaKernel {
     /** Asks the running cell to end; if it does not, or at a second stop, it is left alone. */
     @Override
     public void interrupt() {
-      stopNs = System.nanoTime();
-      if (stopped) {
+      if (!running) {
+        idleStopNs = System.nanoTime();
+      } else if (stopped) {
         super.interrupt();
-        return;
+      } else {
+        stopped = true;
+        CellThread.stop();
+        Object cell = code; // as an identity
+        CompletableFuture.delayedExecutor(PATIENCE_S, TimeUnit.SECONDS)
+            .execute(
+                () -> {
+                  if (running && code == cell) super.interrupt();
+                });
       }
-      stopped = true;
-      CellThread.stop();
-      long thisNs = stopNs;
-      CompletableFuture.delayedExecutor(PATIENCE_S, TimeUnit.SECONDS)
-          .execute(
-              () -> {
-                if (stopped && stopNs == thisNs) super.interrupt();
-              });
     }
 
     @Override

@@ -1,0 +1,238 @@
+package slimvox.notebook;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The notebook kernel as a front end sees it: one kernel, asked through Jupyter's own client. */
+@Tag("notebook")
+class KernelIT {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static Process client;
+  private static Writer requests;
+  private static BufferedReader replies;
+
+  @BeforeAll
+  static void start() throws Exception {
+    Script setUp = Script.run(Path.of("."), Map.of(), "notebooks/lab", "--setup");
+    assertEquals(0, setUp.status(), setUp.output());
+    String python =
+        setUp.output().replaceAll("(?s).*kernel slimvox in (.*), JDK.*", "$1/bin/python");
+    client =
+        new ProcessBuilder(
+                python, Path.of("tests/data/notebook/cells.py").toAbsolutePath().toString())
+            .directory(Path.of("notebooks").toFile())
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    requests = client.outputWriter();
+    replies = client.inputReader();
+  }
+
+  @AfterAll
+  static void end() throws Exception {
+    requests.close();
+    if (!client.waitFor(30, TimeUnit.SECONDS)) {
+      client.descendants().forEach(ProcessHandle::destroyForcibly);
+      client.destroyForcibly();
+    }
+  }
+
+  private static JsonNode ask(Map<String, ?> request) {
+    try {
+      requests.write(JSON.writeValueAsString(request) + "\n");
+      requests.flush();
+      return JSON.readTree(replies.readLine());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static JsonNode run(String... cells) {
+    return ask(Map.of("run", cells));
+  }
+
+  private static String statuses(JsonNode cells) {
+    List<String> all = new ArrayList<>();
+    cells.forEach(cell -> all.add(cell.get("status").asText()));
+    return String.join(" ", all);
+  }
+
+  private static String error(String cell) {
+    JsonNode ran = run(cell).get(0);
+    assertEquals("error", ran.get("status").asText(), cell);
+    return ran.get("error").asText();
+  }
+
+  @Test
+  void aNewNotebookHasEverythingImported() {
+    JsonNode ran =
+        run(
+            "List.of(Trainer.class, Recipe.class, Corpus.class, Models.class, Table.class,"
+                + " Figure.class, Conv2d.class, AamSoftmax.class, Path.of(\"a\"))");
+    assertEquals("ok", statuses(ran), ran::toString);
+  }
+
+  // --- errors and Stop -----------------------------------------------------------------------
+
+  @Test
+  void cellsInTheQueueAreNotRunAfterAnError() {
+    String after = "System.out.println(\"ran\");";
+    String thrown = "throw new RuntimeException(\"boom\");";
+    assertEquals("ok error aborted aborted", statuses(run("int q1 = 1;", thrown, after, after)));
+    assertEquals("error aborted", statuses(run("int wrong = \"x\";", after)));
+    assertEquals("ok", statuses(run(after)));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "long n = 0; System.out.println(1); while (true) n++;",
+        "System.out.println(1); Thread.sleep(100_000);",
+        "System.out.println(1); for (;;) try { Thread.sleep(9); } catch (InterruptedException e) {}"
+      })
+  void stopEndsACellAndTheQueue(String cell) {
+    JsonNode ran = ask(Map.of("stop", cell, "then", List.of("System.out.println(2);")));
+    assertEquals("error aborted", statuses(ran), ran::toString);
+    assertEquals("Stopped.", ran.get(0).get("error").asText());
+    assertTrue(ran.get(0).get("seconds").asDouble() < 5, ran::toString);
+    assertEquals("3", run("1 + 2").get(0).get("text").asText());
+  }
+
+  @Test
+  void sixtyThousandLinesComeWholeAndInOrder() {
+    JsonNode ran = run("for (int i = 0; i < 60000; i++) System.out.println(\"line \" + i);").get(0);
+    String all =
+        IntStream.range(0, 60000).mapToObj(i -> "line " + i + "\n").collect(Collectors.joining());
+    assertTrue(all.equals(ran.get("text").asText()), "lines are lost or out of order");
+    assertTrue(ran.get("messages").asInt() < 100, ran.get("messages")::toString);
+  }
+
+  @Test
+  void outputsKeepTheirOrder() {
+    String cell =
+        "System.out.print(1); System.err.print(2); Notebook.text(\"3\"); System.out.print(4);";
+    assertEquals("1234", run(cell).get(0).get("text").asText());
+  }
+
+  // --- errors in plain words -------------------------------------------------------------------
+
+  @Test
+  void wrongInputIsOneLine() {
+    assertEquals(
+        "setting run.batch=abc: run.batch: needs a whole number, found 'abc'\n"
+            + "    in: Recipe.shipped(\"quick-start\", \"run.batch=abc\");",
+        error("Recipe.shipped(\"quick-start\", \"run.batch=abc\");"));
+    String missing = error("Recipe.read(Path.of(\"nix.yaml\"));");
+    assertTrue(missing.startsWith("nix.yaml: no such file\n    in: "), missing);
+  }
+
+  @Test
+  void wrongCodeIsALineAndACaret() {
+    assertEquals(
+        "line 2: incompatible types: java.lang.String cannot be converted to int\n"
+            + "    int b = \"x\";\n"
+            + "            ^",
+        error("int a = 1;\nint b = \"x\";"));
+    assertTrue(error("Nix.of();").startsWith("line 1: cannot find symbol: variable Nix\n"));
+    assertTrue(error("int c = 2\nint d = 3;").startsWith("line 1: ';' expected\n"));
+    assertTrue(error("if (true) {").startsWith("line 1: the cell ends within a statement"));
+  }
+
+  @Test
+  void whatIsNotExpectedComesWithItsTrace() {
+    String error = error("void boom() { Object o = null; o.hashCode(); }\nboom();");
+    assertTrue(error.startsWith("java.lang.NullPointerException: Cannot invoke"), error);
+    assertTrue(error.contains("\n    in: void boom() {"), error);
+    assertTrue(error.contains("\tat .boom(#"), error);
+    assertFalse(error("Integer.parseInt(\"x\");").contains("incubating"));
+  }
+
+  @Test
+  void trainersSayWhatToDo(@TempDir Path folder) {
+    String run = "Path.of(\"" + folder + "/run\")";
+    JsonNode made =
+        run(
+            "var small = Recipe.shipped(\"quick-start\","
+                + " \"data.trainCorpus=../data-scripts/speech-commands\", \"data.trials=null\","
+                + " \"run.length=2 steps\", \"run.batch=4\", \"data.trainSpeakers=[val]\","
+                + " \"model.width=2\");",
+            "var trainer = Trainer.start(small, " + run + ", (done, of) -> {});");
+    assertEquals("ok ok", statuses(made), made::toString);
+    assertTrue(
+        error("trainer.score((done, of) -> {});")
+            .startsWith("data.trials: is not set; name the trials to score\n"));
+    assertTrue(
+        error("Trainer.start(small, " + run + ", (done, of) -> {});").contains("close it first"));
+    assertEquals("ok", statuses(run("trainer.close();")));
+    assertTrue(
+        error("trainer.run(new Listener() {});")
+            .startsWith("IllegalStateException: this trainer is closed; make a"));
+  }
+
+  // --- help ------------------------------------------------------------------------------------
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "Trainer.of(|Trainer Trainer.of(Recipe recipe)|A run that leaves nothing on disk",
+        "Trainer|Trainer|Trains the network of a Recipe.",
+        "Recipe.shipped(|Recipe Recipe.shipped(String name, String... settings)|Reads one of the",
+        "Notebook.show(|void Notebook.show(|Shows a table",
+        "Corpus.open|Corpus Corpus.open(|Opens a folder",
+        "String.format(|String String.format(String format, Object... args)|",
+        "var r = Recipe.defaults(); r.hash(|String Recipe.hash()|The first 12 hexadecimal digits",
+        "Recipe.shipped(\"quick-start\", \"run.batch=|run.batch = |Training examples",
+        "mine|int mine(int count)|One more.",
+        "of|counted:int|"
+      })
+  void helpShowsSignatureAndComment(String code, String signature, String comment) {
+    run("/** One more. */ int mine(int count) { return count + 1; }", "int counted = 1;");
+    JsonNode reply = ask(Map.of("inspect", code.equals("of") ? "counted" : code));
+    assertTrue(reply.get("found").asBoolean(), reply::toString);
+    String text = reply.at("/data/text~1plain").asText();
+    assertTrue(text.startsWith(signature), text);
+    assertTrue(comment == null || text.contains(comment), text);
+  }
+
+  @Test
+  void aQuestionMarkShowsHelp() {
+    assertTrue(run("?Trainer.of").get(0).get("text").asText().contains("leaves nothing on disk"));
+    assertTrue(run("optimizer.?").get(0).get("text").asText().contains("optimizer.weightDecay ="));
+  }
+
+  @Test
+  void completionOffersParametersAndSettings() {
+    JsonNode methods = ask(Map.of("complete", "Recipe.ship"));
+    assertEquals("shipped(String name, String... settings)", methods.at("/matches/0").asText());
+    assertEquals("shipped(", methods.at("/metadata/_jupyter_types_experimental/0/text").asText());
+    JsonNode keys = ask(Map.of("complete", "Recipe.shipped(\"quick-start\", \"optimizer."));
+    assertTrue(keys.get("matches").toString().contains("optimizer.state.bits="), keys::toString);
+    assertFalse(keys.get("matches").toString().contains("$"), keys::toString);
+    JsonNode model = ask(Map.of("complete", "recipe.with(\"model.name=ResNet3"));
+    assertEquals("[\"ResNet34\"]", model.get("matches").toString());
+    assertEquals(24, model.get("cursor_start").asInt());
+  }
+}
