@@ -1,5 +1,6 @@
 """Installs the kernelspec "slimvox" for the Python that runs this, with absolute paths, and what
 interactive figures need: the plotting library, once for JupyterLab and once in a template of pages.
+Settings of the server and an extension of JupyterLab make cells go on when no tab looks at them.
 
 install.py JAVA XMX SOURCES CLASSPATH LOCALE [JVM-FLAG ...]
 """
@@ -15,7 +16,9 @@ import zipfile
 
 from jupyter_client.kernelspec import KernelSpecManager
 
+HERE = pathlib.Path(__file__).parent
 PLOTLY = "plotly-basic-2.35.2.min.js.gz"
+EXTENSION = {"load": "trust.js", "extension": "./extension"}
 PAGE = """{%%- extends 'lab/index.html.j2' -%%}
 {%%- block html_head_js -%%}
 {{ super() }}
@@ -31,6 +34,9 @@ def install_plotly(jar):
     lab = share / "labextensions/slimvox"
     lab.mkdir(parents=True, exist_ok=True)
     (lab / PLOTLY).write_bytes(packed)
+    package = {"name": "slimvox", "version": "1.0.0", "jupyterlab": {"_build": EXTENSION}}
+    (lab / "package.json").write_text(json.dumps(package))
+    shutil.copy(HERE / "trust.js", lab)
     template = share / "nbconvert/templates/slimvox"
     template.mkdir(parents=True, exist_ok=True)
     (template / "conf.json").write_text('{"base_template": "lab"}')
@@ -66,7 +72,7 @@ def main():
     home = pathlib.Path(sys.prefix, "share/slimvox")
     jars = [str(move_jjava(home)), *classpath.split(":")]
     compile_kernel(pathlib.Path(java).with_name("javac"), sources, jars, home / "kernel")
-    text = pathlib.Path(__file__).with_name("kernel.json.in").read_text(encoding="utf-8")
+    text = (HERE / "kernel.json.in").read_text(encoding="utf-8")
     values = {
         "JAVA": java,
         "XMX": xmx,
@@ -83,6 +89,7 @@ def main():
         pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
         KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)
     install_plotly(classpath.split(":")[0])
+    shutil.copy(HERE / "jupyter_server_config.py", pathlib.Path(sys.prefix, "etc/jupyter"))
 
 
 main()

@@ -34,9 +34,7 @@ final class EvaluateCommand extends Subcommand {
   @Option(
       names = "--p-target",
       paramLabel = "P",
-      description =
-          "Prior of a target trial in minDCF. Default ${DEFAULT-VALUE} (VoxSRC's); WeSpeaker's"
-              + " recipes have 0.01.")
+      description = "Prior of a target trial in minDCF. Default ${DEFAULT-VALUE} (VoxSRC's).")
   private double pTarget = 0.05;
 
   @Option(

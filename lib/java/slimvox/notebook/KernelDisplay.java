@@ -140,14 +140,22 @@ final class KernelDisplay implements Display {
     }
   }
 
+  /** A thread that is asked to end cannot use the kernel's sockets, so that it is asked later. */
   private void call(Method method, Object target, Object... arguments) {
+    boolean stopped = Thread.interrupted();
     try {
       method.invoke(target, arguments);
     } catch (InvocationTargetException e) {
+      if (e.getCause().getClass().getSimpleName().equals("ZMQException")) {
+        stopped = true; // asked meanwhile; this output is lost, the last one comes afterwards
+        return;
+      }
       if (e.getCause() instanceof RuntimeException cause) throw cause;
       throw new IllegalStateException(e.getCause());
     } catch (IllegalAccessException e) {
       throw new IllegalStateException(name + " does not let its display be used: " + e, e);
+    } finally {
+      if (stopped) Thread.currentThread().interrupt();
     }
   }
 }

@@ -1,5 +1,6 @@
 package slimvox.notebook;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -9,13 +10,13 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import slimvox.plot.Figure;
+import slimvox.plot.SmallPlot;
 import slimvox.report.Tables;
 import slimvox.storage.Printable;
 
 /**
- * A panel that follows a long computation in place: a progress bar, some numbers and a few small
- * plots.
+ * A panel that follows a long computation in place: a progress bar, a few large numbers, a few
+ * small plots, and more numbers.
  *
  * <pre>{@code
  * try (LivePanel panel = new LivePanel("Training", steps)) {
@@ -25,28 +26,50 @@ import slimvox.storage.Printable;
  * }
  * }</pre>
  *
- * <p>It is drawn at most twice a second; closing it draws the final state, which stays in the
- * stored notebook (two plots: under 60 kB). Outside a notebook it prints a line every few seconds.
- * All methods may be called from any thread.
+ * <p>It is drawn twice a second, after a minute less and less often; closing it draws the final
+ * state, which stays in the stored notebook (two plots: under 20 kB): finished, or stopped at which
+ * step. Outside a notebook it prints a line every few seconds. All methods may be called from any
+ * thread.
  */
 public final class LivePanel implements AutoCloseable {
   private static final long REDRAW_MS = 500;
+  private static final long SELDOM_MS = 30_000;
   private static final long REPRINT_MS = 5_000;
-  private static final int PLOT_WIDTH = 360;
-  private static final int PLOT_HEIGHT = 210;
+
+  private enum State {
+    RUNNING("#0072b2"),
+    FINISHED("#009e73"),
+    STOPPED("#e69f00"),
+    FAILED("#d55e00");
+
+    final String colour;
+
+    State(String colour) {
+      this.colour = colour;
+    }
+  }
+
+  private record Mark(long ms, long done) {}
+
+  private record Headline(String value, String below) {}
 
   private final String title;
+  private final long first;
   private final long total;
   private final Display display;
   private final LongSupplier clockMs;
   private final String id = "live-" + UUID.randomUUID();
+  private final Map<String, Headline> headlines = new LinkedHashMap<>();
   private final Map<String, String> metrics = new LinkedHashMap<>();
   private final Map<String, Map<String, LiveSeries>> plots = new LinkedHashMap<>();
   private final long startMs;
+  private Mark older;
+  private Mark newer;
+  private State state = State.RUNNING;
+  private String message = "";
   private long drawnMs;
   private long done;
   private boolean shown;
-  private boolean closed;
 
   /**
    * A panel for a computation of {@code total} steps.
@@ -55,17 +78,43 @@ public final class LivePanel implements AutoCloseable {
    * @param total the number of steps, at least 1
    */
   public LivePanel(String title, long total) {
-    this(title, total, Notebook.display(), () -> TimeUnit.NANOSECONDS.toMillis(System.nanoTime()));
+    this(title, 0, total);
   }
 
-  LivePanel(String title, long total, Display display, LongSupplier clockMs) {
+  /**
+   * A panel for a computation that goes on.
+   *
+   * @param first the number of steps that were done before
+   */
+  public LivePanel(String title, long first, long total) {
+    this(
+        title,
+        first,
+        total,
+        Notebook.display(),
+        () -> TimeUnit.NANOSECONDS.toMillis(System.nanoTime()));
+  }
+
+  LivePanel(String title, long first, long total, Display display, LongSupplier clockMs) {
     if (total < 1)
       throw new IllegalArgumentException("a panel needs at least 1 step, not " + total);
     this.title = title;
+    this.first = first;
+    this.done = first;
     this.total = total;
     this.display = display;
     this.clockMs = clockMs;
     this.startMs = clockMs.getAsLong();
+  }
+
+  /**
+   * Sets one of the few large numbers; with any of them, metrics are folded.
+   *
+   * @param below a small line under it
+   */
+  public synchronized LivePanel headline(String name, String value, String below) {
+    headlines.put(name, new Headline(value, below));
+    return this;
   }
 
   /** Sets a number of the row under the progress bar. */
@@ -74,11 +123,18 @@ public final class LivePanel implements AutoCloseable {
     return this;
   }
 
+  /** Sets the line at the bottom: what one has to know or can do next. */
+  public synchronized LivePanel message(String text) {
+    message = text;
+    return this;
+  }
+
   /**
    * Adds a point to a plot; plots appear in the order of their first points.
    *
    * @param plot the plot's name, written above it
    * @param series the line's name
+   * @param x the number of steps done
    */
   public synchronized LivePanel point(String plot, String series, double x, double y) {
     plots
@@ -92,15 +148,33 @@ public final class LivePanel implements AutoCloseable {
   public synchronized void step(long done) {
     this.done = done;
     long now = clockMs.getAsLong();
-    long pause = display.kernel().isEmpty() ? REPRINT_MS : REDRAW_MS;
+    // The first step, and whatever else warms up, is forgotten.
+    if (done > first && (newer == null || done - first >= 2 * (newer.done - first))) {
+      older = newer == null ? new Mark(now, done) : newer;
+      newer = new Mark(now, done);
+    }
+    // A long computation is drawn less often: every state stays in the history of the document.
+    long pause =
+        display.kernel().isEmpty()
+            ? REPRINT_MS
+            : Math.clamp((now - startMs) / 100, REDRAW_MS, SELDOM_MS);
     if (!shown || now - drawnMs >= pause) draw(now);
   }
 
-  /** Draws the final state. */
+  /** Draws the final state: finished, or stopped if steps are left. */
   @Override
   public synchronized void close() {
-    if (closed) return;
-    closed = true;
+    end(done >= total ? State.FINISHED : State.STOPPED);
+  }
+
+  /** Draws the final state of a computation that an error has ended. */
+  public synchronized void fail(String reason) {
+    message(reason).end(State.FAILED);
+  }
+
+  private void end(State last) {
+    if (state != State.RUNNING) return;
+    state = last;
     draw(clockMs.getAsLong());
   }
 
@@ -117,18 +191,32 @@ public final class LivePanel implements AutoCloseable {
 
   private String text(long now) {
     StringBuilder line = new StringBuilder(title).append(": ").append(progress(now));
+    headlines.forEach(
+        (name, h) -> {
+          line.append(" | ").append(name).append(' ').append(h.value);
+          if (!h.below.isEmpty()) line.append(" (").append(h.below).append(')');
+        });
     metrics.forEach((name, value) -> line.append(" | ").append(name).append(' ').append(value));
+    if (!message.isEmpty()) line.append(" | ").append(message);
     return Printable.line(line.toString());
   }
 
   private String progress(long now) {
+    String steps = String.format(Locale.ROOT, "step %,d of %,d", done, total);
     double elapsed = (now - startMs) / 1000.0;
-    String text = String.format(Locale.ROOT, "step %,d of %,d, %s", done, total, duration(elapsed));
-    if (done >= total) return text;
-    if (closed) return text + ", stopped";
-    return done == 0
-        ? text
-        : text + ", about " + duration(elapsed * (total - done) / done) + " left";
+    if (elapsed >= 1 || state == State.RUNNING) steps += ", " + duration(elapsed);
+    return switch (state) {
+      case FINISHED -> steps + ", finished";
+      case STOPPED -> "stopped at " + steps;
+      case FAILED -> "failed at " + steps;
+      case RUNNING -> steps + estimate(now);
+    };
+  }
+
+  private String estimate(long now) {
+    if (older == null || done < older.done + 2 || done >= total) return "";
+    double pace = (now - older.ms) / 1000.0 / (done - older.done);
+    return ", about " + duration(pace * (total - done)) + " left";
   }
 
   private static String duration(double seconds) {
@@ -139,45 +227,91 @@ public final class LivePanel implements AutoCloseable {
   }
 
   private String html(long now) {
-    double percent = Math.min(100, 100.0 * done / total);
     StringBuilder html = new StringBuilder();
     html.append(
         String.format(
             Locale.ROOT,
             """
-            <div style="max-width:740px;font-family:sans-serif">
-            <div style="display:flex;justify-content:space-between"><b>%s</b><span>%s</span></div>
-            <div style="height:8px;margin:4px 0 8px;border-radius:4px;background:rgba(128,128,128,.25)">
-            <div style="height:8px;border-radius:4px;width:%.1f%%;background:#0072b2"></div></div>
-            <div style="display:flex;flex-wrap:wrap;gap:6px 22px">
+            <div style="max-width:740px">
+            <div style="display:flex;flex-wrap:wrap;justify-content:space-between">\
+            <b>%s</b><span>%s</span></div>
+            <div role="progressbar" aria-label="%s" aria-valuemin="0" aria-valuemax="%d"\
+             aria-valuenow="%d" style="height:8px;margin:4px 0 8px;border-radius:4px;\
+            background:rgba(128,128,128,.25)">
+            <div style="height:8px;border-radius:4px;width:%.1f%%;background:%s"></div></div>
             """,
             Tables.escape(title),
             progress(now),
-            percent));
-    metrics.forEach(
-        (name, value) ->
-            html.append("<div><div style=\"font-size:80%;opacity:.7\">")
-                .append(Tables.escape(name))
-                .append("</div><div>")
-                .append(Tables.escape(value))
-                .append("</div></div>\n"));
-    html.append("</div>\n<div style=\"display:flex;flex-wrap:wrap;gap:8px;margin-top:8px\">\n");
-    plots.forEach((name, series) -> html.append(picture(name, series)));
-    return html.append("</div></div>\n").toString();
+            Tables.escape(title),
+            total,
+            Math.min(done, total),
+            Math.min(100, 100.0 * done / total),
+            state.colour));
+    StringBuilder rest = new StringBuilder();
+    metrics.forEach((name, value) -> rest.append(number(name, value, 100, "")));
+    if (headlines.isEmpty()) {
+      html.append(row(rest));
+    } else {
+      StringBuilder large = new StringBuilder();
+      headlines.forEach((name, h) -> large.append(number(name, h.value, 170, h.below)));
+      html.append(row(large));
+    }
+    StringBuilder pictures = new StringBuilder();
+    plots.forEach((name, series) -> pictures.append(picture(name, series)));
+    html.append(row(pictures));
+    if (!headlines.isEmpty() && !metrics.isEmpty()) {
+      html.append("<details><summary>more numbers</summary>").append(row(rest));
+      html.append("</details>");
+    }
+    if (!message.isEmpty()) html.append("<div>").append(Tables.escape(message)).append("</div>");
+    return html.append("</div>\n").toString();
+  }
+
+  private static String row(StringBuilder content) {
+    String style = "display:flex;flex-wrap:wrap;gap:6px 26px;margin:6px 0";
+    return "<div style=\"%s\">\n%s</div>\n".formatted(style, content);
+  }
+
+  private static String number(String name, String value, int percent, String below) {
+    String small = "<div style=\"font-size:80%%;opacity:.75\">%s</div>";
+    return "<div>%s<div style=\"font-size:%d%%;line-height:1.3\">%s</div>%s</div>%n"
+        .formatted(
+            small.formatted(Tables.escape(name)),
+            percent,
+            Tables.escape(value),
+            below.isEmpty() ? "" : small.formatted(Tables.escape(below)));
   }
 
   private static String picture(String name, Map<String, LiveSeries> lines) {
-    Figure figure = Figure.of(name).size(PLOT_WIDTH, PLOT_HEIGHT);
-    for (var line : lines.entrySet()) {
-      figure = figure.line(line.getKey(), line.getValue().x(), line.getValue().y());
-    }
+    Map<String, double[][]> drawn = new LinkedHashMap<>();
+    lines.forEach((line, series) -> drawn.put(line, series.xy()));
+    String svg = SmallPlot.svg(name, "steps", drawn);
     return String.format(
         Locale.ROOT,
-        "<img alt=\"%s\" width=\"%d\" height=\"%d\" src=\"data:image/png;base64,%s\">\n",
-        Tables.escape(name),
-        PLOT_WIDTH,
-        PLOT_HEIGHT,
-        Base64.getEncoder().encodeToString(figure.png(1.25)));
+        "<img alt=\"%s\" width=\"%d\" height=\"%d\" style=\"max-width:100%%\""
+            + " src=\"data:image/svg+xml;base64,%s\">\n",
+        Tables.escape(alt(name, drawn)),
+        SmallPlot.WIDTH,
+        SmallPlot.HEIGHT,
+        Base64.getEncoder().encodeToString(svg.getBytes(StandardCharsets.UTF_8)));
+  }
+
+  private static String alt(String name, Map<String, double[][]> lines) {
+    StringBuilder text = new StringBuilder(name).append(" over steps");
+    lines.forEach(
+        (line, xy) -> {
+          int last = xy[0].length - 1;
+          text.append(
+              String.format(
+                  Locale.ROOT,
+                  "; %s: from %.4g at step %,.0f to %.4g at step %,.0f",
+                  line,
+                  xy[1][0],
+                  xy[0][0],
+                  xy[1][last],
+                  xy[0][last]));
+        });
+    return text.toString();
   }
 
   /** The points of one line: when there are too many, neighbours are averaged. */
@@ -211,12 +345,11 @@ public final class LivePanel implements AutoCloseable {
       merged *= 2;
     }
 
-    double[] x() {
-      return points.stream().mapToDouble(p -> p[0]).toArray();
-    }
-
-    double[] y() {
-      return points.stream().mapToDouble(p -> p[1]).toArray();
+    double[][] xy() {
+      return new double[][] {
+        points.stream().mapToDouble(p -> p[0]).toArray(),
+        points.stream().mapToDouble(p -> p[1]).toArray()
+      };
     }
   }
 }

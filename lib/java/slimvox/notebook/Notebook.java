@@ -8,8 +8,10 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import slimvox.backend.Backends;
+import slimvox.data.ShownProgress;
 import slimvox.plot.PlotlyPage;
 import slimvox.report.Tables;
+import slimvox.train.Trainer;
 
 /**
  * What a notebook's cells call: checks, output, the notebook's size.
@@ -20,6 +22,10 @@ import slimvox.report.Tables;
 public final class Notebook {
   private static final Display DISPLAY = Display.find();
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
+
+  static {
+    if (!DISPLAY.kernel().isEmpty()) ShownProgress.shownBy(CellProgress::new);
+  }
 
   private Notebook() {}
 
@@ -124,6 +130,19 @@ public final class Notebook {
     } else {
       Views.of(object).forEach(DISPLAY::show);
     }
+  }
+
+  /**
+   * Shows a run in the panel of {@link TrainingPanel}, drawn from its history: after its tab was
+   * closed, in any later cell, as often as one likes.
+   *
+   * @throws IllegalStateException if the run has not begun
+   */
+  public static void follow(Trainer trainer) {
+    if (trainer.history().start() == null) {
+      throw new IllegalStateException("nothing to show yet: start with trainer.run(...)");
+    }
+    new TrainingPanel().draw(trainer.history());
   }
 
   /** Shows a drawing. */

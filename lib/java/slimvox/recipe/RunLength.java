@@ -81,6 +81,14 @@ public record RunLength(double amount, Unit unit) {
         });
   }
 
+  /**
+   * Whether something that happens this often, and at the end, happens after {@code step} steps.
+   */
+  public boolean isDue(long step, long stepsPerEpoch, long runSteps) {
+    long period = toSteps(stepsPerEpoch, runSteps);
+    return step == runSteps || (period > 0 && step % period == 0);
+  }
+
   @Override
   public String toString() {
     return text(amount, unit);

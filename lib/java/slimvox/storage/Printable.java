@@ -1,7 +1,5 @@
 package slimvox.storage;
 
-import java.util.function.Supplier;
-
 /**
  * Text from files and names: what a terminal or a page would obey instead of showing it, and what
  * nobody sees.
@@ -68,15 +66,15 @@ public final class Printable {
   /**
    * Checks the text of a line; spaces and tabs may be in it.
    *
-   * @param place tells file and line, for the message
+   * @param place file and line, for the message
    * @throws InputException naming the first character that cannot be seen
    */
-  public static void requireVisible(String text, Supplier<String> place) {
+  public static void requireVisible(String text, String place) {
     String hidden = hidden(text);
     if (hidden == null) return;
     String remedy =
         hidden.equals("U+0000 (NULL)") ? "text in UTF-8 is needed, not UTF-16" : "take it out";
-    throw InputException.at(place.get(), "holds the invisible character %s; %s", hidden, remedy);
+    throw InputException.at(place, "holds the invisible character %s; %s", hidden, remedy);
   }
 
   /**

@@ -1,8 +1,11 @@
 package slimvox.train;
 
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryReport;
 import slimvox.recipe.Recipe;
@@ -22,6 +25,7 @@ public interface Listener {
    * @param steps steps of the whole run
    * @param plan where every buffer of a step lies
    * @param device what computes, one line
+   * @param history the course of the run so far
    */
   record Start(
       Recipe recipe,
@@ -31,7 +35,8 @@ public interface Listener {
       long firstStep,
       long steps,
       ArenaPlan plan,
-      String device) {}
+      String device,
+      History history) {}
 
   /**
    * One training step; where several are read together ({@link RunSettings#lossEvery}), they are
@@ -121,8 +126,12 @@ public interface Listener {
   /** The run has ended. */
   default void finished(End end) {}
 
-  /** Tells several. */
-  static Listener all(Listener... listeners) {
+  /** The run was ended by an error, which {@link Trainer#run} throws. */
+  default void failed(Throwable error) {}
+
+  /** Tells several; null stands for none. */
+  static Listener all(Listener... all) {
+    List<Listener> listeners = Arrays.stream(all).filter(Objects::nonNull).toList();
     return new Listener() {
       @Override
       public void started(Start start) {
@@ -157,6 +166,11 @@ public interface Listener {
       @Override
       public void finished(End end) {
         for (Listener l : listeners) l.finished(end);
+      }
+
+      @Override
+      public void failed(Throwable error) {
+        for (Listener l : listeners) l.failed(error);
       }
     };
   }

@@ -58,6 +58,11 @@ public final class RunLog implements Listener, AutoCloseable {
     validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, lists, step);
   }
 
+  /** The same, or null for a run without a folder. */
+  static RunLog in(Path folder, long step, int lists) {
+    return folder == null ? null : new RunLog(folder, step, lists);
+  }
+
   /**
    * Reads {@code log.csv}, a whole line at a time; half a line at the end, of a killed run, is left
    * out.
@@ -66,6 +71,11 @@ public final class RunLog implements Listener, AutoCloseable {
    */
   public static void steps(Path folder, Consumer<CSVRecord> line) {
     read(folder.resolve(STEPS), STEP_COLUMNS, 1, line);
+  }
+
+  /** Reads {@code validation.csv}, as {@link #steps}; several lists of trials share a step. */
+  static void validations(Path folder, Consumer<CSVRecord> line) {
+    read(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, Integer.MAX_VALUE, line);
   }
 
   /**

@@ -14,6 +14,7 @@ import slimvox.backend.Backends;
 import slimvox.data.Batch;
 import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
+import slimvox.data.ShownProgress;
 import slimvox.embed.Embedder;
 import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryLedger;
@@ -21,7 +22,6 @@ import slimvox.models.ModelSpec;
 import slimvox.models.Network;
 import slimvox.optim.LearningRate;
 import slimvox.recipe.Recipe;
-import slimvox.recipe.RunLength;
 import slimvox.recipe.RunSettings;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Key;
@@ -46,11 +46,10 @@ import slimvox.verify.Verification;
  * threads, ends in the same bits as a run that was never stopped.
  *
  * <p>{@link #run} stops after the current step when its thread is interrupted, as by a notebook's
- * stop button; it then saves a checkpoint, returns the memory of the training step, and returns
- * normally. The network stays usable until {@link #close()}.
+ * stop button; it saves a checkpoint, returns the memory of the training step, and returns. The
+ * network stays usable until {@link #close()}.
  *
- * <p>A kernel starts the next cell as soon as the stop button was pressed, while the step is still
- * being finished; {@link #run}, {@link #score} and {@link #close} wait for one another.
+ * <p>{@link #run}, {@link #score} and {@link #close} wait for one another.
  */
 public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
@@ -65,6 +64,7 @@ public final class Trainer implements AutoCloseable {
   private final long steps;
   private final MarginSchedule margin;
   private final LearningRate learningRate;
+  private final History history;
   private final ReentrantLock inUse = new ReentrantLock();
   private boolean closed;
   private long lastSaved = -1;
@@ -74,12 +74,12 @@ public final class Trainer implements AutoCloseable {
 
   /** A run that leaves nothing on disk but what {@link #save(String)} is told to. */
   public static Trainer of(Recipe recipe) throws InterruptedException {
-    return new Trainer(recipe, null, null, FeatureSource.Progress.NONE).opened(Trainer::startFrom);
+    return new Trainer(recipe, null, null, ShownProgress.of("features")).opened(Trainer::startFrom);
   }
 
-  /** {@link #start(Recipe, Path, FeatureSource.Progress)} without progress. */
+  /** {@link #start(Recipe, Path, FeatureSource.Progress)} with progress in a notebook's cell. */
   public static Trainer start(Recipe recipe, String folder) throws InterruptedException {
-    return start(recipe, Path.of(folder), FeatureSource.Progress.NONE);
+    return start(recipe, Path.of(folder), ShownProgress.of("features"));
   }
 
   /**
@@ -93,7 +93,7 @@ public final class Trainer implements AutoCloseable {
    */
   public static Trainer resume(String run, String... settings) throws InterruptedException {
     Path path = Path.of(run);
-    return resume(Checkpoint.recipe(path, settings), path, FeatureSource.Progress.NONE);
+    return resume(Checkpoint.recipe(path, settings), path, ShownProgress.of("features"));
   }
 
   /**
@@ -156,6 +156,7 @@ public final class Trainer implements AutoCloseable {
       throws InterruptedException {
     this.recipe = recipe;
     this.folder = folder;
+    this.history = new History(folder);
     this.lock = lock;
     RunSettings run = recipe.run();
     try {
@@ -264,6 +265,11 @@ public final class Trainer implements AutoCloseable {
     return training.at(steps, recipe.run().batch()) + (closed ? ", closed" : "");
   }
 
+  /** The course of the run so far. */
+  public History history() {
+    return history;
+  }
+
   /** Number of steps taken. */
   public long step() {
     return training.step().optimizer().steps();
@@ -280,9 +286,8 @@ public final class Trainer implements AutoCloseable {
     try {
       checkOpen();
       if (folder != null) RunFolder.keep(folder, lock, recipe, listener);
-      try (RunLog log =
-          folder == null ? null : new RunLog(folder, step(), recipe.data().trials().size())) {
-        return run(log == null ? listener : Listener.all(log, listener), log);
+      try (RunLog log = RunLog.in(folder, step(), recipe.data().trials().size())) {
+        return run(Listener.all(log, history, listener), log);
       }
     } finally {
       inUse.unlock();
@@ -304,7 +309,8 @@ public final class Trainer implements AutoCloseable {
             step(),
             steps,
             training.plan(recipe.run().batch(), recipe.data().frames()),
-            network().computation()));
+            network().computation(),
+            history));
     if (note != null) listener.noted(note);
     note = null;
     if (step() == 0) data.notes().forEach(listener::noted);
@@ -317,7 +323,8 @@ public final class Trainer implements AutoCloseable {
     try (BatchLoader loader = BatchLoader.at(data.batches(), first, threads)) {
       // The interrupt that ended the earlier part may have come within its last validation.
       boolean validated = first == 0 || (log != null && log.isValidated(first));
-      if (!validated && due(recipe.run().validateEvery(), first)) validate(listener);
+      if (!validated && recipe.run().validateEvery().isDue(first, stepsPerEpoch, steps))
+        validate(listener);
       for (long i = first; i < steps; i++) {
         if (Thread.currentThread().isInterrupted()) {
           interrupted = true;
@@ -333,8 +340,8 @@ public final class Trainer implements AutoCloseable {
         double rate = learningRate.at(i);
         training.queue(batch.features(), batch.labels(), m, rate, following);
         queued.add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
-        boolean validates = due(recipe.run().validateEvery(), i + 1);
-        boolean saves = due(recipe.run().checkpointEvery(), i + 1);
+        boolean validates = recipe.run().validateEvery().isDue(i + 1, stepsPerEpoch, steps);
+        boolean saves = recipe.run().checkpointEvery().isDue(i + 1, stepsPerEpoch, steps);
         if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
           queued.report();
         }
@@ -347,6 +354,7 @@ public final class Trainer implements AutoCloseable {
       Thread.currentThread().interrupt();
     } catch (RuntimeException | Error e) {
       queued.reportDespite(e);
+      listener.failed(e);
       throw e;
     }
     if (interrupted) {
@@ -364,11 +372,6 @@ public final class Trainer implements AutoCloseable {
             backend.ledger().report());
     listener.finished(end);
     return end;
-  }
-
-  private boolean due(RunLength every, long step) {
-    long period = every.toSteps(stepsPerEpoch, steps);
-    return step == steps || (period > 0 && step % period == 0);
   }
 
   private void validate(Listener listener) throws InterruptedException {

@@ -6,6 +6,8 @@ import slimvox.audio.Features;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
+import slimvox.data.FeatureSource;
+import slimvox.data.ShownProgress;
 import slimvox.data.WholeUtterances;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
@@ -98,7 +100,15 @@ public enum Baseline {
     FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
     WholeUtterances utterances = new WholeUtterances(corpus, new FeatureMemory(reader), false);
     Embeddings embeddings = new Embeddings(dimension(bins));
-    utterances.forEach(ids, (id, features) -> embeddings.add(id, embedding(features)));
+    FeatureSource.Progress progress = ShownProgress.of(this + " of " + corpus.name());
+    int total = (int) ids.stream().distinct().count();
+    int[] done = {0};
+    utterances.forEach(
+        ids,
+        (id, features) -> {
+          embeddings.add(id, embedding(features));
+          progress.at(++done[0], total);
+        });
     return embeddings;
   }
 

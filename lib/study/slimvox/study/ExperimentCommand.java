@@ -15,6 +15,7 @@ import slimvox.cli.Progress;
 import slimvox.cli.StudyCommand;
 import slimvox.report.Values;
 import slimvox.study.Experiment.Run;
+import slimvox.train.Listener;
 
 /** Makes the runs of an experiment that are missing, and prints its tables. */
 @Command(
@@ -111,8 +112,10 @@ public final class ExperimentCommand extends StudyCommand {
   }
 
   /** The runs on the terminal: a bar over them all, and a line for each that is finished. */
-  private final class Shown extends GoingOn {
+  private final class Shown implements RunsProgress, AutoCloseable {
+    private final Map<Run, String> goingOn = new LinkedHashMap<>();
     private final Progress bar = Progress.of(ExperimentCommand.this, "runs", " runs", 0, 0);
+    private int done;
     private int total;
 
     @Override
@@ -127,7 +130,19 @@ public final class ExperimentCommand extends StudyCommand {
     }
 
     @Override
-    void ended(Run run, Summary summary) {
+    public synchronized void stepped(Run run, Listener.Step s) {
+      double loss = s.result().loss();
+      goingOn.put(
+          run,
+          String.format(
+              Locale.ROOT, "%s %,d/%,d loss %.2f", run.name(), s.step(), s.steps(), loss));
+      draw();
+    }
+
+    @Override
+    public synchronized void finished(Run run, Summary summary, int done) {
+      goingOn.remove(run);
+      this.done = done;
       StringBuilder line = new StringBuilder(run.name());
       if (summary == null) {
         line.append(": no result");
@@ -144,11 +159,11 @@ public final class ExperimentCommand extends StudyCommand {
                     line.append(String.format(Locale.ROOT, " %s %.2f %%", list, r.eerPercent())));
       }
       bar.note(line.toString());
+      draw();
     }
 
-    @Override
-    void draw(int done, String goingOn) {
-      bar.at(done, total, goingOn);
+    private void draw() {
+      bar.at(done, total, String.join(" | ", goingOn.values()));
     }
 
     @Override

@@ -1,8 +1,11 @@
 package slimvox.study;
 
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import slimvox.notebook.LivePanel;
 import slimvox.study.Experiment.Run;
+import slimvox.train.Listener;
 
 /**
  * Follows the runs of an experiment in a notebook: how many are finished, what the last one gave,
@@ -14,9 +17,11 @@ import slimvox.study.Experiment.Run;
  * }
  * }</pre>
  */
-public final class RunsPanel extends GoingOn {
+public final class RunsPanel implements RunsProgress, AutoCloseable {
   private final String title;
+  private final Map<Run, String> goingOn = new LinkedHashMap<>();
   private LivePanel panel; // null as long as there is nothing to be made
+  private int done;
 
   /**
    * A panel that nothing is shown in yet.
@@ -38,9 +43,26 @@ public final class RunsPanel extends GoingOn {
   }
 
   @Override
-  void ended(Run run, Summary summary) {
+  public synchronized void stepped(Run run, Listener.Step step) {
+    String text =
+        String.format(
+            Locale.ROOT,
+            "%s %d/%d, loss %.2f",
+            run.name(),
+            step.step(),
+            step.steps(),
+            step.result().loss());
+    goingOn.put(run, text);
+    draw();
+  }
+
+  @Override
+  public synchronized void finished(Run run, Summary summary, int done) {
+    this.done = done;
+    goingOn.remove(run);
     panel.metric("last finished", run.name());
     panel.metric("its EER", summary == null ? "none" : first(summary));
+    draw();
   }
 
   private static String first(Summary summary) {
@@ -48,9 +70,8 @@ public final class RunsPanel extends GoingOn {
     return String.format(Locale.ROOT, "%.2f %%", eer);
   }
 
-  @Override
-  void draw(int done, String goingOn) {
-    panel.metric("going on", goingOn.isEmpty() ? "none" : goingOn);
+  private void draw() {
+    panel.metric("going on", goingOn.isEmpty() ? "none" : String.join(" | ", goingOn.values()));
     panel.step(done);
   }
 

@@ -13,11 +13,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -30,6 +32,7 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
   private final WebSocket socket;
   private final StringBuilder message = new StringBuilder();
   private final Map<Integer, CompletableFuture<JsonNode>> replies = new ConcurrentHashMap<>();
+  private final List<String> problems = new CopyOnWriteArrayList<>();
   private int calls;
 
   /** Chromium's command on this machine, if it is installed. */
@@ -45,7 +48,7 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
 
   /** Starts a browser with a profile of its own in {@code folder}. */
   Browser(Path chromium, Path folder) throws Exception {
-    Path profile = folder.resolve("profile");
+    Path profile = Files.createTempDirectory(folder, "profile");
     process =
         new ProcessBuilder(
                 chromium.toString(),
@@ -74,6 +77,13 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
       }
     }
     socket = http.newWebSocketBuilder().buildAsync(URI.create(page), this).join();
+    call("Runtime.enable", Map.of());
+    call("Log.enable", Map.of());
+  }
+
+  /** What the page's console called an error. */
+  List<String> problems() {
+    return List.copyOf(problems);
   }
 
   /** A question whose answer may come later. */
@@ -98,9 +108,17 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
     if (last) {
       try {
         JsonNode reply = JSON.readTree(message.toString());
-        message.setLength(0);
         CompletableFuture<JsonNode> waiting = replies.remove(reply.path("id").asInt(-1));
         if (waiting != null) waiting.complete(reply);
+        boolean problem =
+            switch (reply.path("method").asText()) {
+              case "Runtime.exceptionThrown" -> true;
+              case "Runtime.consoleAPICalled" -> reply.at("/params/type").asText().equals("error");
+              case "Log.entryAdded" -> reply.at("/params/entry/level").asText().equals("error");
+              default -> false;
+            };
+        if (problem) problems.add(message.toString());
+        message.setLength(0);
       } catch (IOException e) {
         throw new IllegalStateException(e);
       }
@@ -140,7 +158,20 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
     return evaluate("!!(" + expression + ")").asBoolean();
   }
 
+  /** The window's size in pixels. */
+  void size(int width, int height) throws Exception {
+    call(
+        "Emulation.setDeviceMetricsOverride",
+        Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", false));
+  }
+
+  /** Shows the page as on {@code "screen"} or in {@code "print"}. */
+  void medium(String medium) throws Exception {
+    call("Emulation.setEmulatedMedia", Map.of("media", medium));
+  }
+
   void screenshot(Path file) throws Exception {
+    Files.createDirectories(file.getParent());
     String picture = call("Page.captureScreenshot", Map.of("format", "png")).get("data").asText();
     Files.write(file, Base64.getDecoder().decode(picture));
   }
@@ -149,6 +180,11 @@ final class Browser implements AutoCloseable, WebSocket.Listener {
   public void close() {
     socket.abort();
     http.shutdownNow();
+    end(process);
+  }
+
+  /** Ends a process and those that it started. */
+  static void end(Process process) {
     process.destroy();
     process
         .onExit()
