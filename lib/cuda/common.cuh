@@ -202,6 +202,16 @@ struct ColumnSum {
   }
 };
 
+// ---- what changes from step to step: in device memory, so that a CUDA graph can be repeated
+
+struct SgdNumbers {
+  float decay, rate, momentum, fresh, gPart, bPart, keep, first;
+};
+
+struct AdamNumbers {
+  float keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot;
+};
+
 // ---- a block of THREADS threads along x, a power of two
 
 // op over all threads' v, in a binary tree, for each thread; scratch can then be used again.

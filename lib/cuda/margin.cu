@@ -64,16 +64,14 @@ __device__ inline double clampCosine(double c) {
   return c < -LIMIT ? -LIMIT : c > LIMIT ? LIMIT : c;  // a NaN stays one
 }
 
-// Cosine and sine of the margin are calculated in Java and passed as the bits of float64: on a card
-// the functions for angles of any size need memory of their own for each thread.
+// Cosine and sine of the margin are calculated in Java and left in device memory: the functions for
+// angles of any size need memory of their own for each thread, and the margin changes.
 struct Margin {
   double cosine, sine;
   bool easy;
 
-  __device__ inline Margin(long long cosineBits, long long sineBits, int easy)
-      : cosine(__longlong_as_double(cosineBits)),
-        sine(__longlong_as_double(sineBits)),
-        easy(easy) {}
+  __device__ inline Margin(const double* angle, int easy)
+      : cosine(angle[0]), sine(angle[1]), easy(easy) {}
 
   __device__ inline bool isApplied(double c) const {
     return c > (easy ? 0 : -cosine);  // cos(pi - m)
@@ -96,11 +94,11 @@ struct Margin {
 
 // logits may be cosine: only the thread that has the label's column reads it.
 extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits(
-    const float* cosine, const int* labels, long long cosineOfMargin, long long sineOfMargin,
-    float scale, int easy, float* logits, int classes) {
+    const float* cosine, const int* labels, const double* angle, float scale, int easy,
+    float* logits, int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
-  Margin margin(cosineOfMargin, sineOfMargin, easy);
+  Margin margin(angle, easy);
   for (int c = threadIdx.x; c < classes; c += THREADS) {
     float v = cosine[first + c];
     logits[first + c] = c == label ? (float)(scale * margin.phi(v)) : v * scale;
@@ -108,11 +106,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 4) margin_logits_backward(
-    const float* cosine, const int* labels, long long cosineOfMargin, long long sineOfMargin,
-    float scale, int easy, const float* dlogits, float* dcosine, int classes) {
+    const float* cosine, const int* labels, const double* angle, float scale, int easy,
+    const float* dlogits, float* dcosine, int classes) {
   long long first = (long long)blockIdx.x * classes;
   int label = labels[blockIdx.x];
-  Margin margin(cosineOfMargin, sineOfMargin, easy);
+  Margin margin(angle, easy);
   for (int c = threadIdx.x; c < classes; c += THREADS) {
     float d = dlogits[first + c];
     dcosine[first + c] =

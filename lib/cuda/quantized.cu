@@ -132,11 +132,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
 
 // Tensors: gradient, parameter, codes, absmax.
 extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
-    const __grid_constant__ Tensors all, const float* values, float decay, float rate,
-    float momentum, float fresh, float gPart, float bPart, float keep, int first, int block) {
+    const __grid_constant__ Tensors all, const float* values, const SgdNumbers* numbers,
+    int block) {
   __shared__ Book book;
   __shared__ int scratch[THREADS];
   book.read(values, 0);
+  SgdNumbers a = *numbers;
   Part part(all);
   const float* gradient = part.at(0);
   float* parameter = part.at(1);
@@ -148,8 +149,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
     float p = 0, d = 0, moved = 0;
     auto step = [&](long long at) {
       p = parameter[at];
-      d = fmaf(p, decay, gradient[at]);
-      moved = first ? d : fmaf(d, fresh, book.value[codes[at]] * old * momentum);
+      d = fmaf(p, a.decay, gradient[at]);
+      moved = a.first ? d : fmaf(d, a.fresh, book.value[codes[at]] * old * a.momentum);
     };
     float largest = 0;
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
@@ -160,9 +161,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
     for (int i = threadIdx.x; i < n.count; i += THREADS) {
       long long at = n.first + i;
       if (n.count > THREADS) step(at);
-      parameter[at] = fmaf(fmaf(moved, bPart, d * gPart), rate, p);
+      parameter[at] = fmaf(fmaf(moved, a.bPart, d * a.gPart), a.rate, p);
       unsigned char code = book.nearest(n.quotient(moved, largest));
-      if (gradient[at] == 0) code = book.released(code, moved, n.stored(largest), old, keep);
+      if (gradient[at] == 0) code = book.released(code, moved, n.stored(largest), old, a.keep);
       codes[at] = code;
     }
     if (threadIdx.x == 0) absmax[number] = n.stored(largest);
@@ -170,10 +171,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) sgd_quantized(
 }
 
 // ---- Adam; see adam in optimizer.cu
-
-struct AdamNumbers {
-  float keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot;
-};
 
 // One number's moments and its parameter after the step.
 struct Moved {
@@ -192,14 +189,13 @@ struct Moved {
 // Tensors: gradient, parameter, codes and absmax of the mean, then of the square.
 extern "C" __global__ void __launch_bounds__(THREADS) adam_quantized(
     const __grid_constant__ Tensors all, const float* meanValues, const float* squareValues,
-    float keep, float add, float fresh1, float beta2, float fresh2, float rate, float correction,
-    float epsilon, float leastRoot, float release, int least, int block) {
+    const AdamNumbers* numbers, float release, int least, int block) {
   __shared__ Book meanBook;
   __shared__ Book squareBook;
   __shared__ int scratch[THREADS];
   meanBook.read(meanValues, 0);
   squareBook.read(squareValues, least);
-  AdamNumbers a = {keep, add, fresh1, beta2, fresh2, rate, correction, epsilon, leastRoot};
+  AdamNumbers a = *numbers;
   Part part(all);
   const float* gradient = part.at(0);
   float* parameter = part.at(1);

@@ -950,14 +950,7 @@ class Checks:
                 grid,
                 block,
                 Tensors(grid[0], on),
-                1.0,
-                0.0,
-                0.1,
-                0.999,
-                0.001,
-                -1e-3,
-                1.0,
-                1e-8,
+                card.put(np.array([1, 0, 0.1, 0.999, 0.001, -1e-3, 1, 1e-8, 0], np.float32)),
             )
             return on[1:]
 

@@ -22,10 +22,20 @@ public interface Hardware extends AutoCloseable {
    * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
    * context} (used before the first block: context, kernels, the libraries' own), {@code libraries}
    * (the libraries' part of it), {@code driver} (the driver's count of this process now), {@code
-   * card} (all processes) and {@code total}.
+   * card} (all processes), {@code total} and, where steps run as one, {@code graph} (what it took
+   * for their graph).
    */
   default Map<String, Long> driverMemory() {
     return Map.of();
+  }
+
+  /**
+   * Queues what a step does: a card may be given all of it at once, as one CUDA graph, when the
+   * same step comes again. Its inputs are uploaded before, its results read afterwards; what is
+   * waited for within is done, but then there is no graph.
+   */
+  default void asOne(Runnable step) {
+    step.run();
   }
 
   /** Notes from now on how long each kernel takes; nothing where there are none. */

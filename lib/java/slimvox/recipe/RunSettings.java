@@ -85,6 +85,15 @@ public record RunSettings(
             omitDefault = true)
         Integer lossEvery,
     @Setting(
+            value =
+                "Give a card each step as one CUDA graph instead of hundreds of launches, which is"
+                    + " faster where batches are small; the bits of the run are the same. It goes"
+                    + " with losses that are read together; other devices ignore it.",
+            byDefault = "false",
+            decidesBits = false,
+            omitDefault = true)
+        boolean graph,
+    @Setting(
             value = "Threads of the CPU; 0: all cores.",
             byDefault = "0",
             range = "0..4096",
@@ -128,6 +137,14 @@ public record RunSettings(
     }
     if (tf32 && backend == Device.CPU) {
       throw new InvalidSetting("run.tf32", "true is not possible with run.backend cpu");
+    }
+    if (graph && lossEvery != null && lossEvery == 1) {
+      throw new InvalidSetting(
+          "run.graph",
+          "true is not possible with run.lossEvery 1, which waits within a step; give 2 or more");
+    }
+    if (graph && backend == Device.CPU) {
+      throw new InvalidSetting("run.graph", "true is not possible with run.backend cpu");
     }
     if (math == Factors.BFLOAT16 && (tf32 || backend == Device.CUDA)) {
       throw new InvalidSetting(

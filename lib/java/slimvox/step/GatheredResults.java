@@ -22,8 +22,9 @@ import slimvox.nn.Parameter;
  * <p>A step leaves 12 bytes an utterance (cross entropy and best classes; 16 with a teacher), 4
  * bytes a parameter tensor (whether its gradient is finite) and 4 bytes (the largest magnitude of a
  * stream in fixed point). What is not finite is found when it is read; parameters have moved by
- * then. The time of all steps that are read together, waiting included, is divided equally, and
- * between their parts as the queueing was.
+ * then. A step that runs as one ({@link TrainingStep#runAsOne}) always writes to row 0; the next
+ * begins with moving that to the row after its own. The time of all steps that are read together,
+ * waiting included, is divided equally, and between their parts as the queueing was.
  */
 final class GatheredResults implements PendingResults {
   private final TrainingStep step;
@@ -42,6 +43,7 @@ final class GatheredResults implements PendingResults {
   private final List<int[]> labels = new ArrayList<>();
   private final List<Tensor> open = new ArrayList<>(); // parts that the current step writes
   private final double[] nanos = new double[3]; // of forward, backward, optimizer
+  private int moved; // steps whose results have left row 0
   private Distillation distillation;
   private RuntimeException fault;
 
@@ -70,8 +72,8 @@ final class GatheredResults implements PendingResults {
 
   /** The part of the step that is running. */
   private Tensor part(Tensor all, int from, int length) {
-    long first = (long) labels.size() * all.shape().get(1) + from;
-    Tensor part = all.part(first, length);
+    int row = step.isRunAsOne() ? 0 : labels.size();
+    Tensor part = all.part((long) row * all.shape().get(1) + from, length);
     open.add(part);
     return part;
   }
@@ -86,8 +88,30 @@ final class GatheredResults implements PendingResults {
       // Losses stay so without a classifier.
       for (Tensor t : List.of(losses, notFinite, largest)) backend.ops().elementwise.fill(t, 0);
       Arrays.fill(nanos, 0);
+      moved = 0;
+    } else if (step.isRunAsOne()) {
+      moveFirst();
     }
     gatherLargest(part(largest, 0, 1));
+  }
+
+  private void moveFirst() {
+    for (Tensor all : buffers) {
+      int each = all.shape().get(1);
+      try (Tensor first = all.part(0, each);
+          Tensor to = all.part((long) labels.size() * each, each)) {
+        backend.ops().elementwise.copy(first, to);
+        if (all == losses || all == notFinite || all == largest) {
+          backend.ops().elementwise.fill(first, 0);
+        }
+      }
+    }
+    moved = labels.size();
+  }
+
+  /** The row that has a step's results. */
+  private int row(int queued) {
+    return !step.isRunAsOne() ? queued : queued < moved ? queued + 1 : 0;
   }
 
   private void gatherLargest(Tensor into) {
@@ -159,7 +183,7 @@ final class GatheredResults implements PendingResults {
     List<TrainingStep.Result> results = new ArrayList<>();
     for (int i = 0; i < count && fault == null; i++) {
       int[] wanted = labels.get(i);
-      int from = i * batch;
+      int from = row(i) * batch;
       int to = from + wanted.length;
       Classifier.Result r =
           Classifier.Result.of(
@@ -169,7 +193,7 @@ final class GatheredResults implements PendingResults {
               wanted);
       double sum = r.loss();
       if (distillation != null) sum += distillation.loss(Arrays.copyOfRange(cosine, from, to));
-      fault = fault(i, sum, magnitude[i], bad);
+      fault = fault(i, sum, magnitude[row(i)], bad);
       if (fault == null) {
         results.add(
             new TrainingStep.Result(
@@ -186,10 +210,10 @@ final class GatheredResults implements PendingResults {
     return results;
   }
 
-  /** What is wrong with the step of a row; null: nothing. */
-  private RuntimeException fault(int row, double loss, float magnitude, int[] bad) {
+  /** What is wrong with a step; null: nothing. */
+  private RuntimeException fault(int queued, double loss, float magnitude, int[] bad) {
     long seen = step.optimizer().steps();
-    long number = seen - labels.size() + row + 1;
+    long number = seen - labels.size() + queued + 1;
     if (magnitude > FixedPoint.LIMIT) return FixedPoint.left("step " + number, magnitude);
     if (!Double.isFinite(loss)) {
       return NonFiniteException.seenLater(
@@ -197,7 +221,7 @@ final class GatheredResults implements PendingResults {
     }
     int count = parameters.size();
     for (int p = count - 1; p >= 0; p--) { // backward meets the last one first
-      if (bad[row * count + p] == 0) continue;
+      if (bad[row(queued) * count + p] == 0) continue;
       return NonFiniteException.seenLater(
           "the gradient of %s in step %d is not finite".formatted(parameters.get(p), number), seen);
     }

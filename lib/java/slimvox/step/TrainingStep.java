@@ -70,6 +70,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
   private long updateNanos;
   private PendingResults results;
   private Tensor staging; // null: features are not copied while a step computes
+  private boolean asOne;
 
   /** A step that moves the parameters after backward. */
   public TrainingStep(Network network, Classifier classifier, OptimizerFactory optimizer) {
@@ -134,6 +135,18 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
   public void initialize(RandomGenerator random) {
     network.initialize(random);
     if (classifier != null) classifier.initialize(random);
+  }
+
+  /**
+   * From now on steps whose results are read later are given to a card as one CUDA graph each, see
+   * {@link slimvox.backend.Hardware#asOne}.
+   */
+  public void runAsOne() {
+    asOne = true;
+  }
+
+  boolean isRunAsOne() {
+    return asOne;
   }
 
   @Override
@@ -261,37 +274,49 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
       float[] following) {
     try {
       results.begin();
-      long start = System.nanoTime();
-      askTeacher(x); // first, while nothing is kept yet
-      long before = activationBytes();
-      long inputs = backend.ledger().bytes(Category.INPUT);
-      Tensor embedding = network.forward(x, Mode.TRAIN);
-      long kept = activationBytes() - before;
-      long filledUp = backend.ledger().bytes(Category.INPUT) - inputs;
-      keptForBackward = kept - embedding.bytes() + (filledUp > 0 ? filledUp : x.bytes());
-      stage(following); // the loss, next, is the first thing that is waited for
-      if (classifier != null) {
-        results.classify(classifier, distillation, embedding, labels, margin);
-      }
-      long forward = System.nanoTime();
-      updateNanos = 0;
-      optimizer.begin(learningRate);
-      network.backward(embeddingGradient(embedding));
-      long backward = System.nanoTime() - updateNanos; // as if the updates had come after
-      List<Parameter> left = parameters.stream().filter(Parameter::hasGradient).toList();
-      backend
-          .device()
-          .together(
-              () -> {
-                results.gradients(left.reversed());
-                left.forEach(optimizer::update);
-              });
-      for (Parameter p : parameters) p.dropGradient();
-      optimizer.end();
-      results.end(wanted, forward - start, backward - forward, System.nanoTime() - backward);
+      Runnable work = () -> compute(x, labels, wanted, margin, learningRate, following);
+      if (asOne) backend.device().asOne(work);
+      else work.run();
     } finally {
       results.leave();
     }
+  }
+
+  private void compute(
+      Tensor x,
+      Tensor labels,
+      int[] wanted,
+      double margin,
+      double learningRate,
+      float[] following) {
+    long start = System.nanoTime();
+    askTeacher(x); // first, while nothing is kept yet
+    long before = activationBytes();
+    long inputs = backend.ledger().bytes(Category.INPUT);
+    Tensor embedding = network.forward(x, Mode.TRAIN);
+    long kept = activationBytes() - before;
+    long filledUp = backend.ledger().bytes(Category.INPUT) - inputs;
+    keptForBackward = kept - embedding.bytes() + (filledUp > 0 ? filledUp : x.bytes());
+    stage(following); // the loss, next, is the first thing that is waited for
+    if (classifier != null) {
+      results.classify(classifier, distillation, embedding, labels, margin);
+    }
+    long forward = System.nanoTime();
+    updateNanos = 0;
+    optimizer.begin(learningRate);
+    network.backward(embeddingGradient(embedding));
+    long backward = System.nanoTime() - updateNanos; // as if the updates had come after
+    List<Parameter> left = parameters.stream().filter(Parameter::hasGradient).toList();
+    backend
+        .device()
+        .together(
+            () -> {
+              results.gradients(left.reversed());
+              left.forEach(optimizer::update);
+            });
+    for (Parameter p : parameters) p.dropGradient();
+    optimizer.end();
+    results.end(wanted, forward - start, backward - forward, System.nanoTime() - backward);
   }
 
   private void stage(float[] following) {

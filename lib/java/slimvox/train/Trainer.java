@@ -175,6 +175,7 @@ public final class Trainer implements AutoCloseable {
       if (recipe.transfer().teacher() != null) {
         CheckpointFile.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
+      if (run.graph()) training.step().runAsOne();
       training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch(), recipe.data().frames());
       training.plan(run.batch(), recipe.data().frames());

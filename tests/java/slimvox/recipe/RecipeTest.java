@@ -362,6 +362,10 @@ class RecipeTest {
             + " with run.backend cuda",
         "run:@  math: bfloat16@  tf32: true | r.yaml: line 2: run.math: bfloat16 is not possible"
             + " with run.tf32 true",
+        "run:@  graph: true@  backend: cpu | r.yaml: line 2: run.graph: true is not possible with"
+            + " run.backend cpu",
+        "run:@  graph: true@  lossEvery: 1 | r.yaml: line 2: run.graph: true is not possible with"
+            + " run.lossEvery 1, which waits within a step; give 2 or more",
         "run:@  precision: bfloat16@  backend: cuda | r.yaml: line 2: run.precision: bfloat16 is"
             + " not possible with run.backend cuda; give cpu",
         "run:@  backend: gpu | r.yaml: line 2: run.backend: gpu is not possible; allowed is best,"
@@ -567,7 +571,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(98, settings.size());
+    assertEquals(99, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

@@ -92,6 +92,48 @@ class CardFaultsTest {
     assertTrue(log.getLast().startsWith("4,"), log.toString());
   }
 
+  @Test
+  void aRunWhoseStepsAreGraphsHasTheSameBitsAlsoWhenItIsResumed() throws Exception {
+    TinyRuns.corpus(folder);
+    Recipe recipe =
+        TinyRuns.recipe(
+            folder,
+            "run.backend=cuda",
+            "model.bins=16",
+            "data.frames=16",
+            "run.batch=2",
+            "optimizer.state.bits=8",
+            "run.lossEvery=3",
+            "run.length=8 steps",
+            "run.checkpointEvery=4 steps",
+            "run.validateEvery=0 steps");
+    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
+    Path plain = train(Map.of(), "train", file.toString(), "--out=" + folder.resolve("plain"));
+    Map<String, String> calls = Map.of("FAKE_CALLS", folder.resolve("calls").toString());
+    String out = "--out=" + folder.resolve("graph");
+    Path graph = train(calls, "train", file.toString(), "--set", "run.graph=true", out);
+    TinyRuns.sameBits(plain, graph);
+    assertTrue(graphs() >= 5, "graphs " + graphs());
+    Files.delete(graph);
+    Files.delete(folder.resolve("calls"));
+    TinyRuns.sameBits(plain, train(calls, "train", "--resume", out));
+    assertTrue(graphs() >= 2, "graphs " + graphs());
+  }
+
+  private long graphs() throws Exception {
+    return Files.readAllLines(folder.resolve("calls")).stream()
+        .filter(c -> c.startsWith("graph of "))
+        .count();
+  }
+
+  /** The last checkpoint of a run that ends well. */
+  private Path train(Map<String, String> environment, String... arguments) throws Exception {
+    FakeCard.Run run = card.slimvox(environment, arguments);
+    assertEquals(0, run.code(), run.output());
+    return Checkpoint.list(Path.of(arguments[arguments.length - 1].replace("--out=", "")))
+        .getLast();
+  }
+
   /** Bytes of a card on which one batch fits and the other does not. */
   private static long between(Recipe recipe, int fits, int doesNot) {
     MemoryAnalysis analysis = MemoryAnalysis.of(recipe, 8, Cuda.workspaces(), 0);

@@ -83,6 +83,11 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public void asOne(Runnable step) {
+    hardware.asOne(step);
+  }
+
+  @Override
   public Map<String, Long> driverMemory() {
     return hardware.driverMemory();
   }
@@ -139,7 +144,7 @@ public final class CudaDevice implements Device {
 
   @Override
   public Margin.Kernels margin() {
-    return new MarginKernels(launcher);
+    return new MarginKernels(launcher, own);
   }
 
   @Override

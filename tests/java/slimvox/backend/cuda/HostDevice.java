@@ -103,6 +103,19 @@ public final class HostDevice implements DeviceMemory, Launcher {
         public void enter() {}
 
         @Override
+        public void queue(Runnable call, Object... key) {
+          call.run();
+        }
+
+        @Override
+        public boolean keepsBack() {
+          return false;
+        }
+
+        @Override
+        public void issue() {}
+
+        @Override
         public void launched(String what) {}
 
         @Override

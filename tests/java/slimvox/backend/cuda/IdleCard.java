@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -43,6 +44,7 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   private final Map<String, Integer> counts = new TreeMap<>();
   private final Map<String, KernelWork> work = new TreeMap<>();
   private final Set<String> unaligned = new HashSet<>();
+  private final Map<Long, Integer> numbers = new HashMap<>();
   private long next = FIRST;
 
   /** The device on this card: products by cuBLAS's rules, our own convolutions. */
@@ -134,6 +136,16 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   }
 
   @Override
+  public boolean subtracts() {
+    return true;
+  }
+
+  @Override
+  public void subtract(Product p, long a, long b, long c, long workspace) {
+    multiply(p, a, b, c, true, workspace);
+  }
+
+  @Override
   public long allocate(long bytes) {
     long at = next;
     next += (bytes + 1023) / 512 * 512; // never side by side
@@ -166,6 +178,13 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
     check("copy's source", from, bytes);
     check("copy's target", to, bytes);
     counts.merge("copy", 1, Integer::sum);
+  }
+
+  @Override
+  public void number(long address, int value) {
+    if (Objects.equals(numbers.put(address, value), value)) return; // as CardMemory does
+    check("number", address, 4);
+    counts.merge("number", 1, Integer::sum);
   }
 
   @Override

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import jcuda.Pointer;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
@@ -53,6 +54,7 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
   private float[] stagedValues; // null: nothing is waiting
   private long stagedAt;
   private int next;
+  private final Map<Long, Integer> numbers = new HashMap<>(); // what is there
   private long allocated;
 
   CardMemory(CudaContext context) {
@@ -109,11 +111,13 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     allocated -= block.bytes();
     if (context.failed()) return; // the driver takes it back when the process ends
     context.settleQueued("freeing"); // what is queued may use it
+    numbers.clear(); // it may have been there
     context.check(JCudaDriver.cuMemFree(block.pointer()), "cuMemFree");
   }
 
   @Override
   public void upload(MemorySegment host, long address) {
+    context.issue();
     boolean staged = host.heapBase().orElse(null) instanceof float[] x && takeStaged(x, address);
     if (staged) return;
     send(host, address, context.stream());
@@ -173,6 +177,7 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
   @Override
   public void download(long address, MemorySegment host) {
     context.enter();
+    context.issue();
     for (long at = 0; at < host.byteSize(); at += PART) {
       long bytes = Math.min(PART, host.byteSize() - at);
       Pinned p = pinned[0];
@@ -189,16 +194,30 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
 
   @Override
   public void copy(long from, long to, long bytes) {
-    context.enter();
-    context.check(
-        JCudaDriver.cuMemcpyDtoDAsync(
-            CudaContext.pointer(to), CudaContext.pointer(from), bytes, context.stream()),
-        "copying on the card");
+    Runnable call =
+        () ->
+            context.check(
+                JCudaDriver.cuMemcpyDtoDAsync(
+                    CudaContext.pointer(to), CudaContext.pointer(from), bytes, context.stream()),
+                "copying on the card");
+    context.queue(call, "copy", from, to, bytes);
   }
 
   @Override
   public void fill(long address, int value, int width, long count) {
+    context.queue(() -> set(address, value, width, count), "fill", address, value, width, count);
+  }
+
+  @Override
+  public void number(long address, int value) {
     context.enter();
+    boolean first = context.graph().isFirst(address);
+    if (Objects.equals(numbers.put(address, value), value)) return;
+    if (!first) context.issue(); // what is kept back wants it as it was
+    set(address, value, 4, 1);
+  }
+
+  private void set(long address, int value, int width, long count) {
     CUdeviceptr to = CudaContext.pointer(address);
     CUstream stream = context.stream();
     int status =

@@ -12,6 +12,19 @@ public interface CardStream {
    */
   void enter();
 
+  /**
+   * Gives the card a call, or keeps it back as a part of a step that runs as one.
+   *
+   * @param key calls with equal keys do the same
+   */
+  void queue(Runnable call, Object... key);
+
+  /** Whether calls are kept back. */
+  boolean keepsBack();
+
+  /** Gives the card what was kept back: somebody wants to know how it ends. */
+  void issue();
+
   /** Notes a launch, so that a later error can be traced to it. */
   void launched(String what);
 

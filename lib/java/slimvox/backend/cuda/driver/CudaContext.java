@@ -48,6 +48,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   private String lastKernel;
   private DeviceException failure;
   private KernelTimes times; // null: nobody wants to know
+  private final StepGraph graph = new StepGraph(this);
 
   /** Makes the context of a card. */
   CudaContext(Driver.Card card) {
@@ -95,6 +96,33 @@ public final class CudaContext implements CardStream, AutoCloseable {
     current = thread;
   }
 
+  @Override
+  public void queue(Runnable call, Object... key) {
+    enter();
+    graph.queue(call, key);
+  }
+
+  @Override
+  public boolean keepsBack() {
+    return graph.keepsBack();
+  }
+
+  @Override
+  public void issue() {
+    graph.issue();
+  }
+
+  /** See {@link slimvox.backend.Hardware#asOne}; kernels that are looked at one by one stay so. */
+  void asOne(Runnable step) {
+    if (synchronous || times != null) step.run();
+    else graph.run(step);
+  }
+
+  /** The step that runs as one. */
+  StepGraph graph() {
+    return graph;
+  }
+
   /** Whether a call has failed; nothing can be computed or freed any more. */
   boolean failed() {
     return failure != null;
@@ -126,6 +154,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   /** Waits until everything launched has run. */
   void synchronize(String what) {
     enter();
+    issue();
     check(JCudaDriver.cuStreamSynchronize(stream), what);
     firstKernel = null;
     lastKernel = null;
@@ -134,6 +163,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   /** The same, unless nothing was launched since it was last waited for. */
   void settleQueued(String what) {
     enter();
+    issue();
     if (firstKernel != null) synchronize(what);
   }
 
@@ -146,6 +176,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   void check(int status, String what) {
     if (status == CUresult.CUDA_SUCCESS) return;
     if (status == CUresult.CUDA_ERROR_OUT_OF_MEMORY) throw full(what);
+    if (graph.captures()) throw new DeviceException(what + ": " + name(status)); // nothing has run
     String kernels =
         firstKernel == null
             ? ""
@@ -238,6 +269,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   @Override
   public void close() {
     JCudaDriver.cuCtxSetCurrent(context);
+    graph.close();
     JCudaDriver.cuStreamDestroy(stream);
     current = null;
   }

@@ -85,10 +85,15 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
   public void launch(String name, Grid grid, Object... arguments) {
     CUfunction kernel = kernels.get(name);
     if (kernel == null) throw new IllegalArgumentException("no kernel '" + name + "'");
-    context.enter();
-    for (int i = 0; i < arguments.length; i++) {
+    Object[] passed = new Object[arguments.length];
+    for (int i = 0; i < passed.length; i++) passed[i] = Launcher.value(arguments[i]);
+    context.queue(() -> launch(kernel, name, grid, passed), name, grid, passed);
+  }
+
+  private void launch(CUfunction kernel, String name, Grid grid, Object[] passed) {
+    for (int i = 0; i < passed.length; i++) {
       addresses.setAtIndex(JAVA_LONG, i, values.address() + 8L * i);
-      switch (Launcher.value(arguments[i])) {
+      switch (passed[i]) {
         case Long l -> values.set(JAVA_LONG, 8L * i, l);
         case Integer n -> values.set(JAVA_INT, 8L * i, n);
         case Float f -> values.set(JAVA_FLOAT, 8L * i, f);
@@ -96,7 +101,7 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
         default ->
             throw new IllegalArgumentException(
                 "argument %d of kernel %s is a %s"
-                    .formatted(i, name, arguments[i].getClass().getSimpleName()));
+                    .formatted(i, name, passed[i].getClass().getSimpleName()));
       }
     }
     context.check(

@@ -139,7 +139,7 @@ public final class OpenCard implements Hardware {
    * context}, what it used before the first block (context, kernels, cuBLAS's and cuDNN's own; of
    * all processes where it cannot tell them apart); {@code libraries}, cuBLAS's and cuDNN's part of
    * it; {@code driver}, its count now; {@code card}, all processes; {@code total}, the card's
-   * memory.
+   * memory; where there is one, {@code graph}, what it took for that of a step.
    */
   @Override
   public Map<String, Long> driverMemory() {
@@ -153,7 +153,13 @@ public final class OpenCard implements Hardware {
     long card = use == null ? -1 : use.card();
     all.put("card", card >= 0 ? card : now.all());
     all.put("total", context.memory()[1]);
+    if (context.graph().bytes() > 0) all.put("graph", context.graph().bytes());
     return all;
+  }
+
+  @Override
+  public void asOne(Runnable step) {
+    context.asOne(step);
   }
 
   @Override

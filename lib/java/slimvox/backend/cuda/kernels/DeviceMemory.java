@@ -19,4 +19,12 @@ public interface DeviceMemory extends Device.Memory {
    * @param width bytes of a number; the address is a multiple of it
    */
   void fill(long address, int value, int width, long count);
+
+  /**
+   * Sets a number of 4 bytes that nothing but this changes, for the launches from now on. What runs
+   * as one graph finds it set before.
+   */
+  default void number(long address, int value) {
+    fill(address, value, 4, 1);
+  }
 }

@@ -37,11 +37,13 @@ final class ManyTensors {
   }
 
   private final Launcher launcher;
+  private final OwnMemory own;
   private final Map<Kernel, Table> waiting = new LinkedHashMap<>();
   private boolean together;
 
-  ManyTensors(Launcher launcher) {
+  ManyTensors(Launcher launcher, OwnMemory own) {
     this.launcher = launcher;
+    this.own = own;
   }
 
   /** Runs what launches kernels on tensors, which must not depend on each other. */
@@ -69,7 +71,10 @@ final class ManyTensors {
   private void launch(Kernel kernel, Table table) {
     Object[] arguments = new Object[1 + kernel.numbers.size()];
     arguments[0] = table.bytes;
-    for (int i = 1; i < arguments.length; i++) arguments[i] = kernel.numbers.get(i - 1);
+    for (int i = 1; i < arguments.length; i++) {
+      Object number = kernel.numbers.get(i - 1);
+      arguments[i] = number instanceof OwnMemory.Numbers n ? own.place(n) : number;
+    }
     launcher.launch(kernel.name, Grid.of(table.blocks, kernel.threads), arguments);
   }
 

@@ -9,10 +9,18 @@ public final class MarginKernels implements Margin.Kernels {
   private static final int THREADS = 256; // as in the source
 
   private final Launcher launcher;
+  private final OwnMemory own;
 
   /** Launches through {@code launcher}. */
-  public MarginKernels(Launcher launcher) {
+  public MarginKernels(Launcher launcher, OwnMemory own) {
     this.launcher = launcher;
+    this.own = own;
+  }
+
+  /** Address of its cosine and sine. */
+  private long angle(AngularMargin margin) {
+    double m = margin.margin();
+    return own.place(OwnMemory.Numbers.of(OwnMemory.Kind.MARGIN, Math.cos(m), Math.sin(m)));
   }
 
   private static Grid rows(Tensor x) {
@@ -41,8 +49,7 @@ public final class MarginKernels implements Margin.Kernels {
         rows(cosine),
         cosine,
         labels,
-        Double.doubleToRawLongBits(Math.cos(margin.margin())),
-        Double.doubleToRawLongBits(Math.sin(margin.margin())),
+        angle(margin),
         margin.scale(),
         margin.easyMargin(),
         logits,
@@ -57,8 +64,7 @@ public final class MarginKernels implements Margin.Kernels {
         rows(cosine),
         cosine,
         labels,
-        Double.doubleToRawLongBits(Math.cos(margin.margin())),
-        Double.doubleToRawLongBits(Math.sin(margin.margin())),
+        angle(margin),
         margin.scale(),
         margin.easyMargin(),
         dlogits,

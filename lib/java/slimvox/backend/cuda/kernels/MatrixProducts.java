@@ -18,4 +18,14 @@ public interface MatrixProducts {
    * @param workspace address of as many bytes as {@link #workspace} says; 0 if none
    */
   void multiply(Product p, long a, long b, long c, boolean accumulate, long workspace);
+
+  /** Whether {@link #subtract} is there. */
+  default boolean subtracts() {
+    return false;
+  }
+
+  /** c -= op(a) op(b), to the bits of adding a product with a negated factor. */
+  default void subtract(Product p, long a, long b, long c, long workspace) {
+    throw new UnsupportedOperationException();
+  }
 }

@@ -1,12 +1,13 @@
 package slimvox.backend.cuda.kernels;
 
-import java.util.ArrayList;
 import java.util.List;
 import slimvox.backend.AdamStep;
 import slimvox.backend.Optimizers;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.backend.cuda.kernels.OwnMemory.Kind;
+import slimvox.backend.cuda.kernels.OwnMemory.Numbers;
 
 /**
  * The launches of lib/cuda/optimizer.cu and quantized.cu; what depends on the step only is
@@ -33,50 +34,40 @@ public final class OptimizerKernels implements Optimizers.Kernels {
         "sgd",
         ElementwiseKernels.fours(parameter.size()),
         parameter.size(),
-        numbers(step, step.first() ? 1 : 0),
+        List.of(numbers(Kind.SGD, step, 0)),
         gradient.address(),
         parameter.address(),
         momentumBuffer == null ? 0 : momentumBuffer.address());
   }
 
-  private static List<Object> numbers(SgdStep step, Object... more) {
-    List<Object> all = new ArrayList<>();
-    all.add(step.weightDecay());
-    all.add(-step.learningRate());
-    all.add(step.momentum());
-    all.add((float) (1.0 - step.dampening()));
-    all.add(step.nesterov() ? 1f : 0f);
-    all.add(step.nesterov() ? step.momentum() : 1f);
-    all.addAll(List.of(more));
-    return all;
+  /** SgdNumbers of common.cuh. */
+  private static Numbers numbers(Kind kind, SgdStep step, float keep) {
+    return Numbers.of(
+        kind,
+        step.weightDecay(),
+        -step.learningRate(),
+        step.momentum(),
+        (float) (1.0 - step.dampening()),
+        step.nesterov() ? 1 : 0,
+        step.nesterov() ? step.momentum() : 1,
+        keep,
+        step.first() ? 1 : 0);
   }
 
-  /** What a step of Adam multiplies with, the same for every element. */
-  private record AdamNumbers(
-      float keep,
-      float add,
-      float fresh1,
-      float beta2,
-      float fresh2,
-      float rate,
-      float correction,
-      float epsilon) {
-    static AdamNumbers of(AdamStep step) {
-      double decay = step.weightDecay();
-      return new AdamNumbers(
-          (float) (step.decoupled() ? 1 - step.learningRate() * decay : 1),
-          (float) (step.decoupled() ? 0 : decay),
-          (float) (1 - step.beta1()),
-          (float) step.beta2(),
-          (float) (1 - step.beta2()),
-          (float) (-step.learningRate() / (1 - Math.pow(step.beta1(), step.step()))),
-          (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step()))),
-          (float) step.epsilon());
-    }
-
-    List<Object> list() {
-      return List.of(keep, add, fresh1, beta2, fresh2, rate, correction, epsilon);
-    }
+  /** AdamNumbers of common.cuh. */
+  private static Numbers numbers(Kind kind, AdamStep step, float leastRoot) {
+    double decay = step.weightDecay();
+    return Numbers.of(
+        kind,
+        (float) (step.decoupled() ? 1 - step.learningRate() * decay : 1),
+        (float) (step.decoupled() ? 0 : decay),
+        (float) (1 - step.beta1()),
+        (float) step.beta2(),
+        (float) (1 - step.beta2()),
+        (float) (-step.learningRate() / (1 - Math.pow(step.beta1(), step.step()))),
+        (float) (1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step()))),
+        (float) step.epsilon(),
+        leastRoot);
   }
 
   @Override
@@ -85,7 +76,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
         "adam",
         ElementwiseKernels.fours(parameter.size()),
         parameter.size(),
-        AdamNumbers.of(step).list(),
+        List.of(numbers(Kind.ADAM, step, 0)),
         gradient.address(),
         parameter.address(),
         mean.address(),
@@ -124,14 +115,12 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   @Override
   public void sgdQuantized(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, Tensor workspace) {
-    List<Object> numbers = new ArrayList<>(List.of(book(momentum)));
     float keep = momentum.book().isNearestOnly() ? 0 : step.keep();
-    numbers.addAll(numbers(step, keep, step.first() ? 1 : 0, momentum.block()));
     many.launch(
         "sgd_quantized",
         grid(momentum),
         parameter.size(),
-        numbers,
+        List.of(book(momentum), numbers(Kind.SGD_QUANTIZED, step, keep), momentum.block()),
         gradient.address(),
         parameter.address(),
         momentum.codes().address(),
@@ -146,17 +135,18 @@ public final class OptimizerKernels implements Optimizers.Kernels {
       Quantized mean,
       Quantized square,
       Tensor workspace) {
-    List<Object> numbers = new ArrayList<>(List.of(book(mean), book(square)));
-    numbers.addAll(AdamNumbers.of(step).list());
-    numbers.add(square.book().isNearestOnly() ? 0 : step.leastRoot());
-    numbers.add(mean.book().isNearestOnly() ? 0 : step.keep());
-    numbers.add(square.book().least());
-    numbers.add(mean.block());
+    float leastRoot = square.book().isNearestOnly() ? 0 : step.leastRoot();
     many.launch(
         "adam_quantized",
         grid(mean),
         parameter.size(),
-        numbers,
+        List.of(
+            book(mean),
+            book(square),
+            numbers(Kind.ADAM_QUANTIZED, step, leastRoot),
+            mean.book().isNearestOnly() ? 0f : step.keep(),
+            square.book().least(),
+            mean.block()),
         gradient.address(),
         parameter.address(),
         mean.codes().address(),

@@ -8,7 +8,7 @@ public final class ParameterKernels {
 
   /** Launches through {@code launcher}. */
   public ParameterKernels(Launcher launcher, DeviceMemory memory, OwnMemory own) {
-    many = new ManyTensors(launcher);
+    many = new ManyTensors(launcher, own);
     elementwise = new ElementwiseKernels(launcher, memory, own, many);
     optimizers = new OptimizerKernels(launcher, own, many);
   }

@@ -35,10 +35,12 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
   public static final String LAUNCH = "of cuBLAS";
 
   // In native memory: an array of Java's would be held against the garbage collector in each call.
-  private static final MemorySegment FACTORS = Arena.global().allocateFrom(JAVA_FLOAT, 0, 1);
+  private static final MemorySegment FACTORS = Arena.global().allocateFrom(JAVA_FLOAT, 0, 1, -1);
 
-  private final Pointer zero = CudaContext.pointer(FACTORS);
-  private final Pointer one = CudaContext.pointer(FACTORS.asSlice(JAVA_FLOAT.byteSize()));
+  private static final Pointer ZERO = CudaContext.pointer(FACTORS);
+  private static final Pointer ONE = CudaContext.pointer(FACTORS.asSlice(4));
+  private static final Pointer MINUS_ONE = CudaContext.pointer(FACTORS.asSlice(8));
+
   private final CudaContext context;
   private final cublasHandle handle = new cublasHandle();
 
@@ -88,7 +90,25 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
 
   @Override
   public void multiply(Product p, long a, long b, long c, boolean accumulate, long workspace) {
-    context.enter();
+    Pointer beta = accumulate ? ONE : ZERO;
+    Runnable call = () -> call(p, ONE, a, b, beta, c, workspace);
+    context.queue(call, LAUNCH, p, a, b, c, accumulate, workspace);
+  }
+
+  @Override
+  public boolean subtracts() {
+    return true;
+  }
+
+  @Override
+  public void subtract(Product p, long a, long b, long c, long workspace) {
+    Runnable call = () -> call(p, MINUS_ONE, a, b, ONE, c, workspace);
+    context.queue(call, LAUNCH, p, a, b, c, "subtract", workspace);
+  }
+
+  /** c = alpha op(a) op(b) + beta c. */
+  private void call(
+      Product p, Pointer alpha, long a, long b, Pointer beta, long c, long workspace) {
     long aligned = (workspace + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     check(
         JCublas2.cublasSetWorkspace(handle, CudaContext.pointer(aligned), WORKSPACE),
@@ -102,12 +122,12 @@ public final class CublasProducts implements MatrixProducts, AutoCloseable {
             p.n(),
             p.m(),
             p.k(),
-            one,
+            alpha,
             CudaContext.pointer(b),
             p.transposeB() ? p.k() : p.n(),
             CudaContext.pointer(a),
             p.transposeA() ? p.m() : p.k(),
-            accumulate ? one : zero,
+            beta,
             CudaContext.pointer(c),
             p.n()),
         "cublasSgemm of %d x %d x %d".formatted(p.m(), p.n(), p.k()));

@@ -7,10 +7,13 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.Supplier;
 import slimvox.backend.Convolution;
+import slimvox.backend.DeviceException;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.driver.CardStream;
 import slimvox.backend.cuda.kernels.DeviceMemory;
@@ -104,6 +107,7 @@ public final class Cudnn implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment factors = arena.allocateFrom(JAVA_FLOAT, 0, 1);
   private final List<Descriptor> descriptors = new ArrayList<>();
+  private final Set<Plan> tried = new HashSet<>();
   private final long handle;
 
   /**
@@ -172,7 +176,7 @@ public final class Cudnn implements AutoCloseable {
   }
 
   /** Throws what the driver knows of a failure that is no refusal; returns if that is nothing. */
-  void traced(CudnnFailure e, String what) {
+  private void traced(CudnnFailure e, String what) {
     if (!e.isRefusal()) stream.libraryFailed(what, e.isOutOfMemory());
   }
 
@@ -273,17 +277,56 @@ public final class Cudnn implements AutoCloseable {
   }
 
   /**
-   * Runs a pass.
+   * Runs a pass. A plan that has not been tried is run at once, so that it is known whether it is
+   * refused.
    *
+   * @param what a word for it in messages
    * @param first address of the first operand, in the order of {@link Pass}
    * @param second address of the second operand
    * @param result address of what is written
    * @param accumulate whether the result is added to what is there
    * @param workspace address of as many bytes as the plan says
-   * @throws CudnnFailure if it is refused or fails
+   * @throws CudnnFailure if it is refused
+   * @throws DeviceException if it fails
    */
-  void run(Plan plan, long first, long second, long result, boolean accumulate, long workspace) {
+  void run(
+      Plan plan,
+      Supplier<String> what,
+      long first,
+      long second,
+      long result,
+      boolean accumulate,
+      long workspace) {
     stream.enter();
+    boolean known = !tried.add(plan) && stream.keepsBack();
+    Runnable call =
+        () -> {
+          try {
+            call(plan, first, second, result, accumulate, workspace);
+          } catch (CudnnFailure e) {
+            if (e.isRefusal() && !known) throw e;
+            throw failed(e, what.get());
+          }
+        };
+    if (known) {
+      stream.queue(call, LAUNCH, plan, first, second, result, accumulate, workspace);
+    } else {
+      stream.issue();
+      call.run();
+    }
+  }
+
+  private DeviceException failed(CudnnFailure e, String what) {
+    traced(e, what);
+    return new DeviceException(
+        "cuDNN failed in %s: %s; resume the run from its last checkpoint, without cuDNN by"
+                .formatted(what, e.getMessage())
+            + " SLIMVOX_CUDNN=off",
+        e);
+  }
+
+  private void call(
+      Plan plan, long first, long second, long result, boolean accumulate, long workspace) {
     library.check(
         plan.pass().function(),
         handle,
@@ -315,7 +358,7 @@ public final class Cudnn implements AutoCloseable {
         Plan plan = plan(COMMON, pass);
         long at = memory.allocate(3 * operand + plan.workspace());
         try {
-          run(plan, at, at + operand, at + 2 * operand, false, at + 3 * operand);
+          call(plan, at, at + operand, at + 2 * operand, false, at + 3 * operand);
         } finally {
           memory.free(at);
         }

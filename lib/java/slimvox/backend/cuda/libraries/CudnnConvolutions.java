@@ -4,7 +4,6 @@ import java.util.HashMap;
 import java.util.Map;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
-import slimvox.backend.DeviceException;
 import slimvox.backend.Tensor;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.RowGrid;
@@ -14,8 +13,8 @@ import slimvox.backend.cuda.kernels.TiledConvolutions;
  * Convolutions by cuDNN, and by our own kernels where cuDNN has no algorithm that fits.
  *
  * <p>Left to our own: what is a matrix product as it is, which is cuBLAS's, and depthwise
- * convolutions, which have one multiplication for every number read. Each pass of each geometry is
- * chosen once, when its workspace is first asked for. That holds the weight in cuDNN's order (O,
+ * convolutions and those of one channel, which take as long as memory. Each pass of each geometry
+ * is chosen once, when its workspace is first asked for. That holds the weight in cuDNN's order (O,
  * kH, kW, I) and cuDNN's own workspace, and is never smaller than what our kernels need: they can
  * still step in when cuDNN refuses at the launch.
  */
@@ -107,25 +106,18 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   private boolean run(
       Convolution g, Cudnn.Plan plan, long first, long second, long result, boolean add, long at) {
     try {
-      cudnn.run(plan, first, second, result, add, at);
+      cudnn.run(plan, () -> text(g), first, second, result, add, at);
       return true;
     } catch (CudnnFailure e) {
-      if (!e.isRefusal()) {
-        String what =
-            "a convolution of %s by %s, strides %d and %d, groups %d"
-                .formatted(
-                    g.inShape(), g.weightShape(), g.strideHeight(), g.strideWidth(), g.groups());
-        cudnn.traced(e, what);
-        throw new DeviceException(
-            "cuDNN failed in %s: %s; resume the run from its last checkpoint, without cuDNN by"
-                    .formatted(what, e.getMessage())
-                + " SLIMVOX_CUDNN=off",
-            e);
-      }
       Key key = new Key(g, plan.pass());
       choices.put(key, new Choice(null, choices.get(key).bytes, e.getMessage()));
       return false;
     }
+  }
+
+  private static String text(Convolution g) {
+    return "a convolution of %s by %s, strides %d and %d, groups %d"
+        .formatted(g.inShape(), g.weightShape(), g.strideHeight(), g.strideWidth(), g.groups());
   }
 
   // ---- weights in cuDNN's order

@@ -228,10 +228,11 @@ public final class OpenCardProgram {
     int k = 7;
     double worst = 0;
     int count = 0;
-    for (int bits = 0; bits < 8; bits++) {
+    for (int bits = 0; bits < 12; bits++) {
       boolean ta = (bits & 1) != 0;
       boolean tb = (bits & 2) != 0;
       boolean accumulate = (bits & 4) != 0;
+      boolean subtract = bits >= 8;
       Random random = new Random(bits);
       float[] a = integers(random, m * k);
       float[] b = integers(random, k * n);
@@ -239,11 +240,12 @@ public final class OpenCardProgram {
       float[] wanted = c.clone();
       for (int i = 0; i < m; i++) {
         for (int j = 0; j < n; j++) {
-          float sum = accumulate ? c[i * n + j] : 0;
+          float sum = 0;
           for (int l = 0; l < k; l++) {
             sum += (ta ? a[l * m + i] : a[i * k + l]) * (tb ? b[j * k + l] : b[l * n + j]);
           }
-          wanted[i * n + j] = sum;
+          float before = accumulate || subtract ? c[i * n + j] : 0;
+          wanted[i * n + j] = subtract ? before - sum : before + sum;
         }
       }
       long onA = put(card, a);
@@ -252,7 +254,8 @@ public final class OpenCardProgram {
       MatrixProducts products = card.cublas();
       Product product = new Product(ta, tb, m, n, k);
       long workspace = card.memory().allocate(products.workspace(product) + 64);
-      products.multiply(product, onA, onB, onC, accumulate, workspace + 64);
+      if (subtract) products.subtract(product, onA, onB, onC, workspace + 64);
+      else products.multiply(product, onA, onB, onC, accumulate, workspace + 64);
       card.memory().download(onC, MemorySegment.ofArray(c));
       for (int i = 0; i < c.length; i++) worst = Math.max(worst, Math.abs(c[i] - wanted[i]));
       count++;

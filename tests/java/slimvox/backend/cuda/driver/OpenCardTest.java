@@ -248,7 +248,7 @@ class OpenCardTest {
 
   @Test
   void cublasMultipliesRowMajorMatrices() throws Exception {
-    assertEquals(List.of("8 products, largest error 0.0"), run(Map.of(), "multiply"));
+    assertEquals(List.of("12 products, largest error 0.0"), run(Map.of(), "multiply"));
   }
 
   @Test

@@ -1,0 +1,143 @@
+package slimvox.backend.cuda.driver;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.backend.cuda.FakeCard;
+import slimvox.backend.cuda.FakeLibraries;
+import slimvox.backend.cuda.HostKernels;
+
+/**
+ * Steps as CUDA graphs on the stand-in for the driver, with our kernels on the processor: the same
+ * bits as one call after the other, in one launch.
+ */
+class StepGraphTest {
+  @TempDir private static Path libraries;
+  @TempDir private Path folder;
+  private Path calls;
+
+  @BeforeAll
+  static void build() throws Exception {
+    FakeLibraries.all(libraries);
+    HostKernels.load();
+  }
+
+  @BeforeEach
+  void files() {
+    calls = folder.resolve("calls");
+  }
+
+  /** Runs {@link StepGraphProgram}; the lines that it wrote. */
+  private List<String> run(Map<String, String> environment, String arguments) throws Exception {
+    Files.deleteIfExists(calls);
+    ProcessBuilder builder =
+        FakeCard.program(
+            StepGraphProgram.class, libraries, folder.resolve("cache"), arguments.split(" "));
+    builder.environment().put("FAKE_KERNELS", HostKernels.library().toString());
+    builder.environment().put("FAKE_CALLS", calls.toString());
+    builder.environment().putAll(environment);
+    Process process = builder.start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    return output.lines().toList();
+  }
+
+  /** The calls of each step, by its number. */
+  private List<List<String>> steps() throws Exception {
+    List<List<String>> steps = new ArrayList<>();
+    List<String> now = new ArrayList<>(); // before the first step
+    for (String line : Files.readAllLines(calls)) {
+      if (line.startsWith("step ")) steps.add(now = new ArrayList<>());
+      else if (line.equals("read")) now = new ArrayList<>();
+      else now.add(line);
+    }
+    return steps;
+  }
+
+  private static final Set<String> BESIDE = Set.of("copy", "fill");
+
+  private static Set<String> launches(List<String> step) {
+    return step.stream()
+        .filter(c -> !BESIDE.contains(c))
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'ResNet18,width=4,reversible=full,units=a,rebuild=true,streams=fixed', sgd, 32,"
+        + " AFTER_BACKWARD",
+    "'ResNet18,width=8,reversible=full', sgd, 8, AFTER_BACKWARD",
+    "'ResNet18,width=8,binary.scheme=bwn', adamw, 8, AFTER_BACKWARD",
+    "'DF-ResNet56,width=4,reversible=full', adamw, 32, IN_BACKWARD"
+  })
+  void aStepIsOneLaunchWithTheSameBits(String model, String optimizer, String bits, String update)
+      throws Exception {
+    String program = String.join(" ", model, optimizer, bits, update, "3 ");
+    List<String> plain = run(Map.of(), program + "one-by-one");
+    List<List<String>> plainSteps = steps();
+    List<String> asOne = run(Map.of(), program + "as-one");
+    List<List<String>> steps = steps();
+    assertEquals("graph false", plain.getLast());
+    assertEquals("graph true", asOne.getLast());
+    assertEquals(plain.subList(0, plain.size() - 1), asOne.subList(0, asOne.size() - 1));
+    // The third is known from the one before, whatever was uploaded in the first; then shapes
+    // change.
+    for (int i : new int[] {2, 3, 7, 8}) {
+      Set<String> launches = launches(steps.get(i));
+      assertEquals(1, launches.size(), "step " + i + ": " + launches);
+      String graph = launches.iterator().next();
+      int all = plainSteps.get(i).size();
+      int inGraph = Integer.parseInt(graph.replaceFirst("graph of ", ""));
+      assertTrue(inGraph <= all && inGraph > all - 20, graph + ", step " + i + " has " + all);
+      assertTrue(steps.get(i).size() < 25, steps.get(i).toString());
+    }
+    for (int i : new int[] {0, 4, 5, 6}) assertTrue(launches(steps.get(i)).size() > 5, "step " + i);
+  }
+
+  @Test
+  void convolutionsOfCudnnAreCaptured() throws Exception {
+    Path cudnn = FakeLibraries.cudnn(Files.createDirectory(folder.resolve("cudnn")));
+    Map<String, String> with = new HashMap<>();
+    with.put("SLIMVOX_CUDA_PATH", cudnn.getParent() + ":" + libraries);
+    String program = "ResNet18,width=8 sgd 32 AFTER_BACKWARD 4 ";
+    List<String> plain = run(with, program + "one-by-one");
+    assertTrue(steps().get(3).contains("convolution"));
+    List<String> asOne = run(with, program + "as-one");
+    assertEquals(plain.subList(0, plain.size() - 1), asOne.subList(0, asOne.size() - 1));
+    assertEquals(1, launches(steps().get(8)).size());
+  }
+
+  @Test
+  void aStepThatIsWaitedForHasNoGraphAndTheSameBits() throws Exception {
+    String program = "ResNet18,width=8 sgd 32 AFTER_BACKWARD 1 ";
+    assertEquals(run(Map.of(), program + "one-by-one"), run(Map.of(), program + "as-one"));
+    assertFalse(Files.readString(calls).contains("graph of"));
+  }
+
+  @Test
+  void whatCannotBeCapturedIsSaidInOneLine() throws Exception {
+    assertEquals(
+        List.of(
+            "a step cannot be captured as a CUDA graph (cuStreamEndCapture:"
+                + " CUDA_ERROR_STREAM_CAPTURE_INVALIDATED (no text)); go on without, by"
+                + " run.graph=false"),
+        run(Map.of("FAKE_CAPTURE", "901"), "ResNet18,width=8 sgd 32 AFTER_BACKWARD 4 as-one"));
+  }
+}
