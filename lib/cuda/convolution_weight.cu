@@ -179,24 +179,29 @@ extern "C" __global__ void __launch_bounds__(256, 2) weight_gradient_tf32_128(WE
   weightGradient<TensorTile<128>, true>(shared, WEIGHT_ARGUMENTS);
 }
 
-// For input channels that are no multiple of four: the first layer, which has one.
+// For input channels that are no multiple of four.
 extern "C" __global__ void __launch_bounds__(128, 4) weight_gradient_odd(WEIGHT_PARAMETERS) {
   __shared__ Tile<32>::Shared shared;
   weightGradient<Tile<32>, false>(shared, WEIGHT_ARGUMENTS);
 }
 
-// dweight[o][c][t] (+)= sum over splits of partial[split][t][c][o].
-extern "C" __global__ void sum_weight_splits(
+// dweight[o][c][t] (+)= sum over splits of partial[split][t][c][o]. Threads along x take elements,
+// along y splits, 256 in all: the chain of additions is splits / blockDim.y long.
+extern "C" __global__ void __launch_bounds__(256) sum_weight_splits(
     const float* partial, float* dweight, int out, int channels, int taps, int splits,
     int accumulate) {
+  __shared__ float scratch[256];
   long long i = element();
   long long count = (long long)out * channels * taps;
-  if (i >= count) return;
+  float sum = 0;
+  if (i < count) {
+    for (int s = threadIdx.y; s < splits; s += blockDim.y) sum += partial[s * count + i];
+  }
+  sum = sumOverRows(scratch, sum);
+  if (i >= count || threadIdx.y > 0) return;
   int o = (int)(i % out);
   int c = (int)(i / out % channels);
   int t = (int)(i / out / channels);
   long long to = ((long long)o * channels + c) * taps + t;
-  float sum = accumulate ? dweight[to] : 0;
-  for (int s = 0; s < splits; s++) sum += partial[s * count + i];
-  dweight[to] = sum;
+  dweight[to] = (accumulate ? dweight[to] : 0) + sum;
 }

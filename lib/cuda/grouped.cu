@@ -108,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
   }
 }
 
-// ---- depthwise, 3x3, channels a multiple of four, stride 1 along the width
+// ---- depthwise or of one channel (ONE), 3x3, results a multiple of four, stride 1 along the width
 //
 // A thread takes four channels and walks along a strip, part of one row of the result. The nine
 // quads under the window stay in registers: a pixel needs three loads of 16 bytes, a store, 36
@@ -120,21 +120,26 @@ typedef float Window[3][3][4];  // column modulo 3, row, channel
 #define STRIP                                                                                   \
   int stripsOfRow, int length, int height, int width, int channels, int outHeight, int outWidth, \
       int stride, int offset, int offsetWide
+#define FORWARD \
+  const float *x, const float *weight, float *y, int strips, STRIP, int flipped, int add
+#define WEIGHT const float *x, const float *dy, float *partial, int strips, int stripsOfBlock, STRIP
 #define STRIP_ARGUMENTS \
   stripsOfRow, length, height, width, channels, outHeight, outWidth, stride, offset, offsetWide
 
 // f(at, u, i) for each pixel of a strip: its first channel is number i of the result, tap t of its
 // window at[(u + t % 3) % 3][t / 3].
-template <class F>
+template <bool ONE, class F>
 __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
   int row = strip / stripsOfRow;
   int first = strip % stripsOfRow * length;
   int end = first + length < outWidth ? first + length : outWidth;
   int h = row % outHeight * stride + offset;
   int w = first + offsetWide;
-  const float* from = x + (((long long)(row / outHeight) * height + h) * width + w) * channels + c;
+  int in = ONE ? 1 : channels;
+  const float* from = x + (((long long)(row / outHeight) * height + h) * width + w) * in;
+  if (!ONE) from += c;
   long long to = ((long long)row * outWidth + first) * channels + c;
-  long long down = (long long)width * channels;
+  long long down = (long long)width * in;
   bool there[3];
   for (int r = 0; r < 3; r++) there[r] = (unsigned)(h + r) < (unsigned)height;
   Window at;
@@ -142,9 +147,11 @@ __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
 #pragma unroll
     for (int r = 0; r < 3; r++) {
       for (int j = 0; j < 4; j++) at[column][r][j] = 0;
-      if ((unsigned)w < (unsigned)width && there[r]) load<4>(from + r * down, at[column][r]);
+      if ((unsigned)w >= (unsigned)width || !there[r]) continue;
+      if (!ONE) load<4>(from + r * down, at[column][r]);
+      for (int j = 0; ONE && j < 4; j++) at[column][r][j] = from[r * down];
     }
-    from += channels;
+    from += in;
     w++;
   };
   read(0);
@@ -162,8 +169,8 @@ __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
   }
 }
 
-extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(
-    const float* x, const float* weight, float* y, int strips, STRIP, int flipped, int add) {
+template <bool ONE>
+__device__ inline void forwardStrips(FORWARD) {
   int c = 4 * column();
   int strip = blockIdx.x * blockDim.y + threadIdx.y;
   if (c >= channels || strip >= strips) return;
@@ -172,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(
   for (int t = 0; t < 9; t++) {
     for (int j = 0; j < 4; j++) weights[t][j] = weight[9LL * (c + j) + (flipped ? 8 - t : t)];
   }
-  walkStrip(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long to) {
+  walkStrip<ONE>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long to) {
     float sum[4] = {}, before[4];
 #pragma unroll
     for (int t = 0; t < 9; t++) {
@@ -187,15 +194,23 @@ extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(
   });
 }
 
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(FORWARD) {
+  forwardStrips<false>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) one_channel_strips(FORWARD) {
+  forwardStrips<true>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
+}
+
 // partial[block][tap][o] as grouped_backward_weight's; a block walks stripsOfBlock strips.
-extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_weight(
-    const float* x, const float* dy, float* partial, int strips, int stripsOfBlock, STRIP) {
+template <bool ONE>
+__device__ inline void weightStrips(WEIGHT) {
   __shared__ float all[256];
   int c = 4 * column();
   int end = c < channels ? (int)endRow(stripsOfBlock, strips) : 0;
   float sums[9][4] = {};
   for (int strip = (int)firstRow(stripsOfBlock); strip < end; strip += blockDim.y) {
-    walkStrip(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long from) {
+    walkStrip<ONE>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long from) {
       float d[4];
       load<4>(dy + from, d);
 #pragma unroll
@@ -215,4 +230,12 @@ extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_weight(
       __syncthreads();
     }
   }
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_weight(WEIGHT) {
+  weightStrips<false>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) one_channel_strips_weight(WEIGHT) {
+  weightStrips<true>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
 }

@@ -243,6 +243,11 @@ def ones(n):
     return (blocks(n, 256),), (256,)
 
 
+def sums(rows, columns):
+    y = min(8, 1 << int(rows).bit_length() - 1)
+    return (blocks(columns, 256 // y),), (256 // y, y)
+
+
 def rows_by_block(rows, columns, each):
     x = 32 if columns >= 32 else 1 << (2 * columns - 1).bit_length() - 1
     return (blocks(rows, each), blocks(columns, x)), (x, 256 // x), each
@@ -426,7 +431,7 @@ def weight_gradient(card, g, kind, x, dy, dw, partial):
     card.launch(
         "convolution_weight",
         "sum_weight_splits",
-        *ones(g.o * g.i * g.taps),
+        *sums(count, g.o * g.i * g.taps),
         partial,
         dw,
         g.o,
@@ -551,7 +556,11 @@ def normalize_back(
 
 
 def is_strips(g):
-    return g.i % 4 == 0 and g.s == 1
+    return g.o % 4 == 0 and g.s == 1
+
+
+def strips_name(g):
+    return "depthwise_strips" if g.i == g.o else "one_channel_strips"
 
 
 def strips(g):
@@ -566,7 +575,7 @@ def depthwise(card, g, x, weight, y):
         grid, block, _ = rows_by_thread(count, g.o // 4, 1)
         card.launch(
             "grouped",
-            "depthwise_strips",
+            strips_name(g),
             grid,
             block,
             x,
@@ -623,7 +632,7 @@ def depthwise_weight(card, g, x, dy, dw, partial):
         grid, block, each = rows_by_block(count, g.o // 4, blocks(count, blocks(g.pixels, each)))
         card.launch(
             "grouped",
-            "depthwise_strips_weight",
+            strips_name(g) + "_weight",
             grid,
             block,
             x,
@@ -645,7 +654,7 @@ def depthwise_weight(card, g, x, dy, dw, partial):
         card.launch(
             "convolution_weight",
             "sum_weight_splits",
-            *ones(9 * g.o),
+            *sums(grid[0], 9 * g.o),
             partial,
             dw,
             g.o,
@@ -684,7 +693,7 @@ def depthwise_weight(card, g, x, dy, dw, partial):
     card.launch(
         "convolution_weight",
         "sum_weight_splits",
-        *ones(9 * g.o),
+        *sums(grid[0], 9 * g.o),
         partial,
         dw,
         g.o,
@@ -793,9 +802,10 @@ class Checks:
             Geometry(2, 9, 8, 36, 36, 3, 1),
             Geometry(1, 7, 11, 33, 33, 3, 2),
             Geometry(2, 1, 1, 4, 4, 3, 1),
+            Geometry(2, 6, 41, 1, 8, 3, 1),
         ):
             x, w, d = normal(g.n, g.h, g.w, g.i), normal(g.o, 9), normal(g.n, g.oh, g.ow, g.o)
-            wins = windows(g, x)
+            wins = np.repeat(windows(g, x), g.o // g.i, -1)
             y = np.einsum("nhwtc,ct->nhwc", wins, w.astype(np.float64))
             dw = np.einsum("nhwtc,nhwc->ct", wins, d.astype(np.float64))
 
@@ -809,7 +819,7 @@ class Checks:
                 depthwise_weight(card, g, on[0], on[2], grad, card.empty(g.pixels * 9 * g.o))
                 return out, grad
 
-            self.check(f"depthwise {g}", 1e-6, run, (y, dw))
+            self.check(f"depthwise {g}" if g.i == g.o else f"one channel {g}", 1e-6, run, (y, dw))
         for rows, c in ((1030, 33), (700, 64), (7, 4)):
             x, d, gamma, beta = normal(rows, c) * 2 + 3, normal(rows, c), normal(c), normal(c)
             m, s = x.mean(0, dtype=np.float64), 1 / np.sqrt(x.var(0, dtype=np.float64) + 1e-5)
@@ -1023,23 +1033,26 @@ def timings(card):
             3 * b,
         )
         card.free()
-    for g in (Geometry(128, 80, 200, 128, 128, 3, 1), Geometry(128, 20, 50, 512, 512, 3, 1)):
+    for g in (
+        Geometry(128, 80, 200, 1, 32, 3, 1),
+        Geometry(128, 80, 200, 128, 128, 3, 1),
+        Geometry(128, 20, 50, 512, 512, 3, 1),
+    ):
         x, y, d, w, dw = (
             card.empty(s)
             for s in (g.n * g.h * g.w * g.i, g.pixels * g.o, g.pixels * g.o, 9 * g.o, 9 * g.o)
         )
         random_bits(card, (x, d, w))
         more = card.empty(2048 * 9 * g.o)
-        b = 4 * g.pixels * g.o
-        row(f"depthwise {g}", card.time(lambda: depthwise(card, g, x, w, y)), 2 * b)
+        b = 4 * g.pixels * (g.i + g.o)
+        row(f"strips {g}", card.time(lambda: depthwise(card, g, x, w, y)), b)
         row(
-            f"depthwise, weight gradient {g}",
+            f"strips, weight gradient {g}",
             card.time(lambda: depthwise_weight(card, g, x, d, dw, more)),
-            2 * b,
+            b,
         )
         card.free()
     for g in (
-        Geometry(128, 80, 200, 1, 32, 3, 1),
         Geometry(128, 80, 200, 32, 32, 3, 1),
         Geometry(128, 40, 100, 64, 64, 3, 1),
         Geometry(128, 20, 50, 128, 128, 3, 1),

@@ -1,5 +1,7 @@
 package slimvox.backend;
 
+import java.util.function.Consumer;
+
 /** Convolutions (cross-correlations, no bias) of N x H x W x C by O x I x kH x kW. */
 public final class Convolutions {
   /**
@@ -27,6 +29,15 @@ public final class Convolutions {
 
     /** y += x * weight; y of any type, and rounded as by {@link Elementwise.Kernels#addRounded}. */
     default void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+
+    /** Whether {@link #forwardSubtract} is there; else the weight is negated before. */
+    default boolean subtracts(Convolution g) {
+      return false;
+    }
+
+    /** y -= x * weight, to the bits of {@link #forwardAdd} with the weight negated. */
+    default void forwardSubtract(
+        Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
 
     /**
      * Bytes of a weight in the layout that {@link #forward} brings it into at each call; 0 where it
@@ -94,12 +105,26 @@ public final class Convolutions {
 
   /** See {@link Kernels#forwardAdd}. */
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    add(g, x, weight, y, w -> kernels.forwardAdd(g, x, weight, y, w));
+  }
+
+  /** See {@link Kernels#subtracts}. */
+  public boolean subtracts(Convolution g) {
+    return kernels.subtracts(g);
+  }
+
+  /** See {@link Kernels#forwardSubtract}. */
+  public void forwardSubtract(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    add(g, x, weight, y, w -> kernels.forwardSubtract(g, x, weight, y, w));
+  }
+
+  private void add(Convolution g, Tensor x, Tensor weight, Tensor y, Consumer<Tensor> kernel) {
     activation(g, g.inShape(), x);
     Check.shape(g.weightShape(), weight);
     Check.real(y);
     Check.expect(g.outShape(), y);
     long bytes = kernels.forwardAddWorkspace(g, y.type());
-    check.with(y, bytes, w -> kernels.forwardAdd(g, x, weight, y, w));
+    check.with(y, bytes, kernel);
     check.finite(y);
   }
 

@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
 import slimvox.backend.NotFiniteException;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -143,9 +144,12 @@ public final class Conv2d implements Layer {
           "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
               .formatted(name, g.outShape(), sum));
     }
+    Convolutions convolutions = backend.ops().convolutions;
+    boolean subtracts = sign == -1 && convolutions.subtracts(g);
     try (Tensor values = values(x);
-        Tensor scaled = scaled(sign)) {
-      backend.ops().convolutions.forwardAdd(g, values, scaled, sum);
+        Tensor scaled = scaled(subtracts ? 1 : sign)) {
+      if (subtracts) convolutions.forwardSubtract(g, values, scaled, sum);
+      else convolutions.forwardAdd(g, values, scaled, sum);
       if (mode.keeps()) input = values.retain();
     } catch (NotFiniteException e) {
       throw e.under(name + ".out");

@@ -41,6 +41,11 @@ record NoCard(long cudnn) implements Device {
         }
 
         @Override
+        public boolean subtracts() {
+          return true;
+        }
+
+        @Override
         public void multiply(
             Product p, long a, long b, long c, boolean accumulate, long workspace) {
           throw refusal();
@@ -80,6 +85,11 @@ record NoCard(long cudnn) implements Device {
       @Override
       public long forwardWorkspace(Convolution g) {
         return CudnnConvolutions.most(g, own.forwardWorkspace(g), cudnn);
+      }
+
+      @Override
+      public boolean subtracts(Convolution g) {
+        return own.subtracts(g);
       }
 
       @Override

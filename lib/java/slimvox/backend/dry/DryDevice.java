@@ -110,6 +110,11 @@ public final class DryDevice implements Device {
       }
 
       @Override
+      public boolean subtracts(Convolution g) {
+        return asked.subtracts(g);
+      }
+
+      @Override
       public long prepackedBytes(Convolution g) {
         return asked.prepackedBytes(g);
       }
@@ -146,6 +151,12 @@ public final class DryDevice implements Device {
 
       @Override
       public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+        multiplyAdds += g.multiplyAdds();
+      }
+
+      @Override
+      public void forwardSubtract(
+          Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
         multiplyAdds += g.multiplyAdds();
       }
 

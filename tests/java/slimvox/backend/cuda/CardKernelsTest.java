@@ -21,12 +21,20 @@ class CardKernelsTest {
     int checks = 0;
     FakeLibraries.all(folder);
     for (String only :
-        List.of("k1 s2", "depthwise", "batch norm", "product", "cross", "quantize", "adam")) {
+        List.of(
+            "k1 s2",
+            "depthwise",
+            "one channel",
+            "batch norm",
+            "product",
+            "cross",
+            "quantize",
+            "adam")) {
       String output = run(only);
       assertTrue(output.contains(" checks, 0 wrong\n"), only + ": " + output);
       checks += Integer.parseInt(output.replaceFirst("(?s).*?(\\d+) checks.*", "$1"));
     }
-    assertEquals(15, checks);
+    assertEquals(16, checks);
   }
 
   private String run(String only) throws Exception {

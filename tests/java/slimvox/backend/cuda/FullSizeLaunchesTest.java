@@ -98,7 +98,7 @@ class FullSizeLaunchesTest {
 
   /** The main network of the memory paper. */
   static final Step DF_RESNET_233 =
-      sgd(ModelSpec.of("DF-ResNet233", "reversible=full"), OptimizerStateFormat.EIGHT_BIT, 2475);
+      sgd(ModelSpec.of("DF-ResNet233", "reversible=full"), OptimizerStateFormat.EIGHT_BIT, 2319);
 
   private static final List<Step> STEPS =
       List.of(

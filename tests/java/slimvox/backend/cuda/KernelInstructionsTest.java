@@ -52,6 +52,8 @@ class KernelInstructionsTest {
   @CsvSource({
     "depthwise_strips, STG.E.128, 3, 4, 20",
     "depthwise_strips_weight, LDG.E.128, 12, 1, 22", // of four loads of four channels one is dy
+    "one_channel_strips, STG.E.128, 3, 4, 20",
+    "one_channel_strips_weight, LDG.E.128, 3, 4, 22",
     "bn_statistics, LDG.E, 4, 1, 10",
     "bn_normalize4, STG.E.128, 1, 4, 12",
     "bn_backward_sums, LDG.E, 12, 0.333, 40", // of three loads one is x

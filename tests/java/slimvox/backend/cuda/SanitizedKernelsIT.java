@@ -81,7 +81,11 @@ class SanitizedKernelsIT extends ParityFixture {
 
   private void convolutions(Side s) {
     int[][] dense = { // height, width, in, out, kernel, stride: tiles of 32, 64 and 128
-      {3, 5, 1, 5, 3, 1}, {5, 4, 4, 32, 3, 2}, {3, 3, 36, 40, 1, 2}, {3, 2, 68, 132, 1, 2}
+      {3, 5, 1, 5, 3, 1},
+      {4, 5, 1, 8, 3, 1},
+      {5, 4, 4, 32, 3, 2},
+      {3, 3, 36, 40, 1, 2},
+      {3, 2, 68, 132, 1, 2}
     };
     for (int[] g : dense) {
       convolution(s, new Convolution(2, g[0], g[1], g[2], g[3], g[4], g[4], g[5], g[5], 0, 0, 1));

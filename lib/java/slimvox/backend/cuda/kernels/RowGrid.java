@@ -33,6 +33,12 @@ public record RowGrid(Grid grid, int rowsPerBlock) {
     return ofBlocks(rows, columns, THREADS / x).grid();
   }
 
+  /** Blocks along x over columns; their threads along y add up rows. */
+  static Grid ofSums(int rows, long columns) {
+    int y = Math.min(THREADS / WARP, Integer.highestOneBit(rows));
+    return new Grid(Grid.blocks(columns, THREADS / y), 1, 1, THREADS / y, y, 1);
+  }
+
   /** The same with blocks along z. */
   RowGrid deep(int z) {
     Grid g = new Grid(grid.x(), grid.y(), z, grid.blockX(), grid.blockY(), grid.blockZ());

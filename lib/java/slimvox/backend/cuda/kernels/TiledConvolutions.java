@@ -30,8 +30,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
    *
    * @param products for 1x1 convolutions of stride 1
    * @param tf32 whether factors may be rounded to TF32 (10 bits of fraction) for tensor cores;
-   *     cards without them multiply in float32, as do convolutions in groups and the weight
-   *     gradient of a first layer
+   *     cards without them multiply in float32, as do convolutions in groups and those of few
+   *     channels
    */
   public TiledConvolutions(Launcher launcher, MatrixProducts products, boolean tf32) {
     this.launcher = launcher;
@@ -80,7 +80,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     if (isProduct(g)) {
       return products.workspace(forwardProduct(g));
     }
-    return g.groups() == 1 ? 4 * g.weightShape().size() : 0;
+    return g.groups() == 1 && !isStrips(g) ? 4 * g.weightShape().size() : 0;
   }
 
   @Override
@@ -93,6 +93,17 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     forward(g, x.address(), weight.address(), y.address(), true, address(workspace));
   }
 
+  @Override
+  public boolean subtracts(Convolution g) {
+    return isProduct(g) && products.subtracts();
+  }
+
+  @Override
+  public void forwardSubtract(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    products.subtract(
+        forwardProduct(g), x.address(), weight.address(), y.address(), address(workspace));
+  }
+
   private static long address(Tensor workspace) {
     return workspace == null ? 0 : workspace.address();
   }
@@ -100,13 +111,11 @@ public final class TiledConvolutions implements Convolutions.Kernels {
   private void forward(Convolution g, long x, long weight, long y, boolean add, long scratch) {
     if (isProduct(g)) {
       products.multiply(forwardProduct(g), x, weight, y, add, scratch);
+    } else if (isStrips(g)) {
+      strips(g, x, weight, y, false, add);
     } else if (g.groups() > 1) {
-      if (isStrips(g)) {
-        depthwiseStrips(g, x, weight, y, false, add);
-      } else {
-        RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
-        groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
-      }
+      RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
+      groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
     } else {
       reorder(g, weight, scratch, false);
       ConvolutionWalk.forward(g).launch(launcher, kind, g, x, scratch, y, add);
@@ -143,7 +152,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
           dataProduct(g), dy.address(), weight.address(), dx.address(), false, scratch);
     } else if (g.groups() > 1) {
       if (isStrips(g) && g.strideHeight() == 1) {
-        depthwiseStrips(g, dy.address(), weight.address(), dx.address(), true, false);
+        strips(g, dy.address(), weight.address(), dx.address(), true, false);
       } else {
         RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
         groupedLaunch(
@@ -178,7 +187,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
 
   private static int pixelsPerSplit(Convolution g) {
     int pixels = outPixels(g);
-    if (g.groups() > 1) {
+    if (g.groups() > 1 || isStrips(g)) {
       // So that the partial sums of wide layers do not become larger than those of narrow ones.
       int columnBlocks = Grid.blocks(g.outChannels(), 32);
       int splits = Math.max(16, GROUPED_BLOCKS / columnBlocks);
@@ -214,7 +223,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     }
     int splits = splits(g);
     if (isStrips(g)) {
-      splits = depthwiseStripsWeight(g, x.address(), dy.address(), scratch);
+      splits = stripsWeight(g, x.address(), dy.address(), scratch);
     } else if (g.groups() > 1) {
       groupedWeight(g, x.address(), dy.address(), scratch);
     } else {
@@ -250,7 +259,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     }
     launcher.launch(
         "sum_weight_splits",
-        ElementwiseKernels.ones(g.weightShape().size()),
+        RowGrid.ofSums(splits, g.weightShape().size()),
         scratch,
         dweight,
         g.outChannels(),
@@ -262,14 +271,18 @@ public final class TiledConvolutions implements Convolutions.Kernels {
 
   // ---- groups
 
-  /** Whether strips of four channels do it, see grouped.cu. */
-  private static boolean isStrips(Convolution g) {
+  /** Whether strips of four channels do it, see grouped.cu: depthwise, or a first layer's one. */
+  public static boolean isStrips(Convolution g) {
     return g.groups() == g.inChannels()
-        && g.groups() == g.outChannels()
+        && (g.groups() == g.outChannels() || g.groups() == 1)
         && g.kernelHeight() == 3
         && g.kernelWidth() == 3
         && g.strideWidth() == 1
-        && g.inChannels() % 4 == 0;
+        && g.outChannels() % 4 == 0;
+  }
+
+  private static String kernel(Convolution g) {
+    return g.groups() == 1 ? "one_channel_strips" : "depthwise_strips";
   }
 
   /**
@@ -289,12 +302,12 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     }
   }
 
-  private void depthwiseStrips(
+  private void strips(
       Convolution g, long source, long weight, long to, boolean backward, boolean add) {
     Strips s = Strips.of(g, backward);
     launcher.launch(
-        "depthwise_strips",
-        RowGrid.ofThreads(s.count(), g.inChannels() / 4),
+        kernel(g),
+        RowGrid.ofThreads(s.count(), g.outChannels() / 4),
         source,
         weight,
         to,
@@ -314,12 +327,12 @@ public final class TiledConvolutions implements Convolutions.Kernels {
   }
 
   /** Returns how many partial sums it wrote, no more than {@link #splits}. */
-  private int depthwiseStripsWeight(Convolution g, long x, long dy, long workspace) {
+  private int stripsWeight(Convolution g, long x, long dy, long workspace) {
     Strips s = Strips.of(g, false);
     int ofBlock = Grid.blocks(s.count(), splits(g));
-    RowGrid grid = RowGrid.ofBlocks(s.count(), g.inChannels() / 4, ofBlock);
+    RowGrid grid = RowGrid.ofBlocks(s.count(), g.outChannels() / 4, ofBlock);
     launcher.launch(
-        "depthwise_strips_weight",
+        kernel(g) + "_weight",
         grid.grid(),
         x,
         dy,

@@ -78,7 +78,7 @@ public final class TiledProducts implements MatrixProducts {
     int count = Math.multiplyExact(p.m(), p.n()); // as a filter of one tap of one channel
     launcher.launch(
         "sum_weight_splits",
-        ElementwiseKernels.ones(count),
+        RowGrid.ofSums(splits, count),
         workspace,
         c,
         count,

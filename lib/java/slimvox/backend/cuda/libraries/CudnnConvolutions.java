@@ -61,7 +61,8 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   /** Why a convolution is not cuDNN's; null if it may be. */
   private static String leftToOwn(Convolution g) {
     if (TiledConvolutions.isProduct(g)) return "a matrix product";
-    return g.groups() > 1 && g.inChannels() == g.groups() ? "a depthwise convolution" : null;
+    if (g.groups() > 1 && g.inChannels() == g.groups()) return "a depthwise convolution";
+    return TiledConvolutions.isStrips(g) ? "a convolution of one channel" : null;
   }
 
   /** What a pass needs with so much workspace for cuDNN itself. */
@@ -183,6 +184,16 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   @Override
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     if (!forward(g, x, weight, y, true, workspace)) own.forwardAdd(g, x, weight, y, workspace);
+  }
+
+  @Override
+  public boolean subtracts(Convolution g) {
+    return own.subtracts(g);
+  }
+
+  @Override
+  public void forwardSubtract(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    own.forwardSubtract(g, x, weight, y, workspace);
   }
 
   private boolean forward(
