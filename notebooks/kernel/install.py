@@ -24,6 +24,9 @@ PAGE = """{%%- extends 'lab/index.html.j2' -%%}
 {{ super() }}
 <script>window.slimvoxPlotly = "%s";</script>
 {%%- endblock html_head_js -%%}
+{%%- block data_png scoped -%%}
+{{ super().replace("<img ", '<img alt="' ~ output.data.get("text/plain", "")|escape_html ~ '" ', 1) }}
+{%%- endblock data_png -%%}
 """
 
 

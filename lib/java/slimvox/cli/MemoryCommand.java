@@ -53,8 +53,9 @@ final class MemoryCommand extends Subcommand {
       names = "--budget",
       paramLabel = "SIZE",
       description =
-          "Fail if the step needs more than this, for example 11GB; say the largest batch and the"
-              + " deepest model that fit, and what is in the way.")
+          "Fail if the step needs more than this, for example 11GB (11 x 10^9 bytes) or 11GiB (what"
+              + " a card of 11 GB has); say the largest batch and the deepest model that fit, and"
+              + " what is in the way.")
   private String budget;
 
   @Option(

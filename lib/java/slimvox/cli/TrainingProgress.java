@@ -35,7 +35,7 @@ final class TrainingProgress implements Listener, AutoCloseable {
             Locale.ROOT,
             "# recipe %s, results in %s%n# %,d parameters, %,d classes, %,d steps an epoch, on %s%n"
                 + "# a step lies in one planned block of %,.1f MiB%n"
-                + "# acc: accuracy with the margin (and without); wait: for data; MiB: the peak",
+                + "# accuracy with the margin (without it); wait: for data; MiB: the peak so far",
             s.recipe().hash(),
             folder,
             s.parameters(),
@@ -68,13 +68,10 @@ final class TrainingProgress implements Listener, AutoCloseable {
         s.steps(),
         String.format(
             Locale.ROOT,
-            "loss %.3f  acc %.1f (%.1f) %%  lr %.2g  margin %.2f  %.1f utt/s  wait %.0f %%  %,.0f"
-                + " MiB",
+            "loss %.3f, accuracy %.1f %% (%.1f %%), %.0f utterances/s, wait %.0f %%, %,.0f MiB",
             loss,
             100 * accuracy,
             100 * accuracyWithoutMargin,
-            s.learningRate(),
-            s.margin(),
             s.utterances() / seconds,
             100 * waitSeconds / seconds,
             Bytes.mib(s.memory().totalPeak())));

@@ -46,20 +46,24 @@ public record MemoryBudget(long bytes) {
     return bytes == Long.MAX_VALUE ? this : new MemoryBudget(Math.max(0, bytes - outsideBytes));
   }
 
+  /** In MiB and, in brackets, round as it may have been given: {@code 10,490.42 MiB (11 GB)}. */
   @Override
   public String toString() {
-    return bytes == Long.MAX_VALUE ? "unlimited" : text(bytes);
+    if (bytes == Long.MAX_VALUE) return "unlimited";
+    if (bytes > 0 && bytes % 1_000_000 == 0) {
+      boolean giga = bytes >= 1e9;
+      BigDecimal round = BigDecimal.valueOf(bytes, giga ? 9 : 6).stripTrailingZeros();
+      return "%s (%s %s)".formatted(text(bytes), round.toPlainString(), giga ? "GB" : "MB");
+    }
+    boolean whole = bytes > 0 && bytes % (1L << 30) == 0;
+    return text(bytes) + (whole ? " (" + (bytes >> 30) + " GiB)" : "");
   }
 
-  /**
-   * Bytes as budgets are written, {@code 11.00 GB}; less than 0.1 GB in MB, than 1 MB in kB, than 1
-   * kB in bytes.
-   */
+  /** Bytes as tables write them, {@code 10,490.42 MiB}; less than 0.1 MiB in KiB or bytes. */
   public static String text(long bytes) {
-    if (bytes < 1000) return bytes + " B";
-    if (bytes >= 1e8) return String.format(Locale.ROOT, "%,.2f GB", bytes / 1e9);
-    return bytes >= 1e6
-        ? String.format(Locale.ROOT, "%.2f MB", bytes / 1e6)
-        : String.format(Locale.ROOT, "%.2f kB", bytes / 1e3);
+    if (bytes < 1024) return bytes + " B";
+    boolean mib = bytes >= 0.1 * (1 << 20);
+    return String.format(
+        Locale.ROOT, "%,.2f %s", bytes / (mib ? 1048576.0 : 1024), mib ? "MiB" : "KiB");
   }
 }

@@ -56,7 +56,7 @@ public final class Notebook {
             Runtime.version(),
             Runtime.getRuntime().availableProcessors(),
             Runtime.getRuntime().maxMemory() >> 20,
-            size,
+            size == Size.SMOKE ? "smoke (what lessons say of numbers is of size default)" : size,
             DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
     text += "\n" + backends();
     String html = Tables.escape(text).replace("\n", "<br>");

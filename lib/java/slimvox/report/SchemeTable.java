@@ -67,7 +67,7 @@ public record SchemeTable(List<Row> rows, boolean limited) {
                 "%,13.2f",
                 r -> r.mib(Category.PARAMETER, Category.GRADIENT, Category.OPTIMIZER_STATE))
             .column("other", "%,13.2f", r -> r.mib(Category.WORKSPACE, Category.INPUT))
-            .column("vanilla /", "%11.2f", this::vanillaRatio);
+            .column("times less", "%11.2f", this::vanillaRatio);
     if (limited) columns.column("  batch in budget", "%,17d", Row::largestBatch);
     StringBuilder text = new StringBuilder(columns.heading());
     for (Row row : rows) {

@@ -22,6 +22,8 @@ import tech.tablesaw.columns.numbers.NumberColumnFormatter;
  * where none was set, with four significant digits.
  */
 public final class Tables {
+  private static final String ROW_HEADER = "th scope=\"row\"";
+
   private Tables() {}
 
   /** The table of rows whose columns have texts, Integers or Doubles; null is a missing value. */
@@ -79,13 +81,15 @@ public final class Tables {
           .append("</caption>\n");
     }
     html.append("<thead><tr>");
-    for (Column<?> column : table.columns()) cell(html, "th", column, escape(column.name()));
+    for (Column<?> column : table.columns())
+      cell(html, "th scope=\"col\"", column, escape(column.name()));
     html.append("</tr></thead>\n<tbody>\n");
     for (int row = 0; row < table.rowCount(); row++) {
       String[] cells = cells(table, row);
       html.append("<tr>");
       for (int c = 0; c < cells.length; c++) {
-        cell(html, "td", table.column(c), escape(cells[c]));
+        boolean names = c == 0 && !isNumber(table.column(c));
+        cell(html, names ? ROW_HEADER : "td", table.column(c), escape(cells[c]));
       }
       html.append("</tr>\n");
     }
@@ -139,9 +143,10 @@ public final class Tables {
   }
 
   private static void cell(StringBuilder html, String tag, Column<?> column, String text) {
-    html.append('<').append(tag).append(" style=\"padding:3px 10px;text-align:");
-    html.append(isNumber(column) ? "right" : "left").append("\">");
-    html.append(text).append("</").append(tag).append('>');
+    String weight = tag.equals(ROW_HEADER) ? "font-weight:normal;" : "";
+    html.append('<').append(tag).append(" style=\"").append(weight);
+    html.append("padding:3px 10px;text-align:").append(isNumber(column) ? "right" : "left");
+    html.append("\">").append(text).append("</").append(tag, 0, 2).append('>');
   }
 
   private static boolean isNumber(Column<?> column) {

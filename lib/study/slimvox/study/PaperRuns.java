@@ -132,8 +132,8 @@ public final class PaperRuns {
     return Rows.of(rows)
         .column("recipe", null, Row::recipe)
         .column("list", null, Row::list)
-        .column("EER (%)", null, r -> Math.round(r.result.eerPercent() * 100) / 100.0)
-        .column("minDCF(0.05)", null, r -> Math.round(r.result.minDcf() * 1000) / 1000.0)
+        .column("EER (%)", "%.2f", r -> r.result.eerPercent())
+        .column("minDCF(p_target 0.05)", "%.3f", r -> r.result.minDcf())
         .table();
   }
 }

@@ -147,7 +147,7 @@ class MemoryCommandTest extends CommandLineTest {
   void aStepOverTheBudgetIsRefusedWithWhatWouldFit() {
     Run run = run("memory", "--model=ResNet34", "--batch=128", "--budget=1GB", "--json");
     run.failsWith(
-        "out of the memory budget of 1.00 GB: ResNet34 with batch 128 x 200 frames needs",
+        "out of the memory budget of 953.67 MiB (1 GB): ResNet34 with batch 128 x 200 frames needs",
         "% of it activation; the largest batch that fits is 14;",
         "no model of its family fits");
     JsonNode json = run.json();
@@ -162,7 +162,8 @@ class MemoryCommandTest extends CommandLineTest {
   @Test
   void aStepWithinTheBudgetSaysHowFarItCouldGo() {
     Run run = run("memory", "--model=ResNet34", "--batch=16", "--budget=11GB").succeeds();
-    assertTrue(run.out().contains("budget 11.00 GB: the step fits, it needs 1."), run.out());
+    assertTrue(
+        run.out().contains("budget 10,490.42 MiB (11 GB): the step fits, it needs 1,"), run.out());
     assertTrue(run.out().contains("the largest batch that fits: "), run.out());
     assertTrue(run.out().contains("the deepest ResNet that fits with batch 16: ResNet152"));
     assertTrue(run.out().contains("in the way: activation, "), run.out());

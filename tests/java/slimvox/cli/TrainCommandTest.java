@@ -298,10 +298,10 @@ class TrainCommandTest extends CommandLineTest {
     Path out = folder.resolve("budget");
     run("train", recipe, "--set", "run.memoryBudget=100kB", "--out", out)
         .failsWith(
-            "out of the memory budget of 100.00 kB: ResNet18", "even with batch 1", "choose");
+            "out of the memory budget of 97.66 KiB: ResNet18", "even with batch 1", "choose");
     assertFalse(Files.exists(out));
     run("train", recipe, "--budget=1.3MB", "--set", "run.batch=64", "--out", out)
-        .failsWith("out of the memory budget of 1.30 MB", "the largest batch that fits is ");
+        .failsWith("out of the memory budget of 1.24 MiB", "the largest batch that fits is ");
     assertFalse(Files.exists(out));
   }
 }

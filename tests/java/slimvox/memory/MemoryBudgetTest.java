@@ -90,6 +90,22 @@ class MemoryBudgetTest {
   void theLargestSizeIsALimitStill() {
     MemoryBudget most = MemoryBudget.parse("9223372036854775806B");
     assertEquals(Long.MAX_VALUE - 1, most.bytes());
-    assertTrue(most.toString().endsWith(" GB"), most.toString());
+    assertTrue(most.toString().endsWith(" MiB"), most.toString());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "11GB | 10,490.42 MiB (11 GB)",
+        "11.5GB | 10,967.25 MiB (11.5 GB)",
+        "30MB | 28.61 MiB (30 MB)",
+        "11GiB | 11,264.00 MiB (11 GiB)",
+        "512MiB | 512.00 MiB",
+        "1001B | 1001 B",
+        "2000B | 1.95 KiB"
+      })
+  void aBudgetSaysItselfInMiBAndAsGiven(String given, String text) {
+    assertEquals(text, MemoryBudget.parse(given).toString());
   }
 }

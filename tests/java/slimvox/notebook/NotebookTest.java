@@ -89,4 +89,19 @@ class NotebookTest {
     var e = assertThrows(IllegalArgumentException.class, () -> Size.named("Tiny"));
     assertEquals("SLIMVOX_SIZE is 'Tiny': set it to smoke, default or paper", e.getMessage());
   }
+
+  /** What is longer scrolls sideways in a window of 1,280 pixels and is cut on paper. */
+  @Test
+  void codeLinesAreNotLong() throws IOException {
+    try (var files = Files.newDirectoryStream(Path.of("notebooks"), "*.ipynb")) {
+      for (Path file : files) {
+        for (JsonNode cell : new ObjectMapper().readTree(file.toFile()).get("cells")) {
+          if (!cell.get("cell_type").asText().equals("code")) continue;
+          for (JsonNode line : cell.get("source")) {
+            assertTrue(line.asText().stripTrailing().length() <= 100, () -> file + ": " + line);
+          }
+        }
+      }
+    }
+  }
 }

@@ -36,10 +36,12 @@ class TablesTest {
   @Test
   void htmlEscapesTextAndAlignsNumbers() {
     String html = Tables.html(table());
-    assertTrue(html.contains(">a &lt; b &amp; c</td>"), html);
+    assertTrue(html.contains(">a &lt; b &amp; c</th>"), html);
     assertTrue(html.contains("text-align:right\">12.3 MiB</td>"), html);
-    assertTrue(html.contains("text-align:left\">small</td>"), html);
+    assertTrue(html.contains("text-align:left\">small</th>"), html);
     assertTrue(html.contains("Two nets</caption>"), html);
+    assertTrue(html.contains("<th scope=\"col\""), html);
+    assertTrue(html.contains("<th scope=\"row\""), html);
   }
 
   @Test
@@ -58,7 +60,7 @@ class TablesTest {
         Tables.text(table));
     String html = Tables.html(table);
     assertTrue(html.contains("&lt;b&gt;&#39;t&#39;</caption>"), html);
-    assertTrue(html.contains(">\\u202e&lt;i&gt;</td>"), html);
-    assertTrue(html.contains(">\\u001b]0;t\\u0007</td>"), html);
+    assertTrue(html.contains(">\\u202e&lt;i&gt;</th>"), html);
+    assertTrue(html.contains(">\\u001b]0;t\\u0007</th>"), html);
   }
 }

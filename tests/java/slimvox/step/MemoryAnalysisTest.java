@@ -160,8 +160,9 @@ class MemoryAnalysisTest {
     String message = e.getMessage();
     assertTrue(
         message.matches(
-            "out of the memory budget of 4\\.00 GB: DF-ResNet110 with batch 64 x 200 frames needs"
-                + " 28\\.\\d+ GB, \\d+ % of it activation; the largest batch that fits is "
+            "out of the memory budget of 3,814\\.70 MiB \\(4 GB\\): DF-ResNet110 with batch 64 x"
+                + " 200 frames needs 2\\d,\\d+\\.\\d+ MiB, \\d+ % of it activation; the largest"
+                + " batch that fits is "
                 + fit.largestBatch()
                 + "; with batch 64 no model of its family fits;"
                 + " --recompute checkpoint would make it fit"),

@@ -353,7 +353,7 @@ class PlannedTrainingTest {
     MemoryBudget budget = MemoryBudget.parse("9MB");
     try (PlannedTraining training = new PlannedTraining(cpu, budget, small(spec))) {
       var e = assertThrows(OutOfBudgetException.class, () -> training.plan(64, 200));
-      assertTrue(e.getMessage().startsWith("out of the memory budget of 9.00 MB: "));
+      assertTrue(e.getMessage().startsWith("out of the memory budget of 8.58 MiB (9 MB): "));
       assertEquals(Category.ACTIVATION, e.category());
     }
   }

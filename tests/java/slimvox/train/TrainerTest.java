@@ -466,7 +466,8 @@ class TrainerTest {
             () -> Trainer.of(recipe("run.memoryBudget=2MB", "run.batch=64")));
     assertTrue(
         e.getMessage()
-            .startsWith("out of the memory budget of 2.00 MB: ResNet18 with batch 64 x 40 frames"),
+            .startsWith(
+                "out of the memory budget of 1.91 MiB (2 MB): ResNet18 with batch 64 x 40 frames"),
         e.getMessage());
     assertTrue(e.getMessage().contains("% of it activation; the largest batch that fits is "));
     int batch = Integer.parseInt(e.getMessage().replaceFirst(".*that fits is (\\d+);.*", "$1"));

@@ -37,7 +37,7 @@ public record SystemMemory(Path root) {
     if (bytes > available) {
       throw new OutOfDeviceMemoryException(
           "out of memory: %s are needed outside the Java heap, this machine has %s left"
-              .formatted(gb(bytes), gb(available)));
+              .formatted(gib(bytes), gib(available)));
     }
   }
 
@@ -55,11 +55,11 @@ public record SystemMemory(Path root) {
   public static OutOfDeviceMemoryException outOfMemory(String what) {
     long limit = HERE.addressSpace();
     return new OutOfDeviceMemoryException(
-        "out of memory: " + what + (limit == NONE ? "" : ", and ulimit -v allows " + gb(limit)));
+        "out of memory: " + what + (limit == NONE ? "" : ", and ulimit -v allows " + gib(limit)));
   }
 
-  private static String gb(long bytes) {
-    return String.format(Locale.ROOT, "%.1f GB", bytes / 1e9);
+  private static String gib(long bytes) {
+    return String.format(Locale.ROOT, "%.1f GiB", bytes / 1073741824.0);
   }
 
   /** Bytes that can be written to before something has to go. */

@@ -84,7 +84,7 @@ class CpuDeviceTest {
       assertTrue(
           e.getMessage()
               .startsWith(
-                  "out of memory: 1152921504.6 GB are needed outside the Java heap, this machine"),
+                  "out of memory: 1073741824.0 GiB are needed outside the Java heap, this machine"),
           e.getMessage());
     }
   }

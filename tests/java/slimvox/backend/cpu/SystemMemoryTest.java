@@ -114,8 +114,8 @@ class SystemMemoryTest {
       assertTrue(
           e.getMessage()
               .matches(
-                  "out of memory: 900000.0 GB are needed outside the Java heap, this machine has"
-                      + " [0-9.]+ GB left; the ledger holds parameter 1.0 MiB, the block of the"
+                  "out of memory: 838190.3 GiB are needed outside the Java heap, this machine has"
+                      + " [0-9.]+ GiB left; the ledger holds parameter 1.0 MiB, the block of the"
                       + " planned step takes .* MiB; use a smaller batch or fewer frames, or a"
                       + " reversible model; what was saved can be resumed"),
           e.getMessage());
