@@ -2,15 +2,22 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.audio.FbankOptions;
+import slimvox.data.Corpus;
+import slimvox.data.CorpusReport;
 import slimvox.embed.EmbeddingFile;
 import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.verify.AdaptiveSNorm;
+import slimvox.verify.Cllr;
 import slimvox.verify.CosineScoring;
 import slimvox.verify.Embeddings;
+import slimvox.verify.QualityCalibration;
+import slimvox.verify.QualityMeasures;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 
@@ -51,6 +58,22 @@ final class ScoreCommand extends Subcommand {
   private Integer top;
 
   @Option(
+      names = "--calibrate",
+      paramLabel = "TRIALS",
+      description = {
+        "Make log-likelihood ratios of the scores, by logistic regression on these other trials"
+            + " (their utterances are in EMBEDDINGS too): of the score after AS-norm and, of both"
+            + " utterances, duration, length of the embedding and mean of the nearest cohort."
+      })
+  private Path calibration;
+
+  @Option(
+      names = "--corpus",
+      paramLabel = "CORPUS",
+      description = "Folder of the recordings, whose durations --calibrate needs.")
+  private Path corpus;
+
+  @Option(
       names = "--format",
       paramLabel = "F",
       description =
@@ -60,7 +83,14 @@ final class ScoreCommand extends Subcommand {
   @Override
   public Integer call() {
     if (top != null && cohort == null) throw usage("--top has no effect without --asnorm");
+    if (calibration != null && (cohort == null || corpus == null)) {
+      throw usage("--calibrate needs --asnorm COHORT and --corpus CORPUS");
+    }
+    if (corpus != null && calibration == null) {
+      throw usage("--corpus has no effect without --calibrate");
+    }
     apart(out, "the trial list", trials);
+    apart(out, "the trial list of --calibrate", calibration);
     apart(out, "the file of embeddings", embeddings);
     apart(out, "the file of --mean-of", meanOf);
     apart(out, "the cohort", cohort);
@@ -71,19 +101,29 @@ final class ScoreCommand extends Subcommand {
         meanOf == null
             ? CosineScoring.plain()
             : CosineScoring.subtracting(EmbeddingFile.read(meanOf).mean());
+    Values values = new Values();
     Scores scores;
+    String cost = "";
     if (cohort == null) {
       scores = cosine.score(list, vectors);
     } else {
       Embeddings others = EmbeddingFile.read(cohort);
-      scores = new AdaptiveSNorm(cosine, others, top == null ? 300 : top).score(list, vectors);
+      AdaptiveSNorm norm = new AdaptiveSNorm(cosine, others, top == null ? 300 : top);
+      if (calibration == null) {
+        scores = norm.score(list, vectors);
+      } else {
+        scores = calibrated(norm, list, vectors, values);
+        cost =
+            values.text(
+                "\nCllr {cllr:%.4f}, minCllr {min_cllr:%.4f}; of {calibration_list}"
+                    + " {calibration_cllr:%.4f}, {calibration_min_cllr:%.4f}");
+      }
     }
     scores.write(out, format);
     Map<String, String> provenance = ShowCommand.of(embeddings);
     provenance.put("trial_list_sha256", list.sha256());
     provenance.put("scoring", scores.source());
     ShowCommand.writeBeside(out, provenance);
-    Values values = new Values();
     values.put("trials", scores.size());
     values.put("targets", list.targets());
     values.put("nontargets", list.nontargets());
@@ -91,7 +131,25 @@ final class ScoreCommand extends Subcommand {
     values.put("trial_list_sha256", list.sha256());
     values.put("scoring", scores.source());
     values.put("scores", out.toString());
-    result(values.text("{trials:%,d} trials scored by {scoring} into {scores}"), values);
+    result(values.text("{trials:%,d} trials scored by {scoring} into {scores}") + cost, values);
     return 0;
+  }
+
+  private Scores calibrated(AdaptiveSNorm norm, Trials list, Embeddings vectors, Values values) {
+    ToDoubleFunction<String> seconds =
+        CorpusReport.durations(Corpus.open(corpus), FbankOptions.wespeaker().sampleRate());
+    Trials known = Trials.read(calibration);
+    QualityMeasures train = QualityMeasures.of(norm, known, vectors, seconds);
+    QualityCalibration found = QualityCalibration.train(train);
+    Scores scores = found.calibrated(QualityMeasures.of(norm, list, vectors, seconds));
+    Cllr cllr = Cllr.of(scores);
+    Cllr own = Cllr.of(found.calibrated(train));
+    values.put("cllr", cllr.value());
+    values.put("min_cllr", cllr.least());
+    values.put("calibration_list", known.name());
+    values.put("calibration_list_sha256", known.sha256());
+    values.put("calibration_cllr", own.value());
+    values.put("calibration_min_cllr", own.least());
+    return scores;
   }
 }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import slimvox.audio.AudioInfo;
 import slimvox.storage.InputException;
@@ -88,6 +89,25 @@ public record CorpusReport(
     List<Integer> indices = IntStream.range(0, sizes.length).boxed().toList();
     FeatureWork.forEach(indices, _ -> 1, threads, progress, i -> sizes[i] = look.at(all.get(i)));
     return summary(corpus, bins, frameShift, sizes);
+  }
+
+  /**
+   * Seconds of an utterance, or of the parts of a joined one, as its header says.
+   *
+   * @return by id, in any form; refuses one that is not in the corpus or cannot be used
+   */
+  public static ToDoubleFunction<String> durations(Corpus corpus, int sampleRate) {
+    SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
+    Look look = new Look(sampleRate, false, 0, frameShift(corpus.folder()), sounds);
+    return id -> {
+      double seconds = 0;
+      for (Utterance utterance : corpus.parts(id)) {
+        Size size = look.at(utterance);
+        if (size.fault() != null) throw new InputException(size.fault());
+        seconds += size.seconds();
+      }
+      return seconds;
+    };
   }
 
   /** What there is of an utterance; if it cannot be used, why. */

@@ -57,6 +57,19 @@ public final class AdaptiveSNorm {
    *     all N cohort members, so that sigma is zero or the rounding of the cosines
    */
   public Scores score(Trials trials, Embeddings embeddings) {
+    return score(trials, nearest(trials, embeddings));
+  }
+
+  /**
+   * Utterances of a trial list by their number in it, and how near the cohort is.
+   *
+   * @param units embeddings at length 1
+   * @param mean of the N largest cosines with the cohort
+   * @param deviation of the same
+   */
+  record Nearest(float[][] units, double[] mean, double[] deviation) {}
+
+  Nearest nearest(Trials trials, Embeddings embeddings) {
     float[][] units = scoring.unitVectors(trials, embeddings);
     if (units[0].length != cohort[0].length) {
       throw InputException.of(
@@ -68,14 +81,23 @@ public final class AdaptiveSNorm {
     IntStream.range(0, units.length)
         .parallel()
         .forEach(u -> statistics(u, units[u], trials, mu, sigma));
+    return new Nearest(units, mu, sigma);
+  }
+
+  Scores score(Trials trials, Nearest of) {
     double[] values = new double[trials.size()];
     for (int i = 0; i < values.length; i++) {
       int e = trials.enrolNumber(i);
       int t = trials.testNumber(i);
-      double s = CosineScoring.dot(units[e], units[t]);
-      values[i] = 0.5 * ((s - mu[e]) / sigma[e] + (s - mu[t]) / sigma[t]);
+      double s = CosineScoring.dot(of.units[e], of.units[t]);
+      values[i] = 0.5 * ((s - of.mean[e]) / of.deviation[e] + (s - of.mean[t]) / of.deviation[t]);
     }
     return new Scores(toString(), trials, values);
+  }
+
+  /** Lengths of a list's embeddings, after mean subtraction, by number of the utterance. */
+  double[] lengths(Trials trials, Embeddings embeddings) {
+    return scoring.lengths(trials, embeddings);
   }
 
   private void statistics(int number, float[] unit, Trials trials, double[] mu, double[] sigma) {

@@ -45,12 +45,23 @@ public final class CosineScoring {
 
   /** Unit vectors of a list's utterances, by their number in the list. */
   float[][] unitVectors(Trials trials, Embeddings embeddings) {
+    return embeddings.unitVectors(names(trials, embeddings), mean);
+  }
+
+  /** Lengths of the embeddings of a list's utterances, after mean subtraction, by their number. */
+  double[] lengths(Trials trials, Embeddings embeddings) {
+    return names(trials, embeddings).stream()
+        .mapToDouble(name -> embeddings.length(name, mean))
+        .toArray();
+  }
+
+  private static List<String> names(Trials trials, Embeddings embeddings) {
     String[] names = new String[trials.utterances().size()];
     for (int i = 0; i < trials.size(); i++) {
       find(trials, i, trials.enrolNumber(i), embeddings, names);
       find(trials, i, trials.testNumber(i), embeddings, names);
     }
-    return embeddings.unitVectors(List.of(names), mean);
+    return List.of(names);
   }
 
   /** Unit vectors of all embeddings, in their order. */

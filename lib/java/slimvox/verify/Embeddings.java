@@ -170,18 +170,31 @@ public final class Embeddings {
   }
 
   private float[] unit(String name, double[] mean) {
-    float[] vector = get(name);
-    double[] centred = new double[dimension];
-    double squares = 0;
-    for (int i = 0; i < dimension; i++) {
-      centred[i] = mean == null ? vector[i] : vector[i] - mean[i];
-      squares += centred[i] * centred[i];
-    }
-    if (squares == 0) {
+    double[] centred = centred(name, mean);
+    double length = length(centred);
+    if (length == 0) {
       throw InputException.of(
           "embedding of '%s' is zero%s: it has no direction; check the utterance",
           name, mean == null ? "" : " after subtracting the mean");
     }
-    return floats(centred, 1 / Math.sqrt(squares));
+    return floats(centred, 1 / length);
+  }
+
+  /** Euclidean length of an embedding, minus a mean if one is given. */
+  double length(String name, double[] mean) {
+    return length(centred(name, mean));
+  }
+
+  private double[] centred(String name, double[] mean) {
+    float[] vector = get(name);
+    double[] centred = new double[dimension];
+    for (int i = 0; i < dimension; i++) centred[i] = mean == null ? vector[i] : vector[i] - mean[i];
+    return centred;
+  }
+
+  private static double length(double[] vector) {
+    double squares = 0;
+    for (double value : vector) squares += value * value;
+    return Math.sqrt(squares);
   }
 }
