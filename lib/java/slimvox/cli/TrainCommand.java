@@ -1,18 +1,26 @@
 package slimvox.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import slimvox.audio.AudioFiles;
+import slimvox.data.Batches;
+import slimvox.data.Corpus;
+import slimvox.data.FeatureReader;
 import slimvox.data.FeatureSource;
 import slimvox.recipe.Recipe;
 import slimvox.report.MemoryTable;
 import slimvox.report.Values;
 import slimvox.settings.Key;
+import slimvox.storage.InputException;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
+import slimvox.train.RunCheck;
 import slimvox.train.RunLog;
 import slimvox.train.Trainer;
 import slimvox.verify.Verification;
@@ -26,10 +34,13 @@ import slimvox.verify.Verification;
     },
     customSynopsis = {
       "slimvox train RECIPE [--set KEY=VALUE ...] [--out DIR] [--resume] [options]",
+      "       slimvox train RECIPE --check [--set KEY=VALUE ...] [options]",
       "       slimvox train --resume --out DIR [options]"
     },
     sortOptions = false)
 final class TrainCommand extends Subcommand {
+  private static final double SAMPLES_AN_HOUR = 3600.0 * AudioFiles.SAMPLE_RATE;
+
   @Mixin private RecipeOptions options;
 
   @Option(
@@ -41,6 +52,13 @@ final class TrainCommand extends Subcommand {
   @Option(names = "--resume", description = "Go on with the run in the folder.")
   private boolean resume;
 
+  @Option(
+      names = "--check",
+      description =
+          "Only say what is missing and how to get it, what there is to train with, and what the"
+              + " run takes: bytes of a step and hours, from ten steps.")
+  private boolean check;
+
   TrainCommand() {
     super("transfer.from", "run.backend", "run.memoryBudget");
   }
@@ -51,11 +69,64 @@ final class TrainCommand extends Subcommand {
     if (name == null && !(resume && out != null)) {
       throw usage("a recipe is needed: a YAML file or " + String.join(", ", Recipe.SHIPPED));
     }
+    if (check && (out != null || resume)) {
+      throw usage("--check trains nothing; leave out --out and --resume");
+    }
     Recipe recipe = recipe(name);
+    if (check) return check(recipe);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
     try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));
         TrainingProgress progress = new TrainingProgress(this, folder)) {
       return train(recipe, folder, progress);
+    }
+  }
+
+  private int check(Recipe recipe) {
+    List<String> missing = new ArrayList<>(RunCheck.missing(recipe.data()));
+    Path from = recipe.transfer().fromFile();
+    if (from != null && !Files.exists(from)) {
+      missing.add(
+          from + " is not there: train that network first ('slimvox average' writes means)");
+    }
+    if (!missing.isEmpty()) {
+      for (String line : missing) note("missing: " + line);
+      throw new InputException(LeftOut.first(missing, missing.size()));
+    }
+    Recipe streaming = recipe.with("data.source=streaming", "run.validateEvery=0 steps");
+    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."));
+        Trainer trainer = Trainer.of(streaming)) {
+      RunCheck.Pace pace = RunCheck.pace(trainer);
+      Corpus train = trainer.data().train();
+      Batches batches = trainer.data().batches();
+      FeatureReader reader =
+          FeatureReader.of(train, recipe.data().frontEnd().fbank(batches.bins()), List.of(1.0));
+      long batch = 4L * recipe.run().batch() * recipe.data().frames() * batches.bins();
+      Values values = new Values();
+      values.put("recipe_hash", recipe.hash());
+      values.put("utterances", train.utterances().size());
+      values.put("speakers", train.speakers().size());
+      values.put("hours", reader.soundBytes(train.utterances()) / 2.0 / SAMPLES_AN_HOUR);
+      values.put("classes", batches.classes());
+      values.put("steps_per_epoch", batches.batchesPerEpoch());
+      values.put("steps", pace.steps());
+      values.put("step_bytes", trainer.ledger().report().totalPeak());
+      values.put("loader_bytes", (recipe.data().loaderThreads() + 2) * batch);
+      values.put("step_seconds", pace.secondsPerStep());
+      values.put("run_hours", pace.hours(0));
+      values.put("device", trainer.network().computation());
+      result(
+          values.text(
+              "nothing is missing\n"
+                  + "{utterances:%,d} utterances of {speakers:%,d} speakers, {hours:%,.1f} hours;"
+                  + " {classes:%,d} classes\n"
+                  + "a step takes {step_bytes:%,d} bytes and {step_seconds:%.3f} s on {device}, the"
+                  + " loader {loader_bytes:%,d} bytes\n"
+                  + "{steps:%,d} steps, {steps_per_epoch:%,d} an epoch: about {run_hours:%,.1f}"
+                  + " hours, without validation"),
+          values);
+      return 0;
+    } catch (InterruptedException e) {
+      return Failures.INTERRUPTED;
     }
   }
 

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import slimvox.data.Batches;
 import slimvox.data.Corpus;
 import slimvox.recipe.DataSettings;
 
@@ -43,7 +44,7 @@ public final class RunCheck {
    * How long a run takes.
    *
    * @param steps of the whole run
-   * @param secondsPerStep waiting for data included
+   * @param secondsPerStep of computing, or of making its examples where that takes longer
    */
   public record Pace(long steps, double secondsPerStep) {
     /** Hours for what is left after so many steps. */
@@ -74,9 +75,17 @@ public final class RunCheck {
     double nanos =
         told.stream()
             .skip(Math.min(BEFORE, told.size() - 1))
-            .mapToLong(step -> step.result().nanos() + step.dataWaitNanos())
+            .mapToLong(step -> step.result().nanos())
             .average()
             .orElseThrow();
-    return new Pace(told.getFirst().steps(), nanos / 1e9);
+    // The loader begins ahead: in so few steps it is not waited for, in a run it may be.
+    Batches batches = trainer.data().batches();
+    long begun = System.nanoTime();
+    int made = Math.min(BEFORE, batches.batchesPerEpoch());
+    for (int i = 0; i < made; i++) batches.batch(0, i);
+    double making = (System.nanoTime() - begun) / (double) made;
+    int threads = trainer.recipe().data().loaderThreads();
+    making /= Math.min(threads, Runtime.getRuntime().availableProcessors());
+    return new Pace(told.getFirst().steps(), Math.max(nanos, making) / 1e9);
   }
 }

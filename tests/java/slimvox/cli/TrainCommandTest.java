@@ -139,6 +139,60 @@ class TrainCommandTest extends CommandLineTest {
         "AS-norm (nearest 3 of 3) of cosine after mean subtraction",
         normalised.get("scoring").asText());
     run("evaluate", folder.resolve("asnorm.txt"), trials).succeeds();
+
+    Path calibrated = folder.resolve("calibrated.txt");
+    List<Object> score = new ArrayList<>(List.of("score", embeddings, trials, calibrated));
+    score.addAll(List.of("--asnorm", cohort, "--top=3", "--calibrate", trials));
+    run(score.toArray()).isRefusedAsUsage("score", "--calibrate needs --asnorm COHORT and");
+    score.addAll(List.of("--corpus", corpus));
+    assertTrue(run(score.toArray()).succeeds().out().contains("minCllr"));
+    score.add("--json");
+    JsonNode cost = run(score.toArray()).succeeds().json();
+    double cllr = cost.get("cllr").asDouble(); // as of the trials it was calibrated with
+    assertEquals(cllr, cost.get("calibration_cllr").asDouble());
+    assertTrue(cllr < 1 && cllr >= cost.get("min_cllr").asDouble(), cost.toString());
+    run("evaluate", calibrated, trials).succeeds();
+  }
+
+  @Test
+  void checkSaysWhatThereIsAndWhatTheRunTakes() throws IOException {
+    Path none = folder.resolve("checked");
+    run("train", recipe, "--check", "--out", none).isRefusedAsUsage("train", "--check trains");
+    long files;
+    try (var all = Files.walk(folder)) {
+      files = all.count();
+    }
+    JsonNode json =
+        run("train", recipe, "--check", "--set", "run.length=3600 steps", "--json")
+            .succeeds()
+            .json();
+    assertEquals(12, json.get("utterances").asInt());
+    assertEquals(3, json.get("speakers").asInt());
+    assertEquals(3, json.get("classes").asInt());
+    assertEquals(3600, json.get("steps").asInt());
+    double each = json.get("step_seconds").asDouble();
+    assertTrue(each > 0);
+    assertEquals(each, json.get("run_hours").asDouble(), 1e-9);
+    assertTrue(json.get("hours").asDouble() > 0);
+    assertTrue(json.get("step_bytes").asLong() > 0);
+    Recipe checked = Recipe.read(recipe);
+    long batch = 4L * checked.run().batch() * checked.data().frames() * checked.model().bins();
+    assertEquals(3 * batch, json.get("loader_bytes").asLong());
+    try (var all = Files.walk(folder)) {
+      assertEquals(files, all.count(), "nothing is left on disk");
+    }
+  }
+
+  @Test
+  void checkNamesEverythingThatIsMissing() {
+    Run run =
+        run("train", "wespeaker-resnet34-lm", "--check", "--set", "data.trainCorpus=" + folder);
+    run.failsWith(
+        "is not there: data-scripts/", "makes it, and says what to download (and 3 more)");
+    for (String part : List.of("vox1-o.txt is not", "noise.scp is not", "rirs.scp is not")) {
+      assertTrue(run.out().contains(part), run.out());
+    }
+    assertTrue(run.out().contains("average.safetensors is not there: train that"), run.out());
   }
 
   @Test
