@@ -2,7 +2,6 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -32,6 +31,7 @@ import slimvox.storage.InputException;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.Embeddings;
+import slimvox.verify.SpeakerMeans;
 import slimvox.verify.Trials;
 
 /** Embeddings of the utterances of a corpus, or of features. */
@@ -99,10 +99,19 @@ final class EmbedCommand extends Subcommand {
       description = "Write the mean embedding of each speaker of the corpus: a cohort for AS-norm.")
   private boolean speakerMeans;
 
+  @Option(
+      names = "--shard",
+      paramLabel = "I/N",
+      description =
+          "Only part I of N, for processes that share the work; 'slimvox join' puts the parts"
+              + " together. A part has 1,000 utterances or more.")
+  private String part;
+
   @Mixin private SoundOptions sound;
 
   private final LeftOut leftOut = new LeftOut();
   private FrontEnd frontEnd;
+  private Shard shard;
 
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
@@ -137,6 +146,10 @@ final class EmbedCommand extends Subcommand {
     if (channel && featureFile != null) {
       throw usage("--channel is for recordings; leave it out with --features");
     }
+    shard = Shard.of(this, part);
+    if (speakerMeans && shard != null) {
+      throw usage("--speaker-means are of all utterances; leave out --shard");
+    }
     Path out = places.getLast();
     apart(out, "the model", modelFile);
     apart(out, "the file of features", featureFile);
@@ -165,15 +178,19 @@ final class EmbedCommand extends Subcommand {
               modelFile,
               spec.bins());
         }
-        return write(embed(encoder, chosen(input, spec.embeddingSize())), corpus, spec);
+        Input chosen = chosen(input, spec.embeddingSize());
+        return write(embed(encoder, chosen, corpus), chosen.ids.size(), corpus, spec);
       }
     }
   }
 
-  private Embeddings embed(SpeakerEncoder encoder, Input input) throws InterruptedException {
+  /** Embeddings of the utterances or, of which nothing else is kept, the means of speakers. */
+  private Embeddings embed(SpeakerEncoder encoder, Input input, Corpus corpus)
+      throws InterruptedException {
     int total = input.ids.size();
     int fewest = encoder.fewestFrames();
     Embeddings embeddings = new Embeddings(encoder.dimension());
+    SpeakerMeans means = new SpeakerMeans();
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (int from = 0; from < total; from += CHUNK) {
         int done = from;
@@ -182,10 +199,14 @@ final class EmbedCommand extends Subcommand {
                 input.ids.subList(from, Math.min(total, from + CHUNK)),
                 id -> usable(input, id, fewest),
                 (n, _) -> progress.at(done + n, total));
-        for (String id : some.utterances()) embeddings.add(id, some.get(id));
+        for (String id : some.utterances()) {
+          if (speakerMeans) means.add(corpus.speakerOf(id), some.get(id));
+          else embeddings.add(id, some.get(id));
+        }
       }
     }
-    return embeddings;
+    leftOut.requireFewerThan(total);
+    return speakerMeans ? means.embeddings() : embeddings;
   }
 
   /** The features of an utterance; null if they cannot be used: then it is left out. */
@@ -227,6 +248,9 @@ final class EmbedCommand extends Subcommand {
   /** What is to be embedded, which one file can hold. */
   private Input chosen(Input all, int embeddingSize) {
     Input chosen = trials == null ? all : ofTrials(all);
+    if (shard != null) { // whole chunks: which utterances share a batch decides the last bits
+      chosen = new Input(shard.of(chosen.ids, CHUNK, "utterances"), chosen.features, chosen.bins);
+    }
     if (!speakerMeans) {
       SafetensorsWriter.requireRoom(places.getLast(), chosen.ids, embeddingSize);
     }
@@ -246,22 +270,15 @@ final class EmbedCommand extends Subcommand {
     return new Input(List.copyOf(ids), all.features, all.bins);
   }
 
-  private int write(Embeddings embedded, Corpus corpus, ModelSpec spec) {
-    int total = embedded.size() + leftOut.ids().size();
-    leftOut.requireFewerThan(total);
+  private int write(Embeddings embeddings, int total, Corpus corpus, ModelSpec spec) {
     Path out = places.getLast();
-    Embeddings embeddings = embedded;
-    if (speakerMeans) {
-      Map<String, String> speakers = new HashMap<>();
-      corpus.utterances().forEach(u -> speakers.put(u.id(), u.speaker()));
-      embeddings = embedded.speakerMeans(speakers);
-    }
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
     if (channel) metadata.put("channel", "true");
     metadata.putAll(ShowCommand.of(modelFile));
     if (corpus != null) metadata.put("embedded_corpus_sha256", corpus.sha256());
+    if (shard != null) metadata.put(Shard.KEY, shard.toString());
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();
     values.put("embeddings", embeddings.size());

@@ -2,8 +2,10 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -80,9 +82,18 @@ final class FeaturesCommand extends Subcommand {
       description = "Threads that compute; 0: all cores. Default 0.")
   private int threads = 0;
 
+  @Option(
+      names = "--shard",
+      paramLabel = "I/N",
+      description =
+          "Only part I of N, for processes that share the work: of a file's utterances (then"
+              + " 'slimvox join' puts the parts together), of a folder's speakers.")
+  private String part;
+
   @Mixin private SoundOptions sound;
 
   private final LeftOut leftOut = new LeftOut();
+  private Shard shard;
 
   @Override
   public Integer call() throws InterruptedException {
@@ -103,6 +114,8 @@ final class FeaturesCommand extends Subcommand {
     if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
       throw usage("--frame-shift " + frameShiftMs + " is no multiple of 10");
     }
+    shard = Shard.of(this, part);
+    if (check && shard != null) throw usage("--shard is for what is written; leave it out");
     if (check == (out != null)) {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }
@@ -110,10 +123,17 @@ final class FeaturesCommand extends Subcommand {
     if (out != null && isFile()) AtomicFile.requireWritable(out);
     Corpus corpus = Corpus.open(corpusFolder).reading(sound.settings(this));
     if (check) return check(validate(corpus));
-    if (isFile()) SafetensorsWriter.requireRoom(out, ids(corpus), 1, bins);
+    List<String> ids = ids(corpus);
+    if (shard != null && !isFile()) {
+      corpus = corpus.subset(shard.of(corpus.speakers(), 1, "speakers"));
+    } else if (shard != null) {
+      ids = shard.of(ids, 1, "utterances");
+      corpus = corpus.without(others(corpus, ids));
+    }
+    if (isFile()) SafetensorsWriter.requireRoom(out, ids, 1, bins);
     CorpusReport report = validate(corpus.requireFiles());
     note(report.toString().stripTrailing());
-    return write(corpus, report);
+    return write(corpus, ids, report);
   }
 
   private int check(CorpusReport report) {
@@ -138,7 +158,16 @@ final class FeaturesCommand extends Subcommand {
     return out.toString().endsWith(".safetensors");
   }
 
-  private int write(Corpus corpus, CorpusReport report) throws InterruptedException {
+  /** Utterances that are no part of any of these. */
+  private static Set<String> others(Corpus corpus, List<String> ids) {
+    Set<String> others = new HashSet<>();
+    corpus.utterances().forEach(u -> others.add(u.id()));
+    for (String id : ids) corpus.parts(id).forEach(u -> others.remove(u.id()));
+    return others;
+  }
+
+  private int write(Corpus corpus, List<String> ids, CorpusReport report)
+      throws InterruptedException {
     boolean file = isFile();
     if (file && !speeds.equals(List.of(1.0))) {
       throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
@@ -159,7 +188,7 @@ final class FeaturesCommand extends Subcommand {
         FeatureMemory memory =
             new FeatureMemory(reader).load(corpus, threads, progress, leftOut::add);
         leftOut.requireFewerThan(utterances);
-        writeFile(corpus.without(leftOut.ids()), memory, frontEnd);
+        writeFile(corpus.without(leftOut.ids()), ids, memory, frontEnd);
         computed = utterances - leftOut.ids().size();
       } else {
         FeatureCache cache =
@@ -186,11 +215,13 @@ final class FeaturesCommand extends Subcommand {
     return leftOut.report(this, utterances);
   }
 
-  private void writeFile(Corpus corpus, FeatureMemory features, FrontEnd frontEnd) {
+  private void writeFile(
+      Corpus corpus, List<String> ids, FeatureMemory features, FrontEnd frontEnd) {
     SafetensorsWriter writer = Safetensors.writer();
     FeatureFile.describe(writer, frontEnd);
+    if (shard != null) writer.metadata(Shard.KEY, shard.toString());
     WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
-    whole.forEach(ids(corpus), (id, f) -> put(writer, id, f));
+    whole.forEach(ids.stream().filter(corpus::has).toList(), (id, f) -> put(writer, id, f));
     writer.write(out);
   }
 

@@ -39,6 +39,7 @@ import picocli.CommandLine.Spec;
       PackCommand.class,
       ExportCommand.class,
       EmbedCommand.class,
+      JoinCommand.class,
       ScoreCommand.class,
       EvaluateCommand.class,
       CompareCommand.class,

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
@@ -113,15 +112,11 @@ public final class Embeddings {
    */
   public double[] mean() {
     if (vectors.isEmpty()) throw new InputException("mean of no embeddings; add some");
-    return mean(vectors);
-  }
-
-  private double[] mean(List<float[]> own) {
     double[] mean = new double[dimension];
-    for (float[] vector : own) {
+    for (float[] vector : vectors) {
       for (int i = 0; i < dimension; i++) mean[i] += vector[i];
     }
-    for (int i = 0; i < dimension; i++) mean[i] /= own.size();
+    for (int i = 0; i < dimension; i++) mean[i] /= size();
     return mean;
   }
 
@@ -132,21 +127,19 @@ public final class Embeddings {
    * @throws InputException if an utterance has no speaker
    */
   public Embeddings speakerMeans(Map<String, String> speakers) {
-    Map<String, List<float[]>> bySpeaker = new LinkedHashMap<>();
+    SpeakerMeans means = new SpeakerMeans();
     for (int i = 0; i < size(); i++) {
       String speaker = speakers.get(utterances.get(i));
       if (speaker == null) {
         throw InputException.of(
             "utterance '%s' has no speaker; add it to utt2spk", utterances.get(i));
       }
-      bySpeaker.computeIfAbsent(speaker, _ -> new ArrayList<>()).add(vectors.get(i));
+      means.add(speaker, vectors.get(i));
     }
-    Embeddings means = new Embeddings(dimension);
-    bySpeaker.forEach((speaker, own) -> means.add(speaker, floats(mean(own), 1)));
-    return means;
+    return means.embeddings();
   }
 
-  private static float[] floats(double[] values, double scale) {
+  static float[] floats(double[] values, double scale) {
     float[] floats = new float[values.length];
     for (int i = 0; i < floats.length; i++) floats[i] = (float) (values[i] * scale);
     return floats;

@@ -422,6 +422,9 @@ class BadInputTest extends CommandLineTest {
     Run train = onAFullDisk(disk, "train", recipe, "--out", disk.resolve("run"), "--quiet");
     train.failsWith(disk.resolve("run").toString(), "disk full");
     assertEquals("earlier\n", train.out());
+    Run shards = onAFullDisk(disk, "shards", corpus, disk.resolve("tars"), "--quiet");
+    shards.failsWith(disk.resolve("tars").toString(), "disk full");
+    assertEquals("earlier\n", shards.out());
   }
 
   /** A tenth of a second of silence in 16-bit PCM. */

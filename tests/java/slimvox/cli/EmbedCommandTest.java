@@ -7,8 +7,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
+import slimvox.embed.EmbeddingFile;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
@@ -126,6 +129,49 @@ class EmbedCommandTest extends CommandLineTest {
     assertClose(known.doubles(name), Safetensors.read(out), 1e-5);
     Path whole = folder.resolve("whole.pt");
     run("embed", whole, "--features", features, out).failsWith(whole.toString(), "class torch.nn");
+  }
+
+  @Test
+  void partsJoinToTheBytesOfOneProcess() throws IOException {
+    Safetensors known =
+        Safetensors.read(Path.of("tests/data/models/resnet_basic_1111.safetensors"));
+    Path weights = weights(known);
+    SafetensorsWriter writer = Safetensors.writer();
+    Random random = new Random(1);
+    for (int i = 0; i < 2100; i++) {
+      int frames = 16 + random.nextInt(5);
+      float[] values = new float[frames * BINS];
+      for (int k = 0; k < values.length; k++) values[k] = (float) random.nextGaussian();
+      writer.put("utt" + i, new long[] {frames, BINS}, values);
+    }
+    Path features = folder.resolve("many.safetensors");
+    writer.write(features);
+    Path whole = folder.resolve("whole.safetensors");
+    List<Object> embed = List.of("embed", weights, "--features", features, "--threads=1", whole);
+    run(embed.toArray()).succeeds();
+    List<Path> parts = new ArrayList<>();
+    for (int i = 2; i >= 1; i--) {
+      Path part = folder.resolve("part" + i);
+      List<Object> some = new ArrayList<>(embed);
+      some.set(5, part);
+      some.add("--shard=" + i + "/2");
+      run(some.toArray()).succeeds();
+      parts.add(part);
+    }
+    assertEquals(1000, EmbeddingFile.read(parts.getLast()).size());
+    Path joined = folder.resolve("joined.safetensors");
+    run("join", joined, parts.get(0), parts.get(1)).succeeds();
+    assertEquals(-1, Files.mismatch(whole, joined));
+
+    Path other = folder.resolve("other");
+    run("join", other, parts.get(0)).failsWith(other + ": part 1/2 is not among the files");
+    run("join", other, parts.get(0), parts.get(0)).failsWith("is part 2/2, as");
+    run("join", other, parts.get(0), whole).failsWith(whole + ": is no part");
+    List<Object> many = new ArrayList<>(embed);
+    many.add("--shard=1/4");
+    run(many.toArray()).failsWith("2100 utterances make 3 parts at most");
+    many.set(6, "--shard=0/4");
+    run(many.toArray()).isRefusedAsUsage("embed", "--shard 0/4 is not possible; give 1/N");
   }
 
   @Test

@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,6 +58,32 @@ class FeaturesCommandTest extends CommandLineTest {
     try (Stream<Path> files = Files.list(cache)) {
       assertEquals(4, files.count(), "one file a speaker and speed");
     }
+  }
+
+  @Test
+  void partsAreTheBytesOfOneProcess() throws IOException {
+    Path corpus = corpus(folder.resolve("shared-work"), 3, 3);
+    Path whole = folder.resolve("whole.safetensors");
+    run("features", corpus, whole, "--threads=1").succeeds();
+    List<Object> join = new ArrayList<>(List.of("join", folder.resolve("joined.safetensors")));
+    Path all = folder.resolve("cache");
+    Path shared = folder.resolve("shared-cache");
+    run("features", corpus, all, "--threads=1").succeeds();
+    for (int i = 1; i <= 2; i++) {
+      Path part = folder.resolve("part%d.safetensors".formatted(i));
+      run("features", corpus, part, "--threads=1", "--shard=" + i + "/2").succeeds();
+      join.add(part);
+      run("features", corpus, shared, "--threads=1", "--shard=" + i + "/2").succeeds();
+    }
+    assertEquals(4, Safetensors.read((Path) join.get(2)).names().size());
+    run(join.toArray()).succeeds();
+    assertEquals(-1, Files.mismatch(whole, (Path) join.get(1)));
+    try (Stream<Path> files = Files.list(all)) {
+      for (Path file : files.toList()) {
+        assertEquals(-1, Files.mismatch(file, shared.resolve(file.getFileName())));
+      }
+    }
+    run("features", corpus, "--check", "--shard=1/2").isRefusedAsUsage("features", "--shard is");
   }
 
   @Test

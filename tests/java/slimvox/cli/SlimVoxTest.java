@@ -24,6 +24,7 @@ class SlimVoxTest extends CommandLineTest {
             "shards",
             "average",
             "embed",
+            "join",
             "score",
             "evaluate",
             "compare",

@@ -1,0 +1,43 @@
+package slimvox.cli;
+
+import java.util.List;
+import slimvox.storage.InputException;
+
+/** One of equal parts of a piece of work that processes share: {@code 2/8} is the second of 8. */
+record Shard(int number, int parts) {
+  /** Key of a file's metadata that says which part it is; {@code slimvox join} takes it away. */
+  static final String KEY = "shard";
+
+  /** What an option was given; null where it was not. */
+  static Shard of(Subcommand command, String text) {
+    if (text == null) return null;
+    if (text.matches("\\d{1,6}/\\d{1,6}")) {
+      String[] numbers = text.split("/");
+      Shard shard = new Shard(Integer.parseInt(numbers[0]), Integer.parseInt(numbers[1]));
+      if (shard.number >= 1 && shard.number <= shard.parts) return shard;
+    }
+    throw command.usage("--shard " + text + " is not possible; give 1/N to N/N, for example 2/8");
+  }
+
+  /**
+   * This part of a list: whole blocks of it, one after the other.
+   *
+   * @throws InputException if there are fewer blocks than parts
+   */
+  <T> List<T> of(List<T> all, int block, String what) {
+    int blocks = Math.ceilDiv(all.size(), block);
+    if (blocks < parts) {
+      throw InputException.of(
+          "--shard %s: %d %s make %d parts at most (of %d or more); give --shard %d/%d at most",
+          this, all.size(), what, blocks, block, blocks, blocks);
+    }
+    int from = (int) ((long) blocks * (number - 1) / parts) * block;
+    int to = (int) Math.min(all.size(), (long) blocks * number / parts * block);
+    return all.subList(from, to);
+  }
+
+  @Override
+  public String toString() {
+    return number + "/" + parts;
+  }
+}
