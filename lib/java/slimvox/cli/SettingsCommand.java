@@ -39,9 +39,14 @@ final class SettingsCommand extends Subcommand {
                 "default", "default", format("  ", settings, Key::shownDefault), Key::shownDefault)
             .column("range", "possible", format("  ", settings, Key::allowed), Key::allowed)
             .column("flag", "option", "  %-16s", k -> k.setting().flag())
+            .column("may_change", "at resume", "  %-10s", SettingsCommand::atResume)
             .column("meaning", "meaning", "  %-1s", k -> k.setting().value());
     result(rows.text(), new Values().with("settings", rows.json()));
     return 0;
+  }
+
+  private static String atResume(Key key) {
+    return key.setting().mayChange() || !key.setting().decidesBits() ? "may change" : "stays";
   }
 
   /** As wide as the longest. */

@@ -23,6 +23,11 @@ public final class Linear implements Layer {
   private final Tensor matrix;
   private Tensor input;
 
+  /** A layer from {@code in} to {@code out} values, with PyTorch's shape of the weight. */
+  public Linear(Backend backend, String name, int in, int out) {
+    this(backend, name, in, out, false);
+  }
+
   /**
    * A layer from {@code in} to {@code out} values.
    *

@@ -1,6 +1,7 @@
 package slimvox.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -13,6 +14,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
 
 /** The finished jar through {@code lib/bin/slimvox}. */
 class LauncherIT extends CommandLineTest {
@@ -186,6 +189,46 @@ class LauncherIT extends CommandLineTest {
     String printed = Files.readString(out);
     assertEquals(0, code, printed);
     assertTrue(printed.contains("EER ") && printed.contains(" bytes at the peak"), printed);
+  }
+
+  @Test
+  void theExamplesInTheReadmeRunInACell() throws Exception {
+    String[] parts = Files.readString(Path.of("README.md")).split("```java\n");
+    StringBuilder cells = new StringBuilder();
+    for (int i = 1; i < parts.length; i++) {
+      cells.append(parts[i], 0, parts[i].indexOf("```")).append(i == 1 ? "main();\n" : "");
+    }
+    String small = " steps\", \"model.width=4\", \"run.batch=4\"";
+    Path source =
+        Files.writeString(
+            folder.resolve("cells.jsh"),
+            cells.toString().replace("=2 steps\"", "=2" + small).replace("20 steps\"", "2" + small)
+                + "/exit\n");
+    for (String name : List.of("a.wav", "b.wav")) {
+      float[] samples = new float[16000];
+      for (int i = 0; i < samples.length; i++) samples[i] = (float) Math.sin(i * name.charAt(0));
+      WavWriter.writePcm16(folder.resolve(name), new Waveform(samples, 16000));
+    }
+    Path out = folder.resolve("cells.out");
+    int code =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "jshell").toString(),
+                "--class-path",
+                Path.of("lib/target/slimvox-all.jar").toAbsolutePath().toString(),
+                "--add-modules=jdk.incubator.vector",
+                "-R--add-modules=jdk.incubator.vector",
+                "-R--enable-native-access=ALL-UNNAMED",
+                source.toString())
+            .directory(folder.toFile()) // not the project's: the corpus is found all the same
+            .redirectErrorStream(true)
+            .redirectOutput(out.toFile())
+            .start()
+            .waitFor();
+    String printed = Files.readString(out);
+    assertEquals(0, code, printed);
+    assertTrue(printed.contains("EER ") && printed.contains("4 steps\n"), printed);
+    assertFalse(printed.contains("Exception") || printed.contains("Error:"), printed);
+    assertTrue(printed.lines().toList().getLast().matches("-?[01]\\.\\d+"), printed);
   }
 
   @ParameterizedTest

@@ -60,6 +60,9 @@ class SlimVoxTest extends CommandLineTest {
     assertTrue(out.contains("1 to 4096"), out);
     JsonNode json = run("settings", "optimizer.state", "--json").succeeds().json();
     assertEquals(5, json.get("settings").size());
+    assertEquals("may change", json.get("settings").get(0).get("may_change").asText());
+    JsonNode seed = run("settings", "seed", "--json").succeeds().json().get("settings").get(0);
+    assertEquals("stays", seed.get("may_change").asText());
     assertEquals("optimizer.state.block", json.at("/settings/1/key").asText());
     assertEquals("256", json.at("/settings/1/default").asText());
     run("settings", "modle").failsWith("modle: no setting begins so; the nearest are model");

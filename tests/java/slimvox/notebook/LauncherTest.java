@@ -33,6 +33,15 @@ class LauncherTest {
   }
 
   @Test
+  void binderInstallsWhatTheEnvironmentFileLists() throws IOException {
+    assertEquals(
+        Files.readString(Path.of("environment.yml")),
+        Files.readString(Path.of(".binder/environment.yml")),
+        "cp environment.yml .binder/");
+    assertTrue(Files.isExecutable(Path.of(".binder/postBuild")));
+  }
+
+  @Test
   void theJdkTheUserNamesComesFirst() throws IOException {
     Path home =
         jdk(

@@ -196,7 +196,7 @@ class OwnPartsTest {
         new BatchNorm2d(backend, "bn1", c, true),
         new Gain(backend, "gain", c),
         new StatisticsPooling(backend, "pool"),
-        new Linear(backend, "seg_1", 2 * c * (spec.bins() / 2), spec.embeddingSize(), false));
+        new Linear(backend, "seg_1", 2 * c * (spec.bins() / 2), spec.embeddingSize()));
   }
 
   private static Recipe recipe(String... settings) {
