@@ -71,6 +71,8 @@ class PackageDirectionTest {
                   "report",
                   "plot",
                   "recipe",
+                  "optim",
+                  "loss",
                   "train",
                   "data",
                   "audio",
