@@ -10,6 +10,7 @@ import java.util.Map;
 import slimvox.backend.Backends;
 import slimvox.data.ShownProgress;
 import slimvox.plot.PlotlyPage;
+import slimvox.report.SettingsRows;
 import slimvox.report.Tables;
 import slimvox.train.Trainer;
 
@@ -143,6 +144,14 @@ public final class Notebook {
       throw new IllegalStateException("nothing to show yet: start with trainer.run(...)");
     }
     new TrainingPanel().draw(trainer.history());
+  }
+
+  /**
+   * Shows the settings of recipes whose keys begin with a text, for example {@code optimizer.}:
+   * key, default, what is possible, meaning; all with an empty one.
+   */
+  public static void settings(String prefix) {
+    show(SettingsRows.of(prefix).table());
   }
 
   /** Shows a drawing. */

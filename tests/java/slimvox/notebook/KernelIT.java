@@ -220,6 +220,8 @@ class KernelIT {
   @Test
   void aQuestionMarkShowsHelp() {
     assertTrue(run("?Trainer.of").get(0).get("text").asText().contains("leaves nothing on disk"));
+    JsonNode table = run("Notebook.settings(\"run.\");").get(0);
+    assertTrue(table.get("text").asText().contains("run.batch"), table::toString);
     assertTrue(run("optimizer.?").get(0).get("text").asText().contains("optimizer.weightDecay ="));
   }
 
