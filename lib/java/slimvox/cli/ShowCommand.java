@@ -45,7 +45,7 @@ final class ShowCommand extends Subcommand {
     values.put("file", file.toString());
     Map<String, String> found;
     if (isSafetensors()) {
-      Safetensors tensors = Safetensors.read(file);
+      Safetensors tensors = Safetensors.open(file);
       values.put("kind", kind(tensors.metadata()));
       values.put("tensors", tensors.names().size());
       found = of(file);
@@ -109,8 +109,9 @@ final class ShowCommand extends Subcommand {
         beside, "is of other scores than %s has now; remove it, or score again", file);
   }
 
-  /** Writes beside a score file where it comes from. */
+  /** Writes beside a score file where it comes from; nothing beside a pipe. */
   static void writeBeside(Path scores, Map<String, String> provenance) {
+    if (!Files.isRegularFile(scores)) return;
     Map<String, String> texts = new LinkedHashMap<>(provenance);
     texts.put(SCORES, Sha256.of(scores));
     try {
@@ -123,14 +124,13 @@ final class ShowCommand extends Subcommand {
 
   /** What a file of tensors tells; an older checkpoint's recipe tells its hash and seed. */
   static Map<String, String> of(Path file) {
-    Safetensors tensors = Safetensors.read(file);
-    Map<String, String> texts = new LinkedHashMap<>();
-    if (tensors.metadata().containsKey("recipe")) {
+    Safetensors tensors = Safetensors.open(file);
+    Map<String, String> texts = Provenance.of(tensors.metadata());
+    if (!texts.containsKey(Provenance.RECIPE) && tensors.metadata().containsKey("recipe")) {
       Recipe recipe = CheckpointFile.recipe(tensors);
       texts.put(Provenance.RECIPE, recipe.hash());
       texts.put(Provenance.SEED, Long.toString(recipe.seed()));
     }
-    texts.putAll(Provenance.of(tensors.metadata()));
     return texts;
   }
 }

@@ -21,6 +21,7 @@ import slimvox.nn.BinaryScheme;
 import slimvox.recipe.Recipe;
 import slimvox.step.CheckpointFile;
 import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
 
 /** A tiny corpus from training to EER, all through the command line. */
 class TrainCommandTest extends CommandLineTest {
@@ -85,13 +86,21 @@ class TrainCommandTest extends CommandLineTest {
 
     // Each file tells where it comes from; one that was not made here says what it does not tell.
     for (Object file : List.of(checkpoint, embeddings, scores)) {
-      JsonNode shown = run("show", file, "--json").succeeds().json();
-      assertEquals(json.get("recipe_hash"), shown.get("recipe_hash"), file.toString());
-      assertEquals(json.get("corpus_sha256"), shown.get("corpus_sha256"), file.toString());
-      assertEquals("42", shown.get("seed").asText(), file.toString());
-      assertTrue(shown.get("code").asText().startsWith("slimvox "), file.toString());
+      JsonNode told = run("show", file, "--json").succeeds().json();
+      assertEquals(json.get("recipe_hash"), told.get("recipe_hash"), file.toString());
+      assertEquals(json.get("corpus_sha256"), told.get("corpus_sha256"), file.toString());
+      assertEquals("42", told.get("seed").asText(), file.toString());
+      assertTrue(told.get("code").asText().startsWith("slimvox "), file.toString());
     }
     assertTrue(run("show", checkpoint).succeeds().out().contains(": checkpoint\n"));
+    SafetensorsWriter older = Safetensors.writer(); // had the recipe only
+    older.metadata("recipe", Recipe.read(recipe, "run.length=30 steps").toYaml());
+    older.metadata("corpus_sha256", "abc");
+    older.write(folder.resolve("older"));
+    JsonNode shown = run("show", folder.resolve("older"), "--json").succeeds().json();
+    assertEquals(json.get("recipe_hash"), shown.get("recipe_hash"));
+    assertEquals("42", shown.get("seed").asText());
+    assertTrue(shown.get("code").isNull());
     Run foreign = run("show", features).succeeds();
     assertTrue(foreign.out().contains(": tensors of another program\n"), foreign.out());
     assertTrue(foreign.out().contains("recipe_hash            not in this file"), foreign.out());
