@@ -137,7 +137,8 @@ final class Views {
       }
       text.append(' ').append(value(Array.get(array, i)));
     }
-    if (length == 0 || !(Array.get(array, 0) instanceof Number)) return text.toString();
+    boolean numbers = array.getClass().getComponentType().isPrimitive();
+    if (length == 0 || !numbers || !(Array.get(array, 0) instanceof Number)) return text.toString();
     DoubleSummaryStatistics all =
         IntStream.range(0, length).mapToDouble(i -> Array.getDouble(array, i)).summaryStatistics();
     return "%s; min %s, mean %s, max %s"

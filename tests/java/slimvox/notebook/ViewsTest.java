@@ -125,7 +125,7 @@ class ViewsTest {
     assertEquals(
         "float[2][] (float[1] 1.000; min 1.000, mean 1.000, max 1.000) (float[0])",
         Views.array(new float[][] {{1}, {}}));
-    assertEquals("String[1] a", Views.array(new String[] {"a"}));
+    assertEquals("Object[2] 1 a", Views.array(new Object[] {1, "a"}));
   }
 
   /** One table has one look, whether it is printed, shown, or the last expression. */
