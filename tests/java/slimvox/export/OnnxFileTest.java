@@ -1,7 +1,9 @@
 package slimvox.export;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
 
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
@@ -9,10 +11,12 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
 import java.nio.FloatBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,6 +28,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
+import slimvox.nn.Layer;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
 
@@ -109,6 +114,29 @@ class OnnxFileTest {
         compare(network, session, 3, 40);
       }
     }
+  }
+
+  @Test
+  void anOwnLayerIsRefusedByItsName() {
+    class Halved implements Layer {
+      @Override
+      public Tensor forward(Tensor x, Mode mode) {
+        return x.retain();
+      }
+
+      @Override
+      public Tensor backward(Tensor dy) {
+        return dy;
+      }
+    }
+    Path file = folder.resolve("own.onnx");
+    try (Backend backend = Backends.open("cpu", 1, MemoryBudget.UNLIMITED);
+        Network network = Network.of(ModelSpec.of("ResNet18"), backend, new Halved())) {
+      assertRefused(
+          "a layer Halved cannot be exported to ONNX; the layers of slimvox.nn can",
+          () -> OnnxFile.write(network, Map.of(), file));
+    }
+    assertFalse(Files.exists(file));
   }
 
   private static void compare(Network network, OrtSession session, int batch, int frames)
