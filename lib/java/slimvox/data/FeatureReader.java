@@ -129,6 +129,21 @@ public final class FeatureReader implements FeatureSource {
     return probed == 0 ? 0 : Math.round(frames / probed * utterances.size() * 4 * bins);
   }
 
+  /**
+   * Ids of the utterances that last less than so many frames, as their headers say; one whose
+   * header cannot be read is not among them, it is named when it is read.
+   */
+  public List<String> shorterThan(int frames, List<Utterance> utterances) {
+    return utterances.parallelStream()
+        .filter(
+            utterance -> {
+              double own = frames(utterance);
+              return own > 0 && own < frames;
+            })
+        .map(Utterance::id)
+        .toList();
+  }
+
   private double frames(Utterance utterance) {
     try {
       if (utterance.source() instanceof Utterance.Ark ark) {

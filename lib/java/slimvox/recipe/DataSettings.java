@@ -58,6 +58,15 @@ public record DataSettings(
         int frames,
     @Setting(
             value =
+                "Recordings of fewer frames (at speed 1, data.frameShiftMs each, as their headers"
+                    + " say) are not trained with; WeSpeaker's filter leaves out those below 100. A"
+                    + " longest length needs no setting: a crop is read where it lies.",
+            byDefault = "0",
+            range = "0..1000000",
+            omitDefault = true)
+        int leastFrames,
+    @Setting(
+            value =
                 "Milliseconds from one frame to the next, a multiple of 10: each frame is the mean"
                     + " of the 10 ms frames in it, of features that are ready as well.",
             byDefault = "10",

@@ -94,7 +94,8 @@ public final class TrainingData {
               ? all
               : Corpus.open(data.validationFolder()).reading(data.reading()).requireFiles();
     }
-    train = data.trainWords().isEmpty() ? said : said.saying(data.trainWords());
+    if (!data.trainWords().isEmpty()) said = said.saying(data.trainWords());
+    train = data.leastFrames() == 0 ? said : longEnough(said, recipe);
     trials = trialLists(data, validation);
     trials.values().forEach(this::check);
     FbankOptions options = data.frontEnd().fbank(recipe.model().bins());
@@ -149,6 +150,23 @@ public final class TrainingData {
       batches = new Batches(train, features, settings);
     }
     batches.augment(data.augmentations().stream().map(FeatureAugmentation.REGISTRY::get).toList());
+  }
+
+  private Corpus longEnough(Corpus corpus, Recipe recipe) {
+    DataSettings data = recipe.data();
+    FbankOptions options = data.frontEnd().fbank(recipe.model().bins());
+    List<String> shorter =
+        FeatureReader.of(corpus, options, List.of(1.0))
+            .shorterThan(data.leastFrames(), corpus.utterances());
+    if (shorter.isEmpty()) return corpus;
+    if (shorter.size() == corpus.utterances().size()) {
+      throw InputException.at(
+          corpus.folder(), "no recording has data.leastFrames=%d; set fewer", data.leastFrames());
+    }
+    String note = "%,d of %,d recordings are shorter than data.leastFrames=%d and left out";
+    int all = corpus.utterances().size();
+    notes.add(String.format(Locale.ROOT, note, shorter.size(), all, data.leastFrames()));
+    return corpus.without(shorter);
   }
 
   private static Surroundings surroundings(DataSettings.Surroundings s) {

@@ -481,6 +481,7 @@ class RecipeTest {
               0,
               0,
               200,
+              0,
               10,
               true,
               d.speeds(),
@@ -571,7 +572,7 @@ class RecipeTest {
   @Test
   void everySettingIsDeclaredWithASentence() {
     List<Key> settings = Recipe.SETTINGS.settings("");
-    assertEquals(99, settings.size());
+    assertEquals(100, settings.size());
     for (Key key : settings) {
       assertTrue(key.setting().value().endsWith("."), key.name() + ": " + key.setting().value());
       boolean hasDefault = !key.setting().byDefault().isEmpty();

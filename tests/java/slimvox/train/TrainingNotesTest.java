@@ -2,6 +2,7 @@ package slimvox.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.Refusals.assertRefused;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +25,7 @@ class TrainingNotesTest {
           new Listener() {
             @Override
             public void noted(String note) {
-              notes.add(note);
+              if (!note.startsWith("finished already")) notes.add(note);
             }
           };
       trainer.run(listener);
@@ -77,6 +78,25 @@ class TrainingNotesTest {
                 + " fill it; the longest recording has 61 frames",
             KEPT),
         notes("data.frames=200"));
+  }
+
+  /** They last 50, 52.5, 55, 57.5, 60 and 62.5 shifts of 10 ms. */
+  @Test
+  void recordingsThatAreTooShortAreLeftOut() throws Exception {
+    TinyRuns.corpus(folder);
+    String[] settings = {"data.frames=48", "data.joinUtterances=1", "data.leastFrames=56"};
+    String left = "12 of 24 recordings are shorter than data.leastFrames=56 and left out";
+    assertEquals(List.of(left, KEPT), notes(settings));
+    Recipe recipe = TinyRuns.recipe(folder, settings);
+    try (Trainer trainer = Trainer.of(recipe)) {
+      assertEquals(
+          List.of("s0-u3", "s0-u4", "s0-u5"),
+          trainer.data().train().utterances("s0").stream().map(u -> u.id()).toList());
+      assertTrue(trainer.data().validation().has("s0-u0"), "trials keep theirs");
+    }
+    assertRefused(
+        folder.resolve("corpus") + ": no recording has data.leastFrames=63; set fewer",
+        () -> Trainer.of(recipe.with("data.leastFrames=63")));
   }
 
   @Test
