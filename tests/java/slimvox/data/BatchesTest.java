@@ -136,6 +136,10 @@ class BatchesTest {
     Batch batch = batches(few, 4, joining(3, 4, 10)).batch(0, 0);
     for (int i = 0; i < 4; i++)
       assertEquals(batch.labels()[i], (int) batch.features()[i * 30] / 2000);
+    // The only recording of a speaker is heard again and again.
+    Batch alone = batches(corpus(2, 1), 4, joining(3, 2, 12)).batch(0, 0);
+    for (int i = 0; i < 24; i++)
+      assertEquals(1000 * alone.labels()[i / 12] + i % 4, alone.features()[i / 12 * 36 + i % 12]);
   }
 
   @Test
