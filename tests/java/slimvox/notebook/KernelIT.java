@@ -184,7 +184,8 @@ class KernelIT {
         error("trainer.score((done, of) -> {});")
             .startsWith("data.trials: is not set; name the trials to score\n"));
     assertTrue(
-        error("Trainer.start(small, " + run + ", (done, of) -> {});").contains("close it first"));
+        error("Trainer.start(small, " + run + ", (done, of) -> {});").contains("Trainer.resume"));
+    assertTrue(error("Trainer.resume(\"" + folder + "/run\");").contains("close it first"));
     assertEquals("ok", statuses(run("trainer.close();")));
     assertTrue(
         error("trainer.run(new Listener() {});")
@@ -200,7 +201,7 @@ class KernelIT {
         "Trainer.of(|Trainer Trainer.of(Recipe recipe)|A run that leaves nothing on disk",
         "Trainer|Trainer|Trains the network of a Recipe.",
         "Recipe.shipped(|Recipe Recipe.shipped(String name, String... settings)|Reads one of the",
-        "Notebook.show(|void Notebook.show(|Shows a table",
+        "Notebook.show(|void Notebook.show(|Shows an object",
         "Corpus.open|Corpus Corpus.open(|Opens a folder",
         "String.format(|String String.format(String format, Object... args)|",
         "var r = Recipe.defaults(); r.hash(|String Recipe.hash()|The first 12 hexadecimal digits",
