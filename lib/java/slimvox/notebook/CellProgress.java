@@ -17,7 +17,7 @@ final class CellProgress implements FeatureSource.Progress {
   public synchronized void at(int done, int total) {
     if (panel == null) {
       if (done >= total || System.nanoTime() - startNs < TimeUnit.SECONDS.toNanos(1)) return;
-      panel = new LivePanel(task, total);
+      panel = new LivePanel(task, total).countingOthers();
     }
     panel.step(done);
     if (done >= total) panel.close();

@@ -67,6 +67,7 @@ public final class LivePanel implements AutoCloseable {
   private Mark newer;
   private State state = State.RUNNING;
   private String message = "";
+  private String counted = "step ";
   private long drawnMs;
   private long done;
   private boolean shown;
@@ -120,6 +121,12 @@ public final class LivePanel implements AutoCloseable {
   /** Sets a number of the row under the progress bar. */
   public synchronized LivePanel metric(String name, String value) {
     metrics.put(name, value);
+    return this;
+  }
+
+  /** Counts something else than steps, which the title says. */
+  LivePanel countingOthers() {
+    counted = "";
     return this;
   }
 
@@ -202,7 +209,7 @@ public final class LivePanel implements AutoCloseable {
   }
 
   private String progress(long now) {
-    String steps = String.format(Locale.ROOT, "step %,d of %,d", done, total);
+    String steps = String.format(Locale.ROOT, "%s%,d of %,d", counted, done, total);
     double elapsed = (now - startMs) / 1000.0;
     if (elapsed >= 1 || state == State.RUNNING) steps += ", " + duration(elapsed);
     return switch (state) {

@@ -9,7 +9,7 @@ import java.util.stream.DoubleStream;
  * and its text grey, so that it can be read on a light, a dark and a printed page.
  */
 public final class SmallPlot {
-  public static final int WIDTH = 360;
+  public static final int WIDTH = 350;
   public static final int HEIGHT = 190;
 
   private static final int LEFT = 44;

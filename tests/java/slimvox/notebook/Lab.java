@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ServerSocket;
@@ -122,6 +123,34 @@ final class Lab implements AutoCloseable {
       browser.evaluate(NOTEBOOK + ".content.deselectAll()");
       browser.evaluate("void (" + NOTEBOOK + ".content.activeCellIndex = " + cell + ")");
       command("notebook:run-cell");
+    }
+
+    /** Replaces a cell's text and puts the cursor behind it. */
+    void type(int cell, String text) throws Exception {
+      browser.evaluate("void (" + NOTEBOOK + ".content.activeCellIndex = " + cell + ")");
+      command("notebook:enter-edit-mode");
+      String source = new ObjectMapper().writeValueAsString(text);
+      browser.evaluate(
+          """
+          (() => {
+            const editor = %s.content.activeCell.editor;
+            editor.model.sharedModel.setSource(%s);
+            editor.focus();
+            editor.setCursorPosition(editor.getPositionAt(%d));
+          })()
+          """
+              .formatted(NOTEBOOK, source, text.length()));
+    }
+
+    /** Does what File > Trust Notebook does, without asking. */
+    void trust() throws Exception {
+      browser.evaluate(
+          "for (const cell of " + NOTEBOOK + ".content.model.cells) cell.trusted = true");
+    }
+
+    /** Ends the notebook's kernel. */
+    void shutDown() throws Exception {
+      browser.evaluate(NOTEBOOK + ".sessionContext.shutdown()");
     }
 
     String text() throws Exception {

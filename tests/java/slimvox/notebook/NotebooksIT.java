@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,7 +26,14 @@ class NotebooksIT {
   private static final Path ROOT = Path.of("").toAbsolutePath();
   private static final String LAB = ROOT.resolve("notebooks/lab").toString();
 
-  @TempDir Path folder;
+  @TempDir static Path folder;
+
+  private static Lab jupyterLab;
+
+  @AfterAll
+  static void closeLab() {
+    if (jupyterLab != null) jupyterLab.close();
+  }
 
   static Stream<Path> notebooks() throws IOException {
     List<Path> notebooks = new ArrayList<>();
@@ -42,9 +50,49 @@ class NotebooksIT {
     return Script.run(folder, Map.of(), command.toArray(String[]::new));
   }
 
+  /** The figures of a notebook that was run, in JupyterLab: each is drawn, each slider moves. */
+  private static void assertFiguresLive(Path executed, long figures) throws Exception {
+    if (Browser.find().isEmpty()) return; // LabIT says so
+    if (jupyterLab == null) {
+      Path root = Files.createDirectories(folder.resolve("lab"));
+      Files.createSymbolicLink(root.resolve("images"), ROOT.resolve("notebooks/images"));
+      jupyterLab = new Lab(root);
+    }
+    try (Lab.Tab tab = jupyterLab.open(executed)) {
+      tab.trust();
+      String drawn = "document.querySelectorAll('.js-plotly-plot .main-svg:first-child').length";
+      Browser.await(
+          figures + " figures of " + executed.getFileName(),
+          Lab.LIMIT,
+          () -> tab.browser.evaluate(drawn).asLong() == figures);
+      String unmoved =
+          """
+          (() => {
+            const plots = [...document.querySelectorAll('.js-plotly-plot')];
+            const active = () => plots.map(p => p.layout.sliders?.[0].active);
+            const before = active();
+            plots.forEach((p, i) => {
+              if (before[i] === undefined) return;
+              const end = p.layout.sliders[0].steps.length - 1;
+              const rail = p.querySelector('.slider-rail-touch-rect').getBoundingClientRect();
+              const at = {clientX: before[i] < end / 2 ? rail.right - 4 : rail.left + 4,
+                  clientY: rail.top + rail.height / 2, bubbles: true};
+              p.querySelector('.slider-rail-touch-rect').dispatchEvent(
+                  new MouseEvent('mousedown', at));
+              document.dispatchEvent(new MouseEvent('mouseup', at));
+            });
+            return active().filter((a, i) => a !== undefined && a === before[i]).length;
+          })()
+          """;
+      assertEquals(0, tab.browser.evaluate(unmoved).asInt(), "sliders that did not move");
+      assertEquals(List.of(), tab.browser.problems());
+      tab.shutDown();
+    }
+  }
+
   @ParameterizedTest
   @MethodSource("notebooks")
-  void everyCellRunsAndEveryFigureHasAPicture(Path notebook) throws IOException {
+  void everyCellRunsAndEveryFigureIsDrawn(Path notebook) throws Exception {
     Path source = notebook.toAbsolutePath();
     byte[] before = Files.readAllBytes(source);
     Script run = lab("--run", source.toString(), "--size", "smoke", "--out", folder.toString());
@@ -56,6 +104,7 @@ class NotebooksIT {
     assertTrue(Files.size(folder.resolve(page)) > 100_000, "its page is too small");
     List<JsonNode> outputs = outputs(executed);
     assertFalse(outputs.isEmpty());
+    long figures = 0;
     for (int i = 0; i < outputs.size(); i++) {
       JsonNode output = outputs.get(i);
       String type = output.get("output_type").asText();
@@ -64,8 +113,10 @@ class NotebooksIT {
       if (output.at("/data/text~1html").toString().contains("slimvoxFigures")
           && output.at("/data/text~1plain").toString().contains("figure: ")) {
         assertTrue(outputs.get(i + 1).at("/data/image~1png").asText().length() > 1000);
+        figures++;
       }
     }
+    assertFiguresLive(executed, figures);
   }
 
   private static List<JsonNode> outputs(Path notebook) throws IOException {
