@@ -28,6 +28,7 @@ import slimvox.report.Values;
 import slimvox.settings.Key;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
+import slimvox.storage.Provenance;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.Embeddings;
@@ -277,7 +278,7 @@ final class EmbedCommand extends Subcommand {
     metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
     if (channel) metadata.put("channel", "true");
     metadata.putAll(ShowCommand.of(modelFile));
-    if (corpus != null) metadata.put("embedded_corpus_sha256", corpus.sha256());
+    if (corpus != null) metadata.put(Provenance.EMBEDDED, corpus.sha256());
     if (shard != null) metadata.put(Shard.KEY, shard.toString());
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();

@@ -82,7 +82,7 @@ public final class Batches {
     this.settings = settings;
     this.utterances = corpus.utterances().size();
     this.byFile = settings.shuffleBuffer() > 0 ? byFile(corpus.utterances()) : List.of();
-    this.batchesPerEpoch = Math.max(1, Math.round((float) utterances / settings.size()));
+    this.batchesPerEpoch = batchesPerEpoch(settings.size());
   }
 
   /** Changes each example from now on, in this order, before it is masked. */
@@ -93,6 +93,11 @@ public final class Batches {
   /** Number of batches in an epoch: as many as make about one crop of each recording. */
   public int batchesPerEpoch() {
     return batchesPerEpoch;
+  }
+
+  /** The same with {@code size} examples in a batch. */
+  public int batchesPerEpoch(int size) {
+    return Math.max(1, Math.round((float) utterances / size));
   }
 
   /** Number of classes: speakers x speeds. */

@@ -65,7 +65,7 @@ public final class Weights {
   }
 
   /** Whether a file has a tensor in the shape of a parameter or buffer; or a counter. */
-  static boolean fits(Safetensors file, String source, StateDict state, String name) {
+  public static boolean fits(Safetensors file, String source, StateDict state, String name) {
     if (!file.has(source)) return false;
     Tensor x = tensor(state, name);
     return x == null || Arrays.equals(shape(x), file.shape(source));

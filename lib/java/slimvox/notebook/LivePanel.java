@@ -62,7 +62,7 @@ public final class LivePanel implements AutoCloseable {
   private final Map<String, Headline> headlines = new LinkedHashMap<>();
   private final Map<String, String> metrics = new LinkedHashMap<>();
   private final Map<String, Map<String, LiveSeries>> plots = new LinkedHashMap<>();
-  private final long startMs;
+  private long startMs;
   private Mark older;
   private Mark newer;
   private State state = State.RUNNING;
@@ -128,6 +128,11 @@ public final class LivePanel implements AutoCloseable {
   LivePanel countingOthers() {
     counted = "";
     return this;
+  }
+
+  /** Says that the computation began some time ago. */
+  synchronized void began(double secondsAgo) {
+    startMs = clockMs.getAsLong() - Math.round(1000 * secondsAgo);
   }
 
   /** Sets the line at the bottom: what one has to know or can do next. */

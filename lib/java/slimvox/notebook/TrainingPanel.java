@@ -52,10 +52,11 @@ public final class TrainingPanel implements Listener {
     this.panels = panels;
   }
 
-  /** Draws a run from its history: as it is now, or as it ended. */
+  /** Draws a run from its history: as it is now, as it ended, or as it failed. */
   void draw(History history) {
     started(history.start());
     if (history.end() != null) finished(history.end());
+    if (history.failed() != null) failed(history.failed());
   }
 
   @Override
@@ -66,7 +67,9 @@ public final class TrainingPanel implements Listener {
     best = null;
     firstList = null;
     step = start.firstStep();
+    note = "";
     panel = panels.of("Training " + start.recipe().model().name(), step, start.steps());
+    panel.began(start.history().seconds());
     panel.headline("loss", "none yet", "").headline("EER", "none yet", "");
     panel.metric("classes", "%,d (speakers at all speeds)".formatted(start.classes()));
     History history = start.history();
@@ -78,8 +81,8 @@ public final class TrainingPanel implements Listener {
 
   @Override
   public void noted(String note) {
-    this.note = note;
-    panel.message(note).step(step);
+    this.note += this.note.isEmpty() ? note : "; " + note;
+    panel.message(this.note).step(step);
   }
 
   @Override

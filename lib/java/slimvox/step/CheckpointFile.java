@@ -16,7 +16,7 @@ public final class CheckpointFile {
   public static final String OPTIMIZER = "optimizer.";
 
   /** Before the names of the classifier's state. */
-  static final String CLASSIFIER = "projection.";
+  public static final String CLASSIFIER = "projection.";
 
   private CheckpointFile() {}
 

@@ -21,15 +21,21 @@ public final class Provenance {
   /** The version of the code. */
   public static final String CODE = "code";
 
-  /** All of them. */
+  /** What every file has. */
   public static final List<String> KEYS = List.of(RECIPE, DATA, SEED, CODE);
+
+  /** The recipes before, if a run went on with another: {@code HASH@STEP}, where each ended. */
+  public static final String EARLIER = "earlier";
+
+  /** SHA-256 of the corpus that was embedded, of embeddings and their scores. */
+  public static final String EMBEDDED = "embedded_corpus_sha256";
 
   private Provenance() {}
 
   /** Those of a file's metadata, under their own names or {@code origin.} and so on. */
   public static Map<String, String> of(Map<String, String> metadata) {
     Map<String, String> found = new LinkedHashMap<>();
-    for (String key : KEYS) {
+    for (String key : List.of(RECIPE, EARLIER, DATA, SEED, CODE, EMBEDDED)) {
       String value = metadata.getOrDefault(key, metadata.get("origin." + key));
       if (value != null) found.put(key, value);
     }

@@ -9,15 +9,18 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import slimvox.backend.Tensor;
 import slimvox.data.Corpus;
 import slimvox.models.ModelSpec;
 import slimvox.models.OrdinaryWeights;
 import slimvox.models.Weights;
+import slimvox.nn.Parameter;
 import slimvox.nn.StateDict;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.TransferSettings;
@@ -52,17 +55,32 @@ public final class Checkpoint {
 
   private static final String CORPUS = Provenance.DATA;
   private static final String TEACHER = "teacher_sha256";
+  private static final String ROWS = CheckpointFile.CLASSIFIER + "weight"; // one a class
 
   /**
    * What a run reads beside its recipe.
    *
    * @param corpus hash of the training corpus
    * @param teacher hash of the teacher's file; null without one
+   * @param earlier other recipes it was trained with before, each with the step it ended at; null
+   *     without one
    */
-  record Inputs(String corpus, String teacher) {
+  record Inputs(String corpus, String teacher, String earlier) {
     static Inputs of(Corpus train, TransferSettings transfer) {
       Path teacher = transfer.teacherFile();
-      return new Inputs(train.sha256(), teacher == null ? null : Sha256.of(teacher));
+      return new Inputs(train.sha256(), teacher == null ? null : Sha256.of(teacher), null);
+    }
+
+    /** Those of a run that goes on from a checkpoint. */
+    Inputs after(Path checkpoint, Recipe recipe) {
+      Safetensors file = Safetensors.open(checkpoint);
+      String earlier = file.metadata().get(Provenance.EARLIER);
+      String last = CheckpointFile.recipe(file).hash();
+      if (!last.equals(recipe.hash())) {
+        String ended = last + "@" + file.metadata().get("steps");
+        earlier = earlier == null ? ended : earlier + " " + ended;
+      }
+      return new Inputs(corpus, teacher, earlier);
     }
   }
 
@@ -98,14 +116,13 @@ public final class Checkpoint {
     return Long.parseLong(m.group(1));
   }
 
-  /** Writes a checkpoint and removes the oldest beyond {@code keep}. */
-  static Path save(
-      Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes, int keep) {
+  /** Writes a checkpoint and removes the oldest beyond {@code run.keepCheckpoints}. */
+  static Path save(Path folder, Recipe recipe, TrainingStep step, Inputs inputs, int classes) {
     long steps = step.optimizer().steps();
     Path file = file(folder, steps);
     write(file, recipe, step, inputs, classes);
     List<Path> all = list(folder).stream().filter(f -> step(f) <= steps).toList();
-    for (Path old : all.subList(0, Math.max(0, all.size() - keep))) {
+    for (Path old : all.subList(0, Math.max(0, all.size() - recipe.run().keepCheckpoints()))) {
       try {
         Files.deleteIfExists(old);
       } catch (IOException e) {
@@ -128,6 +145,7 @@ public final class Checkpoint {
     writer.metadata(Provenance.RECIPE, recipe.hash());
     writer.metadata(Provenance.SEED, Long.toString(recipe.seed()));
     writer.metadata(Provenance.CODE, Provenance.code());
+    if (inputs.earlier() != null) writer.metadata(Provenance.EARLIER, inputs.earlier());
     if (inputs.teacher() != null) writer.metadata(TEACHER, inputs.teacher());
     writer.write(file);
   }
@@ -157,11 +175,11 @@ public final class Checkpoint {
   /**
    * Fills a training step from a checkpoint.
    *
-   * @return what is not as in a run without a stop, in one line; null if all is
+   * @return what is not held as in a run without a stop, a line each
    * @throws InputException if the file is damaged or belongs to another recipe or corpus; nothing
    *     was changed then
    */
-  static String load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
+  static List<String> load(Path path, Recipe recipe, Inputs inputs, TrainingStep step) {
     Safetensors file = CheckpointFile.open(path);
     Recipe earlier = CheckpointFile.recipe(file);
     requireSame(path, earlier, recipe);
@@ -185,14 +203,7 @@ public final class Checkpoint {
             ? null
             : "activations go on as %s, they were %s: the bits are not those of one run"
                 .formatted(Key.of(recipe.run().precision()), Key.of(earlier.run().precision()));
-    List<String> now = Recipe.SETTINGS.difference(earlier, recipe, Setting::mayChange);
-    List<String> before = Recipe.SETTINGS.difference(recipe, earlier, Setting::mayChange);
-    String other =
-        now.isEmpty()
-            ? null
-            : "goes on with " + String.join(" ", now) + " instead of " + String.join(" ", before);
-    List<String> notes = Stream.of(note, precision, other).filter(Objects::nonNull).toList();
-    return notes.isEmpty() ? null : String.join("; ", notes);
+    return Stream.of(note, precision).filter(Objects::nonNull).toList();
   }
 
   /**
@@ -223,40 +234,57 @@ public final class Checkpoint {
   }
 
   /**
-   * Starts a network from that of another run, and its classifier too if it knows the same
-   * speakers; of one that knows them at several speeds, the rows of those as they are, which are
-   * the first.
+   * Starts a network from that of another run, and its classifier too if it knows the same speakers
+   * and has the same tensors; of one that knows them at several speeds, the rows of those as they
+   * are, which are the first.
    *
-   * @return what a reversible network takes over from an ordinary one; null of any other
+   * @return what a reversible network takes over from an ordinary one; nothing of any other
    * @throws InputException if the file is damaged or of a network that this one cannot start from;
    *     nothing was changed then
    */
-  static String start(Path path, TrainingStep step, Inputs inputs) {
+  static List<String> start(Path path, TrainingStep step, Inputs inputs, int classes) {
     Safetensors file = Safetensors.read(path);
     if (file.metadata().containsKey("recipe")) file.requireChecksums();
-    Tensor classifier = step.state().parameters().get("projection.weight").value();
-    int classes = classifier.shape().get(0);
     int known =
         inputs.corpus().equals(file.metadata().get(CORPUS))
             ? Integer.parseInt(file.metadata().getOrDefault("classes", "0"))
             : 0;
-    StateDict state = known == classes ? step.state() : StateDict.of(step.network());
     boolean parallel = file.names().stream().allMatch(name -> name.startsWith(PARALLEL));
     String prefix = parallel ? PARALLEL : "";
+    boolean whole = known == classes && hasClassifier(file, prefix, step.state());
+    StateDict state = whole ? step.state() : StateDict.of(step.network());
     ModelSpec spec = step.network().spec();
-    if (OrdinaryWeights.areIn(file, spec)) return OrdinaryWeights.load(file, prefix, spec, state);
+    if (OrdinaryWeights.areIn(file, spec)) {
+      return List.of(OrdinaryWeights.load(file, prefix, spec, state));
+    }
     Weights.load(
         file,
         prefix,
         state,
         name -> OWN_TO_BINARY.matcher(name).matches(),
         CheckpointFile::isNotOfNetwork);
-    if (known > classes && known % classes == 0) {
-      float[] rows = file.floats("projection.weight");
-      int values = Math.toIntExact(classifier.shape().size());
-      classifier.backend().ops().upload(Arrays.copyOf(rows, values), classifier);
-    }
-    return null;
+    if (known > classes && known % classes == 0) startRows(file, step.state(), known, classes);
+    return List.of();
+  }
+
+  /** Whether a file has the tensors of this classifier and no others of one. */
+  private static boolean hasClassifier(Safetensors file, String prefix, StateDict state) {
+    Predicate<String> ofClassifier = name -> name.startsWith(CheckpointFile.CLASSIFIER);
+    Set<String> wanted = state.names().stream().filter(ofClassifier).collect(Collectors.toSet());
+    return file.names().stream()
+            .filter(name -> name.startsWith(prefix + CheckpointFile.CLASSIFIER))
+            .allMatch(name -> wanted.contains(name.substring(prefix.length())))
+        && wanted.stream().allMatch(name -> Weights.fits(file, prefix + name, state, name));
+  }
+
+  private static void startRows(Safetensors file, StateDict state, int known, int classes) {
+    Parameter weight = state.parameters().get(ROWS);
+    if (weight == null || !file.has(ROWS)) return;
+    Tensor rows = weight.value();
+    long[] shape = {known, rows.shape().size() / classes};
+    if (rows.shape().get(0) != classes || !Arrays.equals(shape, file.shape(ROWS))) return;
+    int values = Math.toIntExact(rows.shape().size());
+    rows.backend().ops().upload(Arrays.copyOf(file.floats(ROWS), values), rows);
   }
 
   /**

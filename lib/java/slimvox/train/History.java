@@ -3,6 +3,7 @@ package slimvox.train;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.apache.commons.csv.CSVRecord;
 import slimvox.verify.Verification;
@@ -71,6 +72,9 @@ public final class History implements Listener {
   private int every = 1;
   private Start start;
   private End end;
+  private Throwable failed;
+  private long beganNs;
+  private double seconds;
   private Path checkpoint;
 
   /** A run that has not begun; its folder, or null for one that leaves nothing on disk. */
@@ -97,9 +101,32 @@ public final class History implements Listener {
     return start;
   }
 
-  /** How the run ended the last time; null while it goes on. */
+  /** How the run ended the last time; null while it goes on, and if an error ended it. */
   public synchronized End end() {
     return end;
+  }
+
+  /** The error that ended the run the last time; null while it goes on, and if none did. */
+  public synchronized Throwable failed() {
+    return failed;
+  }
+
+  /** How long the run has gone on, or went on the last time; 0 before. */
+  public synchronized double seconds() {
+    return start == null || end != null || failed != null ? seconds : sinceBegin();
+  }
+
+  private double sinceBegin() {
+    return (System.nanoTime() - beganNs) / 1e9;
+  }
+
+  /** Steps and the latest equal error rate. */
+  @Override
+  public synchronized String toString() {
+    String steps = points.isEmpty() ? "no steps" : points.getLast().step() + " steps";
+    if (eers.isEmpty()) return steps;
+    Eer last = eers.getLast();
+    return String.format(Locale.ROOT, "%s, EER %.2f %% on %s", steps, last.percent(), last.list());
   }
 
   /** The latest checkpoint that this trainer wrote; null without any. */
@@ -111,6 +138,8 @@ public final class History implements Listener {
   public synchronized void started(Start start) {
     this.start = start;
     end = null;
+    failed = null;
+    beganNs = System.nanoTime();
     if (folder == null || !points.isEmpty() || start.firstStep() == 0) return;
     RunLog.steps(folder, line -> add(Point.of(line)));
     RunLog.validations(
@@ -149,5 +178,12 @@ public final class History implements Listener {
   @Override
   public synchronized void finished(End end) {
     this.end = end;
+    seconds = end.seconds();
+  }
+
+  @Override
+  public synchronized void failed(Throwable error) {
+    failed = error;
+    seconds = sinceBegin();
   }
 }

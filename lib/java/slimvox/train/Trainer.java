@@ -2,7 +2,9 @@ package slimvox.train;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -16,11 +18,9 @@ import slimvox.data.BatchLoader;
 import slimvox.data.FeatureSource;
 import slimvox.data.ShownProgress;
 import slimvox.embed.Embedder;
-import slimvox.loss.MarginSchedule;
 import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Network;
-import slimvox.optim.LearningRate;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunSettings;
 import slimvox.settings.InvalidSetting;
@@ -49,26 +49,26 @@ import slimvox.verify.Verification;
  * stop button; it saves a checkpoint, returns the memory of the training step, and returns. The
  * network stays usable until {@link #close()}.
  *
- * <p>{@link #run}, {@link #score} and {@link #close} wait for one another.
+ * <p>{@link #run}, {@link #score}, {@link #verify}, {@link #calibrate}, {@link #save} and {@link
+ * #close} wait for one another.
  */
 public final class Trainer implements AutoCloseable {
   private final Recipe recipe;
   private final Path folder;
   private final TrainingData data;
-  private final Checkpoint.Inputs inputs;
+  private Checkpoint.Inputs inputs;
   private Backend backend; // opened when first asked for: with a budget before any features
   private final PlannedTraining training;
   private final Embedder embedder;
   private final int lossEvery;
   private final int stepsPerEpoch;
+  private final Schedules schedules;
   private final long steps;
-  private final MarginSchedule margin;
-  private final LearningRate learningRate;
   private final History history;
   private final ReentrantLock inUse = new ReentrantLock();
   private boolean closed;
   private long lastSaved = -1;
-  private String note;
+  private final List<String> notes = new ArrayList<>(); // not told yet
   private Map<String, Verification> verifications = Map.of();
   private RunLock lock;
 
@@ -138,10 +138,13 @@ public final class Trainer implements AutoCloseable {
               Optional<Path> from = file ? Optional.of(run) : Checkpoint.latest(run);
               if (from.isEmpty()) {
                 trainer.startFrom();
-                return;
+              } else {
+                TrainingStep step = trainer.training.step();
+                trainer.notes.addAll(Checkpoint.load(from.get(), recipe, trainer.inputs, step));
+                trainer.inputs = trainer.inputs.after(from.get(), recipe);
               }
-              TrainingStep step = trainer.training.step();
-              trainer.note = Checkpoint.load(from.get(), recipe, trainer.inputs, step);
+              trainer.notes.addAll(
+                  Schedules.change(earlier, recipe, trainer.data.batches(), trainer.step()));
               // Settings that may change on the way, such as the format of the optimizer's state.
               if (!file) AtomicFile.write(own, recipe.toYaml());
             });
@@ -164,9 +167,8 @@ public final class Trainer implements AutoCloseable {
       this.data = new TrainingData(recipe, progress, this::requireFits);
       this.inputs = Checkpoint.Inputs.of(data.train(), recipe.transfer());
       this.stepsPerEpoch = data.batches().batchesPerEpoch();
-      this.steps = run.steps(stepsPerEpoch);
-      this.margin = recipe.loss().margin().schedule(stepsPerEpoch, steps);
-      this.learningRate = recipe.optimizer().learningRate().schedule(stepsPerEpoch, steps);
+      this.schedules = Schedules.of(recipe, data.batches());
+      this.steps = schedules.steps();
       this.lossEvery = run.readEvery(open().device().memory().stages());
       this.training =
           new PlannedTraining(
@@ -206,7 +208,8 @@ public final class Trainer implements AutoCloseable {
   /** Takes the weights over that {@code transfer.from} names. */
   private void startFrom() {
     if (recipe.transfer().from() == null) return;
-    note = Checkpoint.start(recipe.transfer().fromFile(), training.step(), inputs);
+    Path from = recipe.transfer().fromFile();
+    notes.addAll(Checkpoint.start(from, training.step(), inputs, data.batches().classes()));
   }
 
   private Backend open() {
@@ -312,8 +315,8 @@ public final class Trainer implements AutoCloseable {
             training.plan(recipe.run().batch(), recipe.data().frames()),
             network().computation(),
             history));
-    if (note != null) listener.noted(note);
-    note = null;
+    notes.forEach(listener::noted);
+    notes.clear();
     if (step() == 0) data.notes().forEach(listener::noted);
     if (step() >= steps) listener.noted(RunFolder.ended(step()));
     long waited = 0;
@@ -321,47 +324,46 @@ public final class Trainer implements AutoCloseable {
     long first = step();
     var queued = new QueuedSteps(training, backend.ledger(), listener, stepsPerEpoch, steps);
     int threads = recipe.data().loaderThreads();
-    try (BatchLoader loader = BatchLoader.at(data.batches(), first, threads)) {
-      // The interrupt that ended the earlier part may have come within its last validation.
-      boolean validated = first == 0 || (log != null && log.isValidated(first));
-      if (!validated && recipe.run().validateEvery().isDue(first, stepsPerEpoch, steps))
-        validate(listener);
-      for (long i = first; i < steps; i++) {
-        if (Thread.currentThread().isInterrupted()) {
-          interrupted = true;
-          break;
+    try {
+      try (BatchLoader loader = BatchLoader.at(data.batches(), first, threads)) {
+        // The interrupt that ended the earlier part may have come within its last validation.
+        boolean validated = first == 0 || (log != null && log.isValidated(first));
+        if (!validated && recipe.run().validateEvery().isDue(first, stepsPerEpoch, steps))
+          validate(listener);
+        for (long i = first; i < steps; i++) {
+          if (Thread.currentThread().isInterrupted()) throw new InterruptedException();
+          long before = loader.waitNanos();
+          Batch batch = loader.next();
+          long wait = loader.waitNanos() - before;
+          waited += wait;
+          Batch next = loader.peek();
+          float[] following = next == null ? null : next.features();
+          double m = schedules.margin().at(i);
+          double rate = schedules.rate().at(i);
+          training.queue(batch.features(), batch.labels(), m, rate, following);
+          queued.add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
+          boolean validates = recipe.run().validateEvery().isDue(i + 1, stepsPerEpoch, steps);
+          boolean saves = recipe.run().checkpointEvery().isDue(i + 1, stepsPerEpoch, steps);
+          if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
+            queued.report();
+          }
+          // In this order: what ends a validation must not cost the steps before it.
+          if (saves) save(log, listener);
+          if (validates) validate(listener);
         }
-        long before = loader.waitNanos();
-        Batch batch = loader.next();
-        long wait = loader.waitNanos() - before;
-        waited += wait;
-        Batch next = loader.peek();
-        float[] following = next == null ? null : next.features();
-        double m = margin.at(i);
-        double rate = learningRate.at(i);
-        training.queue(batch.features(), batch.labels(), m, rate, following);
-        queued.add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
-        boolean validates = recipe.run().validateEvery().isDue(i + 1, stepsPerEpoch, steps);
-        boolean saves = recipe.run().checkpointEvery().isDue(i + 1, stepsPerEpoch, steps);
-        if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
-          queued.report();
-        }
-        // In this order: what ends a validation must not cost the steps before it.
-        if (saves) save(log, listener);
-        if (validates) validate(listener);
+      } catch (InterruptedException e) {
+        interrupted = true;
+        Thread.currentThread().interrupt();
       }
-    } catch (InterruptedException e) {
-      interrupted = true;
-      Thread.currentThread().interrupt();
+      if (interrupted) {
+        queued.report();
+        save(log, listener);
+        backend.releaseBlock();
+      }
     } catch (RuntimeException | Error e) {
       queued.reportDespite(e);
       listener.failed(e);
       throw e;
-    }
-    if (interrupted) {
-      queued.report();
-      save(log, listener);
-      backend.releaseBlock();
     }
     Listener.End end =
         new Listener.End(
@@ -471,14 +473,8 @@ public final class Trainer implements AutoCloseable {
     if (folder == null || lastSaved == step()) return;
     RunFolder.keep(folder, lock, recipe, listener);
     log.keep();
-    Path file =
-        Checkpoint.save(
-            folder,
-            recipe,
-            training.step(),
-            inputs,
-            data.batches().classes(),
-            recipe.run().keepCheckpoints());
+    int classes = data.batches().classes();
+    Path file = Checkpoint.save(folder, recipe, training.step(), inputs, classes);
     lastSaved = step();
     listener.saved(step(), file);
   }

@@ -81,9 +81,44 @@ class TrainingPanelTest {
             (title, first, steps) -> new LivePanel(title, first, steps, kept(drawn), () -> 0));
     panel.draw(history);
     String last = drawn.getLast();
-    assertTrue(last.contains("stopped at step 2 of 3 | loss 3.487"), last);
+    assertTrue(last.contains("stopped at step 2 of 3, 0:04 | loss 3.487"), last);
     assertTrue(last.contains("| EER 6.00 % (best 6.00 % at step 2)"), last);
     assertTrue(last.endsWith("| run the cell again to go on"), last);
+  }
+
+  @Test
+  void aRunThatFailedIsDrawnSoAndARunningOneWithItsTime() throws Exception {
+    History history = new History(null);
+    Listener.Start start = start(0, 3, history);
+    history.started(start);
+    history.stepped(step(1));
+    Thread.sleep(1100);
+    List<String> drawn = new ArrayList<>();
+    TrainingPanel panel =
+        new TrainingPanel(
+            (title, first, steps) -> new LivePanel(title, first, steps, kept(drawn), () -> 0));
+    panel.draw(history);
+    assertTrue(drawn.getLast().matches(".*: step 1 of 3, 0:0[1-9] .*"), drawn.getLast());
+    history.failed(new IllegalStateException("the loss is not finite"));
+    panel.draw(history);
+    String last = drawn.getLast();
+    assertTrue(last.matches(".*: failed at step 1 of 3, 0:0[1-9] .*"), last);
+    assertTrue(last.endsWith("| the loss is not finite"), last);
+  }
+
+  @Test
+  void allNotesOfARunAreSeenAndNoneOfTheOneBefore() {
+    List<String> drawn = new ArrayList<>();
+    TrainingPanel panel =
+        new TrainingPanel(
+            (title, first, steps) -> new LivePanel(title, first, steps, kept(drawn), () -> 0));
+    for (int run = 1; run <= 2; run++) {
+      panel.started(start(0, 2, new History(null)));
+      panel.noted("note " + run);
+      panel.noted("another");
+      panel.finished(new Listener.End(2, false, 4, 1, Map.of(), memory()));
+      assertTrue(drawn.getLast().endsWith("| note " + run + "; another"), drawn.getLast());
+    }
   }
 
   private static Display kept(List<String> drawn) {

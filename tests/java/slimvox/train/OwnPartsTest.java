@@ -10,6 +10,7 @@ import static slimvox.train.TinyRuns.sameBits;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +41,7 @@ import slimvox.recipe.Recipe;
 import slimvox.step.GradientCheck;
 import slimvox.step.MemoryAnalysis;
 import slimvox.storage.InputException;
+import slimvox.storage.Safetensors;
 
 /** Parts of one's own, each as short as a notebook's, are trained like those that ship. */
 class OwnPartsTest {
@@ -99,7 +101,11 @@ class OwnPartsTest {
     private Tensor dlogits;
 
     PlainSoftmax(Backend backend, int embeddingSize, int classes, double scale) {
-      weight = new Parameter(backend, "projection.weight", classes, embeddingSize);
+      this(backend, "projection.weight", embeddingSize, classes);
+    }
+
+    PlainSoftmax(Backend backend, String name, int embeddingSize, int classes) {
+      weight = new Parameter(backend, name, classes, embeddingSize);
     }
 
     @Override
@@ -295,6 +301,46 @@ class OwnPartsTest {
     // State of 8 bits is the format's affair, not the rule's.
     try (Trainer trainer = Trainer.of(recipe("optimizer.state.bits=8"))) {
       trainer.run(TinyRuns.SILENT);
+    }
+  }
+
+  /** Of the same corpus; the classifier only if both losses call its tensors alike. */
+  @Test
+  void aRunStartsWithTheNetworkOfOneWithAnotherLoss() throws Exception {
+    Classifier.register(
+        "other-softmax",
+        (backend, size, classes, scale) ->
+            new PlainSoftmax(backend, "projection.rows", size, classes));
+    Map<String, Path> files = new LinkedHashMap<>();
+    for (String loss : List.of("plain-softmax", "other-softmax")) {
+      Path file = folder.resolve(loss + ".safetensors");
+      String speeds = "data.speeds=[1.0, 0.9]";
+      try (Trainer trainer = Trainer.of(recipe("loss.name=" + loss, speeds))) {
+        trainer.run(TinyRuns.SILENT);
+        trainer.save(file.toString());
+      }
+      files.put(loss, file);
+      for (String own : List.of("plain-softmax", "other-softmax")) {
+        if (!files.containsKey(own)) continue;
+        takesOver(files.get(own), recipe("loss.name=" + loss, speeds), own.equals(loss));
+        takesOver(file, recipe("loss.name=" + own, speeds), own.equals(loss));
+        // Fewer classes: the first rows, and only of projection.weight.
+        boolean rows = own.equals(loss) && loss.equals("plain-softmax");
+        takesOver(file, recipe("loss.name=" + own), rows);
+      }
+    }
+  }
+
+  private static void takesOver(Path from, Recipe recipe, boolean classifier) throws Exception {
+    Safetensors file = Safetensors.read(from);
+    try (Trainer trainer = Trainer.of(recipe.with("transfer.from=" + from))) {
+      for (Parameter p : trainer.training().step().state().parameters().values()) {
+        float[] values = p.value().backend().ops().floats(p.value());
+        boolean same =
+            file.has(p.name())
+                && Arrays.equals(values, Arrays.copyOf(file.floats(p.name()), values.length));
+        assertEquals(classifier || !p.name().startsWith("projection."), same, p.name());
+      }
     }
   }
 

@@ -3,6 +3,8 @@ package slimvox.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
@@ -377,9 +379,46 @@ class TrainerTest {
       var e = assertThrows(NonFiniteException.class, () -> trainer.run(listener));
       assertTrue(e.getMessage().contains("it was seen after step 4, "), e.getMessage());
       assertTrue(e.getMessage().contains("step " + (told.size() + 1) + " "), e.getMessage());
+      assertSame(e, trainer.history().failed());
+      assertNull(trainer.history().end());
+      assertTrue(trainer.history().seconds() > 0);
     }
     assertEquals(List.of(), Checkpoint.list(out));
     assertEquals(1 + told.size(), Files.readAllLines(out.resolve("log.csv")).size());
+  }
+
+  /** What fails after the last step fails the run, too. */
+  @Test
+  void anErrorWhileAStoppedRunIsSavedIsTold() throws Exception {
+    Path out = folder.resolve("not-saved");
+    List<Throwable> told = new ArrayList<>();
+    IllegalStateException full = new IllegalStateException("no space left");
+    Listener listener =
+        new Listener() {
+          @Override
+          public void stepped(Step step) {
+            if (step.step() == 1) Thread.currentThread().interrupt();
+          }
+
+          @Override
+          public void saved(long step, Path file) {
+            throw full;
+          }
+
+          @Override
+          public void failed(Throwable error) {
+            told.add(error);
+          }
+        };
+    try (Trainer trainer = start(recipe(), out)) {
+      assertSame(full, assertThrows(IllegalStateException.class, () -> trainer.run(listener)));
+      assertTrue(Thread.interrupted());
+      assertEquals(List.of(full), told);
+      assertSame(full, trainer.history().failed());
+      trainer.run(SILENT);
+      assertNull(trainer.history().failed(), "it goes on");
+      assertEquals(12, trainer.history().end().step());
+    }
   }
 
   @Test
@@ -398,45 +437,6 @@ class TrainerTest {
         e.getMessage());
     // More validations or fewer threads for loading are the same training.
     resume(recipe("run.length=4 steps", "run.validateEvery=1 steps"), out).close();
-  }
-
-  @Test
-  void aRunIsMadeLongerInItsFolderAndFromASavedFile() throws Exception {
-    Path out = folder.resolve("longer");
-    String saved = folder.resolve("saved.safetensors").toString();
-    try (Trainer trainer = Trainer.start(recipe("run.length=4 steps"), out.toString())) {
-      trainer.run(SILENT);
-      trainer.save(saved);
-    }
-    String[] longer = {"run.length=6 steps", "optimizer.learningRate.initial=0.002"};
-    List<String> notes = new ArrayList<>();
-    Listener listener =
-        new Listener() {
-          @Override
-          public void noted(String note) {
-            notes.add(note);
-          }
-        };
-    try (Trainer trainer = Trainer.resume(out.toString(), longer);
-        Trainer copy = Trainer.resume(saved, longer)) {
-      assertEquals(6, trainer.run(listener).step());
-      assertEquals(
-          List.of(
-              "goes on with optimizer.learningRate.initial=0.002 run.length=6 steps instead of"
-                  + " optimizer.learningRate.initial=0.003 run.length=4 steps"),
-          notes);
-      copy.run(SILENT);
-      copy.save(saved);
-      notes.clear();
-      trainer.run(listener);
-      assertEquals(
-          List.of(
-              "finished already at step 6; for more steps resume it with a longer run.length, as in"
-                  + " \"run.length=12 steps\""),
-          notes);
-    }
-    assertEquals("6 steps", Recipe.read(out.resolve("recipe.yaml")).run().length().toString());
-    sameBits(Checkpoint.file(out, 6), Path.of(saved));
   }
 
   @Test
