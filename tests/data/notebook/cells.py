@@ -2,7 +2,7 @@
 
 {"run": [CELL ...]}               sends all cells at once, as Run All does
 {"stop": CELL, "then": [CELL ...]}  the same, with Stop as soon as the first cell has printed
-{"inspect": CODE} {"complete": CODE}  with the cursor at the end
+{"inspect": CODE} {"complete": CODE}  with the cursor at the end, or at "cursor"
 
 Answers, a line each: for cells a list of {"status", "text", "error", "messages", "seconds"}, else
 the content of the reply.
@@ -62,7 +62,7 @@ def ask(client, request):
     if "inspect" in request:
         asked = client.inspect(request["inspect"])
     else:
-        asked = client.complete(request["complete"])
+        asked = client.complete(request["complete"], request.get("cursor"))
     while True:
         reply = client.get_shell_msg(timeout=PATIENCE_S)
         if reply["parent_header"].get("msg_id") == asked:

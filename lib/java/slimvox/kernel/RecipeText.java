@@ -112,9 +112,9 @@ final class RecipeText {
   /** Files whose path begins with a text. */
   private static Completions files(String text, int position) {
     int name = text.lastIndexOf('/') + 1;
+    String folder = name == 0 ? "." : text.substring(0, name);
     List<Item> items = new ArrayList<>();
-    try (DirectoryStream<Path> found =
-        Files.newDirectoryStream(Path.of("./" + text.substring(0, name)).normalize())) {
+    try (DirectoryStream<Path> found = Files.newDirectoryStream(Path.of(folder))) {
       for (Path file : found) {
         String path = file.getFileName() + (Files.isDirectory(file) ? File.separator : "");
         if (path.startsWith(text.substring(name))

@@ -36,6 +36,7 @@ import org.dflib.jjava.jupyter.kernel.util.TextColor;
 import org.dflib.jjava.jupyter.messages.Message;
 import org.dflib.jjava.jupyter.messages.MessageType;
 import org.dflib.jjava.jupyter.messages.reply.CompleteReply;
+import org.dflib.jjava.jupyter.messages.reply.ErrorReply;
 import org.dflib.jjava.jupyter.messages.request.CompleteRequest;
 import org.dflib.jjava.jupyter.messages.request.ExecuteRequest;
 import org.dflib.jjava.kernel.JavaKernel;
@@ -167,19 +168,25 @@ public final class SlimVoxKernel extends JavaKernel {
   protected void handleCompleteRequest(
       ShellReplyEnvironment env, Message<CompleteRequest> message) {
     CompleteRequest request = message.getContent();
-    String code = request.getCode();
     env.setBusyDeferIdle();
-    Completions found = help.complete(code, code.offsetByCodePoints(0, request.getCursorPos()));
+    try {
+      env.reply(completions(request.getCode(), request.getCursorPos()));
+    } catch (Exception e) {
+      env.replyError(CompleteReply.MESSAGE_TYPE.error(), ErrorReply.of(e));
+    }
+  }
+
+  private CompleteReply completions(String code, int cursor) {
+    Completions found = help.complete(code, code.offsetByCodePoints(0, cursor));
     List<Map<String, String>> items =
         found.items().stream()
             .map(item -> Map.of("text", item.text(), "type", item.type()))
             .toList();
-    env.reply(
-        new CompleteReply(
-            found.items().stream().map(Completions.Item::label).toList(),
-            code.codePointCount(0, found.start()),
-            request.getCursorPos(),
-            Map.of("_jupyter_types_experimental", items)));
+    return new CompleteReply(
+        found.items().stream().map(Completions.Item::label).toList(),
+        code.codePointCount(0, found.start()),
+        cursor,
+        Map.of("_jupyter_types_experimental", items));
   }
 
   // --- execution -------------------------------------------------------------------------------
@@ -355,17 +362,14 @@ public final class SlimVoxKernel extends JavaKernel {
     }
 
     /** The same, with checks in the loops of what it loads. */
-    private static ExecutionControl stoppable(ExecutionControl control) {
+    private ExecutionControl stoppable(ExecutionControl control) {
       return (ExecutionControl)
           Proxy.newProxyInstance(
               Cells.class.getClassLoader(),
               new Class<?>[] {ExecutionControl.class},
               (_, method, arguments) -> {
                 if (method.getName().equals("load")) {
-                  arguments[0] =
-                      Arrays.stream((ClassBytecodes[]) arguments[0])
-                          .map(SlimVoxKernel::withChecks)
-                          .toArray(ClassBytecodes[]::new);
+                  arguments[0] = withChecks((ClassBytecodes[]) arguments[0]);
                 }
                 try {
                   return method.invoke(control, arguments);
@@ -374,9 +378,16 @@ public final class SlimVoxKernel extends JavaKernel {
                 }
               });
     }
-  }
 
-  private static ClassBytecodes withChecks(ClassBytecodes cell) {
-    return new ClassBytecodes(cell.name(), CellThread.withChecks(cell.name(), cell.bytecodes()));
+    private ClassBytecodes[] withChecks(ClassBytecodes[] classes) {
+      for (ClassBytecodes type : classes) CellThread.declare(type.bytecodes());
+      return Arrays.stream(classes)
+          .map(type -> new ClassBytecodes(type.name(), withChecks(type)))
+          .toArray(ClassBytecodes[]::new);
+    }
+
+    private byte[] withChecks(ClassBytecodes type) {
+      return CellThread.withChecks(type.name(), type.bytecodes(), getClassLoader());
+    }
   }
 }

@@ -139,12 +139,16 @@ class CellHelpTest {
     assertEquals(List.of("true"), texts("recipe.with(\"data.resample=t|"));
     List<String> trials = texts("Recipe.shipped(\"quick-start\", \"data.trials=val|");
     assertEquals(List.of("val-different-words", "val-joined", "val-same-word"), trials);
+    String corpus = Path.of("data-scripts/speech-commands").toAbsolutePath().toString();
+    assertEquals(
+        trials, texts("recipe.with(\"data.validationCorpus=" + corpus + "\", \"data.trials=val|"));
   }
 
   @Test
   void filesCompleteWithinTexts() {
     assertEquals(List.of("trials/"), texts("Corpus.open(\"data-scripts/speech-commands/tri|"));
     assertEquals(List.of("pom.xml"), texts("Path.of(\"pom|"));
+    assertEquals(List.of("pom.xml"), texts("Path.of(\"" + Path.of("pom").toAbsolutePath() + "|"));
     assertTrue(texts("\"$|").isEmpty());
     assertTrue(texts("Path.of(\"|").contains("README.md"));
   }

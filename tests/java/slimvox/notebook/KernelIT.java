@@ -10,6 +10,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -42,7 +43,7 @@ class KernelIT {
     client =
         new ProcessBuilder(
                 python, Path.of("tests/data/notebook/cells.py").toAbsolutePath().toString())
-            .directory(Path.of("notebooks").toFile())
+            .directory(Files.createDirectories(Path.of("work")).toFile()) // as for the lessons
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     requests = client.outputWriter();
@@ -118,6 +119,84 @@ class KernelIT {
     assertEquals("Stopped.", ran.get(0).get("error").asText());
     assertTrue(ran.get(0).get("seconds").asDouble() < 5, ran::toString);
     assertEquals("3", run("1 + 2").get(0).get("text").asText());
+  }
+
+  @Test
+  void ownClassesMayMeetInCells() {
+    JsonNode declared =
+        run(
+            "abstract class Shape {}",
+            "class Round extends Shape { int corners() { return 0; } }",
+            "class Square extends Shape { int corners() { return 4; } }",
+            "class Pass implements Layer {\n"
+                + "  public Tensor forward(Tensor x, Mode mode) { return x.retain(); }\n"
+                + "  public Tensor backward(Tensor dy) { return dy; }\n"
+                + "}",
+            "class Same extends Pass {}",
+            "record Left(int a) {}",
+            "record Right(int b) {}",
+            "boolean first = Math.random() < 2;");
+    assertEquals("ok ok ok ok ok ok ok ok", statuses(declared), declared::toString);
+    String[] cells = {
+      "Shape shape = first ? new Round() : new Square(); shape.getClass().getSimpleName()",
+      "Layer layer = first ? new Same() : new Pass(); layer.getClass().getSimpleName()",
+      "int corners = 0;\n"
+          + "for (int i = 0; i < 3; i++) {\n"
+          + "  if (i == 0) { Round a = new Round(); corners += a.corners(); }\n"
+          + "  else { Square b = new Square(); corners += b.corners(); }\n"
+          + "}\n"
+          + "corners",
+      "Object side = new Right(3);\n"
+          + "int value = switch (side) { case Left l -> l.a(); case Right(int b) -> b;"
+          + " default -> 0; };\n"
+          + "value",
+      "Shape of(int n) {\n"
+          + "  Shape found = null;\n"
+          + "  for (int i = 0; i < n; i++) found = i % 2 == 0 ? new Round() : new Square();\n"
+          + "  return found;\n"
+          + "}\n"
+          + "of(2).getClass().getSimpleName()"
+    };
+    List<String> texts = new ArrayList<>();
+    run(cells).forEach(cell -> texts.add(cell.get("text").asText() + cell.get("error").asText()));
+    assertEquals(List.of("Round", "Same", "8", "3", "Square"), texts);
+  }
+
+  @Test
+  void stopEndsTrainingWithOwnLayersAfterAStep(@TempDir Path folder) {
+    JsonNode made =
+        run(
+            "void turn(int times) { for (int i = 0; i < times; i++) Math.random(); }",
+            "class Slow implements Layer {\n"
+                + "  public Tensor forward(Tensor x, Mode mode) {\n"
+                + "    turn(10_000_000);\n"
+                + "    return x.retain();\n"
+                + "  }\n"
+                + "  public Tensor backward(Tensor dy) { turn(10_000_000); return dy; }\n"
+                + "}",
+            "Models.register(\"slow\", (spec, b) -> Network.of(spec, b, new Slow(),"
+                + " new StatisticsPooling(b, \"pool\"),"
+                + " new Linear(b, \"seg_1\", 2 * spec.bins(), spec.embeddingSize())));",
+            "var slow = Trainer.start(Recipe.shipped(\"quick-start\","
+                + " \"data.trainCorpus=../data-scripts/speech-commands\", \"data.trials=null\","
+                + " \"run.length=10000 steps\", \"run.batch=4\", \"data.trainSpeakers=[val]\","
+                + " \"model.name=slow\"), Path.of(\""
+                + folder
+                + "/run\"), (done, of) -> {});");
+    assertEquals("ok ok ok ok", statuses(made), made::toString);
+    String train =
+        "slow.run(new Listener() {\n"
+            + "  @Override public void stepped(Step step) { System.out.println(step.step()); }\n"
+            + "});";
+    JsonNode stopped = ask(Map.of("stop", train, "then", List.of()));
+    assertEquals("Stopped.", stopped.get(0).get("error").asText());
+    JsonNode after =
+        run(
+            "slow.close(); long taken = slow.step();",
+            "var again = Trainer.resume(\"" + folder + "/run\");",
+            "again.close(); again.step() == taken && taken > 0");
+    assertEquals("ok ok ok", statuses(after), after::toString);
+    assertEquals("true", after.get(2).get("text").asText());
   }
 
   @Test
@@ -237,5 +316,14 @@ class KernelIT {
     JsonNode model = ask(Map.of("complete", "recipe.with(\"model.name=ResNet3"));
     assertEquals("[\"ResNet34\"]", model.get("matches").toString());
     assertEquals(24, model.get("cursor_start").asInt());
+    JsonNode trials =
+        ask(Map.of("complete", "Recipe.shipped(\"quick-start\", \"data.trials=val-j"));
+    assertEquals("[\"val-joined\"]", trials.get("matches").toString());
+  }
+
+  @Test
+  void whatCannotBeCompletedIsAnsweredToo() {
+    JsonNode reply = ask(Map.of("complete", "int", "cursor", 9));
+    assertEquals("error", reply.get("status").asText(), reply::toString);
   }
 }
