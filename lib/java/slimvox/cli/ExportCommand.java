@@ -8,6 +8,7 @@ import picocli.CommandLine.Parameters;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.binary.PackedModel;
+import slimvox.embed.Embedder;
 import slimvox.export.OnnxFile;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
@@ -28,7 +29,8 @@ import slimvox.storage.SafetensorsWriter;
     description = {
       "Write the network of a file in another format, which the name of OUT says.",
       "OUT.onnx: the network as ONNX runtimes run it, input feats (utterances x frames x bins, as"
-          + " 'slimvox features' makes them), output embs. OUT.safetensors: its tensors alone,"
+          + " 'slimvox features' makes them), output embs; its metadata say the fewest frames and"
+          + " where it comes from. OUT.safetensors: its tensors alone,"
           + " under WeSpeaker's names, for PyTorch, --init and 'slimvox embed'; what a checkpoint"
           + " says of its run stays in it.",
       "MODEL is a checkpoint of SlimVox or a file with WeSpeaker's parameter names (safetensors, or"
@@ -65,7 +67,10 @@ final class ExportCommand extends Subcommand {
           OnnxFile.write(network, metadata(model), out);
         } else {
           SafetensorsWriter writer = Safetensors.writer();
-          Safetensors.read(modelFile).metadata().forEach(writer::metadata);
+          Map<String, String> metadata =
+              new LinkedHashMap<>(Safetensors.read(modelFile).metadata());
+          metadata.remove("classes"); // whose classifier is left out
+          metadata.forEach(writer::metadata);
           Weights.save(network.state(), "", writer);
           writer.write(out);
         }
@@ -75,11 +80,13 @@ final class ExportCommand extends Subcommand {
     return 0;
   }
 
-  private static Map<String, String> metadata(ModelFile model) {
+  private Map<String, String> metadata(ModelFile model) {
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", model.network().name());
     metadata.put("frame_shift_ms", Integer.toString(model.frontEnd().frameShiftMs()));
     metadata.put("cmn", Boolean.toString(model.frontEnd().meanNormalization()));
+    metadata.put("fewest_frames", Integer.toString(new Embedder(model.network()).fewestFrames()));
+    metadata.putAll(ShowCommand.of(modelFile));
     return metadata;
   }
 

@@ -36,7 +36,9 @@ import slimvox.storage.InputException;
  * <p>Input {@code feats}, utterances x frames x bins, output {@code embs}, utterances x values;
  * utterances and frames may be any number. Weights are stored under WeSpeaker's names. Inside, axes
  * are utterances, channels, frequencies, frames. Binary convolutions are float ones whose filters
- * have two values; signs are made by comparing with 0.
+ * have two values; signs are made by comparing with 0. Of fewer frames than the network needs,
+ * {@link slimvox.embed.SpeakerEncoder#fewestFrames}, the embedding is NaN, as is the deviation of
+ * one value; here they are refused.
  *
  * <p>Source: github.com/onnx/onnx, docs/Operators.md; input and output are named as in WeSpeaker's
  * export_onnx.py.

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import slimvox.backend.Shape;
 
@@ -49,7 +50,8 @@ final class OnnxGraph {
     for (String input : inputs) node.text(1, input);
     for (String result : results) node.text(2, result);
     node.text(3, name).text(4, operator);
-    attributes.forEach((key, value) -> node.message(5, attribute(key, value)));
+    // Sorted: the order of Map.of is another one in each process.
+    new TreeMap<>(attributes).forEach((key, value) -> node.message(5, attribute(key, value)));
     graph.message(1, node);
     return results;
   }

@@ -14,11 +14,13 @@ import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import slimvox.storage.Provenance;
 import slimvox.storage.Safetensors;
 import slimvox.train.Checkpoint;
 
@@ -55,7 +57,17 @@ class ExportCommandTest extends CommandLineTest {
         int size = embeddings[0].length;
         assertEquals(expected[i], embeddings[i / size][i % size], 1e-5 * largest);
       }
-      assertEquals("true", session.getMetadata().getCustomMetadata().get("cmn"));
+      Map<String, String> metadata = session.getMetadata().getCustomMetadata();
+      assertEquals("true", metadata.get("cmn"));
+      int fewest = Integer.parseInt(metadata.get("fewest_frames"));
+      for (int frames : List.of(fewest - 1, fewest)) {
+        float[][][] few = new float[1][frames][32];
+        try (OnnxTensor input = OnnxTensor.createTensor(environment, few);
+            OrtSession.Result embedded = session.run(Map.of("feats", input))) {
+          float[][] embedding = (float[][]) embedded.get("embs").orElseThrow().getValue();
+          assertEquals(frames < fewest, Float.isNaN(embedding[0][0]), frames + " frames");
+        }
+      }
     }
   }
 
@@ -109,6 +121,8 @@ class ExportCommandTest extends CommandLineTest {
         run.out());
     Map<String, String> metadata = metadata(onnx);
     assertEquals("20", metadata.get("frame_shift_ms"));
+    JsonNode shown = run("show", checkpoint, "--json").succeeds().json();
+    for (String key : Provenance.KEYS) assertEquals(shown.get(key).asText(), metadata.get(key));
     Path tensors = folder.resolve("net.safetensors");
     run = run("export", checkpoint, tensors).succeeds();
     assertTrue(run.out().contains("have their real weights here"), run.out());
@@ -117,6 +131,11 @@ class ExportCommandTest extends CommandLineTest {
     Path b = folder.resolve("b.safetensors");
     run("embed", checkpoint, corpus, a, "--threads=1").succeeds();
     run("embed", tensors, corpus, b, "--threads=1").succeeds();
+    all[3] = folder.resolve("next");
+    Object[] next = Arrays.copyOf(all, all.length + 2);
+    next[all.length] = "--init";
+    next[all.length + 1] = tensors;
+    run(next).succeeds(); // on the same corpus, whose classifier the file has not
     Safetensors first = Safetensors.read(a);
     Safetensors second = Safetensors.read(b);
     for (String name : first.names()) {

@@ -1,5 +1,6 @@
 package slimvox.export;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,11 +11,16 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -114,6 +120,26 @@ class OnnxFileTest {
         compare(network, session, 3, 40);
       }
     }
+  }
+
+  /** Maps without an order of their own have another one in each process. */
+  @Test
+  void attributesAreInTheOrderOfTheirNames() throws IOException {
+    Map<String, Object> attributes = new LinkedHashMap<>();
+    attributes.put("strides", new long[] {2, 2});
+    attributes.put("group", 4L);
+    byte[] first = graph(attributes);
+    assertArrayEquals(first, graph(new TreeMap<>(attributes)));
+    String text = new String(first, StandardCharsets.ISO_8859_1);
+    assertTrue(text.indexOf("group") < text.indexOf("strides"), text);
+  }
+
+  private static byte[] graph(Map<String, Object> attributes) throws IOException {
+    OnnxGraph graph = new OnnxGraph();
+    graph.node("Conv", attributes, "x", "weight");
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    graph.model("net", Map.of()).writeTo(bytes);
+    return bytes.toByteArray();
   }
 
   @Test
