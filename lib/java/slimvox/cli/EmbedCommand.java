@@ -30,6 +30,7 @@ import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
 import slimvox.storage.SafetensorsWriter;
+import slimvox.storage.Sha256;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.Embeddings;
 import slimvox.verify.SpeakerMeans;
@@ -113,6 +114,7 @@ final class EmbedCommand extends Subcommand {
   private final LeftOut leftOut = new LeftOut();
   private FrontEnd frontEnd;
   private Shard shard;
+  private Map<String, String> ofShard = Map.of();
 
   /** What is embedded: names, features by name, and where they come from. */
   private record Input(List<String> ids, Function<String, Features> features, int bins) {}
@@ -206,7 +208,7 @@ final class EmbedCommand extends Subcommand {
         }
       }
     }
-    leftOut.requireFewerThan(total);
+    if (shard == null) leftOut.requireFewerThan(total);
     return speakerMeans ? means.embeddings() : embeddings;
   }
 
@@ -250,6 +252,12 @@ final class EmbedCommand extends Subcommand {
   private Input chosen(Input all, int embeddingSize) {
     Input chosen = trials == null ? all : ofTrials(all);
     if (shard != null) { // whole chunks: which utterances share a batch decides the last bits
+      ofShard =
+          shard.metadata(
+              chosen.ids,
+              Sha256.of(modelFile),
+              featureFile == null ? sound.settings(this) : Sha256.of(featureFile),
+              flags.recipe().run().activations());
       chosen = new Input(shard.of(chosen.ids, CHUNK, "utterances"), chosen.features, chosen.bins);
     }
     if (!speakerMeans) {
@@ -279,7 +287,7 @@ final class EmbedCommand extends Subcommand {
     if (channel) metadata.put("channel", "true");
     metadata.putAll(ShowCommand.of(modelFile));
     if (corpus != null) metadata.put(Provenance.EMBEDDED, corpus.sha256());
-    if (shard != null) metadata.put(Shard.KEY, shard.toString());
+    metadata.putAll(ofShard);
     EmbeddingFile.write(out, embeddings, metadata);
     Values values = new Values();
     values.put("embeddings", embeddings.size());

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -94,6 +95,7 @@ final class FeaturesCommand extends Subcommand {
 
   private final LeftOut leftOut = new LeftOut();
   private Shard shard;
+  private Map<String, String> ofShard = Map.of();
 
   @Override
   public Integer call() throws InterruptedException {
@@ -127,6 +129,7 @@ final class FeaturesCommand extends Subcommand {
     if (shard != null && !isFile()) {
       corpus = corpus.subset(shard.of(corpus.speakers(), 1, "speakers"));
     } else if (shard != null) {
+      ofShard = shard.metadata(ids, corpus.sha256(), bins, sound.settings(this));
       ids = shard.of(ids, 1, "utterances");
       corpus = corpus.without(others(corpus, ids));
     }
@@ -187,7 +190,7 @@ final class FeaturesCommand extends Subcommand {
         FeatureMemory.requireHeap(bytes, "features", "write a cache folder, or take a larger heap");
         FeatureMemory memory =
             new FeatureMemory(reader).load(corpus, threads, progress, leftOut::add);
-        leftOut.requireFewerThan(utterances);
+        if (shard == null) leftOut.requireFewerThan(utterances);
         writeFile(corpus.without(leftOut.ids()), ids, memory, frontEnd);
         computed = utterances - leftOut.ids().size();
       } else {
@@ -219,7 +222,7 @@ final class FeaturesCommand extends Subcommand {
       Corpus corpus, List<String> ids, FeatureMemory features, FrontEnd frontEnd) {
     SafetensorsWriter writer = Safetensors.writer();
     FeatureFile.describe(writer, frontEnd);
-    if (shard != null) writer.metadata(Shard.KEY, shard.toString());
+    ofShard.forEach(writer::metadata);
     WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
     whole.forEach(ids.stream().filter(corpus::has).toList(), (id, f) -> put(writer, id, f));
     writer.write(out);

@@ -40,7 +40,9 @@ final class JoinCommand extends Subcommand {
     AtomicFile.requireWritable(out);
     Map<Integer, Safetensors> parts = parts();
     SafetensorsWriter writer = Safetensors.writer();
-    metadata(parts.values().iterator().next()).forEach(writer::metadata);
+    Map<String, String> metadata = metadata(parts.values().iterator().next());
+    metadata.remove(Shard.WHOLE);
+    metadata.forEach(writer::metadata);
     Set<String> names = new HashSet<>();
     for (Safetensors part : parts.values()) {
       for (String name : part.names()) {
@@ -50,6 +52,8 @@ final class JoinCommand extends Subcommand {
         writer.put(name, part.dtype(name), part.shape(name), part.segment(name));
       }
     }
+    if (names.isEmpty())
+      throw InputException.at(out, "all parts are empty; see what they left out");
     writer.write(out);
     Values values = new Values();
     values.put("parts", parts.size());
@@ -70,7 +74,10 @@ final class JoinCommand extends Subcommand {
       if (which == null) {
         throw InputException.at(file, "is no part; 'slimvox embed --shard 1/8' makes one");
       }
-      Shard shard = Shard.of(this, which);
+      Shard shard = Shard.parse(which);
+      if (shard == null) {
+        throw InputException.at(file, "is part %s, which there is not; make it anew", which);
+      }
       if (first == null) {
         first = part;
         needed = shard.parts();

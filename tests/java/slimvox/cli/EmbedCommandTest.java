@@ -167,6 +167,27 @@ class EmbedCommandTest extends CommandLineTest {
     run("join", other, parts.get(0)).failsWith(other + ": part 1/2 is not among the files");
     run("join", other, parts.get(0), parts.get(0)).failsWith("is part 2/2, as");
     run("join", other, parts.get(0), whole).failsWith(whole + ": is no part");
+    Path odd = folder.resolve("odd");
+    Safetensors.writer().metadata("shard", "3/2").write(odd);
+    run("join", other, odd).failsWith(odd + ": is part 3/2, which there is not");
+    List<Object> narrow = new ArrayList<>(embed);
+    narrow.set(5, odd);
+    narrow.addAll(List.of("--shard=1/2", "--precision=bfloat16"));
+    run(narrow.toArray()).succeeds();
+    run("join", other, odd, parts.getFirst())
+        .failsWith(parts.getFirst() + ": is a part of something else than");
+    Path none = folder.resolve("none.safetensors");
+    SafetensorsWriter shorter = Safetensors.writer();
+    for (int i = 0; i < 1001; i++)
+      shorter.put("utt" + i, new long[] {8, BINS}, new float[8 * BINS]);
+    shorter.write(none);
+    Run run = run("embed", weights, "--features", none, "--threads=1", odd, "--shard=2/2");
+    assertEquals(3, run.code(), run::toString);
+    assertEquals(List.of(), Safetensors.read(odd).names());
+    Path first = folder.resolve("first");
+    run = run("embed", weights, "--features", none, "--threads=1", first, "--shard=1/2");
+    assertEquals(3, run.code(), run::toString);
+    run("join", other, odd, first).failsWith(other + ": all parts are empty");
     List<Object> many = new ArrayList<>(embed);
     many.add("--shard=1/4");
     run(many.toArray()).failsWith("2100 utterances make 3 parts at most");

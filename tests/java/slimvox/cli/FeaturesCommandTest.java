@@ -84,6 +84,32 @@ class FeaturesCommandTest extends CommandLineTest {
       }
     }
     run("features", corpus, "--check", "--shard=1/2").isRefusedAsUsage("features", "--shard is");
+
+    // Made in the same way of less: without the hash of the whole one utterance would be missing.
+    Path part = (Path) join.get(3);
+    Path wav = corpus.resolve("s2/u2.wav");
+    Path away = Files.move(wav, folder.resolve("away.wav"));
+    run("features", corpus, part, "--threads=1", "--shard=2/2").succeeds();
+    run(join.toArray()).failsWith(part + ": is a part of something else than " + join.get(2));
+    Files.move(away, wav);
+    run("features", corpus, part, "--threads=1", "--shard=2/2", "--resample").succeeds();
+    run(join.toArray()).failsWith(part + ": is a part of something else than");
+
+    // A part of which nothing can be used is written, as the others wait for it.
+    for (Path recording : List.of(wav, corpus.resolve("s2/u1.wav"))) {
+      Files.writeString(recording, "no sound");
+    }
+    join = new ArrayList<>(join.subList(0, 2));
+    for (int i = 1; i <= 5; i++) {
+      Path named = folder.resolve("fifth%d.safetensors".formatted(i));
+      Run run = run("features", corpus, named, "--threads=1", "--shard=" + i + "/5");
+      assertEquals(i == 5 ? 3 : 0, run.code(), run::toString);
+      join.add(named);
+    }
+    assertEquals(List.of(), Safetensors.read((Path) join.getLast()).names());
+    run(join.toArray()).succeeds();
+    assertEquals(3, run("features", corpus, whole, "--threads=1").code());
+    assertEquals(-1, Files.mismatch(whole, (Path) join.get(1)));
   }
 
   @Test
