@@ -20,6 +20,7 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
   private final ProgressBar bar; // null where there is no terminal
   private long lastLine = System.nanoTime();
   private boolean complete;
+  private boolean closed;
 
   private Progress(Subcommand command, String task, ProgressBar bar) {
     this.command = command;
@@ -79,9 +80,10 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
     command.note(text);
   }
 
-  /** Leaves the bar as it is. */
+  /** Leaves the bar as it is; the second time it does nothing. */
   @Override
-  public void close() {
-    if (bar != null) bar.close();
+  public synchronized void close() {
+    if (bar != null && !closed) bar.close();
+    closed = true;
   }
 }

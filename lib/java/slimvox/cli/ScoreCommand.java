@@ -95,6 +95,7 @@ final class ScoreCommand extends Subcommand {
     apart(out, "the file of --mean-of", meanOf);
     apart(out, "the cohort", cohort);
     AtomicFile.requireWritable(out);
+    ShowCommand.requireBeside(out);
     Trials list = Trials.read(trials);
     Embeddings vectors = EmbeddingFile.read(embeddings);
     CosineScoring cosine =

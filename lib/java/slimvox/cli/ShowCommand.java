@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -19,6 +20,7 @@ import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
 import slimvox.storage.Safetensors;
 import slimvox.storage.Sha256;
+import slimvox.verify.Scores;
 
 /** Where a file comes from. */
 @Command(
@@ -35,6 +37,8 @@ final class ShowCommand extends Subcommand {
   private static final String BESIDE = ".json";
 
   private static final String SCORES = "scores_sha256";
+
+  private static final int LONGEST_LINE = 1 << 16;
 
   @Parameters(index = "0", paramLabel = "FILE", description = "The file.")
   private Path file;
@@ -55,8 +59,12 @@ final class ShowCommand extends Subcommand {
         if (value != null) found.put(key, value);
       }
     } else {
-      values.put("kind", "scores");
       found = beside();
+      if (found == null) {
+        requireScores();
+        found = new LinkedHashMap<>();
+      }
+      values.put("kind", "scores");
     }
     StringBuilder text = new StringBuilder(values.text("{file}: {kind}\n"));
     for (String key : Provenance.KEYS) found.putIfAbsent(key, null);
@@ -80,6 +88,18 @@ final class ShowCommand extends Subcommand {
     }
   }
 
+  private void requireScores() {
+    try (var in = Files.newInputStream(file)) {
+      String start = new String(in.readNBytes(LONGEST_LINE), StandardCharsets.UTF_8);
+      if (Scores.isScore(start.lines().findFirst().orElse("").replace("\uFEFF", ""))) return;
+    } catch (IOException e) {
+      throw new InputException(file + ": cannot be read: " + e.getMessage(), e);
+    }
+    throw InputException.at(
+        file,
+        "is neither tensors nor scores; give a checkpoint, packed network, embeddings or scores");
+  }
+
   private static String kind(Map<String, String> metadata) {
     if (metadata.containsKey("slimvox.packed")) return "packed network";
     if (metadata.containsKey("averaged")) return "mean of checkpoints";
@@ -92,21 +112,40 @@ final class ShowCommand extends Subcommand {
     return Path.of(scores + BESIDE);
   }
 
-  /** What was written beside a score file, if it is of that file. */
+  /** What was written beside a score file, if it is of that file; null without one. */
   private Map<String, String> beside() {
     Path beside = beside(file);
-    if (!Files.exists(beside)) return new LinkedHashMap<>();
-    Map<String, String> found;
-    try {
-      found =
-          new ObjectMapper()
-              .readValue(beside.toFile(), new TypeReference<LinkedHashMap<String, String>>() {});
-    } catch (IOException e) {
-      throw new InputException(beside + ": is not what 'slimvox score' wrote; remove it", e);
-    }
-    if (Sha256.of(file).equals(found.get(SCORES))) return found;
+    Map<String, String> found = written(beside);
+    if (found == null || Sha256.of(file).equals(found.get(SCORES))) return found;
     throw InputException.at(
         beside, "is of other scores than %s has now; remove it, or score again", file);
+  }
+
+  private static Map<String, String> written(Path beside) {
+    if (!Files.exists(beside)) return null;
+    Throwable why = null;
+    try {
+      Map<String, String> found =
+          new ObjectMapper()
+              .readValue(beside.toFile(), new TypeReference<LinkedHashMap<String, String>>() {});
+      if (found.containsKey(SCORES)) return found;
+    } catch (IOException e) {
+      why = e;
+    }
+    throw new InputException(
+        beside
+            + ": is not what 'slimvox score' writes beside scores; move it away, or name the scores"
+            + " otherwise",
+        why);
+  }
+
+  /**
+   * Looks whether it can be written beside a score file where it comes from.
+   *
+   * @throws InputException if a file of that name is something else
+   */
+  static void requireBeside(Path scores) {
+    written(beside(scores));
   }
 
   /** Writes beside a score file where it comes from; nothing beside a pipe. */

@@ -53,5 +53,8 @@ public interface FeatureSource {
 
     /** {@code done} utterances of {@code total} are ready. */
     void at(int done, int total);
+
+    /** No more is told: all are ready, or an error or a stop has ended the task. */
+    default void close() {}
   }
 }

@@ -23,7 +23,7 @@ final class FeatureWork {
    *
    * <p>It returns when no piece runs any more, so that none is cut off by the end of the process.
    *
-   * @param size of an item, in the units of the progress, which is told after each
+   * @param size of an item, in the units of the progress, which is told after each and closed
    * @throws InputException of the first piece that failed so; the others are stopped
    * @throws InterruptedException if the caller is interrupted; all pieces are stopped
    */
@@ -54,6 +54,7 @@ final class FeatureWork {
     } finally {
       pool.shutdownNow();
       awaitEnd(pool);
+      progress.close();
     }
   }
 

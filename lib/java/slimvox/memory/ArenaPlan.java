@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -147,5 +148,11 @@ public final class ArenaPlan {
   /** Highest sum of the buffers alive at one time: no plan can be smaller. */
   public long liveBytes() {
     return liveBytes;
+  }
+
+  /** Number of buffers and size of the block. */
+  @Override
+  public String toString() {
+    return String.format(Locale.ROOT, "%,d buffers in %,d bytes", slots.size(), bytes);
   }
 }

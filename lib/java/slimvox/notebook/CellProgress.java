@@ -8,6 +8,7 @@ final class CellProgress implements FeatureSource.Progress {
   private final String task;
   private final long startNs = System.nanoTime();
   private LivePanel panel;
+  private boolean closed;
 
   CellProgress(String task) {
     this.task = task;
@@ -15,11 +16,19 @@ final class CellProgress implements FeatureSource.Progress {
 
   @Override
   public synchronized void at(int done, int total) {
-    if (panel == null) {
-      if (done >= total || System.nanoTime() - startNs < TimeUnit.SECONDS.toNanos(1)) return;
+    if (closed) return; // a thread that was overtaken by the last one
+    if (panel == null && done < total) {
+      if (System.nanoTime() - startNs < TimeUnit.SECONDS.toNanos(1)) return;
       panel = new LivePanel(task, total).countingOthers();
     }
-    panel.step(done);
-    if (done >= total) panel.close();
+    if (panel != null) panel.step(done);
+    if (done >= total) close();
+  }
+
+  /** Draws the last state: finished, or stopped. */
+  @Override
+  public synchronized void close() {
+    if (panel != null && !closed) panel.close();
+    closed = true;
   }
 }

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import slimvox.data.Batches;
 import slimvox.data.Corpus;
 import slimvox.recipe.DataSettings;
@@ -13,31 +14,46 @@ public final class RunCheck {
   private static final int STEPS = 10;
   private static final int BEFORE = 2; // not measured: what compiles itself while it runs
 
+  /** What makes the files that the shipped recipes of VoxCeleb name. */
+  private static final Map<String, String> SCRIPTS =
+      Map.of(
+          "voxceleb", "data-scripts/voxceleb.py",
+          "vox1-o.txt", "data-scripts/voxceleb.py",
+          "vox1-e.txt", "data-scripts/voxceleb.py",
+          "vox1-h.txt", "data-scripts/voxceleb.py",
+          "noise.scp", "data-scripts/musan.py",
+          "rirs.scp", "data-scripts/rirs.py");
+
   private RunCheck() {}
 
   /** Of each file that a recipe names and that is not there a sentence that says how to get it. */
   public static List<String> missing(DataSettings data) {
     List<String> missing = new ArrayList<>();
     Path corpus = data.validationFolder();
-    require(missing, data.trainFolder(), "voxceleb.py");
-    if (!corpus.equals(data.trainFolder())) require(missing, corpus, "voxceleb.py");
+    require(missing, data.trainFolder(), "data.trainCorpus");
+    if (!corpus.equals(data.trainFolder())) require(missing, corpus, "data.validationCorpus");
     boolean listed = data.folds() == 0 && Files.exists(corpus);
     for (String list : listed ? data.trials() : List.<String>of()) {
       String plain = Corpus.isBehindChannel(list) ? Corpus.withoutChannel(list) : list;
       Path trials = corpus.resolve("trials");
       if (Files.exists(Path.of(plain)) || Files.exists(trials.resolve(plain))) continue;
-      require(missing, trials.resolve(plain + ".txt"), "voxceleb.py");
+      require(missing, trials.resolve(plain + ".txt"), "data.trials");
     }
     DataSettings.Surroundings around = data.surroundings();
-    if (around.noises() != null) require(missing, Path.of(around.noises()), "musan.py");
-    if (around.rooms() != null) require(missing, Path.of(around.rooms()), "rirs.py");
+    if (around.noises() != null)
+      require(missing, Path.of(around.noises()), "data.surroundings.noises");
+    if (around.rooms() != null)
+      require(missing, Path.of(around.rooms()), "data.surroundings.rooms");
     return missing;
   }
 
-  private static void require(List<String> missing, Path path, String script) {
+  private static void require(List<String> missing, Path path, String setting) {
     if (Files.exists(path)) return;
+    String script = SCRIPTS.get(path.getFileName().toString());
     missing.add(
-        path + " is not there: data-scripts/" + script + " makes it, and says what to download");
+        script == null
+            ? path + " is not there: correct " + setting
+            : path + " is not there: " + script + " makes it, and says what to download");
   }
 
   /**

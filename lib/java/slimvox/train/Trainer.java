@@ -439,6 +439,7 @@ public final class Trainer implements AutoCloseable {
       checkOpen();
       return embedder.embed(utterances, data::wholeUtterance, progress);
     } finally {
+      progress.close();
       inUse.unlock();
     }
   }

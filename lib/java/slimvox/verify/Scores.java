@@ -224,6 +224,12 @@ public final class Scores {
         || text.toLowerCase(Locale.ROOT).matches("[+-]?(nan|inf|infinity)");
   }
 
+  /** Whether a line has the form of a score, in either format. */
+  public static boolean isScore(String line) {
+    String[] f = line.strip().split("\\s+");
+    return f.length == 3 && isNumber(f[0]) || (f.length == 3 || f.length == 4) && isNumber(f[2]);
+  }
+
   /** Where the scores came from: a file or a scoring rule. */
   public String source() {
     return source;

@@ -110,6 +110,24 @@ class TrainCommandTest extends CommandLineTest {
     Files.writeString(copied, "0.1 a b\n");
     run("show", copied).failsWith("is of other scores than", copied.toString());
     run("show", folder.resolve("nothing")).failsWith("nothing: no such file");
+    run("show", recipe).failsWith(recipe + ": is neither tensors nor scores; give a checkpoint");
+    String heard = "embedded_corpus_sha256";
+    JsonNode told = run("show", scores, "--json").succeeds().json();
+    assertEquals(Safetensors.open(embeddings).metadata().get(heard), told.get(heard).asText());
+    // As a shell makes it for: score ... scores.txt --json > other.txt.json
+    Path other = folder.resolve("other.txt");
+    Path taken = Files.createFile(Path.of(other + ".json"));
+    run("score", embeddings, trials, other).failsWith(taken + ": is not what 'slimvox score'");
+    assertFalse(Files.exists(other));
+    assertEquals(0, Files.size(taken));
+
+    // A longer run tells what it was before.
+    String hash = json.get("recipe_hash").asText();
+    run("train", "--resume", "--out", out, "--set", "run.length=32 steps").succeeds();
+    Path later = out.resolve("checkpoint-0000032.safetensors");
+    JsonNode origin = run("show", later, "--json").succeeds().json();
+    assertEquals(hash + "@30", origin.get("earlier").asText());
+    assertFalse(origin.get("recipe_hash").asText().equals(hash));
 
     // Two recordings, as a trial of them; the first line of the scores is of this pair.
     String[] first = Files.readAllLines(scores).getFirst().split(" ");
@@ -198,6 +216,8 @@ class TrainCommandTest extends CommandLineTest {
         run("train", "wespeaker-resnet34-lm", "--check", "--set", "data.trainCorpus=" + folder);
     run.failsWith(
         "is not there: data-scripts/", "makes it, and says what to download (and 3 more)");
+    run("train", "quick-start", "--check", "--set", "data.trainCorpus=" + folder.resolve("mine"))
+        .failsWith(folder.resolve("mine") + " is not there: correct data.trainCorpus");
     for (String part : List.of("vox1-o.txt is not", "noise.scp is not", "rirs.scp is not")) {
       assertTrue(run.out().contains(part), run.out());
     }

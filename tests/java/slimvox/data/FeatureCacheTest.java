@@ -18,6 +18,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.AudioFiles;
@@ -318,7 +319,21 @@ class FeatureCacheTest {
     Corpus corpus = SyntheticCorpus.write(folder, 3, 3);
     FeatureCache cache = new FeatureCache(cache(), SyntheticCorpus.reader(corpus, 1.0), corpus);
     Thread.currentThread().interrupt();
-    assertThrows(InterruptedException.class, () -> cache.build(1, FeatureSource.Progress.NONE));
+    AtomicInteger closed = new AtomicInteger();
+    FeatureSource.Progress progress =
+        new FeatureSource.Progress() {
+          @Override
+          public void at(int done, int total) {
+            assertEquals(0, closed.get(), "told after its end");
+          }
+
+          @Override
+          public void close() {
+            closed.incrementAndGet();
+          }
+        };
+    assertThrows(InterruptedException.class, () -> cache.build(1, progress));
+    assertEquals(1, closed.get());
     assertEquals(20, build(corpus, 1.0).features(corpus.utterance("s2-2"), 0).bins());
   }
 
