@@ -92,7 +92,7 @@ def main():
         pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
         KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)
     install_plotly(classpath.split(":")[0])
-    shutil.copy(HERE / "jupyter_server_config.py", pathlib.Path(sys.prefix, "etc/jupyter"))
+    shutil.copy(HERE / "jupyter_server_config.py", home)
 
 
 main()

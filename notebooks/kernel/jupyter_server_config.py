@@ -1,9 +1,12 @@
-"""What the server needs so that cells belong to it: installed beside the kernel, read at its start.
+"""What the server needs so that cells belong to it: installed beside the kernel, read at its start
+because JUPYTER_CONFIG_PATH names its folder.
 
 The extensions of environment.yml execute cells in the server, which writes outputs into the open
 document; tabs only look at it.
 """
 
+import atexit
+import shutil
 import tempfile
 from functools import wraps
 from pathlib import Path
@@ -16,6 +19,7 @@ c = get_config()  # noqa: F821
 c.YDocExtension.document_cleanup_delay = None
 # The history of edits is of no use beyond a session, and grows with every redrawn panel.
 folder = Path(tempfile.mkdtemp(prefix="slimvox-lab-"))
+atexit.register(shutil.rmtree, folder, ignore_errors=True)
 c.YDocExtension.session_store_path = str(folder / "sessions.json")
 c.SQLiteYStore.db_path = str(folder / "edits.db")
 c.SQLiteYStore.document_ttl = 600

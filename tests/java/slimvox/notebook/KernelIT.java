@@ -271,6 +271,39 @@ class KernelIT {
             .startsWith("IllegalStateException: this trainer is closed; make a"));
   }
 
+  // --- the server ------------------------------------------------------------------------------
+
+  @Test
+  void settingsOfTheServerStandBesideTheUsers(@TempDir Path folder) throws Exception {
+    Path temporary = Files.createDirectory(folder.resolve("tmp"));
+    Path settings = Files.createDirectory(folder.resolve("settings"));
+    Files.writeString(
+        settings.resolve("jupyter_server_config.py"),
+        "c.ServerApp.custom_display_url = 'http://of-the-user'");
+    Path log = folder.resolve("log");
+    ProcessBuilder builder =
+        new ProcessBuilder("notebooks/lab", "--no-browser", "--port=0")
+            .redirectErrorStream(true)
+            .redirectOutput(log.toFile());
+    builder.environment().put("TMPDIR", temporary.toString());
+    builder.environment().put("JUPYTER_CONFIG_DIR", settings.toString());
+    Process lab = builder.start();
+    try {
+      Browser.await("JupyterLab", Lab.LIMIT, () -> Lab.read(log).contains("http://of-the-user"));
+      assertEquals(1, foldersOfTheServer(temporary));
+    } finally {
+      lab.destroy();
+    }
+    assertTrue(lab.waitFor(30, TimeUnit.SECONDS), "JupyterLab does not end");
+    assertEquals(0, foldersOfTheServer(temporary));
+  }
+
+  private static long foldersOfTheServer(Path temporary) throws IOException {
+    try (var files = Files.list(temporary)) {
+      return files.filter(f -> f.getFileName().toString().startsWith("slimvox-lab-")).count();
+    }
+  }
+
   // --- help ------------------------------------------------------------------------------------
 
   @ParameterizedTest
