@@ -8,6 +8,7 @@ RUN useradd -m slimvox
 USER slimvox
 WORKDIR /home/slimvox/project
 COPY --chown=slimvox . .
-RUN notebooks/lab --setup
+# A volume mounted there belongs to who owns the folder.
+RUN mkdir -p work && notebooks/lab --setup
 EXPOSE 8888
 CMD ["notebooks/lab", "--no-browser", "--ip=0.0.0.0"]
