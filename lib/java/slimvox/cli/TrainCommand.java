@@ -203,6 +203,8 @@ final class TrainCommand extends Subcommand {
     values.put("data_wait_seconds", end.dataWaitSeconds());
     values.put("peak_bytes", end.memory().totalPeak());
     values.put("peak", MemoryTable.json(end.memory().atTotalPeak()));
+    long graph = trainer.network().backend().device().driverMemory().getOrDefault("graph", 0L);
+    values.put("graph_bytes", graph);
     values.put("recipe_hash", recipe.hash());
     values.put("seed", recipe.seed());
     values.put("corpus_sha256", trainer.data().train().sha256());
@@ -227,6 +229,12 @@ final class TrainCommand extends Subcommand {
     }
     for (Verification v : verifications.values()) text += v + "\n";
     if (!ended) text += end.memory();
+    if (graph > 0) {
+      text +=
+          values.text(
+              "the driver took {graph_bytes:%,.2f MiB} more for a step's CUDA graph, which"
+                  + " run.memoryBudget leaves out\n");
+    }
     if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {
       note("to go on: " + resume(folder));

@@ -88,7 +88,8 @@ public record RunSettings(
             value =
                 "Give a card each step as one CUDA graph instead of hundreds of launches, which is"
                     + " faster where batches are small; the bits of the run are the same. It goes"
-                    + " with losses that are read together; other devices ignore it.",
+                    + " with losses that are read together; other devices ignore it. The end of a"
+                    + " run says what the driver took for it beside run.memoryBudget.",
             byDefault = "false",
             decidesBits = false,
             omitDefault = true)

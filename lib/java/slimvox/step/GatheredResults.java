@@ -89,7 +89,7 @@ final class GatheredResults implements PendingResults {
       for (Tensor t : List.of(losses, notFinite, largest)) backend.ops().elementwise.fill(t, 0);
       Arrays.fill(nanos, 0);
       moved = 0;
-    } else if (step.isRunAsOne()) {
+    } else if (step.isRunAsOne() && moved < labels.size()) { // else it is a batch tried again
       moveFirst();
     }
     gatherLargest(part(largest, 0, 1));

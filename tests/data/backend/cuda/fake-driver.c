@@ -9,7 +9,7 @@
    FAKE_BUSY (there is no context to be had), FAKE_OPENED (a
    file: a line for each time a context was asked for), FAKE_CALLS (a file: a line for each kernel,
    product, fill, copy and graph that was launched), FAKE_CAPTURE (what the end of a capture
-   returns). */
+   returns), FAKE_NO_GRAPH (a card that is full when a graph is instantiated). */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,12 +110,17 @@ int cuStreamEndCapture(void *stream, Graph **graph) {
 /* What can be launched lives on when the graph is gone: it has the nodes. */
 int cuGraphInstantiateWithFlags(Graph **made, Graph *graph, unsigned long long flags) {
   if (flags) return INVALID_VALUE;
-  if (used + GRAPH_BYTES > total()) return OUT_OF_MEMORY;
+  if (getenv("FAKE_NO_GRAPH") || used + GRAPH_BYTES > total()) return OUT_OF_MEMORY;
   used += GRAPH_BYTES;
   *made = memcpy(malloc(sizeof *graph), graph, sizeof *graph);
   return OK;
 }
-int cuGraphDestroy(Graph *graph) { free(graph); return OK; }
+int cuGraphDestroy(Graph *graph) {
+  if (!graph) return INVALID_VALUE;
+  free(graph);
+  note("graph destroyed");
+  return OK;
+}
 int cuGraphExecDestroy(Graph *made) {
   used -= GRAPH_BYTES;
   for (int i = 0; i < made->count; i++) free(made->nodes[i].data);

@@ -232,6 +232,26 @@ class PrecisionTest {
   }
 
   @Test
+  void aBatchThatIsTriedAgainLeavesTheResultsOfTheStepBefore() {
+    ModelSpec spec = small("ResNet18", "reversible=full", "units=a", "streams=fixed8");
+    List<List<Double>> losses = new ArrayList<>();
+    for (boolean asOne : new boolean[] {false, true}) {
+      Case c = new Case(spec, DataType.FLOAT32);
+      try (PlannedTraining training = new PlannedTraining(cpu, c.step(UpdateTime.IN_BACKWARD))) {
+        training.step().initialize(new SplittableRandom(1));
+        if (asOne) training.step().runAsOne();
+        training.readEvery(2, LABELS.length);
+        training.queue(features(), LABELS, 0.2, 0.01, null);
+        var counter = training.step().state().counters().get("trunk.step");
+        counter.set().accept(counter.get().getAsLong() - 9);
+        training.queue(features(), LABELS, 0.2, 0.01, null);
+        losses.add(training.results().stream().map(TrainingStep.Result::loss).toList());
+      }
+    }
+    assertEquals(losses.get(0), losses.get(1));
+  }
+
+  @Test
   void whatCannotBeIsRefusedByName() {
     InputException e;
     try (Device card = Backends.workspaces("cuda", MathMode.FLOAT32);

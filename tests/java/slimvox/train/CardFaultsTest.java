@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -118,6 +120,22 @@ class CardFaultsTest {
     Files.delete(folder.resolve("calls"));
     TinyRuns.sameBits(plain, train(calls, "train", "--resume", out));
     assertTrue(graphs() >= 2, "graphs " + graphs());
+
+    // A card that is too full for the graph is full at that, and the ledger says of what.
+    Files.delete(graph);
+    Files.delete(folder.resolve("calls"));
+    Map<String, String> full = new HashMap<>(calls);
+    full.put("FAKE_NO_GRAPH", "yes");
+    FakeCard.Run refused = card.slimvox(full, "train", "--resume", out);
+    assertEquals(2, refused.code(), refused.output());
+    String line = refused.output().lines().toList().getLast();
+    String start = "slimvox: out of device memory at cuGraphInstantiate: of the ";
+    assertTrue(line.startsWith(start) && line.contains("; the ledger holds parameter "), line);
+    assertEquals(
+        "graph destroyed",
+        Files.readAllLines(folder.resolve("calls")).stream()
+            .filter(c -> c.startsWith("graph "))
+            .collect(Collectors.joining(",")));
   }
 
   private long graphs() throws Exception {
@@ -130,6 +148,10 @@ class CardFaultsTest {
   private Path train(Map<String, String> environment, String... arguments) throws Exception {
     FakeCard.Run run = card.slimvox(environment, arguments);
     assertEquals(0, run.code(), run.output());
+    // What the stand-in takes for a graph.
+    String more = "1.00 MiB more for a step's CUDA graph";
+    boolean graph = environment.containsKey("FAKE_CALLS");
+    assertEquals(graph, run.output().contains(more), run.output());
     return Checkpoint.list(Path.of(arguments[arguments.length - 1].replace("--out=", "")))
         .getLast();
   }

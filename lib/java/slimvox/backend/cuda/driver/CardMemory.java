@@ -169,7 +169,7 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
     context.enter();
     CUstream stream = context.stream();
     context.check(JCudaDriver.cuStreamWaitEvent(stream, staged, 0), "cuStreamWaitEvent");
-    copy(stagedAt, address, 4L * values.length);
+    copyNow(stagedAt, address, 4L * values.length); // kept back, it would come after `taken`
     context.check(JCudaDriver.cuEventRecord(taken, stream), "cuEventRecord");
     return true;
   }
@@ -194,13 +194,14 @@ final class CardMemory implements DeviceMemory, AutoCloseable {
 
   @Override
   public void copy(long from, long to, long bytes) {
-    Runnable call =
-        () ->
-            context.check(
-                JCudaDriver.cuMemcpyDtoDAsync(
-                    CudaContext.pointer(to), CudaContext.pointer(from), bytes, context.stream()),
-                "copying on the card");
-    context.queue(call, "copy", from, to, bytes);
+    context.queue(() -> copyNow(from, to, bytes), "copy", from, to, bytes);
+  }
+
+  private void copyNow(long from, long to, long bytes) {
+    context.check(
+        JCudaDriver.cuMemcpyDtoDAsync(
+            CudaContext.pointer(to), CudaContext.pointer(from), bytes, context.stream()),
+        "copying on the card");
   }
 
   @Override

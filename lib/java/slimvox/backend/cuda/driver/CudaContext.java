@@ -47,6 +47,7 @@ public final class CudaContext implements CardStream, AutoCloseable {
   private String firstKernel; // launched since the stream was last waited for
   private String lastKernel;
   private DeviceException failure;
+  private CardUse use; // null: the count of all processes is all there is
   private KernelTimes times; // null: nobody wants to know
   private final StepGraph graph = new StepGraph(this);
 
@@ -232,6 +233,34 @@ public final class CudaContext implements CardStream, AutoCloseable {
     long[] total = new long[1];
     check(JCudaDriver.cuMemGetInfo(free, total), "cuMemGetInfo");
     return new long[] {free[0], total[0]};
+  }
+
+  /**
+   * Bytes of the card in use. A difference is of two of the same kind: a process may not be listed
+   * yet, or under another number, when it is asked for one of them.
+   *
+   * @param process of this process; not positive where that is not known
+   * @param all of all processes
+   */
+  record Count(long process, long all) {
+    long of(boolean byProcess) {
+      return byProcess ? process : all;
+    }
+
+    long since(Count before) {
+      boolean byProcess = before.process > 0 && process > 0;
+      return of(byProcess) - before.of(byProcess);
+    }
+  }
+
+  Count count() {
+    long[] bytes = memory();
+    return new Count(use == null ? 0 : use.process(), bytes[1] - bytes[0]);
+  }
+
+  /** Tells this process from others from now on; null: that is not possible. */
+  void countBy(CardUse use) {
+    this.use = use;
   }
 
   /** The card's address on the PCI bus, as the management library wants it; null if unknown. */

@@ -6,6 +6,7 @@ import java.util.Map;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Hardware;
 import slimvox.backend.Hardware.KernelTime;
+import slimvox.backend.cuda.driver.CudaContext.Count;
 import slimvox.backend.cuda.kernels.DeviceMemory;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.MatrixProducts;
@@ -55,7 +56,8 @@ public final class OpenCard implements Hardware {
       if (libraries.has(Library.CUBLAS)) cublas = new CublasProducts(context, tf32);
       String convolutions = "";
       use = CardUse.of(libraries, context.busId());
-      beforeLibraries = count();
+      context.countBy(use);
+      beforeLibraries = context.count();
       if (cublas != null) cublas.loadCode(memory);
       if (cudnnFound.library() != null) {
         convolutions = ", cuDNN " + cudnnFound.library().version();
@@ -80,7 +82,7 @@ public final class OpenCard implements Hardware {
                       : "cuBLAS " + cublas.version(),
                   convolutions,
                   tf32 ? ", TF32" : "");
-      opened = count();
+      opened = context.count();
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -117,24 +119,6 @@ public final class OpenCard implements Hardware {
   }
 
   /**
-   * Bytes of the card in use. A difference is of two of the same kind: a process may not be listed
-   * yet, or under another number, when it is asked for one of them.
-   *
-   * @param process of this process; not positive where that is not known
-   * @param all of all processes
-   */
-  private record Count(long process, long all) {
-    long of(boolean byProcess) {
-      return byProcess ? process : all;
-    }
-  }
-
-  private Count count() {
-    long[] bytes = context.memory();
-    return new Count(use == null ? 0 : use.process(), bytes[1] - bytes[0]);
-  }
-
-  /**
    * The driver's side of the memory, in bytes: {@code blocks}, what was asked of it; {@code
    * context}, what it used before the first block (context, kernels, cuBLAS's and cuDNN's own; of
    * all processes where it cannot tell them apart); {@code libraries}, cuBLAS's and cuDNN's part of
@@ -143,7 +127,7 @@ public final class OpenCard implements Hardware {
    */
   @Override
   public Map<String, Long> driverMemory() {
-    Count now = count();
+    Count now = context.count();
     boolean byProcess = beforeLibraries.process() > 0 && opened.process() > 0 && now.process() > 0;
     Map<String, Long> all = new LinkedHashMap<>();
     all.put("blocks", memory.allocated());

@@ -12,6 +12,7 @@ import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.JCudaDriver;
 import slimvox.backend.DeviceException;
+import slimvox.backend.OutOfDeviceMemoryException;
 
 /**
  * A step's calls, kept back until the last is known, and then given to the card in one launch: a
@@ -26,14 +27,13 @@ import slimvox.backend.DeviceException;
  * step there is no graph.
  */
 final class StepGraph implements AutoCloseable {
-  /** What a launch is called in messages. */
-  private static final String LAUNCH = "of a step's CUDA graph";
+  private static final String GRAPH = "a step's CUDA graph"; // in messages
 
   private record Call(List<Object> key, Runnable issue) {}
 
   private final CudaContext context;
   private final List<Call> kept = new ArrayList<>();
-  private final Set<Long> numbers = new HashSet<>(); // addresses of those that what is kept reads
+  private final Set<Long> numbers = new HashSet<>(); // addresses of those that the step has set
   private boolean keepsBack;
   private boolean whole; // nothing of this step was issued yet
   private boolean captures;
@@ -55,12 +55,15 @@ final class StepGraph implements AutoCloseable {
     return captures;
   }
 
-  /** Bytes that the driver took for the graph; 0 without. */
+  /**
+   * Bytes that the driver took for the graph, from its own count: of all processes where it cannot
+   * tell them apart, so that no ledger can have them; 0 without.
+   */
   long bytes() {
     return bytes;
   }
 
-  /** Whether a number is set for the first time since the calls that are kept back. */
+  /** Whether a number is set for the first time in a step: no call that is kept back reads it. */
   boolean isFirst(long address) {
     return !keepsBack || numbers.add(address);
   }
@@ -94,7 +97,6 @@ final class StepGraph implements AutoCloseable {
   private void issueKept() {
     List<Call> calls = List.copyOf(kept);
     kept.clear();
-    numbers.clear();
     for (Call call : calls) call.issue().run();
   }
 
@@ -128,14 +130,17 @@ final class StepGraph implements AutoCloseable {
   }
 
   private void launch() {
-    context.check(JCudaDriver.cuGraphLaunch(graph, context.stream()), "launching " + LAUNCH);
-    context.launched(LAUNCH);
+    context.check(JCudaDriver.cuGraphLaunch(graph, context.stream()), "launching " + GRAPH);
+    context.launched("of " + GRAPH);
   }
 
   /** Makes the graph of what is kept back and launches it. */
   private void capture(List<List<Object>> keys) {
+    if (graph != null) { // it is given back once it has run, and is not to count below
+      context.check(JCudaDriver.cuStreamSynchronize(context.stream()), "waiting for " + GRAPH);
+    }
     close();
-    long before = context.memory()[0];
+    CudaContext.Count before = context.count();
     CUgraph calls = new CUgraph();
     CUgraphExec made = new CUgraphExec();
     captures = true;
@@ -151,21 +156,22 @@ final class StepGraph implements AutoCloseable {
       }
       context.check(status, "cuStreamEndCapture");
       context.check(JCudaDriver.cuGraphInstantiate(made, calls, 0), "cuGraphInstantiate");
-      JCudaDriver.cuGraphDestroy(calls);
     } catch (RuntimeException e) {
       captures = false;
       issueKept(); // the step itself is complete
+      if (e instanceof OutOfDeviceMemoryException) throw e;
       throw new DeviceException(
           "a step cannot be captured as a CUDA graph (%s); go on without, by run.graph=false"
               .formatted(e.getMessage()),
           e);
     } finally {
       captures = false;
+      JCudaDriver.cuGraphDestroy(calls);
     }
     graph = made;
     captured = keys;
     launch();
-    bytes = Math.max(0, before - context.memory()[0]);
+    bytes = Math.max(0, context.count().since(before));
   }
 
   @Override

@@ -83,6 +83,7 @@ public final class OpenCardProgram {
         case "plan" -> afterFault(card, convolution(card, false));
         case "memory" -> memory(card);
         case "stage" -> stage(card);
+        case "numbers" -> numbers(card);
         default -> {}
       }
     } catch (DeviceException | InputException e) {
@@ -220,6 +221,35 @@ public final class OpenCardProgram {
     memory.stage(values, buffer);
     System.out.println("others: " + memory.takeStaged(others, x));
     System.out.println("after others: " + memory.takeStaged(values, x));
+    memory.stage(values, buffer);
+    card.asOne(
+        () -> {
+          memory.upload(MemorySegment.ofArray(values), x);
+          memory.stage(others, buffer);
+        });
+    memory.download(x, MemorySegment.ofArray(back));
+    System.out.println("before the next: " + Arrays.equals(values, back));
+  }
+
+  /** Copies of two numbers, each as it was set before, in steps that run as one. */
+  private static void numbers(OpenCard card) {
+    int[][] set = {{1, 5}, {1, 6}, {1, 5}, {2, 5}, {2, 5}, {1, 6}};
+    DeviceMemory memory = card.memory();
+    long numbers = memory.allocate(8);
+    long copies = memory.allocate(8L * set.length);
+    for (int step = 0; step < 3; step++) {
+      card.asOne(
+          () -> {
+            for (int i = 0; i < set.length; i++) {
+              memory.number(numbers, set[i][0]);
+              memory.number(numbers + 4, set[i][1]);
+              memory.copy(numbers, copies + 8L * i, 8);
+            }
+          });
+      int[] read = new int[2 * set.length];
+      memory.download(copies, MemorySegment.ofArray(read));
+      System.out.println(Arrays.toString(read));
+    }
   }
 
   private static void multiply(OpenCard card) {

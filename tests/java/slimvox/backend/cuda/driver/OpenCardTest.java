@@ -219,8 +219,19 @@ class OpenCardTest {
   @Test
   void whatWasStagedIsTakenOnceAndOnlyIfNothingElseCameBetween() throws Exception {
     assertEquals(
-        List.of("taken: true, equal: true", "twice: false", "others: false", "after others: false"),
+        List.of(
+            "taken: true, equal: true",
+            "twice: false",
+            "others: false",
+            "after others: false",
+            "before the next: true"),
         run(Map.of(), "stage"));
+  }
+
+  @Test
+  void eachCallOfAStepThatRunsAsOneReadsItsNumbersAsTheyWereSetBeforeIt() throws Exception {
+    String read = "[1, 5, 1, 6, 1, 5, 2, 5, 2, 5, 1, 6]";
+    assertEquals(List.of(read, read, read), run(Map.of(), "numbers"));
   }
 
   @Test

@@ -71,7 +71,7 @@ class StepGraphTest {
     return steps;
   }
 
-  private static final Set<String> BESIDE = Set.of("copy", "fill");
+  private static final Set<String> BESIDE = Set.of("copy", "fill", "graph destroyed");
 
   private static Set<String> launches(List<String> step) {
     return step.stream()
