@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
@@ -80,6 +81,8 @@ final class ScoreCommand extends Subcommand {
           "voxsrc (score enrol test) or wespeaker (enrol test score label). Default voxsrc.")
   private Scores.Format format = Scores.Format.VOXSRC;
 
+  @Mixin private SoundOptions sound;
+
   @Override
   public Integer call() {
     if (top != null && cohort == null) throw usage("--top has no effect without --asnorm");
@@ -88,6 +91,9 @@ final class ScoreCommand extends Subcommand {
     }
     if (corpus != null && calibration == null) {
       throw usage("--corpus has no effect without --calibrate");
+    }
+    if (sound.areGiven() && calibration == null) {
+      throw usage("--resample and --longest have no effect without --calibrate");
     }
     apart(out, "the trial list", trials);
     apart(out, "the trial list of --calibrate", calibration);
@@ -123,6 +129,8 @@ final class ScoreCommand extends Subcommand {
     scores.write(out, format);
     Map<String, String> provenance = ShowCommand.of(embeddings);
     provenance.put("trial_list_sha256", list.sha256());
+    Object known = values.get("calibration_list_sha256");
+    if (known != null) provenance.put("calibration_list_sha256", known.toString());
     provenance.put("scoring", scores.source());
     ShowCommand.writeBeside(out, provenance);
     values.put("trials", scores.size());
@@ -138,8 +146,13 @@ final class ScoreCommand extends Subcommand {
 
   private Scores calibrated(AdaptiveSNorm norm, Trials list, Embeddings vectors, Values values) {
     ToDoubleFunction<String> seconds =
-        CorpusReport.durations(Corpus.open(corpus), FbankOptions.wespeaker().sampleRate());
+        CorpusReport.durations(
+            Corpus.open(corpus).reading(sound.settings(this)),
+            FbankOptions.wespeaker().sampleRate());
     Trials known = Trials.read(calibration);
+    if (known.sha256().equals(list.sha256())) {
+      note("calibrated on the trials that are scored: Cllr is too good; give --calibrate others");
+    }
     QualityMeasures train = QualityMeasures.of(norm, known, vectors, seconds);
     QualityCalibration found = QualityCalibration.train(train);
     Scores scores = found.calibrated(QualityMeasures.of(norm, list, vectors, seconds));

@@ -17,6 +17,8 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.WavWriter;
+import slimvox.audio.Waveform;
 import slimvox.nn.BinaryScheme;
 import slimvox.recipe.Recipe;
 import slimvox.step.CheckpointFile;
@@ -179,6 +181,29 @@ class TrainCommandTest extends CommandLineTest {
     assertEquals(cllr, cost.get("calibration_cllr").asDouble());
     assertTrue(cllr < 1 && cllr >= cost.get("min_cllr").asDouble(), cost.toString());
     run("evaluate", calibrated, trials).succeeds();
+    String same = "calibrated on the trials that are scored";
+    assertTrue(run(score.subList(0, score.size() - 1).toArray()).out().contains(same));
+
+    // Trained on one list, applied to another, of recordings of which one is of another rate.
+    Path others = folder.resolve("others.txt");
+    Files.writeString(others, Files.readString(trials).replace("-u3", "-u2"));
+    Path narrow = corpus(folder.resolve("narrow"), 3, 4);
+    WavWriter.writePcm16(narrow.resolve("s0/u0.wav"), new Waveform(new float[4000], 8000));
+    score.set(score.indexOf(corpus), narrow);
+    score.set(score.lastIndexOf(trials), others);
+    run(score.toArray()).failsWith("8000 Hz where 16000 Hz", "(--resample)");
+    score.add("--resample");
+    Run applied = run(score.toArray()).succeeds();
+    assertFalse(applied.out().contains(same), applied.out());
+    JsonNode two = applied.json();
+    String list = two.get("calibration_list_sha256").asText();
+    assertEquals(others.toString(), two.get("calibration_list").asText());
+    assertFalse(two.get("cllr").equals(two.get("calibration_cllr")), two.toString());
+    JsonNode kept = run("show", calibrated, "--json").succeeds().json();
+    assertEquals(list, kept.get("calibration_list_sha256").asText());
+    assertFalse(list.equals(kept.get("trial_list_sha256").asText()));
+    run("score", embeddings, trials, calibrated, "--resample")
+        .isRefusedAsUsage("score", "--resample and --longest have no effect without --calibrate");
   }
 
   @Test
