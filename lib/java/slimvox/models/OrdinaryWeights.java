@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import slimvox.models.ModelSpec.Order;
 import slimvox.nn.Parameter;
 import slimvox.nn.StateDict;
+import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 
 /**
@@ -58,8 +59,8 @@ public final class OrdinaryWeights {
    * @param prefix before each name in the file
    * @param state of the network, and maybe of its classifier
    * @return what was taken over, in one sentence
-   * @throws slimvox.storage.InputException if the first convolution is missing or has another
-   *     shape; nothing was changed then
+   * @throws InputException if the first convolution is missing or has another shape, or no function
+   *     fits a block; nothing was changed then
    */
   public static String load(Safetensors file, String prefix, ModelSpec spec, StateDict state) {
     return new OrdinaryWeights(file, prefix, spec, state).load();
@@ -73,6 +74,12 @@ public final class OrdinaryWeights {
     for (String name : state.names()) {
       String source = prefix + source(name);
       if (Weights.fits(file, source, state, name) && ofWholeBlock(name)) sources.put(name, source);
+    }
+    if (sources.keySet().stream().noneMatch(name -> FUNCTION.matcher(name).matches())) {
+      throw InputException.at(
+          file.file(),
+          "no block has the shapes of a function of this network; give a file of the same stages"
+              + " and widths, or model.units=c");
     }
     sources.forEach((name, source) -> Weights.fill(file, source, state, name));
     return said(new ArrayList<>(sources.keySet()));

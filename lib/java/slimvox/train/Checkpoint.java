@@ -254,17 +254,20 @@ public final class Checkpoint {
     boolean whole = known == classes && hasClassifier(file, prefix, step.state());
     StateDict state = whole ? step.state() : StateDict.of(step.network());
     ModelSpec spec = step.network().spec();
-    if (OrdinaryWeights.areIn(file, spec)) {
-      return List.of(OrdinaryWeights.load(file, prefix, spec, state));
+    String ordinary =
+        OrdinaryWeights.areIn(file, spec) ? OrdinaryWeights.load(file, prefix, spec, state) : null;
+    if (ordinary == null) {
+      Weights.load(
+          file,
+          prefix,
+          state,
+          name -> OWN_TO_BINARY.matcher(name).matches(),
+          CheckpointFile::isNotOfNetwork);
     }
-    Weights.load(
-        file,
-        prefix,
-        state,
-        name -> OWN_TO_BINARY.matcher(name).matches(),
-        CheckpointFile::isNotOfNetwork);
-    if (known > classes && known % classes == 0) startRows(file, step.state(), known, classes);
-    return List.of();
+    boolean rows =
+        known > classes && known % classes == 0 && startRows(file, step.state(), known, classes);
+    if (ordinary == null) return List.of();
+    return List.of(rows ? ordinary + ", projection its first rows" : ordinary);
   }
 
   /** Whether a file has the tensors of this classifier and no others of one. */
@@ -277,14 +280,17 @@ public final class Checkpoint {
         && wanted.stream().allMatch(name -> Weights.fits(file, prefix + name, state, name));
   }
 
-  private static void startRows(Safetensors file, StateDict state, int known, int classes) {
+  private static boolean startRows(Safetensors file, StateDict state, int known, int classes) {
     Parameter weight = state.parameters().get(ROWS);
-    if (weight == null || !file.has(ROWS)) return;
+    if (weight == null || !file.has(ROWS)) return false;
     Tensor rows = weight.value();
     long[] shape = {known, rows.shape().size() / classes};
-    if (rows.shape().get(0) != classes || !Arrays.equals(shape, file.shape(ROWS))) return;
+    if (rows.shape().get(0) != classes || !Arrays.equals(shape, file.shape(ROWS))) {
+      return false;
+    }
     int values = Math.toIntExact(rows.shape().size());
     rows.backend().ops().upload(Arrays.copyOf(file.floats(ROWS), values), rows);
+    return true;
   }
 
   /**

@@ -149,7 +149,6 @@ class TransferTest {
       value = {
         "partial | c | post | 24 of 24, layer2 30 of 30, layer3 30 of 30, layer4 30 of 30",
         "partial | c | pre | 14 of 24, layer2 25 of 30, layer3 25 of 30, layer4 25 of 30",
-        "partial | a | pre | 0 of 48, layer2 18 of 42, layer3 18 of 42, layer4 18 of 42",
         "full | c | post | 24 of 24, layer2 0 of 24, layer3 0 of 24, layer4 0 of 24",
       })
   void aReversibleNetworkStartsWithWhatFitsOfAnOrdinaryOne(
@@ -191,6 +190,39 @@ class TransferTest {
     assertTrue(
         notes.getFirst().contains("tensors by part: conv1 1 of 1, bn1 5 of 5, layer1 " + layers),
         notes.getFirst());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "model.preActivation=true | bn1 5 of 5, layer1 24 of 24, layer2 30 of 30, layer3 30 of 30",
+        "model.name=DF-ResNet56 | stages.0 39 of 54, stages.1 39 of 54, stages.2 117 of 162",
+      })
+  void soDoOneOfBlocksBehindActivationsAndOneOfDepth(String form, String parts) throws Exception {
+    Path ordinary = run(form, recipe(form, "run.length=1 steps", "data.speeds=[1.0, 0.9]"));
+    Recipe recipe =
+        recipe(
+            form.replace("model.preActivation=true", "model.order=pre"),
+            "transfer.from=" + ordinary,
+            "model.reversible=partial",
+            "run.length=1 steps");
+    List<String> notes = new ArrayList<>();
+    try (Trainer trainer = Trainer.of(recipe)) {
+      float[] rows = Safetensors.read(ordinary).floats("projection.weight");
+      float[] own = value(trainer, "projection.weight");
+      assertEquals(2 * own.length, rows.length, "of two speeds");
+      assertArrayEquals(Arrays.copyOf(rows, own.length), own);
+      trainer.run(
+          new Listener() {
+            @Override
+            public void noted(String note) {
+              notes.add(note);
+            }
+          });
+    }
+    assertTrue(notes.getFirst().contains(parts), notes.getFirst());
+    assertTrue(notes.getFirst().endsWith(", projection its first rows"), notes.getFirst());
   }
 
   @Test
@@ -280,6 +312,11 @@ class TransferTest {
     assertTrue(
         refusal("transfer.from=" + real, "model.reversible=full", "model.name=DF-ResNet56")
             .contains("no tensor downsample_layers.0.0.weight, so this is a file of another"));
+    String stem = "no block has the shapes of a function of this network; give a file of the same";
+    for (String other : List.of("model.name=ResNet50", "model.units=a")) {
+      String refusal = refusal("transfer.from=" + real, "model.reversible=partial", other);
+      assertTrue(refusal.startsWith(real + ": " + stem), refusal);
+    }
   }
 
   private static String refusal(String... settings) {
