@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/** Where the names of series stand beside their last points: one above another. */
+/**
+ * Where the names of series stand beside their last points: one above another, all within the plot.
+ */
 final class EndLabels {
   private EndLabels() {}
 
@@ -31,6 +33,12 @@ final class EndLabels {
     for (int i = 1; i < labels.size(); i++) {
       double lowest = labels.get(i - 1).place() + apart;
       if (labels.get(i).place() < lowest) labels.set(i, new Label(labels.get(i).series(), lowest));
+    }
+    double highest = axis.getUpperBound() - apart / 2;
+    for (int i = labels.size() - 1; i >= 0; i--) {
+      if (labels.get(i).place() > highest)
+        labels.set(i, new Label(labels.get(i).series(), highest));
+      highest = labels.get(i).place() - apart;
     }
     return labels;
   }

@@ -3,6 +3,7 @@ package slimvox.plot;
 import java.awt.image.BufferedImage;
 import java.awt.image.DataBuffer;
 import java.awt.image.IndexColorModel;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Map;
@@ -15,8 +16,11 @@ import java.util.Map;
 final class FewColours {
   private static final int SIZE = 256;
 
-  /** Channels keep so many of their upper bits where colours are counted. */
-  private static final int SHADE_MASK = 0xF8F8F8F8;
+  /** Colours that differ in lower bits only are counted as one. */
+  private static final int SHADE_MASK = 0xFFF8F8F8;
+
+  /** Steps from clear to opaque: soft edges need few, and each costs bytes. */
+  private static final int EDGE_STEPS = 6;
 
   private FewColours() {}
 
@@ -24,6 +28,7 @@ final class FewColours {
     int w = image.getWidth();
     int h = image.getHeight();
     int[] pixels = image.getRGB(0, 0, w, h, null, 0, w);
+    Arrays.setAll(pixels, i -> withFewEdges(pixels[i]));
     Map<Integer, int[]> shades = new HashMap<>(); // the first colour of each, and its pixels
     for (int pixel : pixels) {
       shades.computeIfAbsent(pixel & SHADE_MASK, _ -> new int[] {pixel, 0})[1]++;
@@ -45,6 +50,11 @@ final class FewColours {
     for (int i = 0; i < pixels.length; i++) indices[i] = index.get(pixels[i] & SHADE_MASK);
     few.getRaster().setPixels(0, 0, w, h, indices);
     return few;
+  }
+
+  private static int withFewEdges(int pixel) {
+    int step = Math.round((pixel >>> 24) * EDGE_STEPS / 255f);
+    return step == 0 ? 0 : step * 255 / EDGE_STEPS << 24 | pixel & 0xFFFFFF;
   }
 
   private static int nearest(IndexColorModel colours, int colour) {

@@ -251,6 +251,12 @@ class FigureTest {
       double apart = labels.get(i).place() - labels.get(i - 1).place();
       assertTrue(apart > 0.1, "two names are " + apart + " apart");
     }
+    PlacedAxis axis = new PlacedAxis(figure.y(), null);
+    Figure crowded = figure.level("e", 5).level("f", 5);
+    new Picture(crowded).fit(new PlacedAxis(crowded.x(), null), axis);
+    var names = EndLabels.of(crowded);
+    assertTrue(names.getLast().place() < axis.getUpperBound(), "a name above the plot");
+    assertEquals(6, names.stream().mapToDouble(EndLabels.Label::place).distinct().count());
     JsonNode json = json(figure);
     assertEquals("c", json.at("/layout/annotations/0/text").asText());
     assertEquals(false, json.at("/layout/showlegend").asBoolean());
