@@ -36,8 +36,13 @@ public final class StepGraphProgram {
 
   private StepGraphProgram() {}
 
-  /** {@code MODEL OPTIMIZER BITS UPDATE READ_EVERY as-one|one-by-one}. */
+  /** {@code MODEL OPTIMIZER BITS UPDATE READ_EVERY}: one call after the other, then as one. */
   public static void main(String[] a) {
+    run(a, false);
+    run(a, true);
+  }
+
+  private static void run(String[] a, boolean asOne) {
     String[] settings = a[0].split(",");
     ModelSpec spec =
         ModelSpec.of(settings[0], Arrays.copyOfRange(settings, 1, settings.length))
@@ -61,7 +66,7 @@ public final class StepGraphProgram {
                 step.learnFrom(Models.build(spec, b), 0.5);
                 return step;
               })) {
-        run(training, Integer.parseInt(a[4]), a[5].equals("as-one"));
+        run(training, Integer.parseInt(a[4]), asOne);
       }
       System.out.println("graph " + backend.device().driverMemory().containsKey("graph"));
     } catch (DeviceException e) {
