@@ -3,6 +3,7 @@ package slimvox.cli;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -83,19 +84,18 @@ final class TrainCommand extends Subcommand {
 
   private int check(Recipe recipe) {
     List<String> missing = new ArrayList<>(RunCheck.missing(recipe.data()));
-    Path from = recipe.transfer().fromFile();
-    if (from != null && !Files.exists(from)) {
+    for (Path file : Arrays.asList(recipe.transfer().fromFile(), recipe.transfer().teacherFile())) {
+      if (file == null || Files.exists(file)) continue;
       missing.add(
-          from + " is not there: train that network first ('slimvox average' writes means)");
+          file + " is not there: train that network first ('slimvox average' writes means)");
     }
     if (!missing.isEmpty()) {
       for (String line : missing) note("missing: " + line);
       throw new InputException(LeftOut.first(missing, missing.size()));
     }
-    Recipe streaming = recipe.with("data.source=streaming", "run.validateEvery=0 steps");
     try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."));
-        Trainer trainer = Trainer.of(streaming)) {
-      RunCheck.Pace pace = RunCheck.pace(trainer);
+        Trainer trainer = RunCheck.trainer(recipe)) {
+      RunCheck.Pace pace = RunCheck.pace(trainer, recipe);
       Corpus train = trainer.data().train();
       Batches batches = trainer.data().batches();
       FeatureReader reader =
@@ -110,7 +110,7 @@ final class TrainCommand extends Subcommand {
       values.put("steps_per_epoch", batches.batchesPerEpoch());
       values.put("steps", pace.steps());
       values.put("step_bytes", trainer.ledger().report().totalPeak());
-      values.put("loader_bytes", (recipe.data().loaderThreads() + 2) * batch);
+      values.put("batch_bytes", (recipe.data().loaderThreads() + 2) * batch);
       values.put("step_seconds", pace.secondsPerStep());
       values.put("run_hours", pace.hours(0));
       values.put("device", trainer.network().computation());
@@ -120,7 +120,7 @@ final class TrainCommand extends Subcommand {
                   + "{utterances:%,d} utterances of {speakers:%,d} speakers, {hours:%,.1f} hours;"
                   + " {classes:%,d} classes\n"
                   + "a step takes {step_bytes:%,d} bytes and {step_seconds:%.3f} s on {device}, the"
-                  + " loader {loader_bytes:%,d} bytes\n"
+                  + " loader's batches {batch_bytes:%,d} bytes\n"
                   + "{steps:%,d} steps, {steps_per_epoch:%,d} an epoch: about {run_hours:%,.1f}"
                   + " hours, without validation"),
           values);

@@ -5,9 +5,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import slimvox.audio.FbankOptions;
 import slimvox.data.Batches;
 import slimvox.data.Corpus;
+import slimvox.data.FeatureMemory;
+import slimvox.data.FeatureReader;
 import slimvox.recipe.DataSettings;
+import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 
 /** What can be known of a run before it starts: what it lacks, and how long it takes. */
 public final class RunCheck {
@@ -70,30 +75,79 @@ public final class RunCheck {
   }
 
   /**
-   * Measures ten steps, which are trained: the trainer is of no other use afterwards.
+   * Opens a run to measure it, which computes nothing before its first step and leaves nothing on
+   * disk.
+   */
+  public static Trainer trainer(Recipe recipe) throws InterruptedException {
+    Integer read = recipe.run().lossEvery();
+    return Trainer.of(
+        recipe.with(
+            "data.source=streaming",
+            "run.validateEvery=0 steps",
+            "run.lossEvery=" + (read == null ? "null" : Math.min(read, STEPS))));
+  }
+
+  /**
+   * Whether the latest checkpoint of a run is of this recipe and validated, which with {@code
+   * run.validateEvery=100 %} the last one is.
+   */
+  public static boolean isFinished(Path run, Recipe recipe) {
+    Path latest = Checkpoint.latest(run).orElse(null);
+    if (latest == null || !Files.exists(run.resolve(RunLog.VALIDATIONS))) return false;
+    String step = Long.toString(Checkpoint.step(latest));
+    List<String> validated = new ArrayList<>();
+    RunLog.validations(run, line -> validated.add(line.get("step")));
+    return validated.contains(step) && CheckpointFile.recipe(latest).hash().equals(recipe.hash());
+  }
+
+  /**
+   * Measures ten steps, which are trained: the trainer is of no other use afterwards. Steps whose
+   * losses are read together share their time, so that the first such group is left out.
    *
-   * @param trainer a new run that leaves nothing on disk, see {@link Trainer#of}
+   * @param trainer made by {@link #trainer}
+   * @param recipe of the run, whose examples may come from elsewhere
    * @throws InterruptedException if this thread was interrupted before
    */
-  public static Pace pace(Trainer trainer) throws InterruptedException {
+  public static Pace pace(Trainer trainer, Recipe recipe) throws InterruptedException {
+    boolean copies = trainer.network().backend().device().memory().stages();
+    int together = trainer.recipe().run().readEvery(copies);
+    int before = Math.ceilDiv(BEFORE, together) * together;
+    int all = before + Math.ceilDiv(STEPS, together) * together;
     List<Listener.Step> told = new ArrayList<>();
     Listener measuring =
         new Listener() {
           @Override
           public void stepped(Step step) {
             told.add(step);
-            if (told.size() == BEFORE + STEPS) Thread.currentThread().interrupt();
+            if (told.size() == all) Thread.currentThread().interrupt();
           }
         };
     boolean interrupted = trainer.run(measuring).interrupted();
     Thread.interrupted(); // passed on by the trainer
-    if (interrupted && told.size() < BEFORE + STEPS) throw new InterruptedException();
+    if (interrupted && told.size() < all) throw new InterruptedException();
     double nanos =
         told.stream()
-            .skip(Math.min(BEFORE, told.size() - 1))
+            .skip(Math.min(before, told.size() - 1))
             .mapToLong(step -> step.result().nanos())
             .average()
             .orElseThrow();
+    double making = areMade(trainer, recipe.data()) ? making(trainer) : 0;
+    return new Pace(told.getFirst().steps(), Math.max(nanos, making) / 1e9);
+  }
+
+  /** Whether the run makes features while it trains. */
+  private static boolean areMade(Trainer trainer, DataSettings data) {
+    if (data.isPerExample() || data.source() != null) {
+      return data.isPerExample() || data.source() == DataSettings.Source.STREAMING;
+    }
+    if (data.cacheFolder() != null) return false;
+    Corpus train = trainer.data().train();
+    FbankOptions fbank = data.frontEnd().fbank(trainer.data().batches().bins());
+    long bytes = FeatureReader.of(train, fbank, data.speeds()).bytes(train.utterances());
+    return bytes > FeatureMemory.room();
+  }
+
+  private static double making(Trainer trainer) {
     // The loader begins ahead: in so few steps it is not waited for, in a run it may be.
     Batches batches = trainer.data().batches();
     long begun = System.nanoTime();
@@ -101,7 +155,6 @@ public final class RunCheck {
     for (int i = 0; i < made; i++) batches.batch(0, i);
     double making = (System.nanoTime() - begun) / (double) made;
     int threads = trainer.recipe().data().loaderThreads();
-    making /= Math.min(threads, Runtime.getRuntime().availableProcessors());
-    return new Pace(told.getFirst().steps(), Math.max(nanos, making) / 1e9);
+    return making / Math.min(threads, Runtime.getRuntime().availableProcessors());
   }
 }

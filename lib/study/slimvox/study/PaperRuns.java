@@ -87,7 +87,9 @@ public final class PaperRuns {
     if (!missing.isEmpty()) return;
     double hours = 0;
     for (String name : names) hours += hours(name);
-    String all = "%d runs: %.1f hours. A cell that was stopped goes on when it is run again";
+    String all =
+        "%d runs: %.1f hours, without the tests on three lists. A cell that was stopped goes on"
+            + " when it is run again";
     Notebook.text(String.format(Locale.ROOT, all, names.size(), hours));
     List<Row> rows = new ArrayList<>();
     for (String name : names) {
@@ -103,8 +105,13 @@ public final class PaperRuns {
   /** Says how many hours the rest of a run takes. */
   private double hours(String name) throws InterruptedException {
     long done = Checkpoint.latest(runs.resolve(name)).map(Checkpoint::step).orElse(0L);
-    try (Trainer trainer = Trainer.of(recipe(name))) {
-      RunCheck.Pace pace = RunCheck.pace(trainer);
+    Recipe recipe = recipe(name);
+    if (RunCheck.isFinished(runs.resolve(name), recipe)) {
+      Notebook.text(String.format(Locale.ROOT, "%s: 0 of %,d steps to go", name, done));
+      return 0;
+    }
+    try (Trainer trainer = RunCheck.trainer(recipe)) {
+      RunCheck.Pace pace = RunCheck.pace(trainer, recipe);
       String text = "%s: %,d of %,d steps to go, %.3f s each (mean of ten): %.1f hours";
       long left = pace.steps() - done;
       double seconds = pace.secondsPerStep();

@@ -229,7 +229,7 @@ class TrainCommandTest extends CommandLineTest {
     assertTrue(json.get("step_bytes").asLong() > 0);
     Recipe checked = Recipe.read(recipe);
     long batch = 4L * checked.run().batch() * checked.data().frames() * checked.model().bins();
-    assertEquals(3 * batch, json.get("loader_bytes").asLong());
+    assertEquals(3 * batch, json.get("batch_bytes").asLong());
     try (var all = Files.walk(folder)) {
       assertEquals(files, all.count(), "nothing is left on disk");
     }
@@ -243,6 +243,8 @@ class TrainCommandTest extends CommandLineTest {
         "is not there: data-scripts/", "makes it, and says what to download (and 3 more)");
     run("train", "quick-start", "--check", "--set", "data.trainCorpus=" + folder.resolve("mine"))
         .failsWith(folder.resolve("mine") + " is not there: correct data.trainCorpus");
+    run("train", recipe, "--check", "--set", "transfer.teacher=" + folder.resolve("teacher"))
+        .failsWith(folder.resolve("teacher") + " is not there: train that network first");
     for (String part : List.of("vox1-o.txt is not", "noise.scp is not", "rirs.scp is not")) {
       assertTrue(run.out().contains(part), run.out());
     }

@@ -160,7 +160,8 @@ class PaperRunsTest {
     }
     String again = shown(runs(folder.resolve("data/voxceleb")), all[0]);
     assertTrue(again.contains(all[0] + ": 0 of 14 steps to go"), again);
-    assertTrue(again.contains("1 runs: 0.0 hours"), again);
+    assertTrue(again.contains("1 runs: 0.0 hours, without the tests on three lists"), again);
+    assertFalse(again.contains("(mean of ten)"), "a finished run is not measured: " + again);
   }
 
   @Test
