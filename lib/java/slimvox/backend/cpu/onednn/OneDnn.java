@@ -17,6 +17,8 @@ import slimvox.backend.NativeFunction;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
+import slimvox.backend.cpu.onednn.WidenedConvolution.Pass;
+import slimvox.backend.cpu.onednn.WidenedConvolution.Way;
 
 /**
  * Convolutions and matrix products of the CPU by oneDNN, in float32; on request, and with AMX, of
@@ -164,163 +166,133 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     return type != DataType.FLOAT32 && !direct;
   }
 
-  private WidenedConvolution widened(Convolution g) {
-    return new WidenedConvolution(this, g);
+  /** The convolution that is run: {@code g} itself, or some of its images as floats. */
+  private Convolution asRun(Convolution g, boolean widens) {
+    return widens ? new WidenedConvolution(this, g).images() : g;
+  }
+
+  private Convolution asRun(Convolution g) {
+    return asRun(g, widens(g.type()));
+  }
+
+  private long workspace(Convolution g, boolean widens, long ofPass) {
+    return widens ? new WidenedConvolution(this, g).workspace(ofPass) : ofPass;
+  }
+
+  private long workspace(Convolution g, Operation pass) {
+    return workspace(g, widens(g.type()), pass.workspaceBytes());
+  }
+
+  /** Runs a pass on tensors as they are, or on some images of them at a time as floats. */
+  private void run(
+      Convolution g, boolean widens, Way way, Tensor x, Tensor y, Tensor workspace, Pass pass) {
+    if (widens) {
+      new WidenedConvolution(this, g).run(way, x, y, workspace, pass);
+    } else {
+      pass.run(x.address(), y.address(), true, address(workspace));
+    }
   }
 
   @Override
   public long forwardWorkspace(Convolution g) {
-    if (!widens(g.type())) return forwardPass(g).workspaceBytes();
-    WidenedConvolution wide = widened(g);
-    return wide.workspace(forwardPass(wide.images()).workspaceBytes());
+    return workspace(g, forwardPass(asRun(g)));
   }
 
   @Override
   public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    if (!widens(g.type())) {
-      forwardPass(g).run(stream, x.address(), weight.address(), y.address(), address(workspace));
-      return;
-    }
-    WidenedConvolution wide = widened(g);
-    ConvolutionPass pass = forwardPass(wide.images());
-    wide.forward(
-        x,
-        y,
-        false,
-        workspace,
-        (in, out, first, w) -> pass.run(stream, in, weight.address(), out, w));
+    ConvolutionPass pass = forwardPass(asRun(g));
+    long w = weight.address();
+    Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
+    run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
   }
 
   @Override
   public long prepackedBytes(Convolution g) {
-    return prepackedPass(g).prepackedBytes();
-  }
-
-  /** What reads a prepacked weight. */
-  private ConvolutionPass prepackedPass(Convolution g) {
-    return forwardPass(widens(g.type()) ? widened(g).images() : g);
+    return forwardPass(asRun(g)).prepackedBytes();
   }
 
   @Override
   public boolean sameLayout(Convolution a, Convolution b) {
-    return prepackedPass(a).sameLayout(prepackedPass(b));
+    return forwardPass(asRun(a)).sameLayout(forwardPass(asRun(b)));
   }
 
   @Override
   public long prepackWorkspace(Convolution g) {
-    return prepackedPass(g).prepackWorkspaceBytes();
+    return forwardPass(asRun(g)).prepackWorkspaceBytes();
   }
 
   @Override
   public void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {
-    prepackedPass(g).prepack(stream, weight.address(), prepacked.address(), address(workspace));
+    forwardPass(asRun(g))
+        .prepack(stream, weight.address(), prepacked.address(), address(workspace));
   }
 
   @Override
   public long forwardPrepackedWorkspace(Convolution g) {
-    long bytes = prepackedPass(g).runPrepackedWorkspaceBytes();
-    return widens(g.type()) ? widened(g).workspace(bytes) : bytes;
+    long bytes = forwardPass(asRun(g)).runPrepackedWorkspaceBytes();
+    return workspace(g, widens(g.type()), bytes);
   }
 
   @Override
   public void forwardPrepacked(
       Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = prepackedPass(g);
-    long weight = prepacked.address();
-    if (!widens(g.type())) {
-      pass.runPrepacked(stream, x.address(), weight, y.address(), address(workspace));
-      return;
-    }
-    widened(g)
-        .forward(
-            x,
-            y,
-            false,
-            workspace,
-            (in, out, first, w) -> pass.runPrepacked(stream, in, weight, out, w));
+    ConvolutionPass pass = forwardPass(asRun(g));
+    long w = prepacked.address();
+    Pass forward = (in, out, first, space) -> pass.runPrepacked(stream, in, w, out, space);
+    run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
   }
 
-  /** Whether a sum is added to by the library's own pass. */
-  private boolean addsDirectly(Convolution g, DataType sum) {
-    return sum == g.type() && !widens(sum);
+  /** Whether images are widened to be added: the library adds to its own type only. */
+  private boolean widensToAdd(Convolution g, DataType sum) {
+    return sum != g.type() || widens(sum);
   }
 
-  /** What is run on widened images: it adds only where the sum itself is float32. */
-  private ConvolutionPass addingPass(WidenedConvolution wide, DataType sum) {
-    return sum == DataType.FLOAT32 ? addingPass(wide.images()) : forwardPass(wide.images());
+  /** What is run on widened images adds only where the sum itself is float32. */
+  private ConvolutionPass addingPass(Convolution g, DataType sum) {
+    boolean widens = widensToAdd(g, sum);
+    Convolution run = asRun(g, widens);
+    return widens && sum != DataType.FLOAT32 ? forwardPass(run) : addingPass(run);
   }
 
   @Override
   public long forwardAddWorkspace(Convolution g, DataType sum) {
-    if (addsDirectly(g, sum)) return addingPass(g).workspaceBytes();
-    WidenedConvolution wide = widened(g);
-    return wide.workspace(addingPass(wide, sum).workspaceBytes());
+    return workspace(g, widensToAdd(g, sum), addingPass(g, sum).workspaceBytes());
   }
 
   @Override
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    if (addsDirectly(g, y.type())) {
-      addingPass(g).run(stream, x.address(), weight.address(), y.address(), address(workspace));
-      return;
-    }
-    WidenedConvolution wide = widened(g);
-    ConvolutionPass pass = addingPass(wide, y.type());
-    wide.forward(
-        x,
-        y,
-        true,
-        workspace,
-        (in, out, first, w) -> pass.run(stream, in, weight.address(), out, w));
+    ConvolutionPass pass = addingPass(g, y.type());
+    long w = weight.address();
+    Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
+    run(g, widensToAdd(g, y.type()), Way.FORWARD_ADD, x, y, workspace, forward);
   }
 
   @Override
   public long backwardDataWorkspace(Convolution g) {
-    if (!widens(g.type())) return backwardDataPass(g).workspaceBytes();
-    WidenedConvolution wide = widened(g);
-    return wide.workspace(backwardDataPass(wide.images()).workspaceBytes());
+    return workspace(g, backwardDataPass(asRun(g)));
   }
 
   @Override
   public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    if (!widens(g.type())) {
-      backwardDataPass(g)
-          .run(stream, dy.address(), weight.address(), dx.address(), address(workspace));
-      return;
-    }
-    WidenedConvolution wide = widened(g);
-    ConvolutionPass pass = backwardDataPass(wide.images());
-    wide.backward(
-        dx,
-        dy,
-        true,
-        workspace,
-        (in, out, first, w) -> pass.run(stream, out, weight.address(), in, w));
+    ConvolutionPass pass = backwardDataPass(asRun(g));
+    long w = weight.address();
+    Pass backward = (in, out, first, space) -> pass.run(stream, out, w, in, space);
+    run(g, widens(g.type()), Way.BACKWARD_DATA, dx, dy, workspace, backward);
   }
 
   @Override
   public long backwardWeightWorkspace(Convolution g) {
-    if (!widens(g.type())) return backwardWeightPass(g).workspaceBytes();
-    WidenedConvolution wide = widened(g);
-    return wide.workspace(backwardWeightPass(wide.images()).workspaceBytes());
+    return workspace(g, backwardWeightPass(asRun(g)));
   }
 
   @Override
   public void backwardWeight(
       Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+    WeightGradientPass pass = backwardWeightPass(asRun(g));
     long d = dweight.address();
-    if (!widens(g.type())) {
-      backwardWeightPass(g)
-          .run(stream, x.address(), dy.address(), d, accumulate, address(workspace));
-      return;
-    }
-    WidenedConvolution wide = widened(g);
-    WeightGradientPass pass = backwardWeightPass(wide.images());
-    wide.backward(
-        x,
-        dy,
-        false,
-        workspace,
-        (in, out, first, w) -> pass.run(stream, in, out, d, accumulate || !first, w));
+    Pass backward =
+        (in, out, first, space) -> pass.run(stream, in, out, d, accumulate || !first, space);
+    run(g, widens(g.type()), Way.BACKWARD_WEIGHT, x, dy, workspace, backward);
   }
 
   private ConvolutionPass forwardPass(Convolution geometry) {

@@ -24,6 +24,18 @@ final class WidenedConvolution {
     void run(long x, long y, boolean first, long workspace);
   }
 
+  /** What a pass does with x and y. */
+  enum Way {
+    /** y = what it makes of x. */
+    FORWARD,
+    /** y += what it makes of x. */
+    FORWARD_ADD,
+    /** x = what it makes of y. */
+    BACKWARD_DATA,
+    /** It reads both. */
+    BACKWARD_WEIGHT
+  }
+
   private final OneDnn library;
   private final Convolution whole;
   private final Convolution images;
@@ -50,8 +62,17 @@ final class WidenedConvolution {
     return x + y + ofPass;
   }
 
+  /** Shows a pass x and y of each group of images as floats. */
+  void run(Way way, Tensor in, Tensor out, Tensor workspace, Pass pass) {
+    switch (way) {
+      case FORWARD, FORWARD_ADD -> forward(in, out, way == Way.FORWARD_ADD, workspace, pass);
+      case BACKWARD_DATA, BACKWARD_WEIGHT ->
+          backward(in, out, way == Way.BACKWARD_DATA, workspace, pass);
+    }
+  }
+
   /** y = or += what the pass makes of x; where y is float32, the pass itself writes or adds. */
-  void forward(Tensor in, Tensor out, boolean add, Tensor workspace, Pass pass) {
+  private void forward(Tensor in, Tensor out, boolean add, Tensor workspace, Pass pass) {
     Elements from = Elements.of(in);
     Elements to = Elements.of(out);
     long place = workspace.address() + x;
@@ -73,8 +94,8 @@ final class WidenedConvolution {
     if (out.grid() != null) out.grid().met(largest);
   }
 
-  /** Shows the pass x and y of each group as floats; x is written afterwards if asked. */
-  void backward(Tensor in, Tensor out, boolean writesIn, Tensor workspace, Pass pass) {
+  /** x is written after the pass if asked, else read before it. */
+  private void backward(Tensor in, Tensor out, boolean writesIn, Tensor workspace, Pass pass) {
     Elements from = Elements.of(in);
     Elements to = Elements.of(out);
     long place = workspace.address() + x;
