@@ -72,13 +72,33 @@ public final class DetectionCurve {
   }
 
   private final ScoreOrder order;
-  private final int targets;
-  private final int nontargets;
+  private final int[] times; // that each trial counts, by place; null: once
+  private final long targets;
+  private final long nontargets;
 
-  private DetectionCurve(ScoreOrder order, int targets) {
+  private DetectionCurve(ScoreOrder order, int[] times, long targets, long nontargets) {
     this.order = order;
+    this.times = times;
     this.targets = targets;
-    nontargets = order.size() - targets;
+    this.nontargets = nontargets;
+  }
+
+  /**
+   * The curve of the same trials, each of which counts so many times.
+   *
+   * @param times by place in the order of scores, 0 or more; read again later, not copied
+   * @return null if those of one kind count nothing
+   */
+  DetectionCurve counting(int[] times) {
+    long[] counts = new long[2];
+    for (int place = 0; place < times.length; place++) counts[order.label(place)] += times[place];
+    return counts[0] == 0 || counts[1] == 0
+        ? null
+        : new DetectionCurve(order, times, counts[1], counts[0]);
+  }
+
+  private int times(int place) {
+    return times == null ? 1 : times[place];
   }
 
   /**
@@ -89,7 +109,8 @@ public final class DetectionCurve {
   public static DetectionCurve of(Scores scores) {
     Trials trials = scores.trials();
     refuseOneKind(trials.name() + ": ", trials.targets(), trials.nontargets());
-    return new DetectionCurve(ScoreOrder.of(scores.values(), trials::isTarget), trials.targets());
+    ScoreOrder order = ScoreOrder.of(scores.values(), trials::isTarget);
+    return new DetectionCurve(order, null, trials.targets(), trials.nontargets());
   }
 
   /**
@@ -103,7 +124,8 @@ public final class DetectionCurve {
     int targets = 0;
     for (int i = 0; i < scores.length; i++) if (isTarget.test(i)) targets++;
     refuseOneKind("", targets, scores.length - targets);
-    return new DetectionCurve(ScoreOrder.of(scores, isTarget), targets);
+    ScoreOrder order = ScoreOrder.of(scores, isTarget);
+    return new DetectionCurve(order, null, targets, scores.length - targets);
   }
 
   private static void refuseOneKind(String source, int targets, int nontargets) {
@@ -115,12 +137,12 @@ public final class DetectionCurve {
 
   /** Number of target trials. */
   public int targets() {
-    return targets;
+    return Math.toIntExact(targets);
   }
 
   /** Number of nontarget trials. */
   public int nontargets() {
-    return nontargets;
+    return Math.toIntExact(nontargets);
   }
 
   /** The trials in the order of their scores. */
@@ -151,37 +173,38 @@ public final class DetectionCurve {
    * results whole percents apart.
    */
   public EqualErrorRate equalErrorRate(Ties ties) {
-    int misses = 0;
-    int missesBefore = 0;
+    long misses = 0;
+    long falseAlarms = nontargets;
+    long missesBefore = 0;
+    long falseAlarmsBefore = nontargets;
     int placeBefore = -1;
     for (int place = 0; place < order.size(); place++) {
-      misses += order.label(place);
+      if (order.label(place) == 1) misses += times(place);
+      else falseAlarms -= times(place);
       if (ties == Ties.MERGED && order.tiedWithNext(place)) continue;
       // P_miss >= P_fa in whole numbers, so that no rounding moves the crossing
-      long falseAlarms = nontargets - (place + 1 - misses);
-      if ((long) misses * nontargets >= falseAlarms * targets) {
-        return crossing(misses, place, missesBefore, placeBefore);
+      if (misses * nontargets >= falseAlarms * targets) {
+        double missBefore = missRate(missesBefore);
+        double d = missRate(misses) - falseAlarmRate(falseAlarms);
+        double back = d / (d - (missBefore - falseAlarmRate(falseAlarmsBefore)));
+        double rate = missRate(misses) + back * (missBefore - missRate(misses));
+        return new EqualErrorRate(rate, threshold(place, placeBefore, back));
       }
       missesBefore = misses;
+      falseAlarmsBefore = falseAlarms;
       placeBefore = place;
     }
     throw new IllegalStateException("rejecting every trial has P_miss = 1 >= P_fa = 0");
   }
 
-  private EqualErrorRate crossing(int misses, int place, int missesBefore, int placeBefore) {
-    double miss = missRate(misses);
-    double missBefore = missRate(missesBefore);
-    double d = miss - falseAlarmRate(place, misses);
-    double dBefore = missBefore - falseAlarmRate(placeBefore, missesBefore);
-    double back = d / (d - dBefore);
-    double rate = miss + back * (missBefore - miss);
+  private double threshold(int place, int placeBefore, double back) {
     // A threshold just above a score rejects it: the first score accepted there is the next one.
     double above = firstAccepted(place);
     double below = firstAccepted(placeBefore);
     if (above == Double.POSITIVE_INFINITY) above = order.score(place);
     double threshold = above + back * (below - above);
     boolean tooFar = !Double.isFinite(threshold); // 1e308 - -1e308
-    return new EqualErrorRate(rate, tooFar ? (1 - back) * above + back * below : threshold);
+    return tooFar ? (1 - back) * above + back * below : threshold;
   }
 
   /** Score of the first trial accepted when all up to {@code place} are rejected. */
@@ -189,13 +212,12 @@ public final class DetectionCurve {
     return place + 1 < order.size() ? order.score(place + 1) : Double.POSITIVE_INFINITY;
   }
 
-  private double missRate(int misses) {
+  private double missRate(long misses) {
     return misses / (double) targets;
   }
 
-  /** P_fa when all trials up to a place are rejected, of which so many are misses. */
-  private double falseAlarmRate(int place, int misses) {
-    return (nontargets - (place + 1 - misses)) / (double) nontargets;
+  private double falseAlarmRate(long falseAlarms) {
+    return falseAlarms / (double) nontargets;
   }
 
   /** minDCF in the definition of Kaldi, WeSpeaker and VoxSRC: ties in file order. */
@@ -215,11 +237,13 @@ public final class DetectionCurve {
     boolean merged = ties == Ties.MERGED;
     double least = merged ? cost.normalised(0, 1) : Double.POSITIVE_INFINITY;
     int leastPlace = -1;
-    int misses = 0;
+    long misses = 0;
+    long falseAlarms = nontargets;
     for (int place = 0; place < order.size(); place++) {
-      misses += order.label(place);
-      if (merged && order.tiedWithNext(place)) continue;
-      double value = cost.normalised(missRate(misses), falseAlarmRate(place, misses));
+      if (order.label(place) == 1) misses += times(place);
+      else falseAlarms -= times(place);
+      if (merged ? order.tiedWithNext(place) : times(place) == 0) continue;
+      double value = cost.normalised(missRate(misses), falseAlarmRate(falseAlarms));
       if (value < least) {
         least = value;
         leastPlace = place;
@@ -254,13 +278,14 @@ public final class DetectionCurve {
       if (misses == 0 || misses == targets || rejected == 0 || rejected == nontargets) continue;
       if (first < 0) {
         first = place;
-        start = DetPoint.of(falseAlarmRate(place, misses), missRate(misses));
+        start = DetPoint.of(falseAlarmRate(nontargets - rejected), missRate(misses));
       }
       last = place;
       missesAtEnd = misses;
     }
     if (first < 0) return List.of();
-    DetPoint end = DetPoint.of(falseAlarmRate(last, missesAtEnd), missRate(missesAtEnd));
+    long alarmsAtEnd = nontargets - (last + 1 - missesAtEnd);
+    DetPoint end = DetPoint.of(falseAlarmRate(alarmsAtEnd), missRate(missesAtEnd));
     // The curve only goes left and up: its length along the axes is the sum of the two spans.
     double length =
         start.falseAlarmDeviate - end.falseAlarmDeviate + (end.missDeviate - start.missDeviate);
@@ -273,7 +298,7 @@ public final class DetectionCurve {
       misses += order.label(place);
       if (place < first || order.tiedWithNext(place)) continue;
       double miss = missRate(misses);
-      double falseAlarm = falseAlarmRate(place, misses);
+      double falseAlarm = falseAlarmRate(nontargets - (place + 1 - misses));
       if (place < last && miss < nextMiss && falseAlarm > nextFalseAlarm) continue;
       DetPoint point = DetPoint.of(falseAlarm, miss);
       points.add(point);

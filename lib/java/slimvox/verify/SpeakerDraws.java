@@ -138,7 +138,8 @@ public final class SpeakerDraws {
     int[] weights = new int[order.size()];
     for (int draw = 0; draw < DRAWS; draw++) {
       weigh(times[draw], first, second, weights);
-      if (!measure(order, weights, draw, eers, costs)) {
+      DetectionCurve drawn = curve.counting(weights);
+      if (drawn == null) {
         throw InputException.at(
             trials.name(),
             "draw %d of its %d speakers has no trials of one kind; take a list where more speakers"
@@ -146,6 +147,8 @@ public final class SpeakerDraws {
             draw + 1,
             speakers());
       }
+      eers[draw] = drawn.equalErrorRate().rate();
+      costs[draw] = drawn.minDcf(DetectionCost.VOXSRC).value();
     }
     return Replicates.of(
         trials.sha256(),
@@ -189,46 +192,5 @@ public final class SpeakerDraws {
     for (int i = 0; i < weights.length; i++) {
       weights[i] = second[i] < 0 ? times[first[i]] : times[first[i]] * times[second[i]];
     }
-  }
-
-  /**
-   * EER (as in {@link DetectionCurve#equalErrorRate()}) and minDCF of trials that count several
-   * times, 0 to 1; false if those of one kind count nothing.
-   */
-  private static boolean measure(
-      ScoreOrder order, int[] weights, int draw, double[] eers, double[] costs) {
-    long targets = 0;
-    long nontargets = 0;
-    for (int place = 0; place < weights.length; place++) {
-      if (order.label(place) == 1) targets += weights[place];
-      else nontargets += weights[place];
-    }
-    if (targets == 0 || nontargets == 0) return false;
-    double leastCost = Double.POSITIVE_INFINITY;
-    double eer = Double.NaN;
-    long misses = 0;
-    long falseAlarms = nontargets;
-    double missBefore = 0;
-    double differenceBefore = -1;
-    for (int place = 0; place < weights.length; place++) {
-      if (order.label(place) == 1) misses += weights[place];
-      else falseAlarms -= weights[place];
-      double miss = misses / (double) targets;
-      double falseAlarm = falseAlarms / (double) nontargets;
-      if (weights[place] > 0) {
-        leastCost = Math.min(leastCost, DetectionCost.VOXSRC.normalised(miss, falseAlarm));
-      }
-      if (order.tiedWithNext(place) || !Double.isNaN(eer)) continue;
-      double difference = miss - falseAlarm;
-      if (difference >= 0) {
-        double back = difference / (difference - differenceBefore);
-        eer = miss + back * (missBefore - miss);
-      }
-      missBefore = miss;
-      differenceBefore = difference;
-    }
-    eers[draw] = eer;
-    costs[draw] = leastCost;
-    return true;
   }
 }
