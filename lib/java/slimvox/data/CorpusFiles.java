@@ -62,7 +62,7 @@ final class CorpusFiles {
   static List<Line> lines(Path file) {
     List<Line> lines = new ArrayList<>();
     read(file, lines::add);
-    for (Line line : lines) Printable.requireVisible(line.text(), line.place());
+    for (Line line : lines) Printable.requireVisible(line.text(), line::place);
     return lines;
   }
 
@@ -104,11 +104,11 @@ final class CorpusFiles {
         file,
         line -> {
           String[] fields = BLANKS.split(line.text(), 2);
-          requireVisible(fields[0], line);
+          Printable.requireVisible(fields[0], line::place);
           if (fields.length < 2) {
             throw line.fault("only one field (%s); a line is %s", fields[0], form);
           }
-          requireVisible(paths ? ends(fields[1]) : fields[1], line);
+          Printable.requireVisible(paths ? ends(fields[1]) : fields[1], line::place);
           String value = paths ? fields[1] : shared.computeIfAbsent(fields[1], v -> v);
           Entry entry = new Entry(file, line.number(), fields[0], value);
           Entry earlier = entries.putIfAbsent(fields[0], entry);
@@ -118,10 +118,6 @@ final class CorpusFiles {
           }
         });
     return entries;
-  }
-
-  private static void requireVisible(String text, Line line) {
-    if (Printable.hidden(text) != null) Printable.requireVisible(text, line.place());
   }
 
   /** First and last character. */

@@ -112,7 +112,7 @@ public final class TarShards {
     int dot = name.lastIndexOf('.');
     String key = dot < 0 ? name : name.substring(0, dot);
     String place = archive + ", member " + name;
-    Printable.requireVisible(key, place);
+    Printable.requireVisible(key, () -> place);
     Member member = members.computeIfAbsent(key, _ -> new Member());
     switch (dot < 0 ? "" : name.substring(dot)) {
       case ".spk" -> {
@@ -120,7 +120,7 @@ public final class TarShards {
           byte[] speaker = in.readNBytes(MOST_NAME_BYTES);
           member.speaker = new String(speaker, StandardCharsets.UTF_8).strip();
         }
-        Printable.requireVisible(member.speaker, place);
+        Printable.requireVisible(member.speaker, () -> place);
       }
       case ".wav", ".flac" -> {
         if (member.sound != null) throw InputException.at(place, "is there twice; remove one");

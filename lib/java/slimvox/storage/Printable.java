@@ -1,5 +1,7 @@
 package slimvox.storage;
 
+import java.util.function.Supplier;
+
 /**
  * Text from files and names: what a terminal or a page would obey instead of showing it, and what
  * nobody sees.
@@ -66,15 +68,15 @@ public final class Printable {
   /**
    * Checks the text of a line; spaces and tabs may be in it.
    *
-   * @param place file and line, for the message
+   * @param place tells file and line, for the message
    * @throws InputException naming the first character that cannot be seen
    */
-  public static void requireVisible(String text, String place) {
+  public static void requireVisible(String text, Supplier<String> place) {
     String hidden = hidden(text);
     if (hidden == null) return;
     String remedy =
         hidden.equals("U+0000 (NULL)") ? "text in UTF-8 is needed, not UTF-16" : "take it out";
-    throw InputException.at(place, "holds the invisible character %s; %s", hidden, remedy);
+    throw InputException.at(place.get(), "holds the invisible character %s; %s", hidden, remedy);
   }
 
   /**

@@ -91,7 +91,7 @@ public final class TextLines {
               return;
             }
             if (place[1] != 0) throw InputException.at(file, place[1], "blank line; take it out");
-            if (Printable.hidden(line) != null) Printable.requireVisible(line, file + ":" + number);
+            Printable.requireVisible(line, () -> file + ":" + number);
             visitor.accept(number, fields);
           });
     } catch (CharacterCodingException e) {

@@ -15,7 +15,6 @@ import slimvox.cli.Progress;
 import slimvox.cli.StudyCommand;
 import slimvox.report.Values;
 import slimvox.study.Experiment.Run;
-import slimvox.train.Listener;
 
 /** Makes the runs of an experiment that are missing, and prints its tables. */
 @Command(
@@ -112,10 +111,8 @@ public final class ExperimentCommand extends StudyCommand {
   }
 
   /** The runs on the terminal: a bar over them all, and a line for each that is finished. */
-  private final class Shown implements RunsProgress, AutoCloseable {
-    private final Map<Run, String> goingOn = new LinkedHashMap<>();
+  private final class Shown extends GoingOn {
     private final Progress bar = Progress.of(ExperimentCommand.this, "runs", " runs", 0, 0);
-    private int done;
     private int total;
 
     @Override
@@ -130,19 +127,7 @@ public final class ExperimentCommand extends StudyCommand {
     }
 
     @Override
-    public synchronized void stepped(Run run, Listener.Step s) {
-      double loss = s.result().loss();
-      goingOn.put(
-          run,
-          String.format(
-              Locale.ROOT, "%s %,d/%,d loss %.2f", run.name(), s.step(), s.steps(), loss));
-      draw();
-    }
-
-    @Override
-    public synchronized void finished(Run run, Summary summary, int done) {
-      goingOn.remove(run);
-      this.done = done;
+    void ended(Run run, Summary summary) {
       StringBuilder line = new StringBuilder(run.name());
       if (summary == null) {
         line.append(": no result");
@@ -159,11 +144,11 @@ public final class ExperimentCommand extends StudyCommand {
                     line.append(String.format(Locale.ROOT, " %s %.2f %%", list, r.eerPercent())));
       }
       bar.note(line.toString());
-      draw();
     }
 
-    private void draw() {
-      bar.at(done, total, String.join(" | ", goingOn.values()));
+    @Override
+    void draw(int done, String goingOn) {
+      bar.at(done, total, goingOn);
     }
 
     @Override

@@ -1,11 +1,8 @@
 package slimvox.study;
 
-import java.util.LinkedHashMap;
 import java.util.Locale;
-import java.util.Map;
 import slimvox.notebook.LivePanel;
 import slimvox.study.Experiment.Run;
-import slimvox.train.Listener;
 
 /**
  * Follows the runs of an experiment in a notebook: how many are finished, what the last one gave,
@@ -17,11 +14,9 @@ import slimvox.train.Listener;
  * }
  * }</pre>
  */
-public final class RunsPanel implements RunsProgress, AutoCloseable {
+public final class RunsPanel extends GoingOn {
   private final String title;
-  private final Map<Run, String> goingOn = new LinkedHashMap<>();
   private LivePanel panel; // null as long as there is nothing to be made
-  private int done;
 
   /**
    * A panel that nothing is shown in yet.
@@ -43,26 +38,9 @@ public final class RunsPanel implements RunsProgress, AutoCloseable {
   }
 
   @Override
-  public synchronized void stepped(Run run, Listener.Step step) {
-    String text =
-        String.format(
-            Locale.ROOT,
-            "%s %d/%d, loss %.2f",
-            run.name(),
-            step.step(),
-            step.steps(),
-            step.result().loss());
-    goingOn.put(run, text);
-    draw();
-  }
-
-  @Override
-  public synchronized void finished(Run run, Summary summary, int done) {
-    this.done = done;
-    goingOn.remove(run);
+  void ended(Run run, Summary summary) {
     panel.metric("last finished", run.name());
     panel.metric("its EER", summary == null ? "none" : first(summary));
-    draw();
   }
 
   private static String first(Summary summary) {
@@ -70,8 +48,9 @@ public final class RunsPanel implements RunsProgress, AutoCloseable {
     return String.format(Locale.ROOT, "%.2f %%", eer);
   }
 
-  private void draw() {
-    panel.metric("going on", goingOn.isEmpty() ? "none" : String.join(" | ", goingOn.values()));
+  @Override
+  void draw(int done, String goingOn) {
+    panel.metric("going on", goingOn.isEmpty() ? "none" : goingOn);
     panel.step(done);
   }
 

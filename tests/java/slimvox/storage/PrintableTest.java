@@ -62,7 +62,7 @@ class PrintableTest {
   void theMessageNamesPlaceAndCharacter() {
     assertRefused(
         "f, line 3: holds the invisible character U+00A0 (NO-BREAK SPACE); take it out",
-        () -> Printable.requireVisible("a\u00a0b", "f, line 3"));
+        () -> Printable.requireVisible("a\u00a0b", () -> "f, line 3"));
     assertEquals("U+E0041 (TAG LATIN CAPITAL LETTER A)", Printable.hidden("\udb40\udc41"));
   }
 }
