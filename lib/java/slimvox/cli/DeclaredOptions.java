@@ -128,7 +128,8 @@ public final class DeclaredOptions {
     Recipe fitting =
         rule == null || rule.equals("sgd") == sgd
             ? base
-            : base.with("optimizer.name=" + rule, "optimizer.learningRate.initial=0.001");
+            : named(
+                () -> base.with("optimizer.name=" + rule, "optimizer.learningRate.initial=0.001"));
     Map<String, Object> given = given("");
     given.keySet().removeIf(key -> key.startsWith("model.") || key.equals("run.backend"));
     return named(() -> fitting.with(Key.settings(given)));

@@ -34,7 +34,9 @@ final class EvaluateCommand extends Subcommand {
   @Option(
       names = "--p-target",
       paramLabel = "P",
-      description = "Prior of a target trial in minDCF. Default ${DEFAULT-VALUE} (VoxSRC's).")
+      description =
+          "Prior of a target trial in minDCF. Default ${DEFAULT-VALUE} (VoxSRC's); WeSpeaker's"
+              + " recipes have 0.01.")
   private double pTarget = 0.05;
 
   @Option(

@@ -33,6 +33,9 @@ public final class RecipeOptions {
     for (String word : words) {
       if (!settings.isEmpty() && word.contains("=") && !Files.exists(Path.of(word))) {
         settings.add(word);
+      } else if (!settings.isEmpty() && word.matches("steps?|epochs?|%")) {
+        String setting = settings.getLast() + " " + word;
+        throw command.usage("put quotes around it: --set \"" + setting + "\"");
       } else if (name == null) {
         name = word;
       } else {

@@ -11,9 +11,11 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 import slimvox.storage.InputException;
 import slimvox.storage.Printable;
@@ -23,7 +25,12 @@ import slimvox.storage.TextLines;
 final class SpeakerFolders extends SimpleFileVisitor<Path> {
   private static final Pattern ENDING = Pattern.compile("(?i)\\.(wav|flac)$");
 
+  /** What sound is often kept as and is not read here, such as VoxCeleb2's .m4a. */
+  private static final Pattern NOT_READ =
+      Pattern.compile("(?i)\\.(m4a|mp3|mp4|ogg|opus|aac|wma|sph|webm|aiff?|amr)$");
+
   private final Path folder;
+  private final Map<String, Integer> notRead = new TreeMap<>();
   private final List<Path> files = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
 
@@ -38,6 +45,7 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
     } catch (IOException e) {
       throw InputException.at(folder, "cannot be listed (%s)", e.getMessage()).because(e);
     }
+    if (!found.notRead.isEmpty()) found.notes.add(found.conversion());
     found.files.sort(null);
     Map<String, Utterance> utterances = new LinkedHashMap<>();
     for (Path file : found.files) {
@@ -50,8 +58,8 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
     if (utterances.isEmpty()) {
       throw InputException.of(
           "%s: no corpus; it has neither wav.scp nor feats.scp, nor folders of speakers with .wav"
-              + " or .flac files",
-          folder);
+              + " or .flac files%s",
+          folder, found.notRead.isEmpty() ? "" : "; " + found.conversion());
     }
     return new Corpus(folder, utterances.values(), Map.of(), found.notes);
   }
@@ -77,6 +85,22 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
     return new Utterance(id, speaker, Optional.empty(), new Utterance.Sound(file));
   }
 
+  /** How recordings that are not read become some that are. */
+  private String conversion() {
+    int count = notRead.values().stream().mapToInt(Integer::intValue).sum();
+    List<String> patterns = notRead.keySet().stream().map("-iname '*%s'"::formatted).toList();
+    String each = "ffmpeg -nostdin -i \"$1\" -ar 16000 -ac 1 \"${1%.*}.wav\"";
+    return ("%s: %,d recordings with endings that are not read (%s) are left out; to make WAV of"
+            + " them: find %s \\( %s \\) -exec sh -c '%s' _ {} ';'")
+        .formatted(
+            folder,
+            count,
+            String.join(", ", notRead.keySet()),
+            folder,
+            String.join(" -o ", patterns),
+            each);
+  }
+
   @Override
   public FileVisitResult preVisitDirectory(Path below, BasicFileAttributes attributes)
       throws IOException {
@@ -99,6 +123,7 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
     // A link that leads nowhere is a recording that is missing, as one of wav.scp would be.
     boolean sound = attributes.isRegularFile() || attributes.isSymbolicLink();
     if (sound && isSound(file)) files.add(file);
+    else if (sound && NOT_READ.matcher(file.toString()).find()) leaveOut(file);
     else if (attributes.isSymbolicLink()) notes.add(file + ": a link that leads nowhere");
     return FileVisitResult.CONTINUE;
   }
@@ -107,6 +132,12 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
   public FileVisitResult visitFileFailed(Path file, IOException e) {
     if (e instanceof FileSystemLoopException) return leftOut(file);
     throw InputException.at(file, "cannot be listed (%s)", TextLines.reason(e)).because(e);
+  }
+
+  private void leaveOut(Path file) {
+    String name = file.getFileName().toString();
+    if (name.startsWith(".")) return;
+    notRead.merge(name.substring(name.lastIndexOf('.')).toLowerCase(Locale.ROOT), 1, Integer::sum);
   }
 
   /** Hidden files (macOS leaves {@code ._x.wav} behind) are not sounds. */

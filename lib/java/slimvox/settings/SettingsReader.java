@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Pattern;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
@@ -33,6 +34,17 @@ import slimvox.storage.NearestNames;
  * given later may take its place.
  */
 final class SettingsReader<T extends Record> {
+  /** What other programs call a setting, without underscores: for hints only. */
+  private static final Map<String, String> ELSEWHERE =
+      Map.of(
+          "lr", "learningRate",
+          "batchsize", "batch",
+          "epochs", "length",
+          "steps", "length",
+          "numworkers", "loaderThreads",
+          "device", "backend",
+          "dtype", "precision");
+
   private static final int MOST_BYTES = 1 << 20;
 
   private static final Pattern SIMPLE = Pattern.compile("-?(0|[1-9][0-9]*)(\\.[0-9]+)?|true|false");
@@ -180,7 +192,8 @@ final class SettingsReader<T extends Record> {
     Map<String, Key> keys = declared.keys();
     if (keys.containsKey(name)) return keys.get(name);
     // A key under the wrong section is nearer than one with similar letters.
-    String last = name.substring(name.lastIndexOf('.') + 1);
+    String word = name.substring(name.lastIndexOf('.') + 1);
+    String last = ELSEWHERE.getOrDefault(word.replace("_", "").toLowerCase(Locale.ROOT), word);
     List<String> near = keys.keySet().stream().filter(k -> k.endsWith("." + last)).toList();
     if (near.isEmpty()) near = NearestNames.of(name, keys.keySet(), 1);
     throw new InputException(

@@ -8,15 +8,18 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongToDoubleFunction;
 import java.util.function.LongUnaryOperator;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A safetensors file, open for reading, or a {@link PyTorchFile}, whose tensors lie in place too.
@@ -83,8 +86,26 @@ public final class Safetensors {
           channel.map(FileChannel.MapMode.READ_ONLY, start, size - start, Arena.ofAuto());
       SafetensorsHeader parsed = SafetensorsHeader.parse(file, header, size - start);
       return new Safetensors(file, parsed, data, Checksums.ofTensors(file, header, parsed));
+    } catch (NoSuchFileException e) {
+      throw InputException.at(file, "no such file%s", beside(file)).because(e);
     } catch (IOException e) {
       throw InputException.unreadable(file, e);
+    }
+  }
+
+  /** Names the last file of the folder: of a run, its latest checkpoint. */
+  private static String beside(Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    if (folder == null || !Files.isDirectory(folder)) return "";
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .map(there -> there.getFileName().toString())
+          .filter(name -> name.endsWith(".safetensors"))
+          .max(Comparator.naturalOrder())
+          .map("; its folder has %s"::formatted)
+          .orElse("");
+    } catch (IOException e) {
+      return "";
     }
   }
 

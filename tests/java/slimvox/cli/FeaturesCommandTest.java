@@ -125,6 +125,29 @@ class FeaturesCommandTest extends CommandLineTest {
   }
 
   @Test
+  void recordingsWithEndingsThatAreNotReadAreNamedWithTheCommandThatConvertsThem()
+      throws IOException {
+    Path corpus = corpus(folder.resolve("endings"), 2, 2);
+    Files.write(corpus.resolve("s0/x.m4a"), new byte[9]);
+    Files.write(corpus.resolve("s1/y.OGG"), new byte[9]);
+    Files.write(corpus.resolve("s1/notes.txt"), new byte[9]);
+    String said =
+        corpus
+            + ": 2 recordings with endings that are not read (.m4a, .ogg) are left out; to make WAV"
+            + " of them: find "
+            + corpus
+            + " \\( -iname '*.m4a' -o -iname '*.ogg' \\) -exec sh -c 'ffmpeg -nostdin -i \"$1\" -ar"
+            + " 16000 -ac 1 \"${1%.*}.wav\"' _ {} ';'";
+    Run check = run("features", "--check", corpus).succeeds();
+    assertTrue(check.out().contains(said), check.out());
+    Path none = folder.resolve("none");
+    Files.createDirectories(none.resolve("s0"));
+    Files.write(none.resolve("s0/x.m4a"), new byte[9]);
+    run("features", "--check", none)
+        .failsWith("no corpus", "not read (.m4a) are left out; to make");
+  }
+
+  @Test
   void optionsThatDoNotGoTogetherAreRefused() throws IOException {
     Path corpus = corpus(folder.resolve("corpus"), 2, 1);
     run("features", corpus).isRefusedAsUsage("features", "OUT is needed");

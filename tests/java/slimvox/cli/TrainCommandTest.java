@@ -86,6 +86,9 @@ class TrainCommandTest extends CommandLineTest {
     assertEquals(3, evaluated.get("targets").asInt());
     assertEquals(3, evaluated.get("nontargets").asInt());
 
+    run("embed", out.resolve("checkpoint-0001400.safetensors"), corpus, folder.resolve("no"))
+        .failsWith("0001400.safetensors: no such file; its folder has checkpoint-0000030.safeten");
+
     // Each file tells where it comes from; one that was not made here says what it does not tell.
     for (Object file : List.of(checkpoint, embeddings, scores)) {
       JsonNode told = run("show", file, "--json").succeeds().json();
@@ -355,6 +358,10 @@ class TrainCommandTest extends CommandLineTest {
     run("train", "--set", "run.batch=4", "run.batch=5", recipe, "--set=model.wdith=4")
         .failsWith("wdith");
     run("train", recipe, recipe).isRefusedAsUsage("train", "two recipes");
+    run("train", "--set", "run.length=5", "steps", recipe)
+        .isRefusedAsUsage("train", "put quotes around it: --set \"run.length=5 steps\"");
+    run("memory", "--model=ResNet18", "--optimizer=lion")
+        .isRefusedAsUsage("memory", "--optimizer lion is not possible; give sgd, adam, adamw");
     run("train").isRefusedAsUsage("train", "a recipe is needed", "quick-start");
     run("train", "quick-strat").failsWith("quick-strat", "quick-start");
     run("train", "nowhere.yaml").failsWith("nowhere.yaml");

@@ -390,6 +390,10 @@ class RecipeTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "optimizer.lr=0.1 | setting optimizer.lr=0.1: optimizer.lr is not a setting; the nearest is"
+            + " optimizer.learningRate",
+        "batch_size=8 | setting batch_size=8: batch_size is not a setting; the nearest is"
+            + " run.batch",
         "model.widht=8 | setting model.widht=8: model.widht is not a setting; the nearest is"
             + " model.width",
         "model.width=wide | setting model.width=wide: model.width: needs a whole number, found"
