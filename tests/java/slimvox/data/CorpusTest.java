@@ -44,7 +44,7 @@ class CorpusTest {
   @Test
   void shippedCorpusHasItsSpeakersAndEveryFile() {
     Corpus corpus = Corpus.open(SHIPPED).requireFiles().requireSpeakers();
-    assertEquals("speech-commands: 1361 speakers, 10384 utterances", corpus.toString());
+    assertEquals("speech-commands: 1,361 speakers, 10,384 utterances", corpus.toString());
     assertEquals(3989, corpus.concatenated().size());
     assertEquals(Optional.of("up"), corpus.utterance("014f9f65-up-0").word());
     assertEquals(12, corpus.utterances("014f9f65").size());
