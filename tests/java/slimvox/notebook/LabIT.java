@@ -62,23 +62,65 @@ class LabIT {
 
   private static void looks(Lab.Tab tab) throws Exception {
     tab.picture("light");
+    String light = ink(tab);
     tab.browser.evaluate(
         "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})");
     Browser.await(
         "the dark theme",
         Lab.LIMIT,
         () -> tab.browser.isTrue("document.body.dataset.jpThemeLight === 'false'"));
-    Thread.sleep(1000);
+    Browser.await(
+        "figures in the ink of the dark theme",
+        Duration.ofSeconds(60),
+        () -> !ink(tab).equals(light) && labels(tab).equals(ink(tab)));
     tab.picture("dark");
     tab.browser.evaluate(
         "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})");
     tab.browser.size(640, 1600);
     Thread.sleep(1000);
     tab.picture("narrow");
+    assertEquals(light, labels(tab));
+    assertEquals(
+        "",
+        tab.browser
+            .evaluate(
+                "[document.documentElement, ...document.querySelectorAll('.js-plotly-plot')]"
+                    + ".filter(e => e.scrollWidth > e.clientWidth)"
+                    + ".map(e => e.className + ' ' + e.scrollWidth + ' > ' + e.clientWidth).join()")
+            .asText(),
+        "what is wider than its place; tables scroll in theirs");
     tab.browser.size(1000, 1400); // A4
     tab.browser.medium("print");
     Thread.sleep(1000);
     tab.picture("print");
+  }
+
+  /** The theme's colour of text, as red, green and blue. */
+  private static String ink(Lab.Tab tab) throws Exception {
+    return tab.browser
+        .evaluate(
+            """
+            (() => {
+              const probe = document.createElement('span');
+              probe.style.color = 'var(--jp-ui-font-color1)';
+              document.body.append(probe);
+              const colour = getComputedStyle(probe).color;
+              probe.remove();
+              return colour.match(/\\d+/g).slice(0, 3).join();
+            })()
+            """)
+        .asText();
+  }
+
+  /** The colours of all labels of axes. */
+  private static String labels(Lab.Tab tab) throws Exception {
+    return tab.browser
+        .evaluate(
+            """
+            [...new Set([...document.querySelectorAll('.js-plotly-plot .xtick text')]
+              .map(t => getComputedStyle(t).fill.match(/\\d+/g).slice(0, 3).join()))].join('; ')
+            """)
+        .asText();
   }
 
   @Test
@@ -86,9 +128,22 @@ class LabIT {
     try (Lab lab = new Lab(folder);
         Lab.Tab tab = lab.open(Path.of("notebooks/00-quick-start.ipynb"))) {
       tab.await("Quick start");
-      assertFalse(tab.browser.isTrue("document.querySelector('.js-plotly-plot')"), "a script ran");
+      Browser.await(
+          "the stored pictures",
+          Lab.LIMIT,
+          () ->
+              tab.browser.isTrue(
+                  "(p => p.length >= 3 && p.every(i => i.complete && i.naturalWidth > 0))"
+                      + "([...document.querySelectorAll('.jp-RenderedImage img')])"));
+      assertFalse(tab.browser.isTrue("window.slimvoxFigures"), "the figures' script ran");
+      assertFalse(tab.browser.isTrue("document.querySelector('.js-plotly-plot')"), "drawn");
       tab.browser.evaluate("document.querySelectorAll('.jp-RenderedImage')[1].scrollIntoView()");
       tab.picture("untrusted");
+      tab.trust();
+      Browser.await(
+          "the figures of a trusted notebook",
+          Lab.LIMIT,
+          () -> tab.browser.isTrue("document.querySelector('.slimvox-drawn .js-plotly-plot')"));
       assertEquals(List.of(), tab.browser.problems());
     }
   }
