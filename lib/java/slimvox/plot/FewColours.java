@@ -19,9 +19,6 @@ final class FewColours {
   /** Colours that differ in lower bits only are counted as one. */
   private static final int SHADE_MASK = 0xFFF8F8F8;
 
-  /** Steps from clear to opaque: soft edges need few, and each costs bytes. */
-  private static final int EDGE_STEPS = 6;
-
   private FewColours() {}
 
   static BufferedImage of(BufferedImage image) {
@@ -52,9 +49,12 @@ final class FewColours {
     return few;
   }
 
+  /** Soft edges need few steps from clear to opaque, each of which costs bytes. */
   private static int withFewEdges(int pixel) {
-    int step = Math.round((pixel >>> 24) * EDGE_STEPS / 255f);
-    return step == 0 ? 0 : step * 255 / EDGE_STEPS << 24 | pixel & 0xFFFFFF;
+    int alpha = pixel >>> 24;
+    int step = alpha < 48 ? 32 : 64; // areas may be shaded by an eighth
+    int few = Math.min(255, (alpha + step / 2) / step * step);
+    return few == 0 ? 0 : few << 24 | pixel & 0xFFFFFF;
   }
 
   private static int nearest(IndexColorModel colours, int colour) {

@@ -41,7 +41,8 @@ public final class PlotlyPage {
 
   private static String script(String name) {
     try (InputStream in = PlotlyPage.class.getResourceAsStream("/slimvox/plot/" + name)) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      String script = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      return script.replaceAll("\n +", "\n"); // each figure stores it
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
