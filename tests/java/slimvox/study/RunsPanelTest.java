@@ -45,7 +45,7 @@ class RunsPanelTest {
     String[] lines = bytes.toString(StandardCharsets.UTF_8).split("\\R");
     assertTrue(lines[0].contains("going on float-1 7/9, loss 2.50"), lines[0]);
     String last = lines[lines.length - 1];
-    assertTrue(last.startsWith("Two networks: runs: step 1 of 2"), last);
+    assertTrue(last.startsWith("Two networks: runs: stopped at step 1 of 2"), last);
     assertTrue(last.contains("last finished float-1 | its EER 1.50 %"), last);
     assertTrue(last.contains("binary-1 8/9, loss 2.50"), last);
     assertFalse(last.contains("float-1 7/9"), last);
