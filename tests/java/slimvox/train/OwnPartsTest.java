@@ -8,6 +8,7 @@ import static slimvox.train.TinyRuns.interruptAt;
 import static slimvox.train.TinyRuns.sameBits;
 
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +40,7 @@ import slimvox.optim.Optimizer;
 import slimvox.optim.OptimizerState;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.recipe.Recipe;
+import slimvox.settings.Registry;
 import slimvox.step.GradientCheck;
 import slimvox.step.MemoryAnalysis;
 import slimvox.storage.InputException;
@@ -191,6 +194,21 @@ class OwnPartsTest {
           float offset = 0.1f * (float) random.nextGaussian();
           for (int i = 0; i < example.values().length; i++) example.values()[i] += offset;
         });
+  }
+
+  /** Other tests of this process go through the names of all parts. */
+  @AfterAll
+  static void forget() throws ReflectiveOperationException {
+    Field own = Registry.class.getDeclaredField("own");
+    own.setAccessible(true);
+    var homes = List.of(Models.class, Classifier.class, Optimizer.class, FeatureAugmentation.class);
+    for (Class<?> home : homes) {
+      for (Field field : home.getDeclaredFields()) {
+        if (field.getType() != Registry.class) continue;
+        field.setAccessible(true);
+        ((Map<?, ?>) own.get(field.get(null))).clear();
+      }
+    }
   }
 
   private static Network gainNet(ModelSpec spec, Backend backend) {
