@@ -219,9 +219,10 @@ final class Views {
   private static List<Map<String, String>> figure(Gallery gallery) {
     String id = newId();
     String caption = Printable.line(gallery.caption());
-    String title = "figure: " + caption;
+    String title = "figure: " + Printable.line(gallery.figures().getFirst().title());
     Map<String, String> picture =
-        bundle(title, "image/png", Base64.getEncoder().encodeToString(gallery.png()));
+        bundle(
+            "figure: " + caption, "image/png", Base64.getEncoder().encodeToString(gallery.png()));
     picture.put(
         KernelDisplay.PICTURE_WIDTH, Integer.toString(gallery.figures().getFirst().width()));
     String small = "<div style=\"max-width:740px;font-size:90%%;opacity:.8\">%s</div>";
