@@ -7,6 +7,7 @@ import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
 import slimvox.backend.Backends;
 import slimvox.report.Values;
+import slimvox.storage.Provenance;
 
 /** What SlimVox finds on this machine. */
 @Command(name = "info", description = "Show versions, hardware and backends.", sortOptions = false)
@@ -14,7 +15,7 @@ final class InfoCommand extends Subcommand {
   @Override
   public Integer call() {
     Values values = new Values();
-    values.put("slimvox_version", SlimVox.version());
+    values.put("slimvox_version", Provenance.version());
     values.put("java_version", Runtime.version().toString());
     values.put("java_vendor", System.getProperty("java.vendor"));
     values.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));

@@ -14,6 +14,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import slimvox.storage.Provenance;
 
 /**
  * The command line.
@@ -69,14 +70,8 @@ public final class SlimVox implements Runnable {
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      return new String[] {"SlimVox " + version()};
+      return new String[] {"SlimVox " + Provenance.version()};
     }
-  }
-
-  /** The version of the jar; {@code development} when run from class files. */
-  static String version() {
-    String version = SlimVox.class.getPackage().getImplementationVersion();
-    return version == null ? "development" : version;
   }
 
   @Override

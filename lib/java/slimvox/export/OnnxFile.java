@@ -298,9 +298,7 @@ public final class OnnxFile {
   // ---- tensors
 
   private static List<Parameter> parameters(Stateful layer) {
-    StateDict state = new StateDict();
-    layer.describe(state);
-    return List.copyOf(state.parameters().values());
+    return List.copyOf(StateDict.of(layer).parameters().values());
   }
 
   private String constant(Parameter parameter) {

@@ -121,9 +121,8 @@ public final class ReversibleSequence implements Layer {
 
   /** The block of a stage, by its first parameter: {@code layer1.2} of layer1.2.f.bn1.weight. */
   private String place(Reversible stage) {
-    StateDict state = new StateDict();
-    stage.describe(state);
-    return state.names().stream().findFirst().orElse(name).replaceFirst("\\.[fg]\\..*", "");
+    String first = StateDict.of(stage).names().stream().findFirst().orElse(name);
+    return first.replaceFirst("\\.[fg]\\..*", "");
   }
 
   private Streams split(Tensor x, Category category, String label, DataType type, Grid on) {

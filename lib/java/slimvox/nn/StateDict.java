@@ -30,10 +30,10 @@ public final class StateDict {
   private final Map<String, Counter> counters = new LinkedHashMap<>();
   private final List<FixedPoint> grids = new ArrayList<>();
 
-  /** The state of one layer and all it contains. */
-  public static StateDict of(Layer layer) {
+  /** The state of one part and all it contains. */
+  public static StateDict of(Stateful part) {
     StateDict state = new StateDict();
-    layer.describe(state);
+    part.describe(state);
     return state;
   }
 

@@ -12,6 +12,7 @@ import slimvox.data.ShownProgress;
 import slimvox.plot.PlotlyPage;
 import slimvox.report.SettingsRows;
 import slimvox.report.Tables;
+import slimvox.storage.Provenance;
 import slimvox.train.Trainer;
 
 /**
@@ -98,8 +99,7 @@ public final class Notebook {
 
   /** The version of the jar, or {@code "development"} where classes do not come from the jar. */
   public static String version() {
-    String version = Notebook.class.getPackage().getImplementationVersion();
-    return version == null ? "development" : version;
+    return Provenance.version();
   }
 
   /**

@@ -162,19 +162,13 @@ final class Views {
     return Rows.of(parts)
         .column("kind", null, part -> part.getClass().getSimpleName())
         .column("of", null, Views::firstParameter)
-        .column("parameters", "%,.0f", part -> (double) described(part).parameterCount())
+        .column("parameters", "%,.0f", part -> (double) StateDict.of(part).parameterCount())
         .table()
         .setName(title);
   }
 
-  private static StateDict described(Stateful part) {
-    StateDict state = new StateDict();
-    part.describe(state);
-    return state;
-  }
-
   private static String firstParameter(Stateful part) {
-    return described(part).parameters().keySet().stream().findFirst().orElse("");
+    return StateDict.of(part).parameters().keySet().stream().findFirst().orElse("");
   }
 
   private static Table parameters(Iterable<Parameter> parameters, String title) {

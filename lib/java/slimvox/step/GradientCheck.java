@@ -102,20 +102,14 @@ public record GradientCheck(Map<String, Double> errors) {
   /** Parameters and input as they are checked: vectors such as gamma are neither 1 nor 0. */
   private static void prepare(Stateful part, Tensor x, SplittableRandom random) {
     part.initialize(random);
-    for (Parameter p : state(part).parameters().values()) {
+    for (Parameter p : StateDict.of(part).parameters().values()) {
       if (p.value().shape().rank() == 1) upload(normal(random, p.value()), p.value());
     }
     upload(normal(random, x), x);
   }
 
-  private static StateDict state(Stateful part) {
-    StateDict state = new StateDict();
-    part.describe(state);
-    return state;
-  }
-
   private static void forget(Stateful part) {
-    state(part).parameters().values().forEach(Parameter::dropGradient);
+    StateDict.of(part).parameters().values().forEach(Parameter::dropGradient);
   }
 
   private static GradientCheck of(
@@ -124,7 +118,7 @@ public record GradientCheck(Map<String, Double> errors) {
     Map<Tensor, String> names = new LinkedHashMap<>();
     gradients.put(x, dx);
     names.put(x, "input");
-    for (Parameter p : state(part).parameters().values()) {
+    for (Parameter p : StateDict.of(part).parameters().values()) {
       names.put(p.value(), p.name());
       gradients.put(p.value(), p.hasGradient() ? floats(p.gradient()) : floats(p.value()));
       if (!p.hasGradient()) Arrays.fill(gradients.get(p.value()), 0);

@@ -58,9 +58,7 @@ public interface StepBuilder {
       return new AamSoftmax(backend, size, classes, loss.scale(), loss.easyMargin());
     }
     Classifier made = Classifier.REGISTRY.get(loss.name()).of(backend, size, classes, loss.scale());
-    StateDict state = new StateDict();
-    made.describe(state);
-    for (String name : state.names()) {
+    for (String name : StateDict.of(made).names()) {
       if (name.startsWith(CheckpointFile.CLASSIFIER)) continue;
       throw InputException.of(
           "the loss %s calls a part of it %s; begin its name with %s, which keeps it apart from the"

@@ -42,9 +42,14 @@ public final class Provenance {
     return found;
   }
 
-  /** The version of this code; {@code development} when run from class files. */
-  public static String code() {
+  /** The version of the jar; {@code development} when run from class files. */
+  public static String version() {
     String version = Provenance.class.getPackage().getImplementationVersion();
-    return "slimvox " + (version == null ? "development" : version);
+    return version == null ? "development" : version;
+  }
+
+  /** The program and its version, as files name them. */
+  public static String code() {
+    return "slimvox " + version();
   }
 }

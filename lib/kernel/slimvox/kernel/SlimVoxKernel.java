@@ -52,6 +52,7 @@ import org.dflib.jjava.maven.magics.MavenMagic;
 import org.dflib.jjava.shaded.org.zeromq.ZMQ;
 import slimvox.notebook.Notebook;
 import slimvox.report.Tables;
+import slimvox.storage.Provenance;
 
 /**
  * The kernel of SlimVox's notebooks: JJava's, with what the package {@code slimvox.kernel} adds.
@@ -86,7 +87,7 @@ public final class SlimVoxKernel extends JavaKernel {
   private SlimVoxKernel(Cells cells, MagicsRegistry magics) {
     super(
         "SlimVox",
-        String.valueOf(CellError.class.getPackage().getImplementationVersion()),
+        Provenance.version(),
         new LanguageInfo.Builder("Java")
             .version(Runtime.version().toString())
             .mimetype("text/x-java-source")

@@ -173,22 +173,25 @@ class LauncherIT extends CommandLineTest {
         Files.writeString(
             folder.resolve("First.java"),
             program.replace("20 steps\"", "2 steps\", \"model.width=4\", \"run.batch=4\""));
-    Path out = folder.resolve("out");
-    int code =
-        new ProcessBuilder(
+    String printed =
+        printed(
+            new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--add-modules=jdk.incubator.vector",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
                 "lib/target/slimvox-all.jar",
-                source.toString())
-            .redirectErrorStream(true)
-            .redirectOutput(out.toFile())
-            .start()
-            .waitFor();
+                source.toString()));
+    assertTrue(printed.contains("EER ") && printed.contains(" bytes at the peak"), printed);
+  }
+
+  /** What a program prints that has to end well. */
+  private String printed(ProcessBuilder program) throws Exception {
+    Path out = folder.resolve("printed");
+    int code = program.redirectErrorStream(true).redirectOutput(out.toFile()).start().waitFor();
     String printed = Files.readString(out);
     assertEquals(0, code, printed);
-    assertTrue(printed.contains("EER ") && printed.contains(" bytes at the peak"), printed);
+    return printed;
   }
 
   @Test
@@ -209,23 +212,17 @@ class LauncherIT extends CommandLineTest {
       for (int i = 0; i < samples.length; i++) samples[i] = (float) Math.sin(i * name.charAt(0));
       WavWriter.writePcm16(folder.resolve(name), new Waveform(samples, 16000));
     }
-    Path out = folder.resolve("cells.out");
-    int code =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "jshell").toString(),
-                "--class-path",
-                Path.of("lib/target/slimvox-all.jar").toAbsolutePath().toString(),
-                "--add-modules=jdk.incubator.vector",
-                "-R--add-modules=jdk.incubator.vector",
-                "-R--enable-native-access=ALL-UNNAMED",
-                source.toString())
-            .directory(folder.toFile()) // not the project's: the corpus is found all the same
-            .redirectErrorStream(true)
-            .redirectOutput(out.toFile())
-            .start()
-            .waitFor();
-    String printed = Files.readString(out);
-    assertEquals(0, code, printed);
+    String printed =
+        printed(
+            new ProcessBuilder(
+                    Path.of(System.getProperty("java.home"), "bin", "jshell").toString(),
+                    "--class-path",
+                    Path.of("lib/target/slimvox-all.jar").toAbsolutePath().toString(),
+                    "--add-modules=jdk.incubator.vector",
+                    "-R--add-modules=jdk.incubator.vector",
+                    "-R--enable-native-access=ALL-UNNAMED",
+                    source.toString())
+                .directory(folder.toFile())); // not the project's: the corpus is found all the same
     assertTrue(printed.contains("EER ") && printed.contains("4 steps\n"), printed);
     assertFalse(printed.contains("Exception") || printed.contains("Error:"), printed);
     assertTrue(printed.lines().toList().getLast().matches("-?[01]\\.\\d+"), printed);

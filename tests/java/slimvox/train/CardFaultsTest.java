@@ -3,6 +3,7 @@ package slimvox.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -36,18 +37,13 @@ class CardFaultsTest {
   @Test
   void aRunThatFailedGoesOnFromItsCheckpointAndWithASmallerBatchWhereTheCardIsFull()
       throws Exception {
-    TinyRuns.corpus(folder);
-    Recipe recipe =
-        TinyRuns.recipe(
-            folder,
+    Path file =
+        smallRecipe(
             "run.backend=cuda",
-            "model.bins=16",
-            "data.frames=16",
             "run.batch=8",
             "run.length=4 steps",
             "run.checkpointEvery=2 steps",
             "run.validateEvery=0 steps");
-    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
     Path out = folder.resolve("run");
 
     // Each step has two of these, so this is in the third; it is found when losses are read.
@@ -74,7 +70,8 @@ class CardFaultsTest {
     assertTrue(said.endsWith("; what was saved can be resumed"), said);
     assertEquals(List.of("checkpoint-0000002.safetensors"), checkpoints(out));
 
-    Map<String, String> full = Map.of("FAKE_BYTES", Long.toString(between(recipe, 2, 8)));
+    Map<String, String> full =
+        Map.of("FAKE_BYTES", Long.toString(between(Recipe.read(file), 2, 8)));
     FakeCard.Run refused = card.slimvox(full, "train", "--resume", "--out=" + out);
     assertEquals(2, refused.code(), refused.output());
     String line = refused.output().lines().toList().getLast();
@@ -94,22 +91,23 @@ class CardFaultsTest {
     assertTrue(log.getLast().startsWith("4,"), log.toString());
   }
 
+  private Path smallRecipe(String... settings) throws IOException {
+    TinyRuns.corpus(folder);
+    Recipe recipe = TinyRuns.recipe(folder, "model.bins=16", "data.frames=16").with(settings);
+    return Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
+  }
+
   @Test
   void aRunWhoseStepsAreGraphsHasTheSameBitsAlsoWhenItIsResumed() throws Exception {
-    TinyRuns.corpus(folder);
-    Recipe recipe =
-        TinyRuns.recipe(
-            folder,
+    Path file =
+        smallRecipe(
             "run.backend=cuda",
-            "model.bins=16",
-            "data.frames=16",
             "run.batch=2",
             "optimizer.state.bits=8",
             "run.lossEvery=3",
             "run.length=8 steps",
             "run.checkpointEvery=4 steps",
             "run.validateEvery=0 steps");
-    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
     Path plain = train(Map.of(), "train", file.toString(), "--out=" + folder.resolve("plain"));
     Map<String, String> calls = Map.of("FAKE_CALLS", folder.resolve("calls").toString());
     String out = "--out=" + folder.resolve("graph");
@@ -191,18 +189,13 @@ class CardFaultsTest {
   })
   void aCardThatIsBusyOrWhoseKernelsDoNotCompileLeavesTheWorkToTheCpu(
       String variable, String value, String reason) throws Exception {
-    TinyRuns.corpus(folder);
-    Recipe recipe =
-        TinyRuns.recipe(
-            folder,
+    Path file =
+        smallRecipe(
             "run.backend=best",
-            "model.bins=16",
-            "data.frames=16",
             "run.batch=2",
             "run.length=1 steps",
             "run.validateEvery=0 steps",
             "run.memoryBudget=1GB");
-    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
     Map<String, String> broken = Map.of(variable, value);
     FakeCard.Run run =
         card.slimvox(broken, "train", file.toString(), "--out=" + folder.resolve("run"));
@@ -226,18 +219,13 @@ class CardFaultsTest {
 
   @Test
   void aRunWithABudgetOpensTheCardOnce() throws Exception {
-    TinyRuns.corpus(folder);
-    Recipe recipe =
-        TinyRuns.recipe(
-            folder,
+    Path file =
+        smallRecipe(
             "run.backend=cuda",
-            "model.bins=16",
-            "data.frames=16",
             "run.batch=2",
             "run.length=1 steps",
             "run.validateEvery=0 steps",
             "run.memoryBudget=900MB");
-    Path file = Files.writeString(folder.resolve("small.yaml"), recipe.toYaml());
     Path opened = folder.resolve("opened");
     FakeCard.Run run =
         card.slimvox(
