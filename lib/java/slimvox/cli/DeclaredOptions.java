@@ -99,11 +99,7 @@ public final class DeclaredOptions {
     return given;
   }
 
-  /**
-   * The network of a recipe with what the options say of it.
-   *
-   * @throws InputException if there is no such network
-   */
+  /** The network of a recipe with what the options say of it; an unknown one is refused. */
   public ModelSpec model(ModelSpec base) {
     String name = value("--model");
     if (name != null) requireKnown(name);

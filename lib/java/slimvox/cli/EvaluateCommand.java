@@ -1,16 +1,21 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.plot.Figure;
 import slimvox.report.Rows;
 import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
+import slimvox.storage.InputException;
 import slimvox.storage.UtteranceNames;
 import slimvox.verify.DetectionCost;
 import slimvox.verify.DetectionCurve;
+import slimvox.verify.DetectionCurve.DetPoint;
 import slimvox.verify.PhraseResults;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
@@ -19,6 +24,8 @@ import slimvox.verify.Verification;
 /** EER and minDCF of a score file, with {@code --words} of each phrase as well. */
 @Command(name = "evaluate", description = "Compute EER and minDCF of scores.", sortOptions = false)
 final class EvaluateCommand extends Subcommand {
+  private static final int MOST_POINTS = 1000;
+
   @Parameters(
       index = "0",
       paramLabel = "SCORES",
@@ -56,7 +63,7 @@ final class EvaluateCommand extends Subcommand {
   @Override
   public Integer call() {
     if (det != null) {
-      DetFile.requireKnown(det);
+      requireKnown(det);
       apart(det, "the file of scores", scores);
       apart(det, "the trial list", trials);
       apart(det, "the file of words", words);
@@ -67,7 +74,7 @@ final class EvaluateCommand extends Subcommand {
     DetectionCurve curve = scored.curve();
     Verification v = Verification.of(curve, scored, cost);
     PhraseResults phrases = words == null ? null : phrases(scored, cost);
-    if (det != null) DetFile.write(det, scores.getFileName().toString(), curve);
+    if (det != null) write(curve);
     Values values = json(v);
     if (phrases == null) {
       result(v.toString(), values);
@@ -83,6 +90,31 @@ final class EvaluateCommand extends Subcommand {
             + phrases.pooled(),
         values);
     return 0;
+  }
+
+  /** Refuses other endings, before any work is done. */
+  private static void requireKnown(Path det) {
+    if (det.toString().matches("(?i).*\\.(png|csv)")) return;
+    throw new InputException(
+        det + ": a DET curve is written as .png (picture) or .csv (table); change the ending");
+  }
+
+  /** Writes the DET curve as a picture or as a table; which, the file's ending says. */
+  private void write(DetectionCurve curve) {
+    List<DetPoint> points = curve.detPoints(MOST_POINTS);
+    Rows<DetPoint> table =
+        Rows.of(points)
+            .column("false_alarm_rate", DetPoint::falseAlarmRate)
+            .column("miss_rate", DetPoint::missRate);
+    if (det.toString().toLowerCase(Locale.ROOT).endsWith("csv")) {
+      AtomicFile.write(det, table.csv());
+      return;
+    }
+    double[] falseAlarms = points.stream().mapToDouble(DetPoint::falseAlarmRate).toArray();
+    double[] misses = points.stream().mapToDouble(DetPoint::missRate).toArray();
+    String name = scores.getFileName().toString();
+    byte[] png = Figure.det("DET").line(name, falseAlarms, misses).png(2);
+    AtomicFile.write(det, png.length, out -> out.write(png));
   }
 
   private PhraseResults phrases(Scores scored, DetectionCost cost) {

@@ -28,11 +28,7 @@ final class LeftOut {
     return reasons.keySet();
   }
 
-  /**
-   * Checks that something is left.
-   *
-   * @throws InputException with the first reason, if all are left out
-   */
+  /** Refuses, with the first reason, to go on if all are left out. */
   void requireFewerThan(int total) {
     if (reasons.size() < total) return;
     throw new InputException("no utterance can be used: " + first());
@@ -45,11 +41,7 @@ final class LeftOut {
     values.put("first_left_out", named());
   }
 
-  /**
-   * Says on the standard error output what the result lacks.
-   *
-   * @return the exit code: 0 if nothing
-   */
+  /** Says on the standard error output what the result lacks; returns the exit code. */
   int report(Subcommand command, int total) {
     if (reasons.isEmpty()) return 0;
     command

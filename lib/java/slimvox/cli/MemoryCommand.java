@@ -1,26 +1,33 @@
 package slimvox.cli;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import slimvox.backend.Backends;
 import slimvox.backend.Device;
+import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryBudget;
+import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
+import slimvox.models.Models;
 import slimvox.recipe.Recipe;
-import slimvox.report.BudgetLines;
 import slimvox.report.MemoryTable;
+import slimvox.report.Rows;
 import slimvox.report.SchemeTable;
-import slimvox.report.TimelineFile;
 import slimvox.report.Values;
 import slimvox.settings.Key;
 import slimvox.step.MemoryAnalysis;
 import slimvox.step.MemoryFit;
 import slimvox.step.MemoryScheme;
 import slimvox.step.StepMemory;
+import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
@@ -81,7 +88,7 @@ final class MemoryCommand extends Subcommand {
   @Override
   public Integer call() {
     StepOptions.Step step = options.read(this, compare);
-    if (timeline != null) TimelineFile.requireCsv(timeline);
+    if (timeline != null) requireCsv(timeline);
     MemoryBudget limit = limit();
     try (Device device = workspaces(step.recipe())) {
       return run(step, limit, device);
@@ -117,7 +124,7 @@ final class MemoryCommand extends Subcommand {
     }
     MemoryFit fit = budget == null ? null : analysis.fit(step.model(), step.batch(), limit);
     StepMemory memory = fit == null ? analysis.price(step.model(), step.batch()) : fit.asked();
-    if (timeline != null) TimelineFile.write(timeline, memory);
+    if (timeline != null) writeTimeline(timeline, memory);
     report(step, memory, fit);
     if (fit != null) fit.require(MemoryScheme::options);
     return 0;
@@ -189,7 +196,68 @@ final class MemoryCommand extends Subcommand {
                     ? "proved least for this order of operations: so many are alive at one time"
                     : "{live_bytes:%,.2f MiB} are alive at one time: no plan has less")
                 + ".\n");
-    if (fit != null) text += BudgetLines.text(fit, values);
+    if (fit != null) text += budgetLines(fit, values);
     result(text + remark(), values);
+  }
+
+  /** Lines of text; the same is put into {@code values}. */
+  private static String budgetLines(MemoryFit fit, Values values) {
+    values.put("budget_bytes", fit.budget().bytes());
+    values.put("needed_bytes", fit.asked().neededBytes());
+    values.put("fits", fit.fits());
+    values.put("largest_batch", fit.largestBatch());
+    values.put("deepest_model", fit.deepestModel());
+    values.put("in_the_way", fit.inTheWay().key());
+    values.put("would_fit_with", fit.helps() == null ? null : fit.helps().options());
+    return String.format(
+        Locale.ROOT,
+        """
+
+        budget %s: the step %s, it needs %s
+        the largest batch that fits: %s
+        the deepest %s that fits with batch %d: %s
+        in the way: %s, %.0f %% of what %s needs
+        """,
+        fit.budget(),
+        fit.fits() ? "fits" : "does not fit",
+        MemoryBudget.text(fit.asked().neededBytes()),
+        fit.largestBatch() == 0 ? "none" : String.format(Locale.ROOT, "%,d", fit.largestBatch()),
+        Models.familyName(fit.asked().model().name()),
+        fit.asked().batch(),
+        fit.deepestModel() == null ? "none" : fit.deepestModel(),
+        fit.inTheWay().title(),
+        100 * fit.obstacle().largestShare(),
+        fit.largestBatch() == 0 ? "batch 1" : "the step");
+  }
+
+  /** Refuses other endings, before any work is done. */
+  private static void requireCsv(Path file) {
+    if (file.toString().toLowerCase(Locale.ROOT).endsWith(".csv")) return;
+    throw new InputException(file + ": a timeline is written as .csv; change the ending");
+  }
+
+  /** An event by its number from 1, and its buffer's place in the arena. */
+  private record Line(int number, MemoryLedger.Event event, Long offset) {}
+
+  /** Writes the events of a step with the places of its plan. */
+  private static void writeTimeline(Path file, StepMemory memory) {
+    List<Line> lines = new ArrayList<>();
+    Map<Long, Long> offsets = new HashMap<>();
+    Iterator<ArenaPlan.Slot> slots = memory.plan().slots().iterator();
+    for (MemoryLedger.Event e : memory.events()) {
+      if (e.allocation()) offsets.put(e.id(), slots.next().offset());
+      lines.add(new Line(lines.size() + 1, e, offsets.get(e.id())));
+    }
+    String table =
+        Rows.of(lines)
+            .column("event", Line::number)
+            .column("change", l -> l.event.allocation() ? "allocated" : "released")
+            .column("category", l -> l.event.category().key())
+            .column("label", l -> l.event.label())
+            .column("bytes", l -> l.event.bytes())
+            .column("total_bytes", l -> l.event.totalBytes())
+            .column("arena_offset", Line::offset)
+            .csv();
+    AtomicFile.write(file, table);
   }
 }

@@ -46,11 +46,7 @@ record Shard(int number, int parts) {
     return metadata;
   }
 
-  /**
-   * This part of a list: whole blocks of it, one after the other.
-   *
-   * @throws InputException if there are fewer blocks than parts
-   */
+  /** This part of a list: whole blocks, one after the other; too few blocks are refused. */
   <T> List<T> of(List<T> all, int block, String what) {
     int blocks = Math.ceilDiv(all.size(), block);
     if (blocks < parts) {

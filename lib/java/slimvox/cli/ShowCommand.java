@@ -139,11 +139,7 @@ final class ShowCommand extends Subcommand {
         why);
   }
 
-  /**
-   * Looks whether it can be written beside a score file where it comes from.
-   *
-   * @throws InputException if a file of that name is something else
-   */
+  /** Refuses to write beside a score file where it comes from if that name is something else's. */
   static void requireBeside(Path scores) {
     written(beside(scores));
   }

@@ -5,6 +5,10 @@ import java.io.FileOutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.io.Writer;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.util.Locale;
 import java.util.ServiceLoader;
 import picocli.CommandLine;
@@ -14,6 +18,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
 
 /**
@@ -46,7 +51,7 @@ import slimvox.storage.Provenance;
       CompareCommand.class,
       ShowCommand.class,
       MemoryCommand.class,
-      SettingsCommand.class,
+      RecipeCommand.Settings.class,
       RecipeCommand.class
     })
 public final class SlimVox implements Runnable {
@@ -79,9 +84,49 @@ public final class SlimVox implements Runnable {
     throw new ParameterException(spec.commandLine(), "a command is needed");
   }
 
+  /**
+   * Measures speed. What can be measured are the {@link Subcommand}s that a jar offers as a
+   * service, {@code slimvox-bench.jar}; nothing else needs it.
+   */
+  @Command(
+      name = "bench",
+      description =
+          "Measure a training step, an optimizer, inference, binary networks, the features, the"
+              + " loader or the metrics.",
+      synopsisSubcommandLabel = "(step|optimizer|embed|binary|features|loader|metrics)")
+  static final class Bench implements Runnable {
+    @Spec private CommandSpec spec;
+
+    @Option(
+        names = {"-h", "--help"},
+        usageHelp = true,
+        description = "Show this help.")
+    private boolean help;
+
+    /** The command with what can be measured; without the jar it takes all words and says so. */
+    static CommandLine withBenches() {
+      CommandLine line = new CommandLine(new Bench());
+      ServiceLoader.load(Subcommand.class).forEach(line::addSubcommand);
+      return line.setUnmatchedArgumentsAllowed(line.getSubcommands().isEmpty());
+    }
+
+    @Override
+    public void run() {
+      if (spec.subcommands().isEmpty()) {
+        throw new InputException(
+            "lib/target/slimvox-bench.jar is missing, which measures; build it: mvn -q package"
+                + " -DskipTests");
+      }
+      throw new ParameterException(
+          spec.commandLine(),
+          "say what to measure: bench step, bench optimizer, bench embed, bench binary, bench"
+              + " features, bench loader or bench metrics");
+    }
+  }
+
   /** Runs one command and ends the JVM with its exit code. */
   public static void main(String[] args) {
-    StandardError.restore();
+    restoreStandardError();
     Locale.setDefault(Locale.ROOT); // libraries, too, write digits that programs can read
     Writer out =
         new OutputStreamWriter(new FileOutputStream(FileDescriptor.out), System.out.charset());
@@ -91,6 +136,31 @@ public final class SlimVox implements Runnable {
     System.exit(execute(out, err, args));
   }
 
+  /**
+   * Puts the real standard error output back in its place, for Java and native code.
+   *
+   * <p>A JVM that is given the Vector API writes "WARNING: Using incubator modules" before any
+   * class of ours runs, and has no option against it; a failure would be two lines. So {@code
+   * lib/bin/slimvox} starts the JVM with an empty standard error output, keeps the real one as
+   * another file descriptor, and names that in the property {@code slimvox.stderr}.
+   */
+  @SuppressWarnings("restricted") // dup2 is what it is for
+  private static void restoreStandardError() {
+    Integer real = Integer.getInteger("slimvox.stderr");
+    if (real == null) return;
+    Linker linker = Linker.nativeLinker();
+    MethodHandle dup2 =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("dup2"),
+            FunctionDescriptor.of(
+                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    try {
+      int unused = (int) dup2.invokeExact((int) real, 2);
+    } catch (Throwable e) {
+      throw new AssertionError(e); // dup2 throws nothing
+    }
+  }
+
   private static void addFlags(CommandLine line) {
     if (line.getCommand() instanceof Subcommand command) {
       command.flags.addTo(line.getCommandSpec());
@@ -98,15 +168,11 @@ public final class SlimVox implements Runnable {
     line.getSubcommands().values().stream().distinct().forEach(SlimVox::addFlags); // aliases
   }
 
-  /**
-   * Runs one command.
-   *
-   * @return its exit code
-   */
+  /** Runs one command and returns its exit code. */
   static int execute(Writer out, Writer err, String... args) {
     Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
-    line.addSubcommand(BenchCommand.withBenches()).addSubcommand(new InfoCommand());
+    line.addSubcommand(Bench.withBenches()).addSubcommand(new InfoCommand());
     ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
     addFlags(line);
     line.setOut(new PrintWriter(results, true));

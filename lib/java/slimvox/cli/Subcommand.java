@@ -76,11 +76,7 @@ public abstract class Subcommand implements Callable<Integer> {
     throw usage("OUT " + out + " is " + what + " itself; give another file");
   }
 
-  /**
-   * Checks an option's number.
-   *
-   * @throws ParameterException if it is outside the range
-   */
+  /** Refuses an option's number that is outside the range. */
   protected void range(String option, long value, long least, long most) {
     if (value < least || value > most) {
       throw usage(option + " " + value + " is not possible; give " + least + " to " + most);
