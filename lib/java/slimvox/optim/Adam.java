@@ -41,11 +41,7 @@ public final class Adam extends Optimizer {
 
   private AdamStep step;
 
-  /**
-   * An optimizer of {@code parameters}.
-   *
-   * @param decoupled true for AdamW
-   */
+  /** An optimizer of {@code parameters}; decoupled for AdamW. */
   public Adam(
       Backend backend,
       List<Parameter> parameters,

@@ -39,11 +39,7 @@ public abstract class Optimizer implements AutoCloseable {
   private final List<Parameter> parameters;
   private long steps;
 
-  /**
-   * Makes a rule known to recipes of this process.
-   *
-   * @throws slimvox.storage.InputException if one of that name ships
-   */
+  /** Makes a rule known to recipes of this process; the name of one that ships is refused. */
   public static void register(String name, Factory factory) {
     REGISTRY.register(name, factory);
   }
@@ -53,11 +49,7 @@ public abstract class Optimizer implements AutoCloseable {
     this.parameters = List.copyOf(parameters);
   }
 
-  /**
-   * One step on all parameters that have a gradient.
-   *
-   * @param learningRate of this step, from a {@link LearningRate}
-   */
+  /** One step on all parameters that have a gradient, at the rate of a {@link LearningRate}. */
   public final void step(double learningRate) {
     begin(learningRate);
     for (Parameter p : parameters) if (p.hasGradient()) update(p);

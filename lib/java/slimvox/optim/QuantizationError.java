@@ -17,11 +17,7 @@ import slimvox.backend.Quantized;
  */
 public record QuantizationError(String name, long count, double mean, double max, double vanished) {
 
-  /**
-   * Compares numbers with what comes back.
-   *
-   * @throws IllegalArgumentException if the lengths differ
-   */
+  /** Compares numbers with as many that come back. */
   public static QuantizationError of(String name, float[] exact, float[] back) {
     if (exact.length != back.length) {
       throw new IllegalArgumentException(name + ": " + exact.length + " and " + back.length);

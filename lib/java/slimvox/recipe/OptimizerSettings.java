@@ -1,11 +1,7 @@
 package slimvox.recipe;
 
 import java.util.List;
-import slimvox.optim.ConstantRate;
-import slimvox.optim.CosineDecrease;
-import slimvox.optim.ExponentialDecrease;
 import slimvox.optim.LearningRate;
-import slimvox.optim.LinearWarmup;
 import slimvox.optim.Optimizer;
 import slimvox.optim.OptimizerStateFormat;
 import slimvox.optim.UpdateTime;
@@ -107,11 +103,7 @@ public record OptimizerSettings(
               byDefault = "0 steps",
               mayChange = true)
           RunLength warmup) {
-    /**
-     * The rate by iteration.
-     *
-     * @throws slimvox.storage.InputException if the warm-up is longer than the run
-     */
+    /** The rate by iteration; a warm-up longer than the run is refused. */
     public LearningRate schedule(long stepsPerEpoch, long runSteps) {
       long rise = warmup.toSteps(stepsPerEpoch, runSteps);
       if (rise >= runSteps) {
@@ -120,10 +112,10 @@ public record OptimizerSettings(
             warmup + " (" + rise + " steps) leaves nothing of a run of " + runSteps + " steps");
       }
       return switch (schedule) {
-        case EXPONENTIAL -> new ExponentialDecrease(initial, last, runSteps, rise);
+        case EXPONENTIAL -> LearningRate.exponential(initial, last, runSteps, rise);
         case COSINE ->
-            new LinearWarmup(0, rise, new CosineDecrease(initial, last, runSteps - rise));
-        case CONSTANT -> new LinearWarmup(0, rise, new ConstantRate(initial));
+            LearningRate.warmup(0, rise, LearningRate.cosine(initial, last, runSteps - rise));
+        case CONSTANT -> LearningRate.warmup(0, rise, LearningRate.constant(initial));
       };
     }
   }

@@ -20,7 +20,7 @@ class LearningRateTest {
     for (JsonNode c : cases) {
       long epoch = c.get("epoch_iter").longValue();
       LearningRate rate =
-          new ExponentialDecrease(
+          LearningRate.exponential(
               c.get("initial_lr").doubleValue(),
               c.get("final_lr").doubleValue(),
               c.get("num_epochs").longValue() * epoch,
@@ -39,14 +39,14 @@ class LearningRateTest {
   /** A user's log in WeSpeaker's issue 426: batch 64 on one device, 17,062 steps an epoch. */
   @Test
   void exponentialDecreaseGivesThePublishedLogOfATraining() {
-    LearningRate rate = new ExponentialDecrease(0.1, 5e-5, 150 * 17062, 6 * 17062);
+    LearningRate rate = LearningRate.exponential(0.1, 5e-5, 150 * 17062, 6 * 17062);
     assertEquals(5.0113e-05, rate.at(149 * 17062 + 16299), 0.5e-9);
     assertEquals(5e-05, rate.at(150 * 17062 - 1), 0.5e-9);
   }
 
   @Test
   void cosineDecreaseFallsFromFirstToLastAndStays() {
-    LearningRate rate = new CosineDecrease(0.003, 0.00006, 1200);
+    LearningRate rate = LearningRate.cosine(0.003, 0.00006, 1200);
     assertEquals(0.003, rate.at(0));
     assertEquals((0.003 + 0.00006) / 2, rate.at(600), 1e-15);
     assertEquals(0.00006 + 0.00294 * 0.75, rate.at(400), 1e-15);
@@ -57,23 +57,23 @@ class LearningRateTest {
 
   @Test
   void linearWarmupRisesToWhereTheNextScheduleBegins() {
-    LearningRate rate = new LinearWarmup(0.1, 5, new CosineDecrease(0.2, 0, 10));
+    LearningRate rate = LearningRate.warmup(0.1, 5, LearningRate.cosine(0.2, 0, 10));
     assertEquals(0.1, rate.at(0));
     assertEquals(0.14, rate.at(2), 1e-15);
     assertEquals(0.2, rate.at(5), 1e-15);
     assertEquals(0.1, rate.at(10), 1e-15);
     assertEquals(0, rate.at(15));
-    assertEquals(0.7, new LinearWarmup(0, 0, new ConstantRate(0.7)).at(0));
+    assertEquals(0.7, LearningRate.warmup(0, 0, LearningRate.constant(0.7)).at(0));
   }
 
   @Test
   void impossibleSettingsAreRefused() {
-    assertThrows(IllegalArgumentException.class, () -> new ConstantRate(-1));
-    assertThrows(IllegalArgumentException.class, () -> new ConstantRate(Double.NaN));
-    assertThrows(IllegalArgumentException.class, () -> new CosineDecrease(0.1, 0.01, 0));
-    assertThrows(IllegalArgumentException.class, () -> new ExponentialDecrease(0.1, 0, 10, 0));
-    assertThrows(IllegalArgumentException.class, () -> new ExponentialDecrease(0.1, 0.01, 10, -1));
+    assertThrows(IllegalArgumentException.class, () -> LearningRate.constant(-1));
+    assertThrows(IllegalArgumentException.class, () -> LearningRate.constant(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> LearningRate.cosine(0.1, 0.01, 0));
+    assertThrows(IllegalArgumentException.class, () -> LearningRate.exponential(0.1, 0, 10, 0));
+    assertThrows(IllegalArgumentException.class, () -> LearningRate.exponential(0.1, 0.01, 10, -1));
     assertThrows(
-        IllegalArgumentException.class, () -> new LinearWarmup(0, -1, new ConstantRate(1)));
+        IllegalArgumentException.class, () -> LearningRate.warmup(0, -1, LearningRate.constant(1)));
   }
 }
