@@ -30,11 +30,7 @@ final class ConvolutionForms implements AutoCloseable {
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final List<Runnable> forms;
 
-  /**
-   * The forms of a convolution.
-   *
-   * @param backend the processor
-   */
+  /** The forms of a convolution on the processor. */
   ConvolutionForms(Backend backend, Convolution g) {
     this.backend = backend;
     this.g = g;

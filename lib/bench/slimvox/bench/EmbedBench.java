@@ -44,12 +44,6 @@ public final class EmbedBench extends Subcommand {
   private int frames = 298;
 
   @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
-  private int threads = 0;
-
-  @Option(
       names = "--runs",
       paramLabel = "K",
       description =
@@ -59,7 +53,9 @@ public final class EmbedBench extends Subcommand {
   /** The command; picocli fills in its options. */
   public EmbedBench() {
     super(
-        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run.math", "run.precision"))
+        Stream.concat(
+                Stream.of(DeclaredOptions.OF_NETWORK),
+                Stream.of("run.math", "run.precision", "run.threads"))
             .toArray(String[]::new));
   }
 
@@ -67,11 +63,11 @@ public final class EmbedBench extends Subcommand {
   public Integer call() {
     range("--batch", batch, 1, 4096);
     range("--frames", frames, 16, 100_000);
-    range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
     ModelSpec spec = flags.model();
     RunSettings run = flags.recipe().run();
-    try (Backend backend = Backends.open("cpu", threads, run.mathMode(), MemoryBudget.UNLIMITED);
+    try (Backend backend =
+            Backends.open("cpu", run.threads(), run.mathMode(), MemoryBudget.UNLIMITED);
         Network network = Models.build(spec, backend).withActivations(run.activations())) {
       network.initialize(new Random(1));
       note(network.computation());
@@ -96,7 +92,7 @@ public final class EmbedBench extends Subcommand {
     values.put("pooling", Key.of(spec.pooling()));
     values.put("batch", batch);
     values.put("frames", frames);
-    values.put("threads", threads);
+    values.put("threads", flags.recipe().run().threads());
     values.put("runs", runs);
     values.put("median_ms", median);
     values.put("best_ms", timing.best());

@@ -34,12 +34,6 @@ public final class OptimizerBench extends Subcommand {
   private long parameters = 28_626_016;
 
   @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
-  private int threads = 0;
-
-  @Option(
       names = {"--runs", "--steps"},
       paramLabel = "K",
       description = "Steps that are measured, after some to warm up. Default ${DEFAULT-VALUE}.")
@@ -49,16 +43,16 @@ public final class OptimizerBench extends Subcommand {
 
   /** The command; picocli fills in its options. */
   public OptimizerBench() {
-    super("optimizer.name", "optimizer.state.");
+    super("optimizer.name", "optimizer.state.", "run.threads");
   }
 
   @Override
   public Integer call() {
     range("--parameters", parameters, 1, 1_000_000_000);
-    range("--threads", threads, 0, 4096);
     range("--runs", runs, 1, 1_000_000);
     optimizer = flags.recipe().optimizer();
-    try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
+    try (Backend backend =
+        Backends.open("cpu", flags.recipe().run().threads(), MemoryBudget.UNLIMITED)) {
       List<Parameter> tensors = tensors(backend);
       try (Optimizer update = StepBuilder.optimizer(optimizer, backend, tensors)) {
         long bytes = backend.ledger().bytes(Category.OPTIMIZER_STATE);

@@ -1,127 +1,80 @@
 package slimvox.bench;
 
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import slimvox.backend.Backend;
-import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
-import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
-import slimvox.backend.Elementwise;
-import slimvox.backend.Margin;
-import slimvox.backend.Matrices;
-import slimvox.backend.Normalization;
-import slimvox.backend.Optimizers;
-import slimvox.backend.Pooling;
-import slimvox.backend.Rearrangement;
-import slimvox.backend.packed.Packed;
+import slimvox.backend.Hardware.KernelTime;
 
 /**
  * A device whose kernels have computed when they return, such as the processor, with a clock before
  * and behind each: convolutions by pass and geometry, all others by their operation.
  */
-final class TimedDevice implements Device {
-  private final Device device;
+final class TimedDevice {
   private final Map<String, KernelTime> times = new LinkedHashMap<>();
   private boolean timing;
 
-  private TimedDevice(Device device) {
-    this.device = device;
-  }
+  private TimedDevice() {}
 
   /** The same memory and operations, timed. */
   static Backend of(Backend backend) {
-    return new Backend(new TimedDevice(backend.device()), backend.ledger());
+    TimedDevice clock = new TimedDevice();
+    InvocationHandler handler =
+        (_, method, arguments) -> clock.answer(backend.device(), method, arguments);
+    return new Backend(proxy(Device.class, handler), backend.ledger());
   }
 
-  @Override
-  public String name() {
-    return device.name();
+  private Object answer(Device device, Method method, Object[] arguments) throws Throwable {
+    switch (method.getName()) {
+      case "timeKernels" -> {
+        times.clear();
+        timing = true;
+        return null;
+      }
+      case "kernelTimes" -> {
+        timing = false;
+        return times.values().stream()
+            .sorted(Comparator.comparingDouble(KernelTime::ms).reversed())
+            .toList();
+      }
+      default -> {
+        Object own = invoke(device, method, arguments);
+        boolean kernels = method.getReturnType().getSimpleName().equals("Kernels");
+        return kernels ? timed(method.getReturnType(), own) : own;
+      }
+    }
   }
 
-  @Override
-  public String description() {
-    return device.description();
+  private static Object invoke(Object own, Method method, Object[] arguments) throws Throwable {
+    try {
+      return method.invoke(own, arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
   }
 
-  @Override
-  public Memory memory() {
-    return device.memory();
+  private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+    Object proxy = Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler);
+    return type.cast(proxy);
   }
 
-  @Override
-  public Elementwise.Kernels elementwise() {
-    return timed(Elementwise.Kernels.class, device.elementwise());
-  }
-
-  @Override
-  public Matrices.Kernels matrices() {
-    return timed(Matrices.Kernels.class, device.matrices());
-  }
-
-  @Override
-  public Convolutions.Kernels convolutions() {
-    return timed(Convolutions.Kernels.class, device.convolutions());
-  }
-
-  @Override
-  public Normalization.Kernels normalization() {
-    return timed(Normalization.Kernels.class, device.normalization());
-  }
-
-  @Override
-  public Rearrangement.Kernels rearrangement() {
-    return timed(Rearrangement.Kernels.class, device.rearrangement());
-  }
-
-  @Override
-  public Pooling.Kernels pooling() {
-    return timed(Pooling.Kernels.class, device.pooling());
-  }
-
-  @Override
-  public Margin.Kernels margin() {
-    return timed(Margin.Kernels.class, device.margin());
-  }
-
-  @Override
-  public Binary.Kernels binary() {
-    return timed(Binary.Kernels.class, device.binary());
-  }
-
-  @Override
-  public Optimizers.Kernels optimizers() {
-    return timed(Optimizers.Kernels.class, device.optimizers());
-  }
-
-  @Override
-  public Packed.Kernels packed() {
-    return timed(Packed.Kernels.class, device.packed());
-  }
-
-  private <T> T timed(Class<T> kernels, T own) {
+  private Object timed(Class<?> kernels, Object own) {
     String family = words(kernels.getEnclosingClass().getSimpleName());
-    Object proxy =
-        Proxy.newProxyInstance(
-            kernels.getClassLoader(),
-            new Class<?>[] {kernels},
-            (_, method, arguments) -> call(family, own, method, arguments));
-    return kernels.cast(proxy);
+    return proxy(kernels, (_, method, arguments) -> call(family, own, method, arguments));
   }
 
   private Object call(String family, Object own, Method method, Object[] arguments)
       throws Throwable {
     long started = System.nanoTime();
     try {
-      return method.invoke(own, arguments);
-    } catch (InvocationTargetException e) {
-      throw e.getCause();
+      return invoke(own, method, arguments);
     } finally {
       double ms = (System.nanoTime() - started) / 1e6;
       // What returns something asks for sizes, or for NaN.
@@ -160,24 +113,5 @@ final class TimedDevice implements Device {
   /** {@code backwardData} as {@code backward data}. */
   private static String words(String camel) {
     return camel.replaceAll("(?<=[a-z0-9])(?=[A-Z])", " ").toLowerCase(Locale.ROOT);
-  }
-
-  @Override
-  public void timeKernels() {
-    times.clear();
-    timing = true;
-  }
-
-  @Override
-  public List<KernelTime> kernelTimes() {
-    timing = false;
-    return times.values().stream()
-        .sorted(Comparator.comparingDouble(KernelTime::ms).reversed())
-        .toList();
-  }
-
-  @Override
-  public void close() {
-    device.close();
   }
 }

@@ -5,11 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/**
- * How long something takes.
- *
- * @param times of each run in milliseconds, ascending
- */
+/** How long something takes: the times of each run in milliseconds, ascending. */
 record Timing(double[] times) {
   /**
    * The middle time in milliseconds; of an even number of runs the mean of the two in the middle.

@@ -48,20 +48,12 @@ public enum Baseline {
     return "feature " + words;
   }
 
-  /**
-   * Plain cosine scores.
-   *
-   * @param bins of the filterbank, best as many as the networks have that are compared with this
-   */
+  /** Plain cosine scores, best with the bins of the networks that are compared with this. */
   public Scores score(Corpus corpus, Trials trials, int bins) {
     return CosineScoring.plain().score(trials, embeddings(corpus, trials.utterances(), bins));
   }
 
-  /**
-   * Cosine scores after subtracting the mean vector of other speakers.
-   *
-   * @param others the speakers whose mean is subtracted, best those of the training set
-   */
+  /** Cosine scores less the mean vector of other speakers, best those of the training set. */
   public Scores score(Corpus corpus, Trials trials, Corpus others, int bins) {
     return CosineScoring.subtracting(embeddings(others, ids(others, trials), bins).mean())
         .score(trials, embeddings(corpus, trials.utterances(), bins));

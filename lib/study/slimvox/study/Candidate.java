@@ -59,11 +59,7 @@ public record Candidate(
     settings = List.copyOf(settings);
   }
 
-  /**
-   * Reads a line.
-   *
-   * @throws IllegalArgumentException if it has no name or a word that is not known
-   */
+  /** Reads a line; IllegalArgumentException if it has no name or a word that is not known. */
   static Candidate parse(String line) {
     String[] words = line.strip().split("\\s+(?=[A-Za-z0-9.]+=)");
     if (words[0].matches("[A-Za-z0-9.]+=.*") || fileName(words[0]).isEmpty()) {

@@ -69,11 +69,7 @@ public final class Claims {
     return this;
   }
 
-  /**
-   * Adds a claim about the errors of a variant, judged on each list that decides.
-   *
-   * @param expected what the claim says
-   */
+  /** Adds a claim about the errors of a variant, judged on each list that decides. */
   public Claims add(
       String claim,
       String source,

@@ -11,11 +11,7 @@ import java.util.function.Supplier;
  * An exercise of a notebook: its answer, which is computed, and wrong ones that are often given.
  */
 final class Exercise {
-  /**
-   * An answer that is often given.
-   *
-   * @param says what is wrong with it
-   */
+  /** An answer that is often given, and what is wrong with it. */
   record Wrong(Object answer, String says) {}
 
   /** A wrong answer that may depend on the right one. */
@@ -72,11 +68,7 @@ final class Exercise {
     return this;
   }
 
-  /**
-   * The exercise with this number.
-   *
-   * @throws IllegalArgumentException if there is none
-   */
+  /** The exercise with this number; IllegalArgumentException if there is none. */
   static Exercise named(String name) {
     Exercise exercise = ALL.get(name);
     if (exercise == null) {

@@ -55,12 +55,7 @@ public final class Experiment {
     "run.threads=1"
   };
 
-  /**
-   * A variant with a seed.
-   *
-   * @param candidate what is trained
-   * @param seed of its recipe
-   */
+  /** A variant with the seed of its recipe. */
   public record Run(Candidate candidate, int seed) {
     /** For example {@code type-ii-3}. */
     public String name() {
@@ -168,11 +163,7 @@ public final class Experiment {
     return List.copyOf(variants.values());
   }
 
-  /**
-   * A variant by its name.
-   *
-   * @throws InputException if there is none
-   */
+  /** A variant by its name; refused if there is none. */
   public Candidate candidate(String variant) {
     Candidate found = variants.get(variant);
     if (found != null) return found;
@@ -223,11 +214,7 @@ public final class Experiment {
     return recipe(run, other -> recipe(other).hash()).with(UNDECIDING);
   }
 
-  /**
-   * The recipe that a run is trained with.
-   *
-   * @param network tells what a run's network is called, of those that this one starts from
-   */
+  /** The recipe that a run is trained with; {@code network} names those that it starts from. */
   Recipe recipe(Run run, Function<Run, ?> network) {
     Candidate once = once(run.candidate);
     List<String> settings = new ArrayList<>(settings(run.candidate));

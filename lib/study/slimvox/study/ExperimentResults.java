@@ -149,11 +149,7 @@ public final class ExperimentResults {
     return summaries.get(run);
   }
 
-  /**
-   * The same results, of which one list alone decides.
-   *
-   * @param list a trial list of the experiment
-   */
+  /** The same results, of which one trial list of the experiment alone decides. */
   public ExperimentResults only(String list) {
     return new ExperimentResults(experiment, summaries, notes, List.of(list));
   }
@@ -215,11 +211,7 @@ public final class ExperimentResults {
     return rows;
   }
 
-  /**
-   * The row of a variant.
-   *
-   * @throws InputException if the experiment has no such list or variant
-   */
+  /** The row of a variant; unknown lists and variants are refused. */
   public Row row(String list, String variant) {
     int index = experiment.candidates().indexOf(experiment.candidate(variant));
     return rows(list).get(index);

@@ -45,11 +45,7 @@ public final class ExperimentRuns {
   private final Map<Path, Object> locks = new ConcurrentHashMap<>();
   private boolean fresh;
 
-  /**
-   * The runs of an experiment, none of which is looked at yet.
-   *
-   * @throws slimvox.storage.InputException if the corpus lacks a trial list
-   */
+  /** The runs of an experiment, none looked at yet; a corpus without its trial lists is refused. */
   public ExperimentRuns(Experiment experiment, Places places) {
     this.experiment = experiment;
     this.places = places;
@@ -78,22 +74,14 @@ public final class ExperimentRuns {
     return Math.min(2, Runtime.getRuntime().availableProcessors());
   }
 
-  /**
-   * What the runs gave that have been made, and sentences about files that cannot be used.
-   *
-   * @throws slimvox.storage.InputException if a file is no summary
-   */
+  /** What the runs made so far gave, and notes on files left out; refuses what is no summary. */
   public ExperimentResults results() {
     List<String> notes = new ArrayList<>();
     Map<Run, Summary> found = summaries.read(notes);
     return new ExperimentResults(experiment, found, notes);
   }
 
-  /**
-   * Removes results and run folders, so that these variants are made anew.
-   *
-   * @param variants their names; none: all
-   */
+  /** Removes results and run folders, so that these variants, or with none all, are made anew. */
   public void remove(List<String> variants) {
     fresh = true;
     for (Run run : runs(variants)) {

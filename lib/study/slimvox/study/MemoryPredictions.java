@@ -1,12 +1,7 @@
 package slimvox.study;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,13 +52,6 @@ public final class MemoryPredictions {
 
   /** What a process may take on top, as the README says and a test of the benchmark holds. */
   private static final double OWN_BYTES = 96 * 1024 * 1024;
-
-  private static final JsonMapper JSON =
-      JsonMapper.builder()
-          .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-          .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
-          .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
-          .build();
 
   /**
    * A configuration and its memory.
@@ -122,18 +110,8 @@ public final class MemoryPredictions {
   /** The rows of a file; none if it is not there. */
   static List<Row> read(Path file) {
     if (!Files.exists(file)) return new ArrayList<>();
-    try {
-      return JSON.readValue(Files.readString(file), new TypeReference<ArrayList<Row>>() {});
-    } catch (JsonProcessingException e) {
-      throw InputException.at(
-              file,
-              Math.max(1, e.getLocation() == null ? 1 : e.getLocation().getLineNr()),
-              "is no list of predictions (%s); restore it, or remove it to measure anew",
-              e.getOriginalMessage().lines().findFirst().orElse(""))
-          .because(e);
-    } catch (IOException e) {
-      throw InputException.unreadable(file, e);
-    }
+    String fault = "is no list of predictions (%s); restore it, or remove it to measure anew";
+    return Summary.read(file, new TypeReference<ArrayList<Row>>() {}, fault);
   }
 
   private static void measureMissing(List<Row> rows, Path file) throws InterruptedException {
@@ -150,7 +128,7 @@ public final class MemoryPredictions {
 
   private static String json(List<Row> rows) {
     return rows.stream()
-        .map(row -> JSON.valueToTree(row).toString())
+        .map(row -> Summary.JSON.valueToTree(row).toString())
         .collect(Collectors.joining(",\n", "[\n", "\n]\n"));
   }
 

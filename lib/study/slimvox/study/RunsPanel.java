@@ -18,11 +18,7 @@ public final class RunsPanel extends GoingOn {
   private final String title;
   private LivePanel panel; // null as long as there is nothing to be made
 
-  /**
-   * A panel that nothing is shown in yet.
-   *
-   * @param title what is trained
-   */
+  /** A panel that nothing is shown in yet, with the title of what is trained. */
   public RunsPanel(String title) {
     this.title = title;
   }

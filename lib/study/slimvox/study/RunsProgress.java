@@ -17,10 +17,6 @@ public interface RunsProgress {
   /** A run has taken a step. */
   default void stepped(Run run, Listener.Step step) {}
 
-  /**
-   * A run has ended, the last of {@code done}.
-   *
-   * @param summary null if it gave no result; why was noted before
-   */
+  /** A run has ended, the last of {@code done}; summary null: no result, as noted before. */
   default void finished(Run run, Summary summary, int done) {}
 }

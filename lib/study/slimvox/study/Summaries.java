@@ -88,11 +88,7 @@ final class Summaries {
     return evaluation.fault(summary);
   }
 
-  /**
-   * Copies the summary of the same run, if another experiment has it.
-   *
-   * @return null if none has
-   */
+  /** Copies the summary of the same run, if another experiment has it; else returns null. */
   Summary elsewhere(Run run) {
     Path results = folder.getParent();
     if (!Files.isDirectory(results)) return null;

@@ -1,6 +1,7 @@
 package slimvox.study;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -38,7 +39,7 @@ public record Summary(
     Training training,
     Map<String, Replicates> lists) {
 
-  private static final JsonMapper JSON =
+  static final JsonMapper JSON =
       JsonMapper.builder()
           .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
           .enable(SerializationFeature.INDENT_OUTPUT)
@@ -75,22 +76,21 @@ public record Summary(
     lists = java.util.Collections.unmodifiableMap(new TreeMap<>(lists));
   }
 
-  /**
-   * Reads a file.
-   *
-   * @throws InputException if it is no summary
-   */
+  /** Reads a file; one that is no summary is refused. */
   static Summary read(Path file) {
+    String fault =
+        "is no summary of a run (%s); restore it, or remove it to have the run made again";
+    return read(file, new TypeReference<>() {}, fault);
+  }
+
+  /** Reads a file of results; one that is none is refused with this fault. */
+  static <T> T read(Path file, TypeReference<T> type, String fault) {
     try {
-      return JSON.readValue(Files.readString(file), Summary.class);
+      return JSON.readValue(Files.readString(file), type);
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : Math.max(1, e.getLocation().getLineNr());
-      throw InputException.at(
-              file,
-              line,
-              "is no summary of a run (%s); restore it, or remove it to have the run made again",
-              e.getOriginalMessage().lines().findFirst().orElse(""))
-          .because(e);
+      String reason = e.getOriginalMessage().lines().findFirst().orElse("");
+      throw InputException.at(file, line, fault, reason).because(e);
     } catch (IOException e) {
       throw InputException.unreadable(file, e);
     }
