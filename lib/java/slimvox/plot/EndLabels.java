@@ -10,12 +10,7 @@ import java.util.List;
 final class EndLabels {
   private EndLabels() {}
 
-  /**
-   * The name of a series.
-   *
-   * @param series its number
-   * @param place on the vertical axis
-   */
+  /** The name of a series, by its number, and its place on the vertical axis. */
   record Label(int series, double place) {}
 
   /** A label for each series whose last value has a place. */

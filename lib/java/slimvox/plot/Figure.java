@@ -186,11 +186,7 @@ public record Figure(
     return line(name, ends, at);
   }
 
-  /**
-   * Adds an area of steps that lies on the areas added before it.
-   *
-   * @throws IllegalArgumentException if an earlier area has other x values
-   */
+  /** Adds an area of steps on the areas added before it, which must have the same x values. */
   public Figure area(String name, double[] x, double[] y) {
     for (Series s : series) {
       if (s.kind() == Kind.AREA && !Arrays.equals(s.x(), x)) {
@@ -206,11 +202,7 @@ public record Figure(
     return with(new Series(Kind.LEVEL, name, new double[] {0}, new double[] {y}));
   }
 
-  /**
-   * Adds one bar for each category.
-   *
-   * @throws IllegalArgumentException if an earlier series has other categories
-   */
+  /** Adds one bar for each category; an earlier series must have the same. */
   public Figure bars(String name, String[] categories, double[] values) {
     List<String> names = List.of(categories);
     if (!this.categories.isEmpty() && !this.categories.equals(names)) {

@@ -7,6 +7,7 @@ import java.awt.geom.Rectangle2D;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.DoubleStream;
 import org.jfree.chart.axis.AxisState;
 import org.jfree.chart.axis.NumberTick;
@@ -52,7 +53,7 @@ final class NameAxis extends PlacedAxis {
             .flatMap(name -> Arrays.stream(name.split(" ")))
             .anyMatch(word -> width(font, word) > room);
     for (int i = 0; i < names.size(); i++) {
-      List<String> words = slanted ? List.of(names.get(i)) : lines(names.get(i), font, room);
+      List<String> words = lines(names.get(i), line -> slanted || width(font, line) <= room);
       for (int line = 0; line < words.size(); line++) {
         lines.add(new Line(i, words.get(line), line, slanted));
       }
@@ -85,11 +86,12 @@ final class NameAxis extends PlacedAxis {
     return font.getStringBounds(text, FRACTIONAL).getWidth();
   }
 
-  private static List<String> lines(String name, Font font, double room) {
+  /** A text in lines of words, each of which fits or is one word. */
+  static List<String> lines(String text, Predicate<String> fits) {
     List<String> lines = new ArrayList<>();
-    for (String word : name.split(" ")) {
+    for (String word : text.split(" ")) {
       String longer = lines.isEmpty() ? word : lines.getLast() + " " + word;
-      if (!lines.isEmpty() && width(font, longer) <= room) lines.removeLast();
+      if (!lines.isEmpty() && fits.test(longer)) lines.removeLast();
       else longer = word;
       lines.add(longer);
     }

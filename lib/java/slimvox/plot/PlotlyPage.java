@@ -1,6 +1,7 @@
 package slimvox.plot;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.awt.Color;
 import java.io.IOException;
@@ -107,6 +108,17 @@ public final class PlotlyPage {
     }
   }
 
+  /** A part of a figure as Plotly's JSON has it, with the values in the places of {@code %s}. */
+  private static Map<String, Object> tree(String json, Object... values) {
+    try {
+      Object[] written = new Object[values.length];
+      for (int i = 0; i < values.length; i++) written[i] = JSON.writeValueAsString(values[i]);
+      return JSON.readValue(json.formatted(written), new TypeReference<>() {});
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
   /** A text that stays one: Plotly itself knows some HTML. */
   private static String plain(String text) {
     return Printable.line(text).replace("&", "&#38;").replace("<", "&#60;").replace(">", "&#62;");
@@ -132,10 +144,11 @@ public final class PlotlyPage {
       String name = Integer.toString(i);
       frames.add(frame(name, gallery.figures().get(i)));
       Map<String, Object> at =
-          Map.of(
-              "mode", "immediate",
-              "frame", Map.of("duration", 0, "redraw", true),
-              "transition", Map.of("duration", 0));
+          tree(
+              """
+              {"mode": "immediate", "frame": {"duration": 0, "redraw": true},
+               "transition": {"duration": 0}}
+              """);
       steps.add(
           Map.of(
               "label", plain(gallery.labels().get(i)),
@@ -204,15 +217,8 @@ public final class PlotlyPage {
     return figure.series().size() > 1 && !figure.named();
   }
 
-  /** A text in lines of words, none of which is wider than some letters if it has more words. */
   private static List<String> lines(String text, int letters) {
-    List<String> lines = new ArrayList<>();
-    for (String word : Printable.line(text).split(" ")) {
-      String longer = lines.isEmpty() ? word : lines.getLast() + " " + word;
-      if (!lines.isEmpty() && longer.length() <= letters) lines.removeLast();
-      lines.add(lines.isEmpty() || longer.length() <= letters ? longer : word);
-    }
-    return lines;
+    return NameAxis.lines(Printable.line(text), line -> line.length() <= letters);
   }
 
   private static String wrapped(String text, int letters) {
@@ -220,35 +226,21 @@ public final class PlotlyPage {
   }
 
   private static Map<String, Object> layout(Figure figure) {
-    Map<String, Object> layout = new LinkedHashMap<>();
-    layout.put(
-        "title",
-        Map.of(
-            "text",
-            wrapped(figure.title(), TITLE),
-            "font",
-            Map.of("size", 15),
-            "x",
-            0.01,
-            "xanchor",
-            "left",
-            "yref",
-            "container",
-            "y",
-            1,
-            "yanchor",
-            "top",
-            "pad",
-            Map.of("t", 16)));
+    Map<String, Object> layout =
+        tree(
+            """
+            {"title": {"text": %s, "font": {"size": 15}, "x": 0.01, "xanchor": "left",
+                "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 16}},
+             "font": {"family": "DejaVu Sans, Verdana, Arial, sans-serif", "size": 12},
+             "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom",
+                "traceorder": "normal"}}
+            """,
+            wrapped(figure.title(), TITLE));
     layout.put("height", figure.height() + LINE * Math.max(0, legendRows(figure) - 1));
     layout.put("margin", margin(figure));
     layout.put("meta", Map.of("legend", LINE * legendRows(figure)));
-    layout.put("font", Map.of("family", "DejaVu Sans, Verdana, Arial, sans-serif", "size", 12));
     layout.put("barmode", figure.stack() ? "stack" : "group");
     layout.put("showlegend", hasLegend(figure));
-    layout.put(
-        "legend",
-        Map.of("orientation", "h", "x", 0, "y", 1.01, "yanchor", "bottom", "traceorder", "normal"));
     Map<String, Object> x = axis(figure.x(), figure.x().scale() != Axis.Scale.LINEAR);
     if (figure.x().ticks().length > 0) {
       x.put("ticktext", apart(figure));
@@ -267,14 +259,13 @@ public final class PlotlyPage {
   }
 
   private static Map<String, Object> axis(Axis axis, boolean grid) {
-    Map<String, Object> made = new LinkedHashMap<>();
-    made.put("title", Map.of("text", plain(axis.label())));
-    made.put("showgrid", grid);
-    made.put("showline", true);
-    made.put("automargin", true);
-    made.put("separatethousands", true);
-    made.put("exponentformat", "power");
-    made.put("minexponent", 5);
+    Map<String, Object> made =
+        tree(
+            """
+            {"title": {"text": %s}, "showgrid": %s, "showline": true, "automargin": true,
+             "separatethousands": true, "exponentformat": "power", "minexponent": 5}
+            """,
+            plain(axis.label()), grid);
     if (axis.scale() == Axis.Scale.LOG) made.put("type", "log");
     if (axis.ticks().length > 0) {
       // On a log axis Plotly takes the places of ticks in data units; it knows no probit axis.
@@ -320,25 +311,12 @@ public final class PlotlyPage {
       text.put("showarrow", false);
       text.put("yanchor", "top");
       shapes.add(
-          Map.of(
-              "type",
-              "rect",
-              "layer",
-              "below",
-              "x0",
-              mark.from(),
-              "x1",
-              mark.to(),
-              "yref",
-              "paper",
-              "y0",
-              0,
-              "y1",
-              1,
-              "line",
-              Map.of("width", 0),
-              "fillcolor",
-              i % 2 == 0 ? LIGHT : "rgba(0,0,0,0)"));
+          tree(
+              """
+              {"type": "rect", "layer": "below", "x0": %s, "x1": %s, "yref": "paper",
+               "y0": 0, "y1": 1, "line": {"width": 0}, "fillcolor": %s}
+              """,
+              mark.from(), mark.to(), i % 2 == 0 ? LIGHT : "rgba(0,0,0,0)"));
     } else {
       text.put("y", figure.y().place(mark.y()));
       text.put("arrowsize", 0.6);
@@ -354,21 +332,14 @@ public final class PlotlyPage {
     return EndLabels.of(figure).stream()
         .map(
             l ->
-                Map.<String, Object>of(
-                    "text",
+                tree(
+                    """
+                    {"text": %s, "xref": "paper", "x": 1.01, "xanchor": "left", "y": %s,
+                     "showarrow": false, "font": {"color": %s}}
+                    """,
                     plain(figure.series().get(l.series()).name()),
-                    "xref",
-                    "paper",
-                    "x",
-                    1.01,
-                    "xanchor",
-                    "left",
-                    "y",
                     l.place(),
-                    "showarrow",
-                    false,
-                    "font",
-                    Map.of("color", Palette.hex(colours.get(l.series())))))
+                    Palette.hex(colours.get(l.series()))))
         .toList();
   }
 

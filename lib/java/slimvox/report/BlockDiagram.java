@@ -52,11 +52,7 @@ public final class BlockDiagram {
     private final List<BoxColumns.Box> boxes = new ArrayList<>();
     private String between = "";
 
-    /**
-     * A path.
-     *
-     * @param function whether it is F or G of a reversible block, which normalizes first
-     */
+    /** A path; F and G of a reversible block normalize first. */
     Path(ModelSpec spec, boolean function) {
       binary = spec.binarization();
       normalizesFirst = function || spec.preActivation();

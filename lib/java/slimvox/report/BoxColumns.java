@@ -4,11 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/**
- * Columns of boxes with an arrow from each to the next, as an SVG picture and in words.
- *
- * @param columns the boxes from top to bottom by the name of their column
- */
+/** Columns of boxes by name, an arrow from each box to the next, as an SVG picture and in words. */
 public record BoxColumns(Map<String, List<Box>> columns) {
   private static final int COLUMN = 250;
   private static final int ROW = 46;

@@ -36,13 +36,6 @@ public final class NetworkDiagram {
     }
   }
 
-  /** A box. */
-  private record Box(String text, boolean reversible, int count) {
-    String line() {
-      return count == 1 ? text : count + " x " + text;
-    }
-  }
-
   private NetworkDiagram() {}
 
   /** The picture of networks, which have these names. */
@@ -57,24 +50,21 @@ public final class NetworkDiagram {
 
   private static BoxColumns columns(Map<String, ModelSpec> networks) {
     Map<String, List<BoxColumns.Box>> columns = new LinkedHashMap<>();
-    networks.forEach(
-        (name, spec) ->
-            columns.put(
-                name,
-                boxes(spec).stream()
-                    .map(b -> new BoxColumns.Box(b.line(), b.reversible ? "rebuilt" : "", ""))
-                    .toList()));
+    networks.forEach((name, spec) -> columns.put(name, boxes(spec)));
     return new BoxColumns(columns);
   }
 
-  private static List<Box> boxes(ModelSpec spec) {
-    List<Box> boxes = new ArrayList<>();
+  private static List<BoxColumns.Box> boxes(ModelSpec spec) {
+    List<BoxColumns.Box> boxes = new ArrayList<>();
+    String last = "";
+    int count = 1;
     for (Part part : parts(spec)) {
       String text = part.text();
-      Box last = boxes.isEmpty() ? null : boxes.getLast();
-      boolean again = last != null && last.text.equals(text);
-      if (again) boxes.removeLast();
-      boxes.add(new Box(text, part.reversible(), again ? last.count + 1 : 1));
+      count = text.equals(last) ? count + 1 : 1;
+      if (count > 1) boxes.removeLast();
+      String line = count == 1 ? text : count + " x " + text;
+      boxes.add(new BoxColumns.Box(line, part.reversible() ? "rebuilt" : "", ""));
+      last = text;
     }
     return boxes;
   }

@@ -16,11 +16,7 @@ public final class Results {
 
   private final List<Row> rows = new ArrayList<>();
 
-  /**
-   * Adds a system's scores, measured with p_target 0.05.
-   *
-   * @return what was measured
-   */
+  /** Adds a system's scores and returns them measured, with p_target 0.05. */
   public Verification add(String system, Scores scores) {
     Verification verification = Verification.of(scores);
     rows.add(new Row(system, scores, verification));

@@ -120,20 +120,6 @@ public final class Rows<T> {
     return text.toString();
   }
 
-  /** The line of headings. */
-  String heading() {
-    StringBuilder line = new StringBuilder();
-    for (Column<T> c : columns) if (c.heading != null) line.append(c.shownHeading());
-    return line.append('\n').toString();
-  }
-
-  /** The line of a row, which need not be one of the table. */
-  String line(T row) {
-    StringBuilder line = new StringBuilder();
-    for (Column<T> c : columns) if (c.heading != null) line.append(c.cell(row));
-    return line.append('\n').toString();
-  }
-
   /** An object for each row. */
   public List<Map<String, Object>> json() {
     return rows.stream().map(this::values).toList();

@@ -1,6 +1,7 @@
 package slimvox.report;
 
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import slimvox.memory.Category;
@@ -33,11 +34,7 @@ public record SchemeTable(List<Row> rows, boolean limited) {
     }
   }
 
-  /**
-   * Prices every way to train.
-   *
-   * @param budget for the largest batch; unlimited for none
-   */
+  /** Prices every way to train; the largest batch is that of the budget, if it has a limit. */
   public static SchemeTable of(
       MemoryAnalysis analysis, ModelSpec model, int batch, MemoryBudget budget) {
     boolean limited = budget.bytes() != Long.MAX_VALUE;
@@ -57,7 +54,7 @@ public record SchemeTable(List<Row> rows, boolean limited) {
   /** One line a way to train, in MiB. */
   public String text() {
     Rows<Row> columns =
-        Rows.of(rows)
+        Rows.of(rows.stream().filter(r -> r.memory != null).toList())
             .column("MiB", "%-22s", r -> r.scheme.label())
             .column("total", "%,12.2f", r -> Bytes.mib(r.memory.totalPeak()))
             .column("activations", "%,13.2f", r -> r.mib(Category.ACTIVATION, Category.STATISTIC))
@@ -69,12 +66,11 @@ public record SchemeTable(List<Row> rows, boolean limited) {
             .column("other", "%,13.2f", r -> r.mib(Category.WORKSPACE, Category.INPUT))
             .column("times less", "%11.2f", this::vanillaRatio);
     if (limited) columns.column("  batch in budget", "%,17d", Row::largestBatch);
-    StringBuilder text = new StringBuilder(columns.heading());
+    Iterator<String> lines = columns.text().lines().iterator();
+    StringBuilder text = new StringBuilder(lines.next()).append('\n');
     for (Row row : rows) {
-      text.append(
-          row.memory == null
-              ? "%-22s not possible: %s%n".formatted(row.scheme.label(), row.refusal)
-              : columns.line(row));
+      String refused = "%-22s not possible: %s".formatted(row.scheme.label(), row.refusal);
+      text.append(row.memory == null ? refused : lines.next()).append('\n');
     }
     return text.append("\n* with their gradients and optimizer state\n").toString();
   }

@@ -71,11 +71,7 @@ public final class SchemeTables {
     return rows.table().setName("The largest batch within " + budget);
   }
 
-  /**
-   * Total memory in MiB against the batch, a line for every way to train.
-   *
-   * @param batches the batches, ascending
-   */
+  /** Total memory in MiB against the batch, ascending, a line for every way to train. */
   public static Figure againstBatch(
       String title, MemoryAnalysis analysis, ModelSpec model, double[] batches) {
     Figure figure = Figure.of(title).x("batch").y("MiB");

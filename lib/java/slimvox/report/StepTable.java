@@ -21,11 +21,7 @@ public final class StepTable {
   private final String title;
   private final Map<String, StepMemory> steps = new LinkedHashMap<>();
 
-  /**
-   * A table without rows.
-   *
-   * @param title of the table
-   */
+  /** A table of this title without rows. */
   public StepTable(String title) {
     this.title = title;
   }

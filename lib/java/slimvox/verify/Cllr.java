@@ -1,7 +1,5 @@
 package slimvox.verify;
 
-import slimvox.storage.InputException;
-
 /**
  * Cost of scores that are read as log-likelihood ratios, in bits a trial, for every prior and cost
  * at once (Br&uuml;mmer and du Preez 2006).
@@ -17,11 +15,7 @@ import slimvox.storage.InputException;
  * @param least minCllr
  */
 public record Cllr(double value, double least) {
-  /**
-   * Measures scores.
-   *
-   * @throws InputException if the list has no targets or no nontargets
-   */
+  /** Measures scores; a list without targets or nontargets is refused. */
   public static Cllr of(Scores scores) {
     Trials trials = scores.trials();
     return new Cllr(of(scores.values(), trials), least(scores.curve()));

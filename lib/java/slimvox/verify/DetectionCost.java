@@ -20,11 +20,7 @@ public record DetectionCost(double pTarget, double missCost, double falseAlarmCo
   /** p_target 0.01, unit costs: WeSpeaker, 3D-Speaker. */
   public static final DetectionCost WESPEAKER = new DetectionCost(0.01, 1, 1);
 
-  /**
-   * Checks the values.
-   *
-   * @throws InputException if one is out of range
-   */
+  /** Refuses values out of range. */
   public DetectionCost {
     if (!(pTarget > 0 && pTarget < 1)) {
       throw InputException.of("p_target %s is not between 0 and 1; 0.05 is usual", pTarget);

@@ -101,11 +101,7 @@ public final class DetectionCurve {
     return times == null ? 1 : times[place];
   }
 
-  /**
-   * The curve of a scored trial list.
-   *
-   * @throws InputException if the list has no targets or no nontargets: no error rate is defined
-   */
+  /** The curve of a scored trial list; without targets or nontargets none is defined: refused. */
   public static DetectionCurve of(Scores scores) {
     Trials trials = scores.trials();
     refuseOneKind(trials.name() + ": ", trials.targets(), trials.nontargets());

@@ -85,11 +85,7 @@ public final class Embeddings {
     return names.find(place, name);
   }
 
-  /**
-   * The embedding of an utterance: the array itself, not a copy.
-   *
-   * @throws InputException if it has none
-   */
+  /** The embedding of an utterance: the array itself, not a copy; refused if it has none. */
   public float[] get(String utterance) {
     Integer number = numbers.get(utterance);
     if (number == null) {
@@ -105,11 +101,7 @@ public final class Embeddings {
     return vectors.get(i);
   }
 
-  /**
-   * The mean of all embeddings, which cosine scoring subtracts; take it over training data.
-   *
-   * @throws InputException if there are none
-   */
+  /** The mean of all embeddings, at least one, which cosine scoring subtracts; of training data. */
   public double[] mean() {
     if (vectors.isEmpty()) throw new InputException("mean of no embeddings; add some");
     double[] mean = new double[dimension];

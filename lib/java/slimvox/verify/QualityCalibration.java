@@ -2,6 +2,8 @@ package slimvox.verify;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.commons.math3.linear.ArrayRealVector;
+import org.apache.commons.math3.linear.RealVector;
 
 /**
  * Calibration of scores with {@link QualityMeasures}: logistic regression that makes log-likelihood
@@ -54,7 +56,7 @@ public record QualityCalibration(double[] weights, Trials trials) {
   }
 
   /** Cllr of weights and its slope. */
-  private record Point(double cllr, double[] slope) {
+  private record Point(double cllr, RealVector slope) {
     static Point at(double[] weights, double[][] measures, Trials trials) {
       double[] slope = new double[weights.length];
       double cllr = 0;
@@ -68,24 +70,23 @@ public record QualityCalibration(double[] weights, Trials trials) {
         for (int k = 0; k < measures[i].length; k++) slope[k] += pull * measures[i][k];
         slope[weights.length - 1] += pull;
       }
-      return new Point(cllr, slope);
+      return new Point(cllr, new ArrayRealVector(slope, false));
     }
 
     boolean isFlat() {
-      for (double value : slope) if (Math.abs(value) > FLAT) return false;
-      return true;
+      return !(slope.getLInfNorm() > FLAT);
     }
   }
 
   /** A step and how the slope changed over it. */
-  private record Change(double[] step, double[] slope, double curvature) {}
+  private record Change(RealVector step, RealVector slope, double curvature) {}
 
   private static double[] weights(double[][] measures, Trials trials) {
     int inputs = measures[0].length;
     double[] weights = new double[inputs + 1];
     for (int i = 0; i < inputs; i++) weights[i] = 1f / inputs; // as PyTorch begins
     List<Change> changes = new ArrayList<>();
-    double[] step = null;
+    RealVector step = null;
     Point before = null;
     double least = Double.POSITIVE_INFINITY;
     for (int round = 0; round < MOST_ROUNDS; round++) {
@@ -93,15 +94,16 @@ public record QualityCalibration(double[] weights, Trials trials) {
       double atStart = now.cllr;
       for (int i = 1; i <= STEPS_OF_A_ROUND && !now.isFlat(); i++) {
         if (before != null) remember(changes, step, before.slope, now.slope);
-        double[] direction = direction(changes, now.slope);
-        if (dot(direction, now.slope) > -LEAST_CHANGE) break;
-        double length = before == null ? Math.min(1, 1 / sumOfSizes(now.slope)) * STEP : STEP;
-        step = scaled(direction, length);
-        add(weights, step, 1);
+        RealVector direction = direction(changes, now.slope);
+        if (direction.dotProduct(now.slope) > -LEAST_CHANGE) break;
+        double length = before == null ? Math.min(1, 1 / now.slope.getL1Norm()) * STEP : STEP;
+        step = direction.mapMultiply(length);
+        for (int k = 0; k <= inputs; k++) weights[k] += step.getEntry(k);
         before = now;
         if (i == STEPS_OF_A_ROUND) break;
         now = Point.at(weights, measures, trials);
-        if (largest(step) <= LEAST_CHANGE || Math.abs(now.cllr - before.cllr) < LEAST_CHANGE) break;
+        if (step.getLInfNorm() <= LEAST_CHANGE || Math.abs(now.cllr - before.cllr) < LEAST_CHANGE)
+          break;
       }
       if (least - atStart < LEAST_GAIN) break;
       least = atStart;
@@ -109,60 +111,32 @@ public record QualityCalibration(double[] weights, Trials trials) {
     return weights;
   }
 
-  private static void remember(List<Change> changes, double[] step, double[] from, double[] to) {
-    double[] slope = to.clone();
-    add(slope, from, -1);
-    double curvature = dot(slope, step);
+  private static void remember(
+      List<Change> changes, RealVector step, RealVector from, RealVector to) {
+    RealVector slope = to.subtract(from);
+    double curvature = slope.dotProduct(step);
     if (curvature <= LEAST_CURVATURE) return;
     if (changes.size() == MEMORY) changes.removeFirst();
     changes.add(new Change(step, slope, curvature));
   }
 
   /** Minus the slope, times the inverse curvature that the changes tell: the two-loop recursion. */
-  private static double[] direction(List<Change> changes, double[] slope) {
-    double[] direction = scaled(slope, -1);
+  private static RealVector direction(List<Change> changes, RealVector slope) {
+    RealVector direction = slope.mapMultiply(-1);
     double[] shares = new double[changes.size()];
     for (int i = changes.size() - 1; i >= 0; i--) {
       Change change = changes.get(i);
-      shares[i] = dot(change.step, direction) / change.curvature;
-      add(direction, change.slope, -shares[i]);
+      shares[i] = change.step.dotProduct(direction) / change.curvature;
+      direction.combineToSelf(1, -shares[i], change.slope);
     }
     if (changes.isEmpty()) return direction;
     Change last = changes.getLast();
-    direction = scaled(direction, last.curvature / dot(last.slope, last.slope));
+    direction.mapMultiplyToSelf(last.curvature / last.slope.dotProduct(last.slope));
     for (int i = 0; i < shares.length; i++) {
       Change change = changes.get(i);
-      double share = dot(change.slope, direction) / change.curvature;
-      add(direction, change.step, shares[i] - share);
+      double share = change.slope.dotProduct(direction) / change.curvature;
+      direction.combineToSelf(1, shares[i] - share, change.step);
     }
     return direction;
-  }
-
-  private static double dot(double[] a, double[] b) {
-    double sum = 0;
-    for (int i = 0; i < a.length; i++) sum += a[i] * b[i];
-    return sum;
-  }
-
-  private static double[] scaled(double[] a, double by) {
-    double[] scaled = a.clone();
-    for (int i = 0; i < a.length; i++) scaled[i] *= by;
-    return scaled;
-  }
-
-  private static void add(double[] to, double[] a, double times) {
-    for (int i = 0; i < to.length; i++) to[i] += times * a[i];
-  }
-
-  private static double largest(double[] a) {
-    double largest = 0;
-    for (double value : a) largest = Math.max(largest, Math.abs(value));
-    return largest;
-  }
-
-  private static double sumOfSizes(double[] a) {
-    double sum = 0;
-    for (double value : a) sum += Math.abs(value);
-    return sum;
   }
 }

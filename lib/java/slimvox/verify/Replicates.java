@@ -29,11 +29,7 @@ public record Replicates(
     String minDcfDraws) {
   private static final double STEPS = 10_000; // of a rate of 1
 
-  /**
-   * Checks what may come from a file.
-   *
-   * @throws InputException if the draws are not two bytes each, or a value is not a number
-   */
+  /** Refuses draws from a file that are not two bytes each, and values that are no numbers. */
   public Replicates {
     decode(trials, eerDraws);
     decode(trials, minDcfDraws);

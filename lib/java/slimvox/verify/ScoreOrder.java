@@ -30,11 +30,7 @@ final class ScoreOrder {
     this.sorted = sorted;
   }
 
-  /**
-   * Sorts. The array is kept, not copied.
-   *
-   * @throws InputException if a score is NaN, which has no place in an order
-   */
+  /** Sorts. The array is kept, not copied. A NaN, which has no place in an order, is refused. */
   static ScoreOrder of(double[] scores, IntPredicate isTarget) {
     int n = scores.length;
     long[] packed = new long[n];

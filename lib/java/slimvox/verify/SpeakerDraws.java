@@ -68,11 +68,7 @@ public final class SpeakerDraws {
     return of(utterance -> speakerOf.get(known.find("utt2spk", utterance)), lists);
   }
 
-  /**
-   * The same.
-   *
-   * @param speakerOf tells the speaker of an utterance; null where it has none
-   */
+  /** The same; {@code speakerOf} gives null for an utterance without a speaker. */
   public static SpeakerDraws of(Function<String, String> speakerOf, Trials... lists) {
     Map<String, String> used = new HashMap<>();
     for (Trials list : lists) {

@@ -169,11 +169,7 @@ public final class Trials {
       return utterances.size() - 1;
     }
 
-    /**
-     * The finished list; its hash is that of the list written in the VoxCeleb format.
-     *
-     * @throws InputException if a pair has both labels or there is no trial at all
-     */
+    /** The finished list; refused without trials, or where a pair has both labels. */
     public Trials build() {
       if (size == 0) throw InputException.at(name, "no trials in it; add some");
       return new Trials(this, null);
@@ -277,11 +273,7 @@ public final class Trials {
     return a == null || b == null ? -1 : index.find(a, b, after);
   }
 
-  /**
-   * Writes the list through a temporary file.
-   *
-   * @throws InputException if the file cannot be written
-   */
+  /** Writes the list through a temporary file; refused where that cannot be written. */
   public void write(Path file, Format format) {
     TextLines.write(file, lines(format));
   }

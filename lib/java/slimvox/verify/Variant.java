@@ -14,11 +14,7 @@ import slimvox.storage.InputException;
  *     none that is drawn by chance
  */
 public record Variant(String name, List<Replicates> runs, boolean trained) {
-  /**
-   * Checks that the runs can be taken together.
-   *
-   * @throws InputException if there is no run, or they are of other lists or draws
-   */
+  /** Refuses runs that cannot be taken together: none, or of other lists or draws. */
   public Variant {
     runs = List.copyOf(runs);
     if (runs.isEmpty()) throw InputException.of("%s: no run; score one or more", name);

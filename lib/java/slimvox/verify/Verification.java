@@ -40,11 +40,7 @@ public record Verification(
     return of(scores, DetectionCost.VOXSRC);
   }
 
-  /**
-   * Measures a scored trial list.
-   *
-   * @throws slimvox.storage.InputException if the list has no targets or no nontargets
-   */
+  /** Measures a scored trial list; one without targets or nontargets is refused. */
   public static Verification of(Scores scores, DetectionCost cost) {
     return of(scores.curve(), scores, cost);
   }
