@@ -73,11 +73,7 @@ abstract class AudioFile implements Closeable {
 
   abstract AudioInfo info();
 
-  /**
-   * All samples of a mono file, full scale [-1, 1].
-   *
-   * @throws InputException if they turn out to be more than the settings allow
-   */
+  /** All samples of a mono file, full scale [-1, 1]; more than the settings allow are refused. */
   abstract float[] samples(ReadSettings settings) throws IOException;
 
   /** Samples {@code from} to {@code to} - 1 of a mono file whose length the header gives. */

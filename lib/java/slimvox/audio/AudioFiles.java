@@ -48,11 +48,7 @@ public final class AudioFiles {
     return read(path, 0, expectedSampleRate, settings);
   }
 
-  /**
-   * The same of a file within a larger one, such as a member of a tar archive.
-   *
-   * @param start its first byte
-   */
+  /** The same of a file within a larger one, such as of a tar archive, from byte {@code start}. */
   public static Waveform read(
       Path path, long start, int expectedSampleRate, ReadSettings settings) {
     return with(

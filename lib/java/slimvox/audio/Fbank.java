@@ -33,11 +33,7 @@ public final class Fbank {
   private final MelFilters filters;
   private final BatchedRealFft fft;
 
-  /**
-   * Prepares window, filters and transform.
-   *
-   * @throws InputException if a filter would hold no bin of the spectrum
-   */
+  /** Prepares window, filters and transform; refuses a filter that would hold no bin. */
   public Fbank(FbankOptions options) {
     this.options = options;
     window = options.window().values(options.frameLength());

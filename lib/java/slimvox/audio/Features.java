@@ -22,11 +22,7 @@ public record Features(float[] values, int frames, int bins) {
     }
   }
 
-  /**
-   * The length of an array of frames x bins.
-   *
-   * @throws InputException if there is no such array
-   */
+  /** The length of an array of frames x bins; one that no array can have is refused. */
   public static int length(long frames, int bins) {
     long length = frames * bins;
     if (length <= Integer.MAX_VALUE - 8) return (int) length;

@@ -21,11 +21,7 @@ final class FileBytes implements Closeable {
   private final long length;
   private final boolean isMember;
 
-  /**
-   * Takes the open file.
-   *
-   * @throws InputException if it ends before the start, or before the end of the member
-   */
+  /** Takes the open file; one that ends before the start, or the end of the member, is refused. */
   FileBytes(Path path, RandomAccessFile file, long start) throws IOException {
     this.path = path;
     this.file = file;

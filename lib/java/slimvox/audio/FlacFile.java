@@ -50,11 +50,7 @@ final class FlacFile extends AudioFile {
   /** First sample of the frame that was read last, as that says. */
   private long frameSample;
 
-  /**
-   * Reads the metadata.
-   *
-   * @param start byte of "fLaC"
-   */
+  /** Reads the metadata, from the byte of "fLaC" on. */
   FlacFile(Path path, FileBytes file, long start) throws IOException {
     super(path, file);
     ByteBuffer prefix = readUpTo(start, PREFIX_BYTES);

@@ -42,11 +42,7 @@ public record FrontEnd(int frameShiftMs, boolean meanNormalization) {
     return texts;
   }
 
-  /**
-   * The front end that a file's texts tell.
-   *
-   * @throws InputException if they tell of none
-   */
+  /** The front end that a file's texts tell; refused if they tell of none. */
   public static FrontEnd of(Map<String, String> texts) {
     String shift = texts.getOrDefault(SHIFT, "10");
     String mean = texts.getOrDefault(MEAN, "true");

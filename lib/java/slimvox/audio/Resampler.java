@@ -5,6 +5,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.DoubleBinaryOperator;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
+import org.apache.commons.math3.util.ArithmeticUtils;
 import slimvox.vector.ReproducibleMath;
 
 /**
@@ -69,7 +70,7 @@ public final class Resampler {
 
   /** Whether the filters between two rates take no more than 16 MiB. */
   static boolean isPossible(int fromRate, int toRate) {
-    int larger = Math.max(fromRate, toRate) / greatestCommonDivisor(fromRate, toRate);
+    int larger = Math.max(fromRate, toRate) / ArithmeticUtils.gcd(fromRate, toRate);
     return larger <= MOST_WEIGHTS / 136; // 2 x 64 / 0.95 weights, rounded up to a vector
   }
 
@@ -80,7 +81,7 @@ public final class Resampler {
    *     large common divisor
    */
   public static Resampler between(int fromRate, int toRate) {
-    int divisor = greatestCommonDivisor(fromRate, toRate);
+    int divisor = ArithmeticUtils.gcd(fromRate, toRate);
     int step = fromRate / divisor;
     int phases = toRate / divisor;
     if (!isPossible(fromRate, toRate)) {
@@ -90,10 +91,6 @@ public final class Resampler {
     return BY_RATES.computeIfAbsent(
         (long) step << 32 | phases,
         _ -> new Resampler(step, phases, 64, 0.95, Resampler::blackmanHarris));
-  }
-
-  static int greatestCommonDivisor(int a, int b) {
-    return b == 0 ? a : greatestCommonDivisor(b, a % b);
   }
 
   private static double blackmanHarris(double value, double x) {

@@ -1,5 +1,7 @@
 package slimvox.audio;
 
+import org.apache.commons.math3.util.ArithmeticUtils;
+
 /**
  * Plays a waveform faster or slower, pitch and tempo together, as sox's {@code speed} effect.
  *
@@ -18,18 +20,14 @@ public final class SpeedPerturbation {
   /** Null at speed 1. */
   private final Resampler resampler;
 
-  /**
-   * Prepares the filters of a speed.
-   *
-   * @param speed from 0.5 to 2 in whole hundredths
-   */
+  /** Prepares the filters of a speed, from 0.5 to 2 in whole hundredths. */
   public SpeedPerturbation(double speed) {
     if (!isPossible(speed)) {
       throw new IllegalArgumentException(
           "speed " + speed + " is not between 0.5 and 2 in whole hundredths");
     }
     int hundredths = (int) Math.round(speed * 100);
-    int divisor = Resampler.greatestCommonDivisor(hundredths, 100);
+    int divisor = ArithmeticUtils.gcd(hundredths, 100);
     int step = hundredths / divisor;
     resampler =
         step * divisor == 100

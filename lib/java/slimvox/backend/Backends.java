@@ -72,11 +72,7 @@ public final class Backends {
     };
   }
 
-  /**
-   * The version of oneDNN.
-   *
-   * @throws UnsupportedOperationException if it cannot be loaded, saying why
-   */
+  /** The version of oneDNN; if it cannot be loaded, UnsupportedOperationException says why. */
   public static String oneDnnVersion() {
     try (OneDnn library = OneDnn.open(1)) {
       return library.version();

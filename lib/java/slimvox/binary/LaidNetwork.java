@@ -7,11 +7,7 @@ import slimvox.backend.packed.LaidConvolution;
 import slimvox.backend.packed.LaidHead;
 import slimvox.backend.packed.Packed;
 
-/**
- * A {@link PackedModel}'s layers in a device's memory.
- *
- * @param convolutions all of them, in the order of {@link PackedModel#convolutions}
- */
+/** A {@link PackedModel}'s layers in a device's memory, in the model's order. */
 record LaidNetwork(List<LaidConvolution> convolutions, List<Block> blocks, LaidHead head)
     implements AutoCloseable {
   /** A {@link PackedBlock}; {@code shortcut} is null for the identity. */

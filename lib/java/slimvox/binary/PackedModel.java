@@ -49,11 +49,7 @@ public record PackedModel(
     return new PackedModel(spec, scheme, stem, blocks, head, origin);
   }
 
-  /**
-   * Reads a packed file.
-   *
-   * @throws slimvox.storage.InputException if it is damaged or none
-   */
+  /** Reads a packed file; one that is damaged, or none, is refused. */
   public static PackedModel read(Path file) {
     return PackedFile.read(file);
   }

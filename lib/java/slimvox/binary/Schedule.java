@@ -41,11 +41,7 @@ final class Schedule {
   private Place features;
   private Place x;
 
-  /**
-   * Lays the planes out.
-   *
-   * @param address of each buffer; null to find out their sizes
-   */
+  /** Lays the planes out at the addresses of buffers; null to find out their sizes. */
   Schedule(LaidNetwork network, int bins, int frames, long[] address) {
     this.address = address;
     for (Buffer unused : Buffer.values()) clean.add(new ArrayList<>());

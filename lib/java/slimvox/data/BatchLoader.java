@@ -109,11 +109,6 @@ public final class BatchLoader implements AutoCloseable {
     return waitNanos;
   }
 
-  /** The batches. */
-  public Batches batches() {
-    return batches;
-  }
-
   /** Stops the threads; a batch that is being made is abandoned. Closing twice does no harm. */
   @Override
   public void close() {

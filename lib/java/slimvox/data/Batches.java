@@ -105,11 +105,6 @@ public final class Batches {
     return corpus.speakers().size() * source.speeds().size();
   }
 
-  /** The settings. */
-  public BatchSettings settings() {
-    return settings;
-  }
-
   /** Values in a frame. */
   public int bins() {
     return source.bins();

@@ -31,11 +31,7 @@ final class OnnxGraph {
     return node(operator, Map.of(), inputs);
   }
 
-  /**
-   * The name of the result of a node.
-   *
-   * @param attributes long, float or String values, or long[]
-   */
+  /** The name of the result of a node; attributes are long, float or String values, or long[]. */
   String node(String operator, Map<String, Object> attributes, String... inputs) {
     return nodes(1, operator, attributes, inputs).getFirst();
   }

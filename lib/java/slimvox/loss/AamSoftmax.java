@@ -38,11 +38,7 @@ public final class AamSoftmax implements Classifier {
   private Tensor dlogits;
   private Tensor labels;
 
-  /**
-   * A classifier whose weight is not initialized.
-   *
-   * @param scale s, 32 in WeSpeaker
-   */
+  /** A classifier whose weight is not initialized; the scale s is 32 in WeSpeaker. */
   public AamSoftmax(
       Backend backend, int embeddingSize, int classes, double scale, boolean easyMargin) {
     this.backend = backend;

@@ -52,22 +52,14 @@ public interface Classifier extends Stateful {
   /** Makes a classifier. */
   @FunctionalInterface
   interface Factory {
-    /**
-     * A classifier whose parameters are not initialized.
-     *
-     * @param scale {@code loss.scale} of the recipe
-     */
+    /** A classifier whose parameters are not initialized; the scale is {@code loss.scale}. */
     Classifier of(Backend backend, int embeddingSize, int classes, double scale);
   }
 
   /** The losses that {@code loss.name} may name. */
   Registry<Factory> REGISTRY = new Registry<>("loss.name", "Classifier.register", "aam-softmax");
 
-  /**
-   * Makes a loss known to recipes of this process.
-   *
-   * @throws slimvox.storage.InputException if one of that name ships
-   */
+  /** Makes a loss known to recipes of this process; the name of one that ships is refused. */
   static void register(String name, Factory factory) {
     REGISTRY.register(name, factory);
   }

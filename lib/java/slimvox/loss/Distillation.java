@@ -21,11 +21,7 @@ public final class Distillation implements AutoCloseable {
   private Tensor embedding;
   private Tensor inverseNorm;
 
-  /**
-   * A loss.
-   *
-   * @param weight factor of this loss beside the classifier's, above 0
-   */
+  /** A loss with this factor, above 0, beside the classifier's. */
   public Distillation(Backend backend, double weight) {
     this.backend = backend;
     this.ops = backend.ops();
@@ -58,11 +54,7 @@ public final class Distillation implements AutoCloseable {
     }
   }
 
-  /**
-   * The same without waiting.
-   *
-   * @param cosines gets cos(x, t) of each utterance, see {@link #loss}
-   */
+  /** The same without waiting; {@code cosines} gets cos(x, t) of each utterance. */
   public void forward(Tensor x, Tensor cosines) {
     embedding = backend.allocateLike(x, Category.ACTIVATION, "distillation.embedding");
     inverseNorm = norms(x);

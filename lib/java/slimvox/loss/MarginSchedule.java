@@ -34,11 +34,6 @@ public record MarginSchedule(double initial, double last, long start, long end, 
     }
   }
 
-  /** The same margin in every iteration. */
-  public static MarginSchedule constant(double margin) {
-    return new MarginSchedule(margin, margin, 0, 0, Increase.LINEAR);
-  }
-
   /** Returns the margin of the training step with this number, counted from 0. */
   public double at(long iteration) {
     if (iteration >= end) return last;

@@ -21,11 +21,7 @@ public final class ArenaPlan {
   /** Offsets are multiples of this many bytes: one cache line, one AVX-512 register. */
   public static final int ALIGNMENT = 64;
 
-  /**
-   * One planned buffer, in order of allocation.
-   *
-   * @param offset bytes from the start of the block
-   */
+  /** One planned buffer, in order of allocation; offset in bytes from the start of the block. */
   public record Slot(Category category, String label, long bytes, long offset) {}
 
   private record Life(int index, long bytes, int from, int to) {

@@ -84,11 +84,7 @@ public final class MemoryLedger {
     return id;
   }
 
-  /**
-   * Removes a buffer.
-   *
-   * @throws IllegalStateException if the id is unknown, for example because of a second release
-   */
+  /** Removes a buffer; IllegalStateException for an unknown id, as of a second release. */
   public void freed(long id) {
     Buffer buffer = live.remove(id);
     if (buffer == null) throw new IllegalStateException("buffer " + id + " was released twice");
@@ -168,22 +164,14 @@ public final class MemoryLedger {
     return nextId;
   }
 
-  /**
-   * Removes all buffers that came after the mark, for example those of an interrupted step.
-   *
-   * @return their ids
-   */
+  /** Removes all buffers that came after the mark, as of an interrupted step; returns their ids. */
   public List<Long> freeSince(long mark) {
     List<Long> ids = live.keySet().stream().filter(id -> id >= mark).toList();
     ids.forEach(this::freed);
     return ids;
   }
 
-  /**
-   * Checks that no buffer that came after the mark is still in use.
-   *
-   * @throws IllegalStateException naming the first buffers that leaked
-   */
+  /** IllegalStateException, if a buffer that came after the mark is in use, with the first ones. */
   public void checkNoneSince(long mark) {
     report(
         live.entrySet().stream().filter(e -> e.getKey() >= mark).map(Map.Entry::getValue).toList());
@@ -201,11 +189,7 @@ public final class MemoryLedger {
     return map;
   }
 
-  /**
-   * Checks that only the given categories are in use.
-   *
-   * @throws IllegalStateException naming the first buffers that leaked
-   */
+  /** IllegalStateException, if a buffer of another category is in use, with the first ones. */
   public void checkOnly(Category... allowed) {
     List<Category> kept = List.of(allowed);
     report(live.values().stream().filter(b -> !kept.contains(b.category)).toList());

@@ -110,11 +110,7 @@ public record Binarization(
     return scheme.binaryActivations();
   }
 
-  /**
-   * Whether a convolution is binary.
-   *
-   * @param convolution its name, for example {@code layer2.0.conv1} or {@code layer2.0.shortcut.0}
-   */
+  /** Whether a convolution of this name, for example {@code layer2.0.shortcut.0}, is binary. */
   public boolean takes(String convolution) {
     if (scheme == BinaryScheme.NONE || !mayTake(convolution)) return false;
     return layers.stream().anyMatch(layer -> isWithin(layer, convolution));

@@ -58,20 +58,12 @@ public final class Models {
     OWN.register(name, architecture);
   }
 
-  /**
-   * Checks a name.
-   *
-   * @throws slimvox.settings.InvalidSetting if there is no such network
-   */
+  /** Refuses a name that is no network's. */
   public static void requireKnown(String name) {
     OWN.require(name);
   }
 
-  /**
-   * The names of the convolutions of a network that can be made binary; empty where none can.
-   *
-   * @throws InputException if the name is unknown
-   */
+  /** The names of the convolutions that can be made binary; an unknown network is refused. */
   public static List<String> convolutions(String name) {
     return architecture(name).convolutions();
   }

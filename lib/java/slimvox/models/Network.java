@@ -145,11 +145,7 @@ public final class Network implements Layer {
     return latest;
   }
 
-  /**
-   * Lays weights out for an evaluation to come.
-   *
-   * @param convolutions of a frozen network of the same kind, also a dry one
-   */
+  /** Lays weights out for an evaluation by convolutions of a frozen network, also a dry one. */
   public void prepare(List<Convolution> convolutions) {
     Iterator<Parameter> each = parameters().iterator();
     for (Convolution g : convolutions) {

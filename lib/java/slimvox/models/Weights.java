@@ -119,11 +119,7 @@ public final class Weights {
     }
   }
 
-  /**
-   * Checks that a tensor of the file has the shape of {@code x}.
-   *
-   * @throws InputException naming both shapes
-   */
+  /** Refuses a tensor of the file without the shape of {@code x}, naming both. */
   public static void shape(Safetensors file, String name, Tensor x) {
     long[] wanted = shape(x);
     if (!Arrays.equals(wanted, file.shape(name))) {

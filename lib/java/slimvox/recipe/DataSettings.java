@@ -398,11 +398,7 @@ public record DataSettings(
         resample, longestMinutes == null ? ReadSettings.LONGEST_MINUTES : longestMinutes);
   }
 
-  /**
-   * The folder of the training corpus.
-   *
-   * @throws slimvox.storage.InputException if the recipe does not name one
-   */
+  /** The folder of the training corpus; a recipe that names none is refused. */
   public Path trainFolder() {
     if (trainCorpus == null) {
       throw new InvalidSetting(

@@ -67,12 +67,7 @@ public record LossSettings(
       }
     }
 
-    /**
-     * The margin by iteration.
-     *
-     * @throws slimvox.storage.InputException if for a run of this length the end comes before the
-     *     start
-     */
+    /** The margin by iteration; refused if in a run of this length it ends before it starts. */
     public MarginSchedule schedule(long stepsPerEpoch, long runSteps) {
       long from = start.toSteps(stepsPerEpoch, runSteps);
       long to = end.toSteps(stepsPerEpoch, runSteps);

@@ -139,11 +139,7 @@ public record Recipe(
     return SETTINGS.parse(yaml, name, settings);
   }
 
-  /**
-   * Reads one of the {@link #SHIPPED} recipes.
-   *
-   * @throws InputException if there is none of this name, or a setting cannot be used
-   */
+  /** Reads one of the {@link #SHIPPED} recipes; other names and impossible settings are refused. */
   public static Recipe shipped(String name, String... settings) {
     return parse(shippedText(name), name + ".yaml", settings);
   }

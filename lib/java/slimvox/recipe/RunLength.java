@@ -41,16 +41,7 @@ public record RunLength(double amount, Unit unit) {
     return new RunLength(epochs, Unit.EPOCHS);
   }
 
-  /** So many hundredths of the run. */
-  public static RunLength percent(double percent) {
-    return new RunLength(percent, Unit.PERCENT);
-  }
-
-  /**
-   * Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too.
-   *
-   * @throws IllegalArgumentException for another text
-   */
+  /** Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too. */
   public static RunLength parse(String text) {
     Matcher m = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
     if (!m.matches()) {

@@ -95,11 +95,7 @@ public final class Declared<T extends Record> {
     return SettingsReader.parse(this, text, name).with(settings).build();
   }
 
-  /**
-   * The same with other settings.
-   *
-   * @throws slimvox.storage.InputException if a setting cannot be used
-   */
+  /** The same with other settings; one that cannot be used is refused. */
   public T with(T record, String... settings) {
     return SettingsReader.of(this, record).with(settings).build();
   }
@@ -185,11 +181,7 @@ public final class Declared<T extends Record> {
     return c.values().contains(Key.text(valueOf(c.key(), given))) == c.is();
   }
 
-  /**
-   * Whether a setting is of no use any more, or has another default.
-   *
-   * @param set the keys that were set
-   */
+  /** Whether a setting is of no use any more, or has another default, after some were set. */
   boolean isDropped(
       Key key, Set<String> set, Map<String, Object> before, Map<String, Object> after) {
     for (String condition : key.setting().onlyWith()) {

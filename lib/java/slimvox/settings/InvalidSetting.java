@@ -16,11 +16,7 @@ public final class InvalidSetting extends InputException {
     this.other = other;
   }
 
-  /**
-   * A problem with one setting.
-   *
-   * @param key dotted, for example {@code model.width}
-   */
+  /** A problem with one setting, by its dotted key, for example {@code model.width}. */
   public InvalidSetting(String key, String problem) {
     this(key, key + ": " + problem, problem, null);
   }

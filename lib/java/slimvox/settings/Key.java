@@ -150,11 +150,7 @@ public record Key(String name, Type type, Setting setting) {
     return setting.byDefault().isEmpty() ? List.of() : List.of(setting.byDefault());
   }
 
-  /**
-   * Checks a value, or each of a list.
-   *
-   * @throws InvalidSetting if it is outside the range, or a text that is empty or not printable
-   */
+  /** Refuses a value, or one of a list, outside the range, and an empty or unprintable text. */
   void check(Object value) {
     if (value instanceof List<?> list) {
       for (Object element : list) element().check(element);

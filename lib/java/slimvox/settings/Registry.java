@@ -60,22 +60,14 @@ public final class Registry<T> {
     return names;
   }
 
-  /**
-   * Checks a name.
-   *
-   * @throws InvalidSetting if no part has it; it lists those there are
-   */
+  /** Refuses a name that no part has; lists those there are. */
   public void require(String name) {
     if (names().contains(name)) return;
     String known = names().isEmpty() ? "" : String.join(", ", names()) + ", or ";
     throw InvalidSetting.notAllowed(key, name, known + "a name registered by " + method);
   }
 
-  /**
-   * One's own part of a name.
-   *
-   * @throws InvalidSetting as {@link #require}
-   */
+  /** One's own part of a name; as {@link #require}. */
   public synchronized T get(String name) {
     require(name);
     return own.get(name);

@@ -259,11 +259,7 @@ final class SettingsReader<T extends Record> {
     }
   }
 
-  /**
-   * Builds the record: defaults, and over them what was read.
-   *
-   * @throws InputException with the place of the setting that cannot be used
-   */
+  /** Builds the record: defaults, and over them what was read; refuses by the setting's place. */
   T build() {
     try {
       return declared.build(values);

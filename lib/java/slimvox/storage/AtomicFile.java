@@ -63,11 +63,7 @@ public final class AtomicFile {
     write(file, bytes.length, out -> out.write(bytes));
   }
 
-  /**
-   * Checks that a file can be written, before hours are spent on its content; leaves nothing.
-   *
-   * @throws InputException if it cannot be written: one line with the file and the reason
-   */
+  /** Refuses a file that cannot be written, before hours are spent on it; leaves nothing. */
   public static void requireWritable(Path file) {
     Path target = requireNoOtherThing(file);
     Path folder = target.getParent();

@@ -9,9 +9,10 @@ import java.util.Locale;
 /**
  * Something the user gave cannot be used: a file, a setting, a list.
  *
- * <p>The message is one line that names the file, the place in it and what to do. The command line
- * prints just that line and exits with 2; a notebook shows it as the cell's error. What a name in
- * it would do to the line is made visible, and the middle of a very long one is left out.
+ * <p>What a comment says is refused ends with this. The message is one line that names the file,
+ * the place in it and what to do. The command line prints just that line and exits with 2; a
+ * notebook shows it as the cell's error. What a name in it would do to the line is made visible,
+ * and the middle of a very long one is left out.
  */
 public class InputException extends RuntimeException {
   private static final int MOST_CHARACTERS = 2000;

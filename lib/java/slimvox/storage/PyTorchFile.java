@@ -49,11 +49,7 @@ final class PyTorchFile {
     return channel.read(start, 0) == 4 && start.getInt(0) == ZIP;
   }
 
-  /**
-   * Refuses a file of PyTorch before 1.6.
-   *
-   * @param start its first eight bytes, little-endian
-   */
+  /** Refuses a file of PyTorch before 1.6, by its first eight bytes, little-endian. */
   static void refuseLegacy(Path file, long start) {
     if (Long.reverseBytes(start) != 0x80028a0a6cfc9c46L) return;
     throw InputException.at(

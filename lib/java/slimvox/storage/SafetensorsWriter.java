@@ -67,11 +67,7 @@ public final class SafetensorsWriter {
     return put(name, Dtype.U8, shape, MemorySegment.ofArray(values));
   }
 
-  /**
-   * Adds a tensor that lies outside the heap, in the machine's byte order.
-   *
-   * @param dtype one of F64, I64, F32, I32, U8
-   */
+  /** Adds a tensor of F64, I64, F32, I32 or U8 outside the heap, in the machine's byte order. */
   public SafetensorsWriter put(String name, String dtype, long[] shape, MemorySegment values) {
     Dtype known = Dtype.named(dtype);
     if (known == null) throw new IllegalArgumentException("type " + dtype + " is not known");

@@ -16,11 +16,7 @@ import java.util.stream.Stream;
 public final class Sha256 {
   private Sha256() {}
 
-  /**
-   * The hash of a file, in hexadecimal.
-   *
-   * @throws InputException if it cannot be read
-   */
+  /** The hash of a file, in hexadecimal; one that cannot be read is refused. */
   public static String of(Path file) {
     MessageDigest digest = digest();
     try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {

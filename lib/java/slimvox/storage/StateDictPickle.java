@@ -81,21 +81,13 @@ final class StateDictPickle {
   private final Map<Integer, Object> memo = new HashMap<>();
   private int at;
 
-  /**
-   * A reader.
-   *
-   * @param place what messages begin with
-   */
+  /** A reader whose messages begin with a place. */
   StateDictPickle(String place, byte[] pickle) {
     this.place = place;
     this.in = ByteBuffer.wrap(pickle).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /**
-   * The tensors by name.
-   *
-   * @throws InputException if it is no pickle of a state dict
-   */
+  /** The tensors by name; what is no pickle of a state dict is refused. */
   Map<String, Tensor> tensors() {
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     for (var entry : run().entrySet()) {

@@ -139,11 +139,7 @@ public final class TextLines {
     };
   }
 
-  /**
-   * Writes a text file, piece by piece, whole or not at all.
-   *
-   * @throws InputException if it cannot be written (a full disk, a name that is a folder)
-   */
+  /** Writes a text file, piece by piece, whole or not at all; refused where that cannot be. */
   public static void write(Path file, Stream<String> text) {
     AtomicFile.write(
         file,

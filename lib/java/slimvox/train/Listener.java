@@ -113,11 +113,7 @@ public interface Listener {
   /** Embeddings for a validation: {@code done} of {@code total} utterances. */
   default void validating(int done, int total) {}
 
-  /**
-   * The trials were scored after {@code step} steps.
-   *
-   * @param verifications by the lists' names in {@code data.trials}, in that order
-   */
+  /** The trials were scored after {@code step} steps, by the lists' names, in that order. */
   default void validated(long step, Map<String, Verification> verifications) {}
 
   /** A checkpoint lies on disk. */

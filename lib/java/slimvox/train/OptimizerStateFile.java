@@ -37,11 +37,7 @@ record OptimizerStateFile(Safetensors file, OptimizerStateFormat format) {
     }
   }
 
-  /**
-   * Looks whether everything is there and fits.
-   *
-   * @throws InputException naming the tensor that is missing or does not fit
-   */
+  /** Refuses a file in which a tensor is missing or does not fit, naming it. */
   void check(Optimizer optimizer) {
     for (OptimizerState s : optimizer.state()) {
       String name = PREFIX + s.name();

@@ -16,11 +16,7 @@ final class RunFolder {
     return folder.resolve("recipe.yaml");
   }
 
-  /**
-   * Makes a folder, if it is not there.
-   *
-   * @throws InputException if it cannot be made
-   */
+  /** Makes a folder, if it is not there; refused if that cannot be. */
   static void make(Path folder) {
     try {
       Files.createDirectories(folder);
@@ -29,11 +25,7 @@ final class RunFolder {
     }
   }
 
-  /**
-   * Looks whether a run can start here.
-   *
-   * @throws InputException if the folder holds a run, or a file that one would write over
-   */
+  /** Refuses a folder that holds a run, or a file that one would write over. */
   static void requireEmpty(Path folder) {
     if (Files.exists(recipe(folder)) || Checkpoint.latest(folder).isPresent()) {
       throw new InputException(
@@ -56,11 +48,7 @@ final class RunFolder {
         .formatted(step, 2 * step);
   }
 
-  /**
-   * Makes a folder anew that was removed or moved away while the run went on.
-   *
-   * @throws InputException if it holds something else now
-   */
+  /** Makes a folder anew that was moved away while the run went on; refuses one of others. */
   static void keep(Path folder, RunLock lock, Recipe recipe, Listener listener) {
     boolean removed = lock.renew();
     Path own = recipe(folder);

@@ -106,11 +106,7 @@ public final class RunLog implements Listener, AutoCloseable {
         .orElse(Double.NaN);
   }
 
-  /**
-   * Reads a file, a whole line at a time.
-   *
-   * @param most lines of one step
-   */
+  /** Reads a file, a whole line at a time, at most so many of one step. */
   private static void read(
       Path file, List<String> columns, int most, Consumer<CSVRecord> consumer) {
     CSVFormat format = CSVFormat.DEFAULT.builder().setHeader(columns.toArray(String[]::new)).get();

@@ -62,18 +62,10 @@ public final class TrainingData {
    * Opens the corpora of a recipe and computes the features that are not cached.
    *
    * @param progress told while features are computed
-   * @throws InputException if a file, a setting or a trial cannot be used
-   */
-  public TrainingData(Recipe recipe, FeatureSource.Progress progress) throws InterruptedException {
-    this(recipe, progress, (_, _) -> Long.MAX_VALUE);
-  }
-
-  /**
-   * The same.
-   *
    * @param check told the number of classes and, if it asks, the frames of the trials' utterances
    *     as their headers give them, before any features are computed; may refuse the run, and says
    *     how many bytes there are for features or sound
+   * @throws InputException if a file, a setting or a trial cannot be used
    */
   TrainingData(
       Recipe recipe,
@@ -299,11 +291,7 @@ public final class TrainingData {
         longest);
   }
 
-  /**
-   * The part of a corpus that {@code data.trainSpeakers} names.
-   *
-   * @throws InputException if the corpus has no such list
-   */
+  /** The part of a corpus that {@code data.trainSpeakers} names; unknown lists are refused. */
   public static Corpus training(DataSettings data, Corpus corpus) {
     return data.trainSpeakers().isEmpty() ? corpus : corpus.subset(speakers(corpus, data));
   }
@@ -333,21 +321,6 @@ public final class TrainingData {
   private static Trials named(String list, Function<String, Trials> plain) {
     if (!Corpus.isBehindChannel(list)) return plain.apply(list);
     return plain.apply(Corpus.withoutChannel(list)).withSuffix(Corpus.CHANNEL);
-  }
-
-  /**
-   * The trials that runs of these settings validate with, by their names in {@code data.trials},
-   * without any speech.
-   */
-  public static Map<String, Trials> trialLists(DataSettings data) {
-    Corpus corpus = Corpus.open(data.validationFolder());
-    return trialLists(
-        data, data.folds() == 0 ? corpus : corpus.fold(data.fold(), data.folds()).test());
-  }
-
-  /** The first of {@link #trialLists(DataSettings)}; null if there is none. */
-  public static Trials trials(DataSettings data) {
-    return trialLists(data).values().stream().findFirst().orElse(null);
   }
 
   private static Map<String, Trials> trialLists(DataSettings data, Corpus validation) {
@@ -404,16 +377,6 @@ public final class TrainingData {
   /** The corpus that the trials are about. */
   public Corpus validation() {
     return validation;
-  }
-
-  /**
-   * What an utterance of the validation corpus says; null where the corpus does not tell, or
-   * several words were joined.
-   */
-  public String phrase(String id) {
-    List<String> words =
-        validation.parts(id).stream().map(u -> u.word().orElse(null)).distinct().toList();
-    return words.size() == 1 ? words.getFirst() : null;
   }
 
   /** The trials by their names in {@code data.trials}; none without validation. */

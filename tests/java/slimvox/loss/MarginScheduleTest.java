@@ -42,16 +42,20 @@ class MarginScheduleTest {
 
   @Test
   void constantMarginNeverChanges() {
-    assertEquals(0.2, MarginSchedule.constant(0.2).at(0));
-    assertEquals(0.2, MarginSchedule.constant(0.2).at(1_000_000));
+    assertEquals(0.2, constant(0.2).at(0));
+    assertEquals(0.2, constant(0.2).at(1_000_000));
   }
 
   @Test
   void impossibleSettingsAreRefused() {
-    assertThrows(IllegalArgumentException.class, () -> MarginSchedule.constant(4));
-    assertThrows(IllegalArgumentException.class, () -> MarginSchedule.constant(Double.NaN));
+    assertThrows(IllegalArgumentException.class, () -> constant(4));
+    assertThrows(IllegalArgumentException.class, () -> constant(Double.NaN));
     assertThrows(
         IllegalArgumentException.class,
         () -> new MarginSchedule(0, 0.2, 5, 4, MarginSchedule.Increase.LINEAR));
+  }
+
+  private static MarginSchedule constant(double margin) {
+    return new MarginSchedule(margin, margin, 0, 0, MarginSchedule.Increase.LINEAR);
   }
 }

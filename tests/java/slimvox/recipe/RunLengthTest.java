@@ -38,7 +38,9 @@ class RunLengthTest {
   @Test
   void numbersThatAreNoPartOfARunAreRefused() {
     assertThrows(IllegalArgumentException.class, () -> RunLength.epochs(Double.NaN));
-    assertThrows(IllegalArgumentException.class, () -> RunLength.percent(Double.POSITIVE_INFINITY));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> new RunLength(Double.POSITIVE_INFINITY, RunLength.Unit.PERCENT));
     assertThrows(IllegalArgumentException.class, () -> RunLength.steps(-1));
   }
 }

@@ -35,10 +35,6 @@ final class Primitive {
     scratchpadBytes = bytesOf(dnnl.DNNL_ARG_SCRATCHPAD);
   }
 
-  long descriptor() {
-    return descriptor;
-  }
-
   String implementation() {
     return Dnnl.implementation(descriptor);
   }
