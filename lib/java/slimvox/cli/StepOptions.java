@@ -48,8 +48,8 @@ public final class StepOptions {
   @Option(
       names = "--lean",
       description =
-          "All of it: --slice 16 unless you give another (where blocks allow it), --rebuild,"
-              + " --update in-backward.")
+          "All of it: --rebuild, --update in-backward and, unless you give --slice, whichever of 0,"
+              + " 8, 16 and 32 needs least (where blocks allow it).")
   private boolean lean;
 
   /**

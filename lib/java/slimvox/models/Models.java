@@ -1,10 +1,12 @@
 package slimvox.models;
 
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import slimvox.backend.Backend;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -13,6 +15,7 @@ import slimvox.memory.Category;
 import slimvox.models.ModelSpec.Reversibility;
 import slimvox.nn.Mode;
 import slimvox.nn.Nonlinearity;
+import slimvox.nn.Parameter;
 import slimvox.settings.Registry;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
@@ -111,14 +114,36 @@ public final class Models {
 
   /**
    * Everything that saves memory in such a network without changing its result but for rounding:
-   * normalizations are rebuilt, and reversible blocks computed in slices: as many inner channels as
-   * asked for or 16 of the first stage (as many bytes in the others), but none, unless asked for,
-   * of bottlenecks, in which channels mix.
+   * normalizations are rebuilt, and reversible blocks computed in slices. These have as many inner
+   * channels as asked for; else 8, 16 or 32 of the first stage (as many bytes in the others), or
+   * the blocks are left whole, whichever a dry run says needs least; of equals the widest.
    */
   public static ModelSpec lean(ModelSpec spec) {
-    boolean slices = spec.hasReversibleBlocks() && architecture(spec.name()).slices();
     ModelSpec rebuilt = spec.with("rebuild=true");
-    return spec.slice() == 0 && slices ? rebuilt.with("slice=16") : rebuilt;
+    boolean slices =
+        spec.hasReversibleBlocks()
+            && spec.order() == ModelSpec.Order.PRE
+            && architecture(spec.name()).slices();
+    if (spec.slice() > 0 || !slices) return rebuilt;
+    return Stream.of(0, 32, 16, 8)
+        .map(channels -> rebuilt.with("slice=" + channels))
+        .min(Comparator.comparingLong(Models::peak))
+        .orElseThrow();
+  }
+
+  /** The most bytes in use in forward and backward; each gradient is let go when it is complete. */
+  private static long peak(ModelSpec spec) {
+    try (Backend dry = new Backend(new DryDevice());
+        Network network = build(spec, dry);
+        Tensor x = dry.allocate(Category.INPUT, "features", 64, spec.bins(), 200, 1)) {
+      for (Parameter p : network.state().parameters().values()) {
+        p.onGradientComplete(Parameter::dropGradient);
+      }
+      try (Tensor y = network.forward(x, Mode.TRAIN)) {
+        network.backward(dry.allocateLike(y, Category.ACTIVATION_GRADIENT, "gradient"));
+      }
+      return dry.ledger().report().totalPeak();
+    }
   }
 
   /** The shapes of the parameters of a network by name, in its order; nothing is computed. */

@@ -74,11 +74,18 @@ public final class BatchNorm2d implements Layer {
 
   /** The output for {@code x} plus {@code residual}, both borrowed; residual may be null. */
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
-    if (!mode.reusesStatistics()) {
-      openStatistics(mode);
-      if (mode != Mode.EVALUATE) statistics(x, 0, mode);
-    }
-    Tensor y = backend.allocateLike(x, Category.ACTIVATION, name + ".out");
+    prepare(x, mode);
+    return forward(x, residual, mode, backend.allocateLike(x, Category.ACTIVATION, name + ".out"));
+  }
+
+  private void prepare(Tensor x, Mode mode) {
+    if (mode.reusesStatistics()) return;
+    openStatistics(mode);
+    if (mode != Mode.EVALUATE) statistics(x, 0, mode);
+  }
+
+  /** The rest of a forward, into {@code y}, which may be {@code x} where nothing is kept. */
+  private Tensor forward(Tensor x, Tensor residual, Mode mode, Tensor y) {
     ops.normalization.batchNormalize(x, channels(), residual, relu, y);
     if (mode.keeps()) {
       input = x.retain();
@@ -94,17 +101,15 @@ public final class BatchNorm2d implements Layer {
     return forwardReusing(x, null, mode);
   }
 
-  /** The same with a residual, which is borrowed; evaluation overwrites {@code x}. */
+  /** The same with a residual, which is borrowed; {@code x} is overwritten unless it is kept. */
   Tensor forwardReusing(Tensor x, Tensor residual, Mode mode) {
-    if (mode != Mode.EVALUATE || !x.isSoleOwner()) {
+    if (mode.keeps() || !x.isSoleOwner()) {
       try (x) {
         return forward(x, residual, mode);
       }
     }
-    openStatistics(mode);
-    ops.normalization.batchNormalize(x, channels(), residual, relu, x);
-    releaseStatistics();
-    return x;
+    prepare(x, mode);
+    return forward(x, residual, mode, x);
   }
 
   private Channels channels() {

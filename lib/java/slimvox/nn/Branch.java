@@ -105,8 +105,11 @@ public final class Branch implements Layer {
   private void add(float sign, Tensor sum, Tensor x, Mode mode) {
     Tensor current = beforeLast(x, mode);
     int i = convolutions.size() - 1;
-    try (Tensor p = normalized(i, current, mode)) {
-      convolutions.get(i).forwardAdd(sum, sign, p, modeOfConvolution(i, mode));
+    // Computed again, it is differentiated at once: what its last convolution reads is not rebuilt.
+    boolean rebuilt = mode != Mode.RECOMPUTE;
+    try (Tensor p = rebuilt ? normalized(i, current, mode) : kept(i, current, mode)) {
+      Mode inside = rebuilt ? modeOfConvolution(i, mode) : mode;
+      convolutions.get(i).forwardAdd(sum, sign, p, inside);
     }
   }
 
@@ -143,10 +146,14 @@ public final class Branch implements Layer {
 
   /** The input of convolution {@code i}; {@code c} is taken over. */
   private Tensor normalized(int i, Tensor c, Mode mode) {
-    if (norms.get(i) == null) return c;
-    if (!rebuild || !mode.keeps()) return norms.get(i).forwardReusing(c, mode);
+    if (!rebuild || !mode.keeps() || norms.get(i) == null) return kept(i, c, mode);
     inputs[i] = c;
     return norms.get(i).forward(c, mode);
+  }
+
+  /** The same where backward does not rebuild it. */
+  private Tensor kept(int i, Tensor c, Mode mode) {
+    return norms.get(i) == null ? c : norms.get(i).forwardReusing(c, mode);
   }
 
   /** A convolution keeps its input, unless that is rebuilt. */

@@ -161,19 +161,14 @@ public final class Conv2d implements Layer {
     input = values(x);
   }
 
+  /** sign times the weights. */
   private Tensor scaled(float sign) {
-    return scaled(sign, weight.value().retain(), name + ".negated");
-  }
-
-  /** sign times the weights {@code w}, which are taken over. */
-  static Tensor scaled(float sign, Tensor w, String label) {
-    if (sign == 1) return w;
-    try (w) {
-      Tensor scaled = w.backend().allocateLike(w, Category.WORKSPACE, label);
-      w.backend().ops().elementwise.fill(scaled, 0);
-      w.backend().ops().elementwise.axpy(sign, w, scaled);
-      return scaled;
-    }
+    Tensor w = weight.value();
+    if (sign == 1) return w.retain();
+    Tensor scaled = backend.allocateLike(w, Category.WORKSPACE, name + ".negated");
+    backend.ops().elementwise.fill(scaled, 0);
+    backend.ops().elementwise.axpy(sign, w, scaled);
+    return scaled;
   }
 
   @Override

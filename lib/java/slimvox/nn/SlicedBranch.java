@@ -279,7 +279,8 @@ final class SlicedBranch {
         Tensor part = flat(w)) {
       ops(w).rearrangement.sliceChannels(whole, column(from, n, part), part);
     }
-    return Conv2d.scaled(sign, w, "negated");
+    if (sign != 1) ops(w).elementwise.axpy(sign - 1, w, w);
+    return w;
   }
 
   /** Where the columns from {@code from} on begin in a row of the weight. */

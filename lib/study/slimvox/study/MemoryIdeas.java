@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import slimvox.models.ModelSpec;
+import slimvox.models.Models;
 import slimvox.optim.UpdateTime;
 import slimvox.plot.Axis;
 import slimvox.plot.Figure;
@@ -32,7 +33,7 @@ public final class MemoryIdeas {
     UPDATE("update in backward"),
     RECOMPUTE("compute blocks again"),
     REVERSE("inputs from outputs"),
-    SLICE("slices of 16 channels");
+    SLICE("slices of channels");
 
     final String label;
 
@@ -90,11 +91,9 @@ public final class MemoryIdeas {
             : ideas.contains(Idea.RECOMPUTE) ? MemoryScheme.CHECKPOINT : MemoryScheme.VANILLA;
     UpdateTime update =
         ideas.contains(Idea.UPDATE) ? UpdateTime.IN_BACKWARD : UpdateTime.AFTER_BACKWARD;
-    ModelSpec spec =
-        way.apply(model)
-            .with(
-                "rebuild=" + ideas.contains(Idea.REBUILD),
-                "slice=" + (ideas.contains(Idea.SLICE) ? 16 : 0));
+    ModelSpec spec = way.apply(model);
+    if (ideas.contains(Idea.SLICE)) spec = Models.lean(spec);
+    spec = spec.with("rebuild=" + ideas.contains(Idea.REBUILD));
     var early =
         new MemoryAnalysis(
             analysis.builder(),

@@ -320,7 +320,6 @@ class RevNetTest {
   @Test
   void leanTakesTheSlicesThatWereAskedFor() {
     ModelSpec spec = small("ResNet18", Reversibility.FULL, Units.C, Order.PRE);
-    assertEquals(16, Models.lean(spec).slice());
     assertEquals(4, Models.lean(spec.with(slices(4))).slice());
     assertEquals(0, Models.lean(small("ResNet50", Reversibility.FULL, Units.C, Order.PRE)).slice());
   }

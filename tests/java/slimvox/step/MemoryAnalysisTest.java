@@ -23,6 +23,7 @@ import slimvox.memory.MemoryBudget;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
+import slimvox.optim.UpdateTime;
 import slimvox.recipe.Recipe;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
@@ -76,6 +77,22 @@ class MemoryAnalysisTest {
         analysis.price(model, MemoryScheme.TYPE_II, 128).neededBytes() < 0.6 * 11e9,
         "with room to spare");
     assertTrue(analysis.price(model, 128).neededBytes() > 100e9);
+  }
+
+  /** Wide blocks are sliced, and as narrowly as is tried; those of ResNets only lose by it. */
+  @ParameterizedTest
+  @CsvSource({"ResNet34, full, 0", "DF-ResNet56, full, 8", "DF-ResNet56, partial, 8"})
+  void leanTakesTheSlicesThatNeedLeast(String name, String reversible, int slice) {
+    MemoryAnalysis analysis =
+        new MemoryAnalysis(StepBuilder.of(recipe(), 100), UpdateTime.IN_BACKWARD, 200, null, 0);
+    ModelSpec model = ModelSpec.of(name, "reversible=" + reversible);
+    ModelSpec lean = Models.lean(model);
+    assertEquals(slice, lean.slice());
+    long least = analysis.price(lean, 64).totalPeak();
+    for (int other : new int[] {0, 8, 16, 32}) {
+      ModelSpec tried = lean.with("slice=" + other);
+      assertTrue(least <= analysis.price(tried, 64).totalPeak(), "slices of " + other);
+    }
   }
 
   @Test
