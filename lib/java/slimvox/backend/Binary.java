@@ -102,22 +102,21 @@ public final class Binary {
   /** See {@link Kernels#signActivationBackward}. */
   public void signActivationBackward(Tensor x, Tensor shift, Tensor dy, Tensor dx) {
     bordered(x, shift, dy);
-    Check.same(x, dx);
+    Check.alike(x, dx);
     kernels.signActivationBackward(x, shift, dy, dx);
   }
 
   private static void bordered(Tensor x, Tensor shift, Tensor y) {
     Shape s = x.shape();
     int border = (y.shape().get(1) - s.get(1)) / 2;
-    Check.fit(border >= 0, "a border around", x, y);
-    Check.shape(Shape.of(s.get(0), s.get(1) + 2 * border, s.get(2) + 2 * border, s.get(3)), y);
-    Check.float32(x);
+    if (border < 0) throw Check.unfit("a border around", x, y);
+    Check.real(y);
+    Check.expect(Shape.of(s.get(0), s.get(1) + 2 * border, s.get(2) + 2 * border, s.get(3)), y);
     Check.channels(x, shift);
   }
 
   /** See {@link Kernels#scaleRows}. */
   public void scaleRows(Tensor scale, Tensor y) {
-    Check.float32(y);
     Check.channels(y, scale);
     kernels.scaleRows(scale, y);
   }

@@ -10,7 +10,6 @@ import slimvox.backend.Backend;
 import slimvox.backend.Convolution;
 import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
-import slimvox.nn.BinaryScheme;
 import slimvox.nn.Layer;
 import slimvox.nn.Mode;
 import slimvox.nn.Parameter;
@@ -85,7 +84,7 @@ public final class Network implements Layer {
    * statistics and what follows them are float32.
    *
    * @return this network
-   * @throws InputException if the backend has no such tensors, or the network binary blocks
+   * @throws InputException if the backend has no such tensors
    */
   public Network withActivations(DataType type) {
     if (!backend.device().takes(type) || !backend.device().takes(spec.streams().type())) {
@@ -93,10 +92,6 @@ public final class Network implements Layer {
           "%s has float32 activations and streams only; leave out run.precision and fixed16 or"
                   .formatted(backend.description())
               + " fixed8 streams, or use backend cpu");
-    }
-    if (type != DataType.FLOAT32 && spec.binarization().scheme() != BinaryScheme.NONE) {
-      throw new InputException(
-          spec.name() + ": binary blocks have float32 activations only; leave out run.precision");
     }
     activations = type;
     return this;

@@ -26,6 +26,9 @@ import slimvox.memory.Category;
  * BinaryGradient}; where signs are taken, the derivative is max(0, 2 - 2 |x + shift|). sign(0) =
  * +1.
  *
+ * <p>With activations of bfloat16 sums of signs are rounded to it before alpha, and once more
+ * after: packed inference, in float32, then gives near values only.
+ *
  * <p>Parameters: {@code NAME.weight} O x I x k x k, the name and shape of the real convolution, so
  * that its checkpoints can be loaded; with learned shifts {@code NAME.shift} I.
  *
@@ -105,18 +108,20 @@ public final class BinaryConv2d implements Layer {
   }
 
   /** With signs the border has been put around the input already. */
-  private Convolution geometry(Shape x) {
+  private Convolution geometry(Tensor x) {
     int border = (kernel - 1) / 2;
     boolean signs = scheme.binaryActivations();
     int put = signs ? 2 * border : 0;
-    Shape bordered = Shape.of(x.get(0), x.get(1) + put, x.get(2) + put, x.get(3));
-    return Convolution.of(bordered, weight.value().shape(), stride, stride, signs ? 0 : border, 1);
+    Shape s = x.shape();
+    Shape bordered = Shape.of(s.get(0), s.get(1) + put, s.get(2) + put, s.get(3));
+    int pad = signs ? 0 : border;
+    return Convolution.of(bordered, weight.value().shape(), stride, stride, pad, 1).of(x.type());
   }
 
   /** What is convolved: the input itself, or its signs with a border. The caller owns it. */
   private Tensor convolved(Convolution g, Tensor x) {
     if (!scheme.binaryActivations()) return x.retain();
-    Tensor signs = backend.allocate(Category.ACTIVATION, name + ".signs", g.inShape().toArray());
+    Tensor signs = backend.allocate(Category.ACTIVATION, name + ".signs", g.type(), g.inShape());
     ops.binary.signActivation(x, shift == null ? null : shift.value(), signs);
     return signs;
   }
@@ -132,8 +137,8 @@ public final class BinaryConv2d implements Layer {
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
-    Convolution g = geometry(x.shape());
-    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.outShape().toArray());
+    Convolution g = geometry(x);
+    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
     boolean real =
         !scheme.binaryWeights() || (scheme == BinaryScheme.PAPER && mode.runsTrainingWeights());
     try (Tensor inp = convolved(g, x)) {
@@ -200,14 +205,16 @@ public final class BinaryConv2d implements Layer {
 
   /** Takes dy over, and lets the kept input go. */
   private Tensor inputGradient(Tensor dy, Tensor weights) {
-    Shape inner = input.shape();
-    Tensor dx = backend.allocate(Category.ACTIVATION_GRADIENT, name + ".din", inner.toArray());
+    Tensor dx = backend.allocateLike(input, Category.ACTIVATION_GRADIENT, name + ".din");
     if (!scheme.binaryActivations()) {
       ops.convolutions.backwardData(geometry, dy, weights, dx);
     } else {
-      int[] bordered = geometry.inShape().toArray();
       try (Tensor dsigns =
-          backend.allocate(Category.ACTIVATION_GRADIENT, name + ".dsigns", bordered)) {
+          backend.allocate(
+              Category.ACTIVATION_GRADIENT,
+              name + ".dsigns",
+              geometry.type(),
+              geometry.inShape())) {
         ops.convolutions.backwardData(geometry, dy, weights, dsigns);
         ops.binary.signActivationBackward(input, shift == null ? null : shift.value(), dsigns, dx);
       }

@@ -66,8 +66,7 @@ public record RunSettings(
             value =
                 "What activations and their gradients are stored as. bfloat16 halves their bytes:"
                     + " 8 bits of precision, the range of float32; sums, statistics, the loss,"
-                    + " parameters and their gradients stay float32. On the CPU, for networks"
-                    + " without binary blocks.",
+                    + " parameters and their gradients stay float32. On the CPU.",
             byDefault = "float32",
             flag = "--precision",
             decidesBits = false,

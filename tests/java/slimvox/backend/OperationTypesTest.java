@@ -68,6 +68,9 @@ class OperationTypesTest {
           Map.entry("statisticsPoolingBackward", Set.of(0, 3)),
           Map.entry("framesFirst", Set.of(0)),
           Map.entry("framesFirstBackward", Set.of(1)),
+          Map.entry("signActivation", Set.of(0, 2)),
+          Map.entry("signActivationBackward", Set.of(0, 2, 3)),
+          Map.entry("scaleRows", Set.of(1)),
           Map.entry("prelu", Set.of(0, 3)),
           Map.entry("preluBackward", Set.of(0, 3, 4)));
 

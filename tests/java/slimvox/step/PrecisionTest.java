@@ -89,6 +89,11 @@ class PrecisionTest {
     }
     cases.add(new Case(small("ResNet18", "activation=gelu"), DataType.BFLOAT16));
     cases.add(new Case(small("ResNet18", "preActivation=true"), DataType.BFLOAT16));
+    for (String scheme : List.of("bwn", "paper", "w1a1", "w32a1")) {
+      cases.add(bfloat16("ResNet18", "binary.scheme=" + scheme));
+      cases.add(bfloat16("ResNet34", "binary.scheme=" + scheme, "recompute=checkpoint"));
+    }
+    cases.add(bfloat16("ResNet50", "binary.scheme=bwn", "binary.activation=prelu"));
     for (String streams : List.of("float", "fixed", "fixed16", "fixed8")) {
       String s = "streams=" + streams;
       cases.add(bfloat16("ResNet18", "reversible=partial", "units=c", s));
@@ -267,11 +272,6 @@ class PrecisionTest {
       e = assertThrows(InputException.class, () -> streams.network(dry));
       assertEquals(sentence, e.getMessage());
     }
-    Case binary = new Case(small("ResNet18", "binary.scheme=w1a1"), DataType.BFLOAT16);
-    e = assertThrows(InputException.class, () -> cpu.owning(() -> binary.network(cpu)));
-    assertEquals(
-        "ResNet18: binary blocks have float32 activations only; leave out run.precision",
-        e.getMessage());
     ModelSpec ordinary = small("ResNet18", "streams=fixed8");
     e = assertThrows(InputException.class, () -> Models.build(ordinary, cpu));
     assertTrue(e.getMessage().contains("streams and keep concern reversible blocks"));

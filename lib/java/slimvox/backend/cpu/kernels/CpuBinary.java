@@ -65,38 +65,52 @@ public final class CpuBinary implements Binary.Kernels {
     RowCycle cycle = RowCycle.of(channels, count);
     int height = s.get(1);
     int paddedHeight = y.shape().get(1);
-    long in = x.address();
-    long out = y.address();
+    Elements in = Elements.of(x);
+    Elements out = Elements.of(y);
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       parallel.run(
           (long) s.get(0) * paddedHeight,
           paddedRow,
           (part, from, to) -> {
-            for (long row = from; row < to; row++) {
-              long h = row % paddedHeight - border;
-              long target = out + 4 * row * paddedRow;
-              if (h < 0 || h >= height) {
-                ones(target, paddedRow);
-                continue;
+            try (Arena own = Arena.ofConfined()) {
+              long before = in.table(own, cycle.length());
+              long after = out.table(own, Elements.STRIP);
+              for (long row = from; row < to; row++) {
+                long h = row % paddedHeight - border;
+                long target = row * paddedRow;
+                if (h < 0 || h >= height) {
+                  ones(out, target, paddedRow, after);
+                  continue;
+                }
+                ones(out, target, edge, after);
+                long source = (row / paddedHeight * height + h) * count;
+                for (int done = 0; done < count; done += cycle.length()) {
+                  int run = Math.min(cycle.length(), count - done);
+                  long at = target + edge + done;
+                  long place = out.place(at, after);
+                  signs(in.read(source + done, run, before), shifts, place, run);
+                  out.write(at, run, place);
+                }
+                ones(out, target + edge + count, edge, after);
               }
-              ones(target, edge);
-              long source = in + 4 * (row / paddedHeight * height + h) * count;
-              for (int done = 0; done < count; done += cycle.length()) {
-                int run = Math.min(cycle.length(), count - done);
-                signs(source + 4L * done, shifts, target + 4 * (edge + done), run);
-              }
-              ones(target + 4 * (edge + count), edge);
             }
           });
     }
   }
 
-  private static void ones(long y, long count) {
+  private static void ones(Elements y, long from, long count, long table) {
+    for (long done = 0; done < count; done += Elements.STRIP) {
+      int run = (int) Math.min(Elements.STRIP, count - done);
+      long place = y.place(from + done, table);
+      ones(place, run);
+      y.write(from + done, run, place);
+    }
+  }
+
+  private static void ones(long y, int count) {
     FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1f);
-    long i = 0;
-    for (; i <= count - LANES; i += LANES) store(y + 4 * i, one);
-    if (i < count) store(y + 4 * i, one, tail(0, (int) (count - i)));
+    for (int i = 0; i < count; i += LANES) store(y + 4L * i, one, tail(i, count));
   }
 
   private static void signs(long x, long shift, long y, int count) {
@@ -122,22 +136,31 @@ public final class CpuBinary implements Binary.Kernels {
     RowCycle cycle = RowCycle.of(channels, count);
     int height = s.get(1);
     int paddedHeight = dy.shape().get(1);
-    long in = x.address();
-    long up = dy.address() + 4 * (border * paddedRow + (long) border * channels);
-    long down = dx.address();
+    long corner = border * paddedRow + (long) border * channels;
+    Elements in = Elements.of(x);
+    Elements up = Elements.of(dy);
+    Elements down = Elements.of(dx);
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       parallel.run(
           (long) s.get(0) * height,
           count,
           (part, from, to) -> {
-            for (long row = from; row < to; row++) {
-              long padded = row / height * paddedHeight + row % height;
-              for (int done = 0; done < count; done += cycle.length()) {
-                long at = 4 * (row * count + done);
-                long above = up + 4 * (padded * paddedRow + done);
-                int run = Math.min(cycle.length(), count - done);
-                approximateSlopes(in + at, shifts, above, down + at, run);
+            try (Arena own = Arena.ofConfined()) {
+              long values = in.table(own, cycle.length());
+              long above = up.table(own, cycle.length());
+              long below = down.table(own, cycle.length());
+              for (long row = from; row < to; row++) {
+                long padded = row / height * paddedHeight + row % height;
+                for (int done = 0; done < count; done += cycle.length()) {
+                  long at = row * count + done;
+                  int run = Math.min(cycle.length(), count - done);
+                  long z = in.read(at, run, values);
+                  long dz = up.read(corner + padded * paddedRow + done, run, above);
+                  long place = down.place(at, below);
+                  approximateSlopes(z, shifts, dz, place, run);
+                  down.write(at, run, place);
+                }
               }
             }
           });
@@ -168,15 +191,21 @@ public final class CpuBinary implements Binary.Kernels {
   @Override
   public void scaleRows(Tensor scale, Tensor y) {
     RowCycle cycle = RowCycle.of(y.shape().get(-1), y.size());
-    long out = y.address();
+    Elements out = Elements.of(y);
     try (Arena arena = Arena.ofConfined()) {
       long scales = cycle.repeat(scale.address(), arena);
       parallel.run(
           cycle.cycles(),
           cycle.length(),
           (part, from, to) -> {
-            for (long c = from; c < to; c++) {
-              multiply(scales, out + 4 * c * cycle.length(), cycle.count(c));
+            try (Arena own = Arena.ofConfined()) {
+              long table = out.table(own, cycle.length());
+              for (long c = from; c < to; c++) {
+                long at = c * cycle.length();
+                long place = out.read(at, cycle.count(c), table);
+                multiply(scales, place, cycle.count(c));
+                out.write(at, cycle.count(c), place);
+              }
             }
           });
     }

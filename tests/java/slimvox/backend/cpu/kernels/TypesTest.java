@@ -133,6 +133,19 @@ class TypesTest {
             }));
     cases.add(
         new Case(
+            "signs, rows times scales",
+            (t, type, r) -> {
+              Tensor x = t.in(type);
+              Tensor shift = t.vector(r);
+              Tensor bordered = t.input(type, 3, 10, 36, 12);
+              t.ops.binary.signActivationBackward(x, shift, bordered, t.out(type, r));
+              t.ops.binary.signActivation(x, shift, bordered);
+              r.add(bordered);
+              t.ops.binary.scaleRows(shift, x);
+              r.add(x);
+            }));
+    cases.add(
+        new Case(
             "PReLU, row by row",
             (t, type, r) -> {
               Tensor x = t.in(type);
