@@ -61,7 +61,8 @@ public final class StepGradients {
     return of(Models.build(spec, backend), input, update);
   }
 
-  private static StepGradients of(Network network, Input input, UpdateTime update) {
+  /** The same of a network that has been built; it is closed. */
+  public static StepGradients of(Network network, Input input, UpdateTime update) {
     Map<String, float[]> values = new LinkedHashMap<>();
     ModelSpec spec = network.spec();
     AamSoftmax classifier =
