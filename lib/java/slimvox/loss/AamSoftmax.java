@@ -26,7 +26,7 @@ public final class AamSoftmax implements Classifier {
   private final Backend backend;
   private final Operations ops;
   private final float scale;
-  private final boolean easyMargin;
+  private boolean easyMargin;
   private final Parameter weight;
 
   private AngularMargin margin;
@@ -39,13 +39,19 @@ public final class AamSoftmax implements Classifier {
   private Tensor labels;
 
   /** A classifier whose weight is not initialized; the scale s is 32 in WeSpeaker. */
-  public AamSoftmax(
-      Backend backend, int embeddingSize, int classes, double scale, boolean easyMargin) {
+  public AamSoftmax(Backend backend, int embeddingSize, int classes, double scale) {
     this.backend = backend;
     this.ops = backend.ops();
     this.scale = (float) scale;
-    this.easyMargin = easyMargin;
     this.weight = new Parameter(backend, "projection.weight", classes, embeddingSize);
+  }
+
+  /**
+   * Says what becomes of the margin beyond 90 degrees, as in {@link AngularMargin}: false at first.
+   */
+  public AamSoftmax easyMargin(boolean easy) {
+    easyMargin = easy;
+    return this;
   }
 
   /** The class vectors. */

@@ -94,7 +94,8 @@ public record DfResNet(
             new Conv2d(backend, name + ".conv1", planes, inner, 1, 1),
             new Conv2d(backend, name + ".conv2", inner, inner, 3, 1, 1, inner, true),
             new Conv2d(backend, name + ".conv3", inner, planes, 1, 1));
-    Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
+    Branch body =
+        new Branch(norms, convolutions, null, new Branch.Memory(spec.rebuild(), 0, false));
     BatchNorm2d last = pre ? null : new BatchNorm2d(backend, name + ".bn3", planes, true);
     return spec.kept(new ResidualBlock(body, last, null));
   }

@@ -125,7 +125,8 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
       convolutions.add(new Conv2d(backend, name + ".conv1", in, planes, 3, stride));
       convolutions.add(new Conv2d(backend, name + ".conv2", planes, planes, 3, 1));
     }
-    Branch body = new Branch(norms, convolutions, null, spec.rebuild(), 0);
+    Branch body =
+        new Branch(norms, convolutions, null, new Branch.Memory(spec.rebuild(), 0, false));
     BatchNorm2d last =
         pre ? null : new BatchNorm2d(backend, name + (bottleneck ? ".bn3" : ".bn2"), out, true);
     Sequential shortcut = null;

@@ -323,7 +323,7 @@ final class RevNet {
     try {
       // A quarter of the pixels: four times as many channels are as many bytes.
       int slice = keep ? 0 : spec.slice() << 2 * stage;
-      return new Branch(norms, convolutions, last, spec.rebuild(), slice, keep);
+      return new Branch(norms, convolutions, last, new Branch.Memory(spec.rebuild(), slice, keep));
     } catch (IllegalArgumentException refused) {
       throw new InputException("slice " + spec.slice() + ": " + refused.getMessage(), refused);
     }

@@ -34,49 +34,49 @@ public final class Branch implements Layer {
   private final List<BatchNorm2d> norms;
   private final List<Conv2d> convolutions;
   private final BatchNorm2d last;
-  private final boolean rebuild;
+  private final Memory memory;
   private final SlicedBranch sliced;
-  private final boolean keep;
   private final Tensor[] kept; // outputs of convolutions, from forward to recomputing
   private final Tensor[] inputs; // of the normalizations, where they are rebuilt
+
+  /**
+   * What of a branch is in memory.
+   *
+   * @param rebuild keep the outputs of convolutions only
+   * @param slice inner channels at a time when the branch is computed again; 0: all
+   * @param keep keep the outputs of all convolutions but the last for computing the branch again;
+   *     not with slices
+   */
+  public record Memory(boolean rebuild, int slice, boolean keep) {
+    public Memory {
+      if (keep && slice > 0) throw new IllegalArgumentException("what is kept is not sliced");
+    }
+  }
+
+  /** A branch without normalization at its end that keeps what backward needs. */
+  public Branch(List<BatchNorm2d> norms, List<Conv2d> convolutions) {
+    this(norms, convolutions, null, new Memory(false, 0, false));
+  }
 
   /**
    * A branch.
    *
    * @param norms the normalization before each convolution; the first may be null
    * @param last the normalization at the end, or null
-   * @param rebuild keep the outputs of convolutions only
-   * @param slice inner channels at a time when the branch is computed again; 0: all
-   * @param keep keep the outputs of all convolutions but the last for computing the branch again;
-   *     not with slices
    * @throws IllegalArgumentException if the branch cannot be sliced, naming its first convolution
    */
   public Branch(
-      List<BatchNorm2d> norms,
-      List<Conv2d> convolutions,
-      BatchNorm2d last,
-      boolean rebuild,
-      int slice,
-      boolean keep) {
-    if (keep && slice > 0) throw new IllegalArgumentException("what is kept is not sliced");
+      List<BatchNorm2d> norms, List<Conv2d> convolutions, BatchNorm2d last, Memory memory) {
     this.norms = new ArrayList<>(norms); // List.copyOf refuses null
     this.convolutions = List.copyOf(convolutions);
     this.last = last;
-    this.rebuild = rebuild;
-    this.sliced = slice == 0 ? null : new SlicedBranch(this.norms, this.convolutions, last, slice);
-    this.keep = keep;
+    this.memory = memory;
+    this.sliced =
+        memory.slice == 0
+            ? null
+            : new SlicedBranch(this.norms, this.convolutions, last, memory.slice);
     this.kept = new Tensor[norms.size()];
     this.inputs = new Tensor[norms.size()];
-  }
-
-  /** A branch that is computed again, if at all, from its input alone. */
-  public Branch(
-      List<BatchNorm2d> norms,
-      List<Conv2d> convolutions,
-      BatchNorm2d last,
-      boolean rebuild,
-      int slice) {
-    this(norms, convolutions, last, rebuild, slice, false);
   }
 
   @Override
@@ -124,7 +124,7 @@ public final class Branch implements Layer {
       try (Tensor p = normalized(i, current, mode)) {
         current = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
       }
-      if (keep && mode == Mode.TRAIN_WITHOUT_KEEPING) kept[i] = current.retain();
+      if (memory.keep && mode == Mode.TRAIN_WITHOUT_KEEPING) kept[i] = current.retain();
     }
     return current;
   }
@@ -146,7 +146,7 @@ public final class Branch implements Layer {
 
   /** The input of convolution {@code i}; {@code c} is taken over. */
   private Tensor normalized(int i, Tensor c, Mode mode) {
-    if (!rebuild || !mode.keeps() || norms.get(i) == null) return kept(i, c, mode);
+    if (!memory.rebuild || !mode.keeps() || norms.get(i) == null) return kept(i, c, mode);
     inputs[i] = c;
     return norms.get(i).forward(c, mode);
   }
@@ -158,7 +158,7 @@ public final class Branch implements Layer {
 
   /** A convolution keeps its input, unless that is rebuilt. */
   private Mode modeOfConvolution(int i, Mode mode) {
-    return rebuild && mode.keeps() && norms.get(i) != null ? Mode.EVALUATE : mode;
+    return memory.rebuild && mode.keeps() && norms.get(i) != null ? Mode.EVALUATE : mode;
   }
 
   @Override

@@ -3,6 +3,7 @@ package slimvox.nn;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
+import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.NotFiniteException;
@@ -99,6 +100,11 @@ public final class Conv2d implements Layer {
     public Builder groups(int count) {
       groups = count;
       return this;
+    }
+
+    /** The same of one group as a {@link BinaryConv2d} without learned shifts. */
+    public BinaryConv2d binary(BinaryScheme scheme, BinaryGradient gradient) {
+      return new BinaryConv2d(backend, name, in, out, kernel, stride, scheme, gradient, false);
     }
 
     /** The convolution; its weight is drawn when the network is initialized. */

@@ -55,7 +55,7 @@ public interface StepBuilder {
       LossSettings loss, Backend backend, ModelSpec model, int classes) {
     int size = model.embeddingSize();
     if (loss.name().equals("aam-softmax")) {
-      return new AamSoftmax(backend, size, classes, loss.scale(), loss.easyMargin());
+      return new AamSoftmax(backend, size, classes, loss.scale()).easyMargin(loss.easyMargin());
     }
     Classifier made = Classifier.REGISTRY.get(loss.name()).of(backend, size, classes, loss.scale());
     for (String name : StateDict.of(made).names()) {

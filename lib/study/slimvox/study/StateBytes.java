@@ -44,7 +44,7 @@ public record StateBytes(long full, long quantized) {
         TrainingStep step =
             new TrainingStep(
                 Models.build(spec, dry),
-                classes == 0 ? null : new AamSoftmax(dry, spec.embeddingSize(), classes, 32, false),
+                classes == 0 ? null : new AamSoftmax(dry, spec.embeddingSize(), classes, 32),
                 (backend, parameters) ->
                     adam
                         ? new Adam(backend, parameters, 0.9, 0.999, 1e-8, 0, true, format)

@@ -66,7 +66,7 @@ public final class StepGradients {
     Map<String, float[]> values = new LinkedHashMap<>();
     ModelSpec spec = network.spec();
     AamSoftmax classifier =
-        new AamSoftmax(network.backend(), spec.embeddingSize(), input.classes, 32, false);
+        new AamSoftmax(network.backend(), spec.embeddingSize(), input.classes, 32);
     TrainingStep.OptimizerFactory recorder = (_, parameters) -> new Recorder(parameters, values);
     try (TrainingStep step = new TrainingStep(network, classifier, recorder, update)) {
       SplittableRandom random = new SplittableRandom(input.seed);

@@ -55,8 +55,8 @@ class KnownAnswerTest {
 
     AamSoftmax classifier() {
       boolean easyMargin = spec.get("easy_margin").asBoolean();
-      return new AamSoftmax(
-          cpu, number("embed_dim"), number("classes"), number("scale"), easyMargin);
+      return new AamSoftmax(cpu, number("embed_dim"), number("classes"), number("scale"))
+          .easyMargin(easyMargin);
     }
 
     int number(String setting) {

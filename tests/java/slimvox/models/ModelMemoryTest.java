@@ -134,7 +134,7 @@ class ModelMemoryTest {
     List<String> actual = new ArrayList<>();
     try (Backend dry = new Backend(new DryDevice());
         Network network = Models.build(ModelSpec.of(name), dry);
-        AamSoftmax classifier = new AamSoftmax(dry, 256, 17982, 32, false)) {
+        AamSoftmax classifier = new AamSoftmax(dry, 256, 17982, 32)) {
       StateDict state = new StateDict();
       network.describe(state);
       classifier.describe(state);
@@ -215,7 +215,7 @@ class ModelMemoryTest {
   private static TrainingStep step(Backend backend, String name, int classes) {
     return new TrainingStep(
         Models.build(ModelSpec.of(name), backend),
-        classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32, false),
+        classes == 0 ? null : new AamSoftmax(backend, 256, classes, 32),
         (b, parameters) ->
             new Sgd(b, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }

@@ -190,7 +190,9 @@ class BinaryConv2dTest {
   @Test
   void theFirstStepTowardsW1A1HasRealWeightsOnSigns() {
     try (BinaryConv2d layer =
-            new BinaryConv2d(cpu, "c", 3, 2, 1, 1, BinaryScheme.W32A1, BinaryGradient.STE, false);
+            Conv2d.builder(cpu, "c", 3, 2)
+                .kernel(1)
+                .binary(BinaryScheme.W32A1, BinaryGradient.STE);
         Tensor x = cpu.allocate(Category.INPUT, "x", 1, 1, 2, 3)) {
       cpu.ops().upload(new float[] {0.5f, -2, 3, -0.1f, 0, -0f}, x);
       cpu.ops().upload(new float[] {1, 2, 4, 0.5f, 0.25f, 0.125f}, layer.weight().value());

@@ -32,7 +32,7 @@ class BranchTest {
       convolutions.add(new Conv2d(backend, "conv2", e, e, 3, 1, 1, e, true));
     }
     convolutions.add(new Conv2d(backend, "conv3", e, s, kernel, 1));
-    return new Branch(norms, convolutions, null, slice > 0, slice);
+    return new Branch(norms, convolutions, null, new Branch.Memory(slice > 0, slice, false));
   }
 
   private static Map<String, float[]> recomputeAndBackward(

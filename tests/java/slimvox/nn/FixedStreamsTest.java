@@ -64,8 +64,7 @@ class FixedStreamsTest {
             new Conv2d(cpu, name + ".conv2", inner, inner, 3, 1, 1, inner, true),
             new Conv2d(cpu, name + ".conv3", inner, channels, 1, 1)),
         null,
-        true,
-        slice);
+        new Branch.Memory(true, slice, false));
   }
 
   private Tensor tensor(DataType type, float scale) {

@@ -80,10 +80,7 @@ class GradientTest {
                     new Branch(
                         List.of(
                             new BatchNorm2d(b, "n1", 5, true), new BatchNorm2d(b, "n2", 8, true)),
-                        List.of(new Conv2d(b, "c1", 5, 8, 3, 1), new Conv2d(b, "c2", 8, 5, 3, 1)),
-                        null,
-                        false,
-                        0),
+                        List.of(new Conv2d(b, "c1", 5, 8, 3, 1), new Conv2d(b, "c2", 8, 5, 3, 1))),
                     null,
                     null)));
     cases.add(

@@ -95,7 +95,7 @@ class HeldTensorsTest {
     List<Conv2d> convolutions =
         List.of(new Conv2d(b, "c1", 6, 10, 3, 1), new Conv2d(b, "c2", 10, 6, 3, 1));
     BatchNorm2d last = after ? new BatchNorm2d(b, "n3", 6, false) : null;
-    return new Branch(norms, convolutions, last, rebuild, slice, keep);
+    return new Branch(norms, convolutions, last, new Branch.Memory(rebuild, slice, keep));
   }
 
   /** Couplings with every layer at the end that could write into the gradient of its output. */

@@ -59,7 +59,7 @@ class NonFiniteTest {
     return b ->
         new TrainingStep(
             Models.build(spec, b),
-            new AamSoftmax(b, spec.embeddingSize(), 5, scale, false),
+            new AamSoftmax(b, spec.embeddingSize(), 5, scale),
             (c, parameters) -> new Adam(c, parameters, 0.9, 0.999, 1e-8, 0.01, true, EIGHT_BIT),
             update);
   }

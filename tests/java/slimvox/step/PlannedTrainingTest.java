@@ -53,7 +53,7 @@ class PlannedTrainingTest {
     return b ->
         new TrainingStep(
             Models.build(spec, b),
-            new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale, false),
+            new AamSoftmax(b, spec.embeddingSize(), CLASSES, scale),
             optimizer,
             update);
   }

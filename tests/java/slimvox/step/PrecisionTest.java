@@ -63,7 +63,7 @@ class PrecisionTest {
       return b ->
           new TrainingStep(
               network(b),
-              new AamSoftmax(b, spec.embeddingSize(), 5, 32, false),
+              new AamSoftmax(b, spec.embeddingSize(), 5, 32),
               (backend, parameters) ->
                   new Sgd(backend, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.EIGHT_BIT),
               update);

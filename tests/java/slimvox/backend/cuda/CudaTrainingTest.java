@@ -70,7 +70,7 @@ class CudaTrainingTest {
     return b ->
         new TrainingStep(
             Models.build(spec, b),
-            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32, false),
+            new AamSoftmax(b, spec.embeddingSize(), CLASSES, 32),
             (c, parameters) ->
                 new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32));
   }

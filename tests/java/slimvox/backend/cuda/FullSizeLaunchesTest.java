@@ -71,7 +71,7 @@ class FullSizeLaunchesTest {
     TrainingStep build(Backend backend) {
       return new TrainingStep(
           Models.build(model, backend),
-          new AamSoftmax(backend, model.embeddingSize(), CLASSES, 32, false),
+          new AamSoftmax(backend, model.embeddingSize(), CLASSES, 32),
           (b, parameters) ->
               adam
                   ? new Adam(b, parameters, 0.9, 0.999, 1e-8, 1e-4, true, state)

@@ -46,7 +46,7 @@ class QueuedStepsTest {
       TrainingStep step =
           new TrainingStep(
               Models.build(SPEC, b),
-              new AamSoftmax(b, SPEC.embeddingSize(), 5, scale, false),
+              new AamSoftmax(b, SPEC.embeddingSize(), 5, scale),
               (c, parameters) ->
                   new Sgd(c, parameters, 0.9, 0, 1e-4, true, OptimizerStateFormat.FLOAT32),
               update);

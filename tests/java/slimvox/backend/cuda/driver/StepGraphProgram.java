@@ -57,7 +57,7 @@ public final class StepGraphProgram {
                 TrainingStep step =
                     new TrainingStep(
                         Models.build(spec, b),
-                        new AamSoftmax(b, spec.embeddingSize(), 5, 32, false),
+                        new AamSoftmax(b, spec.embeddingSize(), 5, 32),
                         (c, parameters) ->
                             a[1].equals("adamw")
                                 ? new Adam(c, parameters, 0.9, 0.999, 1e-8, 1e-2, true, format)
