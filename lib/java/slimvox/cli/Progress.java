@@ -15,17 +15,22 @@ import slimvox.data.FeatureSource;
 public final class Progress implements FeatureSource.Progress, AutoCloseable {
   private static final long LINE_NANOS = 5_000_000_000L;
 
+  /** The letters of a task, its numbers and times, and a bar that can still be seen. */
+  private static final int BAR = 64;
+
   private final Subcommand command;
   private final String task;
   private final ProgressBar bar; // null where there is no terminal
+  private final int room; // for details beside it, in letters
   private long lastLine = System.nanoTime();
   private boolean complete;
   private boolean closed;
 
-  private Progress(Subcommand command, String task, ProgressBar bar) {
+  private Progress(Subcommand command, String task, ProgressBar bar, int room) {
     this.command = command;
     this.task = task;
     this.bar = bar;
+    this.room = room;
   }
 
   /**
@@ -37,7 +42,8 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
    */
   public static Progress of(Subcommand command, String task, String unit, long first, long total) {
     boolean terminal = !command.quiet && System.console() != null && System.console().isTerminal();
-    if (!terminal) return new Progress(command, task, null);
+    if (!terminal) return new Progress(command, task, null, 0);
+    ConsoleProgressBarConsumer line = new ConsoleProgressBarConsumer(System.err);
     ProgressBar bar =
         new ProgressBarBuilder()
             .setTaskName(task)
@@ -46,9 +52,9 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
             .setUnit(unit, 1)
             .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BLOCK)
             .setUpdateIntervalMillis(250)
-            .setConsumer(new ConsoleProgressBarConsumer(System.err))
+            .setConsumer(line)
             .build();
-    return new Progress(command, task, bar);
+    return new Progress(command, task, bar, line.getMaxRenderedLength() - BAR);
   }
 
   @Override
@@ -61,7 +67,7 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
     if (bar != null) {
       bar.maxHint(total);
       bar.stepTo(done);
-      bar.setExtraMessage(" " + details);
+      bar.setExtraMessage(" " + fitting(details, room));
       return;
     }
     long now = System.nanoTime();
@@ -69,6 +75,15 @@ public final class Progress implements FeatureSource.Progress, AutoCloseable {
     complete = done >= total;
     lastLine = now;
     command.note(String.format(Locale.ROOT, "%s %,d/%,d  %s", task, done, total, details).strip());
+  }
+
+  /** As many of the details, which commas part, as there is room for. */
+  static String fitting(String details, int letters) {
+    String fitting = details;
+    while (!fitting.isEmpty() && fitting.length() > letters) {
+      fitting = fitting.substring(0, Math.max(0, fitting.lastIndexOf(", ")));
+    }
+    return fitting;
   }
 
   /** Prints a line above the bar. */

@@ -7,6 +7,7 @@ import java.util.List;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.recipe.Recipe;
+import slimvox.step.CheckpointFile;
 
 /** A recipe and settings that win over its own. */
 public final class RecipeOptions {
@@ -15,8 +16,8 @@ public final class RecipeOptions {
       paramLabel = "RECIPE",
       hideParamSyntax = true,
       description =
-          "A YAML file, or a recipe that ships with SlimVox, such as quick-start; 'slimvox recipe'"
-              + " lists them.")
+          "A YAML file, a checkpoint, whose recipe is taken, or a recipe that ships with SlimVox,"
+              + " such as quick-start; 'slimvox recipe' lists them.")
   private List<String> words = new ArrayList<>();
 
   @Option(
@@ -46,10 +47,11 @@ public final class RecipeOptions {
     return name;
   }
 
-  /** The recipe of a name or of a file, with the settings. */
+  /** The recipe of a name, of a file or of a checkpoint, with the settings. */
   Recipe read(String name) {
     String[] with = settings.toArray(String[]::new);
     Path file = Path.of(name);
+    if (name.endsWith(".safetensors")) return CheckpointFile.recipe(file).with(with);
     return Files.exists(file) || name.matches(".*(/|\\\\|\\.ya?ml$).*")
         ? Recipe.read(file, with)
         : Recipe.shipped(name, with);

@@ -143,7 +143,7 @@ final class TrainCommand extends Subcommand {
   }
 
   private static String stem(String name) {
-    return Path.of(name).getFileName().toString().replaceFirst("\\.ya?ml$", "");
+    return Path.of(name).getFileName().toString().replaceFirst("\\.(ya?ml|safetensors)$", "");
   }
 
   private int train(Recipe recipe, Path folder, Shown progress) {
@@ -277,7 +277,7 @@ final class TrainCommand extends Subcommand {
               Locale.ROOT,
               "# recipe %s, results in %s%n# %,d parameters, %,d classes, %,d steps an epoch, on"
                   + " %s%n# a step lies in one planned block of %,.1f MiB%n# accuracy with the"
-                  + " margin (without it); wait: for data; MiB: the peak so far",
+                  + " margin (without it); wait: for data; MiB: the peak so far; times: passed / left",
               s.recipe().hash(),
               folder,
               s.parameters(),

@@ -143,6 +143,12 @@ class SlimVoxTest extends CommandLineTest {
   }
 
   @Test
+  void detailsBesideABarKeepWhatFits() {
+    assertEquals("loss 3.2, wait 1 %", Progress.fitting("loss 3.2, wait 1 %, 9 MiB", 20));
+    assertEquals("", Progress.fitting("loss 3.2, wait 1 %", -1));
+  }
+
+  @Test
   void jsonEscapesAndNests() {
     Values values = new Values();
     values.put("text", "a \"b\"\n\u00e9");

@@ -98,6 +98,9 @@ class TrainCommandTest extends CommandLineTest {
       assertTrue(told.get("code").asText().startsWith("slimvox "), file.toString());
     }
     assertTrue(run("show", checkpoint).succeeds().out().contains(": checkpoint\n"));
+    assertEquals(
+        run("memory", recipe, "--json").succeeds().json(),
+        run("memory", checkpoint, "--json").succeeds().json());
     SafetensorsWriter older = Safetensors.writer(); // had the recipe only
     older.metadata("recipe", Recipe.read(recipe, "run.length=30 steps").toYaml());
     older.metadata("corpus_sha256", "abc");
