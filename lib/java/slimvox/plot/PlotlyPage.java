@@ -242,11 +242,9 @@ public final class PlotlyPage {
     layout.put("barmode", figure.stack() ? "stack" : "group");
     layout.put("showlegend", hasLegend(figure));
     Map<String, Object> x = axis(figure.x(), figure.x().scale() != Axis.Scale.LINEAR);
-    if (figure.x().ticks().length > 0) {
-      x.put("ticktext", apart(figure));
-      x.put("tickangle", 0);
-    }
-    if (!figure.categories().isEmpty()) x.put("type", "category");
+    // Labels that have no room are hidden, see page.html; names of categories are turned.
+    if (figure.categories().isEmpty()) x.put("tickangle", 0);
+    else x.put("type", "category");
     layout.put("xaxis", x);
     layout.put("yaxis", axis(figure.y(), true));
     List<Map<String, Object>> texts = new ArrayList<>();
@@ -279,24 +277,6 @@ public final class PlotlyPage {
       made.put("range", new double[] {axis.place(axis.low()), axis.place(axis.high())});
     }
     return made;
-  }
-
-  /** The labels of the ticks of the horizontal axis, without those that another one reaches. */
-  private static List<String> apart(Figure figure) {
-    PlacedAxis axis = new PlacedAxis(figure.x(), null);
-    new Picture(figure).fit(axis, new PlacedAxis(figure.y(), null));
-    double pixels = (WIDTH - 115) / axis.getRange().getLength();
-    List<String> labels = new ArrayList<>();
-    double free = Double.NEGATIVE_INFINITY;
-    for (int i = 0; i < figure.x().ticks().length; i++) {
-      String label = figure.x().tickLabels()[i];
-      double at = pixels * figure.x().place(figure.x().ticks()[i]);
-      double half = LETTER * label.length() / 2;
-      boolean fits = at - half >= free;
-      labels.add(fits ? label : "");
-      if (fits) free = at + half + 4;
-    }
-    return plain(labels);
   }
 
   private static void mark(
