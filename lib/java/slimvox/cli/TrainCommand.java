@@ -277,7 +277,8 @@ final class TrainCommand extends Subcommand {
               Locale.ROOT,
               "# recipe %s, results in %s%n# %,d parameters, %,d classes, %,d steps an epoch, on"
                   + " %s%n# a step lies in one planned block of %,.1f MiB%n# accuracy with the"
-                  + " margin (without it); wait: for data; MiB: the peak so far; times: passed / left",
+                  + " margin (without it); wait: for data; MiB: the peak so far; times: passed /"
+                  + " left",
               s.recipe().hash(),
               folder,
               s.parameters(),

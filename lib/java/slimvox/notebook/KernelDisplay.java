@@ -7,10 +7,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Sends outputs to JJava or IJava, whichever runs this JVM.
+ * Sends outputs to the kernel that runs this JVM, a {@code JavaKernel} of JJava.
  *
- * <p>Their jars are not on Maven Central and differ in package names only, so the methods that are
- * needed are looked up by name.
+ * <p>Its jar is not on Maven Central, so the methods that are needed are looked up by name.
  */
 final class KernelDisplay implements Display {
   /**
@@ -18,23 +17,22 @@ final class KernelDisplay implements Display {
    */
   static final String PICTURE_WIDTH = "picture width";
 
-  private final String name;
+  private static final String NAME = "JJava";
+
   private final Object kernel;
   private final Object stream;
   private final Class<?> data;
   private final Method display;
   private final Method update;
 
-  private KernelDisplay(String name, String statics, String getter, String data)
-      throws ReflectiveOperationException {
-    this.name = name;
-    this.kernel = type(statics).getMethod(getter).invoke(null);
-    if (kernel == null) throw new ClassNotFoundException(name + " is there but does not run");
-    this.data = type(data);
+  private KernelDisplay() throws ReflectiveOperationException {
+    kernel = type("org.dflib.jjava.kernel.JavaNotebookStatics").getMethod("kernel").invoke(null);
+    if (kernel == null) throw new ClassNotFoundException(NAME + " is there but does not run");
+    data = type("org.dflib.jjava.jupyter.kernel.display.DisplayData");
     Object io = kernel.getClass().getMethod("getIO").invoke(kernel);
-    this.stream = io.getClass().getField("display").get(io);
-    this.display = kernel.getClass().getMethod("display", this.data);
-    this.update = stream.getClass().getMethod("updateDisplay", String.class, this.data);
+    stream = io.getClass().getField("display").get(io);
+    display = kernel.getClass().getMethod("display", data);
+    update = stream.getClass().getMethod("updateDisplay", String.class, data);
     renderLastExpressions();
   }
 
@@ -72,28 +70,11 @@ final class KernelDisplay implements Display {
 
   /** The running kernel's display, or null if no kernel runs. */
   static Display find() {
-    String[][] kernels = {
-      {
-        "JJava",
-        "org.dflib.jjava.kernel.JavaNotebookStatics",
-        "kernel",
-        "org.dflib.jjava.jupyter.kernel.display.DisplayData"
-      },
-      {
-        "IJava",
-        "io.github.spencerpark.ijava.IJava",
-        "getKernelInstance",
-        "io.github.spencerpark.jupyter.kernel.display.DisplayData"
-      }
-    };
-    for (String[] k : kernels) {
-      try {
-        return new KernelDisplay(k[0], k[1], k[2], k[3]);
-      } catch (ReflectiveOperationException e) {
-        // not this kernel
-      }
+    try {
+      return new KernelDisplay();
+    } catch (ReflectiveOperationException e) {
+      return null;
     }
-    return null;
   }
 
   private static Class<?> type(String name) throws ClassNotFoundException {
@@ -116,7 +97,7 @@ final class KernelDisplay implements Display {
 
   @Override
   public String kernel() {
-    return name;
+    return NAME;
   }
 
   private Object message(Map<String, String> bundle, String id) {
@@ -136,7 +117,7 @@ final class KernelDisplay implements Display {
       if (id != null) data.getMethod("setDisplayId", String.class).invoke(message, id);
       return message;
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(name + " has changed its display methods: " + e, e);
+      throw new IllegalStateException(NAME + " has changed its display methods: " + e, e);
     }
   }
 
@@ -153,7 +134,7 @@ final class KernelDisplay implements Display {
       if (e.getCause() instanceof RuntimeException cause) throw cause;
       throw new IllegalStateException(e.getCause());
     } catch (IllegalAccessException e) {
-      throw new IllegalStateException(name + " does not let its display be used: " + e, e);
+      throw new IllegalStateException(NAME + " does not let its display be used: " + e, e);
     } finally {
       if (stopped) Thread.currentThread().interrupt();
     }

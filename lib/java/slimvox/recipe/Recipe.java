@@ -129,6 +129,11 @@ public record Recipe(
     return SETTINGS.read(file, settings);
   }
 
+  /** The same of a path. */
+  public static Recipe read(String file, String... settings) {
+    return read(Path.of(file), settings);
+  }
+
   /**
    * Reads a recipe from a text.
    *

@@ -98,6 +98,11 @@ public final class Trials {
     return new Trials(builder, hash);
   }
 
+  /** The same of a path. */
+  public static Trials read(String file) {
+    return read(Path.of(file));
+  }
+
   private static Format detect(Path file, String[] fields) {
     if (Format.KALDI.fits(fields)) return Format.KALDI;
     if (Format.VOXCELEB.fits(fields)) return Format.VOXCELEB;

@@ -82,8 +82,7 @@ class AutocastTest {
             .values()
             .forEach((name, g) -> out.put("float32." + name, new long[] {g.length}, g));
         SplittableRandom random = new SplittableRandom(INPUT.seed());
-        AamSoftmax classifier =
-            new AamSoftmax(cpu, spec.embeddingSize(), INPUT.classes(), 32, false);
+        AamSoftmax classifier = new AamSoftmax(cpu, spec.embeddingSize(), INPUT.classes(), 32);
         try (TrainingStep step =
             new TrainingStep(Models.build(spec, cpu), classifier, StepBuilder::optimizer)) {
           step.initialize(random);

@@ -3,13 +3,10 @@ package slimvox.notebook;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,48 +26,28 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The notebook kernel as a front end sees it: one kernel, asked through Jupyter's own client. */
 @Tag("notebook")
 class KernelIT {
-  private static final ObjectMapper JSON = new ObjectMapper();
-  private static Process client;
-  private static Writer requests;
-  private static BufferedReader replies;
+  private static String python;
+  private static Kernel kernel;
 
   @BeforeAll
   static void start() throws Exception {
     Script setUp = Script.run(Path.of("."), Map.of(), "notebooks/lab", "--setup");
     assertEquals(0, setUp.status(), setUp.output());
-    String python =
-        setUp.output().replaceAll("(?s).*kernel slimvox in (.*), JDK.*", "$1/bin/python");
-    client =
-        new ProcessBuilder(
-                python, Path.of("tests/data/notebook/cells.py").toAbsolutePath().toString())
-            .directory(Files.createDirectories(Path.of("work")).toFile()) // as for the lessons
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    requests = client.outputWriter();
-    replies = client.inputReader();
+    python = setUp.output().replaceAll("(?s).*kernel slimvox in (.*), JDK.*", "$1/bin/python");
+    kernel = new Kernel(python);
   }
 
   @AfterAll
   static void end() throws Exception {
-    requests.close();
-    if (!client.waitFor(30, TimeUnit.SECONDS)) {
-      client.descendants().forEach(ProcessHandle::destroyForcibly);
-      client.destroyForcibly();
-    }
+    kernel.close();
   }
 
   private static JsonNode ask(Map<String, ?> request) {
-    try {
-      requests.write(JSON.writeValueAsString(request) + "\n");
-      requests.flush();
-      return JSON.readTree(replies.readLine());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return kernel.ask(request);
   }
 
   private static JsonNode run(String... cells) {
-    return ask(Map.of("run", cells));
+    return kernel.run(cells);
   }
 
   private static String statuses(JsonNode cells) {
@@ -215,6 +192,19 @@ class KernelIT {
     assertEquals("1234", run(cell).get(0).get("text").asText());
   }
 
+  @Test
+  void plotsOfTablesawAreShown() {
+    JsonNode added =
+        run(
+            "%maven tech.tablesaw:tablesaw-jsplot:0.44.4",
+            "tech.tablesaw.plotly.api.LinePlot.create(\"mine\", Table.create(\"t\","
+                + " DoubleColumn.create(\"a\", new double[] {1, 2})), \"a\", \"a\")");
+    assumeTrue(statuses(added).startsWith("ok"), "Maven cannot fetch it: " + added);
+    assertEquals(
+        "a figure of Tablesaw's, which is seen in a trusted notebook",
+        added.get(1).get("text").asText());
+  }
+
   // --- errors in plain words -------------------------------------------------------------------
 
   @Test
@@ -223,7 +213,18 @@ class KernelIT {
         "setting run.batch=abc: run.batch: needs a whole number, found 'abc'\n"
             + "    in: Recipe.shipped(\"quick-start\", \"run.batch=abc\");",
         error("Recipe.shipped(\"quick-start\", \"run.batch=abc\");"));
-    String missing = error("Recipe.read(Path.of(\"nix.yaml\"));");
+    for (String wrong :
+        List.of(
+            "model.name=ResNet35",
+            "model.reversible=yes",
+            "optimizer.name=lion",
+            "run.length=10",
+            "optimizer.lr=0.1")) {
+      String said = error("Recipe.shipped(\"quick-start\", \"" + wrong + "\");");
+      assertTrue(said.startsWith("setting " + wrong + ": "), said);
+      assertEquals(2, said.lines().count(), said);
+    }
+    String missing = error("Recipe.read(\"nix.yaml\");");
     assertTrue(missing.startsWith("nix.yaml: no such file\n    in: "), missing);
   }
 
@@ -271,6 +272,49 @@ class KernelIT {
             .startsWith("IllegalStateException: this trainer is closed; make a"));
   }
 
+  // --- memory and processor ---------------------------------------------------------------------
+
+  /** Alone and beside each other: threads that wait must not take what the other one needs. */
+  @Test
+  void twoNotebooksTrainBesideEachOther() throws Exception {
+    try (Kernel other = new Kernel(python)) {
+      assertTrue(residentMebibytes(other) < 300, "a fresh kernel");
+      for (Kernel one : List.of(kernel, other)) secondsOf(one.run(TRAINING));
+      assertTrue(residentMebibytes(other) < 600, "one with a trainer");
+      double alone = secondsOf(kernel.run(TRAINING)) + secondsOf(other.run(TRAINING));
+      kernel.send(Map.of("run", List.of(TRAINING)));
+      other.send(Map.of("run", List.of(TRAINING)));
+      double together = secondsOf(kernel.answer()) + secondsOf(other.answer());
+      assertTrue(together < 1.1 * alone, together + " s of processor time, alone " + alone);
+    }
+  }
+
+  private static long residentMebibytes(Kernel kernel) {
+    String cell =
+        "Files.readString(Path.of(\"/proc/self/status\"))"
+            + ".replaceAll(\"(?s).*VmRSS:\\\\s+(\\\\d+) kB.*\", \"$1\")";
+    return Long.parseLong(kernel.run(cell).get(0).get("text").asText()) >> 10;
+  }
+
+  /** Prints the milliseconds of processor time of all steps but the first. */
+  private static final String TRAINING =
+      """
+      long cpuMs() { return ProcessHandle.current().info().totalCpuDuration().get().toMillis(); }
+      long[] from = {0};
+      try (Trainer it = Trainer.of(Recipe.shipped("quick-start", "data.trainSpeakers=[val]",
+          "data.trials=null", "run.batch=32", "run.length=50 steps"))) {
+        it.run(new Listener() {
+          @Override public void stepped(Step step) { if (step.step() == 10) from[0] = cpuMs(); }
+        });
+        System.out.print("\\n" + (cpuMs() - from[0])); // below the progress of features
+      }
+      """;
+
+  private static double secondsOf(JsonNode cells) {
+    assertEquals("ok", statuses(cells), cells::toString);
+    return Long.parseLong(cells.get(0).get("text").asText().replaceAll("(?s).*\n", "")) / 1000.0;
+  }
+
   // --- the server ------------------------------------------------------------------------------
 
   @Test
@@ -291,6 +335,16 @@ class KernelIT {
     try {
       Browser.await("JupyterLab", Lab.LIMIT, () -> Lab.read(log).contains("http://of-the-user"));
       assertEquals(1, foldersOfTheServer(temporary));
+      for (String copied : List.of("00-quick-start.ipynb", "glossary.md", "images/slices.svg")) {
+        assertTrue(Files.exists(Path.of("work", copied)), copied);
+      }
+      Script ignored = Script.run(Path.of("."), Map.of(), "git", "check-ignore", "work/mine.ipynb");
+      assertEquals("work/mine.ipynb\n", ignored.output());
+      Script kernels =
+          Script.run(Path.of("."), Map.of(), python, "-m", "jupyter", "kernelspec", "list");
+      assertTrue(kernels.output().contains("slimvox"), kernels.output());
+      assertFalse(
+          kernels.output().matches("(?s).*\\n +java .*"), "JJava's own kernel is there, too");
     } finally {
       lab.destroy();
     }
@@ -312,6 +366,8 @@ class KernelIT {
       value = {
         "Trainer.of(|Trainer Trainer.of(Recipe recipe)|A run that leaves nothing on disk",
         "Trainer|Trainer|Trains the network of a Recipe.",
+        "Trainer t = null; t.run(|End Trainer.run(Listener listener)|",
+        "Results|Results|Verification results of several systems",
         "Recipe.shipped(|Recipe Recipe.shipped(String name, String... settings)|Reads one of the",
         "Notebook.show(|void Notebook.show(|Shows an object",
         "Corpus.open|Corpus Corpus.open(|Opens a folder",

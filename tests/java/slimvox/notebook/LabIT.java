@@ -80,19 +80,36 @@ class LabIT {
     Thread.sleep(1000);
     tab.picture("narrow");
     assertEquals(light, labels(tab));
+    assertEquals("", wider(tab, ".js-plotly-plot"), "tables scroll in their places");
     assertEquals(
-        "",
+        0,
         tab.browser
             .evaluate(
-                "[document.documentElement, ...document.querySelectorAll('.js-plotly-plot')]"
-                    + ".filter(e => e.scrollWidth > e.clientWidth)"
-                    + ".map(e => e.className + ' ' + e.scrollWidth + ' > ' + e.clientWidth).join()")
-            .asText(),
-        "what is wider than its place; tables scroll in theirs");
+                """
+                [...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => {
+                  const boxes = [...plot.querySelectorAll('.xtick text')]
+                    .filter(t => t.style.visibility !== 'hidden')
+                    .map(t => t.getBoundingClientRect()).sort((a, b) => a.left - b.left);
+                  return boxes.filter((b, i) => i > 0 && b.left < boxes[i - 1].right);
+                }).length
+                """)
+            .asInt(),
+        "labels of ticks that overlap");
     tab.browser.size(1000, 1400); // A4
     tab.browser.medium("print");
     Thread.sleep(1000);
     tab.picture("print");
+    assertEquals("", wider(tab, ".jp-Notebook .cm-line, .jp-OutputArea-output *"), "cut on paper");
+  }
+
+  /** What of these, or of the page, is wider than its place. */
+  private static String wider(Lab.Tab tab, String selector) throws Exception {
+    return tab.browser
+        .evaluate(
+            "[document.documentElement, ...document.querySelectorAll('%s')]".formatted(selector)
+                + ".filter(e => e.clientWidth > 0 && e.scrollWidth > e.clientWidth)"
+                + ".map(e => e.className + ' ' + e.scrollWidth + ' > ' + e.clientWidth).join()")
+        .asText();
   }
 
   /** The theme's colour of text, as red, green and blue. */

@@ -62,6 +62,14 @@ class NotebooksIT {
       jupyterLab = new Lab(root);
     }
     try (Lab.Tab tab = jupyterLab.open(executed)) {
+      String hole =
+          """
+          Math.max(0, ...[...document.querySelectorAll('.jp-OutputArea-child')]
+            .filter(o => !o.querySelector('img')
+              && o.nextElementSibling?.querySelector('.jp-RenderedImage'))
+            .map(o => o.clientHeight))
+          """;
+      assertTrue(tab.browser.evaluate(hole).asInt() < 40, "a hole above a still picture");
       tab.trust();
       String drawn = "document.querySelectorAll('.js-plotly-plot .main-svg:first-child').length";
       Browser.await(
