@@ -1,12 +1,16 @@
 package slimvox.bench;
 
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -99,7 +103,7 @@ public final class StepBench extends Subcommand {
     double command = sinceStart();
     try (Backend backend = open()) {
       double device = sinceStart();
-      long before = ResidentMemory.now();
+      long before = residentBytes("VmRSS:");
       try (PlannedTraining planned =
           new PlannedTraining(backend, backend.ledger().budget(), step::build)) {
         training = planned;
@@ -118,7 +122,7 @@ public final class StepBench extends Subcommand {
           double ms = Timing.once(() -> results.addAll(queue(together))) / together;
           Arrays.fill(whole, done, done + together, ms);
         }
-        Long growth = before < 0 ? null : ResidentMemory.peak() - before;
+        Long growth = before < 0 ? null : residentBytes("VmHWM:") - before;
         report(
             backend,
             new Start(command, device, firstStep, afterFirst),
@@ -267,5 +271,18 @@ public final class StepBench extends Subcommand {
   /** Seconds from the start of the JVM. */
   private static double sinceStart() {
     return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
+  }
+
+  /** The process's resident memory as Linux counts it, now or at the most; -1 elsewhere. */
+  private static long residentBytes(String field) {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+      return lines
+          .filter(line -> line.startsWith(field))
+          .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
+          .findFirst()
+          .orElse(-1);
+    } catch (IOException e) {
+      return -1; // as on a system without it
+    }
   }
 }

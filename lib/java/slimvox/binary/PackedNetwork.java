@@ -66,12 +66,7 @@ public final class PackedNetwork implements AutoCloseable {
     return spec.pooling() == ModelSpec.Pooling.GSP ? (long) width * height : width;
   }
 
-  /**
-   * The embedding of one utterance.
-   *
-   * @param features frames x bins, mean normalized as in training
-   * @throws InputException if there are other bins, or too few frames
-   */
+  /** The embedding of frames x bins, normalized as in training; other bins, few frames: refused. */
   public float[] embed(Features features) {
     if (features.bins() != spec.bins()) {
       throw InputException.of(

@@ -173,12 +173,7 @@ public final class DeclaredOptions {
     }
   }
 
-  /**
-   * Adds the values of settings to a result.
-   *
-   * @param values by key
-   * @param keys of the result: an option's name with underscores
-   */
+  /** Adds values by key to a result, under the names of options with underscores. */
   static void put(Map<String, Object> result, Map<String, Object> values, String... keys) {
     for (String key : keys) {
       String flag = "--" + key.replace('_', '-').replace("state-block", "block");

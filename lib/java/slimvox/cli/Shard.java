@@ -32,12 +32,7 @@ record Shard(int number, int parts) {
     return null;
   }
 
-  /**
-   * What a file of this part says: which it is, and a hash of the whole.
-   *
-   * @param ids of the whole, in order
-   * @param inputs of which the file says nothing else
-   */
+  /** What a file of this part says: which it is, and a hash of ids and inputs of the whole. */
   Map<String, String> metadata(List<String> ids, Object... inputs) {
     Stream<String> whole = Stream.concat(ids.stream(), Stream.of(inputs).map(Object::toString));
     Map<String, String> metadata = new TreeMap<>();

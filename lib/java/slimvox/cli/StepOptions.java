@@ -52,12 +52,7 @@ public final class StepOptions {
               + " 8, 16 and 32 needs least (where blocks allow it).")
   private boolean lean;
 
-  /**
-   * What was asked for.
-   *
-   * @param recipe optimizer, loss and device
-   * @param model the network, which takes the place of the recipe's
-   */
+  /** What was asked for; the network takes the place of the recipe's. */
   public record Step(
       Recipe recipe, ModelSpec model, UpdateTime update, int batch, int frames, int classes) {
     /** Builds the step on a backend. */

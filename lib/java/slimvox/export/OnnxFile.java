@@ -53,13 +53,7 @@ public final class OnnxFile {
     this.fixedPoint = fixedPoint;
   }
 
-  /**
-   * Writes a network.
-   *
-   * @param metadata texts for the file
-   * @throws InputException if it has a layer that ONNX export does not know, or the file cannot be
-   *     written
-   */
+  /** Writes a network and texts; refuses layers that ONNX export does not know. */
   public static void write(Network network, Map<String, String> metadata, Path file) {
     OnnxFile onnx = new OnnxFile(!network.state().grids().isEmpty());
     ProtobufMessage model = onnx.model(network, metadata);

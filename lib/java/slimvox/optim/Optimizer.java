@@ -19,12 +19,7 @@ public abstract class Optimizer implements AutoCloseable {
   /** Makes an optimizer. */
   @FunctionalInterface
   public interface Factory {
-    /**
-     * An optimizer of {@code parameters}.
-     *
-     * @param weightDecay {@code optimizer.weightDecay} of the recipe
-     * @param format {@code optimizer.state} of the recipe
-     */
+    /** An optimizer of {@code parameters} with the recipe's weight decay and format of state. */
     Optimizer of(
         Backend backend,
         List<Parameter> parameters,

@@ -8,12 +8,7 @@ import java.util.Locale;
 public final class Ticks {
   private Ticks() {}
 
-  /**
-   * A tick.
-   *
-   * @param place in the axis's own unit (see {@link Axis#place})
-   * @param label the text; empty for a tick without one
-   */
+  /** A tick: its place in the axis's own unit, see {@link Axis#place}, and a text, or none. */
   record Tick(double place, String label) {}
 
   /** The ticks of an axis that shows the places from {@code low} to {@code high}. */

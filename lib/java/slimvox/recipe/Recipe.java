@@ -134,12 +134,7 @@ public record Recipe(
     return read(Path.of(file), settings);
   }
 
-  /**
-   * Reads a recipe from a text.
-   *
-   * @param name what messages call the text
-   * @throws InputException as {@link #read}
-   */
+  /** Reads a recipe from a text, which messages call by the name; refuses as {@link #read}. */
   public static Recipe parse(String yaml, String name, String... settings) {
     return SETTINGS.parse(yaml, name, settings);
   }

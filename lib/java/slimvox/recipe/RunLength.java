@@ -57,12 +57,7 @@ public record RunLength(double amount, Unit unit) {
     return new RunLength(Double.parseDouble(m.group(1)), unit);
   }
 
-  /**
-   * Returns the span in optimizer steps, to the nearest.
-   *
-   * @param stepsPerEpoch steps of one pass over the training corpus
-   * @param runSteps steps of the whole run
-   */
+  /** The span in optimizer steps, to the nearest, where epoch and run have so many. */
   public long toSteps(long stepsPerEpoch, long runSteps) {
     return Math.round(
         switch (unit) {

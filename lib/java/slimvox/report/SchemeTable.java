@@ -12,12 +12,7 @@ import slimvox.step.MemoryScheme;
 import slimvox.step.StepMemory;
 import slimvox.storage.InputException;
 
-/**
- * The ways to train one network beside one another, as text and as JSON.
- *
- * @param rows one for each way
- * @param limited whether there is a budget
- */
+/** The ways to train one network beside one another; limited if there is a budget. */
 public record SchemeTable(List<Row> rows, boolean limited) {
   /**
    * One way to train.

@@ -11,12 +11,7 @@ import slimvox.storage.NearestNames;
 public final class SettingsRows {
   private SettingsRows() {}
 
-  /**
-   * The settings whose keys begin with a text, for example {@code optimizer.}; all with an empty
-   * one.
-   *
-   * @throws InputException if there is none
-   */
+  /** The settings whose keys begin with a text, all with an empty one; refused if there is none. */
   public static Rows<Key> of(String prefix) {
     List<Key> settings = Recipe.SETTINGS.settings(prefix);
     if (settings.isEmpty()) {

@@ -75,22 +75,12 @@ public final class Declared<T extends Record> {
     return build(Map.of());
   }
 
-  /**
-   * Reads a file.
-   *
-   * @param settings {@code key=value} pairs that win over the file, values in YAML
-   * @throws slimvox.storage.InputException if the file or a setting cannot be used
-   */
+  /** Reads a file; {@code key=value} pairs in YAML win over it. What cannot be used is refused. */
   public T read(Path file, String... settings) {
     return SettingsReader.read(this, file).with(settings).build();
   }
 
-  /**
-   * Reads a text.
-   *
-   * @param name what messages call it
-   * @throws slimvox.storage.InputException as {@link #read}
-   */
+  /** Reads a text, which messages call by the name; refuses as {@link #read}. */
   public T parse(String text, String name, String... settings) {
     return SettingsReader.parse(this, text, name).with(settings).build();
   }

@@ -82,12 +82,7 @@ public record Key(String name, Type type, Setting setting) {
     return setting.byDefault().isEmpty() ? "null" : setting.byDefault();
   }
 
-  /**
-   * The value that a text stands for.
-   *
-   * @param word whether YAML takes it for a text: not for a number, not for a truth value
-   * @return an {@link InvalidSetting} where it stands for none
-   */
+  /** The value of a text, which YAML may take for a word, or the {@link InvalidSetting} of it. */
   Object value(String text, boolean word) {
     if (type == String.class) return text;
     if (isEnum(type)) {

@@ -65,12 +65,7 @@ public final class Printable {
     return c == ZERO_WIDTH_NON_JOINER || c == ZERO_WIDTH_JOINER;
   }
 
-  /**
-   * Checks the text of a line; spaces and tabs may be in it.
-   *
-   * @param place tells file and line, for the message
-   * @throws InputException naming the first character that cannot be seen
-   */
+  /** Refuses a line with a character that cannot be seen; {@code place} tells file and line. */
   public static void requireVisible(String text, Supplier<String> place) {
     String hidden = hidden(text);
     if (hidden == null) return;

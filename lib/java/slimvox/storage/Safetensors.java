@@ -58,12 +58,7 @@ public final class Safetensors {
     return opened;
   }
 
-  /**
-   * Checks the checksum of a tensor, where the file has one: for a file that was opened by {@link
-   * #open}.
-   *
-   * @return this
-   */
+  /** Checks a tensor's checksum, where a file from {@link #open} has one; returns this. */
   public Safetensors verify(String name) {
     Checksums.verify(file, entry(name), data, checksums);
     return this;

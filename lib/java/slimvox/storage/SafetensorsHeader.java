@@ -42,12 +42,7 @@ record SafetensorsHeader(Map<String, String> metadata, Map<String, Entry> tensor
    */
   record Entry(String name, String type, Dtype dtype, long[] shape, long begin, long end) {}
 
-  /**
-   * Reads and checks a header.
-   *
-   * @param header the JSON text as it stands in the file
-   * @param dataBytes bytes of the file after the header
-   */
+  /** Reads and checks a header, the JSON of a file with so many bytes of data behind it. */
   static SafetensorsHeader parse(Path file, byte[] header, long dataBytes) {
     return new Parser(file).parse(header, dataBytes);
   }

@@ -96,12 +96,7 @@ record OptimizerStateFile(Safetensors file, OptimizerStateFormat format) {
     return Arrays.toString(file.shape(name)) + " of type " + file.dtype(name);
   }
 
-  /**
-   * Fills the optimizer's state.
-   *
-   * @param now the optimizer's own format
-   * @return what was lost, or null if the formats are the same
-   */
+  /** Fills the optimizer's state, of format {@code now}; returns what was lost, or null. */
   String load(Optimizer optimizer, OptimizerStateFormat now) {
     List<QuantizationError> errors = new ArrayList<>();
     for (OptimizerState s : optimizer.state()) {

@@ -29,12 +29,7 @@ public final class CosineScoring {
     return new CosineScoring(mean.clone());
   }
 
-  /**
-   * Scores every trial of a list.
-   *
-   * @throws InputException naming the trial if an utterance has no embedding, or the embedding if
-   *     it is zero
-   */
+  /** Scores every trial of a list; refuses an utterance whose embedding is missing or zero. */
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = unitVectors(trials, embeddings);
     double[] values = new double[trials.size()];

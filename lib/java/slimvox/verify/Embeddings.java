@@ -26,12 +26,7 @@ public final class Embeddings {
     this.dimension = dimension;
   }
 
-  /**
-   * Adds an embedding. The vector is kept, not copied.
-   *
-   * @throws InputException if the utterance has one already, or the vector has another dimension or
-   *     a value that is not finite
-   */
+  /** Adds an embedding, not copied; refuses a second one, another dimension, NaN and infinity. */
   public void add(String utterance, float[] vector) {
     if (vector.length != dimension) {
       throw InputException.of(
@@ -112,12 +107,7 @@ public final class Embeddings {
     return mean;
   }
 
-  /**
-   * The mean embedding of each speaker, by name of speaker: a cohort for {@link AdaptiveSNorm}.
-   *
-   * @param speakers speaker by utterance
-   * @throws InputException if an utterance has no speaker
-   */
+  /** Mean embeddings by speaker, a cohort for {@link AdaptiveSNorm}; all must have a speaker. */
   public Embeddings speakerMeans(Map<String, String> speakers) {
     SpeakerMeans means = new SpeakerMeans();
     for (int i = 0; i < size(); i++) {

@@ -13,10 +13,7 @@ final class PairIndex {
   private final int[] slots; // trial + 1; 0 is free
   private final int mask;
 
-  /**
-   * @param enrol utterance number of each trial's first side
-   * @param test utterance number of each trial's second side
-   */
+  /** Of the utterance numbers of each trial's two sides. */
   PairIndex(int[] enrol, int[] test) {
     this.enrol = enrol;
     this.test = test;

@@ -265,12 +265,7 @@ public final class Scores {
     return DetectionCurve.of(this);
   }
 
-  /**
-   * Writes the scores through a temporary file, with the fewest digits that read back as the same
-   * double.
-   *
-   * @throws InputException if the file cannot be written
-   */
+  /** Writes the scores, whole or not at all, with the fewest digits that read back the same. */
   public void write(Path file, Format format) {
     TextLines.write(file, IntStream.range(0, size()).mapToObj(i -> line(i, format)));
   }

@@ -142,12 +142,7 @@ public final class Trials {
       this.name = name;
     }
 
-    /**
-     * Adds a trial.
-     *
-     * @throws InputException if an utterance name is empty or has blanks in it, which no file could
-     *     hold
-     */
+    /** Adds a trial; a name that is empty or has blanks, which no file can hold, is refused. */
     public Builder add(String enrolUtterance, String testUtterance, boolean isTarget) {
       if (size == enrol.length) {
         int larger = (int) Math.min(Integer.MAX_VALUE - 8, size * 3L / 2);

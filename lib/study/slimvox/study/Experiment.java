@@ -100,12 +100,7 @@ public final class Experiment {
     return new Experiment(name, statement, recipe.with(all(statement, settings)));
   }
 
-  /**
-   * One of the {@link #SHIPPED} experiments.
-   *
-   * @param settings as for {@link #read}
-   * @throws InputException if there is none of this name, or a setting cannot be used
-   */
+  /** One of the {@link #SHIPPED} experiments, settings as for {@link #read}; others are refused. */
   public static Experiment shipped(String name, String... settings) {
     if (!SHIPPED.contains(name)) {
       throw InputException.of(

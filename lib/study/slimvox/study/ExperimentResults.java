@@ -180,12 +180,7 @@ public final class ExperimentResults {
     return experiment.runs().stream().filter(run -> !summaries.containsKey(run)).toList();
   }
 
-  /**
-   * A row for each variant.
-   *
-   * @param list a trial list of the experiment
-   * @throws InputException if the experiment has no such list
-   */
+  /** A row for each variant on a trial list; one that the experiment lacks is refused. */
   public List<Row> rows(String list) {
     List<String> lists = experiment.statement().lists();
     if (!lists.contains(list)) {

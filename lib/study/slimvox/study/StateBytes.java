@@ -25,12 +25,7 @@ public record StateBytes(long full, long quantized) {
     return 100.0 * (full - quantized) / full;
   }
 
-  /**
-   * Counts.
-   *
-   * @param classes of the classifier; 0 leaves it out
-   * @param adam true for both of Adam's moments, false for the momentum of SGD
-   */
+  /** Counts: of a classifier of classes, or 0 for none; of Adam's two moments or SGD's momentum. */
   public static StateBytes of(
       ModelSpec spec, int classes, boolean adam, OptimizerStateFormat format) {
     return new StateBytes(

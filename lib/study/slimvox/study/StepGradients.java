@@ -52,11 +52,7 @@ public final class StepGradients {
     this.values = Collections.unmodifiableMap(values);
   }
 
-  /**
-   * Runs one step of a network with fresh parameters; nothing is left in memory.
-   *
-   * @param update when gradients are taken; each is complete then, so it changes no bit
-   */
+  /** Runs one step of a network with fresh parameters; when gradients are taken changes no bit. */
   public static StepGradients of(ModelSpec spec, Input input, Backend backend, UpdateTime update) {
     return of(Models.build(spec, backend), input, update);
   }
@@ -85,11 +81,7 @@ public final class StepGradients {
     return of(spec, input, backend, UpdateTime.AFTER_BACKWARD);
   }
 
-  /**
-   * The same of the reversible network that stores its activations, as ordinary ones do.
-   *
-   * @throws slimvox.storage.InputException if the network is not reversible
-   */
+  /** The same of the network that stores its activations; one that is not reversible is refused. */
   public static StepGradients storing(ModelSpec spec, Input input, Backend backend) {
     ModelSpec whole = spec.with("slice=0", "keep=0");
     Network network = backend.owning(() -> Models.build(whole, backend).storing());
