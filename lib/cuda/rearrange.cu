@@ -1,7 +1,7 @@
 // Operations that only move values. CPU twin: slimvox.backend.cpu.kernels.CpuRearrangement.
 //
 //   copy_columns    columns of each row, from one width of rows to another (take, put channels)
-//   space_to_depth  y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c]; depth_to_space back
+//   space_to_depth  y[n, h, w, (t i + j) C + c] = x[n, 2 h + i, t w + j, c]; depth_to_space back
 //   frames_first    y[n, w, c H + h] = x[n, h, w, c]; frames_first_backward: dx (+)= dy
 //
 // Launch: blocks of columns x rows, see column() and firstRow() in common.cuh; neighbouring
@@ -18,8 +18,8 @@ extern "C" __global__ void copy_columns(
   });
 }
 
-// copy(wide, deep) of each place. A row is half a pixel of the deep side: pixels (2 h + i, 2 w) and
-// (2 h + i, 2 w + 1) of the wide side lie side by side, 2 C values.
+// copy(wide, deep) of each place. A row is half a pixel of the deep side: the t pixels (2 h + i,
+// t w + j) of the wide side lie side by side, a run of t C values.
 template <class Copy>
 __device__ inline void depth(int rows, int deepWidth, int run, int rowsPerBlock, Copy copy) {
   forEach(rows, run, rowsPerBlock, 0, [=](int r, int c, float) {

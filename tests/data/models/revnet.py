@@ -58,8 +58,10 @@ def write(path, tensors, meta):
 class Net:
     """The loss of a network whose parameters are in a dictionary."""
 
-    def __init__(self, p, kind, units, order):
-        self.p, self.kind, self.units, self.order = p, kind, units, order
+    def __init__(self, p, meta):
+        self.p, self.kind, self.units, self.order = p, meta["kind"], meta["units"], meta["order"]
+        gemini = meta["model"].startswith("Gemini")
+        self.strides = [(2, 1), (2, 2), (2, 1), (2, 1)] if gemini else [(1, 1), (2, 2), (2, 2), (2, 2)]
         self.family = "df" if any(n.startswith("downsample_layers") for n in p) else "resnet"
 
     def bn(self, x, name, relu):
@@ -97,7 +99,7 @@ class Net:
     def transition(self, x, stage):
         if self.family == "df":
             name = f"downsample_layers.{stage + 1}"
-            return self.bn(self.conv(x, name + ".0", 2 if stage else 1), name + ".1", False)
+            return self.bn(self.conv(x, name + ".0", self.strides[stage]), name + ".1", False)
         if stage == 0:
             return x
         name = f"layer{stage + 1}.0"
@@ -111,13 +113,13 @@ class Net:
         stem = ("downsample_layers.0.0", "downsample_layers.0.1") if self.family == "df" else ("conv1", "bn1")
         prefixes = [f"stages.{s}." if self.family == "df" else f"layer{s + 1}." for s in range(4)]
         if self.kind == "FULL":
-            x = F.pad(x, (0, -x.shape[3] % 8, 0, -x.shape[2] % 8))
+            bins, frames = (math.prod(axis) for axis in zip(*self.strides))
+            x = F.pad(x, (0, -x.shape[3] % frames, 0, -x.shape[2] % bins))
         x = self.bn(self.conv(x, stem[0]), stem[1], True)
         if self.kind == "FULL":
             x1, x2 = self.split(x)
             for stage in range(4):
-                if stage:
-                    x1, x2 = deepen(x1), deepen(x2)
+                x1, x2 = (deepen(s, *self.strides[stage]) for s in (x1, x2))
                 x1, x2 = self.couplings(x1, x2, prefixes[stage])
             x = self.conv(self.join(x1, x2), "conv_last")
         else:
@@ -139,11 +141,11 @@ class Net:
         return F.cross_entropy(32 * torch.where(F.one_hot(labels, len(w)).bool(), phi, c), labels)
 
 
-def deepen(x):
+def deepen(x, f, t):
     """Space to depth in the order of slimvox.nn.SpaceToDepth."""
     n, c, h, w = x.shape
-    x = x.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
-    return x.reshape(n, 4 * c, h // 2, w // 2)
+    x = x.reshape(n, c, h // f, f, w // t, t).permute(0, 3, 5, 1, 2, 4)
+    return x.reshape(n, f * t * c, h // f, w // t)
 
 
 def gradients(tensors, meta, dtype):
@@ -152,7 +154,7 @@ def gradients(tensors, meta, dtype):
         for n, t in tensors.items()
         if n.startswith("param.") and t.dtype != torch.int64 and "running" not in n
     }
-    loss = Net(p, meta["kind"], meta["units"], meta["order"]).loss(tensors["features"].to(dtype))
+    loss = Net(p, meta).loss(tensors["features"].to(dtype))
     loss.backward()
     return loss, {n: t.grad.double() for n, t in p.items()}
 

@@ -11,7 +11,8 @@ public final class Rearrangement {
     default void writeChannels(Tensor part, int first, Tensor y) {}
 
     /**
-     * y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c]: N x H x W x C to N x H/2 x W/2 x 4C.
+     * y[n, h, w, (t i + j) C + c] = x[n, 2 h + i, t w + j, c]: N x H x W x C to N x H/2 x W/t x
+     * 2tC; t is 2, or 1 if frequencies alone are squeezed.
      */
     default void spaceToDepth(Tensor x, Tensor y) {}
 
@@ -71,20 +72,23 @@ public final class Rearrangement {
   private static void deep(Tensor x, Tensor y) {
     Check.real(x);
     Check.length(y, x.type(), x.size());
-    Check.expect(spaceToDepthShape(x.shape()), y);
+    int frames = x.shape().get(2) == y.shape().get(2) ? 1 : 2;
+    Check.expect(spaceToDepthShape(x.shape(), frames), y);
   }
 
   /**
-   * N x H/2 x W/2 x 4C, the shape of {@link #spaceToDepth} for an input N x H x W x C.
+   * N x H/2 x W/t x 2tC, the shape of {@link #spaceToDepth} for an input N x H x W x C.
    *
-   * @throws IllegalArgumentException if H or W is odd
+   * @param frames t: how many become one, 1 or 2
+   * @throws IllegalArgumentException if H is odd, or W no multiple of t
    */
-  public static Shape spaceToDepthShape(Shape x) {
-    if (x.get(1) % 2 != 0 || x.get(2) % 2 != 0) {
+  public static Shape spaceToDepthShape(Shape x, int frames) {
+    if (x.get(1) % 2 != 0 || x.get(2) % frames != 0) {
       throw new IllegalArgumentException(
-          "space to depth needs even numbers of frequency rows and frames, not " + x);
+          "space to depth needs even numbers of frequency rows%s, not %s"
+              .formatted(frames == 1 ? "" : " and frames", x));
     }
-    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / 2, Shape.axis(4L * x.get(3)));
+    return Shape.of(x.get(0), x.get(1) / 2, x.get(2) / frames, Shape.axis(2L * frames * x.get(3)));
   }
 
   /** See {@link Kernels#framesFirst}. */

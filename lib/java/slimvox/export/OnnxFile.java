@@ -92,7 +92,7 @@ public final class OnnxFile {
       case PReLU prelu -> prelu(prelu, x);
       case ResidualBlock block -> residual(block, x);
       case ReversibleSequence sequence -> reversible(sequence, x);
-      case SpaceToDepth _ -> deepened(x);
+      case SpaceToDepth down -> deepened(down, x);
       case ZeroPadding padding -> padded(padding, x);
       case StatisticsPooling _ -> statistics(x, 3);
       case GlobalStatisticsPooling _ -> statistics(x, 2);
@@ -198,9 +198,9 @@ public final class OnnxFile {
     String second = rounded(streams.getLast());
     for (Stateful stage : sequence.parts()) {
       switch (stage) {
-        case SpaceToDepth _ -> {
-          first = deepened(first);
-          second = deepened(second);
+        case SpaceToDepth down -> {
+          first = deepened(down, first);
+          second = deepened(down, second);
         }
         case AdditiveCoupling coupling -> {
           first = graph.node("Add", first, rounded(layer(coupling.f(), second)));
@@ -223,15 +223,21 @@ public final class OnnxFile {
     return graph.node("Mul", graph.node("Round", steps), scalar(FixedPoint.STEP));
   }
 
-  private String deepened(String x) {
-    return graph.node("SpaceToDepth", Map.of("blocksize", 2L), x);
+  private String deepened(SpaceToDepth down, String x) {
+    if (down.frames() == 2) return graph.node("SpaceToDepth", Map.of("blocksize", 2L), x);
+    String end = graph.constant("end", Integer.MAX_VALUE);
+    String axis = graph.constant("frequencies", 2);
+    String step = graph.constant("two", 2);
+    String even = graph.node("Slice", x, graph.constant("even", 0), end, axis, step);
+    String odd = graph.node("Slice", x, graph.constant("odd", 1), end, axis, step);
+    return graph.node("Concat", Map.of("axis", 1L), even, odd);
   }
 
-  /** Zeros behind both axes: minus their lengths modulo the multiple. */
+  /** Zeros behind both axes: minus their lengths modulo the multiples. */
   private String padded(ZeroPadding padding, String x) {
     String lengths = graph.node("Shape", Map.of("start", 2L), x);
-    String multiple = graph.constant("multiple", padding.multiple(), padding.multiple());
-    String behind = graph.node("Mod", graph.node("Neg", lengths), multiple);
+    String multiples = graph.constant("multiples", padding.bins(), padding.frames());
+    String behind = graph.node("Mod", graph.node("Neg", lengths), multiples);
     String before = graph.constant("padding_before", 0, 0);
     String axes = graph.constant(FREQUENCIES_AND_FRAMES, 2, 3);
     String pads = graph.node("Concat", Map.of("axis", 0L), before, behind);

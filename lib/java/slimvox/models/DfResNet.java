@@ -118,8 +118,13 @@ public record DfResNet(
     }
 
     @Override
-    public boolean halvesBothAxes() {
-      return net.frequencyStrides.equals(ORIGINAL) && net.timeStrides.equals(ORIGINAL);
+    public int frequencyStride(int stage) {
+      return net.frequencyStrides.get(stage);
+    }
+
+    @Override
+    public int timeStride(int stage) {
+      return net.timeStrides.get(stage);
     }
 
     @Override

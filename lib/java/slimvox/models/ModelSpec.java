@@ -100,7 +100,7 @@ public record ModelSpec(
     @Setting(
             value =
                 "Inner channels of a reversible block that are in memory at a time in the first"
-                    + " stage, four times as many in each following one; 0: all.",
+                    + " stage, and as many bytes of them in later ones; 0: all.",
             byDefault = "0",
             range = "0..65536",
             flag = "--slice")

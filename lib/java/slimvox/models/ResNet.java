@@ -152,8 +152,13 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     }
 
     @Override
-    public boolean halvesBothAxes() {
-      return true;
+    public int frequencyStride(int stage) {
+      return stage == 0 ? 1 : 2;
+    }
+
+    @Override
+    public int timeStride(int stage) {
+      return stage == 0 ? 1 : 2;
     }
 
     @Override

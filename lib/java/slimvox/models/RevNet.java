@@ -47,10 +47,12 @@ import slimvox.storage.InputException;
  * stages all is as wide as in the vanilla network.
  *
  * <p><b>Type II</b>, fully reversible: one sequence from the stem to the pooling, in which down-
- * sampling is space to depth: s is multiplied by four at each stage. A 1x1 convolution, BN and ReLU
- * lead to as many channels as the vanilla network pools. Bins and frames are first filled up with
- * zeros at the end to multiples of 8; so a column of the last state stands for 8 frames, as in the
- * vanilla network, where the convolutions' padding is zero too.
+ * sampling is space to depth: s is multiplied by the pixels that become one, four where the vanilla
+ * network has a stride of 2 on both axes, two where it has one over frequency alone (Gemini). A 1x1
+ * convolution, BN and ReLU lead to as many channels as the vanilla network pools. Bins and frames
+ * are first filled up with zeros at the end to multiples of all strides together, 8 x 8 (Gemini: 16
+ * x 2); so a column of the last state stands for as many frames as in the vanilla network, where
+ * the convolutions' padding is zero too.
  *
  * <p>Inner widths are multiples of an eighth of the stem's width. That of the last stage, where
  * most parameters are, brings the number of parameters to the vanilla network's: it is a multiple
@@ -77,8 +79,11 @@ final class RevNet {
     /** Number of blocks of each stage. */
     List<Integer> blocks();
 
-    /** True if down-sampling is by 2 on both axes before stages 1, 2 and 3, and nowhere else. */
-    boolean halvesBothAxes();
+    /** The stride over frequency before a stage. */
+    int frequencyStride(int stage);
+
+    /** The stride over frames before a stage. */
+    int timeStride(int stage);
 
     /** The prefix of the parameters of a stage, for example {@code layer1.}. */
     String prefix(int stage);
@@ -102,17 +107,24 @@ final class RevNet {
   private RevNet(Vanilla vanilla, ModelSpec spec) {
     this.vanilla = vanilla;
     this.spec = spec;
-    if (spec.reversible() == Reversibility.FULL && !vanilla.halvesBothAxes()) {
-      throw new InputException(
-          spec.name()
-              + ": type II needs strides 1, 2, 2, 2 on both axes, which this model has not;"
-              + " choose type I (partial) or another model");
-    }
+    if (spec.reversible() == Reversibility.FULL) requireSqueezes();
     int state = spec.reversible() == Reversibility.FULL ? spec.width() : outer(0);
     if (spec.units() != Units.C && state % 2 != 0) {
       throw new InputException(
           "%s: %s0: %d channels cannot be cut into two streams; choose an even width or units c"
               .formatted(spec.name(), vanilla.prefix(0), state));
+    }
+  }
+
+  private void requireSqueezes() {
+    for (int stage = 0; stage < 4; stage++) {
+      int frequency = vanilla.frequencyStride(stage);
+      int time = vanilla.timeStride(stage);
+      if (frequency == 1 && time == 1 || frequency == 2 && (time == 1 || time == 2)) continue;
+      throw InputException.of(
+          "%s: type II needs strides of 1 x 1, 2 x 1 or 2 x 2 (frequency x frames), stage %d has"
+              + " %d x %d; choose type I (partial) or another model",
+          spec.name(), stage, frequency, time);
     }
   }
 
@@ -132,8 +144,16 @@ final class RevNet {
   }
 
   private int stream(int stage) {
-    int whole = spec.reversible() == Reversibility.FULL ? spec.width() << 2 * stage : outer(stage);
+    int whole =
+        spec.reversible() == Reversibility.FULL ? spec.width() * joined(stage) : outer(stage);
     return spec.units() == Units.C ? whole : whole / 2;
+  }
+
+  /** How many pixels of the stem are one of a stage. */
+  private int joined(int stage) {
+    int pixels = 1;
+    for (int i = 0; i <= stage; i++) pixels *= vanilla.frequencyStride(i) * vanilla.timeStride(i);
+    return pixels;
   }
 
   private int functionsPerBlock() {
@@ -210,16 +230,17 @@ final class RevNet {
 
   /**
    * How many functions of each stage keep what their inner convolutions give: those that need least
-   * for it first. A stage has a quarter of the pixels of the one before it.
+   * for it first.
    */
   private int[] keeping(int lastInner) {
     int[] functions = new int[4];
-    long left = (long) spec.keep() * stream(0) << 6;
+    int last = joined(3);
+    long left = (long) spec.keep() * stream(0) * (last / joined(0));
     while (true) {
       int narrowest = -1;
       long bytes = 0;
       for (int stage = 0; stage < 4; stage++) {
-        long here = (long) keptChannels(inner(stage, lastInner)) << 6 - 2 * stage;
+        long here = (long) keptChannels(inner(stage, lastInner)) * (last / joined(stage));
         if (functions[stage] == functions(stage) || narrowest >= 0 && here > bytes) continue;
         narrowest = stage;
         bytes = here;
@@ -239,14 +260,16 @@ final class RevNet {
   private Sequential layers(Backend backend, int lastInner) {
     List<Layer> layers = new ArrayList<>();
     boolean full = spec.reversible() == Reversibility.FULL;
-    if (full) layers.add(new ZeroPadding(backend, "padding", 8));
+    if (full) layers.add(padding(backend));
     layers.add(new ActivationCheckpoint(new Sequential(vanilla.stem(spec, backend))));
     List<Reversible> trunk = new ArrayList<>();
     int[] keeping = keeping(lastInner);
     for (int stage = 0; stage < 4; stage++) {
       int e = inner(stage, lastInner);
       if (full) {
-        if (stage > 0) trunk.add(new SpaceToDepth(backend, "down" + stage));
+        if (vanilla.frequencyStride(stage) == 2) {
+          trunk.add(new SpaceToDepth(backend, "down" + stage, vanilla.timeStride(stage)));
+        }
         trunk.addAll(couplings(backend, stage, 0, e, keeping[stage], "trunk"));
         continue;
       }
@@ -263,9 +286,18 @@ final class RevNet {
       layers.add(new Conv2d(backend, "conv_last", state, channels, 1, 1));
     }
     layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
-    int bins = full ? (spec.bins() + 7) / 8 : vanilla.pooledBins(spec.bins());
-    ResNet.addHead(layers, backend, spec, channels, bins);
+    ResNet.addHead(layers, backend, spec, channels, vanilla.pooledBins(spec.bins()));
     return new Sequential(layers);
+  }
+
+  private ZeroPadding padding(Backend backend) {
+    int bins = 1;
+    int frames = 1;
+    for (int stage = 0; stage < 4; stage++) {
+      bins *= vanilla.frequencyStride(stage);
+      frames *= vanilla.timeStride(stage);
+    }
+    return new ZeroPadding(backend, "padding", bins, frames);
   }
 
   private ReversibleSequence sequence(String name, List<Reversible> stages) {
@@ -321,8 +353,8 @@ final class RevNet {
     BatchNorm2d last =
         pre ? null : new BatchNorm2d(backend, name + "bn" + convolutions.size(), s, false);
     try {
-      // A quarter of the pixels: four times as many channels are as many bytes.
-      int slice = keep ? 0 : spec.slice() << 2 * stage;
+      // As many bytes in each stage: the fewer the pixels, the more channels.
+      int slice = keep ? 0 : spec.slice() * (joined(stage) / joined(0));
       return new Branch(norms, convolutions, last, new Branch.Memory(spec.rebuild(), slice, keep));
     } catch (IllegalArgumentException refused) {
       throw new InputException("slice " + spec.slice() + ": " + refused.getMessage(), refused);

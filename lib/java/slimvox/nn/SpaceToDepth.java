@@ -6,22 +6,36 @@ import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 
 /**
- * Down-sampling that loses nothing: each 2 x 2 square of pixels becomes one pixel with four times
- * the channels, y[n, h, w, (2 i + j) C + c] = x[n, 2 h + i, 2 w + j, c].
+ * Down-sampling that loses nothing: 2 x t pixels (i, j) become one with 2t times the channels, y[n,
+ * h, w, (t i + j) C + c] = x[n, 2 h + i, t w + j, c]. With t = 2 both axes are squeezed, with t = 1
+ * frequencies alone.
  *
- * <p>N x H x W x C to N x H/2 x W/2 x 4C, H and W even. It only moves values, so its inverse is
- * exact and its gradient is its inverse. In a {@link ReversibleSequence} it takes both streams.
+ * <p>N x H x W x C to N x H/2 x W/t x 2tC, H even and W a multiple of t. It only moves values, so
+ * its inverse is exact and its gradient is its inverse. In a {@link ReversibleSequence} it takes
+ * both streams.
  *
- * <p>Source: Jacobsen et al. 2018 (i-RevNet), arXiv 1802.07088; the order of channels is theirs.
+ * <p>Source: Jacobsen et al. 2018 (i-RevNet), arXiv 1802.07088, for t = 2; the order of channels is
+ * theirs, and that of t = 1 after frames were squeezed alone.
  */
 public final class SpaceToDepth implements Layer, Reversible {
   private final Backend backend;
   private final String name;
+  private final int frames;
 
-  /** A down-sampling whose tensors are labelled {@code name}. */
-  public SpaceToDepth(Backend backend, String name) {
+  /**
+   * A down-sampling whose tensors are labelled {@code name}.
+   *
+   * @param frames t: how many neighbouring frames become one, 1 or 2
+   */
+  public SpaceToDepth(Backend backend, String name, int frames) {
     this.backend = backend;
     this.name = name;
+    this.frames = frames;
+  }
+
+  /** How many neighbouring frames become one. */
+  public int frames() {
+    return frames;
   }
 
   @Override
@@ -51,19 +65,15 @@ public final class SpaceToDepth implements Layer, Reversible {
   }
 
   private Tensor deepen(Tensor x) {
-    if (x.shape().get(1) % 2 != 0 || x.shape().get(2) % 2 != 0) {
-      throw new IllegalArgumentException(
-          "%s: %d x %d pixels cannot be halved on both axes"
-              .formatted(name, x.shape().get(1), x.shape().get(2)));
-    }
-    Tensor y = like(x, name + ".deep", Rearrangement.spaceToDepthShape(x.shape()));
+    Tensor y = like(x, name + ".deep", Rearrangement.spaceToDepthShape(x.shape(), frames));
     backend.ops().rearrangement.spaceToDepth(x, y);
     return y;
   }
 
   private Tensor widen(Tensor y) {
     int[] s = y.shape().toArray();
-    Tensor x = like(y, name + ".wide", Shape.of(s[0], 2 * s[1], 2 * s[2], s[3] / 4));
+    Shape wide = Shape.of(s[0], 2 * s[1], frames * s[2], s[3] / (2 * frames));
+    Tensor x = like(y, name + ".wide", wide);
     backend.ops().rearrangement.depthToSpace(y, x);
     return x;
   }

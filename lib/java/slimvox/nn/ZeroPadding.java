@@ -6,7 +6,7 @@ import slimvox.backend.Tensor;
 import slimvox.memory.Category;
 
 /**
- * Fills features N x H x W x 1 up with zeros at the end of both axes, to multiples of a number.
+ * Fills features N x H x W x 1 up with zeros at the end of both axes, to multiples of two numbers.
  *
  * <p>For the input of a network only: backward gives no gradient. Where nothing is missing the
  * input itself goes on, without a copy.
@@ -14,26 +14,33 @@ import slimvox.memory.Category;
 public final class ZeroPadding implements Layer {
   private final Backend backend;
   private final String name;
-  private final int multiple;
+  private final int bins;
+  private final int frames;
 
-  /** Pads to multiples of {@code multiple}. */
-  public ZeroPadding(Backend backend, String name, int multiple) {
+  /** Pads H to a multiple of {@code bins}, and W to one of {@code frames}. */
+  public ZeroPadding(Backend backend, String name, int bins, int frames) {
     this.backend = backend;
     this.name = name;
-    this.multiple = multiple;
+    this.bins = bins;
+    this.frames = frames;
   }
 
-  /** What the lengths of both axes become multiples of. */
-  public int multiple() {
-    return multiple;
+  /** What H becomes a multiple of. */
+  public int bins() {
+    return bins;
+  }
+
+  /** What W becomes a multiple of. */
+  public int frames() {
+    return frames;
   }
 
   @Override
   public Tensor forward(Tensor x, Mode mode) {
     int[] s = x.shape().toArray();
     if (s[3] != 1) throw new IllegalArgumentException(name + ": features have one channel: " + x);
-    int height = up(s[1]);
-    int width = up(s[2]);
+    int height = up(s[1], bins);
+    int width = up(s[2], frames);
     if (height == s[1] && width == s[2]) return x.retain();
     Tensor y = like(x, name + ".out", s[0], height, width, 1);
     backend.ops().elementwise.fill(y, 0);
@@ -52,7 +59,7 @@ public final class ZeroPadding implements Layer {
     return backend.allocate(Category.INPUT, label, x.type(), Shape.of(lengths));
   }
 
-  private int up(int n) {
+  private static int up(int n, int multiple) {
     return (n + multiple - 1) / multiple * multiple;
   }
 

@@ -63,8 +63,7 @@ public record Recipe(
             "optimizer.learningRate.final=0.00005",
             "optimizer.learningRate.warmup=0 steps",
             "run.length=10 epochs"));
-    // Layers as DF-ResNet's authors count them, and as WeSpeaker does in its Gemini networks. Those
-    // squeeze one axis at a time, for which there is no type II: that is the authors' network.
+    // Layers as DF-ResNet's authors count them, and as WeSpeaker does in its Gemini networks.
     Map<String, String> names = new LinkedHashMap<>();
     names.put("df-resnet56", "Gemini-DF-ResNet60");
     names.put("df-resnet110", "Gemini-DF-ResNet114");
@@ -74,9 +73,9 @@ public record Recipe(
         (name, model) -> {
           for (String kind : List.of("", "-type1", "-type2")) {
             List<String> settings = new ArrayList<>();
-            boolean full = kind.equals("-type2");
-            settings.add("model.name=" + (full ? name.replace("df-resnet", "DF-ResNet") : model));
-            if (!kind.isEmpty()) settings.add("model.reversible=" + (full ? "full" : "partial"));
+            settings.add("model.name=" + model);
+            if (kind.equals("-type1")) settings.add("model.reversible=partial");
+            if (kind.equals("-type2")) settings.add("model.reversible=full");
             variants.put(name + kind, List.copyOf(settings));
             settings.add("optimizer.state.bits=8");
             variants.put(name + kind + "-8bit", settings);

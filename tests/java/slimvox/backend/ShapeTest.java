@@ -49,7 +49,9 @@ class ShapeTest {
                   () -> Rearrangement.framesFirstShape(Shape.of(1, 1 << 16, 2, 1 << 15)))
               .getMessage());
       for (var layer :
-          new Layer[] {new GlobalStatisticsPooling(dry, "p"), new ZeroPadding(dry, "z", 1 << 17)}) {
+          new Layer[] {
+            new GlobalStatisticsPooling(dry, "p"), new ZeroPadding(dry, "z", 1 << 17, 1 << 17)
+          }) {
         assertThrows(InputException.class, () -> layer.forward(x, Mode.EVALUATE));
       }
       assertThrows(

@@ -204,11 +204,11 @@ class MemoryCommandTest extends CommandLineTest {
   @Test
   void whatANetworkCannotDoStandsInTheComparison() {
     JsonNode rows =
-        run("memory", "--model=Gemini-DF-ResNet60", "--width=8", "--compare", "--json")
+        run("memory", "quick-start", "--set", "model.preActivation=true", "--compare", "--json")
             .succeeds()
             .json()
             .get("compare");
-    assertTrue(rows.get(3).get("not_possible").asText().contains("type II needs strides"));
+    assertTrue(rows.get(3).get("not_possible").asText().contains("preActivation is for networks"));
     run("memory", "--model=ResNet18", "--compare", "--reversible=full")
         .isRefusedAsUsage("memory", "--compare goes through all ways", "leave out --reversible");
     run("memory", "--model=ResNet18", "--compare", "--lean")

@@ -71,6 +71,7 @@ class OnnxFileTest {
             "DF-ResNet56 reversible=full",
             "DF-ResNet56 reversible=full slice=8 rebuild=true",
             "Gemini-DF-ResNet60 reversible=partial",
+            "Gemini-DF-ResNet60 reversible=full",
             "ResNet18 binary.scheme=bwn",
             "ResNet18 binary.scheme=paper binary.activation=prelu pooling=gsp",
             "ResNet18 binary.scheme=w1a1",

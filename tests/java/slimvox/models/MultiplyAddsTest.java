@@ -32,7 +32,6 @@ class MultiplyAddsTest {
   @Test
   void reversibleNetworksHaveAboutTheVanillaOnes() {
     for (String name : Models.names()) {
-      if (name.startsWith("Gemini")) continue;
       double vanilla = Models.multiplyAdds(ModelSpec.of(name), 200);
       for (Reversibility kind : List.of(Reversibility.PARTIAL, Reversibility.FULL)) {
         for (Units units : Units.values()) {

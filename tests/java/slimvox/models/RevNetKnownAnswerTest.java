@@ -31,6 +31,9 @@ class RevNetKnownAnswerTest {
         specs.add(network(name, kind, Units.C, Order.POST));
       }
     }
+    for (Units units : Units.values()) { // one axis is squeezed at a time
+      specs.add(network("Gemini-DF-ResNet60", Reversibility.FULL, units, Order.PRE));
+    }
     return specs;
   }
 

@@ -87,7 +87,7 @@ class FixedStreamsTest {
   void everyStateOfSixtyCouplingsComesBack(DataType held, DataType type, int slice) {
     List<Probe> probes = new ArrayList<>();
     List<Reversible> stages = new ArrayList<>();
-    SpaceToDepth down = new SpaceToDepth(cpu, "down");
+    SpaceToDepth down = new SpaceToDepth(cpu, "down", 2);
     for (int i = 0; i < 60; i++) {
       if (i == 30) stages.add(down);
       probes.add(new Probe());

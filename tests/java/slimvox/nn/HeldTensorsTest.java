@@ -36,7 +36,8 @@ class HeldTensorsTest {
   private static List<GradientTest.Case> cases() {
     List<GradientTest.Case> cases = new ArrayList<>(GradientTest.cases());
     add(cases, "no layer", b -> new Sequential());
-    add(cases, "space to depth", b -> new SpaceToDepth(b, "d"));
+    add(cases, "space to depth", b -> new SpaceToDepth(b, "d", 2));
+    add(cases, "space to depth of frequencies", b -> new SpaceToDepth(b, "d", 1));
     for (boolean rebuild : new boolean[] {false, true}) {
       for (int slice : new int[] {0, 4}) {
         for (boolean after : new boolean[] {false, true}) {
@@ -79,7 +80,7 @@ class HeldTensorsTest {
     int[] features = {2, 16, 20, 1};
     ModelSpec spec = ModelSpec.of("ResNet18", "width=4", "bins=16", "embeddingSize=8");
     cases.add(new GradientTest.Case("network", features, b -> Models.build(spec, b)));
-    cases.add(new GradientTest.Case("padding", features, b -> new ZeroPadding(b, "z", 8)));
+    cases.add(new GradientTest.Case("padding", features, b -> new ZeroPadding(b, "z", 8, 4)));
     return cases;
   }
 
@@ -119,7 +120,7 @@ class HeldTensorsTest {
                     new Nonlinearity(b, "r", Nonlinearity.Function.RELU)),
                 null,
                 grid),
-            new SpaceToDepth(b, "d"));
+            new SpaceToDepth(b, "d", 2));
     ReversibleSequence sequence = new ReversibleSequence("s", form, stages, grid, DataType.FLOAT32);
     if (stored) sequence.store();
     return sequence;

@@ -151,7 +151,7 @@ class ReversibleTest {
   @Test
   void spaceToDepthHasTheOrderOfIRevNetAndIsUndoneExactly() {
     Safetensors file = Safetensors.read(Path.of("tests/data/nn/space_to_depth.safetensors"));
-    try (SpaceToDepth layer = new SpaceToDepth(cpu, "down");
+    try (SpaceToDepth layer = new SpaceToDepth(cpu, "down", 2);
         Tensor x = load(file, "input", Category.ACTIVATION)) {
       Tensor y = layer.forward(x, Mode.TRAIN);
       assertArrayEquals(
@@ -164,11 +164,33 @@ class ReversibleTest {
     cpu.ledger().checkOnly();
   }
 
+  /** Two frames side by side are one pixel of twice the channels: then frequencies are squeezed. */
+  @Test
+  void oneAxisAfterTheOtherIsBothAtOnce() {
+    Safetensors file = Safetensors.read(Path.of("tests/data/nn/space_to_depth.safetensors"));
+    try (SpaceToDepth layer = new SpaceToDepth(cpu, "down", 1);
+        Tensor x = load(file, "input", Category.ACTIVATION)) {
+      int[] s = x.shape().toArray();
+      try (Tensor frames = x.view(s[0], s[1], s[2] / 2, 2 * s[3])) {
+        Tensor y = layer.forward(frames, Mode.TRAIN);
+        assertEquals(List.of(s[0], s[1] / 2, s[2] / 2, 4 * s[3]), boxed(y.shape().toArray()));
+        assertArrayEquals(
+            channelsLast(file.doubles("offset_major.out"), file.shape("offset_major.out")),
+            cpu.ops().floats(y));
+        try (Tensor back = layer.backward(y)) {
+          assertArrayEquals(cpu.ops().floats(x), cpu.ops().floats(back));
+        }
+      }
+    }
+    cpu.ledger().checkOnly();
+  }
+
   private static ReversibleSequence fullyReversible(Backend b, int couplings) {
     List<Reversible> stages = new ArrayList<>();
     for (int i = 0; i < couplings; i++) stages.add(coupling(b, "preact", "a" + i + ".", 3));
-    stages.add(new SpaceToDepth(b, "down"));
+    stages.add(new SpaceToDepth(b, "down", 2));
     for (int i = 0; i < couplings; i++) stages.add(coupling(b, "preact", "b" + i + ".", 12));
+    stages.add(new SpaceToDepth(b, "flat", 1));
     return new ReversibleSequence("rev", stages);
   }
 
@@ -182,7 +204,7 @@ class ReversibleTest {
       for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
       cpu.ops().upload(values, x);
       Tensor y = sequence.forward(x, Mode.TRAIN);
-      assertEquals(List.of(2, 2, 3, 24), boxed(y.shape().toArray()));
+      assertEquals(List.of(2, 1, 3, 48), boxed(y.shape().toArray()));
       Tensor dy = cpu.allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
       y.close();
       cpu.ops().elementwise.fill(dy, 1);
@@ -297,10 +319,12 @@ class ReversibleTest {
       var e = assertThrows(IllegalArgumentException.class, () -> sequence.forward(odd, Mode.TRAIN));
       assertEquals("rev: 5 channels cannot be cut into two streams", e.getMessage());
     }
-    try (SpaceToDepth layer = new SpaceToDepth(cpu, "down");
+    try (SpaceToDepth layer = new SpaceToDepth(cpu, "down", 2);
         Tensor odd = cpu.allocate(Category.INPUT, "x", 2, 4, 5, 6)) {
       var e = assertThrows(IllegalArgumentException.class, () -> layer.forward(odd, Mode.TRAIN));
-      assertEquals("down: 4 x 5 pixels cannot be halved on both axes", e.getMessage());
+      assertEquals(
+          "space to depth needs even numbers of frequency rows and frames, not [2, 4, 5, 6]",
+          e.getMessage());
     }
     cpu.ledger().checkOnly();
   }

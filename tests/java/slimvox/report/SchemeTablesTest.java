@@ -23,11 +23,12 @@ class SchemeTablesTest {
   private static final MemoryAnalysis ANALYSIS =
       MemoryAnalysis.of(Recipe.shipped("wespeaker-resnet34"), 100);
   private static final ModelSpec DEEP = ModelSpec.of("DF-ResNet56").with("width=8");
-  private static final ModelSpec GEMINI = ModelSpec.of("Gemini-DF-ResNet60").with("width=8");
+  private static final ModelSpec ORDINARY =
+      ModelSpec.of("DF-ResNet56").with("width=8", "preActivation=true");
 
   @Test
   void ratiosAreVanillasTotalByTheOthers() {
-    Table table = SchemeTables.ratios(ANALYSIS, List.of(DEEP, GEMINI), 8);
+    Table table = SchemeTables.ratios(ANALYSIS, List.of(DEEP, ORDINARY), 8);
     StepMemory vanilla = ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8);
     assertEquals(Bytes.mib(vanilla.totalPeak()), table.doubleColumn("vanilla (MiB)").get(0));
     for (MemoryScheme scheme : MemoryScheme.values()) {
@@ -35,8 +36,8 @@ class SchemeTablesTest {
       double expected = (double) vanilla.totalPeak() / ANALYSIS.price(DEEP, scheme, 8).totalPeak();
       assertEquals(expected, table.doubleColumn(scheme.label()).get(0));
     }
-    assertTrue(table.doubleColumn("type II").isMissing(1), "Gemini networks have no type II");
-    assertTrue(table.doubleColumn("type I").get(1) > 1);
+    assertTrue(table.doubleColumn("type II").isMissing(1), "preActivation is of ordinary blocks");
+    assertTrue(table.doubleColumn("checkpoint per block").get(1) > 1);
   }
 
   @Test
@@ -54,7 +55,7 @@ class SchemeTablesTest {
     Figure lines = SchemeTables.againstBatch("", ANALYSIS, DEEP, new double[] {2, 4, 8});
     assertEquals(MemoryScheme.values().length, lines.series().size());
     for (Series s : lines.series()) assertTrue(s.y()[0] < s.y()[1] && s.y()[1] < s.y()[2]);
-    Figure dots = SchemeTables.byModel("", ANALYSIS, List.of(DEEP, GEMINI), 8);
+    Figure dots = SchemeTables.byModel("", ANALYSIS, List.of(DEEP, ORDINARY), 8);
     double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8).totalPeak());
     assertEquals(vanilla, dots.series().getFirst().x()[0]);
     assertTrue(Double.isNaN(dots.series().get(MemoryScheme.TYPE_II.ordinal()).x()[1]));

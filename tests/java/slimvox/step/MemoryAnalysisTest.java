@@ -230,7 +230,10 @@ class MemoryAnalysisTest {
     var e =
         assertThrows(
             InputException.class,
-            () -> analysis(0).price(ModelSpec.of("Gemini-DF-ResNet60"), MemoryScheme.TYPE_II, 2));
-    assertTrue(e.getMessage().startsWith("Gemini-DF-ResNet60: type II needs strides"));
+            () ->
+                analysis(0)
+                    .price(
+                        ModelSpec.of("ResNet18", "preActivation=true"), MemoryScheme.TYPE_II, 2));
+    assertTrue(e.getMessage().startsWith("ResNet18: preActivation is for networks without"));
   }
 }

@@ -106,7 +106,7 @@ class PlannedTrainingTest {
             new String[] {"streams=fixed"},
             new String[] {"keep=2"},
             new String[] {"slice=3", "rebuild=true", "streams=fixed", "keep=1"});
-    return Stream.of("ResNet18", "ResNet50", "DF-ResNet56")
+    return Stream.of("ResNet18", "ResNet50", "DF-ResNet56", "Gemini-DF-ResNet60")
         .flatMap(
             name ->
                 Stream.of(ModelSpec.Reversibility.values())

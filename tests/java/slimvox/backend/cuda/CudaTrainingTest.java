@@ -61,6 +61,7 @@ class CudaTrainingTest {
         spec("ResNet50", Pooling.TSTP),
         spec("DF-ResNet56", Pooling.GSP),
         spec("Gemini-DF-ResNet60", Pooling.TSTP),
+        spec("Gemini-DF-ResNet60", Pooling.TSTP).with(full),
         spec("ResNet18", Pooling.TSTP).with(full).with("slice=3", "rebuild=true", "streams=fixed"),
         spec("DF-ResNet56", Pooling.TSTP).with(full).with("rebuild=true"),
         spec("ResNet18", Pooling.TSTP).with("binary.scheme=bwn", "binary.activation=prelu"));

@@ -175,10 +175,12 @@ class ElementwiseParityTest extends ParityFixture {
     for (int[] d : shapes) {
       for (Side s : sides(0)) {
         Tensor wide = s.normal(d);
-        Tensor deep = s.empty(d[0], d[1] / 2, d[2] / 2, 4 * d[3]);
+        for (int t = 1; t <= 2; t++) {
+          Tensor deep = s.empty(d[0], d[1] / 2, d[2] / t, 2 * t * d[3]);
+          s.ops.rearrangement.spaceToDepth(wide, deep);
+          s.ops.rearrangement.depthToSpace(deep, s.empty(d));
+        }
         Tensor frames = s.empty(d[0], d[2], d[1] * d[3]);
-        s.ops.rearrangement.spaceToDepth(wide, deep);
-        s.ops.rearrangement.depthToSpace(deep, s.empty(d));
         s.ops.rearrangement.framesFirst(wide, frames);
         s.ops.rearrangement.framesFirstBackward(frames, s.empty(d), false);
         s.ops.rearrangement.framesFirstBackward(frames, s.copy(wide), true);

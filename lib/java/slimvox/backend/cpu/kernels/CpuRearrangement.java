@@ -57,22 +57,20 @@ public final class CpuRearrangement implements Rearrangement.Kernels {
     depth(x, y, false);
   }
 
-  /** One unit of work is a pixel of the deep side: two runs of two neighbouring pixels each. */
+  /** One unit of work is a pixel of the deep side: two runs of neighbouring pixels each. */
   private void depth(Tensor wide, Tensor deep, boolean towardsDepth) {
-    int width = wide.shape().get(2);
-    int deepWidth = width / 2;
-    long pixelBytes = bytes(wide);
+    int deepWidth = deep.shape().get(2);
     long x = wide.address();
     long y = deep.address();
-    long run = 2 * pixelBytes; // pixels (2 h + i, 2 w) and (2 h + i, 2 w + 1) lie side by side
+    long run = bytes(deep) / 2; // pixels (2 h + i, t w + j) of all j lie side by side
     rows(
-        wide.shape().rows() / 4,
+        deep.shape().rows(),
         2 * run,
         pixel -> {
           long h = pixel / deepWidth; // counts through the batch
           long w = pixel % deepWidth;
           for (int i = 0; i < 2; i++) {
-            long space = x + ((2 * h + i) * width + 2 * w) * pixelBytes;
+            long space = x + ((2 * h + i) * deepWidth + w) * run;
             long depth = y + (2 * pixel + i) * run;
             if (towardsDepth) {
               copy(space, depth, run);

@@ -42,19 +42,19 @@ public final class RearrangementKernels implements Rearrangement.Kernels {
 
   @Override
   public void spaceToDepth(Tensor x, Tensor y) {
-    depth("space_to_depth", x.shape(), x, y);
+    depth("space_to_depth", y.shape(), x, y);
   }
 
   @Override
   public void depthToSpace(Tensor y, Tensor x) {
-    depth("depth_to_space", x.shape(), y, x);
+    depth("depth_to_space", y.shape(), y, x);
   }
 
-  private void depth(String kernel, Shape wide, Tensor from, Tensor to) {
-    int rows = Math.toIntExact(wide.rows() / 2);
-    int run = 2 * wide.get(3);
+  private void depth(String kernel, Shape deep, Tensor from, Tensor to) {
+    int rows = Math.toIntExact(2 * deep.rows());
+    int run = deep.get(3) / 2;
     RowGrid g = RowGrid.of(rows, run, ROWS_PER_THREAD);
-    launcher.launch(kernel, g.grid(), from, to, rows, wide.get(2) / 2, run, g.rowsPerBlock());
+    launcher.launch(kernel, g.grid(), from, to, rows, deep.get(2), run, g.rowsPerBlock());
   }
 
   @Override
