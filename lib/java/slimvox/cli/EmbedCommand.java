@@ -182,17 +182,20 @@ final class EmbedCommand extends Subcommand {
               spec.bins());
         }
         Input chosen = chosen(input, spec.embeddingSize());
-        return write(embed(encoder, chosen, corpus), chosen.ids.size(), corpus, spec);
+        try (EmbeddingFile.Writer writer = new EmbeddingFile.Writer(out, encoder.dimension())) {
+          embed(encoder, chosen, corpus, writer);
+          return write(writer, chosen.ids.size(), corpus, spec);
+        }
       }
     }
   }
 
   /** Embeddings of the utterances or, of which nothing else is kept, the means of speakers. */
-  private Embeddings embed(SpeakerEncoder encoder, Input input, Corpus corpus)
+  private void embed(
+      SpeakerEncoder encoder, Input input, Corpus corpus, EmbeddingFile.Writer writer)
       throws InterruptedException {
     int total = input.ids.size();
     int fewest = encoder.fewestFrames();
-    Embeddings embeddings = new Embeddings(encoder.dimension());
     SpeakerMeans means = new SpeakerMeans();
     try (Progress progress = Progress.of(this, "embedding", " utterances", 0, total)) {
       for (int from = 0; from < total; from += CHUNK) {
@@ -202,14 +205,15 @@ final class EmbedCommand extends Subcommand {
                 input.ids.subList(from, Math.min(total, from + CHUNK)),
                 id -> usable(input, id, fewest),
                 (n, _) -> progress.at(done + n, total));
-        for (String id : some.utterances()) {
-          if (speakerMeans) means.add(corpus.speakerOf(id), some.get(id));
-          else embeddings.add(id, some.get(id));
+        if (!speakerMeans) {
+          writer.add(some);
+          continue;
         }
+        for (String id : some.utterances()) means.add(corpus.speakerOf(id), some.get(id));
       }
     }
     if (shard == null) leftOut.requireFewerThan(total);
-    return speakerMeans ? means.embeddings() : embeddings;
+    if (speakerMeans) writer.add(means.embeddings());
   }
 
   /** The features of an utterance; null if they cannot be used: then it is left out. */
@@ -279,8 +283,7 @@ final class EmbedCommand extends Subcommand {
     return new Input(List.copyOf(ids), all.features, all.bins);
   }
 
-  private int write(Embeddings embeddings, int total, Corpus corpus, ModelSpec spec) {
-    Path out = places.getLast();
+  private int write(EmbeddingFile.Writer writer, int total, Corpus corpus, ModelSpec spec) {
     Map<String, String> metadata = new LinkedHashMap<>();
     metadata.put("model", modelFile.toString());
     metadata.put("cmn", Boolean.toString(frontEnd.meanNormalization()));
@@ -288,17 +291,17 @@ final class EmbedCommand extends Subcommand {
     metadata.putAll(ShowCommand.of(modelFile));
     if (corpus != null) metadata.put(Provenance.EMBEDDED, corpus.sha256());
     metadata.putAll(ofShard);
-    EmbeddingFile.write(out, embeddings, metadata);
+    writer.write(metadata);
     Values values = new Values();
-    values.put("embeddings", embeddings.size());
-    values.put("dimension", embeddings.dimension());
+    values.put("embeddings", writer.size());
+    values.put("dimension", spec.embeddingSize());
     values.put("model", spec.name());
     values.put("width", spec.width());
     values.put("bins", spec.bins());
     values.put("pooling", Key.of(spec.pooling()));
     values.put("cmn", frontEnd.meanNormalization());
     values.put("channel", channel);
-    values.put("out", out.toString());
+    values.put("out", places.getLast().toString());
     leftOut.describe(this, values);
     result(
         values.text(

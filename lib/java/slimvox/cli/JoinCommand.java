@@ -20,7 +20,9 @@ import slimvox.storage.SafetensorsWriter;
     name = "join",
     description = {
       "Put the parts together that 'embed --shard' or 'features --shard' wrote.",
-      "OUT has the same bytes as the file that one process writes without --shard."
+      "OUT has the same bytes as the file that one process writes without --shard, if recordings"
+          + " and lists stay as they are until the last part is written: lists are compared,"
+          + " recordings are not."
     },
     sortOptions = false)
 final class JoinCommand extends Subcommand {

@@ -1,10 +1,14 @@
 package slimvox.embed;
 
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
+import slimvox.storage.ScratchFile;
 import slimvox.verify.Embeddings;
 
 /** Embeddings as a safetensors file: a tensor of one dimension for each utterance. */
@@ -43,14 +47,57 @@ public final class EmbeddingFile {
     return embeddings;
   }
 
-  /** Writes embeddings in one atomic step. */
-  public static void write(Path path, Embeddings embeddings, Map<String, String> metadata) {
-    SafetensorsWriter writer = Safetensors.writer();
-    metadata.forEach(writer::metadata);
-    long[] shape = {embeddings.dimension()};
-    for (int i = 0; i < embeddings.size(); i++) {
-      writer.put(embeddings.utterances().get(i), shape, embeddings.get(i));
+  /** Writes a file: vectors go to its disk as they come, and only their names stay in memory. */
+  public static final class Writer implements AutoCloseable {
+    private final Path path;
+    private final int dimension;
+    private final List<String> ids = new ArrayList<>();
+    private final ScratchFile vectors;
+
+    /**
+     * Begins a file, which is not touched before {@link #write}.
+     *
+     * @throws InputException if its folder cannot be written to
+     */
+    public Writer(Path path, int dimension) {
+      this.path = path;
+      this.dimension = dimension;
+      vectors = new ScratchFile(path);
     }
-    writer.write(path);
+
+    /**
+     * Adds embeddings of the file's dimension, of utterances that it has not yet.
+     *
+     * @throws InputException if the disk is full
+     */
+    public void add(Embeddings some) {
+      for (int i = 0; i < some.size(); i++) {
+        ids.add(some.utterances().get(i));
+        vectors.add(some.get(i));
+      }
+    }
+
+    /** Number of embeddings. */
+    public int size() {
+      return ids.size();
+    }
+
+    /** Writes all of them in one atomic step. */
+    public void write(Map<String, String> metadata) {
+      SafetensorsWriter writer = Safetensors.writer();
+      metadata.forEach(writer::metadata);
+      long[] shape = {dimension};
+      long bytes = (long) dimension * Float.BYTES;
+      MemorySegment all = vectors.all();
+      for (int i = 0; i < ids.size(); i++) {
+        writer.put(ids.get(i), "F32", shape, all.asSlice(i * bytes, bytes));
+      }
+      writer.write(path);
+    }
+
+    @Override
+    public void close() {
+      vectors.close();
+    }
   }
 }

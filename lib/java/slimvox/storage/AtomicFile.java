@@ -66,9 +66,8 @@ public final class AtomicFile {
   /** Refuses a file that cannot be written, before hours are spent on it; leaves nothing. */
   public static void requireWritable(Path file) {
     Path target = requireNoOtherThing(file);
-    Path folder = target.getParent();
-    while (folder.getParent() != null && !Files.exists(folder)) folder = folder.getParent();
-    Path probe = sibling(folder.resolve(target.getFileName()));
+    Path probe = temporary(target);
+    Path folder = probe.getParent();
     try {
       if (!Files.isDirectory(folder)) throw new FileAlreadyExistsException(folder.toString());
       Files.createFile(probe);
@@ -178,6 +177,13 @@ public final class AtomicFile {
     }
   }
 
+  /** A new name beside a file, or in the nearest folder above it that is there. */
+  static Path temporary(Path target) {
+    Path folder = target.getParent();
+    while (folder.getParent() != null && !Files.exists(folder)) folder = folder.getParent();
+    return sibling(folder.resolve(target.getFileName()));
+  }
+
   private static Path sibling(Path target) {
     String random = HexFormat.of().toHexDigits(ThreadLocalRandom.current().nextInt());
     return target.resolveSibling("." + target.getFileName() + "." + random + TEMPORARY_SUFFIX);
@@ -201,7 +207,7 @@ public final class AtomicFile {
     }
   }
 
-  private static InputException failure(Path file, Path target, long bytes, IOException e) {
+  static InputException failure(Path file, Path target, long bytes, IOException e) {
     long left = usableBytes(target.getParent());
     String message = String.valueOf(e.getMessage()).toLowerCase(Locale.ROOT);
     boolean full =
