@@ -120,9 +120,12 @@ public final class Fbank {
   /** Copies one frame, times the scale. */
   private void scale(float[] samples, int from, float[] rows, int row) {
     float scale = options.scale();
-    for (int i = 0, n = options.frameLength(); i < n; i++) {
-      rows[row + i] = samples[from + i] * scale;
+    int n = options.frameLength();
+    int whole = SPECIES.loopBound(n); // a plain loop stays scalar: the arrays could be one
+    for (int i = 0; i < whole; i += LANES) {
+      FloatVector.fromArray(SPECIES, samples, from + i).mul(scale).intoArray(rows, row + i);
     }
+    for (int i = whole; i < n; i++) rows[row + i] = samples[from + i] * scale;
   }
 
   private void dither(float[] rows, int row, RandomGenerator random) {
