@@ -112,7 +112,9 @@ final class TrainCommand extends Subcommand {
       values.put("steps_per_epoch", batches.batchesPerEpoch());
       values.put("steps", pace.steps());
       values.put("step_bytes", trainer.ledger().report().totalPeak());
-      values.put("batch_bytes", (recipe.data().loaderThreads() + 2) * batch);
+      int threads = recipe.data().loaderThreads();
+      values.put("batch_bytes", (threads + 2) * batch);
+      values.put("loader_bytes", (threads + 2) * batch + threads * pace.exampleBytes());
       values.put("step_seconds", pace.secondsPerStep());
       values.put("run_hours", pace.hours(0));
       values.put("device", trainer.network().computation());
@@ -122,7 +124,7 @@ final class TrainCommand extends Subcommand {
                   + "{utterances:%,d} utterances of {speakers:%,d} speakers, {hours:%,.1f} hours;"
                   + " {classes:%,d} classes\n"
                   + "a step takes {step_bytes:%,d} bytes and {step_seconds:%.3f} s on {device}, the"
-                  + " loader's batches {batch_bytes:%,d} bytes\n"
+                  + " loader {loader_bytes:%,d}, of which batches are {batch_bytes:%,d}\n"
                   + "{steps:%,d} steps, {steps_per_epoch:%,d} an epoch: about {run_hours:%,.1f}"
                   + " hours, without validation"),
           values);

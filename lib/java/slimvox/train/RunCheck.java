@@ -1,5 +1,7 @@
 package slimvox.train;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,6 +20,7 @@ import slimvox.step.CheckpointFile;
 public final class RunCheck {
   private static final int STEPS = 10;
   private static final int BEFORE = 2; // not measured: what compiles itself while it runs
+  private static final ThreadMXBean ALLOCATION = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
   /** What makes the files that the shipped recipes of VoxCeleb name. */
   private static final Map<String, String> SCRIPTS =
@@ -66,8 +69,10 @@ public final class RunCheck {
    *
    * @param steps of the whole run
    * @param secondsPerStep of computing, or of making its examples where that takes longer
+   * @param exampleBytes that a thread of the loader takes to make an example: sound, noise or room,
+   *     features; a mean, 0 where features are there
    */
-  public record Pace(long steps, double secondsPerStep) {
+  public record Pace(long steps, double secondsPerStep, long exampleBytes) {
     /** Hours for what is left after so many steps. */
     public double hours(long done) {
       return (steps - done) * secondsPerStep / 3600;
@@ -131,8 +136,9 @@ public final class RunCheck {
             .mapToLong(step -> step.result().nanos())
             .average()
             .orElseThrow();
-    double making = areMade(trainer, recipe.data()) ? making(trainer) : 0;
-    return new Pace(told.getFirst().steps(), Math.max(nanos, making) / 1e9);
+    Making making = areMade(trainer, recipe.data()) ? making(trainer) : new Making(0, 0);
+    double seconds = Math.max(nanos, making.nanos) / 1e9;
+    return new Pace(told.getFirst().steps(), seconds, making.exampleBytes);
   }
 
   /** Whether the run makes features while it trains. */
@@ -147,14 +153,20 @@ public final class RunCheck {
     return bytes > FeatureMemory.room();
   }
 
-  private static double making(Trainer trainer) {
+  private record Making(double nanos, long exampleBytes) {}
+
+  private static Making making(Trainer trainer) {
     // The loader begins ahead: in so few steps it is not waited for, in a run it may be.
     Batches batches = trainer.data().batches();
+    long allocated = ALLOCATION.getCurrentThreadAllocatedBytes();
     long begun = System.nanoTime();
     int made = Math.min(BEFORE, batches.batchesPerEpoch());
     for (int i = 0; i < made; i++) batches.batch(0, i);
     double making = (System.nanoTime() - begun) / (double) made;
     int threads = trainer.recipe().data().loaderThreads();
-    return making / Math.min(threads, Runtime.getRuntime().availableProcessors());
+    long bytes = ALLOCATION.getCurrentThreadAllocatedBytes() - allocated;
+    return new Making(
+        making / Math.min(threads, Runtime.getRuntime().availableProcessors()),
+        bytes / ((long) made * trainer.recipe().run().batch()));
   }
 }

@@ -236,6 +236,13 @@ class TrainCommandTest extends CommandLineTest {
     Recipe checked = Recipe.read(recipe);
     long batch = 4L * checked.run().batch() * checked.data().frames() * checked.model().bins();
     assertEquals(3 * batch, json.get("batch_bytes").asLong());
+    assertEquals(3 * batch, json.get("loader_bytes").asLong(), "features are kept");
+    JsonNode streamed =
+        run("train", recipe, "--check", "--set", "data.source=streaming", "--json")
+            .succeeds()
+            .json();
+    long sound = 4L * 160 * checked.data().frames();
+    assertTrue(streamed.get("loader_bytes").asLong() > 3 * batch + sound, streamed.toString());
     try (var all = Files.walk(folder)) {
       assertEquals(files, all.count(), "nothing is left on disk");
     }
