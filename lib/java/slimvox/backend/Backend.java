@@ -18,6 +18,8 @@ import slimvox.memory.MemoryLedger;
  * <p>Not thread-safe: one thread trains.
  */
 public final class Backend implements AutoCloseable {
+  private static final String GRAPH = "a step's CUDA graph (run.graph)";
+
   private final Device device;
   private final MemoryLedger ledger;
   private final String remark;
@@ -26,6 +28,8 @@ public final class Backend implements AutoCloseable {
   private long blockBytes;
   private ArenaPlan plan;
   private int next;
+  private long graph; // its id in the ledger
+  private long graphBytes; // 0: none
   private final Operations operations;
 
   /** A backend without memory limit. */
@@ -178,7 +182,20 @@ public final class Backend implements AutoCloseable {
       // After an exception or an interrupt the layers' kept tensors are still entered.
       ledger.freeSince(mark).forEach(this::returnBlock);
       this.plan = null;
+      enterGraph();
     }
+  }
+
+  /** Keeps in the ledger what the driver has for a step's graph, as long as it has it. */
+  private void enterGraph() {
+    long bytes = device.graphBytes();
+    if (bytes == graphBytes) return;
+    if (graphBytes > 0) ledger.freed(graph);
+    graphBytes = 0;
+    if (bytes == 0) return;
+    ledger.requireRoom(Category.WORKSPACE, GRAPH + " beside the planned block", blockBytes + bytes);
+    graph = ledger.allocated(Category.WORKSPACE, GRAPH, bytes);
+    graphBytes = bytes;
   }
 
   /**
@@ -233,6 +250,8 @@ public final class Backend implements AutoCloseable {
   public void close() {
     releaseBlock();
     device.close();
+    if (graphBytes > 0) ledger.freed(graph);
+    graphBytes = 0;
   }
 
   /** What computes, in one line. */

@@ -22,8 +22,8 @@ public interface Hardware extends AutoCloseable {
    * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
    * context} (used before the first block: context, kernels, the libraries' own), {@code libraries}
    * (the libraries' part of it), {@code driver} (the driver's count of this process now), {@code
-   * card} (all processes), {@code total} and, where steps run as one, {@code graph} (what it took
-   * for their graph).
+   * card} (all processes), {@code total} and, where steps run as one, {@code graph} ({@link
+   * #graphBytes}).
    */
   default Map<String, Long> driverMemory() {
     return Map.of();
@@ -36,6 +36,14 @@ public interface Hardware extends AutoCloseable {
    */
   default void asOne(Runnable step) {
     step.run();
+  }
+
+  /**
+   * Bytes that the driver has for the graph of the last steps of {@link #asOne}, by its own count
+   * before and after; 0 without. They are known when there is a graph, so that no dry run has them.
+   */
+  default long graphBytes() {
+    return 0;
   }
 
   /** Notes from now on how long each kernel takes; nothing where there are none. */

@@ -65,6 +65,10 @@ final class MemoryCommand extends Subcommand {
               + " what is in the way.")
   private String budget;
 
+  private static final String NOT_COUNTED =
+      "The driver's context and its graph of a step (run.graph) are not counted: a dry run cannot"
+          + " know them.\n";
+
   @Option(
       names = "--timeline",
       paramLabel = "FILE.csv",
@@ -165,10 +169,12 @@ final class MemoryCommand extends Subcommand {
       case CPU -> "";
       case CUDA ->
           "Without cuDNN: where it is found on a card, its workspaces come on top (--workspace"
-              + " cudnn has the most that they may be). The driver's context is not counted.\n";
+              + " cudnn has the most that they may be). "
+              + NOT_COUNTED;
       case CUDNN ->
           "With the most that cuDNN is allowed for a convolution (SLIMVOX_CUDNN); what it takes is"
-              + " known on the card. The driver's context is not counted.\n";
+              + " known on the card. "
+              + NOT_COUNTED;
     };
   }
 

@@ -207,7 +207,7 @@ final class TrainCommand extends Subcommand {
     values.put("data_wait_seconds", end.dataWaitSeconds());
     values.put("peak_bytes", end.memory().totalPeak());
     values.put("peak", MemoryTable.json(end.memory().atTotalPeak()));
-    long graph = trainer.network().backend().device().driverMemory().getOrDefault("graph", 0L);
+    long graph = trainer.network().backend().device().graphBytes();
     values.put("graph_bytes", graph);
     values.put("recipe_hash", recipe.hash());
     values.put("seed", recipe.seed());
@@ -236,8 +236,8 @@ final class TrainCommand extends Subcommand {
     if (graph > 0) {
       text +=
           values.text(
-              "the driver took {graph_bytes:%,.2f MiB} more for a step's CUDA graph, which"
-                  + " run.memoryBudget leaves out\n");
+              "of its workspace {graph_bytes:%,.2f MiB} are the driver's for a step's CUDA graph,"
+                  + " which no dry run knows\n");
     }
     if (checkpoint != null) text += "checkpoint " + checkpoint + "\n";
     if (end.interrupted()) {

@@ -87,8 +87,9 @@ public record RunSettings(
             value =
                 "Give a card each step as one CUDA graph instead of hundreds of launches, which is"
                     + " faster where batches are small; the bits of the run are the same. It goes"
-                    + " with losses that are read together; other devices ignore it. The end of a"
-                    + " run says what the driver took for it beside run.memoryBudget.",
+                    + " with losses that are read together; other devices ignore it. What the"
+                    + " driver takes for it counts as workspace, also against run.memoryBudget, as"
+                    + " soon as it is there; a dry run cannot know it.",
             byDefault = "false",
             decidesBits = false,
             omitDefault = true)

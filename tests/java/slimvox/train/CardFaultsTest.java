@@ -147,7 +147,7 @@ class CardFaultsTest {
     FakeCard.Run run = card.slimvox(environment, arguments);
     assertEquals(0, run.code(), run.output());
     // What the stand-in takes for a graph.
-    String more = "1.00 MiB more for a step's CUDA graph";
+    String more = "1.00 MiB are the driver's for a step's CUDA graph";
     boolean graph = environment.containsKey("FAKE_CALLS");
     assertEquals(graph, run.output().contains(more), run.output());
     return Checkpoint.list(Path.of(arguments[arguments.length - 1].replace("--out=", "")))

@@ -88,6 +88,11 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public long graphBytes() {
+    return hardware.graphBytes();
+  }
+
+  @Override
   public Map<String, Long> driverMemory() {
     return hardware.driverMemory();
   }

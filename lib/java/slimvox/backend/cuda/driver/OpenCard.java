@@ -137,13 +137,18 @@ public final class OpenCard implements Hardware {
     long card = use == null ? -1 : use.card();
     all.put("card", card >= 0 ? card : now.all());
     all.put("total", context.memory()[1]);
-    if (context.graph().bytes() > 0) all.put("graph", context.graph().bytes());
+    if (graphBytes() > 0) all.put("graph", graphBytes());
     return all;
   }
 
   @Override
   public void asOne(Runnable step) {
     context.asOne(step);
+  }
+
+  @Override
+  public long graphBytes() {
+    return context.graph().bytes();
   }
 
   @Override

@@ -57,7 +57,7 @@ final class StepGraph implements AutoCloseable {
 
   /**
    * Bytes that the driver took for the graph, from its own count: of all processes where it cannot
-   * tell them apart, so that no ledger can have them; 0 without.
+   * tell them apart; 0 without.
    */
   long bytes() {
     return bytes;

@@ -16,6 +16,8 @@ import slimvox.backend.Operations;
 import slimvox.backend.Tensor;
 import slimvox.backend.cuda.Cuda;
 import slimvox.loss.AamSoftmax;
+import slimvox.memory.Category;
+import slimvox.memory.MemoryLedger;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.Adam;
@@ -34,6 +36,8 @@ public final class StepGraphProgram {
   // Frames of the steps: a second shape comes once, then several times.
   private static final int[] FRAMES = {9, 9, 9, 9, 11, 9, 11, 11, 11};
 
+  private static final Category OWN = Category.WORKSPACE;
+
   private StepGraphProgram() {}
 
   /** {@code MODEL OPTIMIZER BITS UPDATE READ_EVERY}: one call after the other, then as one. */
@@ -49,7 +53,8 @@ public final class StepGraphProgram {
             .with("bins=" + BINS, "embeddingSize=8");
     OptimizerStateFormat format =
         a[2].equals("8") ? OptimizerStateFormat.EIGHT_BIT : OptimizerStateFormat.FLOAT32;
-    try (Backend backend = new Backend(Cuda.open(false))) {
+    MemoryLedger ledger = new MemoryLedger();
+    try (Backend backend = new Backend(Cuda.open(false), ledger)) {
       try (PlannedTraining training =
           new PlannedTraining(
               backend,
@@ -68,10 +73,19 @@ public final class StepGraphProgram {
               })) {
         run(training, Integer.parseInt(a[4]), asOne);
       }
-      System.out.println("graph " + backend.device().driverMemory().containsKey("graph"));
+      System.out.println(
+          "graph "
+              + backend.device().driverMemory().get("graph")
+              + held(ledger)
+              + ledger.bytes(OWN));
     } catch (DeviceException e) {
       System.out.println(e.getMessage());
     }
+    if (!held(ledger).equals(" [device's own] ")) throw new IllegalStateException(held(ledger));
+  }
+
+  private static String held(MemoryLedger ledger) {
+    return " " + ledger.liveLabels(OWN) + " ";
   }
 
   private static void run(PlannedTraining training, int readEvery, boolean asOne) {

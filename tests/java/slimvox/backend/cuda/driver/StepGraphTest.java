@@ -23,12 +23,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.cuda.FakeCard;
 import slimvox.backend.cuda.FakeLibraries;
 import slimvox.backend.cuda.HostKernels;
+import slimvox.backend.cuda.kernels.OwnMemory;
 
 /**
  * Steps as CUDA graphs on the stand-in for the driver, with our kernels on the processor: the same
  * bits as one call after the other, in one launch.
  */
 class StepGraphTest {
+  private static final int GRAPH_BYTES = 1 << 20; // what the stand-in takes
+
   @TempDir private static Path libraries;
   @TempDir private Path folder;
   private Path calls;
@@ -97,8 +100,11 @@ class StepGraphTest {
       throws Exception {
     List<String> lines = run(Map.of(), String.join(" ", model, optimizer, bits, update, "3"));
     sameBits(lines);
-    assertEquals("graph false", lines.get(2));
-    assertEquals("graph true", lines.get(5));
+    assertEquals("graph null [device's own] " + OwnMemory.BYTES, lines.get(2));
+    assertEquals(
+        "graph %d [device's own, a step's CUDA graph (run.graph)] %d"
+            .formatted(GRAPH_BYTES, OwnMemory.BYTES + GRAPH_BYTES),
+        lines.get(5));
     List<List<String>> both = steps();
     List<List<String>> plainSteps = both.subList(0, both.size() / 2);
     List<List<String>> steps = both.subList(both.size() / 2, both.size());
