@@ -115,34 +115,30 @@ extern "C" __global__ void bn_inverse_deviation(
 
 // ---- forward
 
-#define NORMALIZE_PARAMETERS                                                                     \
-  const float *x, const float *mean, const float *invStd, const float *gamma, const float *beta, \
-      const float *residual, int relu, float *y, long long rows, int channels, int rowsPerBlock
+#define NORMALIZE_PARAMETERS                                                          \
+  const float *x, CHANNELS, const float *residual, int relu, float *y, long long rows, \
+      int channels, int rowsPerBlock
 #define NORMALIZE_ARGUMENTS \
-  x, mean, invStd, gamma, beta, residual, relu, y, rows, channels, rowsPerBlock
+  x, CHANNELS_ARGUMENTS, residual, relu, y, rows, channels, rowsPerBlock
 
-// y may be x; residual may be null. A NaN stays one.
+// y may be x; residual may be null.
 template <int V>
 __device__ inline void normalize(NORMALIZE_PARAMETERS) {
   int c = V * column();
   if (c >= channels) return;
-  float m[V], scale[V], shift[V];
-  for (int j = 0; j < V; j++) {  // one by one: a slice of channels may begin anywhere
-    m[j] = mean[c + j];
-    scale[j] = gamma[c + j] * invStd[c + j];
-    shift[j] = beta[c + j];
-  }
+  Normalization<V> normalization;
+  normalization.read(c, CHANNELS_ARGUMENTS);
   long long end = endRow(rowsPerBlock, rows);
   for (long long r = firstRow(rowsPerBlock); r < end; r += blockDim.y) {
     long long at = r * channels + c;
     float v[V], add[V];
     load<V>(x + at, v);
-    for (int j = 0; j < V; j++) v[j] = fmaf(v[j] - m[j], scale[j], shift[j]);
+    for (int j = 0; j < V; j++) v[j] = normalization.of(j, v[j]);
     if (residual) {
       load<V>(residual + at, add);
       for (int j = 0; j < V; j++) v[j] += add[j];
     }
-    for (int j = 0; j < V; j++) v[j] = relu && v[j] < 0 ? 0 : v[j];
+    for (int j = 0; j < V; j++) v[j] = relu ? rectified(v[j]) : v[j];
     store<V>(y + at, v);
   }
 }

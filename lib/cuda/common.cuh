@@ -64,6 +64,28 @@ __device__ inline void four(const float* x, float* y, long long n, F f) {
   four(x, x, y, n, [=](float x, float) { return f(x); });
 }
 
+// ---- batch normalization of V channels from c on: the same bits wherever it is done
+
+#define CHANNELS const float *mean, const float *invStd, const float *gamma, const float *beta
+#define CHANNELS_ARGUMENTS mean, invStd, gamma, beta
+
+template <int V>
+struct Normalization {
+  float m[V], scale[V], shift[V];
+
+  __device__ inline void read(int c, CHANNELS) {
+    for (int j = 0; j < V; j++) {  // one by one: a slice of channels may begin anywhere
+      m[j] = mean[c + j];
+      scale[j] = gamma[c + j] * invStd[c + j];
+      shift[j] = beta[c + j];
+    }
+  }
+
+  __device__ inline float of(int j, float x) const { return fmaf(x - m[j], scale[j], shift[j]); }
+};
+
+__device__ inline float rectified(float x) { return x < 0 ? 0 : x; }  // a NaN stays one
+
 // ---- many tensors in one launch: a network has hundreds of parameters
 
 #define TENSORS 64
@@ -144,7 +166,7 @@ __device__ inline Pixel pixelOf(int p, int height, int width) {
 }
 
 // The sum of v over the threads of each column, in a tree; for those with threadIdx.y 0. scratch
-// has one element a thread.
+// has one element a thread, and can then be used again.
 template <class T>
 __device__ inline T sumOverRows(T* scratch, T v) {
   int i = threadIdx.y * blockDim.x + threadIdx.x;

@@ -158,8 +158,7 @@ __device__ inline void gather(typename T::Shared& shared, GATHER_PARAMETERS) {
   PixelSource<T> left = {x, high, wide, channels, slab, {}, {}, {}, {}};
   left.begin(pixel0, pixels, rows, columns);
   WeightSource<T> right = {weight, channels, outChannels, n0, high, wide, kernelWidth, slab, {}};
-  T tile;
-  tile.clear();
+  T tile = {};
   addSlabs(tile, left, right, taps * tapsWide * ((channels + DEPTH - 1) / DEPTH), shared);
 #pragma unroll
   for (int u = 0; u < T::ROWS_OF_THREAD; u++) {

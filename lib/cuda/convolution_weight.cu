@@ -135,8 +135,7 @@ __device__ inline void weightGradient(typename T::Shared& shared, WEIGHT_PARAMET
       kernelWidth, column0, columns, {}, {}, 0, 0, 0};
   left.begin();
   GradientPixels<T> right = {dy, from, end, outChannels, n0, {}};
-  T tile;
-  tile.clear();
+  T tile = {};
   addSlabs(tile, left, right, (int)((end - from + DEPTH - 1) / DEPTH), shared);
   float* to = partial + (long long)blockIdx.z * columns * outChannels;
 #pragma unroll

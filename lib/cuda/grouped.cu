@@ -104,7 +104,6 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
     if (threadIdx.y == 0 && o < outChannels && first + u < taps * in) {
       partial[((long long)blockIdx.x * taps * in + first + u) * outChannels + o] = sum;
     }
-    __syncthreads();
   }
 }
 
@@ -113,43 +112,53 @@ extern "C" __global__ void __launch_bounds__(256) grouped_backward_weight(
 // A thread takes four channels and walks along a strip, part of one row of the result. The nine
 // quads under the window stay in registers: a pixel needs three loads of 16 bytes, a store, 36
 // multiply-adds and no division. Result row h reads the source's h stride + offset .. + 2; offset =
-// -pad, and pad - 2 with flipped weights for the gradient of the data. Launch: threads along x take
-// quads of channels, along y strips; 256 in all.
+// -pad, and pad - 2 with flipped weights for the gradient of the data. NORMALIZED reads act(BN(x)),
+// a tensor that nobody has to write. Launch: threads along x take quads of channels, along y
+// strips; 256 in all.
 
 typedef float Window[3][3][4];  // column modulo 3, row, channel
 #define STRIP                                                                                   \
   int stripsOfRow, int length, int height, int width, int channels, int outHeight, int outWidth, \
-      int stride, int offset, int offsetWide
+      int stride, int offset, int offsetWide, CHANNELS
 #define FORWARD \
   const float *x, const float *weight, float *y, int strips, STRIP, int flipped, int add
 #define WEIGHT const float *x, const float *dy, float *partial, int strips, int stripsOfBlock, STRIP
-#define STRIP_ARGUMENTS \
-  stripsOfRow, length, height, width, channels, outHeight, outWidth, stride, offset, offsetWide
+#define STRIP_ARGUMENTS                                                                          \
+  stripsOfRow, length, height, width, channels, outHeight, outWidth, stride, offset, offsetWide, \
+      CHANNELS_ARGUMENTS
+
+enum Source { PLAIN, ONE, NORMALIZED };
 
 // f(at, u, i) for each pixel of a strip: its first channel is number i of the result, tap t of its
 // window at[(u + t % 3) % 3][t / 3].
-template <bool ONE, class F>
+template <Source S, class F>
 __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
   int row = strip / stripsOfRow;
   int first = strip % stripsOfRow * length;
   int end = first + length < outWidth ? first + length : outWidth;
   int h = row % outHeight * stride + offset;
   int w = first + offsetWide;
-  int in = ONE ? 1 : channels;
+  int in = S == ONE ? 1 : channels;
   const float* from = x + (((long long)(row / outHeight) * height + h) * width + w) * in;
-  if (!ONE) from += c;
+  if (S != ONE) from += c;
   long long to = ((long long)row * outWidth + first) * channels + c;
   long long down = (long long)width * in;
   bool there[3];
   for (int r = 0; r < 3; r++) there[r] = (unsigned)(h + r) < (unsigned)height;
+  Normalization<4> normalization;
+  if (S == NORMALIZED) normalization.read(c, CHANNELS_ARGUMENTS);
   Window at;
   auto read = [&](int column) {
 #pragma unroll
     for (int r = 0; r < 3; r++) {
       for (int j = 0; j < 4; j++) at[column][r][j] = 0;
       if ((unsigned)w >= (unsigned)width || !there[r]) continue;
-      if (!ONE) load<4>(from + r * down, at[column][r]);
-      for (int j = 0; ONE && j < 4; j++) at[column][r][j] = from[r * down];
+      if (S != ONE) load<4>(from + r * down, at[column][r]);
+      for (int j = 0; j < 4; j++) {
+        float& v = at[column][r][j];
+        if (S == ONE) v = from[r * down];
+        if (S == NORMALIZED) v = rectified(normalization.of(j, v));
+      }
     }
     from += in;
     w++;
@@ -169,7 +178,7 @@ __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
   }
 }
 
-template <bool ONE>
+template <Source S>
 __device__ inline void forwardStrips(FORWARD) {
   int c = 4 * column();
   int strip = blockIdx.x * blockDim.y + threadIdx.y;
@@ -179,7 +188,7 @@ __device__ inline void forwardStrips(FORWARD) {
   for (int t = 0; t < 9; t++) {
     for (int j = 0; j < 4; j++) weights[t][j] = weight[9LL * (c + j) + (flipped ? 8 - t : t)];
   }
-  walkStrip<ONE>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long to) {
+  walkStrip<S>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long to) {
     float sum[4] = {}, before[4];
 #pragma unroll
     for (int t = 0; t < 9; t++) {
@@ -195,22 +204,26 @@ __device__ inline void forwardStrips(FORWARD) {
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips(FORWARD) {
-  forwardStrips<false>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
+  forwardStrips<PLAIN>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_normalized(FORWARD) {
+  forwardStrips<NORMALIZED>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) one_channel_strips(FORWARD) {
-  forwardStrips<true>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
+  forwardStrips<ONE>(x, weight, y, strips, STRIP_ARGUMENTS, flipped, add);
 }
 
 // partial[block][tap][o] as grouped_backward_weight's; a block walks stripsOfBlock strips.
-template <bool ONE>
+template <Source S>
 __device__ inline void weightStrips(WEIGHT) {
   __shared__ float all[256];
   int c = 4 * column();
   int end = c < channels ? (int)endRow(stripsOfBlock, strips) : 0;
   float sums[9][4] = {};
   for (int strip = (int)firstRow(stripsOfBlock); strip < end; strip += blockDim.y) {
-    walkStrip<ONE>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long from) {
+    walkStrip<S>(x, strip, c, STRIP_ARGUMENTS, [&](const Window& at, int u, long long from) {
       float d[4];
       load<4>(dy + from, d);
 #pragma unroll
@@ -227,15 +240,18 @@ __device__ inline void weightStrips(WEIGHT) {
       if (threadIdx.y == 0 && c < channels) {
         partial[((long long)blockIdx.x * 9 + t) * channels + c + j] = sum;
       }
-      __syncthreads();
     }
   }
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_weight(WEIGHT) {
-  weightStrips<false>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
+  weightStrips<PLAIN>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(256, 2) depthwise_strips_normalized_weight(WEIGHT) {
+  weightStrips<NORMALIZED>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) one_channel_strips_weight(WEIGHT) {
-  weightStrips<true>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
+  weightStrips<ONE>(x, dy, partial, strips, stripsOfBlock, STRIP_ARGUMENTS);
 }

@@ -64,8 +64,7 @@ __device__ inline void product(typename T::Shared& shared, PRODUCT_PARAMETERS) {
   int n0 = blockIdx.y * T::COLUMNS;
   MatrixSource<T, ROWS, T::A_QUADS> left = {a, m, m0, k, from, end, !transposeA, {}};
   MatrixSource<T, T::COLUMNS, 1> right = {b, n, n0, k, from, end, transposeB != 0, {}};
-  T tile;
-  tile.clear();
+  T tile = {};
   addSlabs(tile, left, right, (end - from + DEPTH - 1) / DEPTH, shared);
   float* to = c + (long long)blockIdx.z * m * n;
 #pragma unroll

@@ -58,10 +58,7 @@ extern "C" __global__ void statistics_pooling_backward(
   float mean = out[at];
   float constant = dout[at] / frames;
   float slope = (float)((double)dout[at + features] / ((frames - 1) * (double)out[at + features]));
-  for (int w = 0; w < frames; w++) {
-    long long p = of.at(w);
-    dx[p] = fmaf(x[p] - mean, slope, constant);
-  }
+  for (int w = 0; w < frames; w++) dx[of.at(w)] = fmaf(x[of.at(w)] - mean, slope, constant);
 }
 
 // ---- attentive pooling; a picture is an utterance, a column a feature
@@ -90,10 +87,7 @@ extern "C" __global__ void softmax_over_frames_backward(
   double sum = 0;
   for (int w = 0; w < frames; w++) sum += (double)y[of.at(w)] * dy[of.at(w)];
   float mean = (float)sum;
-  for (int w = 0; w < frames; w++) {
-    long long p = of.at(w);
-    dx[p] = (dy[p] - mean) * y[p];
-  }
+  for (int w = 0; w < frames; w++) dx[of.at(w)] = (dy[of.at(w)] - mean) * y[of.at(w)];
 }
 
 // The variance is summed as sum alpha (x - m)^2 + m^2 (1 - sum alpha): the same number without the

@@ -41,14 +41,6 @@ struct Tile {
 
   float sum[8][TN];
 
-  __device__ inline void clear() {
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-#pragma unroll
-      for (int j = 0; j < TN; j++) sum[i][j] = 0;
-    }
-  }
-
   static __device__ inline int tx() { return threadIdx.x % (BN / TN); }
   static __device__ inline int ty() { return threadIdx.x / (BN / TN); }
 
@@ -60,25 +52,17 @@ struct Tile {
       const float (&a)[DEPTH][ROWS + PAD], const float (&b)[DEPTH][BN + PAD]) {
 #pragma unroll
     for (int k = 0; k < DEPTH; k++) {
-      float left[8], right[TN];
-      quad(&a[k][4 * ty()], left);
-      quad(&a[k][64 + 4 * ty()], left + 4);
-      quad(&b[k][4 * tx()], right);
-      if (TN == 8) quad(&b[k][64 % BN + 4 * tx()], right + TN - 4);
+      float left[2][4], right[TN / 4][4];
+      for (int q = 0; q < 2; q++) load<4>(&a[k][64 * q + 4 * ty()], left[q]);
+      for (int q = 0; q < TN / 4; q++) load<4>(&b[k][64 * q + 4 * tx()], right[q]);
 #pragma unroll
       for (int i = 0; i < 8; i++) {
 #pragma unroll
-        for (int j = 0; j < TN; j++) sum[i][j] = fmaf(left[i], right[j], sum[i][j]);
+        for (int j = 0; j < TN; j++) {
+          sum[i][j] = fmaf(left[i / 4][i % 4], right[j / 4][j % 4], sum[i][j]);
+        }
       }
     }
-  }
-
-  static __device__ inline void quad(const float* from, float* to) {
-    float4 v = *reinterpret_cast<const float4*>(from);
-    to[0] = v.x;
-    to[1] = v.y;
-    to[2] = v.z;
-    to[3] = v.w;
   }
 
   // Writes columns 4 q .. 4 q + 3 of one row: to[n ...], up to columns.
@@ -124,16 +108,6 @@ struct TensorTile {
   static __device__ inline float rounded(float x) { return roundToTf32(x); }
 
   float sum[2][NI][4];
-
-  __device__ inline void clear() {
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-#pragma unroll
-      for (int j = 0; j < NI; j++) {
-        for (int k = 0; k < 4; k++) sum[i][j][k] = 0;
-      }
-    }
-  }
 
   static __device__ inline int g() { return threadIdx.x % 32 / 4; }
   static __device__ inline int t() { return threadIdx.x % 4; }

@@ -559,8 +559,13 @@ def is_strips(g):
     return g.o % 4 == 0 and g.s == 1
 
 
-def strips_name(g):
-    return "depthwise_strips" if g.i == g.o else "one_channel_strips"
+PLAIN = (NOTHING,) * 4  # else the mean, inverse deviation, gamma and beta of what is normalized
+
+
+def strips_name(g, channels):
+    if g.i != g.o:
+        return "one_channel_strips"
+    return "depthwise_strips" if channels is PLAIN else "depthwise_strips_normalized"
 
 
 def strips(g):
@@ -569,13 +574,13 @@ def strips(g):
     return of_row, length, g.n * g.oh * of_row
 
 
-def depthwise(card, g, x, weight, y):
+def depthwise(card, g, x, weight, y, channels=PLAIN):
     if is_strips(g):
         of_row, length, count = strips(g)
         grid, block, _ = rows_by_thread(count, g.o // 4, 1)
         card.launch(
             "grouped",
-            strips_name(g),
+            strips_name(g, channels),
             grid,
             block,
             x,
@@ -592,6 +597,7 @@ def depthwise(card, g, x, weight, y):
             g.s,
             -g.p,
             -g.p,
+            *channels,
             0,
             0,
         )
@@ -625,14 +631,14 @@ def depthwise(card, g, x, weight, y):
         )
 
 
-def depthwise_weight(card, g, x, dy, dw, partial):
+def depthwise_weight(card, g, x, dy, dw, partial, channels=PLAIN):
     each = max(256, blocks(g.pixels, max(16, 1024 // blocks(g.o, 32))))
     if is_strips(g):
         of_row, length, count = strips(g)
         grid, block, each = rows_by_block(count, g.o // 4, blocks(count, blocks(g.pixels, each)))
         card.launch(
             "grouped",
-            strips_name(g) + "_weight",
+            strips_name(g, channels) + "_weight",
             grid,
             block,
             x,
@@ -650,6 +656,7 @@ def depthwise_weight(card, g, x, dy, dw, partial):
             g.s,
             -g.p,
             -g.p,
+            *channels,
         )
         card.launch(
             "convolution_weight",
@@ -798,14 +805,17 @@ class Checks:
                     return out, back, grad
 
                 self.check(f"convolution {kind}{g}", limit, run, (y, dx, dw))
-        for g in (
-            Geometry(2, 9, 8, 36, 36, 3, 1),
-            Geometry(1, 7, 11, 33, 33, 3, 2),
-            Geometry(2, 1, 1, 4, 4, 3, 1),
-            Geometry(2, 6, 41, 1, 8, 3, 1),
+        for g, normalized in (
+            (Geometry(2, 9, 8, 36, 36, 3, 1), False),
+            (Geometry(2, 9, 8, 36, 36, 3, 1), True),
+            (Geometry(1, 7, 11, 33, 33, 3, 2), False),
+            (Geometry(2, 1, 1, 4, 4, 3, 1), False),
+            (Geometry(2, 6, 41, 1, 8, 3, 1), False),
         ):
             x, w, d = normal(g.n, g.h, g.w, g.i), normal(g.o, 9), normal(g.n, g.oh, g.ow, g.o)
-            wins = np.repeat(windows(g, x), g.o // g.i, -1)
+            of = [normal(g.i) for _ in range(4)]  # mean, inverse deviation, gamma, beta
+            read = np.maximum((x - of[0]) * (of[1] * of[2]) + of[3], 0) if normalized else x
+            wins = np.repeat(windows(g, read), g.o // g.i, -1)
             y = np.einsum("nhwtc,ct->nhwc", wins, w.astype(np.float64))
             dw = np.einsum("nhwtc,nhwc->ct", wins, d.astype(np.float64))
 
@@ -815,11 +825,14 @@ class Checks:
                     card.empty(dw.size),
                     [card.put(v) for v in (x, w, d)],
                 )
-                depthwise(card, g, on[0], on[1], out)
-                depthwise_weight(card, g, on[0], on[2], grad, card.empty(g.pixels * 9 * g.o))
+                channels = [card.put(v) for v in of] if normalized else PLAIN
+                more = card.empty(g.pixels * 9 * g.o)
+                depthwise(card, g, on[0], on[1], out, channels)
+                depthwise_weight(card, g, on[0], on[2], grad, more, channels)
                 return out, grad
 
-            self.check(f"depthwise {g}" if g.i == g.o else f"one channel {g}", 1e-6, run, (y, dw))
+            name = f"depthwise {'normalized ' if normalized else ''}{g}"
+            self.check(name if g.i == g.o else f"one channel {g}", 1e-6, run, (y, dw))
         for rows, c in ((1030, 33), (700, 64), (7, 4)):
             x, d, gamma, beta = normal(rows, c) * 2 + 3, normal(rows, c), normal(c), normal(c)
             m, s = x.mean(0, dtype=np.float64), 1 / np.sqrt(x.var(0, dtype=np.float64) + 1e-5)

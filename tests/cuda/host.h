@@ -23,14 +23,16 @@ struct Index {
   unsigned int x, y, z;
 };
 
-#ifndef PER_THREAD
+#ifdef PER_THREAD  // threads.cpp, which can leave a barrier out
+void barrier(const char* file, int line);
+#define __syncthreads() barrier(__FILE__, __LINE__)
+#else
 #define PER_THREAD
+void __syncthreads();
 #endif
 
 extern PER_THREAD Index threadIdx, blockIdx;
 extern Index blockDim, gridDim;
-
-void __syncthreads();
 
 struct alignas(16) float4 {
   float x, y, z, w;

@@ -1,6 +1,7 @@
 package slimvox.backend;
 
 import java.util.function.Consumer;
+import slimvox.backend.Normalization.Channels;
 
 /** Convolutions (cross-correlations, no bias) of N x H x W x C by O x I x kH x kW. */
 public final class Convolutions {
@@ -68,6 +69,29 @@ public final class Convolutions {
     /** {@link #forward} with a weight that is prepacked already: the same bits. */
     default void forwardPrepacked(
         Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {}
+
+    /**
+     * Whether x can be a normalization's input, which is normalized as it is read: act(BN(x)), act
+     * = ReLU, then is no tensor. Where it can, the two methods below are there, of as much scratch
+     * as those without channels.
+     */
+    default boolean normalizes(Convolution g) {
+      return false;
+    }
+
+    /** y = act(BN(x)) * weight, to the bits of {@link Normalization.Kernels#batchNormalize}. */
+    default void forward(
+        Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {}
+
+    /** dweight = (dweight +) act(BN(x)) correlated with dy. */
+    default void backwardWeight(
+        Convolution g,
+        Tensor x,
+        Channels c,
+        Tensor dy,
+        Tensor dweight,
+        boolean accumulate,
+        Tensor workspace) {}
 
     /** Scratch bytes of {@link #backwardData}. */
     default long backwardDataWorkspace(Convolution g) {
@@ -173,6 +197,30 @@ public final class Convolutions {
         dweight,
         kernels.backwardWeightWorkspace(g),
         w -> kernels.backwardWeight(g, x, dy, dweight, accumulate, w));
+  }
+
+  /** See {@link Kernels#normalizes}. */
+  public boolean normalizes(Convolution g) {
+    return kernels.normalizes(g);
+  }
+
+  /** See {@link Kernels#forward(Convolution, Tensor, Channels, Tensor, Tensor, Tensor)}. */
+  public void forward(Convolution g, Tensor x, Channels c, Tensor weight, Tensor y) {
+    shapes(g, x, weight, y);
+    Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
+    check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, c, weight, y, w));
+    check.finite(y);
+  }
+
+  /** See {@link Kernels#normalizes}. */
+  public void backwardWeight(
+      Convolution g, Tensor x, Channels c, Tensor dy, Tensor dweight, boolean accumulate) {
+    shapes(g, x, dweight, dy);
+    Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
+    check.with(
+        dweight,
+        kernels.backwardWeightWorkspace(g),
+        w -> kernels.backwardWeight(g, x, c, dy, dweight, accumulate, w));
   }
 
   private static void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {

@@ -2,6 +2,8 @@ package slimvox.nn;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.Normalization.Channels;
@@ -87,13 +89,28 @@ public final class BatchNorm2d implements Layer {
   /** The rest of a forward, into {@code y}, which may be {@code x} where nothing is kept. */
   private Tensor forward(Tensor x, Tensor residual, Mode mode, Tensor y) {
     ops.normalization.batchNormalize(x, channels(), residual, relu, y);
+    finish(x, relu && residual != null ? y : null, mode);
+    return y;
+  }
+
+  /**
+   * What a reader makes of the normalization of {@code x}, which it does itself; kept is what
+   * {@link #forward} keeps without a residual.
+   */
+  Tensor readBy(Function<Channels, Tensor> reader, Tensor x, Mode mode) {
+    prepare(x, mode);
+    Tensor y = reader.apply(channels());
+    finish(x, null, mode);
+    return y;
+  }
+
+  private void finish(Tensor x, Tensor mask, Mode mode) {
     if (mode.keeps()) {
       input = x.retain();
-      output = relu && residual != null ? y.retain() : null;
+      output = mask == null ? null : mask.retain();
     } else if (!mode.keepsStatistics()) {
       releaseStatistics();
     }
-    return y;
   }
 
   @Override
@@ -112,7 +129,8 @@ public final class BatchNorm2d implements Layer {
     return forward(x, residual, mode, x);
   }
 
-  private Channels channels() {
+  /** Of the last forward. */
+  Channels channels() {
     return new Channels(mean, invStd, gamma.value(), beta.value());
   }
 
@@ -167,12 +185,16 @@ public final class BatchNorm2d implements Layer {
 
   /** y = act(BN(x)) for the channels from {@code first} on; y may be x. */
   void normalize(Tensor x, int first, Tensor y) {
-    int n = x.shape().get(-1);
+    channels(first, x.shape().get(-1), c -> ops.normalization.batchNormalize(x, c, null, relu, y));
+  }
+
+  /** Of the last forward, {@code n} channels from {@code first} on; only while in use. */
+  void channels(int first, int n, Consumer<Channels> use) {
     try (Tensor m = mean.part(first, n);
         Tensor i = invStd.part(first, n);
         Tensor g = gamma.value().part(first, n);
         Tensor b = beta.value().part(first, n)) {
-      ops.normalization.batchNormalize(x, new Channels(m, i, g, b), null, relu, y);
+      use.accept(new Channels(m, i, g, b));
     }
   }
 

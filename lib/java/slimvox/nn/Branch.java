@@ -29,6 +29,11 @@ import slimvox.backend.Tensor;
  * </ul>
  *
  * <p>All use the batch statistics of forward.
+ *
+ * <p>Where the device normalizes what a convolution reads ({@link
+ * slimvox.backend.Convolutions.Kernels#normalizes}: a card, depthwise 3x3), act(BN(c)) before it is
+ * no tensor: neither written nor read nor in the ledger. Only an ordinary training step keeps it,
+ * as PyTorch's layers do.
  */
 public final class Branch implements Layer {
   private final List<BatchNorm2d> norms;
@@ -121,12 +126,36 @@ public final class Branch implements Layer {
         current = resume(i, current);
         continue;
       }
-      try (Tensor p = normalized(i, current, mode)) {
-        current = convolutions.get(i).forward(p, modeOfConvolution(i, mode));
-      }
+      current = convolved(i, current, mode);
       if (memory.keep && mode == Mode.TRAIN_WITHOUT_KEEPING) kept[i] = current.retain();
     }
     return current;
+  }
+
+  /** The output of convolution {@code i}; {@code c}, which it is made of, is taken over. */
+  private Tensor convolved(int i, Tensor c, Mode mode) {
+    Conv2d convolution = convolutions.get(i);
+    if (!readsNormalized(i, c, mode)) {
+      try (Tensor p = normalized(i, c, mode)) {
+        return convolution.forward(p, modeOfConvolution(i, mode));
+      }
+    }
+    try (c) {
+      if (mode.keeps()) inputs[i] = c.retain();
+      return norms.get(i).readBy(channels -> convolution.forward(c, channels), c, mode);
+    }
+  }
+
+  /**
+   * Whether convolution {@code i} normalizes what it reads, on a device that can. What PyTorch's
+   * layers keep is kept all the same, unless the branch is recomputed or rebuilt.
+   */
+  private boolean readsNormalized(int i, Tensor c, Mode mode) {
+    BatchNorm2d norm = norms.get(i);
+    return norm != null
+        && norm.hasReLU()
+        && (memory.rebuild || mode != Mode.TRAIN)
+        && convolutions.get(i).normalizes(c);
   }
 
   /** The kept output of convolution {@code i}; {@code c}, which it was made of, is taken over. */
@@ -170,16 +199,28 @@ public final class Branch implements Layer {
       if (inputs[i] == null) {
         current = convolution.backward(current);
       } else {
-        try (Tensor normalized = norm.rebuild(inputs[i], 0)) {
-          inputs[i].close();
-          inputs[i] = null;
-          convolution.backwardWeight(normalized, current);
-        }
+        backwardWeight(i, current);
         current = convolution.backwardData(current);
       }
       if (norm != null) current = norm.backward(current);
     }
     return current;
+  }
+
+  /** The gradient of a weight whose input is read as it was before normalization, or rebuilt. */
+  private void backwardWeight(int i, Tensor dy) {
+    BatchNorm2d norm = norms.get(i);
+    Conv2d convolution = convolutions.get(i);
+    try (Tensor c = inputs[i]) {
+      inputs[i] = null;
+      if (norm.hasReLU() && convolution.normalizes(c)) {
+        convolution.backwardWeight(c, norm.channels(), dy);
+        return;
+      }
+      try (Tensor normalized = norm.rebuild(c, 0)) {
+        convolution.backwardWeight(normalized, dy);
+      }
+    }
   }
 
   @Override

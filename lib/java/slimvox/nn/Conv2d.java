@@ -6,6 +6,7 @@ import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.NotFiniteException;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
@@ -175,6 +176,26 @@ public final class Conv2d implements Layer {
     backend.ops().elementwise.fill(scaled, 0);
     backend.ops().elementwise.axpy(sign, w, scaled);
     return scaled;
+  }
+
+  /** Whether the two methods below read act(BN(x)) of an {@code x} that is not normalized. */
+  boolean normalizes(Tensor x) {
+    return backend.ops().convolutions.normalizes(geometry(x));
+  }
+
+  /** The output for act(BN(x)), of which nothing is kept. */
+  Tensor forward(Tensor x, Channels c) {
+    Convolution g = geometry(x);
+    Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
+    backend.ops().convolutions.forward(g, x, c, weight.value(), y);
+    return y;
+  }
+
+  /** {@link #backwardWeight(Tensor, Tensor)} of act(BN(x)). */
+  void backwardWeight(Tensor x, Channels c, Tensor dy) {
+    geometry = geometry(x);
+    boolean add = weight.hasGradient();
+    backend.ops().convolutions.backwardWeight(geometry, x, c, dy, weight.gradient(), add);
   }
 
   @Override

@@ -25,7 +25,8 @@ import slimvox.memory.Category;
  * </pre>
  *
  * <p>At most three buffers of a slice exist at a time: b1 and b2 are rebuilt from c1 and c2 when
- * they are needed.
+ * they are needed; b1 is none of them where the device normalizes what a depthwise convolution
+ * reads.
  */
 final class SlicedBranch {
   private final BatchNorm2d before; // may be null
@@ -76,9 +77,10 @@ final class SlicedBranch {
       int n = Math.min(slice, inner() - from);
       Tensor b = first(p, from, n);
       if (batch) firstNorm.statistics(b, from, mode);
-      firstNorm.normalize(b, from, b);
-      if (depthwise != null) {
-        Tensor c2 = middle(b, from, n);
+      if (depthwise == null) {
+        firstNorm.normalize(b, from, b);
+      } else {
+        Tensor c2 = middle(b, from, n, true);
         b.close();
         b = c2;
         if (batch) secondNorm.statistics(b, from, mode);
@@ -106,14 +108,8 @@ final class SlicedBranch {
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
       Tensor c1 = first(p, from, n);
-      Tensor b1 = firstNorm.rebuild(c1, from);
-      Tensor c2 = c1;
-      Tensor b2 = b1;
-      if (depthwise != null) {
-        c2 = middle(b1, from, n);
-        b1.close();
-        b2 = secondNorm.rebuild(c2, from);
-      }
+      Tensor c2 = depthwise == null ? c1 : middle(c1, from, n, false);
+      Tensor b2 = (depthwise == null ? firstNorm : secondNorm).rebuild(c2, from);
       addLast(-1, b2, from, n, sum);
       lastWeightGradient(b2, dy, from, n, addLast);
       b2.close();
@@ -121,9 +117,7 @@ final class SlicedBranch {
       if (depthwise != null) {
         secondNorm.backward(c2, d, from, addSecondNorm);
         c2.close();
-        try (Tensor again = firstNorm.rebuild(c1, from)) {
-          middleWeightGradient(again, d, from, n, addMiddle);
-        }
+        middleWeightGradient(c1, d, from, n, addMiddle);
         d = middleDataGradient(d, from, n);
       }
       firstNorm.backward(c1, d, from, addNorm);
@@ -207,18 +201,41 @@ final class SlicedBranch {
 
   // ---- the depthwise convolution
 
-  private Tensor middle(Tensor b, int from, int n) {
-    Tensor c = allocate(b, depthwise.name() + ".slice", n);
+  /** Wd[s] b1, where {@code c1} may become b1 if nobody needs it any more. */
+  private Tensor middle(Tensor c1, int from, int n, boolean over) {
     try (Tensor w = rows(depthwise.weight().value(), from, n)) {
-      ops(b).convolutions.forward(geometry(b, w, n), b, w, c);
+      Convolution g = geometry(c1, w, n);
+      if (readsNormalized(c1, g)) {
+        Tensor c2 = allocate(c1, depthwise.name() + ".slice", n);
+        firstNorm.channels(from, n, c -> ops(c1).convolutions.forward(g, c1, c, w, c2));
+        return c2;
+      }
+      try (Tensor b = over ? c1.retain() : firstNorm.rebuild(c1, from)) {
+        if (over) firstNorm.normalize(c1, from, b);
+        Tensor c2 = allocate(b, depthwise.name() + ".slice", n);
+        ops(b).convolutions.forward(g, b, w, c2);
+        return c2;
+      }
     }
-    return c;
   }
 
-  private void middleWeightGradient(Tensor b, Tensor d, int from, int n, boolean accumulate) {
+  private void middleWeightGradient(Tensor c1, Tensor d, int from, int n, boolean accumulate) {
     try (Tensor dw = rows(depthwise.weight().gradient(), from, n)) {
-      ops(b).convolutions.backwardWeight(geometry(b, dw, n), b, d, dw, accumulate);
+      Convolution g = geometry(c1, dw, n);
+      if (readsNormalized(c1, g)) {
+        firstNorm.channels(
+            from, n, c -> ops(d).convolutions.backwardWeight(g, c1, c, d, dw, accumulate));
+        return;
+      }
+      try (Tensor b = firstNorm.rebuild(c1, from)) {
+        ops(b).convolutions.backwardWeight(g, b, d, dw, accumulate);
+      }
     }
+  }
+
+  /** Whether the convolution normalizes what it reads: b1 then is no tensor. */
+  private boolean readsNormalized(Tensor c1, Convolution g) {
+    return firstNorm.hasReLU() && ops(c1).convolutions.normalizes(g);
   }
 
   private Tensor middleDataGradient(Tensor d, int from, int n) {

@@ -1,5 +1,6 @@
-/* libnvrtc.so.12 that takes every source for its own cubin; a line "#error TEXT" is an error, or
-   what FAKE_ERROR says in its place. With FAKE_NEWER it compiles for cards to come only. */
+/* libnvrtc.so.12 that takes every source, with its headers behind it, for its own cubin; a line
+   "#error TEXT" is an error, or what FAKE_ERROR says in its place. With FAKE_NEWER it compiles for
+   cards to come only. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,12 @@ int nvrtcGetSupportedArchs(int *archs) {
 }
 int nvrtcCreateProgram(Program **program, const char *source, const char *name, int headers,
     const char *const *contents, const char *const *names) {
-  (void)headers; (void)contents; (void)names;
+  (void)names;
   *program = calloc(1, sizeof(Program));
-  (*program)->source = strdup(source);
+  size_t length = strlen(source) + 1;
+  for (int i = 0; i < headers; i++) length += strlen(contents[i]);
+  (*program)->source = strcpy(malloc(length), source);
+  for (int i = 0; i < headers; i++) strcat((*program)->source, contents[i]); /* for their macros */
   (*program)->name = strdup(name ? name : "default_program");
   return 0;
 }

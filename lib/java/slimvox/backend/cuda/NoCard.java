@@ -93,6 +93,11 @@ record NoCard(long cudnn) implements Device {
       }
 
       @Override
+      public boolean normalizes(Convolution g) {
+        return own.normalizes(g);
+      }
+
+      @Override
       public long backwardDataWorkspace(Convolution g) {
         return CudnnConvolutions.most(g, own.backwardDataWorkspace(g), cudnn);
       }

@@ -8,6 +8,7 @@ import slimvox.backend.Device;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.Normalization;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Optimizers;
 import slimvox.backend.Tensor;
 import slimvox.backend.packed.LayerShape;
@@ -112,6 +113,17 @@ public final class DryDevice implements Device {
       @Override
       public boolean subtracts(Convolution g) {
         return asked.subtracts(g);
+      }
+
+      @Override
+      public boolean normalizes(Convolution g) {
+        return asked.normalizes(g);
+      }
+
+      @Override
+      public void forward(
+          Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
+        multiplyAdds += g.multiplyAdds();
       }
 
       @Override

@@ -1,11 +1,16 @@
 package slimvox.backend.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 
 /** The three passes of convolutions against oneDNN. */
@@ -71,6 +76,47 @@ class ConvolutionParityTest extends ParityFixture {
       s.ops.convolutions.backwardWeight(g, x, dy, s.empty(weights), false);
       s.ops.convolutions.backwardWeight(g, x, dy, s.copy(weight), true);
     }
+  }
+
+  /** Widths of one strip, a short one and several; stride and paddings. */
+  @ParameterizedTest
+  @CsvSource({
+    "3, 5, 36, 1, 1, 1",
+    "2, 1, 4, 1, 1, 1",
+    "5, 70, 8, 2, 1, 1",
+    "4, 33, 132, 1, 0, 2",
+    "6, 9, 12, 2, 0, 0"
+  })
+  void normalizingOnReadingHasTheBitsOfNormalizingBefore(
+      int height, int width, int channels, int stride, int pad, int padWide) {
+    Convolution g =
+        new Convolution(
+            2, height, width, channels, channels, 3, 3, stride, 1, pad, padWide, channels);
+    int read = 0; // sides that normalized on reading
+    for (Side s : sides(tolerance(g.outShape().rows()))) {
+      Tensor x = s.tensor(normal(g.inShape().size()), g.inShape().toArray());
+      Tensor weight = s.tensor(normal(9 * channels), channels, 1, 3, 3);
+      Tensor dy = s.tensor(normal(g.outShape().size()), g.outShape().toArray());
+      Tensor mean = s.tensor(normal(channels), channels);
+      Tensor invStd = s.tensor(uniform(channels, 0.5, 2), channels);
+      Tensor gamma = s.tensor(normal(channels), channels);
+      Channels c = new Channels(mean, invStd, gamma, s.tensor(normal(channels), channels));
+      Tensor before = s.empty(g.inShape().toArray());
+      s.ops.normalization.batchNormalize(x, c, null, true, before);
+      Tensor y = s.empty(g.outShape().toArray());
+      s.ops.convolutions.forward(g, before, weight, y);
+      Tensor dweight = s.copy(weight);
+      s.ops.convolutions.backwardWeight(g, before, dy, dweight, true);
+      if (!s.ops.convolutions.normalizes(g)) continue; // the CPU, which comes first
+      Tensor same = s.empty(g.outShape().toArray());
+      s.ops.convolutions.forward(g, x, c, weight, same);
+      assertArrayEquals(s.ops.floats(y), s.ops.floats(same));
+      Tensor dsame = s.copy(weight);
+      s.ops.convolutions.backwardWeight(g, x, c, dy, dsame, true);
+      assertArrayEquals(s.ops.floats(dweight), s.ops.floats(dsame));
+      read++;
+    }
+    assertEquals(2, read);
   }
 
   /** What is multiplied. */

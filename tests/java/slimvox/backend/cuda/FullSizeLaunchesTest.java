@@ -98,7 +98,7 @@ class FullSizeLaunchesTest {
 
   /** The main network of the memory paper. */
   static final Step DF_RESNET_233 =
-      sgd(ModelSpec.of("DF-ResNet233", "reversible=full"), OptimizerStateFormat.EIGHT_BIT, 2319);
+      sgd(ModelSpec.of("DF-ResNet233", "reversible=full"), OptimizerStateFormat.EIGHT_BIT, 2165);
 
   private static final List<Step> STEPS =
       List.of(
@@ -109,7 +109,7 @@ class FullSizeLaunchesTest {
           sgd(
               ModelSpec.of("DF-ResNet56", "reversible=full", "rebuild=true", "slice=64"),
               OptimizerStateFormat.EIGHT_BIT,
-              808));
+              745));
 
   private static Step sgd(ModelSpec model, OptimizerStateFormat state, int most) {
     return new Step(model, 128, state, false, false, most);

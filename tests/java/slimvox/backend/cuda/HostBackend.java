@@ -23,6 +23,11 @@ public final class HostBackend {
     return new Backend(HostDevice.open(backwards));
   }
 
+  /** The same where batch normalization is done before a depthwise convolution, not on reading. */
+  public static Backend normalizingBefore() {
+    return new Backend(HostDevice.normalizingBefore());
+  }
+
   /** Checks that a card's ledger holds these categories and what the device has for itself. */
   public static void checkOnly(MemoryLedger ledger, Category... others) {
     List<Category> all = new ArrayList<>(List.of(others));

@@ -3,6 +3,7 @@ package slimvox.backend.cuda;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
 import java.util.Map;
 import java.util.TreeMap;
 import slimvox.backend.Convolutions;
@@ -52,6 +53,20 @@ public final class HostDevice implements DeviceMemory, Launcher {
   /** The same with convolutions of factors rounded to TF32. */
   public static CudaDevice open(boolean backwards, boolean tf32) {
     return new HostDevice(backwards).device(tf32);
+  }
+
+  /** The same as a device that normalizes before it convolves, in a tensor of its own. */
+  static CudaDevice normalizingBefore() {
+    HostDevice host = new HostDevice(false);
+    TiledProducts products = new TiledProducts(host);
+    Convolutions.Kernels own = new TiledConvolutions(host, products, false);
+    Object before =
+        Proxy.newProxyInstance(
+            HostDevice.class.getClassLoader(),
+            new Class<?>[] {Convolutions.Kernels.class},
+            (_, method, arguments) ->
+                method.getName().equals("normalizes") ? false : method.invoke(own, arguments));
+    return host.device(products, (Convolutions.Kernels) before, host::checkNothingLeft);
   }
 
   /** The device of this memory and these launches. */

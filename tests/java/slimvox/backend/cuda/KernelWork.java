@@ -20,8 +20,10 @@ record KernelWork(long elements, long bytes) {
       case "bn_backward4" -> matrix(v, 7, 3 + there(v[1]));
       case "add_scaled" -> of((long) v[3], 3 * (long) v[3]);
       case "space_to_depth", "depth_to_space" -> matrix(v, 2, 4, 2);
-      case "depthwise_strips" -> strips((int) v[3], v, 4, (int) v[15]);
-      case "depthwise_strips_weight" -> strips((int) v[3], v, 5, 0);
+      case "depthwise_strips", "depthwise_strips_normalized" ->
+          strips((int) v[3], v, 4, (int) v[19]);
+      case "depthwise_strips_weight", "depthwise_strips_normalized_weight" ->
+          strips((int) v[3], v, 5, 0);
       default -> null;
     };
   }

@@ -1,6 +1,7 @@
 package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
@@ -11,8 +12,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -110,6 +113,11 @@ class SanitizedKernelsIT extends ParityFixture {
     s.ops.convolutions.forwardAdd(g, x, weight, y);
     s.ops.convolutions.backwardWeight(g, x, y, s.copy(weight), true);
     s.ops.convolutions.backwardData(g, y, weight, x);
+    if (!s.ops.convolutions.normalizes(g)) return;
+    int n = g.inChannels();
+    Channels c = new Channels(s.normal(n), s.normal(n), s.normal(n), s.normal(n));
+    s.ops.convolutions.forward(g, x, c, weight, y);
+    s.ops.convolutions.backwardWeight(g, x, c, y, weight, true);
   }
 
   /** Rows of channels. */
@@ -264,11 +272,61 @@ class SanitizedKernelsIT extends ParityFixture {
     assertTrue(found.contains(fault), found);
   }
 
-  /** What the sanitizers say, nothing if nothing is wrong. */
-  private static String run(String sanitizers, Path launches) throws Exception {
-    ProcessBuilder builder =
-        new ProcessBuilder(HostKernels.sanitized(sanitizers).toString(), launches.toString())
-            .redirectErrorStream(true);
+  /**
+   * Without one of its barriers a kernel has a race or gives other bytes: all of lib/cuda in turn,
+   * by file and number there. One is not among them, the first of isLastBlock: it orders blocks,
+   * which the host runs one after the other.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "common.cuh, 0, column_sums",
+    "common.cuh, 1, column_sums",
+    "common.cuh, 3, column_sums",
+    "common.cuh, 4, normalize_rows",
+    "common.cuh, 5, normalize_rows",
+    "common.cuh, 6, adam_quantized",
+    "packed.cu, 0, packed_signs",
+    "quantized.cu, 0, sgd_quantized",
+    "tile.cuh, 0, convolve_32",
+    "tile.cuh, 1, convolve_32"
+  })
+  void everyBarrierIsNeeded(String file, int number, String kernel) throws Exception {
+    String line = barriers().get(file).get(number).toString();
+    assertNotEquals("", run(RACES, all, kernel, file, line));
+  }
+
+  @Test
+  void allBarriersAreTried() {
+    Map<String, Integer> counts = new TreeMap<>();
+    barriers().forEach((file, lines) -> counts.put(file, lines.size()));
+    assertEquals(Map.of("common.cuh", 7, "packed.cu", 1, "quantized.cu", 1, "tile.cuh", 2), counts);
+  }
+
+  /** Lines of lib/cuda with a barrier, by file. */
+  private static Map<String, List<Integer>> barriers() {
+    Map<String, String> texts = new TreeMap<>(KernelSource.headers());
+    for (KernelSource s : KernelSource.all()) {
+      texts.put(s.path().substring(s.path().lastIndexOf('/') + 1), s.text());
+    }
+    Map<String, List<Integer>> barriers = new TreeMap<>();
+    texts.forEach(
+        (file, text) -> {
+          List<String> lines = text.lines().toList();
+          for (int i = 0; i < lines.size(); i++) {
+            if (!lines.get(i).contains("__syncthreads()")) continue;
+            barriers.computeIfAbsent(file, _ -> new ArrayList<>()).add(i + 1);
+          }
+        });
+    return barriers;
+  }
+
+  /** What the sanitizers say, nothing if nothing is wrong; see threads.cpp. */
+  private static String run(String sanitizers, Path launches, String... without) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(HostKernels.sanitized(sanitizers).toString());
+    command.add(launches.toString());
+    command.addAll(List.of(without));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("ASAN_OPTIONS", "detect_leaks=0");
     builder.environment().put("TSAN_OPTIONS", "halt_on_error=1");
     Process process = builder.start();

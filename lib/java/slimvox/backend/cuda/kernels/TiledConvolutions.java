@@ -5,6 +5,7 @@ import java.util.List;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Matrices.Product;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 
 /**
@@ -20,6 +21,8 @@ public final class TiledConvolutions implements Convolutions.Kernels {
   private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
   private static final int GROUPED_BLOCKS = 1024;
   private static final int LONGEST_STRIP = 32; // pixels; each reads two columns more
+
+  private static final Channels NONE = new Channels(null, null, null, null);
 
   private final Launcher launcher;
   private final MatrixProducts products;
@@ -112,7 +115,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     if (isProduct(g)) {
       products.multiply(forwardProduct(g), x, weight, y, add, scratch);
     } else if (isStrips(g)) {
-      strips(g, x, weight, y, false, add);
+      strips(g, x, NONE, weight, y, false, add);
     } else if (g.groups() > 1) {
       RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
       groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
@@ -120,6 +123,17 @@ public final class TiledConvolutions implements Convolutions.Kernels {
       reorder(g, weight, scratch, false);
       ConvolutionWalk.forward(g).launch(launcher, kind, g, x, scratch, y, add);
     }
+  }
+
+  @Override
+  public boolean normalizes(Convolution g) {
+    return g.groups() > 1 && isStrips(g);
+  }
+
+  @Override
+  public void forward(
+      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
+    strips(g, x.address(), c, weight.address(), y.address(), false, false);
   }
 
   private void reorder(Convolution g, long weight, long workspace, boolean backward) {
@@ -152,7 +166,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
           dataProduct(g), dy.address(), weight.address(), dx.address(), false, scratch);
     } else if (g.groups() > 1) {
       if (isStrips(g) && g.strideHeight() == 1) {
-        strips(g, dy.address(), weight.address(), dx.address(), true, false);
+        strips(g, dy.address(), NONE, weight.address(), dx.address(), true, false);
       } else {
         RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
         groupedLaunch(
@@ -223,7 +237,7 @@ public final class TiledConvolutions implements Convolutions.Kernels {
     }
     int splits = splits(g);
     if (isStrips(g)) {
-      splits = stripsWeight(g, x.address(), dy.address(), scratch);
+      splits = stripsWeight(g, x, NONE, dy, scratch);
     } else if (g.groups() > 1) {
       groupedWeight(g, x.address(), dy.address(), scratch);
     } else {
@@ -257,6 +271,24 @@ public final class TiledConvolutions implements Convolutions.Kernels {
           g.kernelWidth(),
           taps(g));
     }
+    sumSplits(g, splits, scratch, dweight, accumulate);
+  }
+
+  @Override
+  public void backwardWeight(
+      Convolution g,
+      Tensor x,
+      Channels c,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
+    long scratch = address(workspace);
+    sumSplits(g, stripsWeight(g, x, c, dy, scratch), scratch, dweight, accumulate);
+  }
+
+  private void sumSplits(
+      Convolution g, int splits, long scratch, Tensor dweight, boolean accumulate) {
     launcher.launch(
         "sum_weight_splits",
         RowGrid.ofSums(splits, g.weightShape().size()),
@@ -281,8 +313,9 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         && g.outChannels() % 4 == 0;
   }
 
-  private static String kernel(Convolution g) {
-    return g.groups() == 1 ? "one_channel_strips" : "depthwise_strips";
+  private static String kernel(Convolution g, Channels c) {
+    if (g.groups() == 1) return "one_channel_strips";
+    return c == NONE ? "depthwise_strips" : "depthwise_strips_normalized";
   }
 
   /**
@@ -303,10 +336,10 @@ public final class TiledConvolutions implements Convolutions.Kernels {
   }
 
   private void strips(
-      Convolution g, long source, long weight, long to, boolean backward, boolean add) {
+      Convolution g, long source, Channels c, long weight, long to, boolean backward, boolean add) {
     Strips s = Strips.of(g, backward);
     launcher.launch(
-        kernel(g),
+        kernel(g, c),
         RowGrid.ofThreads(s.count(), g.outChannels() / 4),
         source,
         weight,
@@ -322,17 +355,21 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         g.strideHeight(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta(),
         backward,
         add);
   }
 
   /** Returns how many partial sums it wrote, no more than {@link #splits}. */
-  private int stripsWeight(Convolution g, long x, long dy, long workspace) {
+  private int stripsWeight(Convolution g, Tensor x, Channels c, Tensor dy, long workspace) {
     Strips s = Strips.of(g, false);
     int ofBlock = Grid.blocks(s.count(), splits(g));
     RowGrid grid = RowGrid.ofBlocks(s.count(), g.outChannels() / 4, ofBlock);
     launcher.launch(
-        kernel(g) + "_weight",
+        kernel(g, c) + "_weight",
         grid.grid(),
         x,
         dy,
@@ -348,7 +385,11 @@ public final class TiledConvolutions implements Convolutions.Kernels {
         g.outWidth(),
         g.strideHeight(),
         -g.padHeight(),
-        -g.padWidth());
+        -g.padWidth(),
+        c.mean(),
+        c.invStd(),
+        c.gamma(),
+        c.beta());
     return grid.grid().x();
   }
 

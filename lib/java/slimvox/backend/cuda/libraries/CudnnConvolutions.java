@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.RowGrid;
@@ -194,6 +195,29 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   @Override
   public void forwardSubtract(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
     own.forwardSubtract(g, x, weight, y, workspace);
+  }
+
+  @Override
+  public boolean normalizes(Convolution g) {
+    return own.normalizes(g);
+  }
+
+  @Override
+  public void forward(
+      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
+    own.forward(g, x, c, weight, y, workspace);
+  }
+
+  @Override
+  public void backwardWeight(
+      Convolution g,
+      Tensor x,
+      Channels c,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
+    own.backwardWeight(g, x, c, dy, dweight, accumulate, workspace);
   }
 
   private boolean forward(
