@@ -99,7 +99,7 @@ class LabIT {
     tab.browser.medium("print");
     Thread.sleep(1000);
     tab.picture("print");
-    assertEquals("", wider(tab, ".jp-Notebook .cm-line, .jp-OutputArea-output *"), "cut on paper");
+    assertEquals("", wider(tab, ".cm-scroller, .jp-OutputArea-output *"), "cut on paper");
   }
 
   /** What of these, or of the page, is wider than its place. */
