@@ -17,7 +17,10 @@ final class FlacBits {
   }
 
   private final FileBytes file;
-  private final byte[] buffer = new byte[1 << 16];
+
+  /** So many that a short stretch of a long file costs little; larger ones are read no faster. */
+  private final byte[] buffer = new byte[1 << 13];
+
   private int next;
   private int limit;
 
@@ -28,7 +31,11 @@ final class FlacBits {
   private long cache;
 
   private int held;
+
+  /** The checksum of the frame up to a byte of the buffer. */
   private int crc;
+
+  private int summed;
 
   FlacBits(FileBytes file, long position) {
     this.file = file;
@@ -37,38 +44,52 @@ final class FlacBits {
 
   /** The first byte of which no bit was taken. */
   long position() {
-    return end - limit + next;
+    return end - limit + next - held / 8;
   }
 
   /** Goes to the start of a byte; the checksum begins there. */
   void startFrame() {
-    held = 0;
+    align();
     crc = 0;
+    summed = next;
   }
 
   /** Goes to the start of a byte and tells whether the two that follow are the checksum so far. */
   boolean endsFrame() throws IOException {
-    held = 0;
+    align();
     take(16);
+    sum();
     return crc == 0;
   }
 
+  /** Whole bytes that were read ahead are of the buffer as it is: the next ones. */
+  private void align() {
+    next -= held / 8;
+    held = 0;
+  }
+
+  private void sum() {
+    for (; summed < next; summed++) {
+      crc = crc << 8 & 0xffff ^ CRC[crc >> 8 ^ buffer[summed] & 0xff];
+    }
+  }
+
   boolean atEnd() throws IOException {
-    return next == limit && !fill();
+    return held < 8 && next == limit && !fill();
   }
 
   private boolean fill() throws IOException {
+    sum();
     limit = Math.max(0, file.read(end, buffer, 0, buffer.length));
     next = 0;
+    summed = 0;
     end += limit;
     return limit > 0;
   }
 
   private int nextByte() throws IOException {
     if (next == limit && !fill()) throw new EOFException();
-    int b = buffer[next++] & 0xff;
-    crc = crc << 8 & 0xffff ^ CRC[crc >> 8 ^ b];
-    return b;
+    return buffer[next++] & 0xff;
   }
 
   /** An unsigned number of up to 48 bits. */
@@ -110,7 +131,19 @@ final class FlacBits {
   /** Rice codes: quotient in unary, remainder of some bits; 0, -1, 1, -2, ... are 0, 1, 2, 3. */
   void takeRice(int[] out, int from, int to, int remainderBits) throws IOException {
     for (int i = from; i < to; i++) {
-      int folded = takeUnary() << remainderBits | take(remainderBits);
+      while (held <= 56 && next < limit) {
+        cache = cache << 8 | buffer[next++] & 0xff;
+        held += 8;
+      }
+      int zeros = held == 0 ? 64 : Long.numberOfLeadingZeros(cache << 64 - held);
+      int left = held - zeros - 1 - remainderBits;
+      int folded;
+      if (left >= 0) { // most codes: no byte is missing
+        held = left;
+        folded = zeros << remainderBits | (int) (cache >>> left & (1L << remainderBits) - 1);
+      } else {
+        folded = takeUnary() << remainderBits | take(remainderBits);
+      }
       out[i] = folded >>> 1 ^ -(folded & 1);
     }
   }

@@ -47,6 +47,9 @@ final class FlacFile extends AudioFile {
   private final long framesStart;
   private ByteBuffer seekPoints = ByteBuffer.allocate(0);
 
+  /** The samples of the frame that was read last. */
+  private int[] block = {};
+
   /** First sample of the frame that was read last, as that says. */
   private long frameSample;
 
@@ -104,13 +107,12 @@ final class FlacFile extends AudioFile {
     int most = settings.mostSamples(info.sampleRate());
     var in = new FlacBits(file, framesStart);
     MessageDigest md5 = Arrays.equals(expectedSum, new byte[16]) ? null : md5();
-    var block = new int[MOST_IN_A_FRAME];
     // A damaged header may promise anything: room as for little compression, more when it is used.
     long likely = Math.min(most, 4 * (file.length() - framesStart) + MOST_IN_A_FRAME);
     var samples = new float[(int) Math.min(promised > 0 ? promised : likely, likely)];
     int decoded = 0;
     while (promised == 0 ? !in.atEnd() : decoded < promised) {
-      int length = frame(in, block, decoded);
+      int length = frame(in, decoded);
       if (promised > 0 && decoded + length > promised) {
         throw fault("damaged: more than the %d samples in its header; copy it again", promised);
       }
@@ -134,10 +136,9 @@ final class FlacFile extends AudioFile {
     Entry entry = entry(from);
     long at = entry.sample;
     var in = new FlacBits(file, entry.position);
-    var block = new int[MOST_IN_A_FRAME];
     var samples = new float[(int) (to - from)];
     while (at < to) {
-      int length = frame(in, block, at);
+      int length = frame(in, at);
       if (frameSample != at) {
         throw badSeekTable(
             "sample %d is at byte %d, where its seek table has sample %d",
@@ -196,7 +197,7 @@ final class FlacFile extends AudioFile {
     for (int i = 0; i + 1 < bytes.limit(); i++) {
       if ((bytes.getShort(i) & 0xfffe) != 0xfff8) continue;
       try {
-        frame(new FlacBits(file, from + i), new int[MOST_IN_A_FRAME]);
+        frame(new FlacBits(file, from + i));
         return new Entry(frameSample, from + i);
       } catch (EOFException | StreamCorruptedException e) {
         // bits within a frame that look like a start
@@ -214,10 +215,10 @@ final class FlacFile extends AudioFile {
   }
 
   /** Decodes a frame and returns its number of samples. */
-  private int frame(FlacBits in, int[] out, long decoded) throws IOException {
+  private int frame(FlacBits in, long decoded) throws IOException {
     long start = in.position();
     try {
-      return frame(in, out);
+      return frame(in);
     } catch (EOFException e) {
       if (info.frames() == 0) {
         throw fault("cut short at byte %d, inside a frame; copy it again", file.length());
@@ -230,7 +231,7 @@ final class FlacFile extends AudioFile {
     }
   }
 
-  private int frame(FlacBits in, int[] out) throws IOException {
+  private int frame(FlacBits in) throws IOException {
     in.startFrame();
     require(in.take(15) == 0x7ffc, "no frame starts here");
     boolean countsSamples = in.take(1) == 1; // else frames
@@ -259,7 +260,8 @@ final class FlacFile extends AudioFile {
     require(
         channels == 0 && (bitsCode == 0 || FRAME_BITS[bitsCode] == bits),
         "frame and header disagree");
-    channel(in, out, length);
+    if (block.length < length) block = new int[length];
+    channel(in, block, length);
     require(in.endsFrame(), "wrong checksum");
     return length;
   }
