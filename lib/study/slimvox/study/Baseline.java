@@ -1,6 +1,9 @@
 package slimvox.study;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.Corpus;
@@ -86,21 +89,41 @@ public enum Baseline {
     return corpus.utterances().stream().map(u -> u.id() + suffix).toList();
   }
 
-  /** The statistics of these utterances. */
+  /** The statistics of these utterances, each once, computed with all processors. */
   public Embeddings embeddings(Corpus corpus, List<String> ids, int bins) {
     FbankOptions options = FbankOptions.wespeaker().withBins(bins);
     FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
     WholeUtterances utterances = new WholeUtterances(corpus, new FeatureMemory(reader), false);
-    Embeddings embeddings = new Embeddings(dimension(bins));
+    List<String> each = ids.stream().distinct().toList();
+    float[][] vectors = new float[each.size()][];
     FeatureSource.Progress progress = ShownProgress.of(this + " of " + corpus.name());
-    int total = (int) ids.stream().distinct().count();
-    int[] done = {0};
-    utterances.forEach(
-        ids,
-        (id, features) -> {
-          embeddings.add(id, embedding(features));
-          progress.at(++done[0], total);
-        });
+    AtomicInteger done = new AtomicInteger();
+    IntStream.range(0, vectors.length)
+        .parallel()
+        .forEach(
+            i -> {
+              vectors[i] = embedding(utterances.features(each.get(i)));
+              progress.at(done.incrementAndGet(), vectors.length);
+            });
+    Embeddings embeddings = new Embeddings(dimension(bins));
+    for (int i = 0; i < vectors.length; i++) embeddings.add(each.get(i), vectors[i]);
+    return embeddings;
+  }
+
+  /**
+   * These statistics of embeddings that have all: what {@link #embeddings} computes, without doing
+   * so again.
+   *
+   * @param all embeddings of {@link #MEAN_AND_DEVIATION}
+   */
+  public Embeddings of(Embeddings all) {
+    int bins = all.dimension() / 2;
+    Embeddings embeddings = new Embeddings(dimension(bins));
+    for (String id : all.utterances()) {
+      int from = means ? 0 : bins;
+      float[] own = Arrays.copyOfRange(all.get(id), from, from + embeddings.dimension());
+      embeddings.add(id, own);
+    }
     return embeddings;
   }
 
@@ -114,11 +137,15 @@ public enum Baseline {
     int frames = features.frames();
     float[] values = features.values();
     double[] sums = new double[bins];
-    for (int i = 0; i < values.length; i++) sums[i % bins] += values[i];
+    for (int at = 0; at < values.length; at += bins) {
+      for (int b = 0; b < bins; b++) sums[b] += values[at + b];
+    }
     double[] squares = new double[bins];
-    for (int i = 0; i < values.length; i++) {
-      double difference = values[i] - sums[i % bins] / frames;
-      squares[i % bins] += difference * difference;
+    for (int at = 0; at < values.length; at += bins) {
+      for (int b = 0; b < bins; b++) {
+        double difference = values[at + b] - sums[b] / frames;
+        squares[b] += difference * difference;
+      }
     }
     float[] embedding = new float[dimension(bins)];
     int at = 0;

@@ -20,6 +20,7 @@ import slimvox.audio.Features;
 import slimvox.audio.Waveform;
 import slimvox.data.Corpus;
 import slimvox.data.Utterance;
+import slimvox.verify.Embeddings;
 import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 import slimvox.verify.Verification;
@@ -78,6 +79,17 @@ class BaselineTest {
         new float[] {4, 11, deviations[0], deviations[1]},
         Baseline.MEAN_AND_DEVIATION.embedding(features),
         1e-6f);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Baseline.class)
+  void oneComputationHasAllStatistics(Baseline kind) {
+    List<String> ids = List.of("014f9f65-up-0", "00f0204f-go-0", "014f9f65-up-0");
+    Embeddings own = kind.embeddings(CORPUS, ids, 40);
+    Embeddings part = kind.of(Baseline.MEAN_AND_DEVIATION.embeddings(CORPUS, ids, 40));
+    assertEquals(ids.subList(0, 2), own.utterances());
+    assertEquals(own.utterances(), part.utterances());
+    for (int i = 0; i < 2; i++) assertArrayEquals(own.get(i), part.get(i));
   }
 
   @Test
