@@ -70,16 +70,18 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
   /** The sentences of the first and the last figure. */
   public String caption() {
     if (figures.size() == 1) return figures.getFirst().caption();
-    int last = figures.size() - 1;
-    return "%s is chosen of %s to %s. %s: %s %s: %s"
-        .formatted(
-            what,
-            labels.getFirst(),
-            labels.get(last),
-            labels.getFirst(),
-            figures.getFirst().caption(),
-            labels.get(last),
-            figures.get(last).caption());
+    String first = labels.getFirst();
+    String last = labels.getLast();
+    String head =
+        slider
+            ? "The slider sets %s from %s to %s.".formatted(what, first, last)
+            : "The menu chooses the %s: %s.".formatted(what, String.join(", ", labels));
+    return head + " " + caption(0) + " " + caption(figures.size() - 1);
+  }
+
+  private String caption(int i) {
+    String caption = figures.get(i).caption();
+    return caption.startsWith(labels.get(i)) ? caption : labels.get(i) + " — " + caption;
   }
 
   /** The static picture: the only figure, or some of them beside and below each other. */

@@ -95,7 +95,7 @@ public final class PlotlyPage {
   }
 
   /** JSON that ends no script: what HTML and old scripts read otherwise is escaped. */
-  private static String json(Object value) {
+  static String json(Object value) {
     try {
       StringBuilder safe = new StringBuilder();
       for (char c : JSON.writeValueAsString(value).toCharArray()) {
@@ -138,11 +138,9 @@ public final class PlotlyPage {
         "config",
         Map.of("displaylogo", false, "modeBarButtonsToRemove", List.of("select2d", "lasso2d")));
     if (gallery.figures().size() == 1) return figure;
-    List<Map<String, Object>> frames = new ArrayList<>();
+    List<Map<String, Object>> frames = Frames.of(gallery.figures());
     List<Map<String, Object>> steps = new ArrayList<>();
-    for (int i = 0; i < gallery.figures().size(); i++) {
-      String name = Integer.toString(i);
-      frames.add(frame(name, gallery.figures().get(i)));
+    for (int i = 0; i < frames.size(); i++) {
       Map<String, Object> at =
           tree(
               """
@@ -153,7 +151,7 @@ public final class PlotlyPage {
           Map.of(
               "label", plain(gallery.labels().get(i)),
               "method", "animate",
-              "args", List.of(List.of(name), at)));
+              "args", List.of(List.of(frames.get(i).get("name")), at)));
     }
     figure.put("frames", frames);
     layout.put("height", (int) layout.get("height") + 80);
@@ -178,18 +176,6 @@ public final class PlotlyPage {
               Map.of("buttons", steps, "x", 0, "xanchor", "left", "y", y, "yanchor", "bottom")));
     }
     return figure;
-  }
-
-  /** What differs between figures of a gallery. */
-  private static Map<String, Object> frame(String name, Figure figure) {
-    List<Map<String, Object>> data = new ArrayList<>();
-    for (Map<String, Object> trace : traces(figure)) {
-      trace.keySet().retainAll(List.of("x", "y", "text"));
-      data.add(trace);
-    }
-    Map<String, Object> layout = layout(figure);
-    layout.keySet().retainAll(List.of("title", "xaxis", "yaxis", "shapes", "annotations"));
-    return Map.of("name", name, "data", data, "layout", layout);
   }
 
   private static Map<String, Object> margin(Figure figure) {
@@ -225,7 +211,7 @@ public final class PlotlyPage {
     return String.join("<br>", plain(lines(text, letters)));
   }
 
-  private static Map<String, Object> layout(Figure figure) {
+  static Map<String, Object> layout(Figure figure) {
     Map<String, Object> layout =
         tree(
             """
@@ -323,7 +309,7 @@ public final class PlotlyPage {
         .toList();
   }
 
-  private static List<Map<String, Object>> traces(Figure figure) {
+  static List<Map<String, Object>> traces(Figure figure) {
     List<double[]> bases = figure.bases();
     List<Color> colours = Palette.of(figure.series());
     List<Map<String, Object>> traces = new ArrayList<>();
@@ -339,7 +325,8 @@ public final class PlotlyPage {
   }
 
   private static Map<String, Object> trace(
-      Figure figure, Series series, double[] base, Color color) {
+      Figure figure, Series whole, double[] base, Color color) {
+    Series series = Thinning.of(figure, whole);
     Map<String, Object> trace = new LinkedHashMap<>();
     String hex = Palette.hex(color);
     Kind kind = series.kind();

@@ -11,9 +11,13 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
+import org.apache.commons.math3.analysis.interpolation.LinearInterpolator;
+import org.apache.commons.math3.analysis.polynomials.PolynomialSplineFunction;
 import org.junit.jupiter.api.Test;
 import slimvox.storage.Printable;
 
@@ -160,6 +164,35 @@ class FigureTest {
     assertEquals("2.5 % / 50 %", net.at("/text/0").asText());
   }
 
+  /** What is left out of a curve of many points is nearer than a pixel to what is drawn. */
+  @Test
+  void longLinesAreStoredWithThePointsThatCanBeSeen() throws IOException {
+    double[] x = IntStream.range(0, 2000).mapToDouble(i -> i / 1999.0).toArray();
+    double[] y = Arrays.stream(x).map(v -> Math.sin(9 * v) + (v == x[1234] ? 2 : 0)).toArray();
+    Figure figure = Figure.of("").line("wave", x, y).line("few", 1, 1, 1);
+    JsonNode wave = json(figure).at("/data/0");
+    double[] left = new ObjectMapper().treeToValue(wave.get("x"), double[].class);
+    double[] heights = new ObjectMapper().treeToValue(wave.get("y"), double[].class);
+    assertTrue(left.length > 20 && left.length < 100, left.length + " points");
+    PolynomialSplineFunction drawn = new LinearInterpolator().interpolate(left, heights);
+    for (int i = 0; i < x.length; i++) {
+      double pixel = 5.0 / figure.height();
+      assertEquals(y[i], drawn.value(x[i]), i >= 1233 && i <= 1235 ? 2 : pixel, "at " + x[i]);
+    }
+    double peak = Arrays.stream(heights).max().getAsDouble();
+    assertEquals(Arrays.stream(y).max().getAsDouble(), peak, 1e-3, "a single point is seen");
+    assertEquals(3, json(figure).at("/data/1/x").size());
+    double[] gap = {0, Double.NaN, 1};
+    Figure broken = Figure.of("").line("gaps", repeated(gap, 100), repeated(gap, 100));
+    assertEquals(300, json(broken).at("/data/0/x").size());
+  }
+
+  private static double[] repeated(double[] values, int times) {
+    return IntStream.range(0, times * values.length)
+        .mapToDouble(i -> values[i % values.length])
+        .toArray();
+  }
+
   @Test
   void picturesHaveMorePixelsThanThePage() throws IOException {
     BufferedImage image =
@@ -277,10 +310,11 @@ class FigureTest {
     assertEquals(false, json.at("/data/1/showlegend").asBoolean());
     assertEquals("[\"ResNet18\",\"ResNet34\"]", json.at("/layout/yaxis/ticktext").toString());
     assertEquals(
-        "EERs — EER (%): mean ResNet18 2 (0 to 3), ResNet34 4 (0 to 5).", figure.caption());
+        "EERs. Shown is EER (%): mean: ResNet18 2 (0 to 3), ResNet34 4 (0 to 5).",
+        figure.caption());
     double[] none = {Double.NaN, Double.NaN};
     assertEquals(
-        "EERs: mean has no values.",
+        "EERs. mean has no values.",
         Figure.of("EERs").intervals("mean", 0, NETS, none, none, none).caption());
   }
 
@@ -289,13 +323,29 @@ class FigureTest {
     Figure figure =
         Figure.of("Loss falls").x("step").y("loss").line("vanilla", 8, 4, 2).level("chance", 3.178);
     assertEquals(
-        "Loss falls — loss against step: vanilla 2 to 8; chance at 3.178.", figure.caption());
+        "Loss falls. Shown is loss against step: vanilla falls from 8 to 2; chance at 3.178.",
+        figure.caption());
     assertEquals(
-        "Errors — EER (%): float ResNet18 1, ResNet34 2.",
+        "Errors. Shown is EER (%): float: ResNet18 1, ResNet34 2.",
         Figure.of("Errors").y("EER (%)").bars("float", NETS, new double[] {1, 2}).caption());
     assertEquals(
-        "Memory — MiB: vanilla 10 to 1,000.",
+        "Memory. Shown is MiB: vanilla: ResNet18 10, ResNet34 1,000.",
         Figure.of("Memory").x("MiB").dots("vanilla", NETS, new double[] {10, 1000}).caption());
+    double[] step = {0, 1, 2};
+    assertEquals(
+        "MiB of a step. Shown is MiB against step: activation highest at 1 with 5;"
+            + " gradient always 2; marked: forward, turn.",
+        Figure.of("MiB of a step")
+            .x("step")
+            .y("MiB")
+            .line("activation", step, new double[] {1, 5, 2})
+            .line("gradient", step, new double[] {2, 2, 2})
+            .span("forward", 0, 1)
+            .note("turn", 1, 5)
+            .caption());
+    assertEquals(
+        "DET. Shown is misses (%) against false alarms (%), and where both are equal: net 20.0.",
+        Figure.det("DET").line("net", new double[] {0.1, 0.3}, new double[] {0.3, 0.1}).caption());
   }
 
   @Test
@@ -310,14 +360,16 @@ class FigureTest {
     JsonNode json = new ObjectMapper().readTree(script(gallery.html("g")));
     assertEquals(8, json.get("frames").size());
     assertEquals("[3,6]", json.at("/frames/2/data/0/y").toString());
+    assertTrue(json.at("/frames/2/data/0/x").isMissingNode(), "what never changes is stored once");
+    assertEquals("{}", json.at("/frames/2/layout").toString());
     assertEquals("8", json.at("/layout/sliders/0/steps/7/label").asText());
     assertEquals("7", json.at("/layout/sliders/0/steps/7/args/0/0").asText());
     assertEquals("batch: ", json.at("/layout/sliders/0/currentvalue/prefix").asText());
     BufferedImage stills = ImageIO.read(new ByteArrayInputStream(gallery.png()));
     assertEquals(875, stills.getWidth());
     assertEquals(700, stills.getHeight());
-    assertTrue(gallery.caption().startsWith("batch is chosen of 1 to 8. 1: "));
-    assertTrue(gallery.caption().contains(". 8: "), gallery.caption());
+    assertTrue(gallery.caption().startsWith("The slider sets batch from 1 to 8. 1 — "));
+    assertTrue(gallery.caption().contains(". 8 — "), gallery.caption());
     JsonNode menu =
         new ObjectMapper().readTree(script(Gallery.menu("b", labels, figures).html("g")));
     assertEquals("animate", menu.at("/layout/updatemenus/0/buttons/1/method").asText());
