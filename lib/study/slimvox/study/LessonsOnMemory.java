@@ -5,6 +5,7 @@ import java.util.function.DoubleBinaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import slimvox.backend.DataType;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
@@ -131,6 +132,17 @@ final class LessonsOnMemory {
         .not(3, "true for small steps only: the moves are not independent of what is there")
         .notThat(() -> variance(2) / variance(1), "this is for two times")
         .not(9, "the variance does not grow with the square: the batch is the same, not the state");
+    Exercise.add("02.5", "", 1e-6, () -> leastStep(40))
+        .not(40 / 127.0, "this is no power of two")
+        .not(0.25, "127 steps of it are 31.75")
+        .not(1, "half of it holds 40 as well");
+  }
+
+  /** The smallest power of two as a step with which {@code fixed8} holds a value. */
+  private static double leastStep(double value) {
+    double step = 1;
+    while (DataType.FIXED8.largest() * step / 2 >= value) step /= 2;
+    return step;
   }
 
   /** The variance of a running mean that a batch moves {@code times} by a tenth, in its own. */

@@ -72,7 +72,7 @@ class NotebookTest {
         if (!cell.get("cell_type").asText().equals("markdown")) continue;
         StringBuilder text = new StringBuilder();
         cell.get("source").forEach(line -> text.append(line.asText()));
-        var link = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(text);
+        var link = Pattern.compile("\\]\\(([^)#:]+)(#[^)]*)?\\)").matcher(text);
         while (link.find()) {
           Path to = notebook.resolveSibling(link.group(1));
           assertTrue(Files.exists(to), notebook + " links to " + link.group(1));
