@@ -55,14 +55,17 @@ public final class ExperimentRuns {
 
   /**
    * The results that a notebook shows. At size default the runs that are missing are made under a
-   * panel, all of them anew where {@code notebooks/lab --run NN --fresh} asks for it; at others
-   * they are those that are there, see {@link PaperRuns} for what size paper trains.
+   * panel, all of them anew where {@code notebooks/lab --run NN --fresh} asks for it; at others,
+   * and with {@code --stored}, they are those that are there, see {@link PaperRuns} for what size
+   * paper trains.
    *
    * @throws InterruptedException if the cell was stopped; what goes on has saved a checkpoint
    */
   public static ExperimentResults inNotebook(Experiment experiment) throws InterruptedException {
     ExperimentRuns runs = new ExperimentRuns(experiment, Places.ofProject());
-    if (Notebook.size() != Size.DEFAULT) return runs.results();
+    if (Notebook.size() != Size.DEFAULT || System.getenv("SLIMVOX_STORED") != null) {
+      return runs.results();
+    }
     if (System.getenv("SLIMVOX_FRESH") != null) runs.remove(List.of());
     try (RunsPanel panel = new RunsPanel(experiment.statement().title())) {
       return runs.run(List.of(), jobs(), panel);
