@@ -62,6 +62,13 @@ class NotebooksIT {
       jupyterLab = new Lab(root);
     }
     try (Lab.Tab tab = jupyterLab.open(executed)) {
+      if (figures > 0) {
+        String stills = "document.querySelectorAll('.jp-RenderedImage').length";
+        Browser.await(
+            "pictures of " + executed.getFileName(),
+            Lab.LIMIT,
+            () -> tab.browser.evaluate(stills).asLong() > 0);
+      }
       String hole =
           """
           Math.max(0, ...[...document.querySelectorAll('.jp-OutputArea-child')]
