@@ -73,7 +73,7 @@ public final class Convolutions {
     /**
      * Whether x can be a normalization's input, which is normalized as it is read: act(BN(x)), act
      * = ReLU, then is no tensor. Where it can, the two methods below are there, of as much scratch
-     * as those without channels.
+     * as those without channels; elsewhere they are refused.
      */
     default boolean normalizes(Convolution g) {
       return false;
@@ -204,23 +204,40 @@ public final class Convolutions {
     return kernels.normalizes(g);
   }
 
-  /** See {@link Kernels#forward(Convolution, Tensor, Channels, Tensor, Tensor, Tensor)}. */
+  /**
+   * y = act(BN(x)) * weight, act = ReLU, BN(x) = gamma (x - mean) invStd + beta for each channel.
+   *
+   * @throws IllegalArgumentException unless the device {@link #normalizes}
+   */
   public void forward(Convolution g, Tensor x, Channels c, Tensor weight, Tensor y) {
     shapes(g, x, weight, y);
-    Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
+    normalizing(g, x, c);
     check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, c, weight, y, w));
     check.finite(y);
   }
 
-  /** See {@link Kernels#normalizes}. */
+  /**
+   * dweight = (dweight +) act(BN(x)) correlated with dy, of the same act and BN.
+   *
+   * @throws IllegalArgumentException unless the device {@link #normalizes}
+   */
   public void backwardWeight(
       Convolution g, Tensor x, Channels c, Tensor dy, Tensor dweight, boolean accumulate) {
     shapes(g, x, dweight, dy);
-    Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
+    normalizing(g, x, c);
     check.with(
         dweight,
         kernels.backwardWeightWorkspace(g),
         w -> kernels.backwardWeight(g, x, c, dy, dweight, accumulate, w));
+  }
+
+  private void normalizing(Convolution g, Tensor x, Channels c) {
+    Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
+    if (!kernels.normalizes(g)) {
+      throw new IllegalArgumentException(
+          "this device does not normalize %s as it is read; call batchNormalize before"
+              .formatted(x));
+    }
   }
 
   private static void shapes(Convolution g, Tensor x, Tensor weight, Tensor y) {

@@ -9,6 +9,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -37,7 +38,16 @@ import slimvox.optim.DynamicTree;
  */
 class OperationTypesTest {
   @AutoClose private static final CpuDevice cpu = CpuDevice.open(1);
-  private static final Backend dry = new Backend(new DryDevice(cpu));
+
+  /** The CPU, as if its convolutions normalized what they read. */
+  private static final Device normalizing =
+      but(
+          Device.class,
+          cpu,
+          "convolutions",
+          but(Convolutions.Kernels.class, cpu.convolutions(), "normalizes", true));
+
+  private static final Backend dry = new Backend(new DryDevice(normalizing));
 
   /**
    * The places of arguments that may be of any type of real numbers. Some share one type: there a
@@ -80,6 +90,16 @@ class OperationTypesTest {
 
   private static boolean mayBe(Call call, int place, DataType type) {
     return type.isReal() && ANY_REAL.getOrDefault(call.operation, Set.of()).contains(place);
+  }
+
+  /** The same but for what one method returns. */
+  private static <T> T but(Class<T> type, T own, String name, Object returned) {
+    return type.cast(
+        Proxy.newProxyInstance(
+            type.getClassLoader(),
+            new Class<?>[] {type},
+            (_, method, arguments) ->
+                method.getName().equals(name) ? returned : method.invoke(own, arguments)));
   }
 
   /** The arguments of one call that is right; a tensor that may be null is there in some call. */
@@ -161,6 +181,8 @@ class OperationTypesTest {
         new Call("addToRows", c, in),
         new Call("columnSums", in, c, false),
         new Call("forward", g, in, weight, out),
+        new Call("forward", g, in, channels, weight, out),
+        new Call("backwardWeight", g, in, channels, out, weight, false),
         new Call("forward", halves, halfIn, weight, halfOut),
         new Call("backwardData", halves, halfOut, weight, halfIn),
         new Call("backwardWeight", halves, halfIn, halfOut, weight, false),

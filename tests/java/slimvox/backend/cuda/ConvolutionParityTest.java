@@ -2,6 +2,7 @@ package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions;
 import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 
@@ -107,7 +109,14 @@ class ConvolutionParityTest extends ParityFixture {
       s.ops.convolutions.forward(g, before, weight, y);
       Tensor dweight = s.copy(weight);
       s.ops.convolutions.backwardWeight(g, before, dy, dweight, true);
-      if (!s.ops.convolutions.normalizes(g)) continue; // the CPU, which comes first
+      if (!s.ops.convolutions.normalizes(g)) { // the CPU, which comes first
+        Convolutions refusing = s.ops.convolutions;
+        assertThrows(IllegalArgumentException.class, () -> refusing.forward(g, x, c, weight, y));
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> refusing.backwardWeight(g, x, c, dy, dweight, true));
+        continue;
+      }
       Tensor same = s.empty(g.outShape().toArray());
       s.ops.convolutions.forward(g, x, c, weight, same);
       assertArrayEquals(s.ops.floats(y), s.ops.floats(same));
