@@ -59,6 +59,27 @@ public final class WholeUtterances {
     return new Features(values, (int) frames, bins);
   }
 
+  /**
+   * Visits each id once, from several threads and in no order; see {@link FeatureWork#forEach}.
+   *
+   * @param progress told after each, and closed
+   * @throws slimvox.storage.InputException of the first that cannot be used
+   * @throws InterruptedException if interrupted; all threads are stopped
+   */
+  public void forEach(
+      Collection<String> ids,
+      int threads,
+      FeatureSource.Progress progress,
+      BiConsumer<String, Features> visitor)
+      throws InterruptedException {
+    FeatureWork.forEach(
+        List.copyOf(new LinkedHashSet<>(ids)),
+        _ -> 1,
+        threads,
+        progress,
+        id -> visitor.accept(id, features(id)));
+  }
+
   /** Visits each id once, in the order of first appearance. */
   public void forEach(Collection<String> ids, BiConsumer<String, Features> visitor) {
     for (String id : new LinkedHashSet<>(ids)) visitor.accept(id, features(id));

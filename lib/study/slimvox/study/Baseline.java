@@ -1,15 +1,16 @@
 package slimvox.study;
 
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.IntStream;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.Features;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
-import slimvox.data.FeatureSource;
 import slimvox.data.ShownProgress;
 import slimvox.data.WholeUtterances;
 import slimvox.verify.CosineScoring;
@@ -52,12 +53,13 @@ public enum Baseline {
   }
 
   /** Plain cosine scores, best with the bins of the networks that are compared with this. */
-  public Scores score(Corpus corpus, Trials trials, int bins) {
+  public Scores score(Corpus corpus, Trials trials, int bins) throws InterruptedException {
     return CosineScoring.plain().score(trials, embeddings(corpus, trials.utterances(), bins));
   }
 
   /** Cosine scores less the mean vector of other speakers, best those of the training set. */
-  public Scores score(Corpus corpus, Trials trials, Corpus others, int bins) {
+  public Scores score(Corpus corpus, Trials trials, Corpus others, int bins)
+      throws InterruptedException {
     return CosineScoring.subtracting(embeddings(others, ids(others, trials), bins).mean())
         .score(trials, embeddings(corpus, trials.utterances(), bins));
   }
@@ -68,13 +70,14 @@ public enum Baseline {
    *
    * @param others the speakers it is learned from, those of the training set
    */
-  public Scores whitened(Corpus corpus, Trials trials, Corpus others, int bins) {
+  public Scores whitened(Corpus corpus, Trials trials, Corpus others, int bins)
+      throws InterruptedException {
     return whitening(others, trials, bins)
         .score(trials, embeddings(corpus, trials.utterances(), bins));
   }
 
   /** The matrix of {@link #whitened}: one for all lists that are behind channels, or are not. */
-  Whitening whitening(Corpus others, Trials trials, int bins) {
+  Whitening whitening(Corpus others, Trials trials, int bins) throws InterruptedException {
     return Whitening.of(embeddings(others, ids(others, trials), bins), others::speakerOf);
   }
 
@@ -89,24 +92,25 @@ public enum Baseline {
     return corpus.utterances().stream().map(u -> u.id() + suffix).toList();
   }
 
-  /** The statistics of these utterances, each once, computed with all processors. */
-  public Embeddings embeddings(Corpus corpus, List<String> ids, int bins) {
+  /**
+   * The statistics of these utterances, each once, computed with all processors.
+   *
+   * @throws InterruptedException if interrupted, as by Stop
+   */
+  public Embeddings embeddings(Corpus corpus, List<String> ids, int bins)
+      throws InterruptedException {
     FbankOptions options = FbankOptions.wespeaker().withBins(bins);
     FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
     WholeUtterances utterances = new WholeUtterances(corpus, new FeatureMemory(reader), false);
-    List<String> each = ids.stream().distinct().toList();
-    float[][] vectors = new float[each.size()][];
-    FeatureSource.Progress progress = ShownProgress.of(this + " of " + corpus.name());
-    AtomicInteger done = new AtomicInteger();
-    IntStream.range(0, vectors.length)
-        .parallel()
-        .forEach(
-            i -> {
-              vectors[i] = embedding(utterances.features(each.get(i)));
-              progress.at(done.incrementAndGet(), vectors.length);
-            });
+    Set<String> each = new LinkedHashSet<>(ids);
+    Map<String, float[]> vectors = new ConcurrentHashMap<>();
+    utterances.forEach(
+        each,
+        Runtime.getRuntime().availableProcessors(),
+        ShownProgress.of(this + " of " + corpus.name()),
+        (id, features) -> vectors.put(id, embedding(features)));
     Embeddings embeddings = new Embeddings(dimension(bins));
-    for (int i = 0; i < vectors.length; i++) embeddings.add(each.get(i), vectors[i]);
+    for (String id : each) embeddings.add(id, vectors.get(id));
     return embeddings;
   }
 

@@ -126,7 +126,7 @@ final class Evaluation {
    * Measures what has no network, each utterance heard once; what whitens was learned from the
    * training speakers.
    */
-  Map<String, Replicates> baseline(Candidate kind) {
+  Map<String, Replicates> baseline(Candidate kind) throws InterruptedException {
     int bins = experiment.base().model().bins();
     Baseline statistics = Baseline.MEAN_AND_DEVIATION;
     Embeddings embeddings = statistics.embeddings(validation, List.copyOf(utterances()), bins);
@@ -135,12 +135,12 @@ final class Evaluation {
     }
     Corpus learned = TrainingData.training(data, training);
     Map<Boolean, Whitening> whitenings = new HashMap<>(); // behind channels or not
-    return measure(
-        list ->
-            whitenings
-                .computeIfAbsent(
-                    Baseline.isBehindChannels(list), _ -> statistics.whitening(learned, list, bins))
-                .score(list, embeddings));
+    for (Trials list : lists.values()) {
+      boolean behind = Baseline.isBehindChannels(list);
+      if (whitenings.containsKey(behind)) continue;
+      whitenings.put(behind, statistics.whitening(learned, list, bins));
+    }
+    return measure(list -> whitenings.get(Baseline.isBehindChannels(list)).score(list, embeddings));
   }
 
   private Set<String> utterances() {

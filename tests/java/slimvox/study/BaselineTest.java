@@ -2,6 +2,8 @@ package slimvox.study;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.nio.file.Files;
@@ -39,7 +41,7 @@ class BaselineTest {
 
   @ParameterizedTest
   @EnumSource(Baseline.class)
-  void scoresAreCosinesOfMeansAndDeviations(Baseline kind) {
+  void scoresAreCosinesOfMeansAndDeviations(Baseline kind) throws InterruptedException {
     Scores scores = kind.score(CORPUS, TRIALS, 80);
     for (int i = 0; i < TRIALS.size(); i++) {
       double[] a = vector(kind, TRIALS.enrol(i));
@@ -50,7 +52,7 @@ class BaselineTest {
 
   @ParameterizedTest
   @EnumSource(Baseline.class)
-  void theMeanOfTheOthersIsSubtracted(Baseline kind) {
+  void theMeanOfTheOthersIsSubtracted(Baseline kind) throws InterruptedException {
     Corpus others = CORPUS.subset(List.of(CORPUS.split("train").speakers().getFirst()));
     double[] mean = new double[vector(kind, TRIALS.enrol(0)).length];
     for (Utterance u : others.utterances()) {
@@ -83,7 +85,7 @@ class BaselineTest {
 
   @ParameterizedTest
   @EnumSource(Baseline.class)
-  void oneComputationHasAllStatistics(Baseline kind) {
+  void oneComputationHasAllStatistics(Baseline kind) throws InterruptedException {
     List<String> ids = List.of("014f9f65-up-0", "00f0204f-go-0", "014f9f65-up-0");
     Embeddings own = kind.embeddings(CORPUS, ids, 40);
     Embeddings part = kind.of(Baseline.MEAN_AND_DEVIATION.embeddings(CORPUS, ids, 40));
@@ -93,7 +95,16 @@ class BaselineTest {
   }
 
   @Test
-  void whiteningMakesItTheBaselineToBeat() {
+  void stopEndsIt() {
+    Thread.currentThread().interrupt();
+    assertThrows(
+        InterruptedException.class,
+        () -> Baseline.MEAN.embeddings(CORPUS, List.of("014f9f65-up-0"), 40));
+    assertFalse(Thread.interrupted());
+  }
+
+  @Test
+  void whiteningMakesItTheBaselineToBeat() throws InterruptedException {
     Path folder = Path.of("../shared/data/speech-commands");
     assumeTrue(Files.isDirectory(folder), folder + " is not here");
     Corpus corpus = Corpus.open(folder);
