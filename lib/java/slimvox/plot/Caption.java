@@ -102,9 +102,8 @@ final class Caption {
     int[] there =
         IntStream.range(0, values.length).filter(i -> Double.isFinite(values[i])).toArray();
     if (there.length == 0) return named(s, "has no values");
-    if (s.kind() == Kind.LINE && there.length < values.length) {
-      return named(s, Arrays.stream(values).filter(Double::isNaN).count() + " lines");
-    }
+    boolean gaps = there.length < values.length;
+    if (rows && s.kind() == Kind.LINE && gaps) return ""; // stretches: dots or the title tell
     int low = there[0];
     int high = there[0];
     boolean rises = true;

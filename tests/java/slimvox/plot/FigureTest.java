@@ -312,6 +312,20 @@ class FigureTest {
     assertEquals(
         "EERs. Shown is EER (%): mean: ResNet18 2 (0 to 3), ResNet34 4 (0 to 5).",
         figure.caption());
+    assertEquals(
+        "MiB. Shown is MiB: left: ResNet18 2, ResNet34 1.",
+        Figure.of("MiB")
+            .x("MiB")
+            .dots("left", NETS, new double[] {2, 1})
+            .stretches("saved", new double[] {2, 1}, new double[] {4, 2}, new double[] {2, 1})
+            .caption());
+    assertEquals(
+        "Loss. Shown is y: a falls from 8 to 4; b rises from 1 to 3.",
+        Figure.of("Loss")
+            .y("y")
+            .line("a", 8, 4, Double.NaN)
+            .line("b", 1, Double.POSITIVE_INFINITY, 3)
+            .caption());
     double[] none = {Double.NaN, Double.NaN};
     assertEquals(
         "EERs. mean has no values.",
