@@ -169,6 +169,7 @@ class NotebooksIT {
         "unknown size 'tiny'; it is smoke, default or paper", "--run", "00", "--size", "tiny");
     assertWrong("--size needs a value; see notebooks/lab --help", "--run", "00", "--size");
     assertWrong("--timeout is 'soon'; it is a number of seconds", "--setup", "--timeout", "soon");
+    assertWrong("--fresh and --stored exclude each other", "--run", "03", "--stored", "--fresh");
     assertWrong("--run needs the number of a notebook, for example 00", "--run");
     assertWrong("no notebook missing.ipynb", "--run", "missing.ipynb");
   }
