@@ -75,7 +75,10 @@ public final class CheckpointFile {
     Safetensors file = Safetensors.read(path);
     if (!file.metadata().containsKey("recipe")
         || !file.metadata().getOrDefault("steps", "").matches("\\d{1,10}")) {
-      throw new InputException(path + ": not a SlimVox checkpoint; it has no recipe in it");
+      throw InputException.at(
+          path,
+          "not a SlimVox checkpoint; it has no recipe in it; give a checkpoint-*.safetensors of"
+              + " 'slimvox train', or a recipe");
     }
     return file.requireChecksums();
   }
