@@ -53,7 +53,12 @@ public final class OnnxFile {
     this.fixedPoint = fixedPoint;
   }
 
-  /** Writes a network and texts; refuses layers that ONNX export does not know. */
+  /**
+   * Writes a network and texts.
+   *
+   * @throws slimvox.storage.InputException if export does not know a layer, or the file cannot be
+   *     written
+   */
   public static void write(Network network, Map<String, String> metadata, Path file) {
     OnnxFile onnx = new OnnxFile(!network.state().grids().isEmpty());
     ProtobufMessage model = onnx.model(network, metadata);

@@ -171,7 +171,7 @@ public final class MemoryLedger {
     return ids;
   }
 
-  /** IllegalStateException, if a buffer that came after the mark is in use, with the first ones. */
+  /** Refuses, by IllegalStateException with the first names, buffers that came after the mark. */
   public void checkNoneSince(long mark) {
     report(
         live.entrySet().stream().filter(e -> e.getKey() >= mark).map(Map.Entry::getValue).toList());
@@ -189,7 +189,7 @@ public final class MemoryLedger {
     return map;
   }
 
-  /** IllegalStateException, if a buffer of another category is in use, with the first ones. */
+  /** Refuses, by IllegalStateException with the first names, buffers of other categories. */
   public void checkOnly(Category... allowed) {
     List<Category> kept = List.of(allowed);
     report(live.values().stream().filter(b -> !kept.contains(b.category)).toList());

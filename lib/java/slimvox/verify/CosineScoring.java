@@ -29,7 +29,11 @@ public final class CosineScoring {
     return new CosineScoring(mean.clone());
   }
 
-  /** Scores every trial of a list; refuses an utterance whose embedding is missing or zero. */
+  /**
+   * Scores every trial of a list.
+   *
+   * @throws InputException if an utterance has no embedding, naming the trial, or a zero one
+   */
   public Scores score(Trials trials, Embeddings embeddings) {
     float[][] units = unitVectors(trials, embeddings);
     double[] values = new double[trials.size()];

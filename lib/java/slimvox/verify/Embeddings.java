@@ -96,7 +96,7 @@ public final class Embeddings {
     return vectors.get(i);
   }
 
-  /** The mean of all embeddings, at least one, which cosine scoring subtracts; of training data. */
+  /** The mean, which cosine scoring subtracts, of training data; refused if there are none. */
   public double[] mean() {
     if (vectors.isEmpty()) throw new InputException("mean of no embeddings; add some");
     double[] mean = new double[dimension];
@@ -107,7 +107,11 @@ public final class Embeddings {
     return mean;
   }
 
-  /** Mean embeddings by speaker, a cohort for {@link AdaptiveSNorm}; all must have a speaker. */
+  /**
+   * Mean embeddings by speaker, a cohort for {@link AdaptiveSNorm}.
+   *
+   * @throws InputException naming the first utterance that has no speaker
+   */
   public Embeddings speakerMeans(Map<String, String> speakers) {
     SpeakerMeans means = new SpeakerMeans();
     for (int i = 0; i < size(); i++) {

@@ -265,7 +265,11 @@ public final class Scores {
     return DetectionCurve.of(this);
   }
 
-  /** Writes the scores, whole or not at all, with the fewest digits that read back the same. */
+  /**
+   * Writes the scores, whole or not at all, with the fewest digits that read back the same.
+   *
+   * @throws InputException if the file cannot be written
+   */
   public void write(Path file, Format format) {
     TextLines.write(file, IntStream.range(0, size()).mapToObj(i -> line(i, format)));
   }
