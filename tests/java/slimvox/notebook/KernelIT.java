@@ -3,7 +3,7 @@ package slimvox.notebook;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -199,7 +199,9 @@ class KernelIT {
             "%maven tech.tablesaw:tablesaw-jsplot:0.44.4",
             "tech.tablesaw.plotly.api.LinePlot.create(\"mine\", Table.create(\"t\","
                 + " DoubleColumn.create(\"a\", new double[] {1, 2})), \"a\", \"a\")");
-    assumeTrue(statuses(added).startsWith("ok"), "Maven cannot fetch it: " + added);
+    String error = added.get(0).get("error").asText();
+    assumeFalse(error.contains("Error resolving dependency"), "Maven cannot fetch it: " + error);
+    assertEquals("ok ok", statuses(added), added::toString);
     assertEquals(
         "a figure of Tablesaw's, which is seen in a trusted notebook",
         added.get(1).get("text").asText());
@@ -285,7 +287,8 @@ class KernelIT {
       kernel.send(Map.of("run", List.of(TRAINING)));
       other.send(Map.of("run", List.of(TRAINING)));
       double together = secondsOf(kernel.answer()) + secondsOf(other.answer());
-      assertTrue(together < 1.1 * alone, together + " s of processor time, alone " + alone);
+      // Threads that spin cost a multiple; a machine that is busy with something else, less.
+      assertTrue(together < 1.5 * alone, together + " s of processor time, alone " + alone);
     }
   }
 

@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import slimvox.plot.Figure;
@@ -72,13 +73,23 @@ class NotebookTest {
         if (!cell.get("cell_type").asText().equals("markdown")) continue;
         StringBuilder text = new StringBuilder();
         cell.get("source").forEach(line -> text.append(line.asText()));
-        var link = Pattern.compile("\\]\\(([^)#:]+)(#[^)]*)?\\)").matcher(text);
+        var link = Pattern.compile("\\]\\(([^)#:]+)(?:#([^)]*))?\\)").matcher(text);
         while (link.find()) {
           Path to = notebook.resolveSibling(link.group(1));
           assertTrue(Files.exists(to), notebook + " links to " + link.group(1));
+          if (link.group(2) == null) continue;
+          assertTrue(headings(to).contains(link.group(2)), notebook + " links to " + link.group());
         }
       }
     }
+  }
+
+  /** The anchors of a file's headings. */
+  private static List<String> headings(Path file) throws IOException {
+    return Files.readAllLines(file).stream()
+        .filter(line -> line.startsWith("#"))
+        .map(line -> line.replaceFirst("#+ ", "").toLowerCase(Locale.ROOT).replace(' ', '-'))
+        .toList();
   }
 
   @Test
