@@ -75,7 +75,7 @@ public final class CpuBinary implements Binary.Kernels {
           (part, from, to) -> {
             try (Arena own = Arena.ofConfined()) {
               long before = in.table(own, cycle.length());
-              long after = out.table(own, Elements.STRIP);
+              long after = out.table(own, Math.max(Elements.STRIP, cycle.length()));
               for (long row = from; row < to; row++) {
                 long h = row % paddedHeight - border;
                 long target = row * paddedRow;

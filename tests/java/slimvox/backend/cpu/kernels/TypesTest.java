@@ -146,6 +146,15 @@ class TypesTest {
             }));
     cases.add(
         new Case(
+            "signs of more channels than a strip has elements",
+            (t, type, r) -> {
+              Tensor shift = t.input(DataType.FLOAT32, 2304);
+              Tensor y = t.tensor(type, 4, 10, 6, 2304);
+              t.ops.binary.signActivation(t.input(type, 4, 8, 4, 2304), shift, y);
+              r.add(y);
+            }));
+    cases.add(
+        new Case(
             "PReLU, row by row",
             (t, type, r) -> {
               Tensor x = t.in(type);
