@@ -115,12 +115,13 @@ public final class BinaryConv2d implements Layer {
     Shape s = x.shape();
     Shape bordered = Shape.of(s.get(0), s.get(1) + put, s.get(2) + put, s.get(3));
     int pad = signs ? 0 : border;
-    return Convolution.of(bordered, weight.value().shape(), stride, stride, pad, 1).of(x.type());
+    return Convolution.of(bordered, weight.value().shape(), stride, stride, pad, 1)
+        .of(x.computed());
   }
 
-  /** What is convolved: the input itself, or its signs with a border. The caller owns it. */
+  /** What is convolved: the input's values, or its signs with a border. The caller owns it. */
   private Tensor convolved(Convolution g, Tensor x) {
-    if (!scheme.binaryActivations()) return x.retain();
+    if (!scheme.binaryActivations()) return Conv2d.values(x, name);
     Tensor signs = backend.allocate(Category.ACTIVATION, name + ".signs", g.type(), g.inShape());
     ops.binary.signActivation(x, shift == null ? null : shift.value(), signs);
     return signs;

@@ -124,7 +124,7 @@ public final class Conv2d implements Layer {
   public Tensor forward(Tensor x, Mode mode) {
     Convolution g = geometry(x);
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
-    try (Tensor values = values(x)) {
+    try (Tensor values = values(x, name)) {
       if (mode == Mode.EVALUATE && weight.prepacked() != null) {
         weight.prepacked().convolve(g, values, y);
       } else {
@@ -136,10 +136,10 @@ public final class Conv2d implements Layer {
   }
 
   /** x itself, or what a stream of another type holds in the type that is computed in. */
-  private Tensor values(Tensor x) {
+  static Tensor values(Tensor x, String name) {
     if (x.type() == x.computed()) return x.retain();
-    Tensor values = backend.allocateLike(x, x.category(), name + ".in");
-    backend.ops().elementwise.convert(x, values);
+    Tensor values = x.backend().allocateLike(x, x.category(), name + ".in");
+    x.backend().ops().elementwise.convert(x, values);
     return values;
   }
 
@@ -153,7 +153,7 @@ public final class Conv2d implements Layer {
     }
     Convolutions convolutions = backend.ops().convolutions;
     boolean subtracts = sign == -1 && convolutions.subtracts(g);
-    try (Tensor values = values(x);
+    try (Tensor values = values(x, name);
         Tensor scaled = scaled(subtracts ? 1 : sign)) {
       if (subtracts) convolutions.forwardSubtract(g, values, scaled, sum);
       else convolutions.forwardAdd(g, values, scaled, sum);
@@ -165,7 +165,7 @@ public final class Conv2d implements Layer {
 
   /** What a forward in {@link Mode#RECOMPUTE} leaves for backward; its output is not computed. */
   void resume(Tensor x) {
-    input = values(x);
+    input = values(x, name);
   }
 
   /** sign times the weights. */

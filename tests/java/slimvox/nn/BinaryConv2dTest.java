@@ -6,14 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
+import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.CpuDevice;
 import slimvox.memory.Category;
@@ -184,6 +187,33 @@ class BinaryConv2dTest {
       for (int i = 0; i < actual.length; i++) {
         assertEquals(scales[i % scales.length] * (float) expected[i], actual[i]);
       }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"BWN, FIXED16", "BWN, FIXED8", "W1A1, FIXED16", "W1A1, FIXED8"})
+  void aFixedStreamGivesWhatItsValuesGive(BinaryScheme scheme, DataType held) {
+    Tensor.Grid grid = new Tensor.Grid(DataType.FLOAT32);
+    grid.setStep(0x1p-5f);
+    try (BinaryConv2d layer = layer(cpu, "conv3x3_s1", scheme, BinaryGradient.STE);
+        Tensor image = image("conv3x3_s1.input");
+        Tensor x = cpu.allocate(Category.ACTIVATION, "x", held, grid, image.shape());
+        Tensor values = cpu.allocateLike(x, Category.ACTIVATION, "values")) {
+      cpu.ops().elementwise.convert(image, x);
+      cpu.ops().elementwise.convert(x, values);
+      List<float[]> expected = outputAndGradients(layer, values);
+      List<float[]> actual = outputAndGradients(layer, x);
+      for (int i = 0; i < 3; i++) assertArrayEquals(expected.get(i), actual.get(i));
+    }
+    cpu.ledger().checkOnly();
+  }
+
+  private List<float[]> outputAndGradients(BinaryConv2d layer, Tensor x) {
+    try (Tensor y = layer.forward(x, Mode.TRAIN);
+        Tensor dx = layer.backward(image("conv3x3_s1.grad_out"))) {
+      float[] dweight = cpu.ops().floats(layer.weight().gradient());
+      layer.weight().dropGradient();
+      return List.of(cpu.ops().floats(y), cpu.ops().floats(dx), dweight);
     }
   }
 
