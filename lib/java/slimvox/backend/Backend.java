@@ -6,6 +6,7 @@ import java.util.function.Supplier;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
 
 /**
  * Where tensors live and operations run: a {@link Device} with a {@link MemoryLedger}.
@@ -165,6 +166,8 @@ public final class Backend implements AutoCloseable {
    * @param plan made from the timeline of the same step on the dry device
    * @return what {@code step} returns
    * @throws IllegalStateException if the step allocates something else than planned
+   * @throws slimvox.memory.OutOfBudgetException if the block does not fit, or if what the driver
+   *     then has for the step's graph, which is known afterwards, does not fit beside it
    */
   public <T> T step(ArenaPlan plan, Supplier<T> step) {
     if (this.plan != null) throw new IllegalStateException("a step is already running");
@@ -172,10 +175,10 @@ public final class Backend implements AutoCloseable {
     this.plan = plan;
     next = 0;
     long mark = ledger.mark();
+    T result;
     try {
-      T result = step.get();
+      result = step.get();
       ledger.checkNoneSince(mark);
-      return result;
     } catch (OutOfDeviceMemoryException e) { // of an operation; a block's has the ledger already
       throw e.with(ledger.report(), blockBytes);
     } finally {
@@ -184,6 +187,8 @@ public final class Backend implements AutoCloseable {
       this.plan = null;
       enterGraph();
     }
+    requireRoomForGraph();
+    return result;
   }
 
   /** Keeps in the ledger what the driver has for a step's graph, as long as it has it. */
@@ -191,11 +196,18 @@ public final class Backend implements AutoCloseable {
     long bytes = device.graphBytes();
     if (bytes == graphBytes) return;
     if (graphBytes > 0) ledger.freed(graph);
-    graphBytes = 0;
-    if (bytes == 0) return;
-    ledger.requireRoom(Category.WORKSPACE, GRAPH + " beside the planned block", blockBytes + bytes);
-    graph = ledger.allocated(Category.WORKSPACE, GRAPH, bytes);
+    if (bytes > 0) graph = ledger.held(Category.WORKSPACE, GRAPH, bytes);
     graphBytes = bytes;
+  }
+
+  private void requireRoomForGraph() {
+    long all = ledger.totalBytes() + blockBytes;
+    if (graphBytes == 0 || all <= ledger.budget().bytes()) return;
+    throw new OutOfBudgetException(
+        "out of the memory budget of %s: %s takes %d bytes, with all else %d; set run.graph=false"
+                .formatted(ledger.budget(), GRAPH, graphBytes, all)
+            + " or give a larger run.memoryBudget",
+        Category.WORKSPACE);
   }
 
   /**

@@ -22,8 +22,8 @@ public interface Hardware extends AutoCloseable {
    * <p>A GPU has {@code blocks} (asked for by us: the ledger's tensors and planned blocks), {@code
    * context} (used before the first block: context, kernels, the libraries' own), {@code libraries}
    * (the libraries' part of it), {@code driver} (the driver's count of this process now), {@code
-   * card} (all processes), {@code total} and, where steps run as one, {@code graph} ({@link
-   * #graphBytes}).
+   * card} (all processes), {@code total} and, where steps run as one, {@code graph} (what it took
+   * for that of a step; of all processes where it cannot tell them apart).
    */
   default Map<String, Long> driverMemory() {
     return Map.of();
@@ -40,7 +40,9 @@ public interface Hardware extends AutoCloseable {
 
   /**
    * Bytes that the driver has for the graph of the last steps of {@link #asOne}, by its own count
-   * before and after; 0 without. They are known when there is a graph, so that no dry run has them.
+   * before and after; 0 without one, and where the driver cannot tell processes apart: no ledger
+   * may have the bytes of another. They are known when there is a graph, so that no dry run has
+   * them.
    */
   default long graphBytes() {
     return 0;

@@ -67,9 +67,12 @@ public final class MemoryLedger {
    */
   public long allocated(Category category, String label, long bytes) {
     if (bytes < 0) throw new IllegalArgumentException(label + ": negative size " + bytes);
-    if (bytes > budget.bytes() - totalNow) {
-      throw new OutOfBudgetException(budget, report(), category, label, bytes);
-    }
+    requireRoom(category, label, bytes);
+    return held(category, label, bytes);
+  }
+
+  /** Enters a buffer that is held already, even where it exceeds the budget; returns its id. */
+  public long held(Category category, String label, long bytes) {
     long id = nextId++;
     live.put(id, new Buffer(category, label, bytes));
     int c = category.ordinal();

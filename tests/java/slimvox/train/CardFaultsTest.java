@@ -17,6 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import slimvox.backend.cuda.Cuda;
 import slimvox.backend.cuda.FakeCard;
+import slimvox.backend.cuda.FakeLibraries;
 import slimvox.recipe.Recipe;
 import slimvox.step.MemoryAnalysis;
 
@@ -109,6 +110,7 @@ class CardFaultsTest {
             "run.checkpointEvery=4 steps",
             "run.validateEvery=0 steps");
     Path plain = train(Map.of(), "train", file.toString(), "--out=" + folder.resolve("plain"));
+    FakeLibraries.management(folder.resolve("card/libraries")); // tells this process from others
     Map<String, String> calls = Map.of("FAKE_CALLS", folder.resolve("calls").toString());
     String out = "--out=" + folder.resolve("graph");
     Path graph = train(calls, "train", file.toString(), "--set", "run.graph=true", out);

@@ -247,11 +247,14 @@ public final class CudaContext implements CardStream, AutoCloseable {
       return byProcess ? process : all;
     }
 
-    long since(Count before) {
+    Taken since(Count before) {
       boolean byProcess = before.process > 0 && process > 0;
-      return of(byProcess) - before.of(byProcess);
+      return new Taken(Math.max(0, of(byProcess) - before.of(byProcess)), byProcess);
     }
   }
+
+  /** Bytes between two counts; unless {@code byProcess}, other processes may have taken them. */
+  record Taken(long bytes, boolean byProcess) {}
 
   Count count() {
     long[] bytes = memory();

@@ -123,7 +123,8 @@ public final class OpenCard implements Hardware {
    * context}, what it used before the first block (context, kernels, cuBLAS's and cuDNN's own; of
    * all processes where it cannot tell them apart); {@code libraries}, cuBLAS's and cuDNN's part of
    * it; {@code driver}, its count now; {@code card}, all processes; {@code total}, the card's
-   * memory; where there is one, {@code graph}, what it took for that of a step.
+   * memory; where there is one, {@code graph}, what it took for that of a step (of all processes,
+   * as above).
    */
   @Override
   public Map<String, Long> driverMemory() {
@@ -137,7 +138,8 @@ public final class OpenCard implements Hardware {
     long card = use == null ? -1 : use.card();
     all.put("card", card >= 0 ? card : now.all());
     all.put("total", context.memory()[1]);
-    if (graphBytes() > 0) all.put("graph", graphBytes());
+    long graph = context.graph().taken().bytes();
+    if (graph > 0) all.put("graph", graph);
     return all;
   }
 
@@ -148,7 +150,8 @@ public final class OpenCard implements Hardware {
 
   @Override
   public long graphBytes() {
-    return context.graph().bytes();
+    CudaContext.Taken taken = context.graph().taken();
+    return taken.byProcess() ? taken.bytes() : 0;
   }
 
   @Override

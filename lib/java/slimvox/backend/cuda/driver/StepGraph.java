@@ -29,6 +29,8 @@ import slimvox.backend.OutOfDeviceMemoryException;
 final class StepGraph implements AutoCloseable {
   private static final String GRAPH = "a step's CUDA graph"; // in messages
 
+  private static final CudaContext.Taken NONE = new CudaContext.Taken(0, true);
+
   private record Call(List<Object> key, Runnable issue) {}
 
   private final CudaContext context;
@@ -40,7 +42,7 @@ final class StepGraph implements AutoCloseable {
   private List<List<Object>> last = List.of();
   private List<List<Object>> captured = List.of();
   private CUgraphExec graph; // null: none
-  private long bytes;
+  private CudaContext.Taken taken = NONE;
 
   StepGraph(CudaContext context) {
     this.context = context;
@@ -55,12 +57,9 @@ final class StepGraph implements AutoCloseable {
     return captures;
   }
 
-  /**
-   * Bytes that the driver took for the graph, from its own count: of all processes where it cannot
-   * tell them apart; 0 without.
-   */
-  long bytes() {
-    return bytes;
+  /** What the driver took for the graph, from its own count. */
+  CudaContext.Taken taken() {
+    return taken;
   }
 
   /** Whether a number is set for the first time in a step: no call that is kept back reads it. */
@@ -171,7 +170,7 @@ final class StepGraph implements AutoCloseable {
     graph = made;
     captured = keys;
     launch();
-    bytes = Math.max(0, context.count().since(before));
+    taken = context.count().since(before);
   }
 
   @Override
@@ -179,6 +178,6 @@ final class StepGraph implements AutoCloseable {
     if (graph != null) JCudaDriver.cuGraphExecDestroy(graph); // once it has run, says the driver
     graph = null;
     captured = List.of();
-    bytes = 0;
+    taken = NONE;
   }
 }

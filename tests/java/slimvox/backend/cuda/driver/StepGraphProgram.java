@@ -17,7 +17,9 @@ import slimvox.backend.Tensor;
 import slimvox.backend.cuda.Cuda;
 import slimvox.loss.AamSoftmax;
 import slimvox.memory.Category;
+import slimvox.memory.MemoryBudget;
 import slimvox.memory.MemoryLedger;
+import slimvox.memory.OutOfBudgetException;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.optim.Adam;
@@ -40,20 +42,25 @@ public final class StepGraphProgram {
 
   private StepGraphProgram() {}
 
-  /** {@code MODEL OPTIMIZER BITS UPDATE READ_EVERY}: one call after the other, then as one. */
+  /**
+   * {@code MODEL OPTIMIZER BITS UPDATE READ_EVERY}: one call after the other, then as one; with
+   * {@code tight} the latter in a budget of what the former took.
+   */
   public static void main(String[] a) {
-    run(a, false);
-    run(a, true);
+    long bytes = run(a, MemoryBudget.UNLIMITED, false);
+    run(a, a.length > 5 ? new MemoryBudget(bytes) : MemoryBudget.UNLIMITED, true);
   }
 
-  private static void run(String[] a, boolean asOne) {
+  /** Runs the steps; returns what they took without a graph. */
+  private static long run(String[] a, MemoryBudget budget, boolean asOne) {
     String[] settings = a[0].split(",");
     ModelSpec spec =
         ModelSpec.of(settings[0], Arrays.copyOfRange(settings, 1, settings.length))
             .with("bins=" + BINS, "embeddingSize=8");
     OptimizerStateFormat format =
         a[2].equals("8") ? OptimizerStateFormat.EIGHT_BIT : OptimizerStateFormat.FLOAT32;
-    MemoryLedger ledger = new MemoryLedger();
+    MemoryLedger ledger = new MemoryLedger(budget);
+    long bytes = 0;
     try (Backend backend = new Backend(Cuda.open(false), ledger)) {
       try (PlannedTraining training =
           new PlannedTraining(
@@ -72,6 +79,9 @@ public final class StepGraphProgram {
                 return step;
               })) {
         run(training, Integer.parseInt(a[4]), asOne);
+        bytes = ledger.totalBytes() + backend.blockBytes();
+      } catch (OutOfBudgetException e) {
+        System.out.println(e.getMessage());
       }
       System.out.println(
           "graph "
@@ -82,6 +92,7 @@ public final class StepGraphProgram {
       System.out.println(e.getMessage());
     }
     if (!held(ledger).equals(" [device's own] ")) throw new IllegalStateException(held(ledger));
+    return bytes;
   }
 
   private static String held(MemoryLedger ledger) {

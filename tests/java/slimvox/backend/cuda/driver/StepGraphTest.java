@@ -101,10 +101,9 @@ class StepGraphTest {
     List<String> lines = run(Map.of(), String.join(" ", model, optimizer, bits, update, "3"));
     sameBits(lines);
     assertEquals("graph null [device's own] " + OwnMemory.BYTES, lines.get(2));
+    // Other processes may have taken what the driver counts: the ledger has none of it.
     assertEquals(
-        "graph %d [device's own, a step's CUDA graph (run.graph)] %d"
-            .formatted(GRAPH_BYTES, OwnMemory.BYTES + GRAPH_BYTES),
-        lines.get(5));
+        "graph %d [device's own] %d".formatted(GRAPH_BYTES, OwnMemory.BYTES), lines.get(5));
     List<List<String>> both = steps();
     List<List<String>> plainSteps = both.subList(0, both.size() / 2);
     List<List<String>> steps = both.subList(both.size() / 2, both.size());
@@ -136,6 +135,27 @@ class StepGraphTest {
   void aStepThatIsWaitedForHasNoGraphAndTheSameBits() throws Exception {
     sameBits(run(Map.of(), "ResNet18,width=4 sgd 32 AFTER_BACKWARD 1"));
     assertFalse(Files.readString(calls).contains("graph of"));
+  }
+
+  @Test
+  void theLedgerHasTheGraphWhereTheDriverTellsProcessesApartAlsoOverItsBudget() throws Exception {
+    FakeLibraries.management(folder);
+    Map<String, String> with = Map.of("SLIMVOX_CUDA_PATH", folder + ":" + libraries);
+    String held =
+        "graph %d [device's own, a step's CUDA graph (run.graph)] %d"
+            .formatted(GRAPH_BYTES, OwnMemory.BYTES + GRAPH_BYTES);
+    String arguments = "ResNet18,width=4 sgd 32 AFTER_BACKWARD 4";
+    List<String> lines = run(with, arguments);
+    sameBits(lines);
+    assertEquals(held, lines.getLast());
+    lines = run(with, arguments + " tight");
+    assertEquals(held, lines.getLast());
+    String refusal = lines.get(lines.size() - 2);
+    assertTrue(refusal.startsWith("out of the memory budget of "), refusal);
+    String why = ": a step's CUDA graph (run.graph) takes %d bytes, with all else ";
+    assertTrue(refusal.contains(why.formatted(GRAPH_BYTES)), refusal);
+    String remedy = "; set run.graph=false or give a larger run.memoryBudget";
+    assertTrue(refusal.endsWith(remedy), refusal);
   }
 
   @Test
