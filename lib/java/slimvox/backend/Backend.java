@@ -191,6 +191,16 @@ public final class Backend implements AutoCloseable {
     return result;
   }
 
+  /**
+   * Runs the work of a planned step as one, see {@link Hardware#asOne}.
+   *
+   * @throws IllegalStateException outside {@link #step}: a graph repeats the addresses of a plan
+   */
+  public void asOne(Runnable work) {
+    if (plan == null) throw new IllegalStateException("only a planned step can run as one");
+    device.asOne(work);
+  }
+
   /** Keeps in the ledger what the driver has for a step's graph, as long as it has it. */
   private void enterGraph() {
     long bytes = device.graphBytes();

@@ -139,7 +139,8 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
 
   /**
    * From now on steps whose results are read later are given to a card as one CUDA graph each, see
-   * {@link slimvox.backend.Hardware#asOne}.
+   * {@link slimvox.backend.Hardware#asOne}. {@link PlannedTraining} queues them then; {@link
+   * #queue} outside its plan is an IllegalStateException.
    */
   public void runAsOne() {
     asOne = true;
@@ -275,7 +276,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
     try {
       results.begin();
       Runnable work = () -> compute(x, labels, wanted, margin, learningRate, following);
-      if (asOne) backend.device().asOne(work);
+      if (asOne) backend.asOne(work);
       else work.run();
     } finally {
       results.leave();

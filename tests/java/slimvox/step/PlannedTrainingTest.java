@@ -383,6 +383,21 @@ class PlannedTrainingTest {
     }
   }
 
+  /** What a card repeats as one has addresses, and the ledger has what the driver holds for it. */
+  @Test
+  void aStepRunsAsOneInItsPlanOnly() {
+    ModelSpec spec = spec("ResNet18", ModelSpec.Pooling.TSTP);
+    try (PlannedTraining training = new PlannedTraining(cpu, small(spec))) {
+      training.step().initialize(new SplittableRandom(1));
+      training.step().runAsOne();
+      training.run(features(), new int[BATCH], 0.2, 0.001);
+      assertThrows(
+          IllegalStateException.class,
+          () -> training.step().run(features(), new int[BATCH], 0.2, 0.001));
+    }
+    cpu.ledger().checkOnly();
+  }
+
   /** Network, classifier, optimizer and the room for results, at every size that is too small. */
   @Test
   void whatCannotBeBuiltLeavesNothingInTheLedger() {
