@@ -51,9 +51,18 @@ public final class RecipeOptions {
   Recipe read(String name) {
     String[] with = settings.toArray(String[]::new);
     Path file = Path.of(name);
-    if (name.endsWith(".safetensors")) return CheckpointFile.recipe(file).with(with);
+    if (isCheckpoint(name)) return CheckpointFile.recipe(file).with(with);
     return Files.exists(file) || name.matches(".*(/|\\\\|\\.ya?ml$).*")
         ? Recipe.read(file, with)
         : Recipe.shipped(name, with);
+  }
+
+  /** How many classes the classifier of a checkpoint has; else a default. */
+  int classes(String name, int byDefault) {
+    return isCheckpoint(name) ? CheckpointFile.classes(Path.of(name), byDefault) : byDefault;
+  }
+
+  private static boolean isCheckpoint(String name) {
+    return name != null && name.endsWith(".safetensors");
   }
 }

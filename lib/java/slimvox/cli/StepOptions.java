@@ -41,9 +41,9 @@ public final class StepOptions {
       names = "--classes",
       paramLabel = "K",
       description =
-          "Speakers that the classifier tells apart; 0 leaves it out. Default ${DEFAULT-VALUE},"
-              + " as in VoxCeleb2.")
-  private int classes = 5994;
+          "Speakers that the classifier tells apart; 0 leaves it out. Default those of the"
+              + " checkpoint that is given, or 5994, as in VoxCeleb2.")
+  private Integer classes;
 
   @Option(
       names = "--lean",
@@ -108,10 +108,10 @@ public final class StepOptions {
             lean ? UpdateTime.IN_BACKWARD : of.optimizer().update(),
             batch != null ? batch : name == null ? 32 : of.run().batch(),
             frames != null ? frames : of.data().frames(),
-            classes);
+            classes != null ? classes : recipe.classes(name, 5994));
     command.range("--batch", step.batch, 1, 1 << 20);
     command.range("--frames", step.frames, 1, 1 << 20);
-    command.range("--classes", classes, 0, 100_000_000);
+    command.range("--classes", step.classes, 0, 100_000_000);
     if ((long) step.batch * step.frames * asked.bins() > Integer.MAX_VALUE - 8) {
       throw command.usage(
           "--batch %d of %d frames x %d bins is more than a Java array holds; make one smaller"

@@ -93,6 +93,13 @@ public final class CheckpointFile {
     return recipe(open(path));
   }
 
+  /** Number of classes of a checkpoint's classifier; the default if it has none. */
+  public static int classes(Path path, int byDefault) {
+    Safetensors file = open(path);
+    String weight = CLASSIFIER + "weight"; // a row a class
+    return file.has(weight) ? (int) file.shape(weight)[0] : byDefault;
+  }
+
   /**
    * Loads the network of a checkpoint, for embedding.
    *

@@ -20,6 +20,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.cuda.kernels.OwnMemory;
+import slimvox.recipe.Recipe;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
 
 class MemoryCommandTest extends CommandLineTest {
   private static final List<String> CATEGORIES =
@@ -365,5 +368,19 @@ class MemoryCommandTest extends CommandLineTest {
     run("memory", "quick-strat").failsWith("quick-strat: no such recipe; SlimVox ships");
     run("memory", "--model=ResNet18", "--set", "run.batch=4")
         .isRefusedAsUsage("memory", "--set changes a recipe");
+  }
+
+  @Test
+  void aCheckpointTellsItsClasses(@TempDir Path folder) {
+    Path file = folder.resolve("checkpoint-0000007.safetensors");
+    SafetensorsWriter writer = Safetensors.writer();
+    writer.put("projection.weight", new long[] {7, 8}, new float[56]);
+    writer.write(file);
+    run("memory", file)
+        .failsWith("not a SlimVox checkpoint", "; give a checkpoint-*.safetensors of 'slimvox");
+    Recipe small = Recipe.defaults().with("model.name=ResNet18", "model.width=4");
+    writer.metadata("recipe", small.toYaml()).metadata("steps", "7").write(file);
+    assertEquals(7, run("memory", file, "--json").json().get("classes").asInt());
+    assertEquals(9, run("memory", file, "--classes=9", "--json").json().get("classes").asInt());
   }
 }
