@@ -68,9 +68,15 @@ public final class EmbeddingFile {
     /**
      * Adds embeddings of the file's dimension, of utterances that it has not yet.
      *
+     * @throws IllegalArgumentException if they have another dimension
      * @throws InputException if the disk is full
      */
     public void add(Embeddings some) {
+      if (some.dimension() != dimension) {
+        throw new IllegalArgumentException(
+            "%s holds embeddings of dimension %d, not %d"
+                .formatted(path, dimension, some.dimension()));
+      }
       for (int i = 0; i < some.size(); i++) {
         ids.add(some.utterances().get(i));
         vectors.add(some.get(i));

@@ -71,13 +71,19 @@ public final class ScratchFile implements AutoCloseable {
     }
   }
 
-  /** All numbers in the machine's byte order, until this is closed. */
+  /**
+   * All numbers in the machine's byte order, until this is closed; an interrupt before does not
+   * lose them and stays set.
+   */
   public MemorySegment all() {
+    boolean interrupted = Thread.interrupted(); // which closes a channel, and with it the file
     try {
       FileChannel channel = file.getChannel();
       return channel.map(FileChannel.MapMode.READ_ONLY, 0, file.length(), arena);
     } catch (IOException e) {
       throw failure(e);
+    } finally {
+      if (interrupted) Thread.currentThread().interrupt();
     }
   }
 

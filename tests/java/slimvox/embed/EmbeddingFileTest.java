@@ -30,12 +30,17 @@ class EmbeddingFileTest {
   }
 
   private Path sample() {
+    return sample(() -> {});
+  }
+
+  private Path sample(Runnable beforeWriting) {
     Embeddings embeddings = new Embeddings(3);
     embeddings.add("id1-x-1", new float[] {1, -2, 0.5f});
     embeddings.add("id2-y-1", new float[] {0, 1e-30f, 7});
     Path file = folder.resolve("emb.safetensors");
     try (EmbeddingFile.Writer writer = new EmbeddingFile.Writer(file, 3)) {
       writer.add(embeddings);
+      beforeWriting.run();
       writer.write(Map.of("model", "m.safetensors", "cmn", "true"));
     }
     return file;
@@ -81,6 +86,24 @@ class EmbeddingFileTest {
     }
     assertEquals("earlier", Files.readString(file));
     assertEquals(List.of("e.safetensors"), files());
+  }
+
+  /** Ctrl-C after the last utterance. */
+  @Test
+  void interruptBeforeWritingLosesNothing() {
+    List<String> expected = everything(sample());
+    Path file = sample(() -> Thread.currentThread().interrupt());
+    assertTrue(Thread.interrupted());
+    assertEquals(expected, everything(file));
+  }
+
+  @Test
+  void embeddingsOfAnotherDimensionAreRefused() {
+    Path file = folder.resolve("e.safetensors");
+    try (EmbeddingFile.Writer writer = new EmbeddingFile.Writer(file, 3)) {
+      var e = assertThrows(IllegalArgumentException.class, () -> writer.add(new Embeddings(4)));
+      assertEquals(file + " holds embeddings of dimension 3, not 4", e.getMessage());
+    }
   }
 
   @Test
