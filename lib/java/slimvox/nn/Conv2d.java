@@ -103,8 +103,16 @@ public final class Conv2d implements Layer {
       return this;
     }
 
-    /** The same of one group as a {@link BinaryConv2d} without learned shifts. */
+    /**
+     * The same as a {@link BinaryConv2d} without learned shifts.
+     *
+     * @throws IllegalArgumentException if it has more groups than one
+     */
     public BinaryConv2d binary(BinaryScheme scheme, BinaryGradient gradient) {
+      if (groups != 1) {
+        throw new IllegalArgumentException(
+            "%s: a binary convolution has one group, not %d".formatted(name, groups));
+      }
       return new BinaryConv2d(backend, name, in, out, kernel, stride, scheme, gradient, false);
     }
 

@@ -218,6 +218,16 @@ class BinaryConv2dTest {
   }
 
   @Test
+  void groupsAreRefused() {
+    Conv2d.Builder settings = Conv2d.builder(cpu, "c", 4, 4).groups(4);
+    var e =
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> settings.binary(BinaryScheme.W1A1, BinaryGradient.STE));
+    assertEquals("c: a binary convolution has one group, not 4", e.getMessage());
+  }
+
+  @Test
   void theFirstStepTowardsW1A1HasRealWeightsOnSigns() {
     try (BinaryConv2d layer =
             Conv2d.builder(cpu, "c", 3, 2)
