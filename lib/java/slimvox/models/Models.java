@@ -116,7 +116,9 @@ public final class Models {
    * Everything that saves memory in such a network without changing its result but for rounding:
    * normalizations are rebuilt, and reversible blocks computed in slices. These have as many inner
    * channels as asked for; else 8, 16 or 32 of the first stage (as many bytes in the others), or
-   * the blocks are left whole, whichever a dry run says needs least; of equals the widest.
+   * the blocks are left whole, whichever a dry run says needs least; of equals the widest. Measured
+   * are the tensors of forward and backward of 64 utterances of 200 frames in float32, without a
+   * device's scratch: the same network for every machine and batch.
    */
   public static ModelSpec lean(ModelSpec spec) {
     ModelSpec rebuilt = spec.with("rebuild=true");

@@ -23,6 +23,9 @@ public interface LearningRate {
    * <p>{@code rate(i) = last + (first - last) / 2 * (1 + cos(pi * i / iterations))}, and {@code
    * last} from {@code iterations} on. With a {@link #warmup} in front this is 3D-Speaker's
    * WarmupCosineScheduler.
+   *
+   * @param iterations how many iterations the fall takes, at least 1
+   * @throws IllegalArgumentException if a number is not as said
    */
   static LearningRate cosine(double first, double last, long iterations) {
     boolean possible = isRate(first) && first > 0 && isRate(last) && iterations >= 1;
@@ -67,9 +70,11 @@ public interface LearningRate {
    *
    * @param first the rate the decrease starts from, before scaling, above 0
    * @param last the rate it ends at, before scaling, above 0
+   * @param iterations how many iterations the decrease takes, at least 1
    * @param warmup how many iterations the warm-up takes, 0 for none
    * @param scale the factor for a batch that is larger than the usual one, above 0
    * @param fromZero whether the warm-up starts at zero
+   * @throws IllegalArgumentException if a number is not as said
    */
   static LearningRate exponential(
       double first, double last, long iterations, long warmup, double scale, boolean fromZero) {

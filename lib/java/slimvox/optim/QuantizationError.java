@@ -17,7 +17,11 @@ import slimvox.backend.Quantized;
  */
 public record QuantizationError(String name, long count, double mean, double max, double vanished) {
 
-  /** Compares numbers with as many that come back. */
+  /**
+   * Compares numbers with as many that come back.
+   *
+   * @throws IllegalArgumentException if there are more of one than of the other
+   */
   public static QuantizationError of(String name, float[] exact, float[] back) {
     if (exact.length != back.length) {
       throw new IllegalArgumentException(name + ": " + exact.length + " and " + back.length);

@@ -41,7 +41,11 @@ public record RunLength(double amount, Unit unit) {
     return new RunLength(epochs, Unit.EPOCHS);
   }
 
-  /** Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too. */
+  /**
+   * Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too.
+   *
+   * @throws IllegalArgumentException if the text is no such length
+   */
   public static RunLength parse(String text) {
     Matcher m = TEXT.matcher(text.strip().toLowerCase(Locale.ROOT));
     if (!m.matches()) {
