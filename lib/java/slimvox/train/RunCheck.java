@@ -69,8 +69,9 @@ public final class RunCheck {
    *
    * @param steps of the whole run
    * @param secondsPerStep of computing, or of making its examples where that takes longer
-   * @param exampleBytes that a thread of the loader takes to make an example: sound, noise or room,
-   *     features; a mean, 0 where features are there
+   * @param exampleBytes that a thread of the loader allocates to make an example, besides its place
+   *     in a batch and garbage included: sound, noise or room, features; a mean, 0 where features
+   *     are there
    */
   public record Pace(long steps, double secondsPerStep, long exampleBytes) {
     /** Hours for what is left after so many steps. */
@@ -165,8 +166,9 @@ public final class RunCheck {
     double making = (System.nanoTime() - begun) / (double) made;
     int threads = trainer.recipe().data().loaderThreads();
     long bytes = ALLOCATION.getCurrentThreadAllocatedBytes() - allocated;
+    long example = bytes / ((long) made * trainer.recipe().run().batch());
+    long place = 4L * trainer.recipe().data().frames() * batches.bins(); // of a batch, made anew
     return new Making(
-        making / Math.min(threads, Runtime.getRuntime().availableProcessors()),
-        bytes / ((long) made * trainer.recipe().run().batch()));
+        making / Math.min(threads, Runtime.getRuntime().availableProcessors()), example - place);
   }
 }
