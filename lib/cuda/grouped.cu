@@ -142,7 +142,7 @@ __device__ inline void walkStrip(const float* x, int strip, int c, STRIP, F f) {
   const float* from = x + (((long long)(row / outHeight) * height + h) * width + w) * in;
   if (S != ONE) from += c;
   long long to = ((long long)row * outWidth + first) * channels + c;
-  long long down = (long long)width * in;
+  int down = width * in;
   bool there[3];
   for (int r = 0; r < 3; r++) there[r] = (unsigned)(h + r) < (unsigned)height;
   Normalization<4> normalization;
