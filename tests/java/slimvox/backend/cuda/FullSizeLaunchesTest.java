@@ -81,7 +81,12 @@ class FullSizeLaunchesTest {
     /** Launches the step twice; the card knows of the second. */
     IdleCard launch() {
       IdleCard card = new IdleCard();
-      try (Backend backend = new Backend(card.device(tf32));
+      return launch(card, card.device(tf32));
+    }
+
+    /** The same on a device on that card. */
+    IdleCard launch(IdleCard card, CudaDevice device) {
+      try (Backend backend = new Backend(device);
           PlannedTraining training = new PlannedTraining(backend, this::build)) {
         training.step().initialize(new SplittableRandom(1));
         float[] features = new float[batch * model.bins() * FRAMES];

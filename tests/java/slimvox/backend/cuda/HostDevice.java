@@ -60,13 +60,16 @@ public final class HostDevice implements DeviceMemory, Launcher {
     HostDevice host = new HostDevice(false);
     TiledProducts products = new TiledProducts(host);
     Convolutions.Kernels own = new TiledConvolutions(host, products, false);
-    Object before =
+    return host.device(products, normalizingBefore(own), host::checkNothingLeft);
+  }
+
+  static Convolutions.Kernels normalizingBefore(Convolutions.Kernels own) {
+    return (Convolutions.Kernels)
         Proxy.newProxyInstance(
             HostDevice.class.getClassLoader(),
             new Class<?>[] {Convolutions.Kernels.class},
             (_, method, arguments) ->
                 method.getName().equals("normalizes") ? false : method.invoke(own, arguments));
-    return host.device(products, (Convolutions.Kernels) before, host::checkNothingLeft);
   }
 
   /** The device of this memory and these launches. */

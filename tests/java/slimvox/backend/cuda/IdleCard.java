@@ -9,6 +9,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import slimvox.backend.Convolutions;
 import slimvox.backend.Hardware;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.cuda.kernels.DeviceMemory;
@@ -49,7 +50,11 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
 
   /** The device on this card: products by cuBLAS's rules, our own convolutions. */
   CudaDevice device(boolean tf32) {
-    TiledConvolutions convolutions = new TiledConvolutions(this, this, tf32);
+    return device(new TiledConvolutions(this, this, tf32));
+  }
+
+  /** The same with other convolutions. */
+  CudaDevice device(Convolutions.Kernels convolutions) {
     return new CudaDevice("idle", this, this, this, convolutions, new Hardware() {});
   }
 
