@@ -36,18 +36,20 @@ public final class Results {
         .table();
   }
 
-  /** The DET curves of all systems on one trial list. */
-  public Figure det(String trialList) {
+  /** The DET curves of these systems on one trial list, of all if none is named. */
+  public Figure det(String trialList, String... systems) {
     Figure figure = Figure.det("DET curves, trials " + trialList);
     for (Row row : rows) {
       if (!shortName(row.verification.trialList()).equals(trialList)) continue;
+      if (systems.length > 0 && !List.of(systems).contains(row.system)) continue;
       List<DetPoint> points = row.scores.curve().detPoints(CURVE_POINTS);
       double[] falseAlarms = points.stream().mapToDouble(DetPoint::falseAlarmRate).toArray();
       double[] misses = points.stream().mapToDouble(DetPoint::missRate).toArray();
       figure = figure.line(row.system, falseAlarms, misses);
     }
-    if (figure.series().isEmpty()) {
-      throw new IllegalArgumentException("no system was scored on " + trialList);
+    if (figure.series().size() < Math.max(1, systems.length)) {
+      String asked = systems.length == 0 ? "any system" : String.join(", ", systems);
+      throw new IllegalArgumentException("no scores of " + asked + " on " + trialList);
     }
     return figure;
   }
