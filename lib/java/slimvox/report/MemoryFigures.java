@@ -28,7 +28,7 @@ public final class MemoryFigures {
   private static final int MOST_POINTS = 250;
 
   /** The same where there are many timelines in a figure. */
-  private static final int FEW_POINTS = 30;
+  private static final int FEW_POINTS = 24;
 
   /** What comes and goes until backward ends. */
   private static final Set<Category> FLOWS =
