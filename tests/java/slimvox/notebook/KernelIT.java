@@ -369,7 +369,7 @@ class KernelIT {
       value = {
         "Trainer.of(|Trainer Trainer.of(Recipe recipe)|A run that leaves nothing on disk",
         "Trainer|Trainer|Trains the network of a Recipe.",
-        "Trainer t = null; t.run(|End Trainer.run(Listener listener)|",
+        "Trainer t = null; t.run(|Listener.End Trainer.run(Listener listener)|",
         "Results|Results|Verification results of several systems",
         "Recipe.shipped(|Recipe Recipe.shipped(String name, String... settings)|Reads one of the",
         "Notebook.show(|void Notebook.show(|Shows an object",
