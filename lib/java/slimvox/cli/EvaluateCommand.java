@@ -102,11 +102,11 @@ final class EvaluateCommand extends Subcommand {
   /** Writes the DET curve as a picture or as a table; which, the file's ending says. */
   private void write(DetectionCurve curve) {
     List<DetPoint> points = curve.detPoints(MOST_POINTS);
-    Rows<DetPoint> table =
-        Rows.of(points)
-            .column("false_alarm_rate", DetPoint::falseAlarmRate)
-            .column("miss_rate", DetPoint::missRate);
     if (det.toString().toLowerCase(Locale.ROOT).endsWith("csv")) {
+      Rows<DetPoint> table =
+          Rows.of(points)
+              .column("false_alarm_rate", DetPoint::falseAlarmRate)
+              .column("miss_rate", DetPoint::missRate);
       AtomicFile.write(det, table.csv());
       return;
     }

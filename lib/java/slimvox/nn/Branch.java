@@ -151,11 +151,12 @@ public final class Branch implements Layer {
    * layers keep is kept all the same, unless the branch is recomputed or rebuilt.
    */
   private boolean readsNormalized(int i, Tensor c, Mode mode) {
-    BatchNorm2d norm = norms.get(i);
-    return norm != null
-        && norm.hasReLU()
-        && (memory.rebuild || mode != Mode.TRAIN)
-        && convolutions.get(i).normalizes(c);
+    return norms.get(i) != null && (memory.rebuild || mode != Mode.TRAIN) && canNormalize(i, c);
+  }
+
+  /** Whether the device can do so, in forward and for the gradient of the weight. */
+  private boolean canNormalize(int i, Tensor c) {
+    return norms.get(i).hasReLU() && convolutions.get(i).normalizes(c);
   }
 
   /** The kept output of convolution {@code i}; {@code c}, which it was made of, is taken over. */
@@ -213,7 +214,7 @@ public final class Branch implements Layer {
     Conv2d convolution = convolutions.get(i);
     try (Tensor c = inputs[i]) {
       inputs[i] = null;
-      if (norm.hasReLU() && convolution.normalizes(c)) {
+      if (canNormalize(i, c)) {
         convolution.backwardWeight(c, norm.channels(), dy);
         return;
       }

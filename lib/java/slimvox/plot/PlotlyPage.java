@@ -140,13 +140,13 @@ public final class PlotlyPage {
     if (gallery.figures().size() == 1) return figure;
     List<Map<String, Object>> frames = Frames.of(gallery.figures());
     List<Map<String, Object>> steps = new ArrayList<>();
+    Map<String, Object> at =
+        tree(
+            """
+            {"mode": "immediate", "frame": {"duration": 0, "redraw": true},
+             "transition": {"duration": 0}}
+            """);
     for (int i = 0; i < frames.size(); i++) {
-      Map<String, Object> at =
-          tree(
-              """
-              {"mode": "immediate", "frame": {"duration": 0, "redraw": true},
-               "transition": {"duration": 0}}
-              """);
       steps.add(
           Map.of(
               "label", plain(gallery.labels().get(i)),
