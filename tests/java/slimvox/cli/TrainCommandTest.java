@@ -99,7 +99,7 @@ class TrainCommandTest extends CommandLineTest {
     }
     assertTrue(run("show", checkpoint).succeeds().out().contains(": checkpoint\n"));
     assertEquals(
-        run("memory", recipe, "--json").succeeds().json(),
+        run("memory", recipe, "--classes=3", "--json").succeeds().json(),
         run("memory", checkpoint, "--json").succeeds().json());
     SafetensorsWriter older = Safetensors.writer(); // had the recipe only
     older.metadata("recipe", Recipe.read(recipe, "run.length=30 steps").toYaml());

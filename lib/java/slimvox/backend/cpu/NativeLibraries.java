@@ -20,7 +20,7 @@ public final class NativeLibraries {
   private static final String PLATFORM = "linux-x86_64";
 
   /** Iterations of a few nanoseconds: about what a thread of the region is behind the others. */
-  private static final String SPINS = "1000";
+  private static final String SPINS = "2000";
 
   private static NativeLibraries loaded;
 
