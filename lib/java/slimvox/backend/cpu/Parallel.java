@@ -43,8 +43,13 @@ public final class Parallel implements AutoCloseable {
     void run(int part, long from, long to);
   }
 
-  /** Fewer elements than this are not worth a second thread: about the cost of starting it. */
-  static final int GRAIN = 16_384;
+  /**
+   * Elements of a part. Fewer, some 20 microseconds of work, are not worth another thread: to start
+   * it takes as long where it has gone to sleep or where something else runs on its core.
+   */
+  static final int GRAIN = 65_536;
+
+  int grain = GRAIN; // less in tests: small shapes are cut, too
 
   private final int threads;
   private final Arena arena; // of the upcall; null with Java threads
@@ -117,7 +122,7 @@ public final class Parallel implements AutoCloseable {
 
   /** How many parts {@link #run} makes of so many units. */
   public int parts(long units, long elementsPerUnit) {
-    long worth = (long) Math.ceil((double) units * elementsPerUnit / GRAIN);
+    double worth = (double) units * elementsPerUnit / grain;
     return (int) Math.max(1, Math.min(Math.min(threads, units), worth));
   }
 

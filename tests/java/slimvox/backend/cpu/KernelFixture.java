@@ -20,9 +20,16 @@ public abstract class KernelFixture {
   public static final int[] CHANNELS = {1, 4, 6, 8, 13, 16, 25, 33, 64, 257};
   public static final int[] ROWS = {1, 2, 7, 100, 1000};
 
-  @AutoClose public Backend backend = new Backend(CpuDevice.open(2));
+  @AutoClose public Backend backend = new Backend(twoThreads());
   public Operations ops = backend.ops();
   public final Random random = new Random(5);
+
+  /** Two threads however little there is to do. */
+  private static CpuDevice twoThreads() {
+    CpuDevice device = CpuDevice.open(2);
+    device.parallel().grain = 1;
+    return device;
+  }
 
   public static Safetensors knownAnswers(String file) {
     return Safetensors.read(Path.of("tests/data/backend", file));

@@ -35,6 +35,9 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** How many operations are kept; the one unused for longest goes first. */
   private static final int CAPACITY = 1024;
 
+  /** How many take as long as reading an element does in kernels of our own. */
+  private static final int MULTIPLY_ADDS_AN_ELEMENT = 256;
+
   private record Forward(Convolution geometry) {}
 
   private record Adding(Convolution geometry) {}
@@ -156,7 +159,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   private MatrixProduct product(Product p) {
-    return kept(p, MatrixProduct.class, () -> new MatrixProduct(this, p));
+    long multiplyAdds = (long) p.m() * p.n() * p.k();
+    return kept(p, multiplyAdds, MatrixProduct.class, () -> new MatrixProduct(this, p));
   }
 
   // ---- convolution
@@ -298,6 +302,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private ConvolutionPass forwardPass(Convolution geometry) {
     return kept(
         new Forward(geometry),
+        geometry.multiplyAdds(),
         ConvolutionPass.class,
         () -> ConvolutionPass.forward(this, geometry, false));
   }
@@ -305,6 +310,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private ConvolutionPass addingPass(Convolution geometry) {
     return kept(
         new Adding(geometry),
+        geometry.multiplyAdds(),
         ConvolutionPass.class,
         () -> ConvolutionPass.forward(this, geometry, true));
   }
@@ -312,6 +318,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private ConvolutionPass backwardDataPass(Convolution geometry) {
     return kept(
         new BackwardData(geometry),
+        geometry.multiplyAdds(),
         ConvolutionPass.class,
         () -> ConvolutionPass.backwardData(this, geometry));
   }
@@ -319,6 +326,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private WeightGradientPass backwardWeightPass(Convolution geometry) {
     return kept(
         new BackwardWeight(geometry),
+        geometry.multiplyAdds(),
         WeightGradientPass.class,
         () -> WeightGradientPass.of(this, geometry));
   }
@@ -347,8 +355,9 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   /** The operation of a geometry: the one kept, or a new one. */
-  private <T extends Operation> T kept(Record key, Class<T> type, Supplier<T> create) {
-    enter();
+  private <T extends Operation> T kept(
+      Record key, long multiplyAdds, Class<T> type, Supplier<T> create) {
+    enter(multiplyAdds);
     Operation known = operations.get(key);
     if (known != null) return type.cast(known);
     T operation = create.get();
@@ -364,9 +373,11 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /**
    * OpenMP keeps the number of threads for each calling thread, and scratch pads depend on it.
    * Another instance may have set it meanwhile, and asking takes as long as setting it again.
+   *
+   * @param multiplyAdds the work; little of it runs on one thread, see {@link Parallel#parts}
    */
-  void enter() {
-    setThreads.call(threads);
+  void enter(long multiplyAdds) {
+    setThreads.call(parallel.parts(multiplyAdds / MULTIPLY_ADDS_AN_ELEMENT, 1));
   }
 
   private static long address(Tensor workspace) {

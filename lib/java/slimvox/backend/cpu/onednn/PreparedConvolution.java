@@ -18,6 +18,7 @@ public final class PreparedConvolution implements AutoCloseable {
   private final long weight;
   private final long y;
   private final long scratchpad;
+  private final long multiplyAdds;
 
   /**
    * A convolution ready to run.
@@ -27,7 +28,8 @@ public final class PreparedConvolution implements AutoCloseable {
   public PreparedConvolution(CpuDevice device, Convolution g, boolean int8) {
     this.device = device;
     OneDnn library = device.oneDnn();
-    library.enter();
+    multiplyAdds = g.multiplyAdds();
+    library.enter(multiplyAdds);
     int activation = int8 ? dnnl.dnnl_u8 : dnnl.dnnl_f32;
     try (Layouts layouts = new Layouts()) {
       long in =
@@ -81,7 +83,7 @@ public final class PreparedConvolution implements AutoCloseable {
   /** Convolves. */
   public void run() {
     OneDnn library = device.oneDnn();
-    library.enter();
+    library.enter(multiplyAdds);
     primitive.run(library.stream(), scratchpad, block, weight, y);
   }
 

@@ -300,8 +300,10 @@ class OneDnnTest {
         OneDnn two = OneDnn.open(2)) {
       NativeFunction inUse = NativeFunction.find(one.gomp(), "omp_get_max_threads", 0);
       for (OneDnn library : new OneDnn[] {one, two, one, two}) {
-        library.matmulWorkspace(new Product(false, true, 8, 8, 8));
+        library.matmulWorkspace(new Product(false, true, 512, 512, 512));
         assertEquals(library.threads(), (int) inUse.call());
+        library.matmulWorkspace(new Product(false, true, 8, 8, 8));
+        assertEquals(1, (int) inUse.call(), "little work");
       }
     }
   }
