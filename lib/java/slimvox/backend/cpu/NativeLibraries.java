@@ -19,8 +19,8 @@ import slimvox.backend.NativeFunction;
 public final class NativeLibraries {
   private static final String PLATFORM = "linux-x86_64";
 
-  /** Iterations of a few nanoseconds: about what a thread of the region is behind the others. */
-  private static final String SPINS = "2000";
+  /** Half a millisecond: about what a thread of a convolution is behind the other. */
+  private static final String SPINS = "10000";
 
   private static NativeLibraries loaded;
 
@@ -51,11 +51,11 @@ public final class NativeLibraries {
   /**
    * Lets OpenMP's threads sleep soon after a parallel region instead of spinning for milliseconds.
    *
-   * <p>On a quiet machine a training step takes as long with 2,000 turns as with any more (with
-   * 1,000 that of a tiny network takes a third longer). But where anything else runs on the same
-   * cores (a browser, JupyterLab, the JVM's compiler), threads that spin keep the one that
-   * everybody waits for from running, and a step takes several times as long. A setting of the user
-   * wins.
+   * <p>A thread that sleeps takes long to wake: with 2,000 turns a step of ResNet34 takes a tenth
+   * longer than with 10,000. But where anything else runs on the same cores (a browser, JupyterLab,
+   * the JVM's compiler), threads that spin keep the one that everybody waits for from running: with
+   * 30,000 turns two trainings beside each other take three times as long as one, with 10,000
+   * twice. A setting of the user wins.
    */
   private static void limitSpinning() {
     if (System.getenv("OMP_WAIT_POLICY") != null || System.getenv("GOMP_SPINCOUNT") != null) return;
