@@ -65,17 +65,8 @@ public record Convolution(
         DataType.FLOAT32);
   }
 
-  /** The same geometry for inputs and outputs of another type. */
-  public Convolution of(DataType type) {
-    return with(batch, type);
-  }
-
-  /** The same of float32 for so many images. */
-  public Convolution ofFloats(int images) {
-    return with(images, DataType.FLOAT32);
-  }
-
-  private Convolution with(int batch, DataType type) {
+  /** The same geometry for so many inputs and outputs of a type. */
+  public Convolution with(int batch, DataType type) {
     return new Convolution(
         batch,
         height,
@@ -94,22 +85,14 @@ public record Convolution(
 
   /** The convolution of {@code x} with square kernels {@code w}, the same padding on all sides. */
   public static Convolution of(
-      Shape x, Shape w, int strideHeight, int strideWidth, int pad, int groups) {
+      Shape x, Shape w, int strideHeight, int strideWidth, int pad, int groups, DataType type) {
     int in = w.get(1) * groups;
+    int out = w.get(0);
     int k = w.get(2);
+    int n = x.get(0);
+    int height = x.get(1);
     return new Convolution(
-        x.get(0),
-        x.get(1),
-        x.get(2),
-        in,
-        w.get(0),
-        k,
-        k,
-        strideHeight,
-        strideWidth,
-        pad,
-        pad,
-        groups);
+        n, height, x.get(2), in, out, k, k, strideHeight, strideWidth, pad, pad, groups, type);
   }
 
   /** H', the number of frequency rows of the output. */

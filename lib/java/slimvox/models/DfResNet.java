@@ -47,7 +47,7 @@ public record DfResNet(
   @Override
   public Network build(ModelSpec spec, Backend backend) {
     if (spec.hasReversibleBlocks()) {
-      return RevNet.build(new Parts(this), spec, backend);
+      return RevNet.build(vanilla(), spec, backend);
     }
     List<Layer> layers = stem(spec, backend);
     for (int stage = 0; stage < 4; stage++) {
@@ -57,7 +57,8 @@ public record DfResNet(
     if (spec.preActivation()) {
       layers.add(new BatchNorm2d(backend, "bn_last", 8 * spec.width(), true));
     }
-    ResNet.addHead(layers, backend, spec, 8 * spec.width(), pooledBins(spec.bins()));
+    ResNet.addHead(
+        layers, backend, spec, 8 * spec.width(), ResNet.pooledBins(spec, frequencyStrides));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
@@ -100,56 +101,16 @@ public record DfResNet(
     return spec.kept(new ResidualBlock(body, last, null));
   }
 
-  private int pooledBins(int bins) {
-    for (int stride : frequencyStrides) bins = (bins - 1) / stride + 1;
-    return bins;
-  }
-
   /** What reversible networks are built from. */
-  private record Parts(DfResNet net) implements RevNet.Vanilla {
-    @Override
-    public RevNet.Family family() {
-      return RevNet.Family.INVERTED;
-    }
-
-    @Override
-    public List<Integer> blocks() {
-      return net.blocks;
-    }
-
-    @Override
-    public int frequencyStride(int stage) {
-      return net.frequencyStrides.get(stage);
-    }
-
-    @Override
-    public int timeStride(int stage) {
-      return net.timeStrides.get(stage);
-    }
-
-    @Override
-    public String prefix(int stage) {
-      return "stages." + stage + ".";
-    }
-
-    @Override
-    public List<Layer> stem(ModelSpec spec, Backend backend) {
-      return DfResNet.stem(spec, backend);
-    }
-
-    @Override
-    public List<Layer> transition(ModelSpec spec, Backend backend, int stage) {
-      return List.of(net.down(spec, backend, stage));
-    }
-
-    @Override
-    public int blocksInTransition(int stage) {
-      return 0;
-    }
-
-    @Override
-    public int pooledBins(int bins) {
-      return net.pooledBins(bins);
-    }
+  private RevNet.Vanilla vanilla() {
+    return new RevNet.Vanilla(
+        RevNet.Family.INVERTED,
+        blocks,
+        frequencyStrides,
+        timeStrides,
+        List.of(0, 0, 0, 0),
+        stage -> "stages." + stage + ".",
+        DfResNet::stem,
+        (spec, backend, stage) -> List.of(down(spec, backend, stage)));
   }
 }

@@ -33,6 +33,8 @@ import slimvox.nn.StatisticsPooling;
  * @param bottleneck bottleneck blocks, else basic blocks
  */
 public record ResNet(List<Integer> blocks, boolean bottleneck) implements Architecture {
+  private static final List<Integer> STRIDES = List.of(1, 2, 2, 2); // before the stages
+
   /** Where a block stands: its name, channels coming in, inside and going out, its stride. */
   record Place(String name, int in, int planes, int out, int stride) {}
 
@@ -78,16 +80,16 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
   public Network build(ModelSpec spec, Backend backend) {
     if (!spec.binarization().equals(Binarization.NONE)
         || spec.activation() != Nonlinearity.Function.RELU) {
-      return new BinaryResNet(this).build(spec, backend);
+      return new BinaryResNet(this, spec, backend).network();
     }
     if (spec.hasReversibleBlocks()) {
-      return RevNet.build(new Parts(this), spec, backend);
+      return RevNet.build(vanilla(), spec, backend);
     }
     List<Layer> layers = stem(spec, backend);
     for (Place place : places(spec.width())) layers.add(block(spec, backend, place));
     int channels = spec.width() * (bottleneck ? 32 : 8);
     if (spec.preActivation()) layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
-    addHead(layers, backend, spec, channels, pooledBins(spec.bins()));
+    addHead(layers, backend, spec, channels, pooledBins(spec, STRIDES));
     return new Network(spec, backend, new Sequential(layers), other -> build(spec, other));
   }
 
@@ -98,8 +100,10 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
     return layers;
   }
 
-  private static int pooledBins(int bins) {
-    for (int stage = 1; stage < 4; stage++) bins = (bins - 1) / 2 + 1;
+  /** Frequency rows that reach the pooling. */
+  static int pooledBins(ModelSpec spec, List<Integer> frequencyStrides) {
+    int bins = spec.bins();
+    for (int stride : frequencyStrides) bins = (bins - 1) / stride + 1;
     return bins;
   }
 
@@ -140,57 +144,26 @@ public record ResNet(List<Integer> blocks, boolean bottleneck) implements Archit
   }
 
   /** What reversible networks are built from. */
-  private record Parts(ResNet net) implements RevNet.Vanilla {
-    @Override
-    public RevNet.Family family() {
-      return net.bottleneck ? RevNet.Family.BOTTLENECK : RevNet.Family.BASIC;
-    }
+  private RevNet.Vanilla vanilla() {
+    int first = bottleneck ? 1 : 0;
+    return new RevNet.Vanilla(
+        bottleneck ? RevNet.Family.BOTTLENECK : RevNet.Family.BASIC,
+        blocks,
+        STRIDES,
+        STRIDES,
+        List.of(first, 1, 1, 1),
+        stage -> "layer" + (stage + 1) + ".",
+        ResNet::stem,
+        this::transition);
+  }
 
-    @Override
-    public List<Integer> blocks() {
-      return net.blocks;
-    }
-
-    @Override
-    public int frequencyStride(int stage) {
-      return stage == 0 ? 1 : 2;
-    }
-
-    @Override
-    public int timeStride(int stage) {
-      return stage == 0 ? 1 : 2;
-    }
-
-    @Override
-    public String prefix(int stage) {
-      return "layer" + (stage + 1) + ".";
-    }
-
-    @Override
-    public List<Layer> stem(ModelSpec spec, Backend backend) {
-      return ResNet.stem(spec, backend);
-    }
-
-    @Override
-    public List<Layer> transition(ModelSpec spec, Backend backend, int stage) {
-      if (blocksInTransition(stage) == 0) return List.of();
-      Place first =
-          net.places(spec.width()).stream()
-              .filter(place -> place.name().equals(prefix(stage) + "0"))
-              .findFirst()
-              .orElseThrow();
-      return List.of(net.block(spec, backend, first));
-    }
-
-    @Override
-    public int blocksInTransition(int stage) {
-      return stage > 0 || net.bottleneck ? 1 : 0;
-    }
-
-    @Override
-    public int pooledBins(int bins) {
-      return ResNet.pooledBins(bins);
-    }
+  private List<Layer> transition(ModelSpec spec, Backend backend, int stage) {
+    if (stage == 0 && !bottleneck) return List.of();
+    String name = "layer" + (stage + 1) + ".0";
+    return places(spec.width()).stream()
+        .filter(place -> place.name().equals(name))
+        .map(place -> block(spec, backend, place))
+        .toList();
   }
 
   /** Adds pooling of so many channels and frequency rows, and the linear layer that embeds it. */

@@ -2,7 +2,9 @@ package slimvox.models;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import slimvox.backend.Backend;
 import slimvox.backend.dry.DryDevice;
 import slimvox.models.ModelSpec.Order;
@@ -72,33 +74,37 @@ final class RevNet {
     INVERTED
   }
 
-  /** What a reversible network takes over from the vanilla one. */
-  interface Vanilla {
-    Family family();
+  /** The ordinary layers at the start of a stage of type I. */
+  interface Transition {
+    List<Layer> of(ModelSpec spec, Backend backend, int stage);
+  }
 
-    /** Number of blocks of each stage. */
-    List<Integer> blocks();
+  /**
+   * What a reversible network takes over from the vanilla one.
+   *
+   * @param blocks number of blocks of each stage
+   * @param frequencyStrides stride over frequency before each stage
+   * @param timeStrides stride over frames before each stage
+   * @param inTransition how many of each stage's blocks its transition contains
+   * @param prefix of the parameters of a stage, for example {@code layer1.}
+   * @param stem the layers before the first stage
+   */
+  record Vanilla(
+      Family family,
+      List<Integer> blocks,
+      List<Integer> frequencyStrides,
+      List<Integer> timeStrides,
+      List<Integer> inTransition,
+      IntFunction<String> prefix,
+      BiFunction<ModelSpec, Backend, List<Layer>> stem,
+      Transition transition) {
+    private int frequencyStride(int stage) {
+      return frequencyStrides.get(stage);
+    }
 
-    /** The stride over frequency before a stage. */
-    int frequencyStride(int stage);
-
-    /** The stride over frames before a stage. */
-    int timeStride(int stage);
-
-    /** The prefix of the parameters of a stage, for example {@code layer1.}. */
-    String prefix(int stage);
-
-    /** The layers before the first stage. */
-    List<Layer> stem(ModelSpec spec, Backend backend);
-
-    /** The ordinary layers at the start of a stage of type I. */
-    List<Layer> transition(ModelSpec spec, Backend backend, int stage);
-
-    /** How many of a stage's blocks {@link #transition} contains. */
-    int blocksInTransition(int stage);
-
-    /** Frequency rows that reach the pooling. */
-    int pooledBins(int bins);
+    private int timeStride(int stage) {
+      return timeStrides.get(stage);
+    }
   }
 
   private final Vanilla vanilla;
@@ -112,7 +118,7 @@ final class RevNet {
     if (spec.units() != Units.C && state % 2 != 0) {
       throw new InputException(
           "%s: %s0: %d channels cannot be cut into two streams; choose an even width or units c"
-              .formatted(spec.name(), vanilla.prefix(0), state));
+              .formatted(spec.name(), vanilla.prefix().apply(0), state));
     }
   }
 
@@ -186,7 +192,7 @@ final class RevNet {
   }
 
   private int functions(int stage) {
-    int ordinary = spec.reversible() == Reversibility.FULL ? 0 : vanilla.blocksInTransition(stage);
+    int ordinary = spec.reversible() == Reversibility.FULL ? 0 : vanilla.inTransition().get(stage);
     return functionsPerBlock() * (vanilla.blocks().get(stage) - ordinary);
   }
 
@@ -261,7 +267,7 @@ final class RevNet {
     List<Layer> layers = new ArrayList<>();
     boolean full = spec.reversible() == Reversibility.FULL;
     if (full) layers.add(padding(backend));
-    layers.add(new ActivationCheckpoint(new Sequential(vanilla.stem(spec, backend))));
+    layers.add(new ActivationCheckpoint(new Sequential(vanilla.stem().apply(spec, backend))));
     List<Reversible> trunk = new ArrayList<>();
     int[] keeping = keeping(lastInner);
     for (int stage = 0; stage < 4; stage++) {
@@ -273,10 +279,10 @@ final class RevNet {
         trunk.addAll(couplings(backend, stage, 0, e, keeping[stage], "trunk"));
         continue;
       }
-      layers.addAll(vanilla.transition(spec, backend, stage));
-      String name = vanilla.prefix(stage) + "reversible";
+      layers.addAll(vanilla.transition().of(spec, backend, stage));
+      String name = vanilla.prefix().apply(stage) + "reversible";
       List<Reversible> stages =
-          couplings(backend, stage, vanilla.blocksInTransition(stage), e, keeping[stage], name);
+          couplings(backend, stage, vanilla.inTransition().get(stage), e, keeping[stage], name);
       if (!stages.isEmpty()) layers.add(sequence(name, stages));
     }
     int channels = outer(3);
@@ -286,7 +292,8 @@ final class RevNet {
       layers.add(new Conv2d(backend, "conv_last", state, channels, 1, 1));
     }
     layers.add(new BatchNorm2d(backend, "bn_last", channels, true));
-    ResNet.addHead(layers, backend, spec, channels, vanilla.pooledBins(spec.bins()));
+    ResNet.addHead(
+        layers, backend, spec, channels, ResNet.pooledBins(spec, vanilla.frequencyStrides()));
     return new Sequential(layers);
   }
 
@@ -316,7 +323,7 @@ final class RevNet {
     int functions = functions(stage);
     int first = functions - keeping; // backward frees what the last ones kept first
     for (int i = 0; i < functions; i += 2) {
-      String name = vanilla.prefix(stage) + (firstIndex + i / 2);
+      String name = vanilla.prefix().apply(stage) + (firstIndex + i / 2);
       Layer f = function(backend, name + ".f.", stage, inner, i >= first);
       Layer g =
           i + 1 < functions ? function(backend, name + ".g.", stage, inner, i + 1 >= first) : null;

@@ -1,6 +1,5 @@
 package slimvox.nn;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -291,12 +290,9 @@ public final class BatchNorm2d implements Layer {
 
   @Override
   public void initialize(RandomGenerator random) {
-    float[] ones = new float[Math.toIntExact(gamma.value().size())];
-    Arrays.fill(ones, 1);
-    ops.upload(ones, gamma.value());
-    ops.upload(ones, runningVariance);
-    ops.elementwise.fill(beta.value(), 0);
+    Layer.super.initialize(random);
     ops.elementwise.fill(runningMean, 0);
+    ops.elementwise.fill(runningVariance, 1);
   }
 
   @Override

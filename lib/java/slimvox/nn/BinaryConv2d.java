@@ -1,7 +1,6 @@
 package slimvox.nn;
 
 import java.util.List;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
@@ -115,8 +114,8 @@ public final class BinaryConv2d implements Layer {
     Shape s = x.shape();
     Shape bordered = Shape.of(s.get(0), s.get(1) + put, s.get(2) + put, s.get(3));
     int pad = signs ? 0 : border;
-    return Convolution.of(bordered, weight.value().shape(), stride, stride, pad, 1)
-        .of(x.computed());
+    Shape w = weight.value().shape();
+    return Convolution.of(bordered, w, stride, stride, pad, 1, x.computed());
   }
 
   /** What is convolved: the input's values, or its signs with a border. The caller owns it. */
@@ -229,12 +228,6 @@ public final class BinaryConv2d implements Layer {
     weight.gradientComplete();
     if (shift != null) shift.gradientComplete();
     return dx;
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
-    if (shift != null) ops.elementwise.fill(shift.value(), 0);
   }
 
   @Override

@@ -1,7 +1,6 @@
 package slimvox.nn;
 
 import java.util.List;
-import java.util.random.RandomGenerator;
 import slimvox.backend.Backend;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Convolution;
@@ -125,7 +124,7 @@ public final class Conv2d implements Layer {
   private Convolution geometry(Tensor x) {
     int pad = (kernel - 1) / 2;
     Shape w = weight.value().shape();
-    return Convolution.of(x.shape(), w, strideHeight, strideWidth, pad, groups).of(x.computed());
+    return Convolution.of(x.shape(), w, strideHeight, strideWidth, pad, groups, x.computed());
   }
 
   @Override
@@ -261,11 +260,6 @@ public final class Conv2d implements Layer {
   /** True if input and output have the same height and width. */
   boolean keepsSize() {
     return strideHeight == 1 && strideWidth == 1;
-  }
-
-  @Override
-  public void initialize(RandomGenerator random) {
-    Initial.uniform(weight, weight.value().size() / weight.value().shape().get(0), random);
   }
 
   @Override

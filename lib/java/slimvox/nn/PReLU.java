@@ -80,11 +80,8 @@ public final class PReLU implements Layer {
 
   @Override
   public void initialize(RandomGenerator random) {
+    Layer.super.initialize(random);
     ops.elementwise.fill(slope.value(), FIRST_SLOPE);
-    if (shift != null) {
-      ops.elementwise.fill(shift.value(), 0);
-      ops.elementwise.fill(bias.value(), 0);
-    }
   }
 
   @Override

@@ -102,14 +102,15 @@ public final class Parameter implements Stateful {
   /**
    * Draws what a layer starts with that says nothing of its own: a matrix or filter as PyTorch's
    * Linear and Conv2d ({@link Initial#uniform}), a vector 1, or 0 if its name ends with {@code
-   * bias}.
+   * bias} or {@code shift}.
    */
   @Override
   public void initialize(RandomGenerator random) {
     if (value.shape().rank() > 1) {
       Initial.uniform(this, value.size() / value.shape().get(0), random);
     } else {
-      backend.ops().elementwise.fill(value, name.endsWith("bias") ? 0 : 1);
+      boolean added = name.endsWith("bias") || name.endsWith("shift");
+      backend.ops().elementwise.fill(value, added ? 0 : 1);
     }
   }
 

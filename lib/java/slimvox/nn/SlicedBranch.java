@@ -330,7 +330,7 @@ final class SlicedBranch {
 
   private static Convolution geometry(Tensor x, Tensor weight, int groups) {
     int pad = (weight.shape().get(2) - 1) / 2;
-    return Convolution.of(x.shape(), weight.shape(), 1, 1, pad, groups).of(x.type());
+    return Convolution.of(x.shape(), weight.shape(), 1, 1, pad, groups, x.type());
   }
 
   private static Tensor allocate(Tensor like, String label, int channels) {

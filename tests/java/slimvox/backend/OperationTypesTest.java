@@ -124,7 +124,7 @@ class OperationTypesTest {
 
   static List<Call> calls() {
     Convolution g = new Convolution(2, 8, 10, 16, 32, 3, 3, 1, 1, 1, 1, 1);
-    Convolution halves = g.of(DataType.BFLOAT16);
+    Convolution halves = g.with(2, DataType.BFLOAT16);
     Tensor halfIn = tensor(DataType.BFLOAT16, 2, 8, 10, 16);
     Tensor halfOut = tensor(DataType.BFLOAT16, 2, 8, 10, 32);
     Tensor in = floats(2, 8, 10, 16);

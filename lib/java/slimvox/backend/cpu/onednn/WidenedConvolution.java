@@ -48,7 +48,7 @@ final class WidenedConvolution {
     long each = (whole.inShape().size() + whole.outShape().size()) / whole.batch();
     int n = (int) Math.max(1, Math.min(whole.batch(), FLOATS / each));
     while (whole.batch() % n != 0) n--;
-    images = whole.ofFloats(n);
+    images = whole.with(n, DataType.FLOAT32);
     x = Operation.align(4 * images.inShape().size());
     y = Operation.align(4 * images.outShape().size());
   }

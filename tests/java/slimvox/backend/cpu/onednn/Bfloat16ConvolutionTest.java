@@ -70,7 +70,7 @@ class Bfloat16ConvolutionTest {
     int pad = kernel / 2;
     Convolution g =
         new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups)
-            .of(DataType.BFLOAT16);
+            .with(n, DataType.BFLOAT16);
     Random random = new Random(g.outShape().hashCode());
     float[] x = rounded(GuardedMemory.normal(random, g.inShape()));
     float[] weight = GuardedMemory.normal(random, g.weightShape());
@@ -115,7 +115,7 @@ class Bfloat16ConvolutionTest {
     assumeTrue(knowsBfloat16(), "a processor without AVX-512");
     try (OneDnn library = OneDnn.open(2, MathMode.FLOAT32, true)) {
       for (Convolution geometry : ModelConvolutions.all()) {
-        Convolution g = geometry.of(DataType.BFLOAT16);
+        Convolution g = geometry.with(geometry.batch(), DataType.BFLOAT16);
         library.forwardWorkspace(g);
         library.backwardDataWorkspace(g);
         library.backwardWeightWorkspace(g);
