@@ -1,6 +1,5 @@
 package slimvox.backend;
 
-import java.util.List;
 import java.util.function.Consumer;
 import slimvox.memory.Category;
 
@@ -27,7 +26,7 @@ final class Check {
 
   /** Looks at a result while anomalies are searched for. */
   void finite(Tensor y) {
-    if (detecting && backend.device().elementwise().firstNotFinite(List.of(y)) == 0) {
+    if (detecting && !backend.ops().elementwise.isFinite(y)) {
       throw new NotFiniteException(y);
     }
   }

@@ -100,55 +100,35 @@ public interface Device extends Hardware {
     work.run();
   }
 
-  // ---- kernels, a family each; by default nothing is computed
-
-  /** Kernels of {@link Elementwise}. */
-  default Elementwise.Kernels elementwise() {
-    return new Elementwise.Kernels() {};
+  /** What computes, a family each. */
+  record Families(
+      Elementwise.Kernels elementwise,
+      Matrices.Kernels matrices,
+      Convolutions.Kernels convolutions,
+      Normalization.Kernels normalization,
+      Rearrangement.Kernels rearrangement,
+      Pooling.Kernels pooling,
+      Margin.Kernels margin,
+      Binary.Kernels binary,
+      Optimizers.Kernels optimizers,
+      Packed.Kernels packed) {
+    /** Compute nothing. */
+    public static final Families NONE =
+        new Families(
+            new Elementwise.Kernels() {},
+            new Matrices.Kernels() {},
+            new Convolutions.Kernels() {},
+            new Normalization.Kernels() {},
+            new Rearrangement.Kernels() {},
+            new Pooling.Kernels() {},
+            new Margin.Kernels() {},
+            new Binary.Kernels() {},
+            new Optimizers.Kernels() {},
+            new Packed.Kernels() {});
   }
 
-  /** Kernels of {@link Matrices}. */
-  default Matrices.Kernels matrices() {
-    return new Matrices.Kernels() {};
-  }
-
-  /** Kernels of {@link Convolutions}. */
-  default Convolutions.Kernels convolutions() {
-    return new Convolutions.Kernels() {};
-  }
-
-  /** Kernels of {@link Normalization}. */
-  default Normalization.Kernels normalization() {
-    return new Normalization.Kernels() {};
-  }
-
-  /** Kernels of {@link Rearrangement}. */
-  default Rearrangement.Kernels rearrangement() {
-    return new Rearrangement.Kernels() {};
-  }
-
-  /** Kernels of {@link Pooling}. */
-  default Pooling.Kernels pooling() {
-    return new Pooling.Kernels() {};
-  }
-
-  /** Kernels of {@link Margin}. */
-  default Margin.Kernels margin() {
-    return new Margin.Kernels() {};
-  }
-
-  /** Kernels of {@link Binary}. */
-  default Binary.Kernels binary() {
-    return new Binary.Kernels() {};
-  }
-
-  /** Kernels of {@link Optimizers}. */
-  default Optimizers.Kernels optimizers() {
-    return new Optimizers.Kernels() {};
-  }
-
-  /** Kernels of {@link Packed}. */
-  default Packed.Kernels packed() {
-    return new Packed.Kernels() {};
+  /** The kernels of this device; by default nothing is computed. */
+  default Families kernels() {
+    return Families.NONE;
   }
 }

@@ -27,18 +27,19 @@ public final class Operations {
 
   Operations(Backend backend) {
     Device device = backend.device();
+    Device.Families kernels = device.kernels();
     memory = device.memory();
     check = new Check(backend);
-    elementwise = new Elementwise(device.elementwise(), backend);
-    matrices = new Matrices(device.matrices(), check);
-    convolutions = new Convolutions(device.convolutions(), check);
-    normalization = new Normalization(device.normalization(), check);
-    rearrangement = new Rearrangement(device.rearrangement());
-    pooling = new Pooling(device.pooling(), check);
-    margin = new Margin(device.margin());
-    binary = new Binary(device.binary(), check);
-    optimizers = new Optimizers(device.optimizers(), check);
-    packed = new Packed(backend, device.packed());
+    elementwise = new Elementwise(kernels.elementwise(), backend);
+    matrices = new Matrices(kernels.matrices(), check);
+    convolutions = new Convolutions(kernels.convolutions(), check);
+    normalization = new Normalization(kernels.normalization(), check);
+    rearrangement = new Rearrangement(kernels.rearrangement());
+    pooling = new Pooling(kernels.pooling(), check);
+    margin = new Margin(kernels.margin());
+    binary = new Binary(kernels.binary(), check);
+    optimizers = new Optimizers(kernels.optimizers(), check);
+    packed = new Packed(backend, kernels.packed());
   }
 
   /**

@@ -41,11 +41,7 @@ class OperationTypesTest {
 
   /** The CPU, as if its convolutions normalized what they read. */
   private static final Device normalizing =
-      but(
-          Device.class,
-          cpu,
-          "convolutions",
-          but(Convolutions.Kernels.class, cpu.convolutions(), "normalizes", true));
+      but(Device.class, cpu, "kernels", normalizing(cpu.kernels()));
 
   private static final Backend dry = new Backend(new DryDevice(normalizing));
 
@@ -93,6 +89,20 @@ class OperationTypesTest {
   }
 
   /** The same but for what one method returns. */
+  private static Device.Families normalizing(Device.Families of) {
+    return new Device.Families(
+        of.elementwise(),
+        of.matrices(),
+        but(Convolutions.Kernels.class, of.convolutions(), "normalizes", true),
+        of.normalization(),
+        of.rearrangement(),
+        of.pooling(),
+        of.margin(),
+        of.binary(),
+        of.optimizers(),
+        of.packed());
+  }
+
   private static <T> T but(Class<T> type, T own, String name, Object returned) {
     return type.cast(
         Proxy.newProxyInstance(
@@ -133,7 +143,7 @@ class OperationTypesTest {
     Tensor in4 = floats(2, 8, 10, 16);
     Tensor out = floats(2, 8, 10, 32);
     Tensor weight = floats(32, 16, 3, 3);
-    Tensor prepacked = floats(Math.toIntExact(cpu.convolutions().prepackedBytes(g) / 4));
+    Tensor prepacked = floats(Math.toIntExact(cpu.kernels().convolutions().prepackedBytes(g) / 4));
     Tensor c = floats(16);
     Channels channels = new Channels(c, c, c, c);
     Running running = new Running(c, c, 1e-5f, 0.1f);

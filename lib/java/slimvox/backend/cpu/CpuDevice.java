@@ -1,16 +1,7 @@
 package slimvox.backend.cpu;
 
-import slimvox.backend.Binary;
-import slimvox.backend.Convolutions;
 import slimvox.backend.DataType;
 import slimvox.backend.Device;
-import slimvox.backend.Elementwise;
-import slimvox.backend.Margin;
-import slimvox.backend.Matrices;
-import slimvox.backend.Normalization;
-import slimvox.backend.Optimizers;
-import slimvox.backend.Pooling;
-import slimvox.backend.Rearrangement;
 import slimvox.backend.cpu.kernels.CpuBinary;
 import slimvox.backend.cpu.kernels.CpuElementwise;
 import slimvox.backend.cpu.kernels.CpuMargin;
@@ -21,7 +12,6 @@ import slimvox.backend.cpu.kernels.CpuRearrangement;
 import slimvox.backend.cpu.onednn.OneDnn;
 import slimvox.backend.cpu.optim.CpuOptimizers;
 import slimvox.backend.cpu.packed.CpuPacked;
-import slimvox.backend.packed.Packed;
 import slimvox.storage.InputException;
 
 /**
@@ -109,53 +99,18 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public Elementwise.Kernels elementwise() {
-    return new CpuElementwise(parallel);
-  }
-
-  @Override
-  public Matrices.Kernels matrices() {
-    return new CpuMatrices(oneDnn);
-  }
-
-  @Override
-  public Convolutions.Kernels convolutions() {
-    return oneDnn;
-  }
-
-  @Override
-  public Normalization.Kernels normalization() {
-    return new CpuNormalization(parallel);
-  }
-
-  @Override
-  public Rearrangement.Kernels rearrangement() {
-    return new CpuRearrangement(parallel);
-  }
-
-  @Override
-  public Pooling.Kernels pooling() {
-    return new CpuPooling(parallel);
-  }
-
-  @Override
-  public Margin.Kernels margin() {
-    return new CpuMargin(parallel);
-  }
-
-  @Override
-  public Binary.Kernels binary() {
-    return new CpuBinary(parallel);
-  }
-
-  @Override
-  public Optimizers.Kernels optimizers() {
-    return new CpuOptimizers(parallel);
-  }
-
-  @Override
-  public Packed.Kernels packed() {
-    return new CpuPacked(parallel);
+  public Families kernels() {
+    return new Families(
+        new CpuElementwise(parallel),
+        new CpuMatrices(oneDnn),
+        oneDnn,
+        new CpuNormalization(parallel),
+        new CpuRearrangement(parallel),
+        new CpuPooling(parallel),
+        new CpuMargin(parallel),
+        new CpuBinary(parallel),
+        new CpuOptimizers(parallel),
+        new CpuPacked(parallel));
   }
 
   @Override

@@ -2,18 +2,11 @@ package slimvox.backend.cuda;
 
 import java.util.List;
 import java.util.Map;
-import slimvox.backend.Binary;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
 import slimvox.backend.Elementwise;
 import slimvox.backend.Hardware;
 import slimvox.backend.Hardware.KernelTime;
-import slimvox.backend.Margin;
-import slimvox.backend.Matrices;
-import slimvox.backend.Normalization;
-import slimvox.backend.Optimizers;
-import slimvox.backend.Pooling;
-import slimvox.backend.Rearrangement;
 import slimvox.backend.cuda.kernels.BatchNormKernels;
 import slimvox.backend.cuda.kernels.BinaryKernels;
 import slimvox.backend.cuda.kernels.DeviceMemory;
@@ -26,7 +19,6 @@ import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.backend.cuda.kernels.ParameterKernels;
 import slimvox.backend.cuda.kernels.PoolingKernels;
 import slimvox.backend.cuda.kernels.RearrangementKernels;
-import slimvox.backend.packed.Packed;
 
 /**
  * An NVIDIA card: every operation of {@link Device} as launches of the kernels of lib/cuda.
@@ -118,58 +110,23 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public Elementwise.Kernels elementwise() {
-    return parameters.elementwise();
-  }
-
-  @Override
-  public Matrices.Kernels matrices() {
-    return new MatrixKernels(launcher, products, own);
-  }
-
-  @Override
-  public Convolutions.Kernels convolutions() {
-    return convolutions;
-  }
-
-  @Override
-  public Normalization.Kernels normalization() {
-    return new BatchNormKernels(launcher, own);
-  }
-
-  @Override
-  public Rearrangement.Kernels rearrangement() {
-    return new RearrangementKernels(launcher);
-  }
-
-  @Override
-  public Pooling.Kernels pooling() {
-    return new PoolingKernels(launcher);
-  }
-
-  @Override
-  public Margin.Kernels margin() {
-    return new MarginKernels(launcher, own);
-  }
-
-  @Override
-  public Binary.Kernels binary() {
-    return new BinaryKernels(launcher, own);
+  public Families kernels() {
+    return new Families(
+        parameters.elementwise(),
+        new MatrixKernels(launcher, products, own),
+        convolutions,
+        new BatchNormKernels(launcher, own),
+        new RearrangementKernels(launcher),
+        new PoolingKernels(launcher),
+        new MarginKernels(launcher, own),
+        new BinaryKernels(launcher, own),
+        parameters.optimizers(),
+        new PackedKernels(launcher));
   }
 
   @Override
   public void together(Runnable work) {
     parameters.together(work);
-  }
-
-  @Override
-  public Optimizers.Kernels optimizers() {
-    return parameters.optimizers();
-  }
-
-  @Override
-  public Packed.Kernels packed() {
-    return new PackedKernels(launcher);
   }
 
   @Override

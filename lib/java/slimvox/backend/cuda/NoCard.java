@@ -1,12 +1,9 @@
 package slimvox.backend.cuda;
 
-import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
-import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
-import slimvox.backend.Normalization;
 import slimvox.backend.cuda.kernels.BatchNormKernels;
 import slimvox.backend.cuda.kernels.BinaryKernels;
 import slimvox.backend.cuda.kernels.Launcher;
@@ -17,7 +14,6 @@ import slimvox.backend.cuda.kernels.PackedKernels;
 import slimvox.backend.cuda.kernels.TiledConvolutions;
 import slimvox.backend.cuda.libraries.CublasProducts;
 import slimvox.backend.cuda.libraries.CudnnConvolutions;
-import slimvox.backend.packed.Packed;
 
 /**
  * What a card's operations need of workspace, where there is none: nothing can be computed.
@@ -72,58 +68,41 @@ record NoCard(long cudnn) implements Device {
   }
 
   @Override
-  public Matrices.Kernels matrices() {
-    return new MatrixKernels(LAUNCHER, PRODUCTS, null);
+  public Families kernels() {
+    return new Families(
+        Families.NONE.elementwise(),
+        new MatrixKernels(LAUNCHER, PRODUCTS, null),
+        convolutions(),
+        new BatchNormKernels(LAUNCHER, null),
+        Families.NONE.rearrangement(),
+        Families.NONE.pooling(),
+        Families.NONE.margin(),
+        new BinaryKernels(LAUNCHER, null),
+        Families.NONE.optimizers(),
+        new PackedKernels(LAUNCHER));
   }
 
   /** With cuDNN each pass has the largest workspace that it is allowed. */
-  @Override
-  public Convolutions.Kernels convolutions() {
-    Convolutions.Kernels own = new TiledConvolutions(LAUNCHER, PRODUCTS, false);
-    if (cudnn == 0) return own;
-    return new Convolutions.Kernels() {
+  private Convolutions.Kernels convolutions() {
+    return new TiledConvolutions(LAUNCHER, PRODUCTS, false) {
       @Override
       public long forwardWorkspace(Convolution g) {
-        return CudnnConvolutions.most(g, own.forwardWorkspace(g), cudnn);
-      }
-
-      @Override
-      public boolean subtracts(Convolution g) {
-        return own.subtracts(g);
-      }
-
-      @Override
-      public boolean normalizes(Convolution g) {
-        return own.normalizes(g);
+        return most(g, super.forwardWorkspace(g));
       }
 
       @Override
       public long backwardDataWorkspace(Convolution g) {
-        return CudnnConvolutions.most(g, own.backwardDataWorkspace(g), cudnn);
+        return most(g, super.backwardDataWorkspace(g));
       }
 
       @Override
       public long backwardWeightWorkspace(Convolution g) {
-        return CudnnConvolutions.most(g, own.backwardWeightWorkspace(g), cudnn);
+        return most(g, super.backwardWeightWorkspace(g));
       }
     };
   }
 
-  @Override
-  public Normalization.Kernels normalization() {
-    return new BatchNormKernels(LAUNCHER, null);
+  private long most(Convolution g, long own) {
+    return cudnn == 0 ? own : CudnnConvolutions.most(g, own, cudnn);
   }
-
-  @Override
-  public Binary.Kernels binary() {
-    return new BinaryKernels(LAUNCHER, null);
-  }
-
-  @Override
-  public Packed.Kernels packed() {
-    return new PackedKernels(LAUNCHER);
-  }
-
-  @Override
-  public void close() {}
 }

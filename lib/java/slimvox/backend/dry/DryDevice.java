@@ -1,5 +1,8 @@
 package slimvox.backend.dry;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
@@ -8,10 +11,7 @@ import slimvox.backend.Device;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.Normalization;
-import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Optimizers;
-import slimvox.backend.Tensor;
-import slimvox.backend.packed.LayerShape;
 import slimvox.backend.packed.Packed;
 
 /**
@@ -19,8 +19,7 @@ import slimvox.backend.packed.Packed;
  *
  * <p>The same code that trains runs on it in milliseconds at any size, and leaves the same ledger.
  * Workspaces are the other device's own affair, so a dry device asks one for their sizes, or counts
- * none. Families without workspaces are those of {@link Device}, which compute nothing; a new
- * operation without one needs nothing here.
+ * none. Families without workspaces compute nothing; a new operation needs nothing here.
  */
 public final class DryDevice implements Device {
   private final Device sizes;
@@ -72,172 +71,46 @@ public final class DryDevice implements Device {
     return sizes == null || sizes.takes(type);
   }
 
-  // Questions about workspaces and layouts go to the other device's kernels.
-
   @Override
-  public Matrices.Kernels matrices() {
-    Matrices.Kernels asked = sizes == null ? Device.super.matrices() : sizes.matrices();
-    return new Matrices.Kernels() {
-      @Override
-      public long matmulWorkspace(Product p) {
-        return asked.matmulWorkspace(p);
-      }
-
-      @Override
-      public long columnSumsWorkspace(long rows, int columns) {
-        return asked.columnSumsWorkspace(rows, columns);
-      }
-
-      @Override
-      public void matmul(
-          Product p, Tensor a, Tensor b, Tensor c, boolean accumulate, Tensor workspace) {
-        multiplyAdds += (long) p.m() * p.n() * p.k();
-      }
-    };
+  public Families kernels() {
+    Families asked = sizes == null ? Families.NONE : sizes.kernels();
+    return new Families(
+        Families.NONE.elementwise(),
+        asking(Matrices.Kernels.class, asked.matrices()),
+        asking(Convolutions.Kernels.class, asked.convolutions()),
+        asking(Normalization.Kernels.class, asked.normalization()),
+        Families.NONE.rearrangement(),
+        Families.NONE.pooling(),
+        Families.NONE.margin(),
+        asking(Binary.Kernels.class, asked.binary()),
+        asking(Optimizers.Kernels.class, asked.optimizers()),
+        asking(Packed.Kernels.class, asked.packed()));
   }
 
-  @Override
-  public Convolutions.Kernels convolutions() {
-    Convolutions.Kernels asked = sizes == null ? Device.super.convolutions() : sizes.convolutions();
-    return new Convolutions.Kernels() {
-      @Override
-      public long forwardWorkspace(Convolution g) {
-        return asked.forwardWorkspace(g);
-      }
-
-      @Override
-      public long forwardAddWorkspace(Convolution g, DataType sum) {
-        return asked.forwardAddWorkspace(g, sum);
-      }
-
-      @Override
-      public boolean subtracts(Convolution g) {
-        return asked.subtracts(g);
-      }
-
-      @Override
-      public boolean normalizes(Convolution g) {
-        return asked.normalizes(g);
-      }
-
-      @Override
-      public void forward(
-          Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
-        multiplyAdds += g.multiplyAdds();
-      }
-
-      @Override
-      public long prepackedBytes(Convolution g) {
-        return asked.prepackedBytes(g);
-      }
-
-      @Override
-      public long prepackWorkspace(Convolution g) {
-        return asked.prepackWorkspace(g);
-      }
-
-      @Override
-      public long forwardPrepackedWorkspace(Convolution g) {
-        return asked.forwardPrepackedWorkspace(g);
-      }
-
-      @Override
-      public long backwardDataWorkspace(Convolution g) {
-        return asked.backwardDataWorkspace(g);
-      }
-
-      @Override
-      public long backwardWeightWorkspace(Convolution g) {
-        return asked.backwardWeightWorkspace(g);
-      }
-
-      @Override
-      public boolean sameLayout(Convolution a, Convolution b) {
-        return asked.sameLayout(a, b);
-      }
-
-      @Override
-      public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-        multiplyAdds += g.multiplyAdds();
-      }
-
-      @Override
-      public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-        multiplyAdds += g.multiplyAdds();
-      }
-
-      @Override
-      public void forwardSubtract(
-          Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-        multiplyAdds += g.multiplyAdds();
-      }
-
-      @Override
-      public void forwardPrepacked(
-          Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
-        multiplyAdds += g.multiplyAdds();
-      }
-    };
+  /** Kernels whose questions, of workspaces and layouts, the other device's answer. */
+  private <K> K asking(Class<K> kernels, K asked) {
+    InvocationHandler handler =
+        (kernel, method, arguments) -> {
+          Class<?> answer = method.getReturnType();
+          if (answer == void.class) count(method.getName(), arguments[0]);
+          if (answer != long.class && answer != boolean.class) {
+            return InvocationHandler.invokeDefault(kernel, method, arguments);
+          }
+          try {
+            return method.invoke(asked, arguments);
+          } catch (InvocationTargetException e) {
+            throw e.getCause();
+          }
+        };
+    Class<?>[] types = {kernels};
+    return kernels.cast(Proxy.newProxyInstance(kernels.getClassLoader(), types, handler));
   }
 
-  @Override
-  public Normalization.Kernels normalization() {
-    Normalization.Kernels asked =
-        sizes == null ? Device.super.normalization() : sizes.normalization();
-    return new Normalization.Kernels() {
-      @Override
-      public long batchStatisticsWorkspace(long rows, int channels) {
-        return asked.batchStatisticsWorkspace(rows, channels);
-      }
-
-      @Override
-      public long batchNormalizeBackwardWorkspace(long rows, int channels) {
-        return asked.batchNormalizeBackwardWorkspace(rows, channels);
-      }
-    };
-  }
-
-  @Override
-  public Binary.Kernels binary() {
-    Binary.Kernels asked = sizes == null ? Device.super.binary() : sizes.binary();
-    return new Binary.Kernels() {
-      @Override
-      public long preluBackwardWorkspace(long rows, int channels) {
-        return asked.preluBackwardWorkspace(rows, channels);
-      }
-    };
-  }
-
-  @Override
-  public Optimizers.Kernels optimizers() {
-    Optimizers.Kernels asked = sizes == null ? Device.super.optimizers() : sizes.optimizers();
-    return new Optimizers.Kernels() {
-      @Override
-      public long sgdQuantizedWorkspace(long size, int block) {
-        return asked.sgdQuantizedWorkspace(size, block);
-      }
-
-      @Override
-      public long adamQuantizedWorkspace(long size, int block) {
-        return asked.adamQuantizedWorkspace(size, block);
-      }
-    };
-  }
-
-  @Override
-  public Packed.Kernels packed() {
-    Packed.Kernels asked = sizes == null ? Device.super.packed() : sizes.packed();
-    return new Packed.Kernels() {
-      @Override
-      public boolean ownMemory() {
-        return asked.ownMemory();
-      }
-
-      @Override
-      public long convolveWorkspace(LayerShape layer) {
-        return asked.convolveWorkspace(layer);
-      }
-    };
+  private void count(String operation, Object of) {
+    if (of instanceof Product p) multiplyAdds += (long) p.m() * p.n() * p.k();
+    if (of instanceof Convolution g && operation.startsWith("forward")) {
+      multiplyAdds += g.multiplyAdds();
+    }
   }
 
   /** Leaves the device that gave the sizes open. */

@@ -15,7 +15,7 @@ import slimvox.backend.Tensor;
  * products; their only workspaces are the reordered weight and, for the weight gradient, the sums
  * of about 256 blocks, at most 17 MB. Convolutions in groups have kernels of their own.
  */
-public final class TiledConvolutions implements Convolutions.Kernels {
+public class TiledConvolutions implements Convolutions.Kernels {
   private static final int SHORTEST_SPLIT = 256; // pixels
   private static final int ROWS_PER_THREAD = 4; // grouped
   private static final int GROUPED_SUMS = 9; // taps that a thread of grouped.cu adds up
