@@ -7,14 +7,12 @@ install.py JAVA XMX SOURCES CLASSPATH LOCALE [JVM-FLAG ...]
 
 import base64
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
-
-from jupyter_client.kernelspec import KernelSpecManager
 
 HERE = pathlib.Path(__file__).parent
 PLOTLY = "plotly-basic-2.35.2.min.js.gz"
@@ -30,20 +28,28 @@ PAGE = """{%%- extends 'lab/index.html.j2' -%%}
 """
 
 
+def put(path, data):
+    """Writes a file that differs, whole: another that installs or starts may read it meanwhile."""
+    if path.is_file() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_bytes(data)
+    part.replace(path)
+
+
 def install_plotly(jar):
     with zipfile.ZipFile(jar) as archive:
         packed = archive.read("slimvox/plot/" + PLOTLY)
     share = pathlib.Path(sys.prefix, "share/jupyter")
     lab = share / "labextensions/slimvox"
-    lab.mkdir(parents=True, exist_ok=True)
-    (lab / PLOTLY).write_bytes(packed)
+    put(lab / PLOTLY, packed)
     package = {"name": "slimvox", "version": "1.0.0", "jupyterlab": {"_build": EXTENSION}}
-    (lab / "package.json").write_text(json.dumps(package))
-    shutil.copy(HERE / "trust.js", lab)
+    put(lab / "package.json", json.dumps(package).encode())
+    put(lab / "trust.js", (HERE / "trust.js").read_bytes())
     template = share / "nbconvert/templates/slimvox"
-    template.mkdir(parents=True, exist_ok=True)
-    (template / "conf.json").write_text('{"base_template": "lab"}')
-    (template / "index.html.j2").write_text(PAGE % base64.b64encode(packed).decode())
+    put(template / "conf.json", b'{"base_template": "lab"}')
+    put(template / "index.html.j2", (PAGE % base64.b64encode(packed).decode()).encode())
 
 
 def move_jjava(home):
@@ -88,11 +94,10 @@ def main():
     at = spec["argv"].index("@FLAGS@")
     # Where NVIDIA's libraries may be; the kernel's own environment need not be activated.
     spec["argv"][at : at + 1] = [*flags, f"-Dslimvox.python={sys.prefix}"]
-    with tempfile.TemporaryDirectory() as folder:
-        pathlib.Path(folder, "kernel.json").write_text(json.dumps(spec, indent=2))
-        KernelSpecManager().install_kernel_spec(folder, "slimvox", prefix=sys.prefix)
+    kernel = pathlib.Path(sys.prefix, "share/jupyter/kernels/slimvox/kernel.json")
+    put(kernel, json.dumps(spec, indent=2).encode())
     install_plotly(classpath.split(":")[0])
-    shutil.copy(HERE / "jupyter_server_config.py", home)
+    put(home / "jupyter_server_config.py", (HERE / "jupyter_server_config.py").read_bytes())
 
 
 main()

@@ -14,9 +14,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -29,6 +32,13 @@ class NotebooksIT {
   @TempDir static Path folder;
 
   private static Lab jupyterLab;
+
+  /** Once, as two notebooks are run at a time. */
+  @BeforeAll
+  static void setUp() {
+    Script setUp = Script.run(folder, Map.of(), LAB, "--setup");
+    assertEquals(0, setUp.status(), setUp.output());
+  }
 
   @AfterAll
   static void closeLab() {
@@ -50,9 +60,7 @@ class NotebooksIT {
     return Script.run(folder, Map.of(), command.toArray(String[]::new));
   }
 
-  /** The figures of a notebook that was run, in JupyterLab: each is drawn, each slider moves. */
-  private static void assertFiguresLive(Path executed, long figures) throws Exception {
-    if (Browser.find().isEmpty()) return; // LabIT says so
+  private static synchronized Lab lab() throws Exception {
     if (jupyterLab == null) {
       Path root = Files.createDirectories(folder.resolve("lab"));
       Path images = Files.createDirectory(root.resolve("images"));
@@ -61,7 +69,13 @@ class NotebooksIT {
       }
       jupyterLab = new Lab(root);
     }
-    try (Lab.Tab tab = jupyterLab.open(executed)) {
+    return jupyterLab;
+  }
+
+  /** The figures of a notebook that was run, in JupyterLab: each is drawn, each slider moves. */
+  private static void assertFiguresLive(Path executed, long figures) throws Exception {
+    if (Browser.find().isEmpty()) return; // LabIT says so
+    try (Lab.Tab tab = lab().open(executed)) {
       if (figures > 0) {
         String stills = "document.querySelectorAll('.jp-RenderedImage').length";
         Browser.await(
@@ -110,6 +124,7 @@ class NotebooksIT {
 
   @ParameterizedTest
   @MethodSource("notebooks")
+  @Execution(ExecutionMode.CONCURRENT)
   void everyCellRunsAndEveryFigureIsDrawn(Path notebook) throws Exception {
     Path source = notebook.toAbsolutePath();
     byte[] before = Files.readAllBytes(source);
