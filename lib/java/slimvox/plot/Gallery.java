@@ -2,6 +2,7 @@ package slimvox.plot;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Figures of one kind of which one is seen at a time, chosen by a slider or a menu that works where
@@ -84,14 +85,22 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
     return caption.startsWith(labels.get(i)) ? caption : labels.get(i) + " — " + caption;
   }
 
-  /** The static picture: the only figure, or some of them beside and below each other. */
+  /**
+   * The static picture: the only figure, or some of them, two in a row; one where names at the left
+   * need the room.
+   */
   public byte[] png() {
-    if (figures.size() == 1) return figures.getFirst().png();
-    return Picture.pngOf(
+    Figure first = figures.getFirst();
+    if (figures.size() == 1) return first.png();
+    boolean wide = Stream.of(first.y().tickLabels()).anyMatch(name -> name.length() > 12);
+    int columns = wide ? 1 : 2;
+    int height = wide ? first.height() : first.height() * 2 / 3;
+    List<Figure> stills =
         stills().stream()
             .map(i -> figures.get(i).title(what + " " + labels.get(i)))
-            .map(f -> f.size(figures.getFirst().width() / 2, figures.getFirst().height() * 2 / 3))
-            .toList());
+            .map(figure -> figure.size(first.width() / columns, height))
+            .toList();
+    return Picture.pngOf(stills, columns);
   }
 
   /** The figures as a piece of HTML; see {@link Figure#html}. */

@@ -108,17 +108,19 @@ final class Picture {
     return encoded(image);
   }
 
-  /** Figures of one size as one PNG: two in a row. */
-  static byte[] pngOf(List<Figure> figures) {
+  /** Figures of one size as one PNG, so many in a row. */
+  static byte[] pngOf(List<Figure> figures, int columns) {
     double scale = 1.25;
-    int rows = (figures.size() + 1) / 2;
+    int rows = Math.ceilDiv(figures.size(), columns);
     int width = figures.getFirst().width();
     int height = figures.getFirst().height();
     BufferedImage image =
         new BufferedImage(
-            (int) (2 * width * scale), (int) (rows * height * scale), BufferedImage.TYPE_INT_ARGB);
+            (int) (columns * width * scale),
+            (int) (rows * height * scale),
+            BufferedImage.TYPE_INT_ARGB);
     for (int i = 0; i < figures.size(); i++) {
-      new Picture(figures.get(i)).draw(image, scale, i % 2 * width, i / 2 * height);
+      new Picture(figures.get(i)).draw(image, scale, i % columns * width, i / columns * height);
     }
     return encoded(image);
   }

@@ -125,7 +125,15 @@ public final class ExperimentFigures {
 
   private String name(Row row) {
     boolean told = differences || row.verdict().contains(":"); // why there is none
-    return told && !row.ofOneRun() ? row.variant() + ": " + row.verdict() : row.variant();
+    return told && !row.ofOneRun() ? row.variant() + ": " + brief(row.verdict()) : row.variant();
+  }
+
+  /** A verdict, or why there is none without the numbers, which are in the table. */
+  private static String brief(String verdict) {
+    return Stream.of("missing", "not converged")
+        .filter(verdict::contains)
+        .findFirst()
+        .orElse(verdict);
   }
 
   private static String lowest(String list, List<Row> rows) {

@@ -389,7 +389,8 @@ class ExperimentTest {
     Experiment depth = Experiment.shipped("depth");
     Experiment reversible = Experiment.shipped("reversible-resnet");
     Experiment together = Experiment.shipped("together-resnet");
-    assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 34"));
+    assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 18"));
+    assertEquals(hash(reversible, "vanilla"), hash(Experiment.shipped("eight-bit"), "AdamW"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
     Experiment layers = Experiment.shipped("layers");

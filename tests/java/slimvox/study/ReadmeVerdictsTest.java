@@ -25,13 +25,13 @@ class ReadmeVerdictsTest {
 
   private static final List<Line> LINES =
       List.of(
-          new Line("ResNet34, type I", "reversible-resnet", "type I"),
-          new Line("ResNet34, type II", "reversible-resnet", "type II"),
+          new Line("ResNet18, type I", "reversible-resnet", "type I"),
+          new Line("ResNet18, type II", "reversible-resnet", "type II"),
           new Line("DF-ResNet56, type I", "reversible-df", "type I"),
           new Line("DF-ResNet56, type II", "reversible-df", "type II"),
           new Line("AdamW, state of 8 bits", "eight-bit", "AdamW, 8 bits"),
           new Line("SGD, state of 8 bits", "eight-bit", "SGD, 8 bits"),
-          new Line("ResNet34, type II and 8 bits", "together-resnet", "type II, 8 bits"),
+          new Line("ResNet18, type II and 8 bits", "together-resnet", "type II, 8 bits"),
           new Line("DF-ResNet56, type II and 8 bits", "together-df", "type II, 8 bits"),
           new Line("one bit a weight (W1A32)", "binary", "binary weights"),
           new Line("one bit for both (W1A1)", "binary", "one bit for both"));
