@@ -94,11 +94,11 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
     if (figures.size() == 1) return first.png();
     boolean wide = Stream.of(first.y().tickLabels()).anyMatch(name -> name.length() > 12);
     int columns = wide ? 1 : 2;
-    int height = wide ? first.height() : first.height() * 2 / 3;
+    int width = wide ? first.width() * 3 / 4 : first.width() / 2;
     List<Figure> stills =
         stills().stream()
             .map(i -> figures.get(i).title(what + " " + labels.get(i)))
-            .map(figure -> figure.size(first.width() / columns, height))
+            .map(figure -> figure.size(width, first.height() * 2 / 3))
             .toList();
     return Picture.pngOf(stills, columns);
   }
