@@ -6,6 +6,7 @@ import static slimvox.backend.cpu.Lanes.store;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -19,13 +20,17 @@ import slimvox.backend.Tensor.Grid;
  * <p>A kernel is written once, for floats at addresses. Where the tensor is float32 these are its
  * own; otherwise a strip of it, short enough to stay in the first-level cache, is widened into a
  * table, or what the kernel wrote there is rounded into memory. Memory is passed over as often as
- * in float32, with fewer bytes.
+ * in float32, with fewer bytes. A strip that is no whole number of vectors goes through its table
+ * too, with zeros at the end: so a kernel is one loop over whole vectors.
  *
  * @param step what elements of a fixed type are multiples of; else 1
  */
 public record Elements(long address, DataType type, float step) {
   /** The most elements of a strip: three tables of them fit the first-level cache. */
   public static final int STRIP = 2048;
+
+  /** Floats of one call of a kernel that needs no tables, so that its loop counts in ints. */
+  private static final int RUN = 1 << 22;
 
   /** From 2^23 on a float is a whole number; below, adding and subtracting 2^23 makes it one. */
   private static final float WHOLE = 1 << 23;
@@ -52,22 +57,30 @@ public record Elements(long address, DataType type, float step) {
     return new Elements(address + first * type.bytes(), type, step);
   }
 
-  /** A table for a strip of this type; 0 where none is needed. */
-  public long table(Arena arena, int length) {
-    // One line more, so that the same place of two tables differs in its low address bits.
-    return areFloats() ? 0 : arena.allocate(4L * length + 64, 64).address();
+  /** A table for strips of this length, all zeros. */
+  public static long table(Arena arena, int length) {
+    // One line more, for the last vector, and so that the same place of two tables differs in its
+    // low address bits.
+    return arena.allocate(4L * length + 64, 64).address();
+  }
+
+  /** Whether kernels work on a strip where it is; so they do on one that does not exist. */
+  private boolean isPlain(int count) {
+    return areFloats() && (count % LANES == 0 || !exist());
   }
 
   /** Where a strip is to be written before {@link #write}. */
-  public long place(long from, long table) {
-    return areFloats() ? address + 4 * from : table;
+  public long place(long from, int count, long table) {
+    return isPlain(count) ? address + 4 * from : table;
   }
 
   /** Where {@code count} elements from {@code from} on are floats; the table may be filled. */
   public long read(long from, int count, long table) {
-    if (areFloats()) return address + 4 * from;
+    if (isPlain(count)) return address + 4 * from;
+    for (int i = count; i % LANES != 0; i++) Lanes.set(table, i, 0);
     long x = address + from * type.bytes();
     switch (type) {
+      case FLOAT32 -> Lanes.copy(x, table, count);
       case BFLOAT16 -> widen(x, table, count);
       case FIXED16 -> readShorts(x, step, table, count);
       case FIXED8 -> readBytes(x, step, table, count);
@@ -82,9 +95,10 @@ public record Elements(long address, DataType type, float step) {
    * @return the largest magnitude written, of a fixed type; else 0
    */
   public float write(long from, int count, long table) {
-    if (areFloats()) return 0;
+    if (isPlain(count)) return 0;
     long y = address + from * type.bytes();
     switch (type) {
+      case FLOAT32 -> Lanes.copy(table, y, count);
       case BFLOAT16 -> narrow(table, y, count);
       case FIXED16, FIXED8 -> {
         float largest = steps(table, 1 / step, type.largest(), count);
@@ -105,10 +119,10 @@ public record Elements(long address, DataType type, float step) {
    * @return as {@link #write}
    */
   public float copy(long from, int count, Elements to, long table) {
-    long place = to.place(from, table);
+    long place = to.place(from, count, table);
     long floats = read(from, count, place);
     if (floats != place && to.type != DataType.BFLOAT16) {
-      Lanes.ALL.asSlice(place, 4L * count).copyFrom(Lanes.ALL.asSlice(floats, 4L * count));
+      Lanes.copy(floats, place, count);
       floats = place;
     }
     return to.write(from, count, floats);
@@ -116,7 +130,8 @@ public record Elements(long address, DataType type, float step) {
 
   /** All of {@code size} elements, on several threads; returns as {@link #write}. */
   public float copy(Parallel parallel, long size, Elements to) {
-    return strips(parallel, size, to, (from, count, table) -> copy(from, count, to, table));
+    return strips(
+        parallel, size, (from, count, tables) -> copy(from, count, to, tables[1]), this, to);
   }
 
   /**
@@ -128,30 +143,42 @@ public record Elements(long address, DataType type, float step) {
     return strips(
         parallel,
         size,
-        this,
-        (from, count, table) -> {
-          long place = place(from, table);
+        (from, count, tables) -> {
+          long place = place(from, count, tables[0]);
           add(floats + 4 * from, whole, read(from, count, place), place, count);
           return write(from, count, place);
-        });
+        },
+        this);
   }
 
-  /** Work on a strip that may give a largest magnitude. */
-  private interface Strip {
-    float run(long from, int count, long table);
+  /** Work on a strip, with a table for each of the tensors; it may give a largest magnitude. */
+  public interface Strip {
+    float run(long from, int count, long[] tables);
   }
 
-  private static float strips(Parallel parallel, long size, Elements of, Strip strip) {
+  /** Works on tensors of {@code size} elements strip by strip; returns the largest magnitude. */
+  public static float strips(Parallel parallel, long size, Strip work, Elements... tensors) {
+    return strips(parallel, size, 1, work, tensors);
+  }
+
+  /** The same for work of so many elements each, see {@link Parallel#run}. */
+  public static float strips(
+      Parallel parallel, long size, int workEach, Strip work, Elements... tensors) {
+    boolean floats = Arrays.stream(tensors).allMatch(Elements::areFloats);
+    int strip = floats ? RUN : STRIP;
     float[] largest = new float[parallel.threads()];
     parallel.run(
         size,
-        1,
+        workEach,
         (part, from, to) -> {
           try (Arena arena = Arena.ofConfined()) {
-            long table = of.table(arena, STRIP);
-            for (long at = from; at < to; at += STRIP) {
-              float here = strip.run(at, (int) Math.min(STRIP, to - at), table);
-              largest[part] = Math.max(largest[part], here);
+            long[] tables = new long[tensors.length];
+            Arrays.setAll(tables, t -> table(arena, floats ? LANES : STRIP));
+            int count;
+            for (long at = from; at < to; at += count) {
+              count = (int) Math.min(strip, to - at);
+              if (floats && count > LANES) count -= count % LANES; // what is left is another strip
+              largest[part] = Math.max(largest[part], work.run(at, count, tables));
             }
           }
         });

@@ -127,6 +127,11 @@ public final class Lanes {
     return FloatVector.fromArray(FLOATS, table, i, mask);
   }
 
+  /** y = x, so many floats. */
+  public static void copy(long x, long y, long count) {
+    MemorySegment.copy(ALL, x, ALL, y, 4 * count);
+  }
+
   /** The lanes that are left from {@code i} to {@code count}. */
   public static VectorMask<Float> tail(int i, int count) {
     return FLOATS.indexInRange(i, count);

@@ -3,13 +3,15 @@ package slimvox.backend.cpu.kernels;
 import static slimvox.backend.cpu.Lanes.LANES;
 import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
+import java.lang.foreign.Arena;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.BinaryGradient;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 import slimvox.vector.ReproducibleMath;
@@ -33,9 +35,9 @@ final class BinaryFilters {
     this.parallel = parallel;
   }
 
-  /** One filter: the addresses of its weights in several tensors are {@code 4 first} further on. */
+  /** One filter, whose first element is {@code first}; with tables for its weights. */
   private interface Filter {
-    void run(int filter, long first);
+    void run(int filter, long first, long[] tables);
   }
 
   private void filters(Tensor weight, int size, Filter work) {
@@ -43,7 +45,11 @@ final class BinaryFilters {
         weight.shape().get(0),
         size,
         (part, from, to) -> {
-          for (long filter = from; filter < to; filter++) work.run((int) filter, filter * size);
+          try (Arena arena = Arena.ofConfined()) {
+            long[] tables = new long[3];
+            Arrays.setAll(tables, t -> Elements.table(arena, size));
+            for (long f = from; f < to; f++) work.run((int) f, f * size, tables);
+          }
         });
   }
 
@@ -52,17 +58,19 @@ final class BinaryFilters {
   }
 
   void binarize(Tensor weight, boolean scaled, Tensor alpha, Tensor binary) {
-    long in = weight.address();
-    long scales = alpha.address();
-    long out = binary.address();
+    Elements in = Elements.of(weight);
+    Elements out = Elements.of(binary);
     int size = size(weight);
     filters(
         weight,
         size,
-        (filter, first) -> {
-          float scale = (float) (sumOfSizes(in + 4 * first, size) / size);
-          Lanes.set(scales, filter, scale);
-          signs(in + 4 * first, out + 4 * first, size, scaled ? scale : 1);
+        (filter, first, tables) -> {
+          long w = in.read(first, size, tables[0]);
+          float scale = (float) (sumOfSizes(w, size) / size);
+          Lanes.set(alpha.address(), filter, scale);
+          long to = out.place(first, size, tables[1]);
+          signs(w, to, size, scaled ? scale : 1);
+          out.write(first, size, to);
         });
   }
 
@@ -71,21 +79,14 @@ final class BinaryFilters {
     for (int block = 0; block < count; block += BLOCK * LANES) {
       int end = Math.min(count, block + BLOCK * LANES);
       FloatVector sum = FloatVector.zero(Lanes.FLOATS);
-      int i = block;
-      for (; i <= end - LANES; i += LANES) sum = sum.add(load(w + 4L * i).abs());
-      if (i < end) sum = sum.add(load(w + 4L * i, tail(i, end)).abs());
+      for (int i = block; i < end; i += LANES) sum = sum.add(load(w + 4L * i).abs());
       total += ReproducibleMath.sum(sum);
     }
     return total;
   }
 
   private static void signs(long w, long binary, int count, float scale) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) store(binary + 4L * i, signed(load(w + 4L * i), scale));
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(binary + 4L * i, signed(load(w + 4L * i, m), scale), m);
-    }
+    for (int i = 0; i < count; i += LANES) store(binary + 4L * i, signed(load(w + 4L * i), scale));
   }
 
   /** scale sign(x); NaN for NaN, so that it is found. */
@@ -100,22 +101,23 @@ final class BinaryFilters {
       Tensor dbinary,
       Tensor dweight,
       boolean accumulate) {
-    long in = weight.address();
-    long scales = alpha.address();
-    long up = dbinary.address();
-    long down = dweight.address();
+    Elements in = Elements.of(weight);
+    Elements up = Elements.of(dbinary);
+    Elements down = Elements.of(dweight);
     int size = size(weight);
     filters(
         weight,
         size,
-        (filter, first) -> {
-          long w = in + 4 * first;
-          long d = up + 4 * first;
-          float scale = gradient == BinaryGradient.STE ? 1 : Lanes.get(scales, filter);
+        (filter, first, tables) -> {
+          long w = in.read(first, size, tables[0]);
+          long d = up.read(first, size, tables[1]);
+          long to = down.read(first, size, tables[2]);
+          float scale = gradient == BinaryGradient.STE ? 1 : Lanes.get(alpha.address(), filter);
           float everywhere = gradient == BinaryGradient.XNOR ? 1f / size : 0;
           float ofScale =
               gradient == BinaryGradient.EXACT ? (float) (sumOfSigned(w, d, size) / size) : 0;
-          gradient(w, d, down + 4 * first, size, scale, everywhere, ofScale, accumulate);
+          gradient(w, d, to, size, scale, everywhere, ofScale, accumulate);
+          down.write(first, size, to);
         });
   }
 
@@ -125,13 +127,8 @@ final class BinaryFilters {
     for (int block = 0; block < count; block += BLOCK * LANES) {
       int end = Math.min(count, block + BLOCK * LANES);
       FloatVector sum = FloatVector.zero(Lanes.FLOATS);
-      int i = block;
-      for (; i <= end - LANES; i += LANES) {
+      for (int i = block; i < end; i += LANES) {
         sum = load(d + 4L * i).fma(signed(load(w + 4L * i), 1), sum);
-      }
-      if (i < end) {
-        VectorMask<Float> m = tail(i, end);
-        sum = load(d + 4L * i, m).fma(signed(load(w + 4L * i, m), 1), sum);
       }
       total += ReproducibleMath.sum(sum);
     }
@@ -148,20 +145,11 @@ final class BinaryFilters {
       float ofScale,
       boolean accumulate) {
     FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector before = accumulate ? load(dw + 4L * i) : zero;
       FloatVector g =
           gradient(load(w + 4L * i), load(d + 4L * i), scale, everywhere, ofScale).add(before);
       store(dw + 4L * i, g);
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector before = accumulate ? load(dw + 4L * i, m) : zero;
-      FloatVector g =
-          gradient(load(w + 4L * i, m), load(d + 4L * i, m), scale, everywhere, ofScale)
-              .add(before);
-      store(dw + 4L * i, g, m);
     }
   }
 

@@ -61,7 +61,7 @@ final class ChannelMoments {
     int length = cycle.length();
     int channels = cycle.channels();
     long block = Math.max(1, BLOCK / length);
-    long table = x.table(arena, length);
+    long table = cycle.table(arena);
     long shift = cycle.table(arena);
     long sums = cycle.table(arena);
     long squareSums = cycle.table(arena);

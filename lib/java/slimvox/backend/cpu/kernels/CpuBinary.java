@@ -3,11 +3,9 @@ package slimvox.backend.cpu.kernels;
 import static slimvox.backend.cpu.Lanes.LANES;
 import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Binary;
 import slimvox.backend.BinaryGradient;
@@ -24,9 +22,6 @@ import slimvox.backend.cpu.Parallel;
  * in whole vectors whatever the number of channels.
  */
 public final class CpuBinary implements Binary.Kernels {
-  /** Cycles summed in float32 before they go into float64. */
-  private static final int BLOCK = 64;
-
   private final Parallel parallel;
   private final BinaryFilters filters;
 
@@ -74,8 +69,8 @@ public final class CpuBinary implements Binary.Kernels {
           paddedRow,
           (part, from, to) -> {
             try (Arena own = Arena.ofConfined()) {
-              long before = in.table(own, cycle.length());
-              long after = out.table(own, Math.max(Elements.STRIP, cycle.length()));
+              long before = cycle.table(own);
+              long after = Elements.table(own, Math.max(Elements.STRIP, cycle.length()));
               for (long row = from; row < to; row++) {
                 long h = row % paddedHeight - border;
                 long target = row * paddedRow;
@@ -88,7 +83,7 @@ public final class CpuBinary implements Binary.Kernels {
                 for (int done = 0; done < count; done += cycle.length()) {
                   int run = Math.min(cycle.length(), count - done);
                   long at = target + edge + done;
-                  long place = out.place(at, after);
+                  long place = out.place(at, run, after);
                   signs(in.read(source + done, run, before), shifts, place, run);
                   out.write(at, run, place);
                 }
@@ -102,7 +97,7 @@ public final class CpuBinary implements Binary.Kernels {
   private static void ones(Elements y, long from, long count, long table) {
     for (long done = 0; done < count; done += Elements.STRIP) {
       int run = (int) Math.min(Elements.STRIP, count - done);
-      long place = y.place(from + done, table);
+      long place = y.place(from + done, run, table);
       ones(place, run);
       y.write(from + done, run, place);
     }
@@ -110,19 +105,13 @@ public final class CpuBinary implements Binary.Kernels {
 
   private static void ones(long y, int count) {
     FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1f);
-    for (int i = 0; i < count; i += LANES) store(y + 4L * i, one, tail(i, count));
+    for (int i = 0; i < count; i += LANES) store(y + 4L * i, one);
   }
 
   private static void signs(long x, long shift, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
       store(y + 4L * i, BinaryFilters.signed(z, 1));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
-      store(y + 4L * i, BinaryFilters.signed(z, 1), m);
     }
   }
 
@@ -147,9 +136,9 @@ public final class CpuBinary implements Binary.Kernels {
           count,
           (part, from, to) -> {
             try (Arena own = Arena.ofConfined()) {
-              long values = in.table(own, cycle.length());
-              long above = up.table(own, cycle.length());
-              long below = down.table(own, cycle.length());
+              long values = cycle.table(own);
+              long above = cycle.table(own);
+              long below = cycle.table(own);
               for (long row = from; row < to; row++) {
                 long padded = row / height * paddedHeight + row % height;
                 for (int done = 0; done < count; done += cycle.length()) {
@@ -157,7 +146,7 @@ public final class CpuBinary implements Binary.Kernels {
                   int run = Math.min(cycle.length(), count - done);
                   long z = in.read(at, run, values);
                   long dz = up.read(corner + padded * paddedRow + done, run, above);
-                  long place = down.place(at, below);
+                  long place = down.place(at, run, below);
                   approximateSlopes(z, shifts, dz, place, run);
                   down.write(at, run, place);
                 }
@@ -168,15 +157,9 @@ public final class CpuBinary implements Binary.Kernels {
   }
 
   private static void approximateSlopes(long x, long shift, long dy, long dx, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
       store(dx + 4L * i, approximateSlope(z).mul(load(dy + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
-      store(dx + 4L * i, approximateSlope(z).mul(load(dy + 4L * i, m)), m);
     }
   }
 
@@ -194,31 +177,19 @@ public final class CpuBinary implements Binary.Kernels {
     Elements out = Elements.of(y);
     try (Arena arena = Arena.ofConfined()) {
       long scales = cycle.repeat(scale.address(), arena);
-      parallel.run(
-          cycle.cycles(),
-          cycle.length(),
-          (part, from, to) -> {
-            try (Arena own = Arena.ofConfined()) {
-              long table = out.table(own, cycle.length());
-              for (long c = from; c < to; c++) {
-                long at = c * cycle.length();
-                long place = out.read(at, cycle.count(c), table);
-                multiply(scales, place, cycle.count(c));
-                out.write(at, cycle.count(c), place);
-              }
-            }
+      cycle.backwards(
+          parallel,
+          (at, count, tables) -> {
+            long place = out.read(at, count, tables[0]);
+            multiply(scales, place, count);
+            out.write(at, count, place);
           });
     }
   }
 
   private static void multiply(long scale, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(y + 4L * i, load(y + 4L * i).mul(load(scale + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, load(y + 4L * i, m).mul(load(scale + 4L * i, m)), m);
     }
   }
 
@@ -232,35 +203,20 @@ public final class CpuBinary implements Binary.Kernels {
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       long slopes = cycle.repeat(slope.address(), arena);
-      parallel.run(
-          cycle.cycles(),
-          cycle.length(),
-          (part, from, to) -> {
-            try (Arena own = Arena.ofConfined()) {
-              long before = in.table(own, cycle.length());
-              long after = out.table(own, cycle.length());
-              for (long c = from; c < to; c++) {
-                long at = c * cycle.length();
-                int count = cycle.count(c);
-                long place = out.place(at, after);
-                prelu(in.read(at, count, before), shifts, slopes, place, count);
-                out.write(at, count, place);
-              }
-            }
+      cycle.backwards(
+          parallel,
+          (at, count, tables) -> {
+            long place = out.place(at, count, tables[1]);
+            prelu(in.read(at, count, tables[0]), shifts, slopes, place, count);
+            out.write(at, count, place);
           });
     }
   }
 
   private static void prelu(long x, long shift, long slope, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
       store(y + 4L * i, bent(z, z, load(slope + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
-      store(y + 4L * i, bent(z, z, load(slope + 4L * i, m)), m);
     }
   }
 
@@ -280,63 +236,34 @@ public final class CpuBinary implements Binary.Kernels {
       boolean accumulate,
       Tensor workspace) {
     RowCycle cycle = RowCycle.of(x.shape().get(-1), x.size());
-    int channels = cycle.channels();
-    double[][] totals = new double[parallel.threads()][];
     Elements in = Elements.of(x);
     Elements up = Elements.of(dy);
     Elements down = Elements.of(dx);
     try (Arena arena = Arena.ofConfined()) {
       long shifts = shift == null ? cycle.table(arena) : cycle.repeat(shift.address(), arena);
       long slopes = cycle.repeat(slope.address(), arena);
-      parallel.run(
-          cycle.cycles(),
-          cycle.length(),
-          (part, from, to) -> {
-            totals[part] = new double[channels];
-            try (Arena own = Arena.ofConfined()) {
-              long sums = cycle.table(own);
-              long values = in.table(own, cycle.length());
-              long above = up.table(own, cycle.length());
-              long below = down.table(own, cycle.length());
-              for (long block = from; block < to; block += BLOCK) {
-                cycle.clear(sums);
-                for (long c = block; c < Math.min(to, block + BLOCK); c++) {
-                  long at = c * cycle.length();
-                  int count = cycle.count(c);
-                  long z = in.read(at, count, values);
-                  long dz = up.read(at, count, above);
-                  long place = down.place(at, below);
-                  preluBackward(z, shifts, slopes, dz, place, sums, count);
-                  down.write(at, count, place);
-                }
-                cycle.fold(sums, totals[part]);
-              }
-            }
+      cycle.sum(
+          parallel,
+          dslope,
+          accumulate,
+          (at, count, tables, sums) -> {
+            long z = in.read(at, count, tables[0]);
+            long dz = up.read(at, count, tables[1]);
+            long place = down.place(at, count, tables[2]);
+            preluBackward(z, shifts, slopes, dz, place, sums, count);
+            down.write(at, count, place);
           });
-    }
-    for (int c = 0; c < channels; c++) {
-      double total = accumulate ? Lanes.get(dslope.address(), c) : 0;
-      for (double[] part : totals) if (part != null) total += part[c];
-      Lanes.set(dslope.address(), c, (float) total);
     }
   }
 
   private static void preluBackward(
       long x, long shift, long slope, long dy, long dx, long sums, int count) {
     FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector z = load(x + 4L * i).add(load(shift + 4L * i));
       FloatVector g = load(dy + 4L * i);
       store(sums + 4L * i, load(sums + 4L * i).add(g.mul(z.min(zero))));
       store(dx + 4L * i, bent(z, g, load(slope + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector z = load(x + 4L * i, m).add(load(shift + 4L * i, m));
-      FloatVector g = load(dy + 4L * i, m);
-      store(sums + 4L * i, load(sums + 4L * i, m).add(g.mul(z.min(zero))), m);
-      store(dx + 4L * i, bent(z, g, load(slope + 4L * i, m)), m);
     }
   }
 }

@@ -5,10 +5,8 @@ import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
 import static slimvox.backend.cpu.Lanes.tail;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import jdk.incubator.vector.FloatVector;
@@ -98,11 +96,8 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   @Override
   public void convert(Tensor x, Tensor y) {
-    met(y, Elements.of(x).copy(parallel, x.size(), Elements.of(y)));
-  }
-
-  private static void met(Tensor y, float... largest) {
-    if (y.grid() != null) for (float part : largest) y.grid().met(part);
+    float largest = Elements.of(x).copy(parallel, x.size(), Elements.of(y));
+    if (y.grid() != null) y.grid().met(largest);
   }
 
   @Override
@@ -112,13 +107,8 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   private static void axpy(float alpha, long x, long y, long out, int count) {
     FloatVector a = FloatVector.broadcast(Lanes.FLOATS, alpha);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(out + 4L * i, load(x + 4L * i).fma(a, load(y + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(out + 4L * i, load(x + 4L * i, m).fma(a, load(y + 4L * i, m)), m);
     }
   }
 
@@ -141,18 +131,10 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   private static float addRounded(float scale, float inverse, long x, long y, long out, int count) {
     FloatVector largest = FloatVector.zero(Lanes.FLOATS);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector sum =
           Elements.rounded(load(x + 4L * i).mul(inverse)).mul(scale).add(load(y + 4L * i));
       store(out + 4L * i, sum);
-      largest = largest.max(sum.abs());
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector sum =
-          Elements.rounded(load(x + 4L * i, m).mul(inverse)).mul(scale).add(load(y + 4L * i, m));
-      store(out + 4L * i, sum, m);
       largest = largest.max(sum.abs());
     }
     return largest.reduceLanes(VectorOperators.MAX);
@@ -164,12 +146,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private static void relu(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) store(y + 4L * i, positive(load(x + 4L * i)));
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, positive(load(x + 4L * i, m)), m);
-    }
+    for (int i = 0; i < count; i += LANES) store(y + 4L * i, positive(load(x + 4L * i)));
   }
 
   /** 0 where x is below 0; a NaN stays one, so that it is found. */
@@ -184,15 +161,9 @@ public final class CpuElementwise implements Elementwise.Kernels {
 
   private static void reluBackward(long y, long dy, long dx, int count) {
     FloatVector zero = FloatVector.zero(Lanes.FLOATS);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       VectorMask<Float> open = load(y + 4L * i).compare(VectorOperators.GT, 0f);
       store(dx + 4L * i, zero.blend(load(dy + 4L * i), open));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      VectorMask<Float> open = load(y + 4L * i, m).compare(VectorOperators.GT, 0f);
-      store(dx + 4L * i, zero.blend(load(dy + 4L * i, m), open), m);
     }
   }
 
@@ -202,13 +173,8 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private static void tanh(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(y + 4L * i, ReproducibleMath.tanh(load(x + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, ReproducibleMath.tanh(load(x + 4L * i, m)), m);
     }
   }
 
@@ -218,13 +184,8 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private static void tanhBackward(long y, long dy, long dx, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(dx + 4L * i, tanhSlope(load(y + 4L * i)).mul(load(dy + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(dx + 4L * i, tanhSlope(load(y + 4L * i, m)).mul(load(dy + 4L * i, m)), m);
     }
   }
 
@@ -239,15 +200,9 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private static void gelu(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector v = load(x + 4L * i);
       store(y + 4L * i, v.div(exponential(v).add(1f)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector v = load(x + 4L * i, m);
-      store(y + 4L * i, v.div(exponential(v).add(1f)), m);
     }
   }
 
@@ -262,13 +217,8 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private static void geluBackward(long x, long dy, long dx, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(dx + 4L * i, geluSlope(load(x + 4L * i)).mul(load(dy + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(dx + 4L * i, geluSlope(load(x + 4L * i, m)).mul(load(dy + 4L * i, m)), m);
     }
   }
 
@@ -296,24 +246,9 @@ public final class CpuElementwise implements Elementwise.Kernels {
   }
 
   private boolean isFinite(Tensor x) {
-    boolean[] finite = new boolean[parallel.threads()];
-    Arrays.fill(finite, true);
     Elements in = Elements.of(x);
-    int strip = in.areFloats() ? RUN : Elements.STRIP;
-    parallel.run(
-        x.size(),
-        1,
-        (part, from, to) -> {
-          try (Arena arena = Arena.ofConfined()) {
-            long table = in.table(arena, strip);
-            for (long at = from; at < to && finite[part]; at += strip) {
-              int count = (int) Math.min(strip, to - at);
-              finite[part] = isFinite(in.read(at, count, table), count);
-            }
-          }
-        });
-    for (boolean part : finite) if (!part) return false;
-    return true;
+    Elements.Strip fault = (from, n, t) -> isFinite(in.read(from, n, t[0]), n) ? 0 : 1;
+    return Elements.strips(parallel, x.size(), fault, in) == 0;
   }
 
   /** 0 x is 0 for a finite x and NaN otherwise; a sum that met one NaN stays one. */
@@ -326,7 +261,7 @@ public final class CpuElementwise implements Elementwise.Kernels {
       a = load(x + 4L * i).fma(zero, a);
       b = load(x + 4L * (i + LANES)).fma(zero, b);
     }
-    for (; i < count; i += LANES) a = load(x + 4L * i, tail(i, count)).fma(zero, a);
+    for (; i < count; i += LANES) a = load(x + 4L * i).fma(zero, a);
     return !a.add(b).test(VectorOperators.IS_NAN).anyTrue();
   }
 
@@ -347,28 +282,22 @@ public final class CpuElementwise implements Elementwise.Kernels {
     Elements first = Elements.of(a);
     Elements second = Elements.of(b);
     Elements out = Elements.of(y);
-    boolean floats = first.areFloats() && second.areFloats() && out.areFloats();
-    int strip = floats ? RUN : Elements.STRIP;
-    float[] largest = new float[parallel.threads()];
-    parallel.run(
-        y.size(),
-        1,
-        (part, from, to) -> {
-          try (Arena arena = Arena.ofConfined()) {
-            long firstTable = first.table(arena, strip);
-            long secondTable = second.table(arena, strip);
-            long outTable = out.table(arena, strip);
-            for (long at = from; at < to; at += strip) {
-              int count = (int) Math.min(strip, to - at);
+    float largest =
+        Elements.strips(
+            parallel,
+            y.size(),
+            (from, count, tables) -> {
+              long to = out.place(from, count, tables[2]);
               kernel.run(
-                  first.read(at, count, firstTable),
-                  second.read(at, count, secondTable),
-                  out.place(at, outTable),
+                  first.read(from, count, tables[0]),
+                  second.read(from, count, tables[1]),
+                  to,
                   count);
-              largest[part] = Math.max(largest[part], out.write(at, count, outTable));
-            }
-          }
-        });
-    met(y, largest);
+              return out.write(from, count, to);
+            },
+            first,
+            second,
+            out);
+    if (y.grid() != null) y.grid().met(largest);
   }
 }

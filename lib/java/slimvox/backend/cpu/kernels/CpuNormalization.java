@@ -5,11 +5,9 @@ import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.Arena;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import slimvox.backend.Normalization;
 import slimvox.backend.Normalization.Channels;
@@ -39,9 +37,6 @@ import slimvox.backend.cpu.Parallel;
  * before it read last is still in the cache.
  */
 public final class CpuNormalization implements Normalization.Kernels {
-  /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
-  private static final int BLOCK = 64;
-
   private final Parallel parallel;
 
   /** Kernels that share {@code parallel} with the other families. */
@@ -93,9 +88,9 @@ public final class CpuNormalization implements Normalization.Kernels {
     Elements in = Elements.of(x);
     Elements out = Elements.of(y);
     Elements add = Elements.of(residual);
-    float[] means = new float[cycle.length()];
-    float[] scales = new float[cycle.length()];
-    float[] shifts = new float[cycle.length()];
+    float[] means = cycle.array();
+    float[] scales = cycle.array();
+    float[] shifts = cycle.array();
     for (int c = 0; c < cycle.channels(); c++) {
       means[c] = get(channels.mean().address(), c);
       scales[c] = get(channels.gamma().address(), c) * get(channels.invStd().address(), c);
@@ -104,13 +99,11 @@ public final class CpuNormalization implements Normalization.Kernels {
     cycle.repeat(means);
     cycle.repeat(scales);
     cycle.repeat(shifts);
-    backwards(
-        cycle,
-        (c, tables) -> {
-          long at = c * cycle.length();
-          int count = cycle.count(c);
+    cycle.backwards(
+        parallel,
+        (at, count, tables) -> {
           long from = in.read(at, count, tables[0]);
-          long to = out.place(at, tables[1]);
+          long to = out.place(at, count, tables[1]);
           if (add.exist()) {
             long with = add.read(at, count, tables[2]);
             normalizeAndAdd(from, means, scales, shifts, with, floor, to, count);
@@ -123,16 +116,9 @@ public final class CpuNormalization implements Normalization.Kernels {
 
   private static void normalize(
       long x, float[] mean, float[] scale, float[] shift, float floor, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
       store(y + 4L * i, v.blend(floor, v.lt(floor)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector v =
-          load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(scale, i, m), load(shift, i, m));
-      store(y + 4L * i, v.blend(floor, v.lt(floor)), m);
     }
   }
 
@@ -145,23 +131,13 @@ public final class CpuNormalization implements Normalization.Kernels {
       float floor,
       long y,
       int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector v =
           load(x + 4L * i)
               .sub(load(mean, i))
               .fma(load(scale, i), load(shift, i))
               .add(load(residual + 4L * i));
       store(y + 4L * i, v.blend(floor, v.lt(floor)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector v =
-          load(x + 4L * i, m)
-              .sub(load(mean, i, m))
-              .fma(load(scale, i, m), load(shift, i, m))
-              .add(load(residual + 4L * i, m));
-      store(y + 4L * i, v.blend(floor, v.lt(floor)), m);
     }
   }
 
@@ -186,9 +162,9 @@ public final class CpuNormalization implements Normalization.Kernels {
     Elements out = Elements.of(y);
     Elements g = Elements.of(dresidual);
     double rows = cycle.rows();
-    float[] means = new float[cycle.length()];
-    float[] scales = new float[cycle.length()];
-    float[] shifts = channels.beta() == null ? null : new float[cycle.length()];
+    float[] means = cycle.array();
+    float[] scales = cycle.array();
+    float[] shifts = channels.beta() == null ? null : cycle.array();
     for (int c = 0; c < cycle.channels(); c++) {
       means[c] = get(channels.mean().address(), c);
       scales[c] = get(channels.gamma().address(), c) * get(channels.invStd().address(), c);
@@ -200,9 +176,9 @@ public final class CpuNormalization implements Normalization.Kernels {
       cycle.repeat(shifts);
     }
     double[][] sums = sums(cycle, in, out, up, channels.mean().address(), g, means, scales, shifts);
-    float[] a = new float[cycle.length()];
-    float[] b = new float[cycle.length()];
-    float[] k = new float[cycle.length()];
+    float[] a = cycle.array();
+    float[] b = cycle.array();
+    float[] k = cycle.array();
     for (int c = 0; c < cycle.channels(); c++) {
       double inverse = get(channels.invStd().address(), c);
       double sumG = sums[0][c];
@@ -222,11 +198,9 @@ public final class CpuNormalization implements Normalization.Kernels {
     cycle.repeat(a);
     cycle.repeat(b);
     cycle.repeat(k);
-    backwards(
-        cycle,
-        (c, tables) -> {
-          long at = c * cycle.length();
-          int count = cycle.count(c);
+    cycle.backwards(
+        parallel,
+        (at, count, tables) -> {
           long values = in.read(at, count, tables[0]);
           long from = tables[1];
           if (g.exist()) {
@@ -240,7 +214,7 @@ public final class CpuNormalization implements Normalization.Kernels {
           } else {
             from = up.read(at, count, tables[1]);
           }
-          long to = down.place(at, tables[2]);
+          long to = down.place(at, count, tables[2]);
           gradient(values, from, means, a, b, k, to, count);
           down.write(at, count, to);
         });
@@ -269,17 +243,17 @@ public final class CpuNormalization implements Normalization.Kernels {
             long sums = cycle.table(arena);
             long products = cycle.table(arena);
             long masked = cycle.table(arena);
-            long values = x.table(arena, cycle.length());
-            long outputs = y.table(arena, cycle.length());
-            for (long block = from; block < to; block += BLOCK) {
+            long values = cycle.table(arena);
+            long outputs = cycle.table(arena);
+            for (long block = from; block < to; block += RowCycle.BLOCK) {
               cycle.clear(sums);
               cycle.clear(products);
-              for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+              for (long c = block; c < Math.min(to, block + RowCycle.BLOCK); c++) {
                 long at = c * cycle.length();
                 int count = cycle.count(c);
                 long in = x.read(at, count, values);
                 long above = dy.read(at, count, masked);
-                long up = g.exist() ? g.place(at, masked) : masked;
+                long up = g.exist() ? g.place(at, count, masked) : masked;
                 if (shifts != null) {
                   mask(in, means, scales, shifts, above, up, count);
                 } else if (y.exist()) {
@@ -287,7 +261,7 @@ public final class CpuNormalization implements Normalization.Kernels {
                 } else if (!g.exist()) {
                   up = above;
                 } else if (up != above) {
-                  copy(above, up, count);
+                  Lanes.copy(above, up, count);
                 }
                 sum(in, up, meanTable, sums, products, count); // up is in the L1 cache
                 if (g.exist()) g.write(at, count, up); // which may leave other numbers in a table
@@ -306,35 +280,19 @@ public final class CpuNormalization implements Normalization.Kernels {
     return totals[0];
   }
 
-  private static void copy(long x, long y, int count) {
-    Lanes.ALL.asSlice(y, 4L * count).copyFrom(Lanes.ALL.asSlice(x, 4L * count));
-  }
-
   /** g = dy where y &gt; 0, else 0. */
   private static void mask(long y, long dy, long g, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       store(g + 4L * i, masked(load(y + 4L * i), load(dy + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(g + 4L * i, masked(load(y + 4L * i, m), load(dy + 4L * i, m)), m);
     }
   }
 
   /** g = dy where scale (x - mean) + shift &gt; 0, rounded as {@link #normalize} does; else 0. */
   private static void mask(
       long x, float[] mean, float[] scale, float[] shift, long dy, long g, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector y = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
       store(g + 4L * i, masked(y, load(dy + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector y =
-          load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(scale, i, m), load(shift, i, m));
-      store(g + 4L * i, masked(y, load(dy + 4L * i, m)), m);
     }
   }
 
@@ -343,54 +301,20 @@ public final class CpuNormalization implements Normalization.Kernels {
   }
 
   private static void sum(long x, long g, long mean, long sums, long products, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector up = load(g + 4L * i);
       store(sums + 4L * i, load(sums + 4L * i).add(up));
       FloatVector d = load(x + 4L * i).sub(load(mean + 4L * i));
       store(products + 4L * i, d.fma(up, load(products + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector up = load(g + 4L * i, m);
-      store(sums + 4L * i, load(sums + 4L * i, m).add(up), m);
-      FloatVector d = load(x + 4L * i, m).sub(load(mean + 4L * i, m));
-      store(products + 4L * i, d.fma(up, load(products + 4L * i, m)), m);
     }
   }
 
   /** dx = a (g + b (x - mean) + k). */
   private static void gradient(
       long x, long g, float[] mean, float[] a, float[] b, float[] k, long dx, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(b, i), load(k, i));
       store(dx + 4L * i, load(g + 4L * i).add(v).mul(load(a, i)));
     }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector v = load(x + 4L * i, m).sub(load(mean, i, m)).fma(load(b, i, m), load(k, i, m));
-      store(dx + 4L * i, load(g + 4L * i, m).add(v).mul(load(a, i, m)), m);
-    }
-  }
-
-  /** Work on one cycle of rows, with tables of the part's own to keep what it needs meanwhile. */
-  private interface CycleKernel {
-    void run(long cycle, long[] tables);
-  }
-
-  /** Each part from its end, block by block. */
-  private void backwards(RowCycle cycle, CycleKernel kernel) {
-    parallel.run(
-        cycle.cycles(),
-        cycle.length(),
-        (part, from, to) -> {
-          try (Arena arena = Arena.ofConfined()) {
-            long[] tables = {cycle.table(arena), cycle.table(arena), cycle.table(arena)};
-            for (long end = to; end > from; end -= BLOCK) {
-              for (long c = Math.max(from, end - BLOCK); c < end; c++) kernel.run(c, tables);
-            }
-          }
-        });
   }
 }

@@ -57,7 +57,7 @@ public final class CpuPooling implements Pooling.Kernels {
         plane,
         (part, from, to) -> {
           try (Arena arena = Arena.ofConfined()) {
-            long table = arena.allocate(4L * s.get(3), 64).address();
+            long table = Elements.table(arena, s.get(3));
             for (long p = from; p < to; p++) {
               kernel.run(p / height, (int) (p % height), p * plane, table);
             }
@@ -154,7 +154,7 @@ public final class CpuPooling implements Pooling.Kernels {
           }
           for (int w = 0; w < frames; w++) {
             long r = at + (long) w * channels;
-            long place = down.place(r, table);
+            long place = down.place(r, channels, table);
             centered(in.read(r, channels, table), mean, constant, slope, place, channels);
             down.write(r, channels, place);
           }

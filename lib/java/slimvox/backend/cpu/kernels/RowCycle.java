@@ -4,12 +4,14 @@ import static slimvox.backend.cpu.Lanes.ALL;
 import static slimvox.backend.cpu.Lanes.LANES;
 import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
+import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.VectorMask;
+import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
+import slimvox.backend.cpu.Parallel;
 
 /**
  * How a matrix with C columns is cut so that loops over it run in whole vectors whatever C is.
@@ -19,13 +21,16 @@ import jdk.incubator.vector.VectorMask;
  * and 16 lanes give a step of 48, repeated 22 times. What each column needs (a mean, a scale) is
  * repeated along a table as long as a cycle, which stays in the first-level cache, and a kernel
  * walks the cycle and the table side by side. From 16 vectors a row on, a cycle of any length is
- * taken, and its last vector is masked.
+ * taken, and its last vector reaches beyond it, see {@link Elements}.
  *
  * <p>Sums are kept along such a table too: each of its places adds up one row of every cycle, and
  * {@link #fold} adds the places of each column.
  */
 record RowCycle(int channels, int length, long elements) {
   private static final int TARGET = 1024;
+
+  /** Cycles summed in float32 before they go into float64, or walked forwards within a block. */
+  static final int BLOCK = 64;
 
   /** The cycle of a matrix with so many columns and elements. */
   static RowCycle of(int channels, long elements) {
@@ -62,8 +67,12 @@ record RowCycle(int channels, int length, long elements) {
    * only read is faster from an array, whose bounds check the compiler takes out of the loop.
    */
   long table(Arena arena) {
-    // One line more, so that the same place of two tables differs in its low address bits.
-    return arena.allocate(4L * length + 64, 64).address();
+    return Elements.table(arena, length);
+  }
+
+  /** A table on the Java heap, with room for the last vector. */
+  float[] array() {
+    return new float[(length + LANES - 1) / LANES * LANES];
   }
 
   /** Repeats the first C values of a table on the Java heap along it. */
@@ -108,15 +117,64 @@ record RowCycle(int channels, int length, long elements) {
     }
   }
 
-  /** y += x. */
-  static void add(long x, long y, int count) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
-      store(y + 4L * i, load(y + 4L * i).add(load(x + 4L * i)));
+  /** Work on a cycle's {@code count} elements, with tables for what is read and written. */
+  interface Kernel {
+    void run(long at, int count, long[] tables);
+  }
+
+  /** Works on all cycles: each part from its end, block by block. */
+  void backwards(Parallel parallel, Kernel kernel) {
+    parallel.run(
+        cycles(),
+        length,
+        (part, from, to) -> {
+          try (Arena arena = Arena.ofConfined()) {
+            long[] tables = {table(arena), table(arena), table(arena)};
+            for (long end = to; end > from; end -= BLOCK) {
+              for (long c = Math.max(from, end - BLOCK); c < end; c++) {
+                kernel.run(c * length, count(c), tables);
+              }
+            }
+          }
+        });
+  }
+
+  /** Work on a cycle that adds to a table of sums. */
+  interface Sums {
+    void run(long at, int count, long[] tables, long sums);
+  }
+
+  /** b = (b +) the sums of the columns. */
+  void sum(Parallel parallel, Tensor b, boolean accumulate, Sums kernel) {
+    double[][] totals = new double[parallel.threads()][];
+    parallel.run(
+        cycles(),
+        length,
+        (part, from, to) -> {
+          totals[part] = new double[channels];
+          try (Arena arena = Arena.ofConfined()) {
+            long[] tables = {table(arena), table(arena), table(arena)};
+            long sums = table(arena);
+            for (long block = from; block < to; block += BLOCK) {
+              clear(sums);
+              for (long c = block; c < Math.min(to, block + BLOCK); c++) {
+                kernel.run(c * length, count(c), tables, sums);
+              }
+              fold(sums, totals[part]);
+            }
+          }
+        });
+    for (int c = 0; c < channels; c++) {
+      double total = accumulate ? get(b.address(), c) : 0;
+      for (double[] part : totals) if (part != null) total += part[c];
+      set(b.address(), c, (float) total);
     }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      store(y + 4L * i, load(y + 4L * i, m).add(load(x + 4L * i, m)), m);
+  }
+
+  /** y += x, whole vectors: what lies behind the {@code count} is of no use to anybody. */
+  static void add(long x, long y, int count) {
+    for (int i = 0; i < count; i += LANES) {
+      store(y + 4L * i, load(y + 4L * i).add(load(x + 4L * i)));
     }
   }
 }

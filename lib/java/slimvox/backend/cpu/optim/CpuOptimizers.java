@@ -3,18 +3,19 @@ package slimvox.backend.cpu.optim;
 import static slimvox.backend.cpu.Lanes.LANES;
 import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
+import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import slimvox.backend.AdamStep;
 import slimvox.backend.CodeBook;
 import slimvox.backend.Optimizers;
 import slimvox.backend.Quantized;
 import slimvox.backend.SgdStep;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
@@ -36,7 +37,6 @@ import slimvox.backend.cpu.Parallel;
  * b (14 bytes in all), Adam 16. Each thread spreads codes out in its own part of the workspace.
  */
 public final class CpuOptimizers implements Optimizers.Kernels {
-  private static final int RUN = 1 << 22;
   private static final int CODES = 1 << 16; // at a time, so that an int counts them
 
   private final Parallel parallel;
@@ -47,42 +47,42 @@ public final class CpuOptimizers implements Optimizers.Kernels {
     this.parallel = parallel;
   }
 
+  /** A kernel on {@code count} floats of each of some tensors. */
   private interface Kernel {
-    void run(long offset, int count);
+    void run(long[] at, int count);
   }
 
-  private void run(Tensor parameter, Kernel kernel) {
-    parallel.run(
-        parameter.size(),
+  /** Runs a kernel that changes all of the tensors but the first, the gradient. */
+  private void run(Kernel kernel, Tensor... tensors) {
+    Elements[] elements = Stream.of(tensors).map(Elements::of).toArray(Elements[]::new);
+    Elements.strips(
+        parallel,
+        tensors[0].size(),
         4,
-        (part, from, to) -> {
-          for (long at = from; at < to; at += RUN) {
-            kernel.run(4 * at, (int) Math.min(RUN, to - at));
-          }
-        });
+        (from, count, tables) -> {
+          long[] at = new long[elements.length];
+          Arrays.setAll(at, k -> elements[k].read(from, count, tables[k]));
+          kernel.run(at, count);
+          for (int k = 1; k < at.length; k++) elements[k].write(from, count, at[k]);
+          return 0;
+        },
+        elements);
   }
 
   // ---- SGD
 
   @Override
   public void sgd(SgdStep step, Tensor gradient, Tensor parameter, Tensor momentumBuffer) {
-    long g = gradient.address();
-    long p = parameter.address();
     if (momentumBuffer == null) {
-      run(parameter, (at, count) -> sgd(step, g + at, p + at, count));
+      run((at, count) -> sgd(step, at[0], at[1], count), gradient, parameter);
       return;
     }
-    long b = momentumBuffer.address();
     // In the first step b is set to g, whatever it held: it may hold NaN.
-    run(
-        parameter,
-        (at, count) -> {
-          if (step.first()) {
-            sgdFirst(step, g + at, p + at, b + at, count);
-          } else {
-            sgdMomentum(step, g + at, p + at, b + at, count);
-          }
-        });
+    Kernel kernel =
+        step.first()
+            ? (at, count) -> sgdFirst(step, at[0], at[1], at[2], count)
+            : (at, count) -> sgdMomentum(step, at[0], at[1], at[2], count);
+    run(kernel, gradient, parameter, momentumBuffer);
   }
 
   private static FloatVector all(double value) {
@@ -92,15 +92,9 @@ public final class CpuOptimizers implements Optimizers.Kernels {
   private static void sgd(SgdStep step, long g, long p, int count) {
     FloatVector decay = all(step.weightDecay());
     FloatVector rate = all(-step.learningRate());
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector w = load(p + 4L * i);
       store(p + 4L * i, w.fma(decay, load(g + 4L * i)).fma(rate, w));
-    }
-    if (i < count) {
-      VectorMask<Float> t = tail(i, count);
-      FloatVector w = load(p + 4L * i, t);
-      store(p + 4L * i, w.fma(decay, load(g + 4L * i, t)).fma(rate, w), t);
     }
   }
 
@@ -108,19 +102,11 @@ public final class CpuOptimizers implements Optimizers.Kernels {
     FloatVector decay = all(step.weightDecay());
     // b = g, so that g + momentum b = (1 + momentum) g
     FloatVector rate = all(-step.learningRate() * (step.nesterov() ? 1.0 + step.momentum() : 1.0));
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector w = load(p + 4L * i);
       FloatVector d = w.fma(decay, load(g + 4L * i));
       store(b + 4L * i, d);
       store(p + 4L * i, d.fma(rate, w));
-    }
-    if (i < count) {
-      VectorMask<Float> t = tail(i, count);
-      FloatVector w = load(p + 4L * i, t);
-      FloatVector d = w.fma(decay, load(g + 4L * i, t));
-      store(b + 4L * i, d, t);
-      store(p + 4L * i, d.fma(rate, w), t);
     }
   }
 
@@ -132,21 +118,12 @@ public final class CpuOptimizers implements Optimizers.Kernels {
     // The direction is gPart g + bPart b.
     FloatVector gPart = all(step.nesterov() ? 1 : 0);
     FloatVector bPart = all(step.nesterov() ? step.momentum() : 1);
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector w = load(p + 4L * i);
       FloatVector d = w.fma(decay, load(g + 4L * i));
       FloatVector moved = d.fma(fresh, load(b + 4L * i).mul(momentum));
       store(b + 4L * i, moved);
       store(p + 4L * i, moved.fma(bPart, d.mul(gPart)).fma(rate, w));
-    }
-    if (i < count) {
-      VectorMask<Float> t = tail(i, count);
-      FloatVector w = load(p + 4L * i, t);
-      FloatVector d = w.fma(decay, load(g + 4L * i, t));
-      FloatVector moved = d.fma(fresh, load(b + 4L * i, t).mul(momentum));
-      store(b + 4L * i, moved, t);
-      store(p + 4L * i, moved.fma(bPart, d.mul(gPart)).fma(rate, w), t);
     }
   }
 
@@ -154,11 +131,8 @@ public final class CpuOptimizers implements Optimizers.Kernels {
 
   @Override
   public void adam(AdamStep step, Tensor gradient, Tensor parameter, Tensor mean, Tensor square) {
-    long g = gradient.address();
-    long p = parameter.address();
-    long m = mean.address();
-    long v = square.address();
-    run(parameter, (at, count) -> adam(step, g + at, p + at, m + at, v + at, count));
+    Kernel kernel = (at, count) -> adam(step, at[0], at[1], at[2], at[3], count);
+    run(kernel, gradient, parameter, mean, square);
   }
 
   private static void adam(AdamStep step, long g, long p, long m, long v, int count) {
@@ -171,8 +145,7 @@ public final class CpuOptimizers implements Optimizers.Kernels {
     FloatVector rate = all(-step.learningRate() / (1 - Math.pow(step.beta1(), step.step())));
     FloatVector correction = all(1 / Math.sqrt(1 - Math.pow(step.beta2(), step.step())));
     FloatVector epsilon = all(step.epsilon());
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector w = load(p + 4L * i);
       FloatVector d = w.fma(add, load(g + 4L * i));
       FloatVector m0 = load(m + 4L * i);
@@ -182,18 +155,6 @@ public final class CpuOptimizers implements Optimizers.Kernels {
       store(v + 4L * i, v1);
       FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
       store(p + 4L * i, u.fma(rate, w.mul(keep)));
-    }
-    if (i < count) {
-      VectorMask<Float> t = tail(i, count);
-      FloatVector w = load(p + 4L * i, t);
-      FloatVector d = w.fma(add, load(g + 4L * i, t));
-      FloatVector m0 = load(m + 4L * i, t);
-      FloatVector m1 = d.sub(m0).fma(fresh1, m0);
-      FloatVector v1 = d.mul(d).fma(fresh2, load(v + 4L * i, t).mul(beta2));
-      store(m + 4L * i, m1, t);
-      store(v + 4L * i, v1, t);
-      FloatVector u = m1.div(v1.sqrt().fma(correction, epsilon));
-      store(p + 4L * i, u.fma(rate, w.mul(keep)), t);
     }
   }
 
