@@ -143,9 +143,10 @@ public final class HostDevice implements DeviceMemory, Launcher {
   @Override
   public void launch(String kernel, Grid grid, Object... arguments) {
     StringBuilder types = new StringBuilder();
-    long[] values = new long[arguments.length];
+    Object[] passed = Launcher.values(arguments);
+    long[] values = new long[passed.length];
     for (int i = 0; i < values.length; i++) {
-      switch (Launcher.value(arguments[i])) {
+      switch (passed[i]) {
         case Long v -> {
           types.append('l');
           values[i] = v;
@@ -162,7 +163,7 @@ public final class HostDevice implements DeviceMemory, Launcher {
           types.append('s');
           values[i] = struct.address();
         }
-        default -> throw new AssertionError(kernel + ": argument " + i + " is " + arguments[i]);
+        default -> throw new AssertionError(kernel + ": argument " + i + " is " + passed[i]);
       }
     }
     HostKernels.run(kernel, grid, types.toString(), values, backwards);

@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Hardware;
 import slimvox.backend.Matrices.Product;
@@ -86,8 +85,9 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
   @Override
   public void launch(String kernel, Grid grid, Object... arguments) {
     StringBuilder types = new StringBuilder();
-    for (int i = 0; i < arguments.length; i++) {
-      switch (Launcher.value(arguments[i])) {
+    Object[] values = Launcher.values(arguments);
+    for (int i = 0; i < values.length; i++) {
+      switch (values[i]) {
         case Long v -> {
           types.append('l');
           if (v >= FIRST && v < next) check(kernel + " " + i, v, 4);
@@ -98,12 +98,11 @@ final class IdleCard implements DeviceMemory, Launcher, MatrixProducts {
           types.append('s');
           checkTensors(kernel, struct);
         }
-        default -> throw new AssertionError(kernel + ": argument " + i + " is " + arguments[i]);
+        default -> throw new AssertionError(kernel + ": argument " + i + " is " + values[i]);
       }
     }
     launches.add(new Launch(kernel, grid, types.toString()));
     counts.merge(kernel, 1, Integer::sum);
-    Object[] values = Stream.of(arguments).map(Launcher::value).toArray();
     KernelWork one = KernelWork.of(kernel, values);
     if (one != null) work.merge(kernel, one, KernelWork::plus);
   }

@@ -92,8 +92,9 @@ final class RecordedLaunches implements Launcher {
     List<Long> values = new ArrayList<>();
     Buffers buffers = new Buffers();
     int tables = 0; // whose bytes are no result
-    for (int i = 0; i < arguments.length; i++) {
-      switch (Launcher.value(arguments[i])) {
+    Object[] passed = Launcher.values(arguments);
+    for (int i = 0; i < passed.length; i++) {
+      switch (passed[i]) {
         case Long v -> {
           types.append('l');
           values.add(v);

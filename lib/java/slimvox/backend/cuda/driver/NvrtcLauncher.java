@@ -85,8 +85,7 @@ final class NvrtcLauncher implements Launcher, AutoCloseable {
   public void launch(String name, Grid grid, Object... arguments) {
     CUfunction kernel = kernels.get(name);
     if (kernel == null) throw new IllegalArgumentException("no kernel '" + name + "'");
-    Object[] passed = new Object[arguments.length];
-    for (int i = 0; i < passed.length; i++) passed[i] = Launcher.value(arguments[i]);
+    Object[] passed = Launcher.values(arguments);
     context.queue(() -> launch(kernel, name, grid, passed), name, grid, passed);
   }
 

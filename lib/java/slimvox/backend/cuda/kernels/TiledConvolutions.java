@@ -1,7 +1,5 @@
 package slimvox.backend.cuda.kernels;
 
-import java.util.ArrayList;
-import java.util.List;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Matrices.Product;
@@ -258,16 +256,8 @@ public class TiledConvolutions implements Convolutions.Kernels {
           scratch,
           (long) outPixels(g),
           pixelsPerSplit(g),
-          g.height(),
-          g.width(),
-          g.inChannels(),
-          g.outHeight(),
-          g.outWidth(),
-          g.outChannels(),
-          g.strideHeight(),
-          g.strideWidth(),
-          g.padHeight(),
-          g.padWidth(),
+          sizes(g),
+          stridesAndPadding(g),
           g.kernelWidth(),
           taps(g));
     }
@@ -355,10 +345,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
         g.strideHeight(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
-        c.mean(),
-        c.invStd(),
-        c.gamma(),
-        c.beta(),
+        c,
         backward,
         add);
   }
@@ -386,10 +373,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
         g.strideHeight(),
         -g.padHeight(),
         -g.padWidth(),
-        c.mean(),
-        c.invStd(),
-        c.gamma(),
-        c.beta());
+        c);
     return grid.grid().x();
   }
 
@@ -410,29 +394,30 @@ public class TiledConvolutions implements Convolutions.Kernels {
       long c,
       int pixels,
       Object... more) {
-    List<Object> arguments =
-        new ArrayList<>(
-            List.of(
-                a,
-                b,
-                c,
-                pixels,
-                grid.rowsPerBlock(),
-                g.height(),
-                g.width(),
-                g.inChannels(),
-                g.outHeight(),
-                g.outWidth(),
-                g.outChannels(),
-                g.kernelHeight(),
-                g.kernelWidth(),
-                g.strideHeight(),
-                g.strideWidth(),
-                g.padHeight(),
-                g.padWidth(),
-                g.inChannels() / g.groups(),
-                g.outChannels() / g.groups()));
-    arguments.addAll(List.of(more));
-    launcher.launch(kernel, grid.grid(), arguments.toArray());
+    launcher.launch(
+        kernel,
+        grid.grid(),
+        a,
+        b,
+        c,
+        pixels,
+        grid.rowsPerBlock(),
+        sizes(g),
+        g.kernelHeight(),
+        g.kernelWidth(),
+        stridesAndPadding(g),
+        g.inChannels() / g.groups(),
+        g.outChannels() / g.groups(),
+        more);
+  }
+
+  private static Object[] sizes(Convolution g) {
+    return new Object[] {
+      g.height(), g.width(), g.inChannels(), g.outHeight(), g.outWidth(), g.outChannels()
+    };
+  }
+
+  private static Object[] stridesAndPadding(Convolution g) {
+    return new Object[] {g.strideHeight(), g.strideWidth(), g.padHeight(), g.padWidth()};
   }
 }

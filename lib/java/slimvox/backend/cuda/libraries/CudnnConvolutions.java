@@ -5,6 +5,7 @@ import java.util.Map;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Normalization.Channels;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cuda.kernels.Launcher;
 import slimvox.backend.cuda.kernels.RowGrid;
@@ -136,38 +137,13 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
     return isReordered(g) ? aligned(4 * g.weightShape().size()) : 0;
   }
 
-  /** O, I, taps to O, taps, I: frames_first with a filter as a frame, its taps as channels. */
-  private void reorder(Convolution g, long weight, long to) {
+  /** O, I, taps to O, taps, I, or back: a filter is a frame to the kernel, its taps channels. */
+  private void reorder(String kernel, Convolution g, long from, long to, Object... accumulate) {
     int channels = g.inChannels() / g.groups();
     int taps = g.kernelHeight() * g.kernelWidth();
     RowGrid grid = RowGrid.of(g.outChannels(), channels * taps, ROWS_PER_THREAD);
-    launcher.launch(
-        "frames_first",
-        grid.grid(),
-        weight,
-        to,
-        g.outChannels(),
-        channels,
-        1,
-        taps,
-        grid.rowsPerBlock());
-  }
-
-  private void restore(Convolution g, long from, long weight, boolean accumulate) {
-    int channels = g.inChannels() / g.groups();
-    int taps = g.kernelHeight() * g.kernelWidth();
-    RowGrid grid = RowGrid.of(g.outChannels(), channels * taps, ROWS_PER_THREAD);
-    launcher.launch(
-        "frames_first_backward",
-        grid.grid(),
-        from,
-        weight,
-        g.outChannels(),
-        channels,
-        1,
-        taps,
-        accumulate,
-        grid.rowsPerBlock());
+    Shape frames = Shape.of(g.outChannels(), channels, 1, taps);
+    launcher.launch(kernel, grid.grid(), from, to, frames, accumulate, grid.rowsPerBlock());
   }
 
   // ---- the three passes
@@ -236,7 +212,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   /** The address of the weight in cuDNN's order: where it is, or at {@code start}. */
   private long filter(Convolution g, Tensor weight, long start) {
     if (!isReordered(g)) return weight.address();
-    reorder(g, weight.address(), start);
+    reorder("frames_first", g, weight.address(), start);
     return start;
   }
 
@@ -272,7 +248,9 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
       long to = direct ? dweight.address() : start;
       long at = start + reorderedBytes(g);
       if (run(g, plan, x.address(), dy.address(), to, direct && accumulate, at)) {
-        if (!direct) restore(g, start, dweight.address(), accumulate);
+        if (!direct) {
+          reorder("frames_first_backward", g, start, dweight.address(), accumulate);
+        }
         return;
       }
     }
