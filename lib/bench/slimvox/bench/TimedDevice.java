@@ -44,10 +44,11 @@ final class TimedDevice {
             .sorted(Comparator.comparingDouble(KernelTime::ms).reversed())
             .toList();
       }
+      case "kernels" -> {
+        return device.kernels().wrapped(this::timed);
+      }
       default -> {
-        Object own = invoke(device, method, arguments);
-        boolean kernels = method.getReturnType().getSimpleName().equals("Kernels");
-        return kernels ? timed(method.getReturnType(), own) : own;
+        return invoke(device, method, arguments);
       }
     }
   }
@@ -65,7 +66,7 @@ final class TimedDevice {
     return type.cast(proxy);
   }
 
-  private Object timed(Class<?> kernels, Object own) {
+  private <K> K timed(Class<K> kernels, K own) {
     String family = words(kernels.getEnclosingClass().getSimpleName());
     return proxy(kernels, (_, method, arguments) -> call(family, own, method, arguments));
   }

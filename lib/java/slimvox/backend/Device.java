@@ -125,6 +125,27 @@ public interface Device extends Hardware {
             new Binary.Kernels() {},
             new Optimizers.Kernels() {},
             new Packed.Kernels() {});
+
+    /** Puts other kernels of a family in the place of a device's. */
+    public interface Wrapper {
+      /** The other kernels, which may call the {@code own} ones. */
+      <K> K wrap(Class<K> family, K own);
+    }
+
+    /** The same, each family wrapped. */
+    public Families wrapped(Wrapper by) {
+      return new Families(
+          by.wrap(Elementwise.Kernels.class, elementwise),
+          by.wrap(Matrices.Kernels.class, matrices),
+          by.wrap(Convolutions.Kernels.class, convolutions),
+          by.wrap(Normalization.Kernels.class, normalization),
+          by.wrap(Rearrangement.Kernels.class, rearrangement),
+          by.wrap(Pooling.Kernels.class, pooling),
+          by.wrap(Margin.Kernels.class, margin),
+          by.wrap(Binary.Kernels.class, binary),
+          by.wrap(Optimizers.Kernels.class, optimizers),
+          by.wrap(Packed.Kernels.class, packed));
+    }
   }
 
   /** The kernels of this device; by default nothing is computed. */

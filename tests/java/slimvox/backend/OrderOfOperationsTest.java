@@ -149,20 +149,21 @@ class OrderOfOperationsTest {
               new Class<?>[] {type},
               (_, method, arguments) -> {
                 Object result = method.invoke(real, arguments);
-                Class<?> returned = method.getReturnType();
-                if (returned.getSimpleName().equals("Kernels")) {
-                  return kernels(returned, result, ops, on);
+                if (result instanceof Device.Families families) {
+                  return families.wrapped(
+                      new Device.Families.Wrapper() {
+                        @Override
+                        public <K> K wrap(Class<K> family, K own) {
+                          return proxy(family, own, ops, on);
+                        }
+                      });
                 }
-                if (on[0] && returned == void.class && type != Device.class) {
+                if (on[0] && method.getReturnType() == void.class && type != Device.class) {
                   ops.add(Op.of(method, arguments));
                 }
                 return result;
               });
       return type.cast(proxy);
-    }
-
-    private static <T> T kernels(Class<T> type, Object real, List<Op> ops, boolean[] on) {
-      return proxy(type, type.cast(real), ops, on);
     }
   }
 
