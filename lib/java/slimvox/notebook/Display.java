@@ -3,7 +3,12 @@ package slimvox.notebook;
 import java.util.Map;
 
 /** Where a notebook's output goes: the kernel that runs the cell, or standard output. */
-interface Display {
+public interface Display {
+  /**
+   * An entry of an output that is no media type: the width of the picture on the page, in pixels.
+   */
+  String PICTURE_WIDTH = "picture width";
+
   /**
    * Shows one output.
    *
@@ -21,10 +26,4 @@ interface Display {
 
   /** The kernel's name, or empty where there is none. */
   String kernel();
-
-  /** The display of the kernel this code runs in; standard output outside a notebook. */
-  static Display find() {
-    Display kernel = KernelDisplay.find();
-    return kernel != null ? kernel : new TextDisplay();
-  }
 }

@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import slimvox.backend.Backends;
@@ -22,14 +23,21 @@ import slimvox.train.Trainer;
  * last expression. Outside a notebook the same calls print text to standard output.
  */
 public final class Notebook {
-  private static final Display DISPLAY = Display.find();
   private static final String VECTOR_MODULE = "jdk.incubator.vector";
-
-  static {
-    if (!DISPLAY.kernel().isEmpty()) ShownProgress.shownBy(CellProgress::new);
-  }
+  private static volatile Display display = new TextDisplay();
 
   private Notebook() {}
+
+  /** From now on a kernel, which calls this when it starts, shows what cells show. */
+  public static void shownBy(Display kernel) {
+    display = kernel;
+    ShownProgress.shownBy(CellProgress::new);
+  }
+
+  /** The outputs for the last expression of a cell, below one another, each in media types. */
+  public static List<Map<String, String>> outputs(Object object) {
+    return Views.of(object);
+  }
 
   /**
    * Checks that the notebook runs in the SlimVox kernel and shows what it runs on. Every notebook's
@@ -59,10 +67,10 @@ public final class Notebook {
             Runtime.getRuntime().availableProcessors(),
             Runtime.getRuntime().maxMemory() >> 20,
             size == Size.SMOKE ? "smoke (what lessons say of numbers is of size default)" : size,
-            DISPLAY.kernel().isEmpty() ? "" : " | kernel: " + DISPLAY.kernel());
+            display.kernel().isEmpty() ? "" : " | kernel: " + display.kernel());
     text += "\n" + backends();
     String html = Tables.escape(text).replace("\n", "<br>");
-    DISPLAY.show(Views.bundle(text, "text/html", PlotlyPage.script() + "<div>" + html + "</div>"));
+    display.show(Views.bundle(text, "text/html", PlotlyPage.script() + "<div>" + html + "</div>"));
   }
 
   /** The fastest backend this machine has, and why the faster ones are not used. */
@@ -126,10 +134,10 @@ public final class Notebook {
    * sentence that says what is in it.
    */
   public static void show(Object object) {
-    if (DISPLAY.kernel().isEmpty()) {
-      DISPLAY.show(Views.of(object).getFirst());
+    if (display.kernel().isEmpty()) {
+      display.show(Views.of(object).getFirst());
     } else {
-      Views.of(object).forEach(DISPLAY::show);
+      Views.of(object).forEach(display::show);
     }
   }
 
@@ -156,30 +164,20 @@ public final class Notebook {
 
   /** Shows a drawing. */
   public static void svg(String svg, String text) {
-    DISPLAY.show(Views.bundle(text, "image/svg+xml", svg));
+    display.show(Views.bundle(text, "image/svg+xml", svg));
   }
 
   /** Shows plain text. */
   public static void text(String text) {
-    DISPLAY.show(Map.of("text/plain", text));
+    display.show(Map.of("text/plain", text));
   }
 
   /** Shows text in Markdown, for sentences with measured numbers in them. */
   public static void markdown(String markdown) {
-    DISPLAY.show(Views.bundle(markdown, "text/markdown", markdown));
-  }
-
-  /**
-   * Shows HTML.
-   *
-   * @param html the page fragment
-   * @param text what is shown where HTML is not
-   */
-  public static void html(String html, String text) {
-    DISPLAY.show(Views.bundle(text, "text/html", html));
+    display.show(Views.bundle(markdown, "text/markdown", markdown));
   }
 
   static Display display() {
-    return DISPLAY;
+    return display;
   }
 }

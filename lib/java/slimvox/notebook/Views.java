@@ -217,8 +217,7 @@ final class Views {
     Map<String, String> picture =
         bundle(
             "figure: " + caption, "image/png", Base64.getEncoder().encodeToString(gallery.png()));
-    picture.put(
-        KernelDisplay.PICTURE_WIDTH, Integer.toString(gallery.figures().getFirst().width()));
+    picture.put(Display.PICTURE_WIDTH, Integer.toString(gallery.figures().getFirst().width()));
     String small = "<div style=\"max-width:740px;font-size:90%%;opacity:.8\">%s</div>";
     return List.of(
         bundle(title, "text/html", PlotlyPage.script() + gallery.html(id)),

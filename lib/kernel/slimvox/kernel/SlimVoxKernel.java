@@ -27,6 +27,7 @@ import org.dflib.jjava.jupyter.kernel.KernelConnectionProperties;
 import org.dflib.jjava.jupyter.kernel.LanguageInfo;
 import org.dflib.jjava.jupyter.kernel.comm.CommManager;
 import org.dflib.jjava.jupyter.kernel.display.DisplayData;
+import org.dflib.jjava.jupyter.kernel.display.RenderContext;
 import org.dflib.jjava.jupyter.kernel.display.Renderer;
 import org.dflib.jjava.jupyter.kernel.magic.MagicTranspiler;
 import org.dflib.jjava.jupyter.kernel.magic.MagicsRegistry;
@@ -50,6 +51,8 @@ import org.dflib.jjava.kernel.magics.TimeMagic;
 import org.dflib.jjava.maven.MavenDependencyResolver;
 import org.dflib.jjava.maven.magics.MavenMagic;
 import org.dflib.jjava.shaded.org.zeromq.ZMQ;
+import org.dflib.jjava.shaded.org.zeromq.ZMQException;
+import slimvox.notebook.Display;
 import slimvox.notebook.Notebook;
 import slimvox.report.Tables;
 import slimvox.storage.Provenance;
@@ -136,7 +139,9 @@ public final class SlimVoxKernel extends JavaKernel {
     magics.registerLineMagic("maven", new MavenMagic(new MavenDependencyResolver()));
     SlimVoxKernel kernel = new SlimVoxKernel(new Cells(), magics);
     kernel.onStartup();
-    Notebook.version(); // from here on it says what the kernel shows of objects
+    Outputs outputs = kernel.new Outputs();
+    Notebook.shownBy(outputs);
+    kernel.getRenderer().createRegistration(Object.class).register(outputs::render);
     IMPORTS.forEach(line -> kernel.evalBuilder(line).eval());
     kernel.becomeHandlerForConnection(connection);
     connection.connect();
@@ -147,6 +152,58 @@ public final class SlimVoxKernel extends JavaKernel {
   public void becomeHandlerForConnection(JupyterConnection connection) {
     super.becomeHandlerForConnection(connection);
     this.connection = connection;
+  }
+
+  // --- output ----------------------------------------------------------------------------------
+
+  /** Sends what the library shows to the front end. */
+  private final class Outputs implements Display {
+    @Override
+    public void show(String id, Map<String, String> output) {
+      send(() -> display(message(id, output)));
+    }
+
+    @Override
+    public void update(String id, Map<String, String> output) {
+      send(() -> getIO().display.updateDisplay(id, message(id, output)));
+    }
+
+    @Override
+    public String kernel() {
+      return "JJava";
+    }
+
+    /** All outputs for an object but the last are shown at once; that one is the cell's result. */
+    void render(Object object, RenderContext context) {
+      List<Map<String, String>> outputs = Notebook.outputs(object);
+      outputs.subList(0, outputs.size() - 1).forEach(this::show);
+      context.getOutputContainer().assign(message(null, outputs.getLast()));
+    }
+
+    private static DisplayData message(String id, Map<String, String> output) {
+      DisplayData message = new DisplayData();
+      output.forEach(
+          (type, content) -> {
+            if (type.equals(PICTURE_WIDTH)) {
+              message.putMetaData("image/png", Map.of("width", Integer.parseInt(content)));
+            } else {
+              message.putData(type, content);
+            }
+          });
+      return id == null ? message : message.setDisplayId(id);
+    }
+
+    /** A thread that is asked to end cannot use the kernel's sockets, so that it is asked later. */
+    private static void send(Runnable output) {
+      boolean stopped = Thread.interrupted();
+      try {
+        output.run();
+      } catch (ZMQException e) {
+        stopped = true; // asked meanwhile; this output is lost, the last one comes afterwards
+      } finally {
+        if (stopped) Thread.currentThread().interrupt();
+      }
+    }
   }
 
   // --- help ------------------------------------------------------------------------------------

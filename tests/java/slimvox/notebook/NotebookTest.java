@@ -40,7 +40,6 @@ class NotebookTest {
     assertEquals("Nets\nnet\n--------\nResNet18\n", printed(() -> Notebook.show(table)));
     assertEquals("figure: Loss\n", printed(() -> Notebook.show(Figure.of("Loss"))));
     assertEquals("**bold**\n", printed(() -> Notebook.markdown("**bold**")));
-    assertEquals("plain\n", printed(() -> Notebook.html("<b>html</b>", "plain")));
     assertEquals("text\n", printed(() -> Notebook.text("text")));
   }
 
