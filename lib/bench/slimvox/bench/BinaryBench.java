@@ -43,8 +43,7 @@ import slimvox.storage.InputException;
       "Time every distinct convolution of a ResNet as float32 and int8 (oneDNN) and packed with one"
           + " bit a weight (W1A32) and one bit an activation too (W1A1), in turn.",
       "Times are the shortest of all rounds, for one utterance."
-    },
-    sortOptions = false)
+    })
 public final class BinaryBench extends Subcommand {
   /** Runs of a layer in a turn: its data are then in the cache, as in a network. */
   private static final int RUNS = 8;
@@ -68,21 +67,19 @@ public final class BinaryBench extends Subcommand {
   @Option(
       names = "--frames",
       paramLabel = "T",
-      description = "Frames of the utterance, 10 ms each. Default ${DEFAULT-VALUE}.")
+      description = "Frames of the utterance, 10 ms each.")
   private int frames = 200;
 
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default ${DEFAULT-VALUE}.")
+      description = "Threads that compute; 0: all cores.")
   private int threads = 1;
 
   @Option(
       names = {"--runs", "--rounds"},
       paramLabel = "N",
-      description =
-          "Turns of the whole network; a layer gets eight times as many. Default"
-              + " ${DEFAULT-VALUE}.")
+      description = "Turns of the whole network; a layer gets eight times as many.")
   private int runs = 50;
 
   /** The command; picocli fills in its options. */

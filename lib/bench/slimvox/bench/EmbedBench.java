@@ -26,15 +26,11 @@ import slimvox.settings.Key;
     description = {
       "Measure how many utterances a second become embeddings on the processor.",
       "Weights and features are random numbers; packed networks: 'slimvox bench binary'."
-    },
-    sortOptions = false)
+    })
 public final class EmbedBench extends Subcommand {
   private static final Duration WARM_UP = Duration.ofSeconds(3);
 
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      description = "Utterances at once. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--batch", paramLabel = "N", description = "Utterances at once.")
   private int batch = 1;
 
   @Option(
@@ -46,8 +42,7 @@ public final class EmbedBench extends Subcommand {
   @Option(
       names = "--runs",
       paramLabel = "K",
-      description =
-          "Runs that are measured, after three seconds to warm up. Default ${DEFAULT-VALUE}.")
+      description = "Runs that are measured, after three seconds to warm up.")
   private int runs = 20;
 
   /** The command; picocli fills in its options. */

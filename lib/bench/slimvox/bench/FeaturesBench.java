@@ -24,27 +24,24 @@ import slimvox.report.Values;
  * How much faster than real time WeSpeaker's log-mel features of white noise are computed, by the
  * clock and by the time that a core was at work on them.
  */
-@Command(name = "features", description = "Measure log-mel features.", sortOptions = false)
+@Command(name = "features", description = "Measure log-mel features.")
 public final class FeaturesBench extends Subcommand {
   private static final Duration WARM_UP = Duration.ofSeconds(1);
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
-  @Option(
-      names = "--seconds",
-      paramLabel = "S",
-      description = "Length of the recording. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--seconds", paramLabel = "S", description = "Length of the recording.")
   private double seconds = 60;
 
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads, each with a recording of its own. Default ${DEFAULT-VALUE}.")
+      description = "Threads, each with a recording of its own.")
   private int threads = 1;
 
   @Option(
       names = "--runs",
       paramLabel = "K",
-      description = "Runs that are measured, after some to warm up. Default ${DEFAULT-VALUE}.")
+      description = "Runs that are measured, after some to warm up.")
   private int runs = 15;
 
   @Override

@@ -23,8 +23,7 @@ import slimvox.report.Values;
 /** How many training examples a core makes: read, played, heard with noise or in a room, fbank. */
 @Command(
     name = "loader",
-    description = "Measure the making of training examples that are streamed, on one thread.",
-    sortOptions = false)
+    description = "Measure the making of training examples that are streamed, on one thread.")
 public final class LoaderBench extends Subcommand {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
@@ -40,7 +39,7 @@ public final class LoaderBench extends Subcommand {
   @Option(
       names = "--probability",
       paramLabel = "P",
-      description = "Share of examples with noise or in a room. Default ${DEFAULT-VALUE}.")
+      description = "Share of examples with noise or in a room.")
   private double probability = 0.6;
 
   @Option(
@@ -50,29 +49,19 @@ public final class LoaderBench extends Subcommand {
       description = "Speeds of the recordings. Default 0.9,1,1.1.")
   private List<Double> speeds = List.of(0.9, 1.0, 1.1);
 
-  @Option(
-      names = "--dither",
-      paramLabel = "D",
-      description = "Dither of the features. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--dither", paramLabel = "D", description = "Dither of the features.")
   private float dither;
 
-  @Option(
-      names = "--frames",
-      paramLabel = "T",
-      description = "Frames of an example. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--frames", paramLabel = "T", description = "Frames of an example.")
   private int frames = 200;
 
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      description = "Examples of a batch. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--batch", paramLabel = "N", description = "Examples of a batch.")
   private int batch = 32;
 
   @Option(
       names = "--runs",
       paramLabel = "K",
-      description =
-          "Batches that are measured, after as many to warm up. Default ${DEFAULT-VALUE}.")
+      description = "Batches that are measured, after as many to warm up.")
   private int runs = 50;
 
   @Override

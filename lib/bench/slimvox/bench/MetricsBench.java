@@ -19,18 +19,12 @@ import slimvox.verify.Verification;
  * <p>The time runs from scores and labels in memory to both EERs and both minDCFs; memory is the
  * peak of the Java heap's pools over that time, less what the scores and labels themselves take.
  */
-@Command(name = "metrics", description = "Measure EER and minDCF.", sortOptions = false)
+@Command(name = "metrics", description = "Measure EER and minDCF.")
 public final class MetricsBench extends Subcommand {
-  @Option(
-      names = "--trials",
-      paramLabel = "N",
-      description = "Number of scores. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--trials", paramLabel = "N", description = "Number of scores.")
   private int trials = 37_000_000; // scikit-learn takes 12 s for them
 
-  @Option(
-      names = "--runs",
-      paramLabel = "N",
-      description = "How often; the fastest counts. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--runs", paramLabel = "N", description = "How often; the fastest counts.")
   private int runs = 3;
 
   private Verification verification;

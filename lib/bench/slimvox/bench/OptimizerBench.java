@@ -18,10 +18,7 @@ import slimvox.report.Values;
 import slimvox.step.StepBuilder;
 
 /** Times an optimizer on parameters and gradients of normally distributed numbers. */
-@Command(
-    name = "optimizer",
-    description = "Measure an optimizer's step: time and bytes of state.",
-    sortOptions = false)
+@Command(name = "optimizer", description = "Measure an optimizer's step: time and bytes of state.")
 public final class OptimizerBench extends Subcommand {
   private static final int LARGEST_TENSOR = 2_359_296; // ResNet's largest filters: 512 x 512 x 9
   private static final Duration WARM_UP = Duration.ofSeconds(2);
@@ -36,7 +33,7 @@ public final class OptimizerBench extends Subcommand {
   @Option(
       names = {"--runs", "--steps"},
       paramLabel = "K",
-      description = "Steps that are measured, after some to warm up. Default ${DEFAULT-VALUE}.")
+      description = "Steps that are measured, after some to warm up.")
   private int runs = 50;
 
   private OptimizerSettings optimizer;

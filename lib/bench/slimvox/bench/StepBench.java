@@ -26,10 +26,7 @@ import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
 /** Times training steps on random features in planned memory. */
-@Command(
-    name = "step",
-    description = "Measure a training step: time and memory.",
-    sortOptions = false)
+@Command(name = "step", description = "Measure a training step: time and memory.")
 public final class StepBench extends Subcommand {
   private static final String TEXT =
       """
@@ -47,7 +44,7 @@ public final class StepBench extends Subcommand {
   @Option(
       names = {"--runs", "--steps"},
       paramLabel = "K",
-      description = "Steps that are measured, after " + WARM_UP + " to warm up. Default 10.")
+      description = "Steps that are measured, after " + WARM_UP + " to warm up.")
   private int steps = 10;
 
   @Option(

@@ -49,11 +49,4 @@ public final class SpeedPerturbation {
   public Samples over(Samples source) {
     return resampler == null ? source : resampler.over(source);
   }
-
-  /** The waveform at the new speed; the same object at speed 1. */
-  public Waveform apply(Waveform waveform) {
-    return resampler == null
-        ? waveform
-        : new Waveform(resampler.apply(waveform.samples()), waveform.sampleRate());
-  }
 }

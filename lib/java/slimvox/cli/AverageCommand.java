@@ -12,16 +12,12 @@ import slimvox.train.Checkpoint;
     name = "average",
     description =
         "Average the networks of the latest checkpoints of a run, as is done before embedding or"
-            + " fine-tuning.",
-    sortOptions = false)
+            + " fine-tuning.")
 final class AverageCommand extends Subcommand {
   @Parameters(paramLabel = "RUN", description = "Folder of the run.")
   private Path folder;
 
-  @Option(
-      names = "--last",
-      paramLabel = "N",
-      description = "How many checkpoints. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--last", paramLabel = "N", description = "How many checkpoints.")
   private int last = 10;
 
   @Option(

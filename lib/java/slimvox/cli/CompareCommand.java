@@ -32,8 +32,7 @@ import slimvox.verify.Variant;
     customSynopsis = {
       "slimvox compare MODEL A.wav B.wav [options]",
       "       slimvox compare CORPUS TRIALS NAME=SCORES[,SCORES...] NAME=... [options]"
-    },
-    sortOptions = false)
+    })
 final class CompareCommand extends Subcommand {
   @Parameters(
       index = "0",
@@ -64,9 +63,7 @@ final class CompareCommand extends Subcommand {
   @Option(
       names = "--margin",
       paramLabel = "M",
-      description =
-          "Difference that does not matter, as a share of the reference's error."
-              + " Default ${DEFAULT-VALUE}.")
+      description = "Difference that does not matter, as a share of the reference's error.")
   private double margin = Comparison.MARGIN;
 
   @Mixin private SoundOptions sound;

@@ -13,7 +13,13 @@ public final class CtrlC implements AutoCloseable {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final Thread hook;
 
-  private CtrlC(Thread work, Runnable say) {
+  /**
+   * Interrupts the calling thread when the JVM is told to stop, until closed.
+   *
+   * @param say called first, on another thread
+   */
+  public CtrlC(Runnable say) {
+    Thread work = Thread.currentThread();
     hook =
         new Thread(
             () -> {
@@ -27,17 +33,7 @@ public final class CtrlC implements AutoCloseable {
               }
             },
             "slimvox-ctrl-c");
-  }
-
-  /**
-   * Interrupts the calling thread when the JVM is told to stop, until closed.
-   *
-   * @param say called first, on another thread
-   */
-  public static CtrlC interruptsThisThread(Runnable say) {
-    CtrlC handler = new CtrlC(Thread.currentThread(), say);
-    Runtime.getRuntime().addShutdownHook(handler.hook);
-    return handler;
+    Runtime.getRuntime().addShutdownHook(hook);
   }
 
   /** Lets the JVM stop. */

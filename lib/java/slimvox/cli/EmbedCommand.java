@@ -50,8 +50,7 @@ import slimvox.verify.Trials;
     customSynopsis = {
       "slimvox embed MODEL CORPUS OUT.safetensors [options]",
       "       slimvox embed MODEL --features F.safetensors OUT.safetensors [options]"
-    },
-    sortOptions = false)
+    })
 final class EmbedCommand extends Subcommand {
   /** Utterances whose features are in memory at a time, at most. */
   private static final int CHUNK = 1000;
@@ -127,7 +126,7 @@ final class EmbedCommand extends Subcommand {
 
   @Override
   public Integer call() throws InterruptedException {
-    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."))) {
+    try (CtrlC _ = new CtrlC(() -> note("\nstopping ..."))) {
       return embed();
     }
   }

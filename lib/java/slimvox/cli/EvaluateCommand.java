@@ -22,7 +22,7 @@ import slimvox.verify.Trials;
 import slimvox.verify.Verification;
 
 /** EER and minDCF of a score file, with {@code --words} of each phrase as well. */
-@Command(name = "evaluate", description = "Compute EER and minDCF of scores.", sortOptions = false)
+@Command(name = "evaluate", description = "Compute EER and minDCF of scores.")
 final class EvaluateCommand extends Subcommand {
   private static final int MOST_POINTS = 1000;
 

@@ -35,8 +35,7 @@ import slimvox.storage.SafetensorsWriter;
           + " says of its run stays in it.",
       "MODEL is a checkpoint of SlimVox or a file with WeSpeaker's parameter names (safetensors, or"
           + " PyTorch's .pt); --model and the options after it say what that must be."
-    },
-    sortOptions = false)
+    })
 final class ExportCommand extends Subcommand {
   @Parameters(index = "0", paramLabel = "MODEL", description = "Checkpoint, safetensors or .pt.")
   private Path modelFile;

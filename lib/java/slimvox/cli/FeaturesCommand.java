@@ -12,7 +12,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
-import slimvox.audio.Features;
 import slimvox.audio.FrontEnd;
 import slimvox.data.Corpus;
 import slimvox.data.CorpusReport;
@@ -35,8 +34,7 @@ import slimvox.storage.SafetensorsWriter;
       "OUT is a file if it ends in .safetensors: one tensor an utterance, frames x bins. Else it is"
           + " a folder: the cache that recipes name as data.cacheFolder.",
       "Recordings that cannot be used are left out and named; the exit code is then 3."
-    },
-    sortOptions = false)
+    })
 final class FeaturesCommand extends Subcommand {
   @Parameters(index = "0", paramLabel = "CORPUS", description = "The corpus folder.")
   private Path corpusFolder;
@@ -51,10 +49,7 @@ final class FeaturesCommand extends Subcommand {
   @Option(names = "--check", description = "Only look at every recording and say what is bad.")
   private boolean check;
 
-  @Option(
-      names = "--bins",
-      paramLabel = "B",
-      description = "Mel filters. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--bins", paramLabel = "B", description = "Mel filters.")
   private int bins = 80;
 
   @Option(
@@ -62,7 +57,7 @@ final class FeaturesCommand extends Subcommand {
       paramLabel = "MS",
       description =
           "Milliseconds from one frame to the next, a multiple of 10: means of frames of 10 ms, as"
-              + " a recipe's data.frameShiftMs. Default ${DEFAULT-VALUE}.")
+              + " a recipe's data.frameShiftMs.")
   private int frameShiftMs = FrontEnd.FBANK_SHIFT_MS;
 
   @Option(
@@ -80,7 +75,7 @@ final class FeaturesCommand extends Subcommand {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default 0.")
+      description = "Threads that compute; 0: all cores.")
   private int threads = 0;
 
   @Option(
@@ -99,7 +94,7 @@ final class FeaturesCommand extends Subcommand {
 
   @Override
   public Integer call() throws InterruptedException {
-    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."))) {
+    try (CtrlC _ = new CtrlC(() -> note("\nstopping ..."))) {
       return features();
     } catch (InterruptedException e) {
       if (out == null || isFile()) throw e;
@@ -224,7 +219,9 @@ final class FeaturesCommand extends Subcommand {
     FeatureFile.describe(writer, frontEnd);
     ofShard.forEach(writer::metadata);
     WholeUtterances whole = new WholeUtterances(corpus, features, cmn);
-    whole.forEach(ids.stream().filter(corpus::has).toList(), (id, f) -> put(writer, id, f));
+    whole.forEach(
+        ids.stream().filter(corpus::has).toList(),
+        (id, f) -> writer.put(id, new long[] {f.frames(), f.bins()}, f.values()));
     writer.write(out);
   }
 
@@ -233,10 +230,6 @@ final class FeaturesCommand extends Subcommand {
     corpus.utterances().forEach(u -> ids.add(u.id()));
     ids.addAll(corpus.concatenated().keySet());
     return ids;
-  }
-
-  private static void put(SafetensorsWriter writer, String id, Features f) {
-    writer.put(id, new long[] {f.frames(), f.bins()}, f.values());
   }
 
   private static Values json(CorpusReport report) {

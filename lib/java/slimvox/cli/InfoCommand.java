@@ -10,7 +10,7 @@ import slimvox.report.Values;
 import slimvox.storage.Provenance;
 
 /** What SlimVox finds on this machine. */
-@Command(name = "info", description = "Show versions, hardware and backends.", sortOptions = false)
+@Command(name = "info", description = "Show versions, hardware and backends.")
 final class InfoCommand extends Subcommand {
   @Override
   public Integer call() {

@@ -23,8 +23,7 @@ import slimvox.storage.SafetensorsWriter;
       "OUT has the same bytes as the file that one process writes without --shard, if recordings"
           + " and lists stay as they are until the last part is written: lists are compared,"
           + " recordings are not."
-    },
-    sortOptions = false)
+    })
 final class JoinCommand extends Subcommand {
   @Parameters(index = "0", paramLabel = "OUT", description = "The file to write.")
   private Path out;

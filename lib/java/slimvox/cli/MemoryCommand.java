@@ -33,8 +33,7 @@ import slimvox.storage.InputException;
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(
     name = "memory",
-    description = "Say what memory a training step takes, without running it.",
-    sortOptions = false)
+    description = "Say what memory a training step takes, without running it.")
 final class MemoryCommand extends Subcommand {
   enum Workspace {
     NONE,

@@ -37,8 +37,7 @@ import slimvox.storage.InputException;
       "Pack the binary network of a checkpoint into one small file, one bit a weight, for"
           + " 'slimvox embed'.",
       "The packed network is run beside the trained one before the file is written."
-    },
-    sortOptions = false)
+    })
 public final class PackCommand extends Subcommand {
   /** How far an embedding may be off, in parts of its largest value. */
   private static final double TOLERANCE = 1e-4;
@@ -81,7 +80,7 @@ public final class PackCommand extends Subcommand {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads that compute; 0: all cores. Default 0.")
+      description = "Threads that compute; 0: all cores.")
   private int threads = 0;
 
   @Override

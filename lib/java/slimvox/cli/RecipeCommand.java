@@ -11,8 +11,7 @@ import slimvox.settings.Key;
 /** Prints a recipe that ships, to begin an own one with. */
 @Command(
     name = "recipe",
-    description = "Print a recipe that ships with SlimVox; without NAME list them.",
-    sortOptions = false)
+    description = "Print a recipe that ships with SlimVox; without NAME list them.")
 final class RecipeCommand extends Subcommand {
   @Parameters(arity = "0..1", paramLabel = "NAME", description = "The recipe.")
   private String name;
@@ -35,8 +34,7 @@ final class RecipeCommand extends Subcommand {
   /** What settings a recipe may have. */
   @Command(
       name = "settings",
-      description = "List the settings of recipes: key, default, what is possible, meaning.",
-      sortOptions = false)
+      description = "List the settings of recipes: key, default, what is possible, meaning.")
   static final class Settings extends Subcommand {
     @Parameters(
         arity = "0..1",

@@ -23,10 +23,7 @@ import slimvox.verify.Scores;
 import slimvox.verify.Trials;
 
 /** Cosine scores of a trial list. */
-@Command(
-    name = "score",
-    description = "Score trials by the cosine of their embeddings.",
-    sortOptions = false)
+@Command(name = "score", description = "Score trials by the cosine of their embeddings.")
 final class ScoreCommand extends Subcommand {
   @Parameters(index = "0", paramLabel = "EMBEDDINGS", description = "Made by 'slimvox embed'.")
   private Path embeddings;

@@ -18,8 +18,7 @@ import slimvox.storage.InputException;
           + " networks on which many small files are slow.",
       "OUT is then a corpus of the same utterances; data.shuffleBuffer=10000 trains with it archive"
           + " by archive."
-    },
-    sortOptions = false)
+    })
 final class ShardsCommand extends Subcommand {
   @Parameters(index = "0", paramLabel = "CORPUS", description = "Corpus folder.")
   private Path folder;
@@ -27,10 +26,7 @@ final class ShardsCommand extends Subcommand {
   @Parameters(index = "1", paramLabel = "OUT", description = "Folder for the archives.")
   private Path out;
 
-  @Option(
-      names = "--utterances",
-      paramLabel = "N",
-      description = "Utterances of an archive. Default ${DEFAULT-VALUE}.")
+  @Option(names = "--utterances", paramLabel = "N", description = "Utterances of an archive.")
   private int perArchive = 1000;
 
   @Override

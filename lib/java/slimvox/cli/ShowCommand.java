@@ -28,8 +28,7 @@ import slimvox.verify.Scores;
     description = {
       "Say where a checkpoint, packed network, file of embeddings or of scores comes from:",
       "recipe, training data, seed and code; what a file does not tell is named as missing."
-    },
-    sortOptions = false)
+    })
 final class ShowCommand extends Subcommand {
   /**
    * After the name of a score file: a comment in it would be a trial to those who read score files.

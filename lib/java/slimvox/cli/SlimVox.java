@@ -9,12 +9,14 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.List;
 import java.util.Locale;
 import java.util.ServiceLoader;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -161,11 +163,25 @@ public final class SlimVox implements Runnable {
     }
   }
 
-  private static void addFlags(CommandLine line) {
+  /** Adds flags; options stand in the order of their fields, and those of numbers say a default. */
+  private static void complete(CommandLine line) {
+    CommandSpec spec = line.getCommandSpec();
     if (line.getCommand() instanceof Subcommand command) {
-      command.flags.addTo(line.getCommandSpec());
+      spec.usageMessage().sortOptions(false);
+      for (OptionSpec option : List.copyOf(spec.options())) {
+        String text = String.join(" ", option.description());
+        boolean says = text.contains("Default") || !(option.initialValue() instanceof Number);
+        spec.remove(option);
+        spec.addOption(
+            says
+                ? option
+                : OptionSpec.builder(option)
+                    .description(text + " Default ${DEFAULT-VALUE}.")
+                    .build());
+      }
+      command.flags.addTo(spec);
     }
-    line.getSubcommands().values().stream().distinct().forEach(SlimVox::addFlags); // aliases
+    line.getSubcommands().values().stream().distinct().forEach(SlimVox::complete); // aliases
   }
 
   /** Runs one command and returns its exit code. */
@@ -174,7 +190,7 @@ public final class SlimVox implements Runnable {
     CommandLine line = new CommandLine(new SlimVox());
     line.addSubcommand(Bench.withBenches()).addSubcommand(new InfoCommand());
     ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
-    addFlags(line);
+    complete(line);
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setCaseInsensitiveEnumValuesAllowed(true);

@@ -39,8 +39,7 @@ import slimvox.verify.Verification;
       "slimvox train RECIPE [--set KEY=VALUE ...] [--out DIR] [--resume] [options]",
       "       slimvox train RECIPE --check [--set KEY=VALUE ...] [options]",
       "       slimvox train --resume --out DIR [options]"
-    },
-    sortOptions = false)
+    })
 final class TrainCommand extends Subcommand {
   private static final double SAMPLES_AN_HOUR = 3600.0 * AudioFiles.SAMPLE_RATE;
 
@@ -78,7 +77,7 @@ final class TrainCommand extends Subcommand {
     Recipe recipe = recipe(name);
     if (check) return check(recipe);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
-    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving a checkpoint ..."));
+    try (CtrlC _ = new CtrlC(() -> note("\nstopping: saving a checkpoint ..."));
         Shown progress = new Shown(this, folder)) {
       return train(recipe, folder, progress);
     }
@@ -95,7 +94,7 @@ final class TrainCommand extends Subcommand {
       for (String line : missing) note("missing: " + line);
       throw new InputException(LeftOut.first(missing, missing.size()));
     }
-    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping ..."));
+    try (CtrlC _ = new CtrlC(() -> note("\nstopping ..."));
         Trainer trainer = RunCheck.trainer(recipe)) {
       RunCheck.Pace pace = RunCheck.pace(trainer, recipe);
       Corpus train = trainer.data().train();

@@ -6,7 +6,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Prepares batches in background threads, a bounded number ahead, and hands them out in order.
@@ -115,10 +114,5 @@ public final class BatchLoader implements AutoCloseable {
     closed = true;
     for (Future<Batch> future : ahead) future.cancel(true);
     pool.shutdownNow();
-  }
-
-  /** Waits until the threads have ended after {@link #close}; whether they have. */
-  boolean awaitStop(long millis) throws InterruptedException {
-    return pool.awaitTermination(millis, TimeUnit.MILLISECONDS);
   }
 }

@@ -1,7 +1,6 @@
 package slimvox.data;
 
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,7 +11,6 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.stream.Stream;
-import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
 
@@ -40,7 +38,13 @@ public enum TrialRule {
   private static final long MOST_CANDIDATES = 100_000_000;
 
   /** A pair to be judged. */
-  public record Pair(boolean sameSpeaker, String enrolment, String test) {}
+  public record Pair(boolean sameSpeaker, String enrolment, String test) {
+    /** As in a list of trials: {@code 1 a b} for the same speaker, else {@code 0 a b}. */
+    @Override
+    public String toString() {
+      return (sameSpeaker ? "1 " : "0 ") + enrolment + " " + test;
+    }
+  }
 
   private record Ranked(String hash, Pair pair) {}
 
@@ -98,16 +102,6 @@ public enum TrialRule {
         .sorted(byHash)
         .map(Ranked::pair)
         .toList();
-  }
-
-  /** Writes a list: lines {@code 1 a b} (same speaker) and {@code 0 a b}. */
-  public static void write(Path file, List<Pair> pairs) {
-    StringBuilder text = new StringBuilder();
-    for (Pair pair : pairs) {
-      text.append(pair.sameSpeaker() ? '1' : '0').append(' ');
-      text.append(pair.enrolment()).append(' ').append(pair.test()).append('\n');
-    }
-    AtomicFile.write(file, text.toString());
   }
 
   private List<Candidate> candidates(Corpus corpus) {

@@ -31,16 +31,6 @@ public record RunLength(double amount, Unit unit) {
     }
   }
 
-  /** So many optimizer steps. */
-  public static RunLength steps(long steps) {
-    return new RunLength(steps, Unit.STEPS);
-  }
-
-  /** So many passes over the training corpus. */
-  public static RunLength epochs(double epochs) {
-    return new RunLength(epochs, Unit.EPOCHS);
-  }
-
   /**
    * Reads what {@link #toString} writes; {@code 1 step} and {@code 1 epoch} too.
    *

@@ -85,11 +85,6 @@ public interface Listener {
       double dataWaitSeconds,
       Map<String, Verification> verifications,
       MemoryReport memory) {
-    /** The last validation on the first list; null before the first. */
-    public Verification verification() {
-      return verifications.values().stream().findFirst().orElse(null);
-    }
-
     /** How it ended, and a line for each list of the last validation. */
     @Override
     public String toString() {

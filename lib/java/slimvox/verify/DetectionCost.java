@@ -17,9 +17,6 @@ public record DetectionCost(double pTarget, double missCost, double falseAlarmCo
   /** p_target 0.05, unit costs: VoxSRC, voxceleb_trainer, Kaldi. The default here. */
   public static final DetectionCost VOXSRC = new DetectionCost(0.05, 1, 1);
 
-  /** p_target 0.01, unit costs: WeSpeaker, 3D-Speaker. */
-  public static final DetectionCost WESPEAKER = new DetectionCost(0.01, 1, 1);
-
   /** Refuses values out of range. */
   public DetectionCost {
     if (!(pTarget > 0 && pTarget < 1)) {

@@ -23,8 +23,7 @@ import slimvox.study.Experiment.Run;
       "Make the runs of an experiment that are missing, and print its tables.",
       "Ctrl-C saves checkpoints; called again, it goes on. Summaries of finished runs are kept in"
           + " notebooks/results."
-    },
-    sortOptions = false)
+    })
 public final class ExperimentCommand extends StudyCommand {
   @Parameters(
       paramLabel = "EXPERIMENT",
@@ -85,7 +84,7 @@ public final class ExperimentCommand extends StudyCommand {
     ExperimentRuns all = new ExperimentRuns(experiment, places);
     if (tableOnly) return report(all.results());
     if (fresh) all.remove(only);
-    try (CtrlC _ = CtrlC.interruptsThisThread(() -> note("\nstopping: saving checkpoints ..."));
+    try (CtrlC _ = new CtrlC(() -> note("\nstopping: saving checkpoints ..."));
         Shown shown = new Shown()) {
       return report(all.run(only, jobs, shown));
     } catch (InterruptedException e) {

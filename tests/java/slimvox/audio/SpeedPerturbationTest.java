@@ -28,34 +28,36 @@ class SpeedPerturbationTest {
     "0.5, 3000, 32000"
   })
   void toneChangesItsFrequencyAndLengthOnly(double speed, double hz, int samples) {
-    Waveform out = new SpeedPerturbation(speed).apply(tone(hz));
-    assertEquals(samples, out.samples().length);
-    assertEquals(16000, out.sampleRate());
+    float[] out = played(speed, tone(hz));
+    assertEquals(samples, out.length);
     for (int n = EDGE; n < samples - EDGE; n++) {
       double expected = Math.sin(2 * Math.PI * hz * speed * n / 16000);
-      assertEquals(expected, out.samples()[n], 2e-3, "sample " + n);
+      assertEquals(expected, out[n], 2e-3, "sample " + n);
     }
+  }
+
+  private static float[] played(double speed, Waveform sound) {
+    return new SpeedPerturbation(speed).over(Samples.of(sound.samples())).all();
   }
 
   @Test
   void whatWouldAliasIsSuppressed() {
-    Waveform out = new SpeedPerturbation(1.1).apply(tone(7800));
-    for (int n = EDGE; n < out.samples().length - EDGE; n++) {
-      assertTrue(Math.abs(out.samples()[n]) < 0.01, "sample " + n + " " + out.samples()[n]);
+    float[] out = played(1.1, tone(7800));
+    for (int n = EDGE; n < out.length - EDGE; n++) {
+      assertTrue(Math.abs(out[n]) < 0.01, "sample " + n + " " + out[n]);
     }
   }
 
   @Test
   void speedOneChangesNothing() {
-    Waveform tone = tone(440);
-    assertSame(tone, new SpeedPerturbation(1).apply(tone));
+    Samples tone = Samples.of(tone(440).samples());
+    assertSame(tone, new SpeedPerturbation(1).over(tone));
   }
 
   @Test
   void shortWaveformsAreNoSpecialCase() {
-    assertEquals(
-        0, new SpeedPerturbation(0.9).apply(new Waveform(new float[0], 16000)).samples().length);
-    float[] out = new SpeedPerturbation(0.9).apply(new Waveform(new float[] {1}, 16000)).samples();
+    assertEquals(0, played(0.9, new Waveform(new float[0], 16000)).length);
+    float[] out = played(0.9, new Waveform(new float[] {1}, 16000));
     assertEquals(2, out.length);
     assertEquals(0.99, out[0], 1e-6);
   }

@@ -81,7 +81,7 @@ class CorpusTest {
   })
   void ruleGivesTheFirstOfTheShippedTrials(TrialRule rule, String list) throws Exception {
     Corpus corpus = Corpus.open(SHIPPED).split("val");
-    TrialRule.write(at("list"), rule.pairs(corpus));
+    Files.write(at("list"), rule.pairs(corpus).stream().map(Object::toString).toList());
     for (String kind : List.of("0 ", "1 ")) {
       List<String> shipped = new ArrayList<>(Files.readAllLines(corpus.trialList(list)));
       shipped.removeIf(

@@ -197,7 +197,7 @@ class RecipeTest {
     assertEquals(Path.of("/a b/c: d"), recipe.data().validationFolder());
     assertEquals(11_000_000_000L, recipe.run().budget().bytes());
     assertEquals(MemoryBudget.UNLIMITED, Recipe.defaults().run().budget());
-    assertEquals(RunLength.epochs(2), recipe.loss().margin().start());
+    assertEquals(RunLength.parse("2 epochs"), recipe.loss().margin().start());
     assertEquals(1e-6, recipe.optimizer().learningRate().last());
     assertNull(recipe.with("run.memoryBudget=null").run().memoryBudget());
   }

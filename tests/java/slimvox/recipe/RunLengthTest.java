@@ -37,10 +37,11 @@ class RunLengthTest {
 
   @Test
   void numbersThatAreNoPartOfARunAreRefused() {
-    assertThrows(IllegalArgumentException.class, () -> RunLength.epochs(Double.NaN));
+    assertThrows(
+        IllegalArgumentException.class, () -> new RunLength(Double.NaN, RunLength.Unit.EPOCHS));
     assertThrows(
         IllegalArgumentException.class,
         () -> new RunLength(Double.POSITIVE_INFINITY, RunLength.Unit.PERCENT));
-    assertThrows(IllegalArgumentException.class, () -> RunLength.steps(-1));
+    assertThrows(IllegalArgumentException.class, () -> new RunLength(-1, RunLength.Unit.STEPS));
   }
 }
