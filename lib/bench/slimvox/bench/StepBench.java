@@ -20,7 +20,6 @@ import slimvox.cli.Subcommand;
 import slimvox.memory.MemoryLedger;
 import slimvox.memory.MemoryReport;
 import slimvox.report.KernelTable;
-import slimvox.report.MemoryTable;
 import slimvox.report.Values;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
@@ -181,8 +180,8 @@ public final class StepBench extends Subcommand {
     values.put("parameters", training.step().network().state().parameterCount());
     values.put("kept_for_backward_bytes", training.step().keptForBackwardBytes());
     values.put("peak_bytes", memory.totalPeak());
-    values.put("peak", MemoryTable.json(memory.atTotalPeak()));
-    values.put("category_peaks", MemoryTable.json(memory.peak()));
+    values.put("peak", memory.atTotalPeak());
+    values.put("category_peaks", memory.peak());
     values.put("arena_bytes", training.plan(step.batch(), step.frames()).bytes());
     values.put("ledger_and_arena_bytes", backend.ledger().totalBytes() + backend.blockBytes());
     Map<String, Long> driver = backend.device().driverMemory();

@@ -105,9 +105,4 @@ abstract class AudioFile implements Closeable {
             path.getFileName(),
             options.isEmpty() ? "-ac 1 -ar " + AudioFiles.SAMPLE_RATE : options);
   }
-
-  /** Up to {@code length} bytes from {@code position} on, fewer where the file ends. */
-  final ByteBuffer readUpTo(long position, int length) throws IOException {
-    return file.readUpTo(position, length);
-  }
 }

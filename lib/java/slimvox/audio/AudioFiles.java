@@ -27,11 +27,6 @@ public final class AudioFiles {
   private AudioFiles() {}
 
   /** Reads a mono file of 16,000 samples a second. */
-  public static Waveform read(String path) {
-    return read(Path.of(path));
-  }
-
-  /** Reads a mono file of 16,000 samples a second. */
   public static Waveform read(Path path) {
     return read(path, SAMPLE_RATE, ReadSettings.DEFAULT);
   }
@@ -121,27 +116,16 @@ public final class AudioFiles {
   }
 
   /**
-   * Reads the header only; any sample rate and number of channels will do.
-   *
-   * <p>A WAV file that is shorter than its header says is found here too; damage inside FLAC frames
-   * only shows when the file is read.
-   *
-   * @throws InputException if the file is missing, empty, cut short, not WAV or FLAC, or of an
-   *     unsupported encoding
-   */
-  public static AudioInfo probe(Path path) {
-    return with(path, 0, AudioFile::info);
-  }
-
-  /**
    * Reads the header only and refuses what {@link #read(Path, int, ReadSettings)} would refuse
-   * because of it.
+   * because of it, such as a WAV file that is shorter than its header says; damage inside FLAC
+   * frames only shows when the file is read.
    *
    * @param start first byte of the file within a larger one; 0: there is none around it
    * @param expectedSampleRate samples per second the file must have, or is resampled to
    * @return what is read: its sample rate is the expected one, its length that after resampling
-   * @throws InputException as {@link #probe(Path)}, and if the file is not mono, has no samples,
-   *     another sample rate or is longer than allowed
+   * @throws InputException if the file is missing, empty, cut short, not WAV or FLAC, of an
+   *     unsupported encoding, not mono, has no samples, another sample rate or is longer than
+   *     allowed
    */
   public static AudioInfo probe(
       Path path, long start, int expectedSampleRate, ReadSettings settings) {
@@ -158,7 +142,8 @@ public final class AudioFiles {
         });
   }
 
-  private interface Reading<T> {
+  /** What is read of an open file. */
+  interface Reading<T> {
     T of(AudioFile file) throws IOException;
   }
 
@@ -166,7 +151,7 @@ public final class AudioFiles {
     T done() throws IOException;
   }
 
-  private static <T> T with(Path path, long start, Reading<T> reading) {
+  static <T> T with(Path path, long start, Reading<T> reading) {
     return naming(
         path,
         () -> {

@@ -37,7 +37,7 @@ public final class Fbank {
   public Fbank(FbankOptions options) {
     this.options = options;
     window = options.window().values(options.frameLength());
-    filters = new MelFilters(options);
+    filters = MelFilters.of(options);
     fft = new BatchedRealFft(options.fftLength());
   }
 

@@ -56,7 +56,7 @@ final class FlacFile extends AudioFile {
   /** Reads the metadata, from the byte of "fLaC" on. */
   FlacFile(Path path, FileBytes file, long start) throws IOException {
     super(path, file);
-    ByteBuffer prefix = readUpTo(start, PREFIX_BYTES);
+    ByteBuffer prefix = file.readUpTo(start, PREFIX_BYTES);
     if (prefix.limit() < PREFIX_BYTES) {
       throw fault("cut short at byte %d, inside the header; copy it again", file.length());
     }
@@ -80,12 +80,12 @@ final class FlacFile extends AudioFile {
 
   private long skipMetadata(long position) throws IOException {
     while (true) {
-      ByteBuffer header = readUpTo(position, 4);
+      ByteBuffer header = file.readUpTo(position, 4);
       if (header.limit() < 4) {
         throw fault("cut short at byte %d, inside the metadata; copy it again", file.length());
       }
       int length = header.getInt(0) & 0xffffff;
-      if ((header.get(0) & 0x7f) == SEEK_TABLE) seekPoints = readUpTo(position + 4, length);
+      if ((header.get(0) & 0x7f) == SEEK_TABLE) seekPoints = file.readUpTo(position + 4, length);
       position += 4 + length;
       if (header.get(0) < 0) {
         if (position >= file.length()) {
@@ -193,7 +193,7 @@ final class FlacFile extends AudioFile {
 
   /** The first whole frame that starts from a byte on; null: none before the end. */
   private Entry firstFrame(long from, long end) throws IOException {
-    ByteBuffer bytes = readUpTo(from, (int) Math.min(1 << 16, end - from));
+    ByteBuffer bytes = file.readUpTo(from, (int) Math.min(1 << 16, end - from));
     for (int i = 0; i + 1 < bytes.limit(); i++) {
       if ((bytes.getShort(i) & 0xfffe) != 0xfff8) continue;
       try {

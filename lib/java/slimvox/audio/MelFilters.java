@@ -24,7 +24,7 @@ final class MelFilters {
   /** Weights of all filters, one after the other. */
   final float[] weights;
 
-  MelFilters(FbankOptions options) {
+  private MelFilters(FbankOptions options) {
     int bins = options.bins();
     int spectrum = options.fftLength() / 2;
     double low = mel(options.lowHz());
@@ -48,20 +48,20 @@ final class MelFilters {
     }
     offset[bins] = used;
     weights = Arrays.copyOf(all, used);
-    requireFilled(options);
   }
 
-  private void requireFilled(FbankOptions options) {
-    int[] empty =
-        IntStream.range(0, first.length).filter(b -> offset[b] == offset[b + 1]).toArray();
-    if (empty.length == 0) return;
+  /** The filters of these options; refused if one of them would hold no bin. */
+  static MelFilters of(FbankOptions options) {
+    MelFilters filters = new MelFilters(options);
+    int[] empty = filters.empty();
+    if (empty.length == 0) return filters;
     int most = 1;
-    while (isFilled(options, most + 1)) most++;
+    while (new MelFilters(options.withBins(most + 1)).empty().length == 0) most++;
     String shown = Arrays.toString(Arrays.copyOf(empty, Math.min(empty.length, 5)));
     throw InputException.of(
         "%d mel filters: %d of them hold no bin of a spectrum of %d points at %d Hz (%s%s, from 0)"
             + " and would be constant; up to %d filters fit (model.bins, --bins)",
-        first.length,
+        options.bins(),
         empty.length,
         options.fftLength(),
         options.sampleRate(),
@@ -70,16 +70,9 @@ final class MelFilters {
         most);
   }
 
-  /** Whether each of so many filters holds a bin. */
-  private static boolean isFilled(FbankOptions options, int bins) {
-    double low = mel(options.lowHz());
-    double step = (mel(options.highHz()) - low) / (bins + 1);
-    double binHz = (double) options.sampleRate() / options.fftLength();
-    for (int b = 0, k = 0; b < bins; b++) {
-      while (mel(binHz * k) <= low + b * step) k++;
-      if (k >= options.fftLength() / 2 || mel(binHz * k) >= low + (b + 2) * step) return false;
-    }
-    return true;
+  /** The filters that hold no bin. */
+  private int[] empty() {
+    return IntStream.range(0, first.length).filter(b -> offset[b] == offset[b + 1]).toArray();
   }
 
   private static double mel(double hz) {

@@ -88,7 +88,7 @@ final class WavFile extends AudioFile {
   }
 
   private ByteBuffer little(long position, int length) throws IOException {
-    return readUpTo(position, length).order(ByteOrder.LITTLE_ENDIAN);
+    return file.readUpTo(position, length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   private String again() {
@@ -183,7 +183,7 @@ final class WavFile extends AudioFile {
     if (id << 8 == 0x47415400 || id << 8 == 0x33444900) return true; // "TAG", "ID3"
     if (id == 0x54455041) return true; // "APETAGEX"
     for (long at = position; at < size; at += 1 << 16) {
-      ByteBuffer block = readUpTo(at, 1 << 16);
+      ByteBuffer block = file.readUpTo(at, 1 << 16);
       if (block.mismatch(ByteBuffer.allocate(block.limit())) >= 0) return false;
     }
     return true;

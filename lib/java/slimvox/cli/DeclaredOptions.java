@@ -102,7 +102,10 @@ public final class DeclaredOptions {
   /** The network of a recipe with what the options say of it; an unknown one is refused. */
   public ModelSpec model(ModelSpec base) {
     String name = value("--model");
-    if (name != null) requireKnown(name);
+    if (name != null && !Models.names().contains(name)) {
+      throw InputException.of(
+          "--model %s: no such model; known are %s", name, String.join(", ", Models.names()));
+    }
     return named(() -> base.with(Key.settings(given("model."))));
   }
 
@@ -163,14 +166,6 @@ public final class DeclaredOptions {
         .map(k -> k.setting().flag())
         .findFirst()
         .orElse(null);
-  }
-
-  static void requireKnown(String name) {
-    if (!Models.names().contains(name)) {
-      throw new InputException(
-          "--model %s: no such model; known are %s"
-              .formatted(name, String.join(", ", Models.names())));
-    }
   }
 
   /** Adds values by key to a result, under the names of options with underscores. */

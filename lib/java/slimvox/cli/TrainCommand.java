@@ -17,7 +17,6 @@ import slimvox.data.FeatureReader;
 import slimvox.data.FeatureSource;
 import slimvox.recipe.Recipe;
 import slimvox.report.Bytes;
-import slimvox.report.MemoryTable;
 import slimvox.report.Values;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
@@ -206,7 +205,7 @@ final class TrainCommand extends Subcommand {
     values.put("seconds", end.seconds());
     values.put("data_wait_seconds", end.dataWaitSeconds());
     values.put("peak_bytes", end.memory().totalPeak());
-    values.put("peak", MemoryTable.json(end.memory().atTotalPeak()));
+    values.put("peak", end.memory().atTotalPeak());
     long graph = trainer.network().backend().device().graphBytes();
     values.put("graph_bytes", graph);
     values.put("recipe_hash", recipe.hash());

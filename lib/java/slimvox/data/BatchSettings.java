@@ -41,27 +41,6 @@ public record BatchSettings(
     public static final Channels NONE = new Channels(0, Channel.Strength.USUAL);
   }
 
-  /** Examples as they are, each recording with an equal share. */
-  public BatchSettings(
-      int size,
-      int frames,
-      int joinUtterances,
-      boolean meanNormalization,
-      SpecAugment masks,
-      long seed) {
-    this(
-        size,
-        frames,
-        joinUtterances,
-        meanNormalization,
-        masks,
-        seed,
-        null,
-        Channels.NONE,
-        0,
-        false);
-  }
-
   /** Whether some examples are heard otherwise than they are. */
   boolean isChanged() {
     return surroundings != null || channels.probability() > 0;

@@ -30,19 +30,13 @@ import slimvox.storage.InputException;
  * <p>Source of the format: kaldi-asr.org/doc/data_prep.html. Commands (lines that end in {@code |})
  * and row ranges ({@code file.ark:10[0:5]}) are refused, not run and not ignored.
  */
-final class KaldiFolder {
+record KaldiFolder(Path folder) {
   private static final Pattern ARK_PLACE = Pattern.compile("(.*?)(?::(\\d{1,18}))?");
   private static final Pattern WITHIN = Pattern.compile("(.*\\.(?:tar|ark)):(\\d{1,18})");
   private static final Pattern SECONDS =
       Pattern.compile("(\\d{1,9}\\.?\\d*|\\.\\d+)([eE][-+]?\\d)?");
   private static final String RECORDING = "UTTERANCE PATH";
   private static final String SEGMENT = "UTTERANCE RECORDING START END";
-
-  private final Path folder;
-
-  private KaldiFolder(Path folder) {
-    this.folder = folder;
-  }
 
   static Corpus read(Path folder, String scp) {
     return new KaldiFolder(folder).read(scp);

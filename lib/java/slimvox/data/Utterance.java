@@ -2,7 +2,6 @@ package slimvox.data;
 
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.Optional;
 import slimvox.storage.InputException;
 
@@ -15,13 +14,6 @@ import slimvox.storage.InputException;
  * @param source where the sound or its features lie
  */
 public record Utterance(String id, String speaker, Optional<String> word, Source source) {
-  public Utterance {
-    Objects.requireNonNull(id);
-    Objects.requireNonNull(speaker);
-    Objects.requireNonNull(word);
-    Objects.requireNonNull(source);
-  }
-
   /** The file of the sound or of the features. */
   public Path file() {
     return source.file();

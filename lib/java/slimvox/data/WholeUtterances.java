@@ -14,23 +14,12 @@ import slimvox.audio.MeanNormalization;
  * <p>A joined utterance is its parts' frames one after the other; the mean is then taken over all
  * of them. An id with {@link Corpus#CHANNEL} after it is the same recording behind the channel that
  * follows from the id as the corpus has it ({@link Channel#of}); a joined utterance has one.
+ *
+ * @param corpus of the utterances and joined utterances
+ * @param source of their features
+ * @param meanNormalization whether each bin's mean over the utterance is subtracted
  */
-public final class WholeUtterances {
-  private final Corpus corpus;
-  private final FeatureSource source;
-  private final boolean meanNormalization;
-
-  /**
-   * Utterances and joined utterances of a corpus.
-   *
-   * @param meanNormalization whether each bin's mean over the utterance is subtracted
-   */
-  public WholeUtterances(Corpus corpus, FeatureSource source, boolean meanNormalization) {
-    this.corpus = corpus;
-    this.source = source;
-    this.meanNormalization = meanNormalization;
-  }
-
+public record WholeUtterances(Corpus corpus, FeatureSource source, boolean meanNormalization) {
   /**
    * Features of one utterance, in an array of their own: frames x bins.
    *

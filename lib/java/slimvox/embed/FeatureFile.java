@@ -11,18 +11,15 @@ import slimvox.storage.InputException;
 import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 
-/** Features as a safetensors file: a tensor frames x bins for each utterance. */
-public final class FeatureFile {
+/**
+ * Features as a safetensors file: a tensor frames x bins for each utterance.
+ *
+ * @param file that is open
+ * @param bins values of a frame
+ */
+public record FeatureFile(Safetensors file, int bins) {
   private static final String FEATURES = "features"; // written by 'slimvox features'
   private static final String SHIFT = "frame_shift_ms";
-
-  private final Safetensors file;
-  private final int bins;
-
-  private FeatureFile(Safetensors file, int bins) {
-    this.file = file;
-    this.bins = bins;
-  }
 
   /**
    * Opens a file.
@@ -73,11 +70,6 @@ public final class FeatureFile {
             + " --frame-shift %2$d",
         shift,
         network.frameShiftMs());
-  }
-
-  /** Values of a frame. */
-  public int bins() {
-    return bins;
   }
 
   /** The utterances, in the order of the file. */

@@ -57,13 +57,8 @@ public interface SpeakerEncoder extends AutoCloseable {
   }
 
   /** The same of mono recordings of 16,000 samples a second. */
-  default double similarity(Path a, Path b) {
-    return similarity(a, b, ReadSettings.DEFAULT);
-  }
-
-  /** The same. */
   default double similarity(String a, String b) {
-    return similarity(Path.of(a), Path.of(b));
+    return similarity(Path.of(a), Path.of(b), ReadSettings.DEFAULT);
   }
 
   /** Fewest frames of an utterance: so many that two are left for a pooled deviation. */

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +12,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import slimvox.storage.ProjectFolder;
 
 /**
  * Runs {@code lib/bin/slimvox} in a process of its own: what a step needs and takes can only be
@@ -92,12 +92,6 @@ public final class CommandLine {
 
   /** The script beside the folder {@code lib/target} that these classes come from. */
   private static Path launcher() {
-    try {
-      Path own =
-          Path.of(CommandLine.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-      return own.resolve("../../bin/slimvox").normalize();
-    } catch (URISyntaxException e) {
-      throw new IllegalStateException("cannot find lib/bin/slimvox: " + e.getMessage(), e);
-    }
+    return ProjectFolder.code().resolve("../../bin/slimvox").normalize();
   }
 }

@@ -1,8 +1,8 @@
 package slimvox.notebook;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,6 +13,7 @@ import slimvox.data.ShownProgress;
 import slimvox.plot.PlotlyPage;
 import slimvox.report.SettingsRows;
 import slimvox.report.Tables;
+import slimvox.storage.ProjectFolder;
 import slimvox.storage.Provenance;
 import slimvox.train.Trainer;
 
@@ -96,12 +97,11 @@ public final class Notebook {
 
   private static boolean jarIsOlderThanTheKernel() {
     try {
-      Path jar =
-          Path.of(Notebook.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      Path jar = ProjectFolder.code();
       long startedMs = ManagementFactory.getRuntimeMXBean().getStartTime();
       return Files.isDirectory(jar) || Files.getLastModifiedTime(jar).toMillis() < startedMs;
-    } catch (IOException | URISyntaxException e) {
-      throw new IllegalStateException("cannot find SlimVox's own jar: " + e.getMessage(), e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

@@ -7,20 +7,11 @@ import java.util.stream.IntStream;
 import slimvox.plot.Series.Kind;
 
 /** Lines with fewer points that look the same: a page is stored with its notebook. */
-final class Thinning {
+record Thinning(double[] x, double[] y, BitSet kept) {
   /** Lines of fewer points keep them all: each can be pointed at. */
   private static final int FEW = 100;
 
   private static final double PIXELS = 0.3;
-
-  private final double[] x;
-  private final double[] y;
-  private final BitSet kept = new BitSet();
-
-  private Thinning(double[] x, double[] y) {
-    this.x = x;
-    this.y = y;
-  }
 
   /**
    * The points of a line without those within {@value #PIXELS} pixels of the line through the
@@ -35,7 +26,7 @@ final class Thinning {
     double[] x = pixels(figure.x(), series.x(), figure.width() / across.getRange().getLength());
     double[] y = pixels(figure.y(), series.y(), figure.height() / upwards.getRange().getLength());
     if (!finite(x) || !finite(y)) return series;
-    Thinning thinning = new Thinning(x, y);
+    Thinning thinning = new Thinning(x, y, new BitSet());
     thinning.kept.set(0);
     thinning.kept.set(x.length - 1);
     thinning.keepBetween(0, x.length - 1);

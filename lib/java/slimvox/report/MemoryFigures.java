@@ -256,13 +256,21 @@ public final class MemoryFigures {
     return highest;
   }
 
+  /** A line of a table: of one category, or of all together. */
+  private record Line(String name, long now, long atPeak) {}
+
   /** Bytes by category: now, and when the total was highest, with its share. */
   public static Table table(MemoryReport report) {
-    return Rows.of(MemoryTable.lines(report))
-        .column("category", null, MemoryTable.Line::name)
-        .column("now (MiB)", "%,.2f", l -> Bytes.mib(l.now()))
-        .column("at the peak (MiB)", "%,.2f", l -> Bytes.mib(l.atPeak()))
-        .column("share", "%.1f %%", MemoryTable.Line::share)
+    List<Line> lines = new ArrayList<>();
+    for (Category c : Category.values()) {
+      lines.add(new Line(c.title(), report.now().get(c), report.atTotalPeak().get(c)));
+    }
+    lines.add(new Line("total", report.totalNow(), report.totalPeak()));
+    return Rows.of(lines)
+        .column("category", null, Line::name)
+        .column("now (MiB)", "%,.2f", l -> Bytes.mib(l.now))
+        .column("at the peak (MiB)", "%,.2f", l -> Bytes.mib(l.atPeak))
+        .column("share", "%.1f %%", l -> 100.0 * l.atPeak / Math.max(1, report.totalPeak()))
         .table();
   }
 

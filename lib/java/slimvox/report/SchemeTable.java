@@ -89,7 +89,7 @@ public record SchemeTable(List<Row> rows, boolean limited) {
       values.put("total_peak_bytes", row.memory.totalPeak());
       values.put("kept_for_backward_bytes", row.memory.keptForBackwardBytes());
       values.put("arena_bytes", row.memory.plan().bytes());
-      values.put("peak", MemoryTable.json(row.memory.report().atTotalPeak()));
+      values.put("peak", row.memory.report().atTotalPeak());
       values.put("vanilla_ratio", vanillaRatio(row));
       if (limited) values.put("largest_batch", row.largestBatch);
     }

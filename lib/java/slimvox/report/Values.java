@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import slimvox.memory.Category;
 
 /**
  * The values of a result by key. They become JSON as they are, and lines of text by a template that
@@ -48,7 +49,10 @@ public final class Values extends LinkedHashMap<String, Object> {
     return String.format(Locale.ROOT, format, value);
   }
 
-  /** One line of JSON; values are maps, lists, texts, numbers (NaN: null), booleans or null. */
+  /**
+   * One line of JSON; values are maps (also by {@link Category}), lists, texts, numbers (NaN:
+   * null), booleans or null.
+   */
   public String json() {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
@@ -65,7 +69,7 @@ public final class Values extends LinkedHashMap<String, Object> {
       case Map<?, ?> map -> {
         json.writeStartObject();
         for (Map.Entry<?, ?> entry : map.entrySet()) {
-          json.writeFieldName(entry.getKey().toString());
+          json.writeFieldName(entry.getKey() instanceof Category c ? c.key() : entry.getKey() + "");
           write(json, entry.getValue());
         }
         json.writeEndObject();

@@ -11,18 +11,19 @@ public final class ProjectFolder {
 
   private ProjectFolder() {}
 
-  /** The folder above the jar, or above the working directory, that holds the corpus; or null. */
-  private static Path root() {
-    Stream<Path> starts = Stream.of(Path.of("").toAbsolutePath());
+  /** Where this code is: a jar in the folder {@code lib/target}, or a folder of classes. */
+  public static Path code() {
     try {
       var source = ProjectFolder.class.getProtectionDomain().getCodeSource();
-      if (source != null) {
-        starts = Stream.concat(Stream.of(Path.of(source.getLocation().toURI())), starts);
-      }
+      return Path.of(source.getLocation().toURI());
     } catch (URISyntaxException e) {
-      // as if it was not known where the jar is
+      throw new IllegalStateException("cannot find SlimVox's own jar: " + e.getMessage(), e);
     }
-    return starts
+  }
+
+  /** The folder above the jar, or above the working directory, that holds the corpus; or null. */
+  private static Path root() {
+    return Stream.of(code(), Path.of("").toAbsolutePath())
         .flatMap(start -> Stream.iterate(start, folder -> folder != null, Path::getParent))
         .filter(folder -> Files.isDirectory(folder.resolve("data-scripts/speech-commands")))
         .findFirst()

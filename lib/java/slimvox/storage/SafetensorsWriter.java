@@ -47,19 +47,9 @@ public final class SafetensorsWriter {
     return put(name, Dtype.F32, shape, MemorySegment.ofArray(values));
   }
 
-  /** Adds an F64 tensor. */
-  public SafetensorsWriter put(String name, long[] shape, double[] values) {
-    return put(name, Dtype.F64, shape, MemorySegment.ofArray(values));
-  }
-
   /** Adds an I64 tensor. */
   public SafetensorsWriter put(String name, long[] shape, long[] values) {
     return put(name, Dtype.I64, shape, MemorySegment.ofArray(values));
-  }
-
-  /** Adds an I32 tensor. */
-  public SafetensorsWriter put(String name, long[] shape, int[] values) {
-    return put(name, Dtype.I32, shape, MemorySegment.ofArray(values));
   }
 
   /** Adds a U8 tensor. */
@@ -67,7 +57,7 @@ public final class SafetensorsWriter {
     return put(name, Dtype.U8, shape, MemorySegment.ofArray(values));
   }
 
-  /** Adds a tensor of F64, I64, F32, I32 or U8 outside the heap, in the machine's byte order. */
+  /** Adds a tensor of F64, I64, F32, I32 or U8 in the machine's byte order. */
   public SafetensorsWriter put(String name, String dtype, long[] shape, MemorySegment values) {
     Dtype known = Dtype.named(dtype);
     if (known == null) throw new IllegalArgumentException("type " + dtype + " is not known");

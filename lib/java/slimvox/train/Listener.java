@@ -1,11 +1,11 @@
 package slimvox.train;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import slimvox.memory.ArenaPlan;
 import slimvox.memory.MemoryReport;
 import slimvox.recipe.Recipe;
@@ -122,47 +122,18 @@ public interface Listener {
 
   /** Tells several; null stands for none. */
   static Listener all(Listener... all) {
-    List<Listener> listeners = Arrays.stream(all).filter(Objects::nonNull).toList();
-    return new Listener() {
-      @Override
-      public void started(Start start) {
-        for (Listener l : listeners) l.started(start);
-      }
-
-      @Override
-      public void noted(String note) {
-        for (Listener l : listeners) l.noted(note);
-      }
-
-      @Override
-      public void stepped(Step step) {
-        for (Listener l : listeners) l.stepped(step);
-      }
-
-      @Override
-      public void validating(int done, int total) {
-        for (Listener l : listeners) l.validating(done, total);
-      }
-
-      @Override
-      public void validated(long step, Map<String, Verification> verifications) {
-        for (Listener l : listeners) l.validated(step, verifications);
-      }
-
-      @Override
-      public void saved(long step, Path checkpoint) {
-        for (Listener l : listeners) l.saved(step, checkpoint);
-      }
-
-      @Override
-      public void finished(End end) {
-        for (Listener l : listeners) l.finished(end);
-      }
-
-      @Override
-      public void failed(Throwable error) {
-        for (Listener l : listeners) l.failed(error);
-      }
-    };
+    InvocationHandler each =
+        (_, method, arguments) -> {
+          for (Listener listener : all) {
+            try {
+              if (listener != null) method.invoke(listener, arguments);
+            } catch (InvocationTargetException e) {
+              throw e.getCause();
+            }
+          }
+          return null;
+        };
+    ClassLoader loader = Listener.class.getClassLoader();
+    return (Listener) Proxy.newProxyInstance(loader, new Class<?>[] {Listener.class}, each);
   }
 }

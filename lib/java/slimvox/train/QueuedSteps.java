@@ -1,44 +1,20 @@
 package slimvox.train;
 
-import java.util.ArrayList;
 import java.util.List;
 import slimvox.memory.MemoryLedger;
 import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
-/** The steps of a run whose results have not been read, to be told in their order. */
-final class QueuedSteps {
+/** The steps of a run of so many whose results have not been read, to be told in their order. */
+record QueuedSteps(
+    PlannedTraining training,
+    MemoryLedger ledger,
+    Listener listener,
+    int stepsPerEpoch,
+    long steps,
+    List<Queued> queued) {
   /** A step whose result has not been read. */
   record Queued(long step, double rate, double margin, int utterances, long waitNanos) {}
-
-  private final List<Queued> queued = new ArrayList<>();
-  private final PlannedTraining training;
-  private final MemoryLedger ledger;
-  private final Listener listener;
-  private final int stepsPerEpoch;
-  private final long steps;
-
-  /** None yet, of a run of {@code steps} steps. */
-  QueuedSteps(
-      PlannedTraining training,
-      MemoryLedger ledger,
-      Listener listener,
-      int stepsPerEpoch,
-      long steps) {
-    this.training = training;
-    this.ledger = ledger;
-    this.listener = listener;
-    this.stepsPerEpoch = stepsPerEpoch;
-    this.steps = steps;
-  }
-
-  void add(Queued step) {
-    queued.add(step);
-  }
-
-  int size() {
-    return queued.size();
-  }
 
   /** Reads the results of all queued steps and tells them. */
   void report() {

@@ -322,7 +322,8 @@ public final class Trainer implements AutoCloseable {
     long waited = 0;
     boolean interrupted = false;
     long first = step();
-    var queued = new QueuedSteps(training, backend.ledger(), listener, stepsPerEpoch, steps);
+    var queued =
+        new QueuedSteps(training, ledger(), listener, stepsPerEpoch, steps, new ArrayList<>());
     int threads = recipe.data().loaderThreads();
     try {
       try (BatchLoader loader = BatchLoader.at(data.batches(), first, threads)) {
@@ -341,10 +342,10 @@ public final class Trainer implements AutoCloseable {
           double m = schedules.margin().at(i);
           double rate = schedules.rate().at(i);
           training.queue(batch.features(), batch.labels(), m, rate, following);
-          queued.add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
+          queued.queued().add(new QueuedSteps.Queued(i + 1, rate, m, batch.size(), wait));
           boolean validates = recipe.run().validateEvery().isDue(i + 1, stepsPerEpoch, steps);
           boolean saves = recipe.run().checkpointEvery().isDue(i + 1, stepsPerEpoch, steps);
-          if (queued.size() == lossEvery || validates || saves || i + 1 == steps) {
+          if (queued.queued().size() == lossEvery || validates || saves || i + 1 == steps) {
             queued.report();
           }
           // In this order: what ends a validation must not cost the steps before it.

@@ -51,10 +51,8 @@ public final class DetectionCurve {
    * @param value normalised: 1 is no better than not listening
    * @param threshold score of the last rejected trial ({@link Ties#FILE_ORDER}, as in Kaldi's
    *     script) or of the first accepted ones ({@link Ties#MERGED}; infinite if none is)
-   * @param cost costs and prior
-   * @param ties how ties were treated
    */
-  public record MinDcf(double value, double threshold, DetectionCost cost, Ties ties) {}
+  public record MinDcf(double value, double threshold) {}
 
   /**
    * A point of the DET curve.
@@ -246,7 +244,7 @@ public final class DetectionCurve {
       }
     }
     double threshold = merged ? firstAccepted(leastPlace) : order.score(leastPlace);
-    return new MinDcf(least, threshold, cost, ties);
+    return new MinDcf(least, threshold);
   }
 
   /**

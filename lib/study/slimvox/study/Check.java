@@ -95,7 +95,7 @@ public final class Check {
     Object mine = plain(asked, given);
     if (same(right, mine, asked.tolerance())) return null;
     for (Exercise.Wrong wrong : asked.wrong()) {
-      if (same(plain(asked, wrong.answer()), mine, asked.tolerance())) return wrong.says();
+      if (same(plain(asked, wrong.answer().get()), mine, asked.tolerance())) return wrong.says();
     }
     if (right instanceof double[] r && mine instanceof double[] m) return difference(r, m);
     if (right instanceof double[]) return "numbers are asked for" + wanted(asked);

@@ -11,11 +11,10 @@ import java.util.function.Supplier;
  * An exercise of a notebook: its answer, which is computed, and wrong ones that are often given.
  */
 final class Exercise {
-  /** An answer that is often given, and what is wrong with it. */
-  record Wrong(Object answer, String says) {}
-
-  /** A wrong answer that may depend on the right one. */
-  private record Mistake(Supplier<Object> answer, String says) {}
+  /**
+   * An answer that is often given, which may depend on the right one, and what is wrong with it.
+   */
+  record Wrong(Supplier<Object> answer, String says) {}
 
   private static final Map<String, Exercise> ALL = new LinkedHashMap<>();
 
@@ -28,7 +27,7 @@ final class Exercise {
   private final String unit;
   private final double tolerance;
   private final Supplier<Object> answer;
-  private final List<Mistake> mistakes = new ArrayList<>();
+  private final List<Wrong> wrong = new ArrayList<>();
   private Object right;
 
   private Exercise(String unit, double tolerance, Supplier<Object> answer) {
@@ -51,20 +50,20 @@ final class Exercise {
   }
 
   /** Adds a wrong answer. */
-  Exercise not(Object wrong, String says) {
-    mistakes.add(new Mistake(() -> wrong, says));
+  Exercise not(Object answer, String says) {
+    wrong.add(new Wrong(() -> answer, says));
     return this;
   }
 
   /** Adds a wrong answer that is made from the right number. */
   Exercise not(DoubleUnaryOperator mistake, String says) {
-    mistakes.add(new Mistake(() -> mistake.applyAsDouble(((Number) right()).doubleValue()), says));
+    wrong.add(new Wrong(() -> mistake.applyAsDouble(((Number) right()).doubleValue()), says));
     return this;
   }
 
   /** Adds a wrong answer that has to be computed. */
-  Exercise notThat(Supplier<Object> wrong, String says) {
-    mistakes.add(new Mistake(wrong, says));
+  Exercise notThat(Supplier<Object> answer, String says) {
+    wrong.add(new Wrong(answer, says));
     return this;
   }
 
@@ -96,6 +95,6 @@ final class Exercise {
   }
 
   List<Wrong> wrong() {
-    return mistakes.stream().map(m -> new Wrong(m.answer.get(), m.says)).toList();
+    return wrong;
   }
 }

@@ -1,12 +1,12 @@
 package slimvox.study;
 
 import java.io.IOException;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
+import slimvox.storage.ProjectFolder;
 
 /**
  * Where an experiment's runs and results lie, and what relative paths of its recipe start at.
@@ -20,15 +20,8 @@ public record Places(Path root, Path runs, Path results) {
 
   /** The checkout that this class comes from, or the working directory. */
   public static Places ofProject() {
-    Path root = Path.of("").toAbsolutePath();
-    try {
-      Path own = Path.of(Places.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-      Path above = own.resolve("../../..").normalize(); // of lib/target/slimvox-study.jar
-      if (Files.exists(above.resolve("notebooks"))) root = above;
-    } catch (URISyntaxException e) {
-      throw new IllegalStateException("cannot find SlimVox's own jar: " + e.getMessage(), e);
-    }
-    return in(root);
+    Path above = ProjectFolder.code().resolve("../../..").normalize(); // of a jar in lib/target
+    return in(Files.exists(above.resolve("notebooks")) ? above : Path.of("").toAbsolutePath());
   }
 
   /** The folders of a checkout: {@code runs/study} and {@code notebooks/results}. */

@@ -25,8 +25,11 @@ import slimvox.step.TrainingStep;
  * <p>The relative distance of two of them is |g - h| / |h|, Euclidean norms over all parameters
  * together. With g from a reversible network that rebuilds its activations and h from the same
  * network that stores them, it is what the rounding of the inverse does to training.
+ *
+ * @param loss of the step
+ * @param values each parameter's gradient by its name, in the order in which they were taken
  */
-public final class StepGradients {
+public record StepGradients(double loss, Map<String, float[]> values) {
   /**
    * What the step runs on: normally distributed features, labels 0, 1, 2 and so on, and initial
    * parameters, all drawn from one seed.
@@ -44,12 +47,8 @@ public final class StepGradients {
     }
   }
 
-  private final double loss;
-  private final Map<String, float[]> values;
-
-  private StepGradients(double loss, Map<String, float[]> values) {
-    this.loss = loss;
-    this.values = Collections.unmodifiableMap(values);
+  public StepGradients {
+    values = Collections.unmodifiableMap(values);
   }
 
   /** Runs one step of a network with fresh parameters; when gradients are taken changes no bit. */
@@ -96,16 +95,6 @@ public final class StepGradients {
    */
   public static double rebuildingNoise(ModelSpec spec, Input input, Backend backend) {
     return of(spec, input, backend).distance(storing(spec, input, backend));
-  }
-
-  /** The loss of the step. */
-  public double loss() {
-    return loss;
-  }
-
-  /** Each parameter's gradient by its name, in the order in which they were taken. */
-  public Map<String, float[]> values() {
-    return values;
   }
 
   /**

@@ -37,7 +37,7 @@ class AudioFilesTest {
     assertEquals(
         new AudioInfo("WAV", "16-bit PCM", 16000, 1, 16000),
         AudioFiles.probe(file, 0, 16000, ReadSettings.DEFAULT));
-    assertEquals(1.0, AudioFiles.probe(file).durationSeconds());
+    assertEquals(1.0, AudioFiles.with(file, 0, AudioFile::info).durationSeconds());
   }
 
   @Test
@@ -48,7 +48,7 @@ class AudioFilesTest {
     Waveform read = AudioFiles.read(file, 8000, ReadSettings.DEFAULT);
     assertArrayEquals(samples, read.samples());
     assertEquals(8000, read.sampleRate());
-    assertEquals("32-bit float", AudioFiles.probe(file).encoding());
+    assertEquals("32-bit float", AudioFiles.with(file, 0, AudioFile::info).encoding());
   }
 
   @Test
@@ -122,7 +122,7 @@ class AudioFilesTest {
         file,
         "cut short at byte 20001: its header promises samples up to byte 32044; "
             + "copy or convert it again");
-    String error = refused(() -> AudioFiles.probe(file));
+    String error = refused(() -> AudioFiles.with(file, 0, AudioFile::info));
     assertTrue(error.contains("cut short at byte 20001"), error);
   }
 
@@ -152,7 +152,7 @@ class AudioFilesTest {
         error);
     for (int length : new int[] {4, 20, 41, 42, 60}) {
       Files.write(file, Arrays.copyOf(all, length));
-      String inHeader = refused(() -> AudioFiles.probe(file));
+      String inHeader = refused(() -> AudioFiles.with(file, 0, AudioFile::info));
       assertTrue(inHeader.startsWith(file + ": cut short at byte " + length), inHeader);
     }
   }
@@ -163,7 +163,7 @@ class AudioFilesTest {
     all[21] &= (byte) 0xf0;
     Arrays.fill(all, 22, 42, (byte) 0);
     assertArrayEquals(WORD.samples(), AudioFiles.read(write(all)).samples());
-    assertEquals(0, AudioFiles.probe(folder.resolve("a.wav")).frames());
+    assertEquals(0, AudioFiles.with(folder.resolve("a.wav"), 0, AudioFile::info).frames());
     assertFault(
         write(Arrays.copyOf(all, all.length - 5)),
         "cut short at byte " + (all.length - 5) + ", inside a frame; copy it again");
@@ -212,7 +212,7 @@ class AudioFilesTest {
         file,
         "2 channels where one is expected; "
             + "convert it: ffmpeg -i a.wav -ac 1 -c:a pcm_s16le OUT.wav");
-    assertEquals(2, AudioFiles.probe(file).frames());
+    assertEquals(2, AudioFiles.with(file, 0, AudioFile::info).frames());
     assertThrows(
         InputException.class, () -> AudioFiles.probe(file, 0, 16000, ReadSettings.DEFAULT));
     assertFault(

@@ -71,11 +71,11 @@ class BatchesTest {
   }
 
   private static BatchSettings joining(int count, int size, int frames) {
-    return new BatchSettings(size, frames, count, false, SpecAugment.NONE, 5);
+    return SyntheticCorpus.settings(size, frames, count, false, SpecAugment.NONE, 5);
   }
 
   private static BatchSettings normalized(int size, int frames, SpecAugment masks) {
-    return new BatchSettings(size, frames, 1, true, masks, 1);
+    return SyntheticCorpus.settings(size, frames, 1, true, masks, 1);
   }
 
   @Test
@@ -211,10 +211,10 @@ class BatchesTest {
   @Test
   void sameSeedSameBatchOtherSeedOtherBatch() {
     Corpus corpus = corpus(2, 20);
-    BatchSettings settings = new BatchSettings(8, 10, 1, false, MASKS, 5);
+    BatchSettings settings = SyntheticCorpus.settings(8, 10, 1, false, MASKS, 5);
     float[] first = batches(corpus, 50, settings).batch(2, 1).features();
     assertArrayEquals(first, batches(corpus, 50, settings).batch(2, 1).features());
-    BatchSettings other = new BatchSettings(8, 10, 1, false, MASKS, 6);
+    BatchSettings other = SyntheticCorpus.settings(8, 10, 1, false, MASKS, 6);
     assertFalse(Arrays.equals(first, batches(corpus, 50, other).batch(2, 1).features()));
     assertFalse(Arrays.equals(first, batches(corpus, 50, settings).batch(3, 1).features()));
   }
@@ -237,7 +237,7 @@ class BatchesTest {
   void loaderGivesTheSameBatchesWithAnyNumberOfThreads() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 4, 5);
     FeatureSource source = new FeatureMemory(SyntheticCorpus.reader(corpus, 1.0, 0.9));
-    BatchSettings settings = new BatchSettings(6, 40, 2, true, MASKS, 3);
+    BatchSettings settings = SyntheticCorpus.settings(6, 40, 2, true, MASKS, 3);
     Batches batches = new Batches(corpus, source, settings);
     for (int threads = 1; threads <= 5; threads += 2) {
       try (BatchLoader loader = new BatchLoader(batches, 0, 0, threads, threads + 1)) {

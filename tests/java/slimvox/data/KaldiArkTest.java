@@ -70,7 +70,7 @@ class KaldiArkTest {
     FeatureReader reader = FeatureReader.of(corpus, options, List.of(1.0));
     assertEquals(7, reader.bins());
     Batch batch =
-        new Batches(corpus, reader, new BatchSettings(4, 20, 1, true, SpecAugment.NONE, 1))
+        new Batches(corpus, reader, SyntheticCorpus.settings(4, 20, 1, true, SpecAugment.NONE, 1))
             .batch(0, 0);
     assertEquals(4 * 7 * 20, batch.features().length);
     assertRefused(

@@ -86,7 +86,7 @@ class SoundBatchesTest {
     Corpus cut = Corpus.open(folder).reading(new ReadSettings(true, 1));
     FbankOptions options = FbankOptions.wespeaker().withBins(20);
     FeatureReader features = FeatureReader.of(cut, options, List.of(1.0, 0.9, 1.1));
-    BatchSettings settings = new BatchSettings(SIZE, 15, 1, true, SpecAugment.NONE, 3);
+    BatchSettings settings = SyntheticCorpus.settings(SIZE, 15, 1, true, SpecAugment.NONE, 3);
     Batches whole = new Batches(cut, features, settings);
     Batches streamed = new Batches(cut, new SoundSource(features, false), settings);
     for (int epoch = 0; epoch < 10; epoch++) {
@@ -98,7 +98,7 @@ class SoundBatchesTest {
   void aRecordingShorterThanAFrameIsNamed() throws Exception {
     Path file = folder.resolve("sound/s2-1.wav");
     WavWriter.writePcm16(file, new Waveform(new float[300], 16000));
-    BatchSettings settings = new BatchSettings(20, 25, 1, true, SpecAugment.NONE, 3);
+    BatchSettings settings = SyntheticCorpus.settings(20, 25, 1, true, SpecAugment.NONE, 3);
     Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);
     String message = refused(() -> batches.batch(0, 0));
     assertTrue(message.startsWith(file + ": 3"), message);

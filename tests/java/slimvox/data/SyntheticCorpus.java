@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import slimvox.audio.FbankOptions;
+import slimvox.audio.SpecAugment;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 
@@ -39,6 +40,13 @@ final class SyntheticCorpus {
 
   static FeatureReader reader(Corpus corpus, Double... speeds) {
     return FeatureReader.of(corpus, FbankOptions.wespeaker().withBins(20), List.of(speeds));
+  }
+
+  /** Examples as they are, each recording with an equal share. */
+  static BatchSettings settings(
+      int size, int frames, int join, boolean mean, SpecAugment masks, long seed) {
+    return new BatchSettings(
+        size, frames, join, mean, masks, seed, null, BatchSettings.Channels.NONE, 0, false);
   }
 
   /** All frames of features, in an array of their own. */

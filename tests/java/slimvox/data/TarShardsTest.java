@@ -67,7 +67,7 @@ class TarShardsTest {
     Corpus corpus = corpus();
     TarShards.write(corpus, out, 5, FeatureSource.Progress.NONE);
     assertEquals(3, Files.readAllLines(out.resolve("shard.list")).size());
-    BatchSettings settings = new BatchSettings(6, 20, 1, true, SpecAugment.NONE, 3);
+    BatchSettings settings = SyntheticCorpus.settings(6, 20, 1, true, SpecAugment.NONE, 3);
     Batches expected = new Batches(corpus, reader(corpus), settings);
     for (boolean indexed : new boolean[] {true, false}) {
       if (!indexed) Files.delete(out.resolve("wav.scp"));

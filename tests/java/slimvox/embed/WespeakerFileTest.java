@@ -50,8 +50,8 @@ class WespeakerFileTest {
       }
       switch (counters) {
         case "I64" -> writer.put(own, shape, new long[] {(long) count});
-        case "I32" -> writer.put(own, shape, new int[] {(int) count});
-        case "F64" -> writer.put(own, shape, new double[] {count});
+        case "I32" -> writer.put(own, "I32", shape, MemorySegment.ofArray(new int[] {(int) count}));
+        case "F64" -> writer.put(own, "F64", shape, MemorySegment.ofArray(new double[] {count}));
         case "F32" -> writer.put(own, new long[] {1}, new float[] {(float) count});
         case "F16" -> {
           short[] half = {Float.floatToFloat16((float) count)};

@@ -55,8 +55,9 @@ class SafetensorsTest {
         .put("codes", new long[] {5}, new byte[] {0, 1, -1, 127, -128})
         .put("conv1.weight", new long[] {2, 3}, new float[] {0, -0f, 1.5f, -2, Float.NaN, 1e-42f})
         .put("conv1.bias", new long[] {}, new float[] {7})
-        .put("f64.out", new long[] {2}, new double[] {Math.PI, -1e300})
-        .put("steps", new long[] {1, 2}, new int[] {-5, 9})
+        .put(
+            "f64.out", "F64", new long[] {2}, MemorySegment.ofArray(new double[] {Math.PI, -1e300}))
+        .put("steps", "I32", new long[] {1, 2}, MemorySegment.ofArray(new int[] {-5, 9}))
         .put("empty", new long[] {0, 4}, new float[0])
         .write(file());
     return file();
