@@ -31,7 +31,8 @@ public final class CommandLine {
    * @throws InterruptedException if the cell was stopped; the command has ended then
    */
   public static JsonNode json(String... arguments) throws InterruptedException {
-    List<String> command = new ArrayList<>(List.of(launcher().toString()));
+    Path launcher = ProjectFolder.code().resolve("../../bin/slimvox").normalize();
+    List<String> command = new ArrayList<>(List.of(launcher.toString()));
     command.addAll(List.of(arguments));
     command.add("--json");
     return run(command, PATIENCE_MS);
@@ -88,10 +89,5 @@ public final class CommandLine {
       all.forEach(ProcessHandle::destroyForcibly);
       all.forEach(p -> p.onExit().join());
     }
-  }
-
-  /** The script beside the folder {@code lib/target} that these classes come from. */
-  private static Path launcher() {
-    return ProjectFolder.code().resolve("../../bin/slimvox").normalize();
   }
 }

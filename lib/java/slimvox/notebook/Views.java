@@ -71,7 +71,9 @@ final class Views {
       case MemoryReport report -> table(MemoryFigures.table(report));
       case MemoryLedger ledger -> table(MemoryFigures.table(ledger.report()));
       case StepMemory step ->
-          table(MemoryFigures.table(step.report()).setName(firstLine(step.toString())));
+          table(
+              MemoryFigures.table(step.report())
+                  .setName(step.toString().lines().findFirst().orElse("")));
       case Network network -> table(NetworkSummary.of(network, FRAMES));
       case StateDict state -> table(parameters(state.parameters().values(), state.toString()));
       case Layer layer -> table(layers(layer));
@@ -118,10 +120,6 @@ final class Views {
     String name =
         table.name() == null || table.name().isBlank() ? "" : Printable.line(table.name()) + "\n";
     return bundle(name + Tables.text(table), "text/html", Tables.html(table));
-  }
-
-  private static String firstLine(String text) {
-    return text.lines().findFirst().orElse("");
   }
 
   /** {@code float[256] 0.12 -0.03 0.2 ... 0.4 0.1 0.3, min -1, mean 0.01, max 0.9}. */

@@ -3,6 +3,7 @@ package slimvox.plot;
 import java.awt.Color;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,37 +29,25 @@ final class Palette {
   };
 
   /** Colours by meaning: categories of memory, ways to train, forms of weights, and references. */
-  private static final Map<String, Integer> MEANINGS =
-      Map.ofEntries(
-          Map.entry("activation", 0x0072B2),
-          Map.entry("activation gradient", 0xD55E00),
-          Map.entry("parameter", 0x009E73),
-          Map.entry("gradient", 0xE69F00),
-          Map.entry("optimizer state", 0xCC79A7),
-          Map.entry("statistic", 0x56B4E9),
-          Map.entry("workspace", 0xF0E442),
-          Map.entry("input", 0x808080),
-          Map.entry("vanilla", 0x808080),
-          Map.entry("checkpoint", 0xE69F00),
-          Map.entry("checkpoint per block", 0xE69F00),
-          Map.entry("type I", 0x56B4E9),
-          Map.entry("type I, lean", 0xCC79A7),
-          Map.entry("type II", 0x009E73),
-          Map.entry("type II, lean", 0x0072B2),
-          Map.entry("float", 0x0072B2),
-          Map.entry("float32", 0x0072B2),
-          Map.entry("32 bits", 0x0072B2),
-          Map.entry("8 bits", 0xD55E00),
-          Map.entry("int8", 0x009E73),
-          Map.entry("W1A32", 0xD55E00),
-          Map.entry("W1A1", 0xCC79A7),
-          Map.entry("no network", 0x9A9A9A),
-          Map.entry("zero", 0x9A9A9A),
-          Map.entry("chance", 0x9A9A9A),
-          Map.entry("margin", 0x9A9A9A),
-          Map.entry("equal errors", 0x9A9A9A));
+  private static final Map<String, Integer> MEANINGS = new HashMap<>();
+
+  static {
+    mean(0x0072B2, "activation", "type II, lean", "float", "float32", "32 bits");
+    mean(0xD55E00, "activation gradient", "8 bits", "W1A32");
+    mean(0x009E73, "parameter", "type II", "int8");
+    mean(0xE69F00, "gradient", "checkpoint", "checkpoint per block");
+    mean(0xCC79A7, "optimizer state", "type I, lean", "W1A1");
+    mean(0x56B4E9, "statistic", "type I");
+    mean(0xF0E442, "workspace");
+    mean(0x808080, "input", "vanilla");
+    mean(0x9A9A9A, "no network", "zero", "chance", "margin", "equal errors");
+  }
 
   private Palette() {}
+
+  private static void mean(int colour, String... names) {
+    for (String name : names) MEANINGS.put(name, colour);
+  }
 
   /**
    * A colour for each series: that of its meaning, else the next one that is free; a name that
