@@ -16,8 +16,12 @@ import java.util.Map;
  * to the smallest and puts each into the tightest gap left by those that live at the same time
  * ("greedy by size", Pisarchyk and Lee 2020, arXiv 2001.03288), and does the same in order of
  * appearance; the smaller result is kept. {@link #liveBytes()} is the lower bound.
+ *
+ * @param slots the buffers in order of allocation
+ * @param bytes size of the block
+ * @param liveBytes highest sum of the buffers alive at one time: no plan can be smaller
  */
-public final class ArenaPlan {
+public record ArenaPlan(List<Slot> slots, long bytes, long liveBytes) {
   /** Offsets are multiples of this many bytes: one cache line, one AVX-512 register. */
   public static final int ALIGNMENT = 64;
 
@@ -28,16 +32,6 @@ public final class ArenaPlan {
     boolean overlaps(Life other) {
       return from < other.to && other.from < to;
     }
-  }
-
-  private final List<Slot> slots;
-  private final long bytes;
-  private final long liveBytes;
-
-  private ArenaPlan(List<Slot> slots, long bytes, long liveBytes) {
-    this.slots = slots;
-    this.bytes = bytes;
-    this.liveBytes = liveBytes;
   }
 
   /**
@@ -129,21 +123,6 @@ public final class ArenaPlan {
 
   private static long aligned(long bytes) {
     return Math.max(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-  }
-
-  /** The buffers in order of allocation. */
-  public List<Slot> slots() {
-    return slots;
-  }
-
-  /** Size of the block. */
-  public long bytes() {
-    return bytes;
-  }
-
-  /** Highest sum of the buffers alive at one time: no plan can be smaller. */
-  public long liveBytes() {
-    return liveBytes;
   }
 
   /** Number of buffers and size of the block. */

@@ -167,7 +167,7 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
           (x, y) -> {
             backend.ops().upload(features, x);
             backend.ops().upload(labels, y);
-            step(x, y, labels, margin, learningRate, following);
+            step(() -> compute(x, y, labels, margin, learningRate, following));
           });
     } catch (ReversibleSequence.Overflow e) {
       // Nothing has moved: the same batch again, with streams of a larger step.
@@ -225,7 +225,8 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
    * have to exist, so any size can be asked for.
    */
   void rehearse(int batch, int frames) {
-    attempt(batch, frames, (x, y) -> step(x, y, new int[batch], 0, 0, null));
+    int[] labels = new int[batch];
+    attempt(batch, frames, (x, y) -> step(() -> compute(x, y, labels, 0, 0, null)));
     results(); // room for the next
   }
 
@@ -266,16 +267,9 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
     return fault + ", first not finite at " + layer;
   }
 
-  private void step(
-      Tensor x,
-      Tensor labels,
-      int[] wanted,
-      double margin,
-      double learningRate,
-      float[] following) {
+  private void step(Runnable work) {
     try {
       results.begin();
-      Runnable work = () -> compute(x, labels, wanted, margin, learningRate, following);
       if (asOne) backend.asOne(work);
       else work.run();
     } finally {

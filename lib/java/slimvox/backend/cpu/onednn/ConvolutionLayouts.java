@@ -54,45 +54,24 @@ final class ConvolutionLayouts implements AutoCloseable {
 
   /** Takes dy, weight, dx. */
   Primitive backwardData() {
-    long forward = describeForward(false);
-    try {
-      return new Primitive(
-          library.engine(),
-          Dnnl.convolutionBackwardData(
-              library.engine(),
-              x,
-              anyWeight,
-              y,
-              strides,
-              padding,
-              forward,
-              library.attributes(false)),
-          dnnl.DNNL_ARG_DIFF_DST,
-          dnnl.DNNL_ARG_WEIGHTS,
-          dnnl.DNNL_ARG_DIFF_SRC);
-    } finally {
-      Dnnl.destroy("primitive_desc", forward);
-    }
+    return backward(false, dnnl.DNNL_ARG_DIFF_DST, dnnl.DNNL_ARG_WEIGHTS, dnnl.DNNL_ARG_DIFF_SRC);
   }
 
   /** Takes x, dy, dweight. */
   Primitive backwardWeight() {
+    return backward(true, dnnl.DNNL_ARG_SRC, dnnl.DNNL_ARG_DIFF_DST, dnnl.DNNL_ARG_DIFF_WEIGHTS);
+  }
+
+  private Primitive backward(boolean ofWeight, int... arguments) {
+    long engine = library.engine();
+    long weight = ofWeight ? anyGradient : anyWeight;
+    long attributes = library.attributes(false);
     long forward = describeForward(false);
     try {
-      return new Primitive(
-          library.engine(),
-          Dnnl.convolutionBackwardWeight(
-              library.engine(),
-              x,
-              anyGradient,
-              y,
-              strides,
-              padding,
-              forward,
-              library.attributes(false)),
-          dnnl.DNNL_ARG_SRC,
-          dnnl.DNNL_ARG_DIFF_DST,
-          dnnl.DNNL_ARG_DIFF_WEIGHTS);
+      long described =
+          Dnnl.convolutionBackward(
+              ofWeight, engine, x, weight, y, strides, padding, forward, attributes);
+      return new Primitive(engine, described, arguments);
     } finally {
       Dnnl.destroy("primitive_desc", forward);
     }

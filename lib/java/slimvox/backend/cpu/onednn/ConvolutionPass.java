@@ -8,14 +8,14 @@ sealed interface ConvolutionPass extends Operation permits DirectConvolution, Sh
   static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
     return !accumulate
             && Taps.favourShifting(geometry, geometry.inChannels(), geometry.outChannels())
-        ? ShiftedProduct.forward(library, geometry)
+        ? new ShiftedProduct(library, geometry, true)
         : DirectConvolution.forward(library, geometry, accumulate);
   }
 
   /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
   static ConvolutionPass backwardData(OneDnn library, Convolution geometry) {
     return Taps.favourShifting(geometry, geometry.outChannels(), geometry.inChannels())
-        ? ShiftedProduct.backwardData(library, geometry)
+        ? new ShiftedProduct(library, geometry, false)
         : DirectConvolution.backwardData(library, geometry);
   }
 

@@ -202,32 +202,24 @@ final class Dnnl {
     return convolution(CONVOLUTION, tensors, strides, padding, attributes);
   }
 
-  /** Describes the gradient for x; {@code forward} is the descriptor of the forward pass. */
-  static long convolutionBackwardData(
-      long engine,
-      long dx,
-      long weight,
-      long dy,
-      long[] strides,
-      long[] padding,
-      long forward,
-      long attributes) {
-    long[] tensors = {engine, dnnl.dnnl_convolution_direct, dx, weight, dy};
-    return convolution(CONVOLUTION_BACKWARD_DATA, tensors, strides, padding, forward, attributes);
-  }
-
-  /** Describes the gradient for the weight; {@code forward} describes the forward pass. */
-  static long convolutionBackwardWeight(
+  /** Describes the gradient for x, or the weight; {@code forward} describes the forward pass. */
+  static long convolutionBackward(
+      boolean ofWeight,
       long engine,
       long x,
-      long dweight,
-      long dy,
+      long weight,
+      long y,
       long[] strides,
       long[] padding,
       long forward,
       long attributes) {
-    long[] tensors = {engine, dnnl.dnnl_convolution_direct, x, dweight, 0, dy};
-    return convolution(CONVOLUTION_BACKWARD_WEIGHT, tensors, strides, padding, forward, attributes);
+    NativeFunction describe = ofWeight ? CONVOLUTION_BACKWARD_WEIGHT : CONVOLUTION_BACKWARD_DATA;
+    int kind = dnnl.dnnl_convolution_direct;
+    long[] tensors =
+        ofWeight // whose bias has a place, too
+            ? new long[] {engine, kind, x, weight, 0, y}
+            : new long[] {engine, kind, x, weight, y};
+    return convolution(describe, tensors, strides, padding, forward, attributes);
   }
 
   /** Without dilation, with the same padding on both sides of an axis. */

@@ -75,11 +75,6 @@ public final class PreparedConvolution implements AutoCloseable {
     scratchpad = y + outBytes;
   }
 
-  /** The library's name for what it runs. */
-  public String implementation() {
-    return primitive.implementation();
-  }
-
   /** Convolves. */
   public void run() {
     OneDnn library = device.oneDnn();

@@ -29,7 +29,8 @@ final class ShiftedProduct implements ConvolutionPass {
   private final MatrixProduct product;
   private final long columnBytes;
 
-  private ShiftedProduct(OneDnn library, Convolution g, boolean narrowOutput) {
+  /** The convolution if its output is narrow; else its gradient for the input, which then is. */
+  ShiftedProduct(OneDnn library, Convolution g, boolean narrowOutput) {
     parallel = library.parallel();
     taps = Taps.of(g, narrowOutput, narrowOutput ? 1 : -1);
     images = taps.inCache(g.batch(), g.height() * g.width());
@@ -51,16 +52,6 @@ final class ShiftedProduct implements ConvolutionPass {
     }
     product = new MatrixProduct(library, new Product(false, false, pixels, columns, taps.wide()));
     columnBytes = Operation.align((long) pixels * columns * Float.BYTES);
-  }
-
-  /** y = x * weight: {@link #run} takes x, weight, y. */
-  static ShiftedProduct forward(OneDnn library, Convolution geometry) {
-    return new ShiftedProduct(library, geometry, true);
-  }
-
-  /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
-  static ShiftedProduct backwardData(OneDnn library, Convolution geometry) {
-    return new ShiftedProduct(library, geometry, false);
   }
 
   @Override
