@@ -10,13 +10,15 @@ import slimvox.backend.Hardware.KernelTime;
 import slimvox.backend.cuda.kernels.BatchNormKernels;
 import slimvox.backend.cuda.kernels.BinaryKernels;
 import slimvox.backend.cuda.kernels.DeviceMemory;
+import slimvox.backend.cuda.kernels.ElementwiseKernels;
 import slimvox.backend.cuda.kernels.Launcher;
+import slimvox.backend.cuda.kernels.ManyTensors;
 import slimvox.backend.cuda.kernels.MarginKernels;
 import slimvox.backend.cuda.kernels.MatrixKernels;
 import slimvox.backend.cuda.kernels.MatrixProducts;
+import slimvox.backend.cuda.kernels.OptimizerKernels;
 import slimvox.backend.cuda.kernels.OwnMemory;
 import slimvox.backend.cuda.kernels.PackedKernels;
-import slimvox.backend.cuda.kernels.ParameterKernels;
 import slimvox.backend.cuda.kernels.PoolingKernels;
 import slimvox.backend.cuda.kernels.RearrangementKernels;
 
@@ -38,7 +40,7 @@ public final class CudaDevice implements Device {
   private final Convolutions.Kernels convolutions;
   private final Hardware hardware;
   private final OwnMemory own;
-  private final ParameterKernels parameters;
+  private final ManyTensors many;
   private boolean closed;
 
   /**
@@ -61,7 +63,7 @@ public final class CudaDevice implements Device {
     this.convolutions = convolutions;
     this.hardware = hardware;
     own = new OwnMemory(memory);
-    parameters = new ParameterKernels(launcher, memory, own);
+    many = new ManyTensors(launcher, own);
   }
 
   @Override
@@ -112,7 +114,7 @@ public final class CudaDevice implements Device {
   @Override
   public Families kernels() {
     return new Families(
-        parameters.elementwise(),
+        new ElementwiseKernels(launcher, memory, own, many),
         new MatrixKernels(launcher, products, own),
         convolutions,
         new BatchNormKernels(launcher, own),
@@ -120,13 +122,13 @@ public final class CudaDevice implements Device {
         new PoolingKernels(launcher),
         new MarginKernels(launcher, own),
         new BinaryKernels(launcher, own),
-        parameters.optimizers(),
+        new OptimizerKernels(launcher, own, many),
         new PackedKernels(launcher));
   }
 
   @Override
   public void together(Runnable work) {
-    parameters.together(work);
+    many.together(work);
   }
 
   @Override

@@ -15,7 +15,8 @@ public final class ElementwiseKernels implements Elementwise.Kernels {
   private final ManyTensors many;
 
   /** Launches through {@code launcher}; {@code many} are the device's. */
-  ElementwiseKernels(Launcher launcher, DeviceMemory memory, OwnMemory own, ManyTensors many) {
+  public ElementwiseKernels(
+      Launcher launcher, DeviceMemory memory, OwnMemory own, ManyTensors many) {
     this.launcher = launcher;
     this.memory = memory;
     this.own = own;

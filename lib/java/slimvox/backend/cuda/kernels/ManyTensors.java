@@ -16,7 +16,7 @@ import java.util.Map;
  * <p>Outside {@link #together} each tensor is a launch. Inside, tensors wait for those of the same
  * kernel with the same numbers; as each is on its own, their order changes no bit.
  */
-final class ManyTensors {
+public final class ManyTensors {
   private static final int POINTERS = 6;
   private static final int TENSORS = 64;
   private static final long END = 8L * POINTERS * TENSORS;
@@ -41,13 +41,14 @@ final class ManyTensors {
   private final Map<Kernel, Table> waiting = new LinkedHashMap<>();
   private boolean together;
 
-  ManyTensors(Launcher launcher, OwnMemory own) {
+  /** Launches through {@code launcher}. */
+  public ManyTensors(Launcher launcher, OwnMemory own) {
     this.launcher = launcher;
     this.own = own;
   }
 
   /** Runs what launches kernels on tensors, which must not depend on each other. */
-  void together(Runnable work) {
+  public void together(Runnable work) {
     if (together) {
       work.run();
       return;

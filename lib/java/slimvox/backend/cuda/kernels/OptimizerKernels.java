@@ -22,7 +22,7 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   private final ManyTensors many;
 
   /** Launches through {@code launcher}; {@code many} are the device's. */
-  OptimizerKernels(Launcher launcher, OwnMemory own, ManyTensors many) {
+  public OptimizerKernels(Launcher launcher, OwnMemory own, ManyTensors many) {
     this.launcher = launcher;
     this.own = own;
     this.many = many;
