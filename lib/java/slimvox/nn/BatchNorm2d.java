@@ -204,6 +204,11 @@ public final class BatchNorm2d implements Layer {
    * @param accumulate add to the parameters' gradients instead of setting them
    */
   void backward(Tensor x, Tensor dy, int first, boolean accumulate) {
+    backward(x, null, dy, first, accumulate, null, dy);
+  }
+
+  private void backward(
+      Tensor x, Tensor y, Tensor dy, int first, boolean accumulate, Tensor dresidual, Tensor dx) {
     int n = x.shape().get(-1);
     try (Tensor m = mean.part(first, n);
         Tensor i = invStd.part(first, n);
@@ -213,8 +218,9 @@ public final class BatchNorm2d implements Layer {
         Tensor db = beta.gradient().part(first, n);
         Tensor rm = runningMean.part(first, n);
         Tensor rv = runningVariance.part(first, n)) {
-      Channels c = new Channels(m, i, g, relu ? b : null, running(rm, rv));
-      ops.normalization.batchNormalizeBackward(x, null, dy, c, dg, db, accumulate, null, dy);
+      Tensor again = relu && y == null ? b : null;
+      Channels c = new Channels(m, i, g, again, running(rm, rv));
+      ops.normalization.batchNormalizeBackward(x, y, dy, c, dg, db, accumulate, dresidual, dx);
     }
   }
 
@@ -258,22 +264,7 @@ public final class BatchNorm2d implements Layer {
   }
 
   private void backward(Tensor dy, Tensor dresidual, Tensor dx) {
-    boolean accumulate = gamma.hasGradient();
-    ops.normalization.batchNormalizeBackward(
-        input,
-        output,
-        dy,
-        new Channels(
-            mean,
-            invStd,
-            gamma.value(),
-            relu && output == null ? beta.value() : null,
-            running(runningMean, runningVariance)),
-        gamma.gradient(),
-        beta.gradient(),
-        accumulate,
-        dresidual,
-        dx);
+    backward(input, output, dy, 0, gamma.hasGradient(), dresidual, dx);
     input.close();
     if (output != null) output.close();
     releaseStatistics();

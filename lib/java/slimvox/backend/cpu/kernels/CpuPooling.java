@@ -229,17 +229,16 @@ public final class CpuPooling implements Pooling.Kernels {
 
   @Override
   public void softmaxOverFramesBackward(Tensor y, Tensor dy, Tensor dx) {
-    int frames = y.shape().get(1);
-    long stride = 4L * y.shape().get(2);
-    columns(
-        y,
-        (at, out, m) ->
-            softmaxBackward(
-                y.address() + at, dy.address() + at, dx.address() + at, frames, stride, m));
+    columns(y, (at, out, m) -> softmaxBackward(y, dy, dx, at, m));
   }
 
   private static void softmaxBackward(
-      long y, long dy, long dx, int frames, long stride, VectorMask<Float> m) {
+      Tensor out, Tensor dout, Tensor in, long at, VectorMask<Float> m) {
+    int frames = out.shape().get(1);
+    long stride = 4L * out.shape().get(2);
+    long y = out.address() + at;
+    long dy = dout.address() + at;
+    long dx = in.address() + at;
     FloatVector sum = FloatVector.zero(Lanes.FLOATS);
     for (int w = 0; w < frames; w++) {
       sum = load(y + w * stride, m).fma(load(dy + w * stride, m), sum);
@@ -254,31 +253,22 @@ public final class CpuPooling implements Pooling.Kernels {
 
   @Override
   public void weightedStatistics(Tensor x, Tensor alpha, float floor, Tensor out) {
-    int frames = x.shape().get(1);
-    int features = x.shape().get(2);
-    columns(
-        x,
-        (at, row, m) ->
-            weightedStatistics(
-                x.address() + at,
-                alpha.address() + at,
-                frames,
-                4L * features,
-                floor,
-                out.address() + row,
-                out.address() + row + 4L * features,
-                m));
+    columns(x, (at, row, m) -> weightedStatistics(x, alpha, floor, out, at, row, m));
   }
 
   private static void weightedStatistics(
-      long x,
-      long alpha,
-      int frames,
-      long stride,
+      Tensor in,
+      Tensor weights,
       float floor,
-      long mean,
-      long deviation,
+      Tensor out,
+      long at,
+      long row,
       VectorMask<Float> mask) {
+    int frames = in.shape().get(1);
+    long stride = 4L * in.shape().get(2);
+    long x = in.address() + at;
+    long alpha = weights.address() + at;
+    long mean = out.address() + row;
     FloatVector m = FloatVector.zero(Lanes.FLOATS);
     // What is left of 1 when all alpha are taken away; lost is what rounding took (TwoSum, Knuth).
     FloatVector left = FloatVector.broadcast(Lanes.FLOATS, 1f);
@@ -298,7 +288,7 @@ public final class CpuPooling implements Pooling.Kernels {
     }
     store(mean, m, mask);
     // blend, not max: cheaper, and a NaN stays one
-    store(deviation, squares.blend(floor, squares.lt(floor)).sqrt(), mask);
+    store(mean + stride, squares.blend(floor, squares.lt(floor)).sqrt(), mask);
   }
 
   @Override
