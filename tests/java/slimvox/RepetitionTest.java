@@ -38,9 +38,7 @@ class RepetitionTest {
           "main loops and masked tails of the Vector API: a lambda for the body is boxed, 16 times"
               + " slower",
           "backend/cpu/optim/",
-          "the search for the nearest code is written out where HotSpot inlines no further",
-          "backend/cuda/kernels/",
-          "the arguments of a launch, in the order of its kernel's parameters");
+          "the search for the nearest code is written out where HotSpot inlines no further");
 
   @Test
   void nothingIsSaidTwice() throws Exception {

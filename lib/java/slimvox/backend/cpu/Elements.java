@@ -153,6 +153,7 @@ public record Elements(long address, DataType type, float step) {
 
   /** Work on a strip, with a table for each of the tensors; it may give a largest magnitude. */
   public interface Strip {
+    /** Works on {@code count} elements from {@code from} on. */
     float run(long from, int count, long[] tables);
   }
 
