@@ -25,7 +25,13 @@ import slimvox.step.PlannedTraining;
 import slimvox.step.TrainingStep;
 
 /** Times training steps on random features in planned memory. */
-@Command(name = "step", description = "Measure a training step: time and memory.")
+@Command(
+    name = "step",
+    description = "Measure a training step: time and memory.",
+    customSynopsis = {
+      "slimvox bench step RECIPE [--set KEY=VALUE ...] [options]",
+      "       slimvox bench step --model MODEL [options]"
+    })
 public final class StepBench extends Subcommand {
   private static final String TEXT =
       """

@@ -1,17 +1,14 @@
 package slimvox.cli;
 
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.TypeConversionException;
 import slimvox.backend.Backend;
 import slimvox.backend.Backends;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
-import slimvox.optim.UpdateTime;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunSettings;
 import slimvox.settings.InvalidSetting;
@@ -61,20 +58,8 @@ public final class DeclaredOptions {
           if (key.type() != boolean.class) {
             option.paramLabel(flag.substring(flag.lastIndexOf('-') + 1).toUpperCase());
           }
-          if (key.type() == UpdateTime.class) option.converters(DeclaredOptions::updateTime);
           spec.addOption(option.build());
         });
-  }
-
-  /** Picocli does not read names with hyphens. */
-  private static UpdateTime updateTime(String word) {
-    return Arrays.stream(UpdateTime.values())
-        .filter(u -> Key.of(u).equals(word))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new TypeConversionException(
-                    "'" + word + "' is not possible; give after-backward or in-backward"));
   }
 
   /** What an option was given; null if it was not, or is none of the command. */

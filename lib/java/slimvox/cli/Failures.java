@@ -4,13 +4,16 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 import slimvox.backend.DeviceException;
 import slimvox.memory.OutOfBudgetException;
 import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
 
 /** What went wrong, as one line and an exit code. */
 public final class Failures {
@@ -47,14 +50,29 @@ public final class Failures {
   static int usage(ParameterException e, String[] args) {
     CommandLine command = e.getCommandLine();
     PrintWriter err = command.getErr();
-    StringBuilder line = new StringBuilder("slimvox: ").append(oneLine(e.getMessage()));
-    if (e instanceof UnmatchedArgumentException unmatched) {
-      var near = unmatched.getSuggestions();
-      if (!near.isEmpty()) line.append("; did you mean ").append(String.join(" or ", near));
-    }
-    err.println(line);
+    String said = e instanceof UnmatchedArgumentException u ? unknown(u) : e.getMessage();
+    err.println(
+        "slimvox: "
+            + oneLine(said)
+                .replaceFirst(" is not an int$", " is no whole number of 32 bits")
+                .replaceFirst(" is not a long$", " is no whole number of 64 bits")
+                .replaceFirst(" is not a double$", " is not a number"));
     err.println("See '" + command.getCommandSpec().qualifiedName() + " --help'.");
     return INPUT;
+  }
+
+  /** What a word that no command, option or place is for may have meant. */
+  private static String unknown(UnmatchedArgumentException e) {
+    CommandSpec spec = e.getCommandLine().getCommandSpec();
+    String word = e.getUnmatched().getFirst();
+    if (!e.isUnknownOption() && spec.subcommands().isEmpty()) {
+      return "'" + word + "' is one argument too many";
+    }
+    Set<String> known =
+        e.isUnknownOption() ? spec.optionsMap().keySet() : spec.subcommands().keySet();
+    String near = NearestNames.of(word.replaceFirst("=.*", ""), known, 1).getFirst();
+    String what = e.isUnknownOption() ? "option" : "command";
+    return "'%s': no such %s; the nearest is %s".formatted(word, what, near);
   }
 
   /** A command failed. */

@@ -32,7 +32,11 @@ import slimvox.storage.InputException;
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(
     name = "memory",
-    description = "Say what memory a training step takes, without running it.")
+    description = "Say what memory a training step takes, without running it.",
+    customSynopsis = {
+      "slimvox memory RECIPE [--set KEY=VALUE ...] [options]",
+      "       slimvox memory --model MODEL [options]"
+    })
 final class MemoryCommand extends Subcommand {
   enum Workspace {
     NONE,

@@ -9,6 +9,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.ServiceLoader;
@@ -20,6 +21,8 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
 
@@ -181,7 +184,24 @@ public final class SlimVox implements Runnable {
       }
       command.flags.addTo(spec);
     }
+    for (OptionSpec option : spec.options()) {
+      if (option.type().isEnum()) register(line, option.type());
+    }
     line.getSubcommands().values().stream().distinct().forEach(SlimVox::complete); // aliases
+  }
+
+  /** Has options take the constants of a type by their names in recipes. */
+  private static <T> void register(CommandLine line, Class<T> type) {
+    List<String> names = Arrays.stream(type.getEnumConstants()).map(Key::text).toList();
+    line.registerConverter(
+        type,
+        word -> {
+          int i = names.indexOf(word.toLowerCase(Locale.ROOT));
+          if (i >= 0) return type.getEnumConstants()[i];
+          String possible = String.join(", ", names);
+          throw new TypeConversionException(
+              "'" + word + "' is not possible; allowed is " + possible);
+        });
   }
 
   /** Runs one command and returns its exit code. */
@@ -193,7 +213,6 @@ public final class SlimVox implements Runnable {
     complete(line);
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
-    line.setCaseInsensitiveEnumValuesAllowed(true);
     line.setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF));
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler((e, command, _) -> Failures.report(e, command));

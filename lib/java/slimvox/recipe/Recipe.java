@@ -16,6 +16,7 @@ import slimvox.settings.Declared;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
 import slimvox.storage.Sha256;
 
 /**
@@ -152,7 +153,9 @@ public record Recipe(
   public static String shippedText(String name) {
     if (!SHIPPED.contains(name)) {
       throw new InputException(
-          name + ": no such recipe; SlimVox ships " + String.join(", ", SHIPPED));
+          "%s: no such recipe; the nearest is %s; SlimVox ships %s"
+              .formatted(
+                  name, NearestNames.of(name, SHIPPED, 1).getFirst(), String.join(", ", SHIPPED)));
     }
     List<String> variant = VARIANTS.get(name);
     if (variant != null) {

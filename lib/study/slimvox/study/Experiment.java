@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import slimvox.recipe.Recipe;
 import slimvox.recipe.RunLength;
 import slimvox.storage.InputException;
+import slimvox.storage.NearestNames;
 import slimvox.storage.Sha256;
 
 /**
@@ -96,7 +97,8 @@ public final class Experiment {
   public static Experiment shipped(String name, String... settings) {
     if (!SHIPPED.contains(name)) {
       throw InputException.of(
-          "%s: no such experiment; SlimVox ships %s", name, String.join(", ", SHIPPED));
+          "%s: no such experiment; the nearest is %s; SlimVox ships %s",
+          name, NearestNames.of(name, SHIPPED, 1).getFirst(), String.join(", ", SHIPPED));
     }
     String file = name + ".yaml";
     Statement statement = Statement.SETTINGS.parse(resource(file), file, own(settings, false));

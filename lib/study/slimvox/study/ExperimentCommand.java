@@ -71,6 +71,8 @@ public final class ExperimentCommand extends StudyCommand {
   @Override
   public Integer call() {
     range("--jobs", jobs, 1, 1024);
+    if (tableOnly && !only.isEmpty())
+      throw usage("--only makes runs and --table makes none; give one");
     if (fresh && tableOnly) throw usage("--fresh makes runs and --table makes none; give one");
     Places places = Places.ofProject();
     if (results != null) places = new Places(places.root(), places.runs(), results);

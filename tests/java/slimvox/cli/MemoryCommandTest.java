@@ -289,7 +289,8 @@ class MemoryCommandTest extends CommandLineTest {
     assertEquals("in-backward", json.get("update").asText());
     assertEquals(4 * (256 * 5120 + 256), json.at(peak).asLong(), "the embedding layer's");
     run("memory", "--model=ResNet18", "--update=later")
-        .isRefusedAsUsage("memory", "--update", "'later' is not possible; give after-backward");
+        .isRefusedAsUsage(
+            "memory", "--update", "'later' is not possible; allowed is after-backward");
   }
 
   /** Blocks of 256, parameters under 4,096 elements at 32 bits, no classifier. */
@@ -330,6 +331,8 @@ class MemoryCommandTest extends CommandLineTest {
   void unknownModelsAndSizesAreRefused() {
     run("memory", "--model", "ResNet35").failsWith("--model ResNet35", "ResNet34");
     run("memory").isRefusedAsUsage("memory", "--model is needed");
+    String help = run("memory", "--help").succeeds().out();
+    assertTrue(help.contains("slimvox memory --model MODEL [options]"), "a recipe or not: " + help);
     run("memory", "--model=ResNet18", "--batch=0").isRefusedAsUsage("memory", "--batch 0");
     run("memory", "--model=ResNet18", "--batch=many")
         .isRefusedAsUsage("memory", "--batch", "'many'");
@@ -365,7 +368,8 @@ class MemoryCommandTest extends CommandLineTest {
     JsonNode both = run("memory", "quick-start", "--reversible=full", "--lean", "--json").json();
     assertEquals("full", both.get("reversible").asText());
     assertEquals("in-backward", both.get("update").asText());
-    run("memory", "quick-strat").failsWith("quick-strat: no such recipe; SlimVox ships");
+    run("memory", "quick-strat")
+        .failsWith("quick-strat: no such recipe; the nearest is quick-start; SlimVox ships");
     run("memory", "--model=ResNet18", "--set", "run.batch=4")
         .isRefusedAsUsage("memory", "--set changes a recipe");
   }

@@ -76,7 +76,8 @@ class SlimVoxTest extends CommandLineTest {
       assertEquals(Recipe.shipped(name), Recipe.parse(yaml, name));
       assertTrue(yaml.startsWith("#"), "with its comments");
     }
-    run("recipe", "quick").failsWith("quick: no such recipe; SlimVox ships quick-start");
+    run("recipe", "quick")
+        .failsWith("quick: no such recipe; the nearest is quick-start; SlimVox ships quick-start");
   }
 
   @Test
@@ -87,7 +88,8 @@ class SlimVoxTest extends CommandLineTest {
   @Test
   void noCommandAndUnknownCommandsAreRefused() {
     run().isRefusedAsUsage(null, "a command is needed");
-    run("trian").isRefusedAsUsage(null, "'trian'", "train");
+    run("trian", "quick-start")
+        .isRefusedAsUsage(null, "'trian': no such command; the nearest is train");
     run("bench").isRefusedAsUsage("bench", "bench step");
   }
 
@@ -95,6 +97,20 @@ class SlimVoxTest extends CommandLineTest {
   void unknownOptionsNameTheNearestKnownOnes() {
     run("memory", "--modle", "ResNet18").isRefusedAsUsage("memory", "'--modle'", "--model");
     run("train", "quick-start", "--resum").isRefusedAsUsage("train", "'--resum'", "--resume");
+    run("train", "--rsume=1")
+        .isRefusedAsUsage("train", "'--rsume=1': no such option; the nearest is --resume");
+    run("info", "x").isRefusedAsUsage("info", "'x' is one argument too many");
+  }
+
+  @Test
+  void valuesThatOptionsCannotTakeAreNamedAsRecipesNameThem() {
+    run("embed", "m", "c", "o", "--precision=bf16")
+        .isRefusedAsUsage("embed", "'bf16' is not possible; allowed is float32, bfloat16");
+    run("score", "e", "t", "o", "--format=kaldi")
+        .isRefusedAsUsage("score", "'kaldi' is not possible; allowed is voxsrc, wespeaker");
+    run("average", "r", "--last=1.5")
+        .isRefusedAsUsage("average", "'1.5' is no whole number of 32 bits");
+    run("evaluate", "s", "t", "--p-target=x").isRefusedAsUsage("evaluate", "'x' is not a number");
   }
 
   @Test

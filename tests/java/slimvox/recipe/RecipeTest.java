@@ -437,8 +437,9 @@ class RecipeTest {
         binary + ": is not text in UTF-8",
         assertThrows(InputException.class, () -> Recipe.read(binary)).getMessage());
     assertEquals(
-        "fast: no such recipe; SlimVox ships " + String.join(", ", Recipe.SHIPPED),
-        assertThrows(InputException.class, () -> Recipe.shipped("fast")).getMessage());
+        "quik: no such recipe; the nearest is quick-start; SlimVox ships "
+            + String.join(", ", Recipe.SHIPPED),
+        assertThrows(InputException.class, () -> Recipe.shipped("quik")).getMessage());
   }
 
   @Test

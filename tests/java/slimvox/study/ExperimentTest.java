@@ -365,8 +365,10 @@ class ExperimentTest {
     assertEquals("reference", read.at("/lists/tiny/2/verdict").asText());
     assertEquals("cannot tell", read.at("/lists/tiny/3/verdict").asText());
     run(words, "--table", "--fresh").isRefusedAsUsage("experiment", "--fresh makes runs");
+    run(words, "--table", "--only", "x").isRefusedAsUsage("experiment", "--only makes runs");
     run(words, "--only", "x").failsWith("two has no variant 'x'; it has no network,");
-    CommandLineTest.run("experiment", "none").failsWith("none: no such experiment");
+    CommandLineTest.run("experiment", "none")
+        .failsWith("none: no such experiment; the nearest is ");
   }
 
   private static CommandLineTest.Run run(Object[] words, Object... more) {
