@@ -30,6 +30,7 @@ final class AverageCommand extends Subcommand {
   public Integer call() {
     range("--last", last, 1, 1_000_000);
     Path file = out == null ? folder.resolve("average.safetensors") : out;
+    for (Path one : Checkpoint.list(folder)) apart(file, "a checkpoint of the run", one);
     Checkpoint.average(folder, last, file);
     Values values = new Values().with("averaged", last).with("out", file.toString());
     result(values.text("the mean of {averaged} checkpoints in {out}"), values);

@@ -16,7 +16,7 @@ final class LeftOut {
 
   /** Leaves out an utterance, or a joined one, for a fault of a recording. */
   void add(String id, RecordingException fault) {
-    reasons.put(id, fault.getMessage());
+    reasons.put(id, fault.getMessage().replace(" (utterance " + id + ")", "")); // the key says it
   }
 
   /** Leaves out the utterance that the fault is of. */

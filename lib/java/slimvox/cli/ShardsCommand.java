@@ -32,6 +32,7 @@ final class ShardsCommand extends Subcommand {
   @Override
   public Integer call() {
     range("--utterances", perArchive, 1, 10_000_000);
+    apart(out, "the corpus", folder);
     Corpus corpus = Corpus.open(folder).requireFiles();
     if (Files.exists(out.resolve("wav.scp"))) {
       throw InputException.at(out, "holds a corpus already; name another folder");

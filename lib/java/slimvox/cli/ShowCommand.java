@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,14 +21,15 @@ import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
 import slimvox.storage.Safetensors;
 import slimvox.storage.Sha256;
+import slimvox.storage.TextLines;
 import slimvox.verify.Scores;
 
 /** Where a file comes from. */
 @Command(
     name = "show",
     description = {
-      "Say where a checkpoint, packed network, file of embeddings or of scores comes from:",
-      "recipe, training data, seed and code; what a file does not tell is named as missing."
+      "Say where a checkpoint, packed network, file of embeddings or of scores comes from.",
+      "That is recipe, training data, seed and code; what a file does not tell is named as missing."
     })
 final class ShowCommand extends Subcommand {
   /**
@@ -81,9 +83,9 @@ final class ShowCommand extends Subcommand {
       byte[] first = in.readNBytes(9);
       return first.length == 9 && (first[8] == '{' || first[0] == 'P' && first[1] == 'K');
     } catch (IOException e) {
-      throw new InputException(
-          file + (Files.exists(file) ? ": cannot be read: " + e.getMessage() : ": no such file"),
-          e);
+      String why = TextLines.reason(e);
+      boolean missing = e instanceof NoSuchFileException;
+      throw new InputException(file + (missing ? ": " : ": cannot be read: ") + why, e);
     }
   }
 

@@ -73,7 +73,7 @@ public abstract class Subcommand implements Callable<Integer> {
     } catch (IOException e) {
       throw new InputException(out + ": cannot be looked at: " + e.getMessage(), e);
     }
-    throw usage("OUT " + out + " is " + what + " itself; give another file");
+    throw usage("OUT " + out + " is " + what + " itself; give another name");
   }
 
   /** Refuses an option's number that is outside the range. */

@@ -97,8 +97,8 @@ public final class TextLines {
     } catch (CharacterCodingException e) {
       // The decoder runs ahead of the lines by up to a buffer, so the line is a lower bound.
       throw InputException.of(
-              "%s: %s (found after line %d); give a text file of blank-separated fields",
-              file, notUtf8(file), place[0])
+              "%s: %s%s; give a text file of blank-separated fields",
+              file, notUtf8(file), place[0] == 0 ? "" : " (found after line " + place[0] + ")")
           .because(e);
     } catch (IOException e) {
       throw InputException.at(file, "cannot be read: %s; check the path", reason(e)).because(e);
@@ -124,6 +124,7 @@ public final class TextLines {
     try (var bytes = Files.newInputStream(file)) {
       String mark = HexFormat.of().formatHex(bytes.readNBytes(2));
       if (mark.equals("fffe") || mark.equals("feff")) return "text in UTF-16; save it as UTF-8";
+      if (mark.equals("1f8b")) return "packed by gzip; unpack it with gunzip";
     } catch (IOException e) {
       // The first failure is the one to report.
     }
@@ -135,7 +136,7 @@ public final class TextLines {
     return switch (e) {
       case NoSuchFileException _ -> "no such file";
       case AccessDeniedException _ -> "permission denied";
-      default -> String.valueOf(e.getMessage());
+      default -> String.valueOf(e.getMessage()).replace("Is a directory", "is a folder");
     };
   }
 

@@ -305,8 +305,10 @@ public final class Checkpoint {
     if (all.size() < last) {
       throw InputException.at(
           folder,
-          "holds %d checkpoints, %d are to be averaged; give --last %1$d, or train with"
-              + " run.keepCheckpoints=%2$d",
+          (all.isEmpty()
+              ? "holds no checkpoints; give the folder of a run"
+              : "holds %d checkpoints, %d are to be averaged; give --last %1$d, or train with"
+                  + " run.keepCheckpoints=%2$d"),
           all.size(),
           last);
     }

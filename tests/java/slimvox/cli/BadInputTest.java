@@ -81,6 +81,7 @@ class BadInputTest extends CommandLineTest {
     for (String part : parts) assertTrue(run.err().contains(part), run.err());
     assertEquals(count, run.json().get("left_out").asInt());
     assertTrue(run.json().get("first_left_out").get(0).asText().startsWith("s1-u2: "));
+    assertFalse(run.err().contains("(utterance s1-u2)"), "named once: " + run.err());
   }
 
   @Test
@@ -225,7 +226,7 @@ class BadInputTest extends CommandLineTest {
     Path link = Files.createSymbolicLink(folder.resolve("link.safetensors"), model);
     byte[] before = Files.readAllBytes(model);
     run("embed", model, corpus, link)
-        .isRefusedAsUsage("embed", "OUT " + link + " is the model itself; give another file");
+        .isRefusedAsUsage("embed", "OUT " + link + " is the model itself; give another name");
     Path features = Files.copy(checkpoint, folder.resolve("f.safetensors"));
     run("embed", model, "--features", features, features)
         .isRefusedAsUsage("embed", "OUT " + features + " is the file of features itself");
@@ -241,6 +242,15 @@ class BadInputTest extends CommandLineTest {
     Path scores = Files.copy(trials, folder.resolve("scores.csv"));
     run("evaluate", scores, trials, "--det", scores)
         .isRefusedAsUsage("evaluate", "OUT " + scores + " is the file of scores itself");
+    run("shards", corpus, corpus)
+        .isRefusedAsUsage("shards", "OUT " + corpus + " is the corpus itself");
+    Path run = Files.createDirectory(folder.resolve("run"));
+    Path own = Files.copy(checkpoint, run.resolve(checkpoint.getFileName()));
+    run("average", run, "--last=1", "--out", own)
+        .isRefusedAsUsage("average", "OUT " + own + " is a checkpoint of the run itself");
+    run("average", corpus).failsWith(corpus + ": holds no checkpoints; give the folder of a run");
+    run("show", corpus).failsWith(corpus + ": cannot be read: is a folder");
+    assertArrayEquals(before, Files.readAllBytes(own));
     assertEquals("1 s0-u0 s0-u1\n", Files.readString(scores));
     assertArrayEquals(before, Files.readAllBytes(model));
     assertArrayEquals(before, Files.readAllBytes(features));
@@ -284,7 +294,7 @@ class BadInputTest extends CommandLineTest {
     Files.writeString(scores, "4 a b\n3 a c\n1 d f\n2 d e\n");
     Files.writeString(words, "a y\nb y\nc y\nd good morning\ne good morning\n");
     run("evaluate", scores, trials, "--words", words)
-        .failsWith("trials:3: what 'f' says is not known; add it to utt2word");
+        .failsWith("trials:3: what 'f' says is not known; add it to the file of words");
     Files.writeString(words, Files.readString(words) + "f good morning\n");
     // Both phrases are told apart without an error; one threshold for both makes one in two.
     var json = run("evaluate", scores, trials, "--words", words, "--json").succeeds().json();

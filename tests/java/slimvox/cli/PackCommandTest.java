@@ -162,7 +162,7 @@ class PackCommandTest extends CommandLineTest {
     byte[] before = Files.readAllBytes(checkpoint);
     Path again = folder.resolve("x/../" + checkpoint.getFileName());
     run("pack", checkpoint, again)
-        .isRefusedAsUsage("pack", "OUT " + again + " is the checkpoint itself; give another file");
+        .isRefusedAsUsage("pack", "OUT " + again + " is the checkpoint itself; give another name");
     assertArrayEquals(before, Files.readAllBytes(checkpoint));
   }
 

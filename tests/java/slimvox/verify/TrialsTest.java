@@ -146,7 +146,7 @@ class TrialsTest {
     Path binary = folder.resolve("trials.txt");
     Files.write(binary, new byte[] {'1', ' ', 'a', ' ', 'b', '\n', (byte) 0xFF, (byte) 0xFE, 0});
     String message = refused(() -> Trials.read(binary));
-    assertTrue(message.matches(".*trials.txt: not UTF-8 text .*; give a text file of .*"), message);
+    assertTrue(message.matches(".*trials.txt: not UTF-8 text; give a text file of .*"), message);
     String wave = refusal("RIFF\u0000\u0001WAVEfmt \u0002\u0003\n");
     assertEquals(
         "trials.txt:1: holds the invisible character U+0000 (NULL);"
@@ -156,6 +156,8 @@ class TrialsTest {
     assertTrue(refusalOf(binary).startsWith("trials.txt: text in UTF-16; save it as UTF-8"));
     Files.write(binary, "1 a b\n".getBytes(StandardCharsets.UTF_16LE));
     assertTrue(refusalOf(binary).contains("not UTF-16"));
+    Files.write(binary, new byte[] {0x1f, (byte) 0x8b, 8, 0, 0});
+    assertTrue(refusalOf(binary).startsWith("trials.txt: packed by gzip; unpack it with gunzip"));
     for (String blank : List.of("\u00a0", "\u200b", "\u3000")) {
       String name = "U+%04X".formatted((int) blank.charAt(0));
       assertTrue(refusal("1 a b\n1 a" + blank + " b\n").startsWith("trials.txt:2: "), name);
