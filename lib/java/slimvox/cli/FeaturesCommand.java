@@ -117,7 +117,15 @@ final class FeaturesCommand extends Subcommand {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }
     if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
-    if (out != null && isFile()) AtomicFile.requireWritable(out);
+    if (out != null && isFile()) {
+      AtomicFile.requireWritable(out);
+      if (!speeds.equals(List.of(1.0))) {
+        throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
+      }
+    } else if (cmn) {
+      throw usage(
+          "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
+    }
     Corpus corpus = Corpus.open(corpusFolder).reading(sound.settings(this));
     if (check) return check(validate(corpus));
     List<String> ids = ids(corpus);
@@ -129,9 +137,11 @@ final class FeaturesCommand extends Subcommand {
       corpus = corpus.without(others(corpus, ids));
     }
     if (isFile()) SafetensorsWriter.requireRoom(out, ids, 1, bins);
-    CorpusReport report = validate(corpus.requireFiles());
+    FrontEnd frontEnd = new FrontEnd(frameShiftMs, cmn);
+    FeatureReader reader = FeatureReader.of(corpus.requireFiles(), frontEnd.fbank(bins), speeds);
+    CorpusReport report = validate(corpus);
     note(report.toString().stripTrailing());
-    return write(corpus, ids, report);
+    return write(corpus, ids, report, reader, frontEnd);
   }
 
   private int check(CorpusReport report) {
@@ -164,18 +174,10 @@ final class FeaturesCommand extends Subcommand {
     return others;
   }
 
-  private int write(Corpus corpus, List<String> ids, CorpusReport report)
+  private int write(
+      Corpus corpus, List<String> ids, CorpusReport report, FeatureReader reader, FrontEnd frontEnd)
       throws InterruptedException {
     boolean file = isFile();
-    if (file && !speeds.equals(List.of(1.0))) {
-      throw usage("--speeds is for a cache folder; a .safetensors file holds speed 1.0");
-    }
-    if (!file && cmn) {
-      throw usage(
-          "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
-    }
-    FrontEnd frontEnd = new FrontEnd(frameShiftMs, cmn);
-    FeatureReader reader = FeatureReader.of(corpus, frontEnd.fbank(bins), speeds);
     int utterances = corpus.utterances().size();
     int total = utterances * speeds.size();
     int computed;

@@ -152,10 +152,18 @@ class FeaturesCommandTest extends CommandLineTest {
     Path corpus = corpus(folder.resolve("corpus"), 2, 1);
     run("features", corpus).isRefusedAsUsage("features", "OUT is needed");
     run("features", "--check", corpus, "x").isRefusedAsUsage("features", "leave out OUT");
-    run("features", corpus, folder.resolve("cache"), "--cmn")
-        .isRefusedAsUsage("features", "--cmn is for a .safetensors file");
-    run("features", corpus, folder.resolve("f.safetensors"), "--speeds=1.0,0.9")
-        .isRefusedAsUsage("features", "--speeds is for a cache folder");
+    Path cache = folder.resolve("cache");
+    Path file = folder.resolve("f.safetensors");
+    Run normalized = run("features", corpus, cache, "--cmn");
+    normalized.isRefusedAsUsage("features", "--cmn is for a .safetensors file");
+    Run fast = run("features", corpus, file, "--speeds=1.0,0.9");
+    fast.isRefusedAsUsage("features", "--speeds is for a cache folder");
+    Run first = run("features", corpus, cache, "--speeds=0.9");
+    first.failsWith("speeds [0.9]: the first must be 1.0");
+    Run wide = run("features", corpus, file, "--bins=500");
+    wide.failsWith("500 mel filters", "up to 126 filters fit");
+    // before recordings are looked at, which takes hours where they are many
+    for (Run run : List.of(normalized, fast, first, wide)) assertEquals("", run.out());
   }
 
   @Test
