@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -79,7 +80,13 @@ final class CompareCommand extends Subcommand {
     Trials trials = Trials.read(list);
     SpeakerDraws draws = SpeakerDraws.of(Corpus.open(corpus)::speakerOf, trials);
     List<Variant> variants = new ArrayList<>();
-    for (String system : systems) variants.add(variant(system, trials, draws));
+    for (String system : systems) {
+      Variant variant = variant(system, trials, draws);
+      if (variants.stream().anyMatch(v -> v.name().equals(variant.name()))) {
+        throw usage("two systems are named " + variant.name() + "; name each once, with all files");
+      }
+      variants.add(variant);
+    }
     for (String name : untrained) {
       if (variants.stream().noneMatch(v -> v.name().equals(name))) {
         throw usage("--untrained " + name + " is none of the systems");
@@ -131,7 +138,11 @@ final class CompareCommand extends Subcommand {
     }
     String name = system.substring(0, sign);
     List<Replicates> runs = new ArrayList<>();
-    for (String file : system.substring(sign + 1).split(",")) {
+    List<String> files = List.of(system.substring(sign + 1).split(","));
+    for (String file : files) {
+      if (Collections.frequency(files, file) > 1) {
+        throw usage(name + " has " + file + " twice; each file is of another seed");
+      }
       runs.add(draws.errorRates(Scores.read(Path.of(file), trials)));
     }
     return new Variant(name, runs, !untrained.contains(name));

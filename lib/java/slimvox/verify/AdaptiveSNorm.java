@@ -42,7 +42,8 @@ public final class AdaptiveSNorm {
   public AdaptiveSNorm(CosineScoring scoring, Embeddings cohort, int top) {
     if (top < 2 || top > cohort.size()) {
       throw InputException.of(
-          "AS-norm with the nearest %d of a cohort of %d; take at least 2 and at most the cohort",
+          "AS-norm with the nearest %d of a cohort of %d; take at least 2 and at most the cohort"
+              + " (--top)",
           top, cohort.size());
     }
     this.scoring = scoring;

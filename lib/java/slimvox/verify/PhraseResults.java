@@ -92,7 +92,10 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
     String phrase = phraseOf.apply(utterance);
     if (phrase != null) return phrase;
     throw InputException.at(
-        trials.name(), i + 1, "what '%s' says is not known; add it to utt2word", utterance);
+        trials.name(),
+        i + 1,
+        "what '%s' says is not known; add it to the file of words",
+        utterance);
   }
 
   private static Verification verification(

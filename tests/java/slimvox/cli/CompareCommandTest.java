@@ -54,6 +54,10 @@ class CompareCommandTest extends CommandLineTest {
     Object[] command = {
       "compare", corpus, list, slow, fast, "none=" + none, "--untrained=none", "--json"
     };
+    run("compare", corpus, list, slow, slow)
+        .isRefusedAsUsage("compare", "two systems are named slow");
+    run("compare", corpus, list, slow, "one=" + none + "," + none)
+        .isRefusedAsUsage("compare", "one has " + none + " twice");
     JsonNode json = run(command).succeeds().json();
     assertEquals(8, json.get("speakers").asInt());
     JsonNode eer = json.get("eer_percent");

@@ -55,7 +55,8 @@ class PhraseResultsTest {
         "list:2: 'a-yes-0' says 'yes' and 'b-no-1' says 'no'; in a text-dependent list both say"
             + " the same",
         refusal("a-yes-0 a-yes-1", "a-yes-0 b-no-1"));
-    assertEquals("list:1: what 'aa' says is not known; add it to utt2word", refusal("a-yes-0 aa"));
+    assertEquals(
+        "list:1: what 'aa' says is not known; add it to the file of words", refusal("a-yes-0 aa"));
   }
 
   private static String refusal(String... pairs) {

@@ -242,7 +242,7 @@ class ScoringTest {
       assertEquals(
           "AS-norm with the nearest "
               + top
-              + " of a cohort of 3; take at least 2 and at most the cohort",
+              + " of a cohort of 3; take at least 2 and at most the cohort (--top)",
           message(() -> new AdaptiveSNorm(plain, cohort, top)));
     }
     Embeddings sides = new Embeddings(2);
