@@ -30,9 +30,17 @@ public final class RunLog implements Listener, AutoCloseable {
 
   private static final List<String> STEP_COLUMNS =
       List.of(
-          ("step epoch loss accuracy accuracy_without_margin learning_rate margin"
-                  + " utterances_per_second data_wait_ms step_ms peak_bytes")
-              .split(" "));
+          "step",
+          "epoch",
+          "loss",
+          "accuracy",
+          "accuracy_without_margin",
+          "learning_rate",
+          "margin",
+          "utterances_per_second",
+          "data_wait_ms",
+          "step_ms",
+          "peak_bytes");
   private static final List<String> VALIDATION_COLUMNS =
       List.of("step", "eer_percent", "min_dcf", "p_target", "trials", "trial_list", "sha256");
 

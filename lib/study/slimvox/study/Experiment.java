@@ -33,9 +33,17 @@ public final class Experiment {
   /** The experiments that ship with SlimVox, for {@link #shipped}. */
   public static final List<String> SHIPPED =
       List.of(
-          ("reversible-resnet reversible-df eight-bit together-resnet together-df depth width"
-                  + " binary one-word bits layers")
-              .split(" "));
+          "reversible-resnet",
+          "reversible-df",
+          "eight-bit",
+          "together-resnet",
+          "together-df",
+          "depth",
+          "width",
+          "binary",
+          "one-word",
+          "bits",
+          "layers");
 
   private static final String[] UNDECIDING = {
     "data.trainCorpus=null",
