@@ -33,6 +33,10 @@ class ReadmeVerdictsTest {
           new Line("SGD, state of 8 bits", "eight-bit", "SGD, 8 bits"),
           new Line("ResNet18, type II and 8 bits", "together-resnet", "type II, 8 bits"),
           new Line("DF-ResNet56, type II and 8 bits", "together-df", "type II, 8 bits"),
+          new Line("ResNet18, bfloat16", "bits", "vanilla, bfloat16"),
+          new Line("type II, bfloat16", "bits", "type II, bfloat16"),
+          new Line("type II, streams of 16 bits", "bits", "type II, fixed16"),
+          new Line("type II, streams of 8 bits", "bits", "type II, fixed8"),
           new Line("one bit a weight (W1A32)", "binary", "binary weights"),
           new Line("one bit for both (W1A1)", "binary", "one bit for both"));
 
