@@ -166,22 +166,11 @@ public final class SlimVox implements Runnable {
     }
   }
 
-  /** Adds flags; options stand in the order of their fields, and those of numbers say a default. */
+  /** Adds the flags of settings, in the order of the fields, and what options' enums are called. */
   private static void complete(CommandLine line) {
     CommandSpec spec = line.getCommandSpec();
     if (line.getCommand() instanceof Subcommand command) {
       spec.usageMessage().sortOptions(false);
-      for (OptionSpec option : List.copyOf(spec.options())) {
-        String text = String.join(" ", option.description());
-        boolean says = text.contains("Default") || !(option.initialValue() instanceof Number);
-        spec.remove(option);
-        spec.addOption(
-            says
-                ? option
-                : OptionSpec.builder(option)
-                    .description(text + " Default ${DEFAULT-VALUE}.")
-                    .build());
-      }
       command.flags.addTo(spec);
     }
     for (OptionSpec option : spec.options()) {
@@ -190,12 +179,25 @@ public final class SlimVox implements Runnable {
     line.getSubcommands().values().stream().distinct().forEach(SlimVox::complete); // aliases
   }
 
+  /** The help of a command, in which options of numbers say a default. */
+  private static CommandLine.Help help(CommandSpec spec, CommandLine.Help.ColorScheme colors) {
+    for (OptionSpec option : List.copyOf(spec.options())) {
+      String text = String.join(" ", option.description());
+      boolean says = text.contains("Default") || !(option.initialValue() instanceof Number);
+      String[] all =
+          says ? option.description() : new String[] {text + " Default ${DEFAULT-VALUE}."};
+      spec.remove(option); // all of them, for their order
+      spec.addOption(OptionSpec.builder(option).description(all).build());
+    }
+    return new CommandLine.Help(spec, colors);
+  }
+
   /** Has options take the constants of a type by their names in recipes. */
   private static <T> void register(CommandLine line, Class<T> type) {
-    List<String> names = Arrays.stream(type.getEnumConstants()).map(Key::text).toList();
     line.registerConverter(
         type,
         word -> {
+          List<String> names = Arrays.stream(type.getEnumConstants()).map(Key::text).toList();
           int i = names.indexOf(word.toLowerCase(Locale.ROOT));
           if (i >= 0) return type.getEnumConstants()[i];
           String possible = String.join(", ", names);
@@ -214,6 +216,7 @@ public final class SlimVox implements Runnable {
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF));
+    line.setHelpFactory(SlimVox::help);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler((e, command, _) -> Failures.report(e, command));
     int code;

@@ -46,6 +46,7 @@ class SlimVoxTest extends CommandLineTest {
   void theHelpSaysWhatListsTheShippedRecipes() {
     String help = run("train", "--help").succeeds().out();
     assertTrue(help.contains("'slimvox recipe'"), help);
+    assertTrue(run("average", "--help").succeeds().out().contains("checkpoints. Default 10.\n"));
     assertEquals(Recipe.SHIPPED, run("recipe").succeeds().out().lines().toList());
   }
 
