@@ -32,6 +32,9 @@ public final class Failures {
   /** Stopped by Ctrl-C. */
   static final int INTERRUPTED = 130;
 
+  /** What is wrong with an argument without a letter, which would name the current folder. */
+  static final String EMPTY = "an empty argument; is a variable of the shell not set?";
+
   private static final List<String> OF_THE_HEAP =
       List.of("Java heap space", "GC overhead limit", "array size exceeds");
 
@@ -65,6 +68,7 @@ public final class Failures {
   private static String unknown(UnmatchedArgumentException e) {
     CommandSpec spec = e.getCommandLine().getCommandSpec();
     String word = e.getUnmatched().getFirst();
+    if (word.isEmpty()) return EMPTY;
     if (!e.isUnknownOption() && spec.subcommands().isEmpty()) {
       return "'" + word + "' is one argument too many";
     }

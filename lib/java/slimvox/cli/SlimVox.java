@@ -9,6 +9,7 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
+import picocli.CommandLine.UnmatchedArgumentException;
 import slimvox.settings.Key;
 import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
@@ -206,6 +208,22 @@ public final class SlimVox implements Runnable {
         });
   }
 
+  /** Runs what is asked for; with {@code --help}, too, a command must be one that there is. */
+  private static int run(CommandLine.ParseResult parsed) {
+    CommandLine last = parsed.asCommandLineList().getLast();
+    List<String> unknown = last.getUnmatchedArguments();
+    if (!unknown.isEmpty() && !last.getSubcommands().isEmpty()) {
+      throw new UnmatchedArgumentException(last, unknown);
+    }
+    return new CommandLine.RunLast().execute(parsed);
+  }
+
+  /** Refuses an empty argument, as a variable of the shell is that is not set. */
+  private static String given(String word) {
+    if (!word.isEmpty()) return word;
+    throw new TypeConversionException(Failures.EMPTY);
+  }
+
   /** Runs one command and returns its exit code. */
   static int execute(Writer out, Writer err, String... args) {
     Output results = new Output(out);
@@ -213,10 +231,13 @@ public final class SlimVox implements Runnable {
     line.addSubcommand(Bench.withBenches()).addSubcommand(new InfoCommand());
     ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
     complete(line);
+    line.registerConverter(String.class, SlimVox::given);
+    line.registerConverter(Path.class, word -> Path.of(given(word)));
     line.setOut(new PrintWriter(results, true));
     line.setErr(new PrintWriter(new Output(err), true));
     line.setColorScheme(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF));
     line.setHelpFactory(SlimVox::help);
+    line.setExecutionStrategy(SlimVox::run);
     line.setParameterExceptionHandler(Failures::usage);
     line.setExecutionExceptionHandler((e, command, _) -> Failures.report(e, command));
     int code;

@@ -89,9 +89,19 @@ class SlimVoxTest extends CommandLineTest {
   @Test
   void noCommandAndUnknownCommandsAreRefused() {
     run().isRefusedAsUsage(null, "a command is needed");
-    run("trian", "quick-start")
-        .isRefusedAsUsage(null, "'trian': no such command; the nearest is train");
+    for (String more : List.of("quick-start", "--help")) {
+      run("trian", more).isRefusedAsUsage(null, "'trian': no such command; the nearest is train");
+    }
     run("bench").isRefusedAsUsage("bench", "bench step");
+  }
+
+  @Test
+  void anEmptyArgumentIsNoName() {
+    String said = "an empty argument; is a variable of the shell not set?";
+    run("features", "--check", "").isRefusedAsUsage("features", "(CORPUS): " + said);
+    run("train", "quick-start", "--check", "").isRefusedAsUsage("train", said);
+    run("train", "quick-start", "--out=").isRefusedAsUsage("train", "'--out': " + said);
+    run("").isRefusedAsUsage(null, said);
   }
 
   @Test
