@@ -10,6 +10,8 @@ import slimvox.storage.InputException;
 
 /** An open file whose header has been read and found to make sense. */
 abstract class AudioFile implements Closeable {
+  private static final String TEXT = "it is text";
+
   final Path path;
   final FileBytes file;
 
@@ -37,9 +39,12 @@ abstract class AudioFile implements Closeable {
       throw InputException.at(
           file, "no WAV or FLAC file starts there (bytes %s); make the list again", bytes);
     }
-    throw InputException.of(
-        "%s: not a WAV or FLAC file (%s); %s",
-        path, at > 0 ? guess("ID3", "") : guess(text, bytes), conversion(path, ""));
+    String guess = at > 0 ? guess("ID3", "") : guess(text, bytes);
+    throw InputException.at(
+        path,
+        "not a WAV or FLAC file (%s); %s",
+        guess,
+        guess.equals(TEXT) ? "fetch it again, or leave it out" : conversion(path, ""));
   }
 
   /** The byte after ID3v2 tags, which some programs put before a FLAC stream. */
@@ -63,7 +68,9 @@ abstract class AudioFile implements Closeable {
     if (start.startsWith("NIST_1A")) return "it looks like NIST SPHERE";
     if (start.startsWith("RIFX")) return "it is RIFX";
     if (start.startsWith("riff\u002e\u0091\u00cf\u0011")) return "it is Wave64";
-    return start.startsWith("AIF", 8) ? "it is AIFF" : "it starts with the bytes " + hex;
+    if (start.startsWith("AIF", 8)) return "it is AIFF";
+    boolean text = start.matches("(\u00ef\u00bb\u00bf)?[\\s -~]+") && !start.startsWith("RIFF");
+    return text ? TEXT : "it starts with the bytes " + hex;
   }
 
   @Override

@@ -263,7 +263,7 @@ class AudioFilesTest {
     "RIFXxxxxWAVE, it is RIFX",
     "FORMxxxxAIFF, it is AIFF",
     "FORMxxxxAIFC, it is AIFF",
-    "PK, it starts with the bytes 50 4b",
+    "PK\u0003x, it starts with the bytes 50 4b 03 78",
     "RIFFxxxxAVI , it starts with the bytes 52 49 46 46 78 78 78 78 41 56 49"
   })
   void otherFilesAreGuessed(String start, String guess) throws IOException {

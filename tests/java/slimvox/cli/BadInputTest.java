@@ -145,7 +145,8 @@ class BadInputTest extends CommandLineTest {
   @Test
   void notSoundAtAll() throws IOException {
     Files.writeString(sound("u2.wav"), "these are words, not sound; quite a lot of them".repeat(9));
-    isRefused(sound("u2.wav").toString());
+    String said = ": not a WAV or FLAC file (it is text); fetch it again, or leave it out";
+    isRefused(sound("u2.wav") + said);
   }
 
   @Test
