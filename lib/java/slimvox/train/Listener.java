@@ -123,7 +123,9 @@ public interface Listener {
   /** Tells several; null stands for none. */
   static Listener all(Listener... all) {
     InvocationHandler each =
-        (_, method, arguments) -> {
+        (self, method, arguments) -> {
+          if (method.getName().equals("equals")) return self == arguments[0];
+          if (method.getDeclaringClass() == Object.class) return method.invoke(all, arguments);
           for (Listener listener : all) {
             try {
               if (listener != null) method.invoke(listener, arguments);

@@ -20,7 +20,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -45,6 +47,13 @@ class TrainerTest {
 
   private static Recipe recipe(String... settings) {
     return TinyRuns.recipe(folder, settings);
+  }
+
+  @Test
+  void severalListenersAreOneObject() {
+    Listener both = Listener.all(new Listener() {}, null);
+    assertEquals(Set.of(both), new HashSet<>(List.of(both, both)));
+    assertTrue(both.toString().contains("Listener"), both.toString());
   }
 
   @Test
