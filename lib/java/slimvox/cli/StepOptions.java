@@ -21,7 +21,7 @@ public final class StepOptions {
   };
 
   private static final List<String> OF_REVERSIBLE =
-      List.of("--units", "--order", "--streams", "--keep");
+      List.of("--units", "--order", "--streams", "--slice", "--keep");
 
   @Mixin private RecipeOptions recipe;
 

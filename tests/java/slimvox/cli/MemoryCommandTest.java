@@ -234,7 +234,7 @@ class MemoryCommandTest extends CommandLineTest {
     JsonNode four = run(with(reversible, "--lean", "--slice=4", "--json")).succeeds().json();
     assertEquals(4, four.get("slice").asInt());
     run("memory", "--model=ResNet18", "--lean", "--slice=4")
-        .failsWith("slice, streams and keep concern reversible blocks");
+        .isRefusedAsUsage("memory", "--slice concerns reversible blocks; add --reversible");
     run(with(reversible, "--recompute=checkpoint"))
         .failsWith("recompute: checkpoint concerns ordinary blocks");
     run("memory", "--model=ResNet18", "--frames=8")
