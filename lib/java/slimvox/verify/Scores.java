@@ -115,7 +115,10 @@ public final class Scores {
       if (Double.isNaN(value)) {
         throw fault(
             number,
-            "score %s is not a finite number; look for NaN in the embeddings, or mend the line",
+            isWithComma(score)
+                ? "score %s has a comma; a number with a decimal point is expected"
+                : "score %s is not a finite number; look for NaN in the embeddings, or mend the"
+                    + " line",
             TextLines.shown(score));
       }
       if (Double.isInfinite(value) || value == 0 && !ZERO.matcher(score).matches()) {
@@ -221,7 +224,13 @@ public final class Scores {
 
   private static boolean isNumber(String text) {
     return !Double.isNaN(number(text))
+        || isWithComma(text)
         || text.toLowerCase(Locale.ROOT).matches("[+-]?(nan|inf|infinity)");
+  }
+
+  /** Whether it would be a number with a point in the place of its decimal comma. */
+  private static boolean isWithComma(String text) {
+    return text.indexOf(',') >= 0 && !Double.isNaN(number(text.replace(',', '.')));
   }
 
   /** Whether a line has the form of a score, in either format. */

@@ -267,7 +267,12 @@ class BadInputTest extends CommandLineTest {
     Files.writeString(scores, "0.5 a b\n0.1 a c\n0.3 b d\n");
     run("evaluate", scores, trials).failsWith(scores + ":3", "d");
     Files.writeString(scores, "0.5 a b\nnan a c\n0.3 b c\n");
-    run("evaluate", scores, trials).failsWith(scores + ":2");
+    run("evaluate", scores, trials).failsWith(scores + ":2", "look for NaN");
+    Files.writeString(scores, "0.5 a b\n0,1 a c\n0.3 b c\n");
+    String comma = ": score '0,1' has a comma; a number with a decimal point is expected";
+    run("evaluate", scores, trials).failsWith(scores + ":2" + comma);
+    Files.writeString(scores, "a b 0,1\na c 0,2\nb c 0,3\n");
+    run("evaluate", scores, trials).failsWith(scores + ":1" + comma);
     Files.writeString(scores, "0.5 a b\n0.1 a c\n0.2 b c\n");
     run("evaluate", scores, Files.writeString(folder.resolve("one"), "1 a b\n"))
         .failsWith(scores + ":2");
