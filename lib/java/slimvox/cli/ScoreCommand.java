@@ -150,6 +150,10 @@ final class ScoreCommand extends Subcommand {
     if (known.sha256().equals(list.sha256())) {
       note("calibrated on the trials that are scored: Cllr is too good; give --calibrate others");
     }
+    if (Math.min(known.targets(), known.nontargets()) <= QualityMeasures.SIZE) {
+      String few = "calibrated on %d target and %d nontarget trials, few for %d weights; give more";
+      note(few.formatted(known.targets(), known.nontargets(), QualityMeasures.SIZE + 1));
+    }
     QualityMeasures train = QualityMeasures.of(norm, known, vectors, seconds);
     QualityCalibration found = QualityCalibration.train(train);
     Scores scores = found.calibrated(QualityMeasures.of(norm, list, vectors, seconds));

@@ -125,7 +125,8 @@ public final class DetectionCurve {
   private static void refuseOneKind(String source, int targets, int nontargets) {
     if (targets > 0 && nontargets > 0) return;
     throw InputException.of(
-        "%s%d target and %d nontarget trials; EER and minDCF need both kinds, check the labels",
+        "%s%d target and %d nontarget trials; EER, minDCF and Cllr need both kinds, check the"
+            + " labels",
         source, targets, nontargets);
   }
 

@@ -200,6 +200,8 @@ class TrainCommandTest extends CommandLineTest {
     run(score.toArray()).failsWith("8000 Hz where 16000 Hz", "(--resample)");
     score.add("--resample");
     Run applied = run(score.toArray()).succeeds();
+    String few = "calibrated on 3 target and 3 nontarget trials, few for 14 weights";
+    assertTrue(applied.out().contains(few), applied.out());
     assertFalse(applied.out().contains(same), applied.out());
     JsonNode two = applied.json();
     String list = two.get("calibration_list_sha256").asText();

@@ -305,10 +305,10 @@ class DetectionCurveTest {
         "score 2 is NaN; look for NaN in the embeddings or the score file",
         message(() -> DetectionCurve.of(scores, i -> i == 0)));
     assertEquals(
-        "3 target and 0 nontarget trials; EER and minDCF need both kinds, check the labels",
+        "3 target and 0 nontarget trials; EER, minDCF and Cllr need both kinds, check the labels",
         message(() -> DetectionCurve.of(scores, i -> true)));
     assertEquals(
-        "0 target and 0 nontarget trials; EER and minDCF need both kinds, check the labels",
+        "0 target and 0 nontarget trials; EER, minDCF and Cllr need both kinds, check the labels",
         message(() -> DetectionCurve.of(new double[0], i -> true)));
   }
 

@@ -219,7 +219,7 @@ class ScoresTest {
     Trials targets = Trials.builder("targets").add("a", "b", true).build();
     Scores scores = new Scores("made", targets, new double[1]);
     assertRefused(
-        "targets: 1 target and 0 nontarget trials; EER and minDCF need both kinds, check the"
+        "targets: 1 target and 0 nontarget trials; EER, minDCF and Cllr need both kinds, check the"
             + " labels",
         () -> Verification.of(scores));
   }
