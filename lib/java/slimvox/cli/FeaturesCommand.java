@@ -112,7 +112,10 @@ final class FeaturesCommand extends Subcommand {
       throw usage("--frame-shift " + frameShiftMs + " is no multiple of 10");
     }
     shard = Shard.of(this, part);
-    if (check && shard != null) throw usage("--shard is for what is written; leave it out");
+    for (String option : List.of("--bins", "--frame-shift", "--cmn", "--speeds", "--shard")) {
+      if (!check || !flags.isGiven(option)) continue;
+      throw usage(option + " is for what is written; leave it out with --check");
+    }
     if (check == (out != null)) {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }

@@ -158,6 +158,12 @@ class FeaturesCommandTest extends CommandLineTest {
     normalized.isRefusedAsUsage("features", "--cmn is for a .safetensors file");
     Run fast = run("features", corpus, file, "--speeds=1.0,0.9");
     fast.isRefusedAsUsage("features", "--speeds is for a cache folder");
+    run("features", corpus, folder.resolve("f.txt"))
+        .isRefusedAsUsage("features", "f.txt would be a folder and is named like a file; make it");
+    for (String option : List.of("--bins=24", "--speeds=1.0,0.9", "--frame-shift=20", "--cmn")) {
+      run("features", "--check", corpus, option)
+          .isRefusedAsUsage("features", option.split("=")[0] + " is for what is written; leave it");
+    }
     Run first = run("features", corpus, cache, "--speeds=0.9");
     first.failsWith("speeds [0.9]: the first must be 1.0");
     Run wide = run("features", corpus, file, "--bins=500");
