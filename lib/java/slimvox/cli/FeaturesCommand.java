@@ -128,6 +128,8 @@ final class FeaturesCommand extends Subcommand {
     } else if (cmn) {
       throw usage(
           "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
+    } else if (out != null) {
+      requireFolderName(out);
     }
     Corpus corpus = Corpus.open(corpusFolder).reading(sound.settings(this));
     if (check) return check(validate(corpus));

@@ -33,6 +33,7 @@ final class ShardsCommand extends Subcommand {
   public Integer call() {
     range("--utterances", perArchive, 1, 10_000_000);
     apart(out, "the corpus", folder);
+    requireFolderName(out);
     Corpus corpus = Corpus.open(folder).requireFiles();
     if (Files.exists(out.resolve("wav.scp"))) {
       throw InputException.at(out, "holds a corpus already; name another folder");

@@ -76,6 +76,14 @@ public abstract class Subcommand implements Callable<Integer> {
     throw usage("OUT " + out + " is " + what + " itself; give another name");
   }
 
+  /** Refuses the name of a file for a folder of results that is not there yet. */
+  protected void requireFolderName(Path out) {
+    String file =
+        "(?i).*\\.(safetensors?|txt|csv|json|ya?ml|np[yz]|h5|pth?|onnx|ark|scp|wav|flac|tar|zip)";
+    if (!out.toString().matches(file) || Files.exists(out)) return;
+    throw usage(out + " would be a folder and is named like a file; make it first if it is meant");
+  }
+
   /** Refuses an option's number that is outside the range. */
   protected void range(String option, long value, long least, long most) {
     if (value < least || value > most) {

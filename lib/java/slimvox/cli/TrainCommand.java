@@ -75,6 +75,7 @@ final class TrainCommand extends Subcommand {
     }
     Recipe recipe = recipe(name);
     if (check) return check(recipe);
+    if (out != null) requireFolderName(out);
     Path folder = out != null ? out : Path.of("runs", stem(name) + "-" + recipe.hash());
     try (CtrlC _ = new CtrlC(() -> note("\nstopping: saving a checkpoint ..."));
         Shown progress = new Shown(this, folder)) {

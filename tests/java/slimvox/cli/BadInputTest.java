@@ -216,7 +216,11 @@ class BadInputTest extends CommandLineTest {
     run("score", checkpoint, recipe, nowhere).failsWith(why);
     run("pack", checkpoint, nowhere).failsWith(why);
     run("train", recipe, "--out", folder.resolve("file")).failsWith("file is not a folder)");
-    Path other = Files.createDirectory(folder.resolve("folder.safetensors"));
+    Path other = folder.resolve("folder.safetensors");
+    why = other + " would be a folder and is named like a file; make it first if it is meant";
+    run("train", recipe, "--out", other).isRefusedAsUsage("train", why);
+    run("shards", corpus, other).isRefusedAsUsage("shards", why);
+    Files.createDirectory(other);
     run("embed", checkpoint, corpus, other).failsWith(other + ": cannot be written, it is not a");
     assertEquals("x", Files.readString(folder.resolve("file")));
   }
