@@ -33,7 +33,7 @@ final class AverageCommand extends Subcommand {
     for (Path one : Checkpoint.list(folder)) apart(file, "a checkpoint of the run", one);
     Checkpoint.average(folder, last, file);
     Values values = new Values().with("averaged", last).with("out", file.toString());
-    result(values.text("the mean of {averaged} checkpoints in {out}"), values);
+    result(values.text("the mean of {averaged} checkpoint{averaged:s} in {out}"), values);
     return 0;
   }
 }

@@ -220,7 +220,7 @@ final class EmbedCommand extends Subcommand {
     try {
       Features features = input.features.apply(id);
       if (features.frames() >= fewestFrames) return features;
-      String reason = "%s: utterance %s is too short, %d frames, and the network needs %d";
+      String reason = "%s: utterance %s is too short, %d of the %d frames that the network needs";
       throw new RecordingException(
           id, reason.formatted(source(), id, features.frames(), fewestFrames), null);
     } catch (RecordingException e) {
@@ -304,8 +304,8 @@ final class EmbedCommand extends Subcommand {
     leftOut.describe(this, values);
     result(
         values.text(
-            "{embeddings:%,d} embeddings of dimension {dimension} by {model}, {width} channels, in"
-                + " {out}"),
+            "{embeddings:%,d} embedding{embeddings:s} of dimension {dimension} by {model}, {width}"
+                + " channels, in {out}"),
         values);
     return leftOut.report(this, total);
   }

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine.Command;
@@ -212,10 +211,12 @@ final class FeaturesCommand extends Subcommand {
     values.put("computed", computed);
     values.put("out", out.toString());
     leftOut.describe(this, values);
-    String many = "%,d utterances x %d speeds, ";
+    Values shown = new Values().with("n", utterances - leftOut.ids().size());
+    shown.with("speeds", speeds.size()).putAll(values);
     result(
-        String.format(Locale.ROOT, many, utterances - leftOut.ids().size(), speeds.size())
-            + values.text("{bins} bins in {out} ({computed:%,d} computed now)"),
+        shown.text(
+            "{n:%,d} utterance{n:s} x {speeds} speed{speeds:s}, {bins} bins in {out}"
+                + " ({computed:%,d} computed now)"),
         values);
     return leftOut.report(this, utterances);
   }

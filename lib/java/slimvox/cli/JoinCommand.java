@@ -60,7 +60,8 @@ final class JoinCommand extends Subcommand {
     values.put("parts", parts.size());
     values.put("tensors", names.size());
     values.put("out", out.toString());
-    result(values.text("{tensors:%,d} tensors of {parts} parts in {out}"), values);
+    result(
+        values.text("{tensors:%,d} tensor{tensors:s} of {parts} part{parts:s} in {out}"), values);
     return 0;
   }
 

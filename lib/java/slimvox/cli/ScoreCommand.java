@@ -137,7 +137,9 @@ final class ScoreCommand extends Subcommand {
     values.put("trial_list_sha256", list.sha256());
     values.put("scoring", scores.source());
     values.put("scores", out.toString());
-    result(values.text("{trials:%,d} trials scored by {scoring} into {scores}") + cost, values);
+    result(
+        values.text("{trials:%,d} trial{trials:s} scored by {scoring} into {scores}") + cost,
+        values);
     return 0;
   }
 

@@ -45,7 +45,11 @@ final class ShardsCommand extends Subcommand {
     int archives = (total + perArchive - 1) / perArchive;
     Values values =
         new Values().with("utterances", total).with("archives", archives).with("out", out + "");
-    result(values.text("{utterances:%,d} utterances in {archives:%,d} archives in {out}"), values);
+    result(
+        values.text(
+            "{utterances:%,d} utterance{utterances:s} in {archives:%,d} archive{archives:s} in"
+                + " {out}"),
+        values);
     return 0;
   }
 }

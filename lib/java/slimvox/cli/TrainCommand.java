@@ -125,8 +125,8 @@ final class TrainCommand extends Subcommand {
                   + "a step takes {step_bytes:%,d} bytes and {step_seconds:%.3f} s on {device}, the"
                   + " loader {loader_bytes:%,d}, of which batches are {batch_bytes:%,d} and the"
                   + " rest what its threads allocate for an example each, garbage included\n"
-                  + "{steps:%,d} steps, {steps_per_epoch:%,d} an epoch: about {run_hours:%,.1f}"
-                  + " hours, without validation"),
+                  + "{steps:%,d} step{steps:s}, {steps_per_epoch:%,d} an epoch: about"
+                  + " {run_hours:%,.1f} hours, without validation"),
           values);
       return 0;
     } catch (InterruptedException e) {

@@ -90,12 +90,12 @@ final class SpeakerFolders extends SimpleFileVisitor<Path> {
     int count = notRead.values().stream().mapToInt(Integer::intValue).sum();
     List<String> patterns = notRead.keySet().stream().map("-iname '*%s'"::formatted).toList();
     String each = "ffmpeg -nostdin -i \"$1\" -ar 16000 -ac 1 \"${1%.*}.wav\"";
-    return ("%s: %,d recordings with endings that are not read (%s) are left out; to make WAV of"
-            + " them: find %s \\( %s \\) -exec sh -c '%s' _ {} ';'")
+    return ("%s: recordings with endings that are not read (%s) are left out, %,d in all; to make"
+            + " WAV of them: find %s \\( %s \\) -exec sh -c '%s' _ {} ';'")
         .formatted(
             folder,
-            count,
             String.join(", ", notRead.keySet()),
+            count,
             folder,
             String.join(" -o ", patterns),
             each);

@@ -42,7 +42,7 @@ public interface SpeakerEncoder extends AutoCloseable {
     Features features = new Fbank(options).compute(waveform, sound.toString());
     if (features.frames() < fewestFrames()) {
       throw InputException.at(
-          sound, "%d frames, the network needs %d", features.frames(), fewestFrames());
+          sound, "%d of the %d frames that the network needs", features.frames(), fewestFrames());
     }
     return embed(frontEnd().meanNormalization() ? MeanNormalization.apply(features) : features);
   }

@@ -31,7 +31,8 @@ public final class Values extends LinkedHashMap<String, Object> {
 
   /**
    * A template with its places filled: <code>{key}</code> by the value, <code>{key:%,.1f}</code> by
-   * the value in a format, <code>{key:%,.2f MiB}</code> by a count of bytes in MiB.
+   * the value in a format, <code>{key:%,.2f MiB}</code> by a count of bytes in MiB, <code>{key:s}
+   * </code> by the s of a plural, by nothing where the value is 1.
    *
    * @throws IllegalArgumentException if a place names no value
    */
@@ -45,6 +46,7 @@ public final class Values extends LinkedHashMap<String, Object> {
     if (!containsKey(key)) throw new IllegalArgumentException("there is no value " + key);
     Object value = get(key);
     if (format == null) return String.valueOf(value);
+    if (format.equals("s")) return ((Number) value).longValue() == 1 ? "" : "s";
     if (format.endsWith("MiB")) value = Bytes.mib(((Number) value).doubleValue());
     return String.format(Locale.ROOT, format, value);
   }

@@ -307,8 +307,8 @@ public final class Checkpoint {
           folder,
           (all.isEmpty()
               ? "holds no checkpoints; give the folder of a run"
-              : "holds %d checkpoints, %d are to be averaged; give --last %1$d, or train with"
-                  + " run.keepCheckpoints=%2$d"),
+              : "holds %d of %d checkpoints that are to be averaged; give --last %1$d, or train"
+                  + " with run.keepCheckpoints=%2$d"),
           all.size(),
           last);
     }

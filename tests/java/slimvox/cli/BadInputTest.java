@@ -104,7 +104,7 @@ class BadInputTest extends CommandLineTest {
     WavWriter.writePcm16(sound("u2.wav"), new Waveform(new float[400], 16000));
     Path embeddings = folder.resolve("e.safetensors");
     Run run = run("embed", checkpoint, corpus, embeddings, "--threads=1", "--json");
-    leavesOut(run, 1, 8, "is too short, 1 frames, and the network needs 9");
+    leavesOut(run, 1, 8, "is too short, 1 of the 9 frames that the network needs");
     Run means = run("embed", checkpoint, corpus, embeddings, "--threads=1", "--speaker-means");
     assertEquals(3, means.code());
     assertEquals(2, Safetensors.read(embeddings).names().size());
@@ -253,6 +253,8 @@ class BadInputTest extends CommandLineTest {
     Path own = Files.copy(checkpoint, run.resolve(checkpoint.getFileName()));
     run("average", run, "--last=1", "--out", own)
         .isRefusedAsUsage("average", "OUT " + own + " is a checkpoint of the run itself");
+    String mean = run("average", run, "--last=1").succeeds().out();
+    assertTrue(mean.startsWith("the mean of 1 checkpoint in "), mean);
     run("average", corpus).failsWith(corpus + ": holds no checkpoints; give the folder of a run");
     run("show", corpus).failsWith(corpus + ": cannot be read: is a folder");
     assertArrayEquals(before, Files.readAllBytes(own));

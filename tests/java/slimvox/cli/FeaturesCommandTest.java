@@ -133,8 +133,8 @@ class FeaturesCommandTest extends CommandLineTest {
     Files.write(corpus.resolve("s1/notes.txt"), new byte[9]);
     String said =
         corpus
-            + ": 2 recordings with endings that are not read (.m4a, .ogg) are left out; to make WAV"
-            + " of them: find "
+            + ": recordings with endings that are not read (.m4a, .ogg) are left out, 2 in all; to"
+            + " make WAV of them: find "
             + corpus
             + " \\( -iname '*.m4a' -o -iname '*.ogg' \\) -exec sh -c 'ffmpeg -nostdin -i \"$1\" -ar"
             + " 16000 -ac 1 \"${1%.*}.wav\"' _ {} ';'";
@@ -144,7 +144,7 @@ class FeaturesCommandTest extends CommandLineTest {
     Files.createDirectories(none.resolve("s0"));
     Files.write(none.resolve("s0/x.m4a"), new byte[9]);
     run("features", "--check", none)
-        .failsWith("no corpus", "not read (.m4a) are left out; to make");
+        .failsWith("no corpus", "not read (.m4a) are left out, 1 in all; to make");
   }
 
   @Test

@@ -173,7 +173,7 @@ class PackCommandTest extends CommandLineTest {
     Run run = run("embed", packed, "--features", features(50, 7), folder.resolve("out"));
     assertEquals(3, run.code(), run.err());
     assertTrue(run.err().contains("left out 1 of 2 utterances"), run.err());
-    String reason = "utterance utt1 is too short, 7 frames, and the network needs 9";
+    String reason = "utterance utt1 is too short, 7 of the 9 frames that the network needs";
     assertTrue(run.err().contains(reason), run.err());
   }
 }

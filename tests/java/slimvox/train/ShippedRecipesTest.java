@@ -87,7 +87,7 @@ class ShippedRecipesTest {
     Path mean = first.resolve("average.safetensors");
     assertRefused(
         first
-            + ": holds 2 checkpoints, 3 are to be averaged; give --last 2, or train with"
+            + ": holds 2 of 3 checkpoints that are to be averaged; give --last 2, or train with"
             + " run.keepCheckpoints=3",
         () -> Checkpoint.average(first, 3, mean));
     Checkpoint.average(first, 2, mean);
