@@ -11,6 +11,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 import slimvox.backend.DeviceException;
 import slimvox.memory.OutOfBudgetException;
+import slimvox.recipe.Recipe;
+import slimvox.settings.Key;
 import slimvox.step.NonFiniteException;
 import slimvox.storage.InputException;
 import slimvox.storage.NearestNames;
@@ -72,9 +74,17 @@ public final class Failures {
     if (!e.isUnknownOption() && spec.subcommands().isEmpty()) {
       return "'" + word + "' is one argument too many";
     }
+    String option = word.replaceFirst("=.*", "");
+    String end = "." + option.replaceFirst("^--", "");
+    List<Key> settings =
+        spec.optionsMap().containsKey("--set") ? Recipe.SETTINGS.settings("") : List.of();
+    for (Key key : settings) {
+      if (!key.setting().flag().equals(option) && !key.name().endsWith(end)) continue;
+      return "'%s': no such option; it is a setting: --set %s=...".formatted(word, key.name());
+    }
     Set<String> known =
         e.isUnknownOption() ? spec.optionsMap().keySet() : spec.subcommands().keySet();
-    String near = NearestNames.of(word.replaceFirst("=.*", ""), known, 1).getFirst();
+    String near = NearestNames.of(option, known, 1).getFirst();
     String what = e.isUnknownOption() ? "option" : "command";
     return "'%s': no such %s; the nearest is %s".formatted(word, what, near);
   }

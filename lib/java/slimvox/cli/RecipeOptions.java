@@ -39,6 +39,8 @@ public final class RecipeOptions {
         throw command.usage("put quotes around it: --set \"" + setting + "\"");
       } else if (name == null) {
         name = word;
+      } else if (!settings.isEmpty() && !settings.getLast().contains("=")) {
+        throw command.usage("--set " + settings.getLast() + ": write it as KEY=VALUE");
       } else {
         throw command.usage(
             "two recipes, %s and %s; give one, and settings after --set".formatted(name, word));

@@ -67,6 +67,9 @@ final class TrainCommand extends Subcommand {
   @Override
   public Integer call() {
     String name = options.name(this);
+    if (resume && out == null && (name == null || Files.isDirectory(Path.of(name)))) {
+      throw usage("--resume needs the run: --out " + (name == null ? "DIR" : name));
+    }
     if (name == null && !(resume && out != null)) {
       throw usage("a recipe is needed: a YAML file or " + String.join(", ", Recipe.SHIPPED));
     }

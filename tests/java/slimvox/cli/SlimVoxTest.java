@@ -110,6 +110,13 @@ class SlimVoxTest extends CommandLineTest {
     run("train", "quick-start", "--resum").isRefusedAsUsage("train", "'--resum'", "--resume");
     run("train", "--rsume=1")
         .isRefusedAsUsage("train", "'--rsume=1': no such option; the nearest is --resume");
+    for (String option : List.of("--batch", "--batch=4")) {
+      run("train", "quick-start", option, "4")
+          .isRefusedAsUsage(
+              "train", option + "': no such option; it is a setting: --set run.batch=");
+    }
+    run("train", "quick-start", "--reversible=full")
+        .isRefusedAsUsage("train", "it is a setting: --set model.reversible=...");
     run("info", "x").isRefusedAsUsage("info", "'x' is one argument too many");
   }
 

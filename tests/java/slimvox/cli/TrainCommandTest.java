@@ -370,6 +370,11 @@ class TrainCommandTest extends CommandLineTest {
     run("train", "--set", "run.batch=4", "run.batch=5", recipe, "--set=model.wdith=4")
         .failsWith("wdith");
     run("train", recipe, recipe).isRefusedAsUsage("train", "two recipes");
+    run("train", recipe, "--set", "run.batch", "4")
+        .isRefusedAsUsage("train", "--set run.batch: write it as KEY=VALUE");
+    run("train", "--resume").isRefusedAsUsage("train", "--resume needs the run: --out DIR");
+    run("train", "--resume", folder)
+        .isRefusedAsUsage("train", "--resume needs the run: --out " + folder);
     run("train", "--set", "run.length=5", "steps", recipe)
         .isRefusedAsUsage("train", "put quotes around it: --set \"run.length=5 steps\"");
     run("memory", "--model=ResNet18", "--optimizer=lion")
