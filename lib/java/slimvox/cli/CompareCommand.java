@@ -77,6 +77,10 @@ final class CompareCommand extends Subcommand {
   public Integer call() {
     if (systems.size() == 1 && !systems.getFirst().contains("=")) return compareRecordings();
     if (systems.size() == 1) throw usage("one system has nothing to be compared with; name two");
+    for (String system : systems) {
+      if (system.matches("[^=]+=.+")) continue;
+      throw usage("'" + system + "' is not NAME=SCORES[,SCORES...]");
+    }
     Trials trials = Trials.read(list);
     SpeakerDraws draws = SpeakerDraws.of(Corpus.open(corpus)::speakerOf, trials);
     List<Variant> variants = new ArrayList<>();
@@ -133,9 +137,6 @@ final class CompareCommand extends Subcommand {
 
   private Variant variant(String system, Trials trials, SpeakerDraws draws) {
     int sign = system.indexOf('=');
-    if (sign < 1 || sign == system.length() - 1) {
-      throw usage("'" + system + "' is not NAME=SCORES[,SCORES...]");
-    }
     String name = system.substring(0, sign);
     List<Replicates> runs = new ArrayList<>();
     List<String> files = List.of(system.substring(sign + 1).split(","));

@@ -46,8 +46,8 @@ record Shard(int number, int parts) {
     int blocks = Math.ceilDiv(all.size(), block);
     if (blocks < parts) {
       throw InputException.of(
-          "--shard %s: %d %s make %d parts at most (of %d or more); give --shard %d/%d at most",
-          this, all.size(), what, blocks, block, blocks, blocks);
+          "--shard %s: a part has %d or more of the %d %s; give --shard %d/%d at most",
+          this, block, all.size(), what, blocks, blocks);
     }
     int from = (int) ((long) blocks * (number - 1) / parts) * block;
     int to = (int) Math.min(all.size(), (long) blocks * number / parts * block);

@@ -83,6 +83,9 @@ public final class StepOptions {
     if (name == null && !recipe.settings.isEmpty()) {
       throw command.usage("--set changes a recipe; give one, or --model and the options after it");
     }
+    if (name != null && Models.names().contains(name)) {
+      throw command.usage(name + " is a model, not a recipe; write --model " + name);
+    }
     Recipe base = name == null ? Recipe.defaults() : recipe.read(name);
     ModelSpec asked = name == null ? flags.model() : flags.model(base.model());
     if (lean && flags.isGiven("--slice") && asked.slice() == 0) {

@@ -190,7 +190,8 @@ class EmbedCommandTest extends CommandLineTest {
     run("join", other, odd, first).failsWith(other + ": all parts are empty");
     List<Object> many = new ArrayList<>(embed);
     many.add("--shard=1/4");
-    run(many.toArray()).failsWith("2100 utterances make 3 parts at most");
+    run(many.toArray())
+        .failsWith("a part has 1000 or more of the 2100 utterances; give --shard 3/3");
     many.set(6, "--shard=0/4");
     run(many.toArray()).isRefusedAsUsage("embed", "--shard 0/4 is not possible; give 1/N");
   }

@@ -223,6 +223,8 @@ class MemoryCommandTest extends CommandLineTest {
     Object[] reversible = {"memory", "--model=ResNet18", "--width=4", "--reversible=full"};
     run("memory", "--model=ResNet18", "--units=a")
         .isRefusedAsUsage("memory", "--units concerns reversible blocks; add --reversible");
+    run("memory", "ResNet34")
+        .isRefusedAsUsage("memory", "ResNet34 is a model, not a recipe; write --model ResNet34");
     run("memory", "--model=ResNet18", "--order=post").isRefusedAsUsage("memory", "--order");
     run("bench", "step", "--model=ResNet18", "--streams=fixed")
         .isRefusedAsUsage("bench step", "--streams concerns reversible blocks");
