@@ -76,10 +76,13 @@ public abstract class Subcommand implements Callable<Integer> {
     throw usage("OUT " + out + " is " + what + " itself; give another name");
   }
 
-  /** Refuses the name of a file for a folder of results that is not there yet. */
+  /** Refuses a file, and the name of one that is not there yet, for a folder of results. */
   protected void requireFolderName(Path out) {
     String file =
         "(?i).*\\.(safetensors?|txt|csv|json|ya?ml|np[yz]|h5|pth?|onnx|ark|scp|wav|flac|tar|zip)";
+    if (Files.isRegularFile(out)) {
+      throw InputException.at(out, "cannot be written (%s is not a folder)", out);
+    }
     if (!out.toString().matches(file) || Files.exists(out)) return;
     throw usage(out + " would be a folder and is named like a file; make it first if it is meant");
   }

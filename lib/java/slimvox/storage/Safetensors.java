@@ -67,7 +67,8 @@ public final class Safetensors {
   /** The same as {@link #read}, but no tensor's data is looked at: {@link #verify} does that. */
   public static Safetensors open(Path file) {
     if (Files.isDirectory(file)) {
-      throw InputException.at(file, "is a folder, a safetensors file is needed");
+      throw InputException.at(
+          file, "is a folder, a safetensors file is needed%s", last("it", file));
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
@@ -82,22 +83,23 @@ public final class Safetensors {
       SafetensorsHeader parsed = SafetensorsHeader.parse(file, header, size - start);
       return new Safetensors(file, parsed, data, Checksums.ofTensors(file, header, parsed));
     } catch (NoSuchFileException e) {
-      throw InputException.at(file, "no such file%s", beside(file)).because(e);
+      throw InputException.at(
+              file, "no such file%s", last("its folder", file.toAbsolutePath().getParent()))
+          .because(e);
     } catch (IOException e) {
       throw InputException.unreadable(file, e);
     }
   }
 
-  /** Names the last file of the folder: of a run, its latest checkpoint. */
-  private static String beside(Path file) {
-    Path folder = file.toAbsolutePath().getParent();
+  /** Names the last file of a folder: of a run, its latest checkpoint. */
+  private static String last(String whose, Path folder) {
     if (folder == null || !Files.isDirectory(folder)) return "";
     try (Stream<Path> files = Files.list(folder)) {
       return files
           .map(there -> there.getFileName().toString())
           .filter(name -> name.endsWith(".safetensors"))
           .max(Comparator.naturalOrder())
-          .map("; its folder has %s"::formatted)
+          .map(name -> "; " + whose + " has " + name)
           .orElse("");
     } catch (IOException e) {
       return "";

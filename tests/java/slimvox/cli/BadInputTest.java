@@ -176,6 +176,8 @@ class BadInputTest extends CommandLineTest {
     assertFalse(Files.exists(folder.resolve("cache")));
     run("features", folder.resolve("nowhere"), folder.resolve("cache")).failsWith("no such folder");
     run("embed", folder.resolve("nothing"), corpus, folder.resolve("e")).failsWith("no such file");
+    run("embed", checkpoint.getParent(), corpus, folder.resolve("e"))
+        .failsWith("is a folder, a safetensors file is needed; it has " + checkpoint.getFileName());
   }
 
   @Test
@@ -216,6 +218,7 @@ class BadInputTest extends CommandLineTest {
     run("score", checkpoint, recipe, nowhere).failsWith(why);
     run("pack", checkpoint, nowhere).failsWith(why);
     run("train", recipe, "--out", folder.resolve("file")).failsWith("file is not a folder)");
+    run("features", corpus, folder.resolve("file")).failsWith("file is not a folder)");
     Path other = folder.resolve("folder.safetensors");
     why = other + " would be a folder and is named like a file; make it first if it is meant";
     run("train", recipe, "--out", other).isRefusedAsUsage("train", why);
