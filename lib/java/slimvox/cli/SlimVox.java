@@ -43,25 +43,26 @@ import slimvox.storage.Provenance;
     versionProvider = SlimVox.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     commandListHeading = "%nCommands:%n",
-    footer = {"", "'slimvox COMMAND --help' says more about a command."},
-    subcommands = {
-      TrainCommand.class,
-      FeaturesCommand.class,
-      ShardsCommand.class,
-      AverageCommand.class,
-      PackCommand.class,
-      ExportCommand.class,
-      EmbedCommand.class,
-      JoinCommand.class,
-      ScoreCommand.class,
-      EvaluateCommand.class,
-      CompareCommand.class,
-      ShowCommand.class,
-      MemoryCommand.class,
-      RecipeCommand.Settings.class,
-      RecipeCommand.class
-    })
+    footer = {"", "'slimvox COMMAND --help' says more about a command."})
 public final class SlimVox implements Runnable {
+  private static final List<Class<? extends Subcommand>> COMMANDS =
+      List.of(
+          TrainCommand.class,
+          FeaturesCommand.class,
+          ShardsCommand.class,
+          AverageCommand.class,
+          PackCommand.class,
+          ExportCommand.class,
+          EmbedCommand.class,
+          JoinCommand.class,
+          ScoreCommand.class,
+          EvaluateCommand.class,
+          CompareCommand.class,
+          ShowCommand.class,
+          MemoryCommand.class,
+          RecipeCommand.Settings.class,
+          RecipeCommand.class);
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -224,12 +225,22 @@ public final class SlimVox implements Runnable {
     throw new TypeConversionException(Failures.EMPTY);
   }
 
+  private static String name(Class<?> command) {
+    return command.getAnnotation(Command.class).name();
+  }
+
   /** Runs one command and returns its exit code. */
   static int execute(Writer out, Writer err, String... args) {
     Output results = new Output(out);
     CommandLine line = new CommandLine(new SlimVox());
-    line.addSubcommand(Bench.withBenches()).addSubcommand(new InfoCommand());
-    ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
+    // All of them are a third of a start: they are made only where none of these is asked for.
+    String first = args.length == 0 ? "" : args[0];
+    COMMANDS.stream().filter(c -> name(c).equals(first)).forEach(line::addSubcommand);
+    if (line.getSubcommands().isEmpty()) {
+      COMMANDS.forEach(line::addSubcommand);
+      line.addSubcommand(Bench.withBenches()).addSubcommand(new InfoCommand());
+      ServiceLoader.load(StudyCommand.class).forEach(line::addSubcommand);
+    }
     complete(line);
     line.registerConverter(String.class, SlimVox::given);
     line.registerConverter(Path.class, word -> Path.of(given(word)));
