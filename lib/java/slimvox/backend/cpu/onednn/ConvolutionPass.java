@@ -2,7 +2,12 @@ package slimvox.backend.cpu.onednn;
 
 import slimvox.backend.Convolution;
 
-/** A convolution, or its gradient for the input, of fixed geometry. */
+/**
+ * A convolution, or its gradient for the input, of fixed geometry.
+ *
+ * <p>The workspace holds, each aligned to 64 bytes: the weight in the layout that the pass reads,
+ * then what laying it out needs, and after that what the pass itself does.
+ */
 sealed interface ConvolutionPass extends Operation permits DirectConvolution, ShiftedProduct {
   /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
   static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
@@ -19,10 +24,20 @@ sealed interface ConvolutionPass extends Operation permits DirectConvolution, Sh
         : DirectConvolution.backwardData(library, geometry);
   }
 
-  /** Runs on tensors at these addresses. */
-  void run(long stream, long input, long weight, long output, long workspace);
+  @Override
+  default long workspaceBytes() {
+    long rest = Math.max(prepackWorkspaceBytes(), runPrepackedWorkspaceBytes());
+    return Operation.align(prepackedBytes()) + rest;
+  }
 
-  // ---- the same in two steps; not for mirrored weights
+  /** Runs on tensors at these addresses. */
+  default void run(long stream, long input, long weight, long output, long workspace) {
+    long rest = workspace + Operation.align(prepackedBytes());
+    prepack(stream, weight, workspace, rest);
+    runPrepacked(stream, input, workspace, output, rest);
+  }
+
+  // ---- the same in two steps
 
   /** Bytes of a weight in the layout that this pass reads. */
   long prepackedBytes();

@@ -1,35 +1,26 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 
-/**
- * A convolution, or its gradient for the input, by a convolution of oneDNN.
- *
- * <p>The workspace holds, each aligned to 64 bytes: the mirrored weight (see {@link #isMirrored}),
- * the weight in the library's layout, the scratch pad.
- */
+/** A convolution, or its gradient for the input, by a convolution of oneDNN. */
 final class DirectConvolution implements ConvolutionPass {
   private final Primitive convolution;
   private final Primitive reorder;
-  private final MirroredKernel mirror;
-  private final long weightOffset;
-  private final long scratchpadOffset;
+  private final MirroredKernel mirror; // null: the weight is taken as it is
 
-  private DirectConvolution(Primitive convolution, Primitive reorder, MirroredKernel mirror) {
+  private DirectConvolution(
+      ConvolutionLayouts layouts, Primitive convolution, MirroredKernel mirror) {
     this.convolution = convolution;
-    this.reorder = reorder;
     this.mirror = mirror;
-    weightOffset = mirror == null ? 0 : Operation.align(mirror.bytes());
-    scratchpadOffset = weightOffset + Operation.align(convolution.bytesOf(dnnl.DNNL_ARG_WEIGHTS));
+    reorder = layouts.fromPlain(convolution);
   }
 
   /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
   static DirectConvolution forward(OneDnn library, Convolution geometry, boolean accumulate) {
     try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
-      Primitive convolution = layouts.forward(accumulate);
-      return new DirectConvolution(convolution, layouts.fromPlain(convolution), null);
+      return new DirectConvolution(layouts, layouts.forward(accumulate), null);
     }
   }
 
@@ -37,14 +28,12 @@ final class DirectConvolution implements ConvolutionPass {
   static DirectConvolution backwardData(OneDnn library, Convolution geometry) {
     if (isMirrored(geometry)) {
       try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, mirrored(geometry))) {
-        Primitive convolution = layouts.forward(false);
-        return new DirectConvolution(
-            convolution, layouts.fromPlain(convolution), MirroredKernel.of(geometry));
+        MirroredKernel mirror = MirroredKernel.of(geometry);
+        return new DirectConvolution(layouts, layouts.forward(false), mirror);
       }
     }
     try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
-      Primitive convolution = layouts.backwardData();
-      return new DirectConvolution(convolution, layouts.fromPlain(convolution), null);
+      return new DirectConvolution(layouts, layouts.backwardData(), null);
     }
   }
 
@@ -81,26 +70,8 @@ final class DirectConvolution implements ConvolutionPass {
   }
 
   @Override
-  public long workspaceBytes() {
-    return scratchpadOffset + Math.max(convolution.scratchpadBytes(), reorder.scratchpadBytes());
-  }
-
-  @Override
-  public List<String> implementations() {
-    return List.of(convolution.implementation(), reorder.implementation());
-  }
-
-  @Override
-  public void run(long stream, long input, long weight, long output, long workspace) {
-    long plain = weight;
-    if (mirror != null) {
-      plain = workspace;
-      mirror.copy(weight, plain);
-    }
-    long chosen = workspace + weightOffset;
-    long scratchpad = workspace + scratchpadOffset;
-    prepack(stream, plain, chosen, scratchpad);
-    runPrepacked(stream, input, chosen, output, scratchpad);
+  public Stream<Primitive> primitives() {
+    return Stream.of(convolution, reorder);
   }
 
   @Override
@@ -121,6 +92,22 @@ final class DirectConvolution implements ConvolutionPass {
     return reorder;
   }
 
+  private long mirrorBytes() {
+    return mirror == null ? 0 : Operation.align(mirror.bytes());
+  }
+
+  @Override
+  public long prepackWorkspaceBytes() {
+    return mirrorBytes() + ConvolutionPass.super.prepackWorkspaceBytes();
+  }
+
+  @Override
+  public void prepack(long stream, long weight, long prepacked, long workspace) {
+    if (mirror != null) mirror.copy(weight, workspace);
+    long plain = mirror == null ? weight : workspace;
+    reorder.run(stream, workspace + mirrorBytes(), plain, prepacked);
+  }
+
   @Override
   public long runPrepackedWorkspaceBytes() {
     return Operation.align(convolution.scratchpadBytes());
@@ -129,11 +116,5 @@ final class DirectConvolution implements ConvolutionPass {
   @Override
   public void runPrepacked(long stream, long input, long prepacked, long output, long workspace) {
     convolution.run(stream, workspace, input, prepacked, output);
-  }
-
-  @Override
-  public void close() {
-    convolution.close();
-    reorder.close();
   }
 }

@@ -1,6 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 
@@ -51,8 +51,8 @@ final class DirectWeightGradient implements WeightGradientPass {
   }
 
   @Override
-  public List<String> implementations() {
-    return reorders.with(convolution.implementation());
+  public Stream<Primitive> primitives() {
+    return Stream.concat(Stream.of(convolution), reorders.primitives());
   }
 
   @Override
@@ -66,11 +66,5 @@ final class DirectWeightGradient implements WeightGradientPass {
     long scratchpad = workspace + scratchpadOffset;
     convolution.run(stream, scratchpad, input, dy, gradient);
     reorders.run(stream, gradient, dweight, accumulate, scratchpad);
-  }
-
-  @Override
-  public void close() {
-    convolution.close();
-    reorders.close();
   }
 }

@@ -127,12 +127,7 @@ final class Dnnl {
 
   // ---- memory
 
-  /** Describes a tensor in the layout {@code tag}. */
-  static long descriptor(int tag, long... lengths) {
-    return descriptor(dnnl.dnnl_f32, tag, lengths);
-  }
-
-  /** Describes a tensor of another type in the layout {@code tag}. */
+  /** Describes a tensor of a type in the layout {@code tag}. */
   static long descriptor(int type, int tag, long[] lengths) {
     try (Arena arena = Arena.ofConfined()) {
       return create(TAGGED, lengths.length, array(arena, lengths), type, tag);

@@ -1,6 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Matrices.Product;
@@ -61,8 +61,8 @@ final class GatheredProduct implements WeightGradientPass {
   }
 
   @Override
-  public List<String> implementations() {
-    return reorders.with(product.implementations().getFirst());
+  public Stream<Primitive> primitives() {
+    return Stream.concat(product.primitives(), reorders.primitives());
   }
 
   @Override
@@ -77,11 +77,5 @@ final class GatheredProduct implements WeightGradientPass {
       product.run(stream, workspace, many + row * rowBytes, gradient, row > 0, scratchpad);
     }
     reorders.run(stream, gradient, dweight, accumulate, scratchpad);
-  }
-
-  @Override
-  public void close() {
-    product.close();
-    reorders.close();
   }
 }

@@ -2,6 +2,7 @@ package slimvox.backend.cpu.onednn;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.dnnl.global.dnnl;
 
 /** Memory descriptors, alive until the primitives that need them have been described. */
 final class Layouts implements AutoCloseable {
@@ -9,21 +10,20 @@ final class Layouts implements AutoCloseable {
 
   /** A float32 tensor of these lengths in the layout of a {@code dnnl_format_tag}. */
   long tagged(int tag, long... lengths) {
-    long descriptor = Dnnl.descriptor(tag, lengths);
-    descriptors.add(descriptor);
-    return descriptor;
+    return typed(dnnl.dnnl_f32, tag, lengths);
   }
 
   /** A float32 tensor by its lengths and its strides in elements. */
   long strided(long[] lengths, long... strides) {
-    long descriptor = Dnnl.strided(lengths, strides);
-    descriptors.add(descriptor);
-    return descriptor;
+    return kept(Dnnl.strided(lengths, strides));
   }
 
   /** A tensor of another type. */
   long typed(int type, int tag, long... lengths) {
-    long descriptor = Dnnl.descriptor(type, tag, lengths);
+    return kept(Dnnl.descriptor(type, tag, lengths));
+  }
+
+  private long kept(long descriptor) {
     descriptors.add(descriptor);
     return descriptor;
   }

@@ -1,6 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Matrices.Product;
 
@@ -35,17 +35,11 @@ final class MatrixProduct implements Operation {
   }
 
   @Override
-  public List<String> implementations() {
-    return List.of(product.implementation(), addingProduct.implementation());
+  public Stream<Primitive> primitives() {
+    return Stream.of(product, addingProduct);
   }
 
   void run(long stream, long a, long b, long c, boolean accumulate, long workspace) {
     (accumulate ? addingProduct : product).run(stream, workspace, a, b, c);
-  }
-
-  @Override
-  public void close() {
-    product.close();
-    addingProduct.close();
   }
 }

@@ -4,8 +4,8 @@ import java.lang.foreign.SymbolLookup;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
@@ -38,13 +38,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** How many take as long as reading an element does in kernels of our own. */
   private static final int MULTIPLY_ADDS_AN_ELEMENT = 256;
 
-  private record Forward(Convolution geometry) {}
-
-  private record Adding(Convolution geometry) {}
-
-  private record BackwardData(Convolution geometry) {}
-
-  private record BackwardWeight(Convolution geometry) {}
+  private record Key(Way way, Convolution geometry) {}
 
   private final SymbolLookup gomp;
   private final NativeFunction setThreads;
@@ -140,9 +134,10 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   /** The names of all implementations in use, for example {@code brgconv:avx512_core}. */
   public Set<String> implementationNames() {
-    Set<String> names = new TreeSet<>();
-    for (Operation operation : operations.values()) names.addAll(operation.implementations());
-    return names;
+    return operations.values().stream()
+        .flatMap(Operation::primitives)
+        .map(Primitive::implementation)
+        .collect(Collectors.toSet());
   }
 
   // ---- matrices
@@ -160,7 +155,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   private MatrixProduct product(Product p) {
     long multiplyAdds = (long) p.m() * p.n() * p.k();
-    return kept(p, multiplyAdds, MatrixProduct.class, () -> new MatrixProduct(this, p));
+    return (MatrixProduct) kept(p, multiplyAdds, () -> new MatrixProduct(this, p));
   }
 
   // ---- convolution
@@ -199,12 +194,12 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public long forwardWorkspace(Convolution g) {
-    return workspace(g, forwardPass(asRun(g)));
+    return workspace(g, pass(Way.FORWARD, asRun(g)));
   }
 
   @Override
   public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = forwardPass(asRun(g));
+    ConvolutionPass pass = pass(Way.FORWARD, asRun(g));
     long w = weight.address();
     Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
     run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
@@ -212,35 +207,35 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public long prepackedBytes(Convolution g) {
-    return forwardPass(asRun(g)).prepackedBytes();
+    return pass(Way.FORWARD, asRun(g)).prepackedBytes();
   }
 
   @Override
   public boolean sameLayout(Convolution a, Convolution b) {
-    return forwardPass(asRun(a)).sameLayout(forwardPass(asRun(b)));
+    return pass(Way.FORWARD, asRun(a)).sameLayout(pass(Way.FORWARD, asRun(b)));
   }
 
   @Override
   public long prepackWorkspace(Convolution g) {
-    return forwardPass(asRun(g)).prepackWorkspaceBytes();
+    return pass(Way.FORWARD, asRun(g)).prepackWorkspaceBytes();
   }
 
   @Override
   public void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {
-    forwardPass(asRun(g))
+    pass(Way.FORWARD, asRun(g))
         .prepack(stream, weight.address(), prepacked.address(), address(workspace));
   }
 
   @Override
   public long forwardPrepackedWorkspace(Convolution g) {
-    long bytes = forwardPass(asRun(g)).runPrepackedWorkspaceBytes();
+    long bytes = pass(Way.FORWARD, asRun(g)).runPrepackedWorkspaceBytes();
     return workspace(g, widens(g.type()), bytes);
   }
 
   @Override
   public void forwardPrepacked(
       Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = forwardPass(asRun(g));
+    ConvolutionPass pass = pass(Way.FORWARD, asRun(g));
     long w = prepacked.address();
     Pass forward = (in, out, first, space) -> pass.runPrepacked(stream, in, w, out, space);
     run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
@@ -254,8 +249,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** What is run on widened images adds only where the sum itself is float32. */
   private ConvolutionPass addingPass(Convolution g, DataType sum) {
     boolean widens = widensToAdd(g, sum);
-    Convolution run = asRun(g, widens);
-    return widens && sum != DataType.FLOAT32 ? forwardPass(run) : addingPass(run);
+    Way way = widens && sum != DataType.FLOAT32 ? Way.FORWARD : Way.FORWARD_ADD;
+    return pass(way, asRun(g, widens));
   }
 
   @Override
@@ -273,12 +268,12 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public long backwardDataWorkspace(Convolution g) {
-    return workspace(g, backwardDataPass(asRun(g)));
+    return workspace(g, pass(Way.BACKWARD_DATA, asRun(g)));
   }
 
   @Override
   public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    ConvolutionPass pass = backwardDataPass(asRun(g));
+    ConvolutionPass pass = pass(Way.BACKWARD_DATA, asRun(g));
     long w = weight.address();
     Pass backward = (in, out, first, space) -> pass.run(stream, out, w, in, space);
     run(g, widens(g.type()), Way.BACKWARD_DATA, dx, dy, workspace, backward);
@@ -286,49 +281,35 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public long backwardWeightWorkspace(Convolution g) {
-    return workspace(g, backwardWeightPass(asRun(g)));
+    return workspace(g, weightGradientPass(asRun(g)));
   }
 
   @Override
   public void backwardWeight(
       Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
-    WeightGradientPass pass = backwardWeightPass(asRun(g));
+    WeightGradientPass pass = weightGradientPass(asRun(g));
     long d = dweight.address();
     Pass backward =
         (in, out, first, space) -> pass.run(stream, in, out, d, accumulate || !first, space);
     run(g, widens(g.type()), Way.BACKWARD_WEIGHT, x, dy, workspace, backward);
   }
 
-  private ConvolutionPass forwardPass(Convolution geometry) {
-    return kept(
-        new Forward(geometry),
-        geometry.multiplyAdds(),
-        ConvolutionPass.class,
-        () -> ConvolutionPass.forward(this, geometry, false));
+  private ConvolutionPass pass(Way way, Convolution g) {
+    return (ConvolutionPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
   }
 
-  private ConvolutionPass addingPass(Convolution geometry) {
-    return kept(
-        new Adding(geometry),
-        geometry.multiplyAdds(),
-        ConvolutionPass.class,
-        () -> ConvolutionPass.forward(this, geometry, true));
+  private WeightGradientPass weightGradientPass(Convolution g) {
+    Way way = Way.BACKWARD_WEIGHT;
+    return (WeightGradientPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
   }
 
-  private ConvolutionPass backwardDataPass(Convolution geometry) {
-    return kept(
-        new BackwardData(geometry),
-        geometry.multiplyAdds(),
-        ConvolutionPass.class,
-        () -> ConvolutionPass.backwardData(this, geometry));
-  }
-
-  private WeightGradientPass backwardWeightPass(Convolution geometry) {
-    return kept(
-        new BackwardWeight(geometry),
-        geometry.multiplyAdds(),
-        WeightGradientPass.class,
-        () -> WeightGradientPass.of(this, geometry));
+  private Operation create(Way way, Convolution g) {
+    return switch (way) {
+      case FORWARD -> ConvolutionPass.forward(this, g, false);
+      case FORWARD_ADD -> ConvolutionPass.forward(this, g, true);
+      case BACKWARD_DATA -> ConvolutionPass.backwardData(this, g);
+      case BACKWARD_WEIGHT -> WeightGradientPass.of(this, g);
+    };
   }
 
   // ----
@@ -355,12 +336,11 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   /** The operation of a geometry: the one kept, or a new one. */
-  private <T extends Operation> T kept(
-      Record key, long multiplyAdds, Class<T> type, Supplier<T> create) {
+  private Operation kept(Record key, long multiplyAdds, Supplier<Operation> create) {
     enter(multiplyAdds);
     Operation known = operations.get(key);
-    if (known != null) return type.cast(known);
-    T operation = create.get();
+    if (known != null) return known;
+    Operation operation = create.get();
     if (operations.size() == CAPACITY) {
       var longestUnused = operations.entrySet().iterator();
       longestUnused.next().getValue().close();

@@ -1,17 +1,19 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 
 /** What is done for one geometry: one or more primitives of oneDNN and the workspace they share. */
 sealed interface Operation permits ConvolutionPass, WeightGradientPass, MatrixProduct {
   /** Bytes of scratch memory that a run needs, aligned to 64. */
   long workspaceBytes();
 
-  /** The library's names for what it runs. */
-  List<String> implementations();
+  /** What it runs. */
+  Stream<Primitive> primitives();
 
   /** Gives the library's objects back. */
-  void close();
+  default void close() {
+    primitives().forEach(Primitive::close);
+  }
 
   /** Rounds bytes up to whole cache lines. */
   static long align(long bytes) {

@@ -30,38 +30,10 @@ public final class PreparedConvolution implements AutoCloseable {
     OneDnn library = device.oneDnn();
     multiplyAdds = g.multiplyAdds();
     library.enter(multiplyAdds);
-    int activation = int8 ? dnnl.dnnl_u8 : dnnl.dnnl_f32;
-    try (Layouts layouts = new Layouts()) {
-      long in =
-          layouts.typed(
-              activation, dnnl.dnnl_nhwc, g.batch(), g.inChannels(), g.height(), g.width());
-      long out =
-          layouts.typed(
-              activation, dnnl.dnnl_nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
-      long any =
-          layouts.typed(
-              int8 ? dnnl.dnnl_s8 : dnnl.dnnl_f32,
-              dnnl.dnnl_format_tag_any,
-              g.outChannels(),
-              g.inChannels(),
-              g.kernelHeight(),
-              g.kernelWidth());
-      long descriptor =
-          Dnnl.convolution(
-              library.engine(),
-              in,
-              any,
-              out,
-              new long[] {g.strideHeight(), g.strideWidth()},
-              new long[] {g.padHeight(), g.padWidth()},
-              library.attributes(false));
-      primitive =
-          new Primitive(
-              library.engine(),
-              descriptor,
-              dnnl.DNNL_ARG_SRC,
-              dnnl.DNNL_ARG_WEIGHTS,
-              dnnl.DNNL_ARG_DST);
+    int activations = int8 ? dnnl.dnnl_u8 : dnnl.dnnl_f32;
+    int weights = int8 ? dnnl.dnnl_s8 : dnnl.dnnl_f32;
+    try (var layouts = new ConvolutionLayouts(library, g, activations, weights)) {
+      primitive = layouts.forward(false);
     }
     long inBytes = Operation.align(primitive.bytesOf(dnnl.DNNL_ARG_SRC));
     long weightBytes = Operation.align(primitive.bytesOf(dnnl.DNNL_ARG_WEIGHTS));

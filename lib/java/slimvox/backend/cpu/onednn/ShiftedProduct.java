@@ -1,6 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Matrices.Product;
@@ -18,8 +18,8 @@ import slimvox.backend.cpu.Parallel;
  *
  * <p>For the input's gradient dy takes the place of x, and taps are on the opposite side.
  *
- * <p>The workspace holds, each aligned to 64 bytes: the weight as many x (taps few), the columns,
- * the scratch pad.
+ * <p>The weight is laid out as many x (taps few). The pass's own workspace holds, each aligned to
+ * 64 bytes: the columns, the scratch pad.
  */
 final class ShiftedProduct implements ConvolutionPass {
   private final Parallel parallel;
@@ -55,21 +55,8 @@ final class ShiftedProduct implements ConvolutionPass {
   }
 
   @Override
-  public long workspaceBytes() {
-    long rest = Math.max(prepackWorkspaceBytes(), runPrepackedWorkspaceBytes());
-    return Operation.align(prepackedBytes()) + rest;
-  }
-
-  @Override
-  public List<String> implementations() {
-    return List.of(product.implementations().getFirst(), reorder.implementation());
-  }
-
-  @Override
-  public void run(long stream, long input, long weight, long output, long workspace) {
-    long rest = workspace + Operation.align(prepackedBytes());
-    prepack(stream, weight, workspace, rest);
-    runPrepacked(stream, input, workspace, output, rest);
+  public Stream<Primitive> primitives() {
+    return Stream.concat(Stream.of(reorder), product.primitives());
   }
 
   @Override
@@ -105,11 +92,5 @@ final class ShiftedProduct implements ConvolutionPass {
       product.run(stream, from, prepacked, workspace, false, workspace + columnBytes);
       taps.sum(parallel, images, workspace, output + i * pixels * taps.narrow() * Float.BYTES);
     }
-  }
-
-  @Override
-  public void close() {
-    reorder.close();
-    product.close();
   }
 }

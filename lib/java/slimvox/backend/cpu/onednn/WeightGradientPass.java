@@ -1,6 +1,6 @@
 package slimvox.backend.cpu.onednn;
 
-import java.util.List;
+import java.util.stream.Stream;
 import slimvox.backend.Convolution;
 
 /** The gradient of a convolution of fixed geometry for its weight. */
@@ -26,13 +26,8 @@ sealed interface WeightGradientPass extends Operation
       (accumulate ? adding : replacing).run(stream, scratchpad, from, to);
     }
 
-    List<String> with(String implementation) {
-      return List.of(implementation, replacing.implementation(), adding.implementation());
-    }
-
-    void close() {
-      replacing.close();
-      adding.close();
+    Stream<Primitive> primitives() {
+      return Stream.of(replacing, adding);
     }
   }
 }
