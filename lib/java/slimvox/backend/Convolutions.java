@@ -17,8 +17,14 @@ public final class Convolutions {
       return 0;
     }
 
-    /** y = x * weight. */
-    default void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {}
+    /**
+     * y = x * weight; of act(BN(x)) in place of x where there are channels, to the bits of {@link
+     * Normalization.Kernels#batchNormalize}, act = ReLU.
+     *
+     * @param c null unless the device {@link #normalizes}
+     */
+    default void forward(
+        Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {}
 
     /**
      * Scratch bytes of {@link #forwardAdd} to a sum of this type; those of {@link #forward} where
@@ -71,27 +77,12 @@ public final class Convolutions {
         Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {}
 
     /**
-     * Whether x can be a normalization's input, which is normalized as it is read: act(BN(x)), act
-     * = ReLU, then is no tensor. Where it can, the two methods below are there, of as much scratch
-     * as those without channels; elsewhere they are refused.
+     * Whether {@link #forward} and {@link #backwardWeight} take channels: x is a normalization's
+     * input, which is normalized as it is read, so that act(BN(x)) is no tensor.
      */
     default boolean normalizes(Convolution g) {
       return false;
     }
-
-    /** y = act(BN(x)) * weight, to the bits of {@link Normalization.Kernels#batchNormalize}. */
-    default void forward(
-        Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {}
-
-    /** dweight = (dweight +) act(BN(x)) correlated with dy. */
-    default void backwardWeight(
-        Convolution g,
-        Tensor x,
-        Channels c,
-        Tensor dy,
-        Tensor dweight,
-        boolean accumulate,
-        Tensor workspace) {}
 
     /** Scratch bytes of {@link #backwardData}. */
     default long backwardDataWorkspace(Convolution g) {
@@ -107,9 +98,15 @@ public final class Convolutions {
       return 0;
     }
 
-    /** dweight = (dweight +) x correlated with dy. */
+    /** dweight = (dweight +) x, or act(BN(x)) as in {@link #forward}, correlated with dy. */
     default void backwardWeight(
-        Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {}
+        Convolution g,
+        Tensor x,
+        Channels c,
+        Tensor dy,
+        Tensor dweight,
+        boolean accumulate,
+        Tensor workspace) {}
   }
 
   private final Kernels kernels;
@@ -120,10 +117,22 @@ public final class Convolutions {
     this.check = check;
   }
 
-  /** See {@link Kernels#forward}. */
+  /** y = x * weight. */
   public void forward(Convolution g, Tensor x, Tensor weight, Tensor y) {
+    forward(g, x, null, weight, y);
+  }
+
+  /**
+   * The same, or y = act(BN(x)) * weight, act = ReLU, BN(x) = gamma (x - mean) invStd + beta for
+   * each channel.
+   *
+   * @param c null: x is taken as it is
+   * @throws IllegalArgumentException for channels that the device does not {@link #normalizes}
+   */
+  public void forward(Convolution g, Tensor x, Channels c, Tensor weight, Tensor y) {
     shapes(g, x, weight, y);
-    check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, weight, y, w));
+    normalizing(g, x, c);
+    check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, c, weight, y, w));
     check.finite(y);
   }
 
@@ -189,38 +198,18 @@ public final class Convolutions {
         dx, kernels.backwardDataWorkspace(g), w -> kernels.backwardData(g, dy, weight, dx, w));
   }
 
-  /** See {@link Kernels#backwardWeight}. */
-  public void backwardWeight(
-      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate) {
-    shapes(g, x, dweight, dy);
-    check.with(
-        dweight,
-        kernels.backwardWeightWorkspace(g),
-        w -> kernels.backwardWeight(g, x, dy, dweight, accumulate, w));
-  }
-
   /** See {@link Kernels#normalizes}. */
   public boolean normalizes(Convolution g) {
     return kernels.normalizes(g);
   }
 
-  /**
-   * y = act(BN(x)) * weight, act = ReLU, BN(x) = gamma (x - mean) invStd + beta for each channel.
-   *
-   * @throws IllegalArgumentException unless the device {@link #normalizes}
-   */
-  public void forward(Convolution g, Tensor x, Channels c, Tensor weight, Tensor y) {
-    shapes(g, x, weight, y);
-    normalizing(g, x, c);
-    check.with(y, kernels.forwardWorkspace(g), w -> kernels.forward(g, x, c, weight, y, w));
-    check.finite(y);
+  /** dweight = (dweight +) x correlated with dy. */
+  public void backwardWeight(
+      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate) {
+    backwardWeight(g, x, null, dy, dweight, accumulate);
   }
 
-  /**
-   * dweight = (dweight +) act(BN(x)) correlated with dy, of the same act and BN.
-   *
-   * @throws IllegalArgumentException unless the device {@link #normalizes}
-   */
+  /** The same, or of act(BN(x)) in place of x; channels and errors as in {@link #forward}. */
   public void backwardWeight(
       Convolution g, Tensor x, Channels c, Tensor dy, Tensor dweight, boolean accumulate) {
     shapes(g, x, dweight, dy);
@@ -232,6 +221,7 @@ public final class Convolutions {
   }
 
   private void normalizing(Convolution g, Tensor x, Channels c) {
+    if (c == null) return;
     Check.channels(x, c.mean(), c.invStd(), c.gamma(), c.beta());
     if (!kernels.normalizes(g)) {
       throw new IllegalArgumentException(

@@ -198,13 +198,6 @@ public final class Conv2d implements Layer {
     return y;
   }
 
-  /** {@link #backwardWeight(Tensor, Tensor)} of act(BN(x)). */
-  void backwardWeight(Tensor x, Channels c, Tensor dy) {
-    geometry = geometry(x);
-    boolean add = weight.hasGradient();
-    backend.ops().convolutions.backwardWeight(geometry, x, c, dy, weight.gradient(), add);
-  }
-
   @Override
   public Tensor backward(Tensor dy) {
     backwardWeight(input, dy);
@@ -214,9 +207,14 @@ public final class Conv2d implements Layer {
 
   /** Adds to the weight's gradient; both arguments are borrowed. */
   void backwardWeight(Tensor x, Tensor dy) {
+    backwardWeight(x, null, dy);
+  }
+
+  /** The same, of act(BN(x)) where there are channels. */
+  void backwardWeight(Tensor x, Channels c, Tensor dy) {
     geometry = geometry(x);
-    boolean accumulate = weight.hasGradient();
-    backend.ops().convolutions.backwardWeight(geometry, x, dy, weight.gradient(), accumulate);
+    boolean add = weight.hasGradient();
+    backend.ops().convolutions.backwardWeight(geometry, x, c, dy, weight.gradient(), add);
   }
 
   /** The gradient of the input of the last {@link #backwardWeight}. */

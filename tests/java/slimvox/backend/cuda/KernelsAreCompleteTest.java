@@ -26,10 +26,8 @@ class KernelsAreCompleteTest {
   private static final List<String> OF_THE_CPU =
       List.of("Convolutions.forwardPrepacked", "Convolutions.prepack", "Elementwise.convert");
 
-  /** A processor normalizes before it convolves, and negates weights. */
-  private static final List<String> DONE_BEFORE =
-      List.of(
-          "Convolutions.backwardWeight", "Convolutions.forward", "Convolutions.forwardSubtract");
+  /** A processor negates weights. */
+  private static final List<String> DONE_BEFORE = List.of("Convolutions.forwardSubtract");
 
   @Test
   void everyOperationIsOverridden() throws Exception {

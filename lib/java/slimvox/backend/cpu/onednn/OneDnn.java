@@ -14,6 +14,7 @@ import slimvox.backend.Device.MathMode;
 import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
@@ -198,7 +199,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   @Override
-  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+  public void forward(
+      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
     ConvolutionPass pass = pass(Way.FORWARD, asRun(g));
     long w = weight.address();
     Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
@@ -286,7 +288,13 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public void backwardWeight(
-      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+      Convolution g,
+      Tensor x,
+      Channels c,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
     WeightGradientPass pass = weightGradientPass(asRun(g));
     long d = dweight.address();
     Pass backward =

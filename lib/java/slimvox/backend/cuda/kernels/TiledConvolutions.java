@@ -85,13 +85,14 @@ public class TiledConvolutions implements Convolutions.Kernels {
   }
 
   @Override
-  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    forward(g, x.address(), weight.address(), y.address(), false, address(workspace));
+  public void forward(
+      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
+    forward(g, x.address(), c, weight.address(), y.address(), false, address(workspace));
   }
 
   @Override
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    forward(g, x.address(), weight.address(), y.address(), true, address(workspace));
+    forward(g, x.address(), null, weight.address(), y.address(), true, address(workspace));
   }
 
   @Override
@@ -109,11 +110,12 @@ public class TiledConvolutions implements Convolutions.Kernels {
     return workspace == null ? 0 : workspace.address();
   }
 
-  private void forward(Convolution g, long x, long weight, long y, boolean add, long scratch) {
+  private void forward(
+      Convolution g, long x, Channels c, long weight, long y, boolean add, long scratch) {
     if (isProduct(g)) {
       products.multiply(forwardProduct(g), x, weight, y, add, scratch);
     } else if (isStrips(g)) {
-      strips(g, x, NONE, weight, y, false, add);
+      strips(g, x, c, weight, y, false, add);
     } else if (g.groups() > 1) {
       RowGrid grid = RowGrid.of(outPixels(g), g.outChannels(), ROWS_PER_THREAD);
       groupedLaunch("grouped_forward", grid, g, x, weight, y, outPixels(g), add);
@@ -126,12 +128,6 @@ public class TiledConvolutions implements Convolutions.Kernels {
   @Override
   public boolean normalizes(Convolution g) {
     return g.groups() > 1 && isStrips(g);
-  }
-
-  @Override
-  public void forward(
-      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
-    strips(g, x.address(), c, weight.address(), y.address(), false, false);
   }
 
   private void reorder(Convolution g, long weight, long workspace, boolean backward) {
@@ -164,7 +160,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
           dataProduct(g), dy.address(), weight.address(), dx.address(), false, scratch);
     } else if (g.groups() > 1) {
       if (isStrips(g) && g.strideHeight() == 1) {
-        strips(g, dy.address(), NONE, weight.address(), dx.address(), true, false);
+        strips(g, dy.address(), null, weight.address(), dx.address(), true, false);
       } else {
         RowGrid grid = RowGrid.of(inPixels(g), g.inChannels(), ROWS_PER_THREAD);
         groupedLaunch(
@@ -226,7 +222,13 @@ public class TiledConvolutions implements Convolutions.Kernels {
 
   @Override
   public void backwardWeight(
-      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+      Convolution g,
+      Tensor x,
+      Channels c,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
     long scratch = address(workspace);
     if (isProduct(g)) {
       products.multiply(
@@ -235,7 +237,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
     }
     int splits = splits(g);
     if (isStrips(g)) {
-      splits = stripsWeight(g, x, NONE, dy, scratch);
+      splits = stripsWeight(g, x, c, dy, scratch);
     } else if (g.groups() > 1) {
       groupedWeight(g, x.address(), dy.address(), scratch);
     } else {
@@ -262,19 +264,6 @@ public class TiledConvolutions implements Convolutions.Kernels {
           taps(g));
     }
     sumSplits(g, splits, scratch, dweight, accumulate);
-  }
-
-  @Override
-  public void backwardWeight(
-      Convolution g,
-      Tensor x,
-      Channels c,
-      Tensor dy,
-      Tensor dweight,
-      boolean accumulate,
-      Tensor workspace) {
-    long scratch = address(workspace);
-    sumSplits(g, stripsWeight(g, x, c, dy, scratch), scratch, dweight, accumulate);
   }
 
   private void sumSplits(
@@ -305,7 +294,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
 
   private static String kernel(Convolution g, Channels c) {
     if (g.groups() == 1) return "one_channel_strips";
-    return c == NONE ? "depthwise_strips" : "depthwise_strips_normalized";
+    return c == null ? "depthwise_strips" : "depthwise_strips_normalized";
   }
 
   /**
@@ -345,7 +334,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
         g.strideHeight(),
         backward ? g.padHeight() - 2 : -g.padHeight(),
         backward ? g.padWidth() - 2 : -g.padWidth(),
-        c,
+        c == null ? NONE : c,
         backward,
         add);
   }
@@ -373,7 +362,7 @@ public class TiledConvolutions implements Convolutions.Kernels {
         g.strideHeight(),
         -g.padHeight(),
         -g.padWidth(),
-        c);
+        c == null ? NONE : c);
     return grid.grid().x();
   }
 

@@ -154,8 +154,9 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   }
 
   @Override
-  public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    if (!forward(g, x, weight, y, false, workspace)) own.forward(g, x, weight, y, workspace);
+  public void forward(
+      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
+    if (!forward(g, x, weight, y, false, workspace)) own.forward(g, x, c, weight, y, workspace);
   }
 
   @Override
@@ -176,24 +177,6 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   @Override
   public boolean normalizes(Convolution g) {
     return own.normalizes(g);
-  }
-
-  @Override
-  public void forward(
-      Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
-    own.forward(g, x, c, weight, y, workspace);
-  }
-
-  @Override
-  public void backwardWeight(
-      Convolution g,
-      Tensor x,
-      Channels c,
-      Tensor dy,
-      Tensor dweight,
-      boolean accumulate,
-      Tensor workspace) {
-    own.backwardWeight(g, x, c, dy, dweight, accumulate, workspace);
   }
 
   private boolean forward(
@@ -240,7 +223,13 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
 
   @Override
   public void backwardWeight(
-      Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+      Convolution g,
+      Tensor x,
+      Channels c,
+      Tensor dy,
+      Tensor dweight,
+      boolean accumulate,
+      Tensor workspace) {
     Cudnn.Plan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
     if (plan != null) {
       long start = start(workspace);
@@ -254,6 +243,6 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
         return;
       }
     }
-    own.backwardWeight(g, x, dy, dweight, accumulate, workspace);
+    own.backwardWeight(g, x, c, dy, dweight, accumulate, workspace);
   }
 }

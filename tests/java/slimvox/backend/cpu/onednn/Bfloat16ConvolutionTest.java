@@ -83,7 +83,7 @@ class Bfloat16ConvolutionTest {
       Tensor y = memory.halves(new float[dy.length], g.outShape().toArray());
       Tensor dx = memory.halves(new float[x.length], g.inShape().toArray());
       Tensor dw = memory.tensor(g.weightShape().toArray());
-      oneDnn.forward(g, tx, tw, y, memory.workspace(oneDnn.forwardWorkspace(g)));
+      oneDnn.forward(g, tx, null, tw, y, memory.workspace(oneDnn.forwardWorkspace(g)));
       float[] once = GuardedMemory.values(y);
       double[] expected = PlainConvolution.forward(g, x, factor);
       assertClose(expected, once, 0x1p-8, "y");
@@ -91,10 +91,10 @@ class Bfloat16ConvolutionTest {
       assertClose(
           PlainConvolution.backwardData(g, dy, factor), GuardedMemory.values(dx), 0x1p-8, "dx");
       Tensor workspace = memory.workspace(oneDnn.backwardWeightWorkspace(g));
-      oneDnn.backwardWeight(g, tx, tdy, dw, false, workspace);
+      oneDnn.backwardWeight(g, tx, null, tdy, dw, false, workspace);
       double[] dweight = PlainConvolution.backwardWeight(g, x, dy);
       assertClose(dweight, GuardedMemory.values(dw), 0, "dweight");
-      oneDnn.backwardWeight(g, tx, tdy, dw, true, workspace);
+      oneDnn.backwardWeight(g, tx, null, tdy, dw, true, workspace);
       for (int j = 0; j < dweight.length; j++) dweight[j] *= 2;
       assertClose(dweight, GuardedMemory.values(dw), 0, "dweight added twice");
       Tensor prepacked = memory.tensor(Math.toIntExact(oneDnn.prepackedBytes(g) / 4));

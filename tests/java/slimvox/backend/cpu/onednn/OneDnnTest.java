@@ -35,13 +35,13 @@ class OneDnnTest {
       Tensor y = memory.tensor(g.outShape().toArray());
       Tensor dx = memory.tensor(g.inShape().toArray());
       Tensor dw = memory.tensor(g.weightShape().toArray());
-      library.forward(g, tx, tw, y, memory.workspace(library.forwardWorkspace(g)));
+      library.forward(g, tx, null, tw, y, memory.workspace(library.forwardWorkspace(g)));
       checkLaidOut(memory, library, g, tx, tw, GuardedMemory.values(y));
       library.backwardData(g, tdy, tw, dx, memory.workspace(library.backwardDataWorkspace(g)));
       Tensor workspace = memory.workspace(library.backwardWeightWorkspace(g));
-      library.backwardWeight(g, tx, tdy, dw, false, workspace);
+      library.backwardWeight(g, tx, null, tdy, dw, false, workspace);
       float[] once = GuardedMemory.values(dw);
-      library.backwardWeight(g, tx, tdy, dw, true, workspace);
+      library.backwardWeight(g, tx, null, tdy, dw, true, workspace);
       assertArrayEquals(x, GuardedMemory.values(tx), "x was written");
       assertArrayEquals(weight, GuardedMemory.values(tw), "the weight was written");
       assertArrayEquals(dy, GuardedMemory.values(tdy), "dy was written");

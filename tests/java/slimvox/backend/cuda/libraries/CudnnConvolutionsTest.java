@@ -22,6 +22,7 @@ import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
 import slimvox.backend.Device;
 import slimvox.backend.DeviceException;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cuda.FakeCudnn;
 import slimvox.backend.cuda.FakeLibraries;
@@ -68,7 +69,8 @@ class CudnnConvolutionsTest {
     }
 
     @Override
-    public void forward(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    public void forward(
+        Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
       done.add("forward at " + workspace.address());
     }
 
@@ -89,7 +91,13 @@ class CudnnConvolutionsTest {
 
     @Override
     public void backwardWeight(
-        Convolution g, Tensor x, Tensor dy, Tensor dweight, boolean accumulate, Tensor workspace) {
+        Convolution g,
+        Tensor x,
+        Channels c,
+        Tensor dy,
+        Tensor dweight,
+        boolean accumulate,
+        Tensor workspace) {
       done.add("backward weight at " + workspace.address() + (accumulate ? " more" : ""));
     }
   }
@@ -197,9 +205,9 @@ class CudnnConvolutionsTest {
         "cudnnGetConvolutionBackwardFilterAlgorithm_v7: CUDNN_STATUS_NOT_SUPPORTED_SHAPE"
             + " (a kernel of five)",
         c.reason(square(5, 1), Pass.BACKWARD_WEIGHT));
-    c.forward(square(1, 1), at(1), at(2), at(3), at(4));
+    c.forward(square(1, 1), at(1), null, at(2), at(3), at(4));
     c.backwardData(depthwise, at(1), at(2), at(3), at(5));
-    c.backwardWeight(square(5, 1), at(1), at(2), at(3), true, at(6));
+    c.backwardWeight(square(5, 1), at(1), null, at(2), at(3), true, at(6));
     assertEquals(
         List.of("forward at 4", "backward data at 5", "backward weight at 6 more"), own.done);
     assertEquals(0, fake.launches());
@@ -212,8 +220,8 @@ class CudnnConvolutionsTest {
     assertNull(c.reason(oblong(), Pass.FORWARD));
     long bytes = c.forwardWorkspace(oblong());
     assertTrue(bytes > 300);
-    c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
-    c.forward(oblong(), at(1024), at(2048), at(4096), at(8192));
+    c.forward(oblong(), at(1024), null, at(2048), at(4096), at(8192));
+    c.forward(oblong(), at(1024), null, at(2048), at(4096), at(8192));
     assertEquals(bytes, c.forwardWorkspace(oblong()));
     assertEquals(
         "cudnnConvolutionForward: CUDNN_STATUS_NOT_SUPPORTED (a kernel that is not square)",
@@ -229,7 +237,8 @@ class CudnnConvolutionsTest {
     fake.fail(5000);
     DeviceException e =
         assertThrows(
-            DeviceException.class, () -> c.forward(USUAL, at(1024), at(2048), at(4096), at(8192)));
+            DeviceException.class,
+            () -> c.forward(USUAL, at(1024), null, at(2048), at(4096), at(8192)));
     assertEquals(
         "cuDNN failed in a convolution of [2, 9, 8, 8] by [16, 8, 3, 3], strides 1 and 1,"
             + " groups 1: cudnnConvolutionForward: CUDNN_STATUS_EXECUTION_FAILED (as the"
