@@ -9,6 +9,7 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.SpecAugment;
 import slimvox.cli.Subcommand;
@@ -18,6 +19,8 @@ import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.SoundSource;
 import slimvox.data.Surroundings;
+import slimvox.data.SurroundingsSettings;
+import slimvox.recipe.Recipe;
 import slimvox.report.Values;
 
 /** How many training examples a core makes: read, played, heard with noise or in a room, fbank. */
@@ -77,10 +80,14 @@ public final class LoaderBench extends Subcommand {
     oneFirst.sort(Comparator.comparing(s -> s != 1.0));
     FeatureReader reader =
         FeatureReader.of(corpus, FbankOptions.wespeaker().dithered(dither), oneFirst);
-    Surroundings surroundings =
-        noise == null && rooms == null
-            ? null
-            : new Surroundings(noise, rooms, probability, Surroundings.USUAL_SNR_DB, 1);
+    SurroundingsSettings around =
+        Recipe.defaults()
+            .with(
+                "data.surroundings.noises=" + noise,
+                "data.surroundings.rooms=" + rooms,
+                "data.surroundings.probability=" + probability)
+            .data()
+            .surroundings();
     BatchSettings settings =
         new BatchSettings(
             batch,
@@ -89,8 +96,8 @@ public final class LoaderBench extends Subcommand {
             true,
             SpecAugment.NONE,
             1,
-            surroundings,
-            BatchSettings.Channels.NONE,
+            around.isOn() ? new Surroundings(around) : null,
+            ChannelSettings.usual(0),
             0,
             false);
     Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);

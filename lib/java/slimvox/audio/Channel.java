@@ -28,21 +28,6 @@ public final class Channel {
   private static final int HALF = 32;
   private static final int TAPS = 2 * HALF + 1;
 
-  /**
-   * How much channels differ.
-   *
-   * @param responseDb the response of the microphone is up to so many dB above or below 0
-   * @param noiseDb the spectrum of the noise is up to so many dB above or below its middle
-   * @param leastSnrDb the least that the noise is below the speech
-   * @param mostSnrDb the most that the noise is below the speech
-   * @param gainDb the gain is up to so many dB above or below 0
-   */
-  public record Strength(
-      double responseDb, double noiseDb, double leastSnrDb, double mostSnrDb, double gainDb) {
-    /** What evaluation has, whatever a network was trained with. */
-    public static final Strength USUAL = new Strength(6, 10, 5, 20, 6);
-  }
-
   private final float[] response;
   private final float[] colour;
   private final double snrDb;
@@ -50,12 +35,12 @@ public final class Channel {
   private final RandomGenerator random;
 
   /** Draws a channel; the generator is kept for the samples of the noise. */
-  public Channel(RandomGenerator random, Strength strength) {
+  public Channel(RandomGenerator random, ChannelSettings settings) {
     this.random = random;
-    response = filter(random, strength.responseDb);
-    colour = filter(random, strength.noiseDb);
-    snrDb = uniform(random, strength.leastSnrDb, strength.mostSnrDb);
-    gainDb = uniform(random, -strength.gainDb, strength.gainDb);
+    response = filter(random, settings.responseDb());
+    colour = filter(random, settings.noiseDb());
+    snrDb = uniform(random, settings.leastSnrDb(), settings.mostSnrDb());
+    gainDb = uniform(random, -settings.gainDb(), settings.gainDb());
   }
 
   /**
@@ -66,7 +51,7 @@ public final class Channel {
   public static Channel of(String id) {
     byte[] hash = Sha256.digest().digest(("channel " + id).getBytes(StandardCharsets.UTF_8));
     long seed = ByteBuffer.wrap(hash).order(ByteOrder.LITTLE_ENDIAN).getLong();
-    return new Channel(new SplittableRandom(seed), Strength.USUAL);
+    return new Channel(new SplittableRandom(seed), ChannelSettings.usual(1));
   }
 
   private static double uniform(RandomGenerator random, double low, double high) {

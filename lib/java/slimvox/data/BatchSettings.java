@@ -1,6 +1,6 @@
 package slimvox.data;
 
-import slimvox.audio.Channel;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.SpecAugment;
 import slimvox.storage.InputException;
 
@@ -14,7 +14,7 @@ import slimvox.storage.InputException;
  * @param masks after the mean is subtracted, of each crop's own; {@link SpecAugment#NONE} for none
  * @param seed of every random choice
  * @param surroundings noises and rooms of the examples; null for none
- * @param channels of examples behind channels; {@link Channels#NONE} for none
+ * @param channels that a share of the examples are behind, which may be none
  * @param shuffleBuffer recordings among which the next is drawn, of a sequence that goes through
  *     one file after another; 0: all recordings
  * @param classBalanced whether each speaker, not each recording, has an equal share of the crops
@@ -27,23 +27,12 @@ public record BatchSettings(
     SpecAugment masks,
     long seed,
     Surroundings surroundings,
-    Channels channels,
+    ChannelSettings channels,
     int shuffleBuffer,
     boolean classBalanced) {
-  /**
-   * Channels of training examples.
-   *
-   * @param probability that an example is behind one
-   * @param strength how much they differ
-   */
-  public record Channels(double probability, Channel.Strength strength) {
-    /** No channels. */
-    public static final Channels NONE = new Channels(0, Channel.Strength.USUAL);
-  }
-
   /** Whether some examples are heard otherwise than they are. */
   boolean isChanged() {
-    return surroundings != null || channels.probability() > 0;
+    return surroundings != null || channels.isOn();
   }
 
   public BatchSettings {

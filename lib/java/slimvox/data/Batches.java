@@ -194,9 +194,8 @@ public final class Batches {
       heard = surroundings.heard(heard, random(SURROUNDINGS, epoch, place));
     }
     SplittableRandom random = random(CHANNEL, epoch, place);
-    BatchSettings.Channels channels = settings.channels();
-    if (random.nextDouble() >= channels.probability()) return heard;
-    return new Channel(random, channels.strength()).apply(heard);
+    if (random.nextDouble() >= settings.channels().probability()) return heard;
+    return new Channel(random, settings.channels()).apply(heard);
   }
 
   /** A recording and the others that are joined to it, at random and not twice. */

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.SplittableRandom;
 import slimvox.audio.AudioFiles;
 import slimvox.audio.AudioInfo;
@@ -25,57 +24,37 @@ import slimvox.storage.InputException;
  */
 public final class Surroundings {
   /** Kinds of noise, by the first letters of their names. */
-  public enum Kind {
+  private enum Kind {
     NOISE,
     SPEECH,
     MUSIC
   }
 
-  /** Least and most decibels between speech and noise, as in WeSpeaker. */
-  public static final Map<Kind, List<Double>> USUAL_SNR_DB =
-      Map.of(
-          Kind.NOISE, List.of(0.0, 15.0),
-          Kind.SPEECH, List.of(10.0, 30.0),
-          Kind.MUSIC, List.of(5.0, 15.0));
-
   private record Noise(Kind kind, Path file) {}
 
-  private final double probability;
-  private final Map<Kind, List<Double>> snrDb;
-  private final int babbleSpeakers;
+  private final SurroundingsSettings settings;
   private final List<Noise> noises = new ArrayList<>();
   private final List<Noise> speech;
   private final List<Path> rooms = new ArrayList<>();
 
   /**
-   * Reads the lists and the header of each file.
+   * Reads the lists and the header of each file; a relative path starts at its list's folder.
    *
-   * @param noiseList lines {@code KIND/NAME PATH}, a relative path from the list's folder on; null:
-   *     none
-   * @param roomList lines {@code NAME PATH}; null: none
-   * @param snrDb least and most of each kind, in dB
-   * @param babbleSpeakers recordings of speech that are added up, at most
    * @throws InputException naming the line and the first file that is missing, cut short, empty or
    *     not mono of 16 kHz, or a kind that there is not
    */
-  public Surroundings(
-      Path noiseList,
-      Path roomList,
-      double probability,
-      Map<Kind, List<Double>> snrDb,
-      int babbleSpeakers) {
-    this.probability = probability;
-    this.snrDb = snrDb;
-    this.babbleSpeakers = babbleSpeakers;
-    for (CorpusFiles.Entry entry : entries(noiseList, "KIND/NAME PATH")) {
+  public Surroundings(SurroundingsSettings settings) {
+    this.settings = settings;
+    for (CorpusFiles.Entry entry : entries(settings.noises(), "KIND/NAME PATH")) {
       noises.add(new Noise(kind(entry), usable(entry)));
     }
-    for (CorpusFiles.Entry entry : entries(roomList, "NAME PATH")) rooms.add(usable(entry));
+    for (CorpusFiles.Entry entry : entries(settings.rooms(), "NAME PATH")) rooms.add(usable(entry));
     speech = noises.stream().filter(noise -> noise.kind == Kind.SPEECH).toList();
   }
 
-  private static List<CorpusFiles.Entry> entries(Path list, String form) {
-    if (list == null) return List.of();
+  private static List<CorpusFiles.Entry> entries(String file, String form) {
+    if (file == null) return List.of();
+    Path list = Path.of(file);
     var entries = CorpusFiles.entries(list, form).values();
     if (entries.isEmpty()) throw InputException.at(list, "empty; a line is %s", form);
     return List.copyOf(entries);
@@ -103,7 +82,7 @@ public final class Surroundings {
 
   /** Speech as it is heard, in an array of its own or the same. */
   float[] heard(float[] samples, SplittableRandom random) {
-    if (random.nextDouble() >= probability) return samples;
+    if (random.nextDouble() >= settings.probability()) return samples;
     boolean inRoom = noises.isEmpty() || !rooms.isEmpty() && random.nextBoolean();
     if (inRoom) {
       Path room = rooms.get(random.nextInt(rooms.size()));
@@ -113,13 +92,18 @@ public final class Surroundings {
     }
     Noise noise = noises.get(random.nextInt(noises.size()));
     float[] added = crop(noise, samples.length, random);
-    if (noise.kind == Kind.SPEECH && babbleSpeakers > 1) {
-      for (int more = random.nextInt(babbleSpeakers); more > 0; more--) {
+    if (noise.kind == Kind.SPEECH && settings.babbleSpeakers() > 1) {
+      for (int more = random.nextInt(settings.babbleSpeakers()); more > 0; more--) {
         float[] other = crop(speech.get(random.nextInt(speech.size())), samples.length, random);
         for (int i = 0; i < added.length; i++) added[i] += other[i];
       }
     }
-    List<Double> range = snrDb.get(noise.kind);
+    List<Double> range =
+        switch (noise.kind) {
+          case NOISE -> settings.noiseSnrDb();
+          case SPEECH -> settings.speechSnrDb();
+          case MUSIC -> settings.musicSnrDb();
+        };
     double least = range.getFirst();
     double snr = least + (range.getLast() - least) * random.nextDouble();
     return Augmentation.addNoise(samples, added, snr);

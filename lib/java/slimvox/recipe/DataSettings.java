@@ -3,9 +3,12 @@ package slimvox.recipe;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
+import slimvox.audio.SpecAugment;
 import slimvox.data.FeatureAugmentation;
+import slimvox.data.SurroundingsSettings;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 import slimvox.storage.ProjectFolder;
@@ -89,8 +92,8 @@ public record DataSettings(
             range = "0.5..2")
         List<Double> speeds,
     SpecAugment specAugment,
-    Surroundings surroundings,
-    Channel channel,
+    SurroundingsSettings surroundings,
+    ChannelSettings channel,
     @Setting(
             value =
                 "Deviation of the Gaussian noise that is added to the samples, of 16 bits, of each"
@@ -162,31 +165,6 @@ public record DataSettings(
             omitDefault = true)
         Double longestMinutes) {
 
-  /**
-   * Section {@code specAugment}: one time mask and one frequency mask of random width (Park et al.
-   * 2019, arXiv 1904.08779, as in WeSpeaker).
-   */
-  public record SpecAugment(
-      @Setting(
-              value = "Share of the training examples that are masked.",
-              byDefault = "0",
-              range = "0..1")
-          double probability,
-      @Setting(value = "Widest time mask, in frames.", byDefault = "10", range = "0..65536")
-          int timeFrames,
-      @Setting(value = "Widest frequency mask, in bins.", byDefault = "8", range = "0..65536")
-          int frequencyBins) {
-    /** The masks; a width of 0 is no mask of that kind. */
-    public slimvox.audio.SpecAugment masks() {
-      return new slimvox.audio.SpecAugment(
-          probability,
-          Math.min(1, timeFrames),
-          Math.max(1, timeFrames),
-          Math.min(1, frequencyBins),
-          Math.max(1, frequencyBins));
-    }
-  }
-
   /** Where training examples come from. */
   public enum Source {
     MEMORY,
@@ -200,131 +178,6 @@ public record DataSettings(
     INSTANCE_BALANCED,
     /** Each speaker as often as any other. */
     CLASS_BALANCED
-  }
-
-  /**
-   * Section {@code surroundings}: noises and rooms that training examples are heard with, as
-   * WeSpeaker draws them ({@link slimvox.data.Surroundings}).
-   */
-  public record Surroundings(
-      @Setting(
-              value =
-                  "List of noises, lines KIND/NAME PATH of the kinds noise, speech and music, which"
-                      + " have levels of their own (data-scripts/musan.py writes it). null: none.",
-              omitDefault = true)
-          String noises,
-      @Setting(
-              value =
-                  "List of impulse responses of rooms, lines NAME PATH (data-scripts/rirs.py writes"
-                      + " it). null: none.",
-              omitDefault = true)
-          String rooms,
-      @Setting(
-              value =
-                  "Share of the training examples with noise or in a room, one half each where both"
-                      + " are given.",
-              byDefault = "0.6",
-              range = "0..1",
-              omitDefault = true)
-          double probability,
-      @Setting(
-              value = "Noise is at least and at most so many dB below the speech.",
-              byDefault = "[0, 15]",
-              range = "-40..100",
-              omitDefault = true)
-          List<Double> noiseSnrDb,
-      @Setting(
-              value = "Other speech is at least and at most so many dB below.",
-              byDefault = "[10, 30]",
-              range = "-40..100",
-              omitDefault = true)
-          List<Double> speechSnrDb,
-      @Setting(
-              value = "Music is at least and at most so many dB below.",
-              byDefault = "[5, 15]",
-              range = "-40..100",
-              omitDefault = true)
-          List<Double> musicSnrDb,
-      @Setting(
-              value =
-                  "Recordings of the kind speech that speak at once, at most; their number is drawn"
-                      + " from 1 on. WeSpeaker has 1, Kaldi's recipe 3 to 7.",
-              byDefault = "1",
-              range = "1..100",
-              omitDefault = true)
-          int babbleSpeakers) {
-    public Surroundings {
-      for (List<Double> range : List.of(noiseSnrDb, speechSnrDb, musicSnrDb)) {
-        if (range.size() == 2 && range.getFirst() <= range.getLast()) continue;
-        throw new InvalidSetting(
-            "data.surroundings", range + " is not possible; the least and the most are needed");
-      }
-    }
-
-    /** Whether some examples are with noise or in a room. */
-    public boolean isOn() {
-      return (noises != null || rooms != null) && probability > 0;
-    }
-  }
-
-  /**
-   * Section {@code channel}: recording channels drawn anew for each training example ({@link
-   * slimvox.audio.Channel}). Features are then computed from sound for each example.
-   */
-  public record Channel(
-      @Setting(
-              value = "Share of the training examples that are behind a channel of their own.",
-              byDefault = "0",
-              range = "0..1",
-              omitDefault = true)
-          double probability,
-      @Setting(
-              value = "Response of the microphone: a smooth curve within +- so many dB.",
-              byDefault = "6",
-              range = "0..40",
-              omitDefault = true)
-          double responseDb,
-      @Setting(
-              value = "Spectrum of the background noise: a smooth curve within +- so many dB.",
-              byDefault = "10",
-              range = "0..40",
-              omitDefault = true)
-          double noiseDb,
-      @Setting(
-              value = "The noise is at least so many dB below the speech.",
-              byDefault = "5",
-              range = "-40..100",
-              omitDefault = true)
-          double leastSnrDb,
-      @Setting(
-              value = "The noise is at most so many dB below the speech.",
-              byDefault = "20",
-              range = "-40..100",
-              omitDefault = true)
-          double mostSnrDb,
-      @Setting(
-              value = "Gain, within +- so many dB.",
-              byDefault = "6",
-              range = "0..40",
-              omitDefault = true)
-          double gainDb) {
-    public Channel {
-      if (leastSnrDb > mostSnrDb) {
-        throw new InvalidSetting(
-            "data.channel.leastSnrDb",
-            "%s is more than data.channel.mostSnrDb, %s".formatted(leastSnrDb, mostSnrDb));
-      }
-    }
-
-    /** Whether some examples are behind a channel. */
-    public boolean isOn() {
-      return probability > 0;
-    }
-
-    /** How much the channels differ. */
-    public slimvox.audio.Channel.Strength strength() {
-      return new slimvox.audio.Channel.Strength(responseDb, noiseDb, leastSnrDb, mostSnrDb, gainDb);
-    }
   }
 
   public DataSettings {
@@ -383,7 +236,8 @@ public record DataSettings(
     return isPerExample(surroundings, channel, dither);
   }
 
-  private static boolean isPerExample(Surroundings surroundings, Channel channel, double dither) {
+  private static boolean isPerExample(
+      SurroundingsSettings surroundings, ChannelSettings channel, double dither) {
     return surroundings.isOn() || channel.isOn() || dither > 0;
   }
 

@@ -12,6 +12,7 @@ import slimvox.data.Batches;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
+import slimvox.data.SurroundingsSettings;
 import slimvox.recipe.DataSettings;
 import slimvox.recipe.Recipe;
 import slimvox.step.CheckpointFile;
@@ -47,7 +48,7 @@ public final class RunCheck {
       if (Files.exists(Path.of(plain)) || Files.exists(trials.resolve(plain))) continue;
       require(missing, trials.resolve(plain + ".txt"), "data.trials");
     }
-    DataSettings.Surroundings around = data.surroundings();
+    SurroundingsSettings around = data.surroundings();
     if (around.noises() != null)
       require(missing, Path.of(around.noises()), "data.surroundings.noises");
     if (around.rooms() != null)

@@ -119,10 +119,10 @@ public final class TrainingData {
             data.frames(),
             data.joinUtterances(),
             data.meanNormalization(),
-            data.specAugment().masks(),
+            data.specAugment(),
             recipe.seed(),
-            surroundings(data.surroundings()),
-            new BatchSettings.Channels(data.channel().probability(), data.channel().strength()),
+            data.surroundings().isOn() ? new Surroundings(data.surroundings()) : null,
+            data.channel(),
             data.shuffleBuffer(),
             data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
     boolean streams = from == DataSettings.Source.STREAMING;
@@ -159,21 +159,6 @@ public final class TrainingData {
     int all = corpus.utterances().size();
     notes.add(String.format(Locale.ROOT, note, shorter.size(), all, data.leastFrames()));
     return corpus.without(shorter);
-  }
-
-  private static Surroundings surroundings(DataSettings.Surroundings s) {
-    if (!s.isOn()) return null;
-    Map<Surroundings.Kind, List<Double>> snrDb =
-        Map.of(
-            Surroundings.Kind.NOISE, s.noiseSnrDb(),
-            Surroundings.Kind.SPEECH, s.speechSnrDb(),
-            Surroundings.Kind.MUSIC, s.musicSnrDb());
-    return new Surroundings(
-        s.noises() == null ? null : Path.of(s.noises()),
-        s.rooms() == null ? null : Path.of(s.rooms()),
-        s.probability(),
-        snrDb,
-        s.babbleSpeakers());
   }
 
   private static void requireBins(Path folder, FeatureReader reader, Recipe recipe) {

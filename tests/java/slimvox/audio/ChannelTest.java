@@ -30,7 +30,7 @@ class ChannelTest {
   void levelsAndResponsesStayWithinTheStrength() {
     float[] impulse = new float[1001];
     impulse[500] = 1;
-    var filterOnly = new Channel.Strength(6, 10, 300, 300, 0);
+    var filterOnly = new ChannelSettings(1, 6, 10, 300, 300, 0);
     for (int seed = 0; seed < 200; seed++) {
       float[] heard = new Channel(new SplittableRandom(seed), filterOnly).apply(impulse);
       for (int k = 1; k <= 32; k++) assertEquals(heard[500 - k], heard[500 + k], 1e-7f, "no delay");
@@ -54,8 +54,8 @@ class ChannelTest {
   void noiseIsAsFarBelowTheSpeechAsAsked() {
     float[] speech = new float[16000];
     for (int i = 0; i < speech.length; i++) speech[i] = (float) Math.sin(0.3 * i);
-    var silent = new Channel.Strength(0, 10, 300, 300, 0);
-    var noisy = new Channel.Strength(0, 10, 12, 12, 0);
+    var silent = new ChannelSettings(1, 0, 10, 300, 300, 0);
+    var noisy = new ChannelSettings(1, 0, 10, 12, 12, 0);
     float[] clean = new Channel(new SplittableRandom(5), silent).apply(speech);
     float[] heard = new Channel(new SplittableRandom(5), noisy).apply(speech);
     float[] noise = new float[speech.length];

@@ -17,7 +17,7 @@ class SpecAugmentTest {
   @Test
   void masksAreOneRunOfFramesAndOneOfBinsOfAllowedLengths() {
     var random = new SplittableRandom(5);
-    var augment = new SpecAugment(1, 1, 10, 1, 8);
+    var augment = new SpecAugment(1, 10, 8);
     var lengths = new boolean[2][11];
     for (int draw = 0; draw < 2000; draw++) {
       Features features = augment.apply(ones(), random);
@@ -40,7 +40,7 @@ class SpecAugmentTest {
     var random = new SplittableRandom(6);
     int masked = 0;
     for (int draw = 0; draw < 5000; draw++) {
-      float[] values = new SpecAugment(0.6, 1, 10, 1, 8).apply(ones(), random).values();
+      float[] values = new SpecAugment(0.6, 10, 8).apply(ones(), random).values();
       masked += Arrays.equals(values, ones().values()) ? 0 : 1;
     }
     // Four standard deviations of a binomial share around 0.6.
@@ -49,7 +49,7 @@ class SpecAugmentTest {
 
   @Test
   void sameSeedDrawsTheSameMasks() {
-    var augment = new SpecAugment(1, 2, 10, 2, 8);
+    var augment = new SpecAugment(1, 10, 8);
     assertArrayEquals(
         augment.apply(ones(), new SplittableRandom(7)).values(),
         augment.apply(ones(), new SplittableRandom(7)).values());
@@ -57,8 +57,8 @@ class SpecAugmentTest {
 
   @Test
   void impossibleSettingsAreRefused() {
-    assertThrows(IllegalArgumentException.class, () -> new SpecAugment(1.1, 1, 10, 1, 8));
-    assertThrows(IllegalArgumentException.class, () -> new SpecAugment(0.5, 1, 0, 1, 8));
+    assertThrows(IllegalArgumentException.class, () -> new SpecAugment(1.1, 10, 8));
+    assertThrows(IllegalArgumentException.class, () -> new SpecAugment(0.5, -1, 8));
   }
 
   private static void assertRun(int[] places, int longest) {

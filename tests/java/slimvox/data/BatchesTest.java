@@ -25,7 +25,7 @@ import slimvox.audio.Features;
 import slimvox.audio.SpecAugment;
 
 class BatchesTest {
-  private static final SpecAugment MASKS = new SpecAugment(0.6, 1, 10, 1, 8);
+  private static final SpecAugment MASKS = new SpecAugment(0.6, 10, 8);
 
   @TempDir Path folder;
 
@@ -190,7 +190,7 @@ class BatchesTest {
 
   @Test
   void masksAreZerosAfterTheMeanIsSubtracted() {
-    BatchSettings settings = normalized(64, 20, new SpecAugment(1, 1, 5, 0, 1));
+    BatchSettings settings = normalized(64, 20, new SpecAugment(1, 5, 0));
     Batch batch = batches(corpus(2, 32), 50, settings).batch(0, 0);
     int masked = 0;
     for (int n = 0; n < 64; n++) {

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
+import slimvox.recipe.Recipe;
 
 /** Runs the scripts of data-scripts/ on tiny trees, good and bad. */
 class CorpusScriptsTest {
@@ -377,7 +378,8 @@ class CorpusScriptsTest {
     assertEquals(
         List.of("noise/free-sound/a", "speech/librivox/b", "music/rfm/c"),
         Files.readAllLines(list).stream().map(line -> line.split(" ")[0]).toList());
-    new Surroundings(list, null, 1, Surroundings.USUAL_SNR_DB, 1);
+    new Surroundings(
+        Recipe.defaults().with("data.surroundings.noises=" + list).data().surroundings());
     Path silent = wav("rirs/simulated_rirs/smallroom/Room001/Room001-00001.wav", 16000);
     assertEquals(
         silent + ": silent; copy or download it again",

@@ -17,7 +17,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import slimvox.audio.Channel;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.FlacEncoder;
 import slimvox.audio.ReadSettings;
@@ -41,7 +41,7 @@ class SoundBatchesTest {
   }
 
   private static BatchSettings settings(double probability) {
-    var channels = new BatchSettings.Channels(probability, Channel.Strength.USUAL);
+    var channels = ChannelSettings.usual(probability);
     return new BatchSettings(SIZE, 25, 2, true, SpecAugment.NONE, 3, null, channels, 0, false);
   }
 
@@ -156,7 +156,7 @@ class SoundBatchesTest {
     Corpus uneven = corpus.without(some); // one, two, five and five recordings
     BatchSettings balanced =
         new BatchSettings(
-            5, 25, 1, true, SpecAugment.NONE, 3, null, BatchSettings.Channels.NONE, 0, true);
+            5, 25, 1, true, SpecAugment.NONE, 3, null, ChannelSettings.usual(0), 0, true);
     FeatureSource features = new FeatureMemory(reader);
     Batches batches = new Batches(uneven, features, balanced);
     Map<String, Integer> times = new HashMap<>();

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.Augmentation;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.SpecAugment;
 import slimvox.audio.WavWriter;
@@ -23,12 +24,6 @@ import slimvox.audio.Waveform;
 
 /** Noises of constant amplitude by kind, so that what was added can be told by its level. */
 class SurroundingsTest {
-  private static final Map<Surroundings.Kind, List<Double>> SNR =
-      Map.of(
-          Surroundings.Kind.NOISE, List.of(0.0, 1.0),
-          Surroundings.Kind.SPEECH, List.of(20.0, 21.0),
-          Surroundings.Kind.MUSIC, List.of(40.0, 41.0));
-
   @TempDir Path folder;
   private Path noises;
   private Path rooms;
@@ -65,7 +60,15 @@ class SurroundingsTest {
   }
 
   private Surroundings of(Path noiseList, Path roomList, double probability, int speakers) {
-    return new Surroundings(noiseList, roomList, probability, SNR, speakers);
+    return new Surroundings(
+        new SurroundingsSettings(
+            noiseList == null ? null : noiseList.toString(),
+            roomList == null ? null : roomList.toString(),
+            probability,
+            List.of(0.0, 1.0),
+            List.of(20.0, 21.0),
+            List.of(40.0, 41.0),
+            speakers));
   }
 
   /** How far below the speech is what was added; infinite: nothing, as in a room. */
@@ -144,7 +147,7 @@ class SurroundingsTest {
             SpecAugment.NONE,
             3,
             of(noises, rooms, 0.6, 3),
-            BatchSettings.Channels.NONE,
+            ChannelSettings.usual(0),
             0,
             false);
     Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);

@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.SpecAugment;
 import slimvox.audio.WavWriter;
@@ -46,7 +47,7 @@ final class SyntheticCorpus {
   static BatchSettings settings(
       int size, int frames, int join, boolean mean, SpecAugment masks, long seed) {
     return new BatchSettings(
-        size, frames, join, mean, masks, seed, null, BatchSettings.Channels.NONE, 0, false);
+        size, frames, join, mean, masks, seed, null, ChannelSettings.usual(0), 0, false);
   }
 
   /** All frames of features, in an array of their own. */

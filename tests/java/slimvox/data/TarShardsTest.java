@@ -20,6 +20,7 @@ import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.FlacEncoder;
 import slimvox.audio.SpecAugment;
@@ -90,7 +91,7 @@ class TarShardsTest {
     Corpus shards = Corpus.open(out);
     BatchSettings settings =
         new BatchSettings(
-            4, 20, 1, true, SpecAugment.NONE, 3, null, BatchSettings.Channels.NONE, 2, false);
+            4, 20, 1, true, SpecAugment.NONE, 3, null, ChannelSettings.usual(0), 2, false);
     Batches batches = new Batches(shards, new SoundSource(reader(shards), false), settings);
     Set<List<String>> orders = new HashSet<>();
     for (int epoch = 0; epoch < 4; epoch++) {

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
-import slimvox.audio.Channel;
+import slimvox.audio.ChannelSettings;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.storage.InputException;
@@ -42,7 +42,7 @@ class RecipeHashTest {
     Recipe behind = recipe.with("data.channel.probability=0.5", "data.channel.gainDb=0");
     assertTrue(behind.toYaml().contains("\n  channel:\n    probability: 0.5\n    gainDb: 0.0\n"));
     assertEquals(behind, Recipe.parse(behind.toYaml(), "r.yaml"));
-    assertEquals(new Channel.Strength(6, 10, 5, 20, 0), behind.data().channel().strength());
+    assertEquals(new ChannelSettings(0.5, 6, 10, 5, 20, 0), behind.data().channel());
     Recipe other = recipe.with("data.resample=true", "data.longestMinutes=7.5");
     assertEquals(new ReadSettings(true, 7.5), other.data().reading());
     assertNotEquals(recipe.hash(), other.hash());
