@@ -37,61 +37,41 @@ public interface LearningRate {
   }
 
   /**
-   * A straight rise to the first rate of another schedule, which then begins.
-   *
-   * <p>{@code rate(i) = from + (then.at(0) - from) * i / iterations} for {@code i < iterations},
-   * else {@code then.at(i - iterations)}.
-   *
-   * @param from the rate of iteration 0, at least 0
-   * @param iterations how many iterations the rise takes, 0 for none
+   * A straight rise from zero, over {@code iterations} (0 for none), to the first rate of another
+   * schedule, which then begins.
    */
-  static LearningRate warmup(double from, long iterations, LearningRate then) {
-    boolean possible = isRate(from) && iterations >= 0;
-    require(possible, "warm-up from %s in %d iterations", from, iterations);
-    return i ->
-        i >= iterations ? then.at(i - iterations) : from + (then.at(0) - from) * i / iterations;
-  }
-
-  /** WeSpeaker's schedule without scaling, whose warm-up, if there is one, starts at zero. */
-  static LearningRate exponential(double first, double last, long iterations, long warmup) {
-    return exponential(first, last, iterations, warmup, 1, true);
+  static LearningRate warmup(long iterations, LearningRate then) {
+    require(iterations >= 0, "warm-up in %d iterations", iterations);
+    return i -> i >= iterations ? then.at(i - iterations) : then.at(0) * i / iterations;
   }
 
   /**
-   * WeSpeaker's schedule: an exponential decrease with a linear warm-up on top.
+   * WeSpeaker's schedule: an exponential decrease with a linear warm-up from zero on top.
    *
-   * <p>{@code rate(i) = c(i) * first * (last / first)^(i / iterations)}. The factor is {@code c(i)
-   * = scale * i / warmup} during a warm-up from zero, so that {@code rate(0) = 0}; during another
-   * one it rises from 1 to {@code scale}, if that is more than 1; afterwards it is {@code scale}.
-   * The decrease already runs during the warm-up.
+   * <p>{@code rate(i) = c(i) * first * (last / first)^(i / iterations)}, {@code c(i) = i / warmup}
+   * during the warm-up and 1 afterwards. The decrease already runs during the warm-up.
    *
-   * <p>Source: wespeaker/utils/schedulers.py, class ExponentialDecrease. WeSpeaker sets {@code
-   * scale} to devices * batch / 64 and the warm-up to six epochs.
+   * <p>Source: wespeaker/utils/schedulers.py, class ExponentialDecrease, whose rates are to be
+   * multiplied by devices * batch / 64 here, and whose warm-up is six epochs.
    *
-   * @param first the rate the decrease starts from, before scaling, above 0
-   * @param last the rate it ends at, before scaling, above 0
+   * @param first the rate the decrease starts from, above 0
+   * @param last the rate it ends at, above 0
    * @param iterations how many iterations the decrease takes, at least 1
    * @param warmup how many iterations the warm-up takes, 0 for none
-   * @param scale the factor for a batch that is larger than the usual one, above 0
-   * @param fromZero whether the warm-up starts at zero
    * @throws IllegalArgumentException if a number is not as said
    */
-  static LearningRate exponential(
-      double first, double last, long iterations, long warmup, double scale, boolean fromZero) {
+  static LearningRate exponential(double first, double last, long iterations, long warmup) {
     boolean rates = isRate(first) && first > 0 && isRate(last) && last > 0;
     require(
-        rates && isRate(scale) && scale > 0 && iterations >= 1 && warmup >= 0,
-        "exponential decrease from %s to %s (scale %s) in %d iterations, %d of them warm-up",
+        rates && iterations >= 1 && warmup >= 0,
+        "exponential decrease from %s to %s in %d iterations, %d of them warm-up",
         first,
         last,
-        scale,
         iterations,
         warmup);
     return i -> {
-      double done = (double) i / warmup;
-      double rising = fromZero ? scale * done : scale > 1 ? 1 + (scale - 1) * done : scale;
-      double decrease = Math.exp((double) i / iterations * Math.log(last / first));
-      return (i >= warmup ? scale : rising) * first * decrease;
+      double risen = i >= warmup ? 1 : (double) i / warmup;
+      return risen * first * Math.exp((double) i / iterations * Math.log(last / first));
     };
   }
 

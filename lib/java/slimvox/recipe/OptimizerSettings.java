@@ -114,8 +114,8 @@ public record OptimizerSettings(
       return switch (schedule) {
         case EXPONENTIAL -> LearningRate.exponential(initial, last, runSteps, rise);
         case COSINE ->
-            LearningRate.warmup(0, rise, LearningRate.cosine(initial, last, runSteps - rise));
-        case CONSTANT -> LearningRate.warmup(0, rise, LearningRate.constant(initial));
+            LearningRate.warmup(rise, LearningRate.cosine(initial, last, runSteps - rise));
+        case CONSTANT -> LearningRate.warmup(rise, LearningRate.constant(initial));
       };
     }
   }

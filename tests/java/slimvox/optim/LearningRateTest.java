@@ -18,22 +18,21 @@ class LearningRateTest {
             .get("exponential_decrease");
     int values = 0;
     for (JsonNode c : cases) {
+      if (!c.get("warm_from_zero").booleanValue()) continue;
       long epoch = c.get("epoch_iter").longValue();
       LearningRate rate =
           LearningRate.exponential(
               c.get("initial_lr").doubleValue(),
               c.get("final_lr").doubleValue(),
               c.get("num_epochs").longValue() * epoch,
-              c.get("warm_up_epoch").longValue() * epoch,
-              c.get("scale_ratio").doubleValue(),
-              c.get("warm_from_zero").booleanValue());
+              c.get("warm_up_epoch").longValue() * epoch);
       for (int i = 0; i < c.get("iterations").size(); i++, values++) {
-        double expected = c.get("lr").get(i).doubleValue();
+        double expected = c.get("lr").get(i).doubleValue() / c.get("scale_ratio").doubleValue();
         long iteration = c.get("iterations").get(i).longValue();
         assertEquals(expected, rate.at(iteration), 1e-12 * expected, c + " at " + iteration);
       }
     }
-    assertTrue(values > 60, values + " values");
+    assertTrue(values > 30, values + " values");
   }
 
   /** A user's log in WeSpeaker's issue 426: batch 64 on one device, 17,062 steps an epoch. */
@@ -57,13 +56,13 @@ class LearningRateTest {
 
   @Test
   void linearWarmupRisesToWhereTheNextScheduleBegins() {
-    LearningRate rate = LearningRate.warmup(0.1, 5, LearningRate.cosine(0.2, 0, 10));
-    assertEquals(0.1, rate.at(0));
-    assertEquals(0.14, rate.at(2), 1e-15);
+    LearningRate rate = LearningRate.warmup(5, LearningRate.cosine(0.2, 0, 10));
+    assertEquals(0, rate.at(0));
+    assertEquals(0.08, rate.at(2), 1e-15);
     assertEquals(0.2, rate.at(5), 1e-15);
     assertEquals(0.1, rate.at(10), 1e-15);
     assertEquals(0, rate.at(15));
-    assertEquals(0.7, LearningRate.warmup(0, 0, LearningRate.constant(0.7)).at(0));
+    assertEquals(0.7, LearningRate.warmup(0, LearningRate.constant(0.7)).at(0));
   }
 
   @Test
@@ -74,6 +73,6 @@ class LearningRateTest {
     assertThrows(IllegalArgumentException.class, () -> LearningRate.exponential(0.1, 0, 10, 0));
     assertThrows(IllegalArgumentException.class, () -> LearningRate.exponential(0.1, 0.01, 10, -1));
     assertThrows(
-        IllegalArgumentException.class, () -> LearningRate.warmup(0, -1, LearningRate.constant(1)));
+        IllegalArgumentException.class, () -> LearningRate.warmup(-1, LearningRate.constant(1)));
   }
 }
