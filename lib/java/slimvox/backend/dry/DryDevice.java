@@ -3,23 +3,17 @@ package slimvox.backend.dry;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
-import slimvox.backend.Binary;
 import slimvox.backend.Convolution;
-import slimvox.backend.Convolutions;
 import slimvox.backend.DataType;
 import slimvox.backend.Device;
-import slimvox.backend.Matrices;
 import slimvox.backend.Matrices.Product;
-import slimvox.backend.Normalization;
-import slimvox.backend.Optimizers;
-import slimvox.backend.packed.Packed;
 
 /**
  * No arithmetic and no memory: only shapes and the ledger.
  *
  * <p>The same code that trains runs on it in milliseconds at any size, and leaves the same ledger.
  * Workspaces are the other device's own affair, so a dry device asks one for their sizes, or counts
- * none. Families without workspaces compute nothing; a new operation needs nothing here.
+ * none. A new operation needs nothing here.
  */
 public final class DryDevice implements Device {
   private final Device sizes;
@@ -74,17 +68,7 @@ public final class DryDevice implements Device {
   @Override
   public Families kernels() {
     Families asked = sizes == null ? Families.NONE : sizes.kernels();
-    return new Families(
-        Families.NONE.elementwise(),
-        asking(Matrices.Kernels.class, asked.matrices()),
-        asking(Convolutions.Kernels.class, asked.convolutions()),
-        asking(Normalization.Kernels.class, asked.normalization()),
-        Families.NONE.rearrangement(),
-        Families.NONE.pooling(),
-        Families.NONE.margin(),
-        asking(Binary.Kernels.class, asked.binary()),
-        asking(Optimizers.Kernels.class, asked.optimizers()),
-        asking(Packed.Kernels.class, asked.packed()));
+    return asked.wrapped(this::asking);
   }
 
   /** Kernels whose questions, of workspaces and layouts, the other device's answer. */
