@@ -3,17 +3,18 @@ package slimvox.backend.cpu.onednn;
 import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.cpu.Lanes;
 
 /** A convolution, or its gradient for the input, by a convolution of oneDNN. */
 final class DirectConvolution implements ConvolutionPass {
   private final Primitive convolution;
   private final Primitive reorder;
-  private final MirroredKernel mirror; // null: the weight is taken as it is
+  private final Convolution mirrored; // of which the kernels are turned; null: as they are
 
   private DirectConvolution(
-      ConvolutionLayouts layouts, Primitive convolution, MirroredKernel mirror) {
+      ConvolutionLayouts layouts, Primitive convolution, Convolution mirrored) {
     this.convolution = convolution;
-    this.mirror = mirror;
+    this.mirrored = mirrored;
     reorder = layouts.fromPlain(convolution);
   }
 
@@ -28,8 +29,7 @@ final class DirectConvolution implements ConvolutionPass {
   static DirectConvolution backwardData(OneDnn library, Convolution geometry) {
     if (isMirrored(geometry)) {
       try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, mirrored(geometry))) {
-        MirroredKernel mirror = MirroredKernel.of(geometry);
-        return new DirectConvolution(layouts, layouts.forward(false), mirror);
+        return new DirectConvolution(layouts, layouts.forward(false), geometry);
       }
     }
     try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
@@ -93,7 +93,7 @@ final class DirectConvolution implements ConvolutionPass {
   }
 
   private long mirrorBytes() {
-    return mirror == null ? 0 : Operation.align(mirror.bytes());
+    return mirrored == null ? 0 : Operation.align(mirrored.weightShape().size() * Float.BYTES);
   }
 
   @Override
@@ -103,9 +103,20 @@ final class DirectConvolution implements ConvolutionPass {
 
   @Override
   public void prepack(long stream, long weight, long prepacked, long workspace) {
-    if (mirror != null) mirror.copy(weight, workspace);
-    long plain = mirror == null ? weight : workspace;
+    if (mirrored != null) mirror(weight, workspace);
+    long plain = mirrored == null ? weight : workspace;
     reorder.run(stream, workspace + mirrorBytes(), plain, prepacked);
+  }
+
+  /** Copies a depthwise weight with each kernel turned by 180 degrees. */
+  private void mirror(long weight, long to) {
+    int taps = mirrored.kernelHeight() * mirrored.kernelWidth();
+    long size = mirrored.weightShape().size();
+    for (long first = 0; first < size; first += taps) {
+      for (int i = 0; i < taps; i++) {
+        Lanes.set(to, first + taps - 1 - i, Lanes.get(weight, first + i));
+      }
+    }
   }
 
   @Override
