@@ -80,14 +80,16 @@ public final class LoaderBench extends Subcommand {
     oneFirst.sort(Comparator.comparing(s -> s != 1.0));
     FeatureReader reader =
         FeatureReader.of(corpus, FbankOptions.wespeaker().dithered(dither), oneFirst);
+    SurroundingsSettings usual = Recipe.defaults().data().surroundings();
     SurroundingsSettings around =
-        Recipe.defaults()
-            .with(
-                "data.surroundings.noises=" + noise,
-                "data.surroundings.rooms=" + rooms,
-                "data.surroundings.probability=" + probability)
-            .data()
-            .surroundings();
+        new SurroundingsSettings(
+            noise == null ? null : noise.toString(),
+            rooms == null ? null : rooms.toString(),
+            probability,
+            usual.noiseSnrDb(),
+            usual.speechSnrDb(),
+            usual.musicSnrDb(),
+            usual.babbleSpeakers());
     BatchSettings settings =
         new BatchSettings(
             batch,
