@@ -5,12 +5,10 @@ import static slimvox.backend.cpu.Lanes.get;
 import static slimvox.backend.cpu.Lanes.load;
 import static slimvox.backend.cpu.Lanes.set;
 import static slimvox.backend.cpu.Lanes.store;
-import static slimvox.backend.cpu.Lanes.tail;
 
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import slimvox.backend.cpu.Elements;
 import slimvox.backend.cpu.Parallel;
 
@@ -88,7 +86,10 @@ final class ChannelMoments {
       cycle.clear(squareSums);
       for (long c = start; c < end; c++) {
         int count = cycle.count(c);
-        sumShifted(x.read(c * length, count, table), count, shift, sums, squareSums);
+        long at = x.read(c * length, count, table);
+        // What is behind the count, in the table then, adds nothing.
+        for (int i = count; i % LANES != 0; i++) set(at, i, get(shift, i));
+        sumShifted(at, count, shift, sums, squareSums);
       }
       Arrays.fill(blockMean, 0);
       Arrays.fill(blockSquares, 0);
@@ -115,17 +116,10 @@ final class ChannelMoments {
   }
 
   private static void sumShifted(long x, int count, long shift, long sums, long squareSums) {
-    int i = 0;
-    for (; i <= count - LANES; i += LANES) {
+    for (int i = 0; i < count; i += LANES) {
       FloatVector d = load(x + 4L * i).sub(load(shift + 4L * i));
       store(sums + 4L * i, load(sums + 4L * i).add(d));
       store(squareSums + 4L * i, d.fma(d, load(squareSums + 4L * i)));
-    }
-    if (i < count) {
-      VectorMask<Float> m = tail(i, count);
-      FloatVector d = load(x + 4L * i, m).sub(load(shift + 4L * i, m));
-      store(sums + 4L * i, load(sums + 4L * i, m).add(d), m);
-      store(squareSums + 4L * i, d.fma(d, load(squareSums + 4L * i, m)), m);
     }
   }
 }
