@@ -156,7 +156,9 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
   @Override
   public void forward(
       Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
-    if (!forward(g, x, weight, y, false, workspace)) own.forward(g, x, c, weight, y, workspace);
+    boolean plain = c == null; // cuDNN reads x as it is
+    if (plain && forward(g, x, weight, y, false, workspace)) return;
+    own.forward(g, x, c, weight, y, workspace);
   }
 
   @Override
@@ -230,7 +232,7 @@ public final class CudnnConvolutions implements Convolutions.Kernels {
       Tensor dweight,
       boolean accumulate,
       Tensor workspace) {
-    Cudnn.Plan plan = plan(g, Cudnn.Pass.BACKWARD_WEIGHT);
+    Cudnn.Plan plan = c == null ? plan(g, Cudnn.Pass.BACKWARD_WEIGHT) : null;
     if (plan != null) {
       long start = start(workspace);
       boolean direct = !isReordered(g);
