@@ -1,6 +1,7 @@
 package slimvox.backend.cpu.onednn;
 
 import java.lang.foreign.SymbolLookup;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
@@ -18,7 +19,6 @@ import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
-import slimvox.backend.cpu.onednn.WidenedConvolution.Pass;
 import slimvox.backend.cpu.onednn.WidenedConvolution.Way;
 
 /**
@@ -41,24 +41,30 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   private record Key(Way way, Convolution geometry) {}
 
+  private final NativeLibraries libraries;
   private final SymbolLookup gomp;
   private final NativeFunction setThreads;
   private final int threads;
   private final Parallel parallel;
+  private final boolean bfloat16;
   private final boolean direct;
+  private OneDnn[] single; // one for each thread
   private final long engine;
   private final long stream;
   private final long attributes;
   private final long addingAttributes;
   private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
 
-  private OneDnn(NativeLibraries libraries, int threads, boolean bfloat16, boolean direct) {
+  private OneDnn(
+      NativeLibraries libraries, int threads, boolean bfloat16, boolean direct, long engine) {
+    this.libraries = libraries;
+    this.bfloat16 = bfloat16;
     this.direct = direct;
     this.gomp = libraries.gomp();
     this.threads = threads;
     parallel = new Parallel(gomp, threads);
     setThreads = NativeFunction.find(gomp, "omp_set_num_threads", 1);
-    engine = Dnnl.engine();
+    this.engine = engine;
     stream = Dnnl.stream(engine);
     attributes = Dnnl.attributes(false, bfloat16);
     addingAttributes = Dnnl.attributes(true, bfloat16);
@@ -82,7 +88,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
    * @param direct whether convolutions of bfloat16 are the library's, not of widened images
    */
   static OneDnn open(int threads, MathMode math, boolean direct) {
-    return new OneDnn(NativeLibraries.load(), threads, math == MathMode.BFLOAT16, direct);
+    return new OneDnn(
+        NativeLibraries.load(), threads, math == MathMode.BFLOAT16, direct, Dnnl.engine());
   }
 
   /** Opens the library in float32; see {@link #open(int, MathMode)}. */
@@ -166,124 +173,111 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     return type != DataType.FLOAT32 && !direct;
   }
 
-  /** The convolution that is run: {@code g} itself, or some of its images as floats. */
-  private Convolution asRun(Convolution g, boolean widens) {
-    return widens ? new WidenedConvolution(this, g).images() : g;
+  /** What runs a convolution of images of another type, or with such a sum; else null. */
+  private WidenedConvolution widened(Way way, Convolution g, DataType sum) {
+    // The library adds to its own type only.
+    boolean toAdd = way == Way.FORWARD_ADD && sum != g.type();
+    return widens(sum) || toAdd ? new WidenedConvolution(this, way, g, sum) : null;
   }
 
-  private Convolution asRun(Convolution g) {
-    return asRun(g, widens(g.type()));
+  private long workspace(Way way, Convolution g, DataType sum) {
+    WidenedConvolution widened = widened(way, g, sum);
+    return widened == null ? pass(way, g).workspaceBytes() : widened.workspace();
   }
 
-  private long workspace(Convolution g, boolean widens, long ofPass) {
-    return widens ? new WidenedConvolution(this, g).workspace(ofPass) : ofPass;
-  }
-
-  private long workspace(Convolution g, Operation pass) {
-    return workspace(g, widens(g.type()), pass.workspaceBytes());
-  }
-
-  /** Runs a pass on tensors as they are, or on some images of them at a time as floats. */
-  private void run(
-      Convolution g, boolean widens, Way way, Tensor x, Tensor y, Tensor workspace, Pass pass) {
-    if (widens) {
-      new WidenedConvolution(this, g).run(way, x, y, workspace, pass);
+  private void run(Way way, Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
+    WidenedConvolution widened = widened(way, g, y.type());
+    long w = weight.address();
+    if (widened != null) {
+      widened.run(x, w, y, address(workspace));
+    } else if (way == Way.BACKWARD_DATA) {
+      pass(way, g).run(stream, y.address(), w, x.address(), address(workspace));
     } else {
-      pass.run(x.address(), y.address(), true, address(workspace));
+      pass(way, g).run(stream, x.address(), w, y.address(), address(workspace));
     }
   }
 
   @Override
   public long forwardWorkspace(Convolution g) {
-    return workspace(g, pass(Way.FORWARD, asRun(g)));
+    return workspace(Way.FORWARD, g, g.type());
   }
 
   @Override
   public void forward(
       Convolution g, Tensor x, Channels c, Tensor weight, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = pass(Way.FORWARD, asRun(g));
-    long w = weight.address();
-    Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
-    run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
+    run(Way.FORWARD, g, x, weight, y, workspace);
+  }
+
+  /** The pass whose layout a weight is brought into beforehand. */
+  private ConvolutionPass layingOut(Convolution g) {
+    WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
+    return widened == null ? pass(Way.FORWARD, g) : widened.pass();
   }
 
   @Override
   public long prepackedBytes(Convolution g) {
-    return pass(Way.FORWARD, asRun(g)).prepackedBytes();
+    return layingOut(g).prepackedBytes();
   }
 
   @Override
   public boolean sameLayout(Convolution a, Convolution b) {
-    return pass(Way.FORWARD, asRun(a)).sameLayout(pass(Way.FORWARD, asRun(b)));
+    return layingOut(a).sameLayout(layingOut(b));
   }
 
   @Override
   public long prepackWorkspace(Convolution g) {
-    return pass(Way.FORWARD, asRun(g)).prepackWorkspaceBytes();
+    return layingOut(g).prepackWorkspaceBytes();
   }
 
   @Override
   public void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {
-    pass(Way.FORWARD, asRun(g))
-        .prepack(stream, weight.address(), prepacked.address(), address(workspace));
+    layingOut(g).prepack(stream, weight.address(), prepacked.address(), address(workspace));
   }
 
   @Override
   public long forwardPrepackedWorkspace(Convolution g) {
-    long bytes = pass(Way.FORWARD, asRun(g)).runPrepackedWorkspaceBytes();
-    return workspace(g, widens(g.type()), bytes);
+    WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
+    return widened == null
+        ? pass(Way.FORWARD, g).runPrepackedWorkspaceBytes()
+        : widened.prepackedWorkspace();
   }
 
   @Override
   public void forwardPrepacked(
       Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = pass(Way.FORWARD, asRun(g));
+    WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
     long w = prepacked.address();
-    Pass forward = (in, out, first, space) -> pass.runPrepacked(stream, in, w, out, space);
-    run(g, widens(g.type()), Way.FORWARD, x, y, workspace, forward);
-  }
-
-  /** Whether images are widened to be added: the library adds to its own type only. */
-  private boolean widensToAdd(Convolution g, DataType sum) {
-    return sum != g.type() || widens(sum);
-  }
-
-  /** What is run on widened images adds only where the sum itself is float32. */
-  private ConvolutionPass addingPass(Convolution g, DataType sum) {
-    boolean widens = widensToAdd(g, sum);
-    Way way = widens && sum != DataType.FLOAT32 ? Way.FORWARD : Way.FORWARD_ADD;
-    return pass(way, asRun(g, widens));
+    if (widened != null) {
+      widened.runPrepacked(x, w, y, address(workspace));
+    } else {
+      pass(Way.FORWARD, g).runPrepacked(stream, x.address(), w, y.address(), address(workspace));
+    }
   }
 
   @Override
   public long forwardAddWorkspace(Convolution g, DataType sum) {
-    return workspace(g, widensToAdd(g, sum), addingPass(g, sum).workspaceBytes());
+    return workspace(Way.FORWARD_ADD, g, sum);
   }
 
   @Override
   public void forwardAdd(Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
-    ConvolutionPass pass = addingPass(g, y.type());
-    long w = weight.address();
-    Pass forward = (in, out, first, space) -> pass.run(stream, in, w, out, space);
-    run(g, widensToAdd(g, y.type()), Way.FORWARD_ADD, x, y, workspace, forward);
+    run(Way.FORWARD_ADD, g, x, weight, y, workspace);
   }
 
   @Override
   public long backwardDataWorkspace(Convolution g) {
-    return workspace(g, pass(Way.BACKWARD_DATA, asRun(g)));
+    return workspace(Way.BACKWARD_DATA, g, g.type());
   }
 
   @Override
   public void backwardData(Convolution g, Tensor dy, Tensor weight, Tensor dx, Tensor workspace) {
-    ConvolutionPass pass = pass(Way.BACKWARD_DATA, asRun(g));
-    long w = weight.address();
-    Pass backward = (in, out, first, space) -> pass.run(stream, out, w, in, space);
-    run(g, widens(g.type()), Way.BACKWARD_DATA, dx, dy, workspace, backward);
+    run(Way.BACKWARD_DATA, g, dx, weight, dy, workspace);
   }
 
   @Override
   public long backwardWeightWorkspace(Convolution g) {
-    return workspace(g, weightGradientPass(asRun(g)));
+    WidenedConvolution widened = widened(Way.BACKWARD_WEIGHT, g, g.type());
+    return widened == null ? weightGradientPass(g).workspaceBytes() : widened.workspace();
   }
 
   @Override
@@ -295,18 +289,27 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
       Tensor dweight,
       boolean accumulate,
       Tensor workspace) {
-    WeightGradientPass pass = weightGradientPass(asRun(g));
+    WidenedConvolution widened = widened(Way.BACKWARD_WEIGHT, g, g.type());
     long d = dweight.address();
-    Pass backward =
-        (in, out, first, space) -> pass.run(stream, in, out, d, accumulate || !first, space);
-    run(g, widens(g.type()), Way.BACKWARD_WEIGHT, x, dy, workspace, backward);
+    long w = address(workspace);
+    if (widened != null) widened.backwardWeight(x, dy, d, accumulate, w);
+    else weightGradientPass(g).run(stream, x.address(), dy.address(), d, accumulate, w);
   }
 
-  private ConvolutionPass pass(Way way, Convolution g) {
+  /** The library on one thread of its own, for a part of a loop. */
+  OneDnn single(int part) {
+    if (single == null) {
+      single = new OneDnn[threads];
+      Arrays.setAll(single, p -> new OneDnn(libraries, 1, bfloat16, direct, engine));
+    }
+    return single[part];
+  }
+
+  ConvolutionPass pass(Way way, Convolution g) {
     return (ConvolutionPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
   }
 
-  private WeightGradientPass weightGradientPass(Convolution g) {
+  WeightGradientPass weightGradientPass(Convolution g) {
     Way way = Way.BACKWARD_WEIGHT;
     return (WeightGradientPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
   }
@@ -368,6 +371,11 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     setThreads.call(parallel.parts(multiplyAdds / MULTIPLY_ADDS_AN_ELEMENT, 1));
   }
 
+  /** The work of a convolution, in elements read by a kernel of our own. */
+  static long work(Convolution g) {
+    return g.multiplyAdds() / MULTIPLY_ADDS_AN_ELEMENT;
+  }
+
   private static long address(Tensor workspace) {
     return workspace == null ? 0 : workspace.address();
   }
@@ -375,12 +383,17 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** Gives the library's objects back. The library itself stays loaded. */
   @Override
   public void close() {
+    if (single != null) for (OneDnn one : single) one.closeOwn();
+    closeOwn();
+    Dnnl.destroy("engine", engine);
+  }
+
+  private void closeOwn() {
     operations.values().forEach(Operation::close);
     operations.clear();
     Dnnl.destroy("primitive_attr", attributes);
     Dnnl.destroy("primitive_attr", addingAttributes);
     Dnnl.destroy("stream", stream);
-    Dnnl.destroy("engine", engine);
     parallel.close();
   }
 }

@@ -4,25 +4,28 @@ import slimvox.backend.Convolution;
 import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.Elements;
+import slimvox.backend.cpu.Lanes;
+import slimvox.backend.cpu.Parallel;
 
 /**
- * A convolution in float32 of tensors of another type, some images at a time.
+ * A convolution in float32 of tensors of another type, a piece at a time.
  *
  * <p>Without AMX a product of bfloat16 factors takes 1.5 to 2 times as long as one of float32. So a
- * few images are widened into the workspace, where they stay in the cache, convolved there, and the
- * result is rounded once into memory. Sums of any type are added to in the same way.
+ * piece, some images or some rows of one, is widened into the workspace, convolved there, and the
+ * result is rounded once into memory. Sums of any type are added to in the same way. Each thread
+ * does pieces of its own from the first step to the last, so that they stay in its second-level
+ * cache and no thread waits for another.
  *
- * <p>The workspace holds, each aligned to 64 bytes: the images' inputs and outputs as floats, and
- * what the convolution of them needs.
+ * <p>Rows of an image come with the rows around them that the kernel reaches, zeros outside of the
+ * image, so that a convolution without padding, or a gradient with more of it, gives these rows.
+ *
+ * <p>The workspace holds, each aligned to 64 bytes: the weight as the pass reads it; for each
+ * thread the floats of a piece's inputs and outputs and what the convolution of them needs; for
+ * each thread but one a gradient of the weight.
  */
 final class WidenedConvolution {
-  /** Floats of the inputs and outputs of the images at a time, unless one has more: 4 MiB. */
-  private static final long FLOATS = 1 << 20;
-
-  /** What runs on float tensors at these addresses. */
-  interface Pass {
-    void run(long x, long y, boolean first, long workspace);
-  }
+  /** Floats of the inputs and outputs of a piece, unless a row has more: half of such a cache. */
+  private static final long FLOATS = 1 << 18;
 
   /** What a pass does with x and y. */
   enum Way {
@@ -36,82 +39,238 @@ final class WidenedConvolution {
     BACKWARD_WEIGHT
   }
 
-  private final OneDnn library;
-  private final Convolution whole;
-  private final Convolution images;
-  private final long x;
-  private final long y;
-
-  WidenedConvolution(OneDnn library, Convolution whole) {
-    this.library = library;
-    this.whole = whole;
-    long each = (whole.inShape().size() + whole.outShape().size()) / whole.batch();
-    int n = (int) Math.max(1, Math.min(whole.batch(), FLOATS / each));
-    while (whole.batch() % n != 0) n--;
-    images = whole.with(n, DataType.FLOAT32);
-    x = Operation.align(4 * images.inShape().size());
-    y = Operation.align(4 * images.outShape().size());
-  }
-
-  /** The convolution that is run, once for each group of images. */
-  Convolution images() {
-    return images;
-  }
-
-  long workspace(long ofPass) {
-    return x + y + ofPass;
-  }
-
-  /** Shows a pass x and y of each group of images as floats. */
-  void run(Way way, Tensor in, Tensor out, Tensor workspace, Pass pass) {
-    switch (way) {
-      case FORWARD, FORWARD_ADD -> forward(in, out, way == Way.FORWARD_ADD, workspace, pass);
-      case BACKWARD_DATA, BACKWARD_WEIGHT ->
-          backward(in, out, way == Way.BACKWARD_DATA, workspace, pass);
+  /**
+   * One of the tensors, as rows of all images.
+   *
+   * @param rows of a piece
+   * @param above how many more the piece has above these, {@code below} likewise
+   */
+  private record Side(int rows, int imageRows, long rowSize, int above, int below) {
+    long bytes() {
+      return Operation.align((rows + above + below) * rowSize * Float.BYTES);
     }
-  }
 
-  /** y = or += what the pass makes of x; where y is float32, the pass itself writes or adds. */
-  private void forward(Tensor in, Tensor out, boolean add, Tensor workspace, Pass pass) {
-    Elements from = Elements.of(in);
-    Elements to = Elements.of(out);
-    long place = workspace.address() + x;
-    float largest = 0;
-    for (int group = 0; group < whole.batch() / images.batch(); group++) {
-      widen(from, group, images.inShape().size(), workspace.address());
-      long size = images.outShape().size();
-      Elements here = to.from(group * size);
-      long target = here.areFloats() ? here.address() : place;
-      pass.run(workspace.address(), target, group == 0, place + y);
-      if (here.areFloats()) continue;
+    long size() {
+      return rows * rowSize;
+    }
+
+    Elements of(Elements all, long piece) {
+      return all.from(piece * size());
+    }
+
+    /** Where the floats of a piece are: in memory if they are floats there, else in the table. */
+    long read(Parallel threads, Elements all, long piece, long table) {
+      if (above + below == 0 && all.areFloats()) return of(all, piece).address();
+      long first = piece * rows - above;
+      long inImage = piece * rows % imageRows - above;
+      long outside = Math.max(0, -inImage);
+      long left = rows + above + below - outside;
+      long inside = above + below == 0 ? left : Math.min(left, imageRows - inImage - outside);
+      long place = zeros(table, outside);
       Elements floats = new Elements(place, DataType.FLOAT32, 1);
-      float met =
-          add
-              ? here.add(library.parallel(), size, place)
-              : floats.copy(library.parallel(), size, here);
-      largest = Math.max(largest, met);
+      all.from((first + outside) * rowSize).copy(threads, inside * rowSize, floats);
+      zeros(place + inside * rowSize * Float.BYTES, left - inside);
+      return table;
     }
-    if (out.grid() != null) out.grid().met(largest);
-  }
 
-  /** x is written after the pass if asked, else read before it. */
-  private void backward(Tensor in, Tensor out, boolean writesIn, Tensor workspace, Pass pass) {
-    Elements from = Elements.of(in);
-    Elements to = Elements.of(out);
-    long place = workspace.address() + x;
-    long size = images.inShape().size();
-    for (int group = 0; group < whole.batch() / images.batch(); group++) {
-      widen(to, group, images.outShape().size(), place);
-      if (!writesIn) widen(from, group, size, workspace.address());
-      pass.run(workspace.address(), place, group == 0, place + y);
-      if (!writesIn) continue;
-      Elements floats = new Elements(workspace.address(), DataType.FLOAT32, 1);
-      floats.copy(library.parallel(), size, from.from(group * size));
+    private long zeros(long place, long outside) {
+      long bytes = outside * rowSize * Float.BYTES;
+      Lanes.ALL.asSlice(place, bytes).fill((byte) 0);
+      return place + bytes;
     }
   }
 
-  private void widen(Elements from, int group, long size, long floats) {
-    Elements to = new Elements(floats, DataType.FLOAT32, 1);
-    from.from(group * size).copy(library.parallel(), size, to);
+  private final OneDnn library;
+  private final Way way;
+  private final Way ofPass;
+  private final Convolution piece;
+  private final Side in;
+  private final Side out;
+  private final long pieces;
+  private final int parts;
+
+  /**
+   * @param sum the type of what is written or added to; the library adds to float32 only
+   */
+  WidenedConvolution(OneDnn library, Way way, Convolution whole, DataType sum) {
+    this.library = library;
+    this.way = way;
+    ofPass = way == Way.FORWARD_ADD && sum != DataType.FLOAT32 ? Way.FORWARD : way;
+    Parallel threads = library.parallel();
+    boolean ofWeight = way == Way.BACKWARD_WEIGHT;
+    long each = (whole.inShape().size() + whole.outShape().size()) / whole.batch();
+    int most = threads.parts(Math.max(OneDnn.work(whole), each * whole.batch()), 1);
+    long floats = Math.max(FLOATS, ofWeight ? 2 * whole.weightShape().size() : 0);
+    floats = Math.min(floats, each * whole.batch() / most);
+    int reach = whole.kernelHeight() - 1;
+    int pad = whole.padHeight();
+    boolean sliding = whole.strideHeight() == 1 && reach == 2 * pad;
+    if (sliding && (each > floats || reach == 0)) {
+      int height = reach == 0 ? whole.batch() * whole.height() : whole.height();
+      int rows = part(height, floats / (each / whole.height()));
+      pieces = (long) whole.batch() * whole.height() / rows;
+      boolean ofInput = way == Way.BACKWARD_DATA;
+      int around = ofInput ? 0 : pad;
+      piece = rows(whole, rows + 2 * around, ofInput ? reach : 0);
+      in = new Side(rows, whole.height(), size(whole.width(), whole.inChannels()), around, around);
+      around = ofInput ? pad : 0;
+      long outRow = size(whole.outWidth(), whole.outChannels());
+      out = new Side(rows, whole.height(), outRow, around, around);
+    } else {
+      int images = part(whole.batch(), floats / each);
+      pieces = whole.batch() / images;
+      piece = whole.with(images, DataType.FLOAT32);
+      in = new Side(images, 1, whole.inShape().size() / whole.batch(), 0, 0);
+      out = new Side(images, 1, whole.outShape().size() / whole.batch(), 0, 0);
+    }
+    parts = (int) Math.min(most, pieces);
+  }
+
+  private static long size(int width, int channels) {
+    return (long) width * channels;
+  }
+
+  /** The largest part of {@code units} that is at most so much, but 1. */
+  private static int part(int units, long most) {
+    int part = (int) Math.max(1, Math.min(units, most));
+    while (units % part != 0) part--;
+    return part;
+  }
+
+  private static Convolution rows(Convolution g, int rows, int pad) {
+    return new Convolution(
+        1,
+        rows,
+        g.width(),
+        g.inChannels(),
+        g.outChannels(),
+        g.kernelHeight(),
+        g.kernelWidth(),
+        1,
+        g.strideWidth(),
+        pad,
+        g.padWidth(),
+        g.groups());
+  }
+
+  /** What a thread runs the convolutions of its pieces with. */
+  private OneDnn runner(int part) {
+    return parts == 1 ? library : library.single(part);
+  }
+
+  /** The pass over a piece; its layout of the weight is that of all. */
+  ConvolutionPass pass() {
+    return runner(0).pass(ofPass, piece);
+  }
+
+  private long ofThread(long passBytes) {
+    return in.bytes() + out.bytes() + Operation.align(passBytes);
+  }
+
+  private long weightBytes() {
+    return Operation.align(piece.weightShape().size() * Float.BYTES);
+  }
+
+  /** Bytes for a weight that is laid out already. */
+  long prepackedWorkspace() {
+    return parts * ofThread(pass().runPrepackedWorkspaceBytes());
+  }
+
+  /** Bytes for what {@link #run} or {@link #backwardWeight} does. */
+  long workspace() {
+    if (way == Way.BACKWARD_WEIGHT) {
+      long each = ofThread(runner(0).weightGradientPass(piece).workspaceBytes());
+      return parts * each + (parts - 1) * weightBytes();
+    }
+    ConvolutionPass pass = pass();
+    long rest = Math.max(pass.prepackWorkspaceBytes(), prepackedWorkspace());
+    return Operation.align(pass.prepackedBytes()) + rest;
+  }
+
+  /** Lays the weight out and runs. */
+  void run(Tensor x, long weight, Tensor y, long workspace) {
+    ConvolutionPass pass = pass();
+    long rest = workspace + Operation.align(pass.prepackedBytes());
+    pass.prepack(library.stream(), weight, workspace, rest);
+    runPrepacked(x, workspace, y, rest);
+  }
+
+  /**
+   * Runs with a weight that is in the pass's layout already. Where the result is of float32, the
+   * pass itself writes or adds to it.
+   */
+  void runPrepacked(Tensor x, long weight, Tensor y, long workspace) {
+    boolean back = way == Way.BACKWARD_DATA;
+    Elements from = Elements.of(back ? y : x);
+    Elements to = Elements.of(back ? x : y);
+    Side read = back ? out : in;
+    Side written = back ? in : out;
+    long each = ofThread(pass().runPrepackedWorkspaceBytes());
+    float[] largest = new float[parts];
+    forEachPiece(
+        (part, first, end) -> {
+          OneDnn runner = runner(part);
+          ConvolutionPass pass = runner.pass(ofPass, piece);
+          Parallel threads = runner.parallel();
+          long table = workspace + part * each;
+          long place = table + read.bytes();
+          long scratch = place + written.bytes();
+          for (long p = first; p < end; p++) {
+            long floats = read.read(threads, from, p, table);
+            Elements here = written.of(to, p);
+            long target = here.areFloats() ? here.address() : place;
+            pass.runPrepacked(runner.stream(), floats, weight, target, scratch);
+            if (here.areFloats()) continue;
+            largest[part] = Math.max(largest[part], write(threads, place, here, written.size()));
+          }
+        });
+    Tensor result = back ? x : y;
+    if (result.grid() != null) for (float met : largest) result.grid().met(met);
+  }
+
+  private float write(Parallel threads, long floats, Elements to, long size) {
+    return way == Way.FORWARD_ADD
+        ? to.add(threads, size, floats)
+        : new Elements(floats, DataType.FLOAT32, 1).copy(threads, size, to);
+  }
+
+  /** dweight = (dweight +) x correlated with dy: each thread adds up its own. */
+  void backwardWeight(Tensor x, Tensor dy, long dweight, boolean accumulate, long workspace) {
+    Elements from = Elements.of(x);
+    Elements to = Elements.of(dy);
+    long each = ofThread(runner(0).weightGradientPass(piece).workspaceBytes());
+    long others = workspace + parts * each - weightBytes();
+    forEachPiece(
+        (part, first, end) -> {
+          OneDnn runner = runner(part);
+          WeightGradientPass pass = runner.weightGradientPass(piece);
+          long table = workspace + part * each;
+          long second = table + in.bytes();
+          long sum = part == 0 ? dweight : others + part * weightBytes();
+          for (long p = first; p < end; p++) {
+            long a = in.read(runner.parallel(), from, p, table);
+            long b = out.read(runner.parallel(), to, p, second);
+            boolean adds = p > first || part == 0 && accumulate;
+            pass.run(runner.stream(), a, b, sum, adds, second + out.bytes());
+          }
+        });
+    Elements sum = new Elements(dweight, DataType.FLOAT32, 1);
+    for (int part = 1; part < parts; part++) {
+      sum.add(library.parallel(), piece.weightShape().size(), others + part * weightBytes());
+    }
+  }
+
+  /** Pieces for each part; a single part is run on all threads, piece by piece. */
+  private void forEachPiece(Parallel.Body body) {
+    if (parts == 1) {
+      body.run(0, 0, pieces);
+      return;
+    }
+    library
+        .parallel()
+        .run(
+            parts,
+            FLOATS,
+            (part, from, to) -> body.run(part, pieces * part / parts, pieces * to / parts));
   }
 }

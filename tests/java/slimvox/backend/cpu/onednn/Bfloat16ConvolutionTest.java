@@ -47,6 +47,11 @@ class Bfloat16ConvolutionTest {
     "2, 9, 11, 128, 128, 3, 2, 128",
     "2, 9, 11, 10, 10, 3, 1, 10",
     "3, 5, 7, 512, 24, 3, 1, 1",
+    // more than a piece: rows with those around them, rows alone, images
+    "2, 40, 60, 16, 44, 3, 1, 1",
+    "2, 40, 70, 64, 64, 5, 1, 64",
+    "1, 36, 150, 40, 20, 1, 1, 1",
+    "3, 20, 90, 64, 96, 3, 2, 1",
     // oneDNN itself would write past its scratch pad
     "2, 80, 96, 12, 16, 1, 2, 1",
     "1, 80, 96, 4, 8, 1, 2, 1",
