@@ -64,17 +64,30 @@ public final class Convolutions {
       return 0;
     }
 
-    /** Brings a weight into the layout of the geometry, which has {@link #prepackedBytes}. */
-    default void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {}
+    /**
+     * Brings a weight, times the scale of its filter, into the layout of the geometry, which has
+     * {@link #prepackedBytes}.
+     *
+     * @param scale of each filter; null: 1
+     * @param workspace of {@link #prepackWorkspace}, after it as many bytes as the weight has where
+     *     there is a scale
+     */
+    default void prepack(
+        Convolution g, Tensor weight, Tensor scale, Tensor prepacked, Tensor workspace) {}
+
+    /** Whether {@link #forwardPrepacked} has such an end; the layout of the weight is the same. */
+    default boolean ends(Convolution g, boolean adds, boolean relu) {
+      return false;
+    }
 
     /** Scratch bytes of {@link #forwardPrepacked}. */
-    default long forwardPrepackedWorkspace(Convolution g) {
+    default long forwardPrepackedWorkspace(Convolution g, Epilogue end) {
       return 0;
     }
 
-    /** {@link #forward} with a weight that is prepacked already: the same bits. */
+    /** {@link #forward} with a weight that is prepacked already; without an end, the same bits. */
     default void forwardPrepacked(
-        Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {}
+        Convolution g, Tensor x, Tensor prepacked, Epilogue end, Tensor y, Tensor workspace) {}
 
     /**
      * Whether {@link #forward} and {@link #backwardWeight} take channels: x is a normalization's
@@ -108,6 +121,14 @@ public final class Convolutions {
         boolean accumulate,
         Tensor workspace) {}
   }
+
+  /**
+   * What a convolution does in the pass that writes y: y = act(x * weight + bias (+ y)).
+   *
+   * @param bias of each channel of y
+   * @param relu act is ReLU, else nothing
+   */
+  public record Epilogue(Tensor bias, boolean adds, boolean relu) {}
 
   private final Kernels kernels;
   private final Check check;
@@ -172,22 +193,31 @@ public final class Convolutions {
   }
 
   /** See {@link Kernels#prepack}. */
-  public void prepack(Convolution g, Tensor weight, Tensor prepacked) {
+  public void prepack(Convolution g, Tensor weight, Tensor scale, Tensor prepacked) {
     Check.shape(g.weightShape(), weight);
+    if (scale != null) Check.length(scale, DataType.FLOAT32, g.outChannels());
     Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
-    check.with(
-        prepacked, kernels.prepackWorkspace(g), w -> kernels.prepack(g, weight, prepacked, w));
+    long bytes = kernels.prepackWorkspace(g) + (scale == null ? 0 : weight.bytes());
+    check.with(prepacked, bytes, w -> kernels.prepack(g, weight, scale, prepacked, w));
   }
 
-  /** See {@link Kernels#forwardPrepacked}; the weight was prepacked for the same layout. */
-  public void forwardPrepacked(Convolution g, Tensor x, Tensor prepacked, Tensor y) {
+  /** See {@link Kernels#ends}. */
+  public boolean ends(Convolution g, boolean adds, boolean relu) {
+    return kernels.ends(g, adds, relu);
+  }
+
+  /**
+   * See {@link Kernels#forwardPrepacked}; the weight was prepacked for the same layout.
+   *
+   * @param end null: y is x * weight
+   */
+  public void forwardPrepacked(Convolution g, Tensor x, Tensor prepacked, Epilogue end, Tensor y) {
     activation(g, g.inShape(), x);
     Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
+    if (end != null) Check.length(end.bias(), DataType.FLOAT32, g.outChannels());
     activation(g, g.outShape(), y);
-    check.with(
-        y,
-        kernels.forwardPrepackedWorkspace(g),
-        w -> kernels.forwardPrepacked(g, x, prepacked, y, w));
+    long bytes = kernels.forwardPrepackedWorkspace(g, end);
+    check.with(y, bytes, w -> kernels.forwardPrepacked(g, x, prepacked, end, y, w));
     check.finite(y);
   }
 

@@ -70,8 +70,9 @@ public final class Embedder implements SpeakerEncoder {
 
   /**
    * A faster embedder of a network that nobody else changes or runs until it is closed: weights of
-   * convolutions are laid out once as the device reads them. The embeddings are the same bits, and
-   * those weights take their bytes twice.
+   * convolutions are laid out once as the device reads them, in float32 with the normalization that
+   * follows folded in. Embeddings are the same to float32 rounding; those weights take their bytes
+   * twice.
    */
   public static Embedder frozen(Network network) {
     return new Embedder(network, true, false);

@@ -46,6 +46,7 @@ public final class BatchNorm2d implements Layer {
   private Tensor invStd;
   private Tensor input;
   private Tensor output;
+  private boolean applied; // to what comes next
 
   /**
    * A batch normalization.
@@ -75,6 +76,7 @@ public final class BatchNorm2d implements Layer {
 
   /** The output for {@code x} plus {@code residual}, both borrowed; residual may be null. */
   public Tensor forward(Tensor x, Tensor residual, Mode mode) {
+    if (isApplied()) return x.retain();
     prepare(x, mode);
     return forward(x, residual, mode, backend.allocateLike(x, Category.ACTIVATION, name + ".out"));
   }
@@ -119,6 +121,7 @@ public final class BatchNorm2d implements Layer {
 
   /** The same with a residual, which is borrowed; {@code x} is overwritten unless it is kept. */
   Tensor forwardReusing(Tensor x, Tensor residual, Mode mode) {
+    if (isApplied()) return x;
     if (mode.keeps() || !x.isSoleOwner()) {
       try (x) {
         return forward(x, residual, mode);
@@ -126,6 +129,37 @@ public final class BatchNorm2d implements Layer {
     }
     prepare(x, mode);
     return forward(x, residual, mode, x);
+  }
+
+  /** Says that a frozen convolution has applied this to what comes next, see {@link Parameter}. */
+  void applied() {
+    applied = true;
+  }
+
+  private boolean isApplied() {
+    boolean now = applied;
+    applied = false;
+    return now;
+  }
+
+  /** y = act(BN(x) + y) in evaluation. */
+  void addTo(Tensor y, Tensor x) {
+    prepare(x, Mode.EVALUATE);
+    forward(x, y, Mode.EVALUATE, y);
+  }
+
+  /** BN(x) = scale x + shift in evaluation, for each channel. */
+  void affine(Tensor scale, Tensor shift) {
+    openStatistics(Mode.EVALUATE);
+    try (Tensor zero = backend.allocateLike(shift, Category.WORKSPACE, name + ".zero");
+        Tensor one = backend.allocateLike(shift, Category.WORKSPACE, name + ".one")) {
+      ops.elementwise.fill(zero, 0);
+      ops.elementwise.fill(one, 1);
+      ops.normalization.batchNormalize(zero, channels(), null, false, shift);
+      Channels alone = new Channels(zero, invStd, gamma.value(), zero);
+      ops.normalization.batchNormalize(one, alone, null, false, scale);
+    }
+    releaseStatistics();
   }
 
   /** Of the last forward. */

@@ -82,6 +82,15 @@ public final class Branch implements Layer {
             : new SlicedBranch(this.norms, this.convolutions, last, memory.slice);
     this.kept = new Tensor[norms.size()];
     this.inputs = new Tensor[norms.size()];
+    for (int i = 0; i < norms.size(); i++) {
+      BatchNorm2d behind = i + 1 < norms.size() ? norms.get(i + 1) : last;
+      if (behind != null) convolutions.get(i).followedBy(behind, false);
+    }
+  }
+
+  /** The convolution at the end. */
+  Conv2d lastConvolution() {
+    return convolutions.getLast();
   }
 
   @Override

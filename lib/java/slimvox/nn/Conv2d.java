@@ -132,7 +132,7 @@ public final class Conv2d implements Layer {
     Convolution g = geometry(x);
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
     try (Tensor values = values(x, name)) {
-      if (mode == Mode.EVALUATE && weight.prepacked() != null) {
+      if (isFrozen(mode)) {
         weight.prepacked().convolve(g, values, y);
       } else {
         backend.ops().convolutions.forward(g, values, weight.value(), y);
@@ -150,6 +150,16 @@ public final class Conv2d implements Layer {
     return values;
   }
 
+  /** Whether {@link Parameter#freeze} counts. */
+  boolean isFrozen(Mode mode) {
+    return mode == Mode.EVALUATE && weight.prepacked() != null;
+  }
+
+  /** Says what alone reads this, see {@link Parameter#freeze}. */
+  void followedBy(BatchNorm2d norm, boolean addsResidual) {
+    weight.followedBy(norm, addsResidual);
+  }
+
   /** sum += sign times the output; what backward needs is kept as in {@link #forward}. */
   void forwardAdd(Tensor sum, float sign, Tensor x, Mode mode) {
     Convolution g = geometry(x);
@@ -157,6 +167,10 @@ public final class Conv2d implements Layer {
       throw new IllegalArgumentException(
           "%s: %s cannot be added to the stream %s: a coupling keeps the shape"
               .formatted(name, g.outShape(), sum));
+    }
+    if (isFrozen(mode) && weight.prepacked().addsResidual()) {
+      weight.prepacked().convolveAndNormalize(g, x, sum);
+      return;
     }
     Convolutions convolutions = backend.ops().convolutions;
     boolean subtracts = sign == -1 && convolutions.subtracts(g);

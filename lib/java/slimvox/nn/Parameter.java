@@ -14,6 +14,8 @@ public final class Parameter implements Stateful {
   private Tensor gradient;
   private Consumer<Parameter> completion;
   private PrepackedWeight prepacked;
+  private BatchNorm2d norm; // that alone reads the convolution with this weight; or null
+  private boolean addsResidual;
 
   /**
    * A parameter whose values are not set yet.
@@ -85,7 +87,13 @@ public final class Parameter implements Stateful {
    * bytes are then kept twice.
    */
   public void freeze() {
-    if (prepacked == null) prepacked = new PrepackedWeight(backend, value);
+    if (prepacked == null) prepacked = new PrepackedWeight(backend, value, norm, addsResidual);
+  }
+
+  /** Says what alone reads the convolution with this weight: {@link #freeze} may fold it in. */
+  void followedBy(BatchNorm2d norm, boolean addsResidual) {
+    this.norm = norm;
+    this.addsResidual = addsResidual;
   }
 
   /** Says that the value may change again. */

@@ -14,6 +14,7 @@ public final class ResidualBlock implements Layer {
   private final Layer body;
   private final BatchNorm2d last;
   private final Layer shortcut;
+  private final Conv2d end; // that the last normalization reads; null where it is no branch's
 
   /**
    * A block.
@@ -26,6 +27,8 @@ public final class ResidualBlock implements Layer {
     this.body = body;
     this.last = last;
     this.shortcut = shortcut;
+    end = last != null && body instanceof Branch branch ? branch.lastConvolution() : null;
+    if (end != null) end.followedBy(last, true);
   }
 
   /** What the shortcut goes around, but for the last normalization. */
@@ -50,6 +53,19 @@ public final class ResidualBlock implements Layer {
       if (last != null) return last.forwardReusing(residual, skip, mode);
       skip.backend().ops().elementwise.axpy(1, skip, residual);
       return residual;
+    }
+  }
+
+  /** Frozen, the last convolution normalizes and adds to the shortcut, in the place of it. */
+  @Override
+  public Tensor forwardReusing(Tensor x, Mode mode) {
+    if (end == null || !end.isFrozen(mode) || !x.isSoleOwner()) {
+      return Layer.super.forwardReusing(x, mode);
+    }
+    Tensor sum = shortcut == null ? x.retain() : shortcut.forward(x, mode);
+    try (x) {
+      body.forwardAdd(sum, x, mode);
+      return sum;
     }
   }
 

@@ -11,6 +11,11 @@ public final class Sequential implements Layer {
   /** Layers in order, at least one. */
   public Sequential(List<? extends Layer> layers) {
     this.layers = List.copyOf(layers);
+    for (int i = 1; i < layers.size(); i++) {
+      if (layers.get(i - 1) instanceof Conv2d c && layers.get(i) instanceof BatchNorm2d norm) {
+        c.followedBy(norm, false);
+      }
+    }
   }
 
   /** Layers in order, at least one. */

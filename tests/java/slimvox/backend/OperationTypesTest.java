@@ -22,6 +22,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import slimvox.backend.Convolutions.Epilogue;
 import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Normalization.Running;
 import slimvox.backend.cpu.CpuDevice;
@@ -196,8 +197,8 @@ class OperationTypesTest {
         new Call("forward", halves, halfIn, weight, halfOut),
         new Call("backwardData", halves, halfOut, weight, halfIn),
         new Call("backwardWeight", halves, halfIn, halfOut, weight, false),
-        new Call("prepack", g, weight, prepacked),
-        new Call("forwardPrepacked", g, in, prepacked, out),
+        new Call("prepack", g, weight, filters, prepacked),
+        new Call("forwardPrepacked", g, in, prepacked, new Epilogue(filters, true, true), out),
         new Call("forwardAdd", g, in, weight, out),
         new Call("forwardSubtract", g, in, weight, out),
         new Call("backwardData", g, out, weight, in),

@@ -22,6 +22,7 @@ final class ConvolutionLayouts implements AutoCloseable {
   private final long anyWeight;
   private final long anyGradient;
   private final long plainWeight;
+  private final int channels; // of y
 
   /** Of float32, or of bfloat16 where the geometry is of that type. */
   ConvolutionLayouts(OneDnn library, Convolution g) {
@@ -31,6 +32,7 @@ final class ConvolutionLayouts implements AutoCloseable {
   /** Of activations and weights of these types of the library. */
   ConvolutionLayouts(OneDnn library, Convolution g, int activations, int weights) {
     this.library = library;
+    channels = g.outChannels();
     strides = new long[] {g.strideHeight(), g.strideWidth()};
     padding = new long[] {g.padHeight(), g.padWidth()};
     int nhwc = dnnl.dnnl_nhwc;
@@ -55,10 +57,22 @@ final class ConvolutionLayouts implements AutoCloseable {
   Primitive forward(boolean accumulate) {
     return new Primitive(
         library.engine(),
-        describeForward(accumulate),
+        describeForward(0, accumulate, false),
         dnnl.DNNL_ARG_SRC,
         dnnl.DNNL_ARG_WEIGHTS,
         dnnl.DNNL_ARG_DST);
+  }
+
+  /** Takes x, weight, y, bias; ends with a ReLU or not. */
+  Primitive ending(boolean accumulate, boolean relu) {
+    long bias = layouts.tagged(dnnl.dnnl_a, channels);
+    return new Primitive(
+        library.engine(),
+        describeForward(bias, accumulate, relu),
+        dnnl.DNNL_ARG_SRC,
+        dnnl.DNNL_ARG_WEIGHTS,
+        dnnl.DNNL_ARG_DST,
+        dnnl.DNNL_ARG_BIAS);
   }
 
   /** Takes dy, weight, dx. */
@@ -74,8 +88,8 @@ final class ConvolutionLayouts implements AutoCloseable {
   private Primitive backward(boolean ofWeight, int... arguments) {
     long engine = library.engine();
     long weight = ofWeight ? anyGradient : anyWeight;
-    long attributes = library.attributes(false);
-    long forward = describeForward(false);
+    long attributes = library.attributes(false, false);
+    long forward = describeForward(0, false, false);
     try {
       long described =
           Dnnl.convolutionBackward(
@@ -86,9 +100,9 @@ final class ConvolutionLayouts implements AutoCloseable {
     }
   }
 
-  private long describeForward(boolean accumulate) {
-    return Dnnl.convolution(
-        library.engine(), x, anyWeight, y, strides, padding, library.attributes(accumulate));
+  private long describeForward(long bias, boolean accumulate, boolean relu) {
+    long attributes = library.attributes(accumulate, relu);
+    return Dnnl.convolution(library.engine(), x, anyWeight, bias, y, strides, padding, attributes);
   }
 
   /** From the parameter's layout to that of a {@link #forward} or {@link #backwardData}. */

@@ -25,6 +25,14 @@ final class DirectConvolution implements ConvolutionPass {
     }
   }
 
+  /** y = act(x * weight + bias (+ y)) with a weight that is laid out, see {@link #run}. */
+  static DirectConvolution ending(
+      OneDnn library, Convolution geometry, boolean accumulate, boolean relu) {
+    try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
+      return new DirectConvolution(layouts, layouts.ending(accumulate, relu), null);
+    }
+  }
+
   /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
   static DirectConvolution backwardData(OneDnn library, Convolution geometry) {
     if (isMirrored(geometry)) {
@@ -117,6 +125,11 @@ final class DirectConvolution implements ConvolutionPass {
         Lanes.set(to, first + taps - 1 - i, Lanes.get(weight, first + i));
       }
     }
+  }
+
+  /** Runs what {@link #ending} made on x, the laid out weight, y and the bias. */
+  void run(long stream, long workspace, long... addresses) {
+    convolution.run(stream, workspace, addresses);
   }
 
   @Override

@@ -61,16 +61,22 @@ final class Dnnl {
   private static final NativeFunction PRIMITIVE = function("dnnl_primitive_create", 2);
   private static final NativeFunction EXECUTE = function("dnnl_primitive_execute", 4);
 
-  /** The only function that takes a float. */
+  // The only functions that take floats.
   private static final MethodHandle APPEND_SUM =
-      Linker.nativeLinker()
-          .downcallHandle(
-              NativeLibraries.load().oneDnn().findOrThrow("dnnl_post_ops_append_sum"),
-              FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT));
+      appending("sum", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT));
+  private static final MethodHandle APPEND_ELTWISE =
+      appending(
+          "eltwise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_FLOAT, JAVA_FLOAT));
 
   private static final Map<String, NativeFunction> DESTROY = new ConcurrentHashMap<>(); // by kind
 
   private Dnnl() {}
+
+  private static MethodHandle appending(String operation, FunctionDescriptor arguments) {
+    String name = "dnnl_post_ops_append_" + operation;
+    return Linker.nativeLinker()
+        .downcallHandle(NativeLibraries.load().oneDnn().findOrThrow(name), arguments);
+  }
 
   private static NativeFunction function(String name, int arguments) {
     return NativeFunction.find(NativeLibraries.load().oneDnn(), name, arguments);
@@ -164,36 +170,46 @@ final class Dnnl {
 
   /**
    * The attributes of our primitives: the caller gives the scratch pad; add to the result, or not;
-   * float32 factors may be rounded to bfloat16, or not, whatever the environment says.
+   * then a ReLU, or none; float32 factors may be rounded to bfloat16, or not, whatever the
+   * environment says.
    */
-  static long attributes(boolean accumulate, boolean bfloat16) {
+  static long attributes(boolean accumulate, boolean relu, boolean bfloat16) {
     long attributes = create(ATTRIBUTES);
     run(SET_SCRATCHPAD_MODE, attributes, dnnl.dnnl_scratchpad_mode_user);
     run(
         SET_MATH_MODE,
         attributes,
         bfloat16 ? dnnl.dnnl_fpmath_mode_bf16 : dnnl.dnnl_fpmath_mode_strict);
-    if (accumulate) {
-      long postOps = create(POST_OPS);
-      try {
-        int status = (int) APPEND_SUM.invokeExact(postOps, 1f, 0, dnnl.dnnl_data_type_undef);
-        if (status != 0) throw new IllegalStateException("status " + status);
-      } catch (Throwable e) {
-        throw new IllegalStateException("dnnl_post_ops_append_sum: " + e.getMessage(), e);
+    long postOps = create(POST_OPS);
+    try {
+      int type = dnnl.dnnl_data_type_undef;
+      int status = accumulate ? (int) APPEND_SUM.invokeExact(postOps, 1f, 0, type) : 0;
+      if (relu) {
+        status |= (int) APPEND_ELTWISE.invokeExact(postOps, dnnl.dnnl_eltwise_relu, 0f, 0f);
       }
-      run(SET_POST_OPS, attributes, postOps);
-      destroy("post_ops", postOps);
+      if (status != 0) throw new IllegalStateException("status " + status);
+    } catch (Throwable e) {
+      throw new IllegalStateException("dnnl_post_ops_append: " + e.getMessage(), e);
     }
+    run(SET_POST_OPS, attributes, postOps);
+    destroy("post_ops", postOps);
     return attributes;
   }
 
   // ---- primitive descriptors
 
-  /** Describes the forward pass of a convolution without bias. */
+  /** Describes the forward pass of a convolution; {@code bias} may be 0. */
   static long convolution(
-      long engine, long x, long weight, long y, long[] strides, long[] padding, long attributes) {
+      long engine,
+      long x,
+      long weight,
+      long bias,
+      long y,
+      long[] strides,
+      long[] padding,
+      long attributes) {
     int kind = dnnl.dnnl_forward_training;
-    long[] tensors = {engine, kind, dnnl.dnnl_convolution_direct, x, weight, 0, y};
+    long[] tensors = {engine, kind, dnnl.dnnl_convolution_direct, x, weight, bias, y};
     return convolution(CONVOLUTION, tensors, strides, padding, attributes);
   }
 

@@ -23,7 +23,7 @@ final class MatrixProduct implements Operation {
     long engine = library.engine();
     return new Primitive(
         engine,
-        Dnnl.matmul(engine, a, b, c, library.attributes(accumulate)),
+        Dnnl.matmul(engine, a, b, c, library.attributes(accumulate, false)),
         dnnl.DNNL_ARG_SRC,
         dnnl.DNNL_ARG_WEIGHTS,
         dnnl.DNNL_ARG_DST);

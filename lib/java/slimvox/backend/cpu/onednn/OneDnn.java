@@ -10,6 +10,7 @@ import java.util.stream.Collectors;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions;
+import slimvox.backend.Convolutions.Epilogue;
 import slimvox.backend.DataType;
 import slimvox.backend.Device.MathMode;
 import slimvox.backend.Matrices;
@@ -17,6 +18,7 @@ import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Tensor;
+import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.NativeLibraries;
 import slimvox.backend.cpu.Parallel;
 import slimvox.backend.cpu.onednn.WidenedConvolution.Way;
@@ -41,6 +43,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   private record Key(Way way, Convolution geometry) {}
 
+  private record EndKey(Convolution geometry, boolean adds, boolean relu) {}
+
   private final NativeLibraries libraries;
   private final SymbolLookup gomp;
   private final NativeFunction setThreads;
@@ -51,8 +55,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private OneDnn[] single; // one for each thread
   private final long engine;
   private final long stream;
-  private final long attributes;
-  private final long addingAttributes;
+  private final long[] attributes = new long[4];
   private final Map<Record, Operation> operations = new LinkedHashMap<>(64, 0.75f, true);
 
   private OneDnn(
@@ -66,8 +69,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     setThreads = NativeFunction.find(gomp, "omp_set_num_threads", 1);
     this.engine = engine;
     stream = Dnnl.stream(engine);
-    attributes = Dnnl.attributes(false, bfloat16);
-    addingAttributes = Dnnl.attributes(true, bfloat16);
+    Arrays.setAll(attributes, i -> Dnnl.attributes((i & 1) != 0, (i & 2) != 0, bfloat16));
   }
 
   /**
@@ -230,12 +232,36 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   @Override
-  public void prepack(Convolution g, Tensor weight, Tensor prepacked, Tensor workspace) {
-    layingOut(g).prepack(stream, weight.address(), prepacked.address(), address(workspace));
+  public void prepack(
+      Convolution g, Tensor weight, Tensor scale, Tensor prepacked, Tensor workspace) {
+    ConvolutionPass pass = layingOut(g);
+    long from = weight.address();
+    if (scale != null) {
+      from = workspace.address() + pass.prepackWorkspaceBytes();
+      long each = weight.size() / scale.size();
+      for (long i = 0; i < weight.size(); i++) {
+        float factor = Lanes.get(scale.address(), i / each);
+        Lanes.set(from, i, factor * Lanes.get(weight.address(), i));
+      }
+    }
+    pass.prepack(stream, from, prepacked.address(), address(workspace));
   }
 
   @Override
-  public long forwardPrepackedWorkspace(Convolution g) {
+  public boolean ends(Convolution g, boolean adds, boolean relu) {
+    return g.type() == DataType.FLOAT32 // a scaled filter has another rounding
+        && pass(Way.FORWARD, g).sameLayout(ending(g, adds, relu));
+  }
+
+  private DirectConvolution ending(Convolution g, boolean adds, boolean relu) {
+    EndKey key = new EndKey(g, adds, relu);
+    return (DirectConvolution)
+        kept(key, g.multiplyAdds(), () -> DirectConvolution.ending(this, g, adds, relu));
+  }
+
+  @Override
+  public long forwardPrepackedWorkspace(Convolution g, Epilogue end) {
+    if (end != null) return ending(g, end.adds(), end.relu()).runPrepackedWorkspaceBytes();
     WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
     return widened == null
         ? pass(Way.FORWARD, g).runPrepackedWorkspaceBytes()
@@ -244,10 +270,13 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public void forwardPrepacked(
-      Convolution g, Tensor x, Tensor prepacked, Tensor y, Tensor workspace) {
+      Convolution g, Tensor x, Tensor prepacked, Epilogue end, Tensor y, Tensor workspace) {
     WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
     long w = prepacked.address();
-    if (widened != null) {
+    if (end != null) {
+      ending(g, end.adds(), end.relu())
+          .run(stream, address(workspace), x.address(), w, y.address(), end.bias().address());
+    } else if (widened != null) {
       widened.runPrepacked(x, w, y, address(workspace));
     } else {
       pass(Way.FORWARD, g).runPrepacked(stream, x.address(), w, y.address(), address(workspace));
@@ -329,7 +358,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   Primitive reorder(long from, long to, boolean accumulate) {
     return new Primitive(
         engine,
-        Dnnl.reorder(engine, from, to, attributes(accumulate)),
+        Dnnl.reorder(engine, from, to, attributes(accumulate, false)),
         dnnl.DNNL_ARG_FROM,
         dnnl.DNNL_ARG_TO);
   }
@@ -342,8 +371,8 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     return stream;
   }
 
-  long attributes(boolean accumulate) {
-    return accumulate ? addingAttributes : attributes;
+  long attributes(boolean accumulate, boolean relu) {
+    return attributes[(accumulate ? 1 : 0) + (relu ? 2 : 0)];
   }
 
   /** The operation of a geometry: the one kept, or a new one. */
@@ -391,8 +420,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   private void closeOwn() {
     operations.values().forEach(Operation::close);
     operations.clear();
-    Dnnl.destroy("primitive_attr", attributes);
-    Dnnl.destroy("primitive_attr", addingAttributes);
+    for (long each : attributes) Dnnl.destroy("primitive_attr", each);
     Dnnl.destroy("stream", stream);
     parallel.close();
   }

@@ -14,8 +14,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import slimvox.backend.Convolution;
+import slimvox.backend.Convolutions.Epilogue;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
+import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.GuardedMemory;
 import slimvox.backend.cpu.NativeLibraries;
@@ -54,11 +56,48 @@ class OneDnnTest {
   private static void checkLaidOut(
       GuardedMemory memory, OneDnn library, Convolution g, Tensor x, Tensor weight, float[] y) {
     Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
-    library.prepack(g, weight, prepacked, memory.workspace(library.prepackWorkspace(g)));
+    library.prepack(g, weight, null, prepacked, memory.workspace(library.prepackWorkspace(g)));
     Tensor again = memory.tensor(g.outShape().toArray());
-    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g));
-    library.forwardPrepacked(g, x, prepacked, again, workspace);
+    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, null));
+    library.forwardPrepacked(g, x, prepacked, null, again, workspace);
     assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
+    for (boolean adds : new boolean[] {false, true}) {
+      for (boolean relu : new boolean[] {false, true}) {
+        if (library.ends(g, adds, relu)) checkEnd(memory, library, g, x, weight, y, adds, relu);
+      }
+    }
+  }
+
+  /** y = act(scale y + bias (+ what is there)), one pass. */
+  private static void checkEnd(
+      GuardedMemory memory,
+      OneDnn library,
+      Convolution g,
+      Tensor x,
+      Tensor weight,
+      float[] y,
+      boolean adds,
+      boolean relu) {
+    Random random = new Random(y.length);
+    float[] scale = GuardedMemory.normal(random, Shape.of(g.outChannels()));
+    float[] bias = GuardedMemory.normal(random, Shape.of(g.outChannels()));
+    float[] before = GuardedMemory.normal(random, g.outShape());
+    Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
+    long scratch = library.prepackWorkspace(g) + weight.bytes();
+    Tensor factors = memory.tensor(scale, scale.length);
+    library.prepack(g, weight, factors, prepacked, memory.workspace(scratch));
+    Epilogue end = new Epilogue(memory.tensor(bias, bias.length), adds, relu);
+    Tensor result = memory.tensor(before, g.outShape().toArray());
+    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, end));
+    library.forwardPrepacked(g, x, prepacked, end, result, workspace);
+    float[] actual = GuardedMemory.values(result);
+    for (int i = 0; i < y.length; i++) {
+      int c = i % g.outChannels();
+      double expected = (double) scale[c] * y[i] + bias[c] + (adds ? before[i] : 0);
+      if (relu) expected = Math.max(0, expected);
+      double size = 1 + Math.abs(scale[c]) * Math.sqrt(g.weightShape().size() / g.outChannels());
+      assertEquals(expected, actual[i], 1e-5 * size, end + " at " + i);
+    }
   }
 
   static List<String> knownAnswers() {
