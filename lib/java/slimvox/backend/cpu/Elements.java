@@ -81,9 +81,9 @@ public record Elements(long address, DataType type, float step) {
     long x = address + from * type.bytes();
     switch (type) {
       case FLOAT32 -> Lanes.copy(x, table, count);
-      case BFLOAT16 -> widen(x, table, count);
-      case FIXED16 -> readShorts(x, step, table, count);
-      case FIXED8 -> readBytes(x, step, table, count);
+      case BFLOAT16 -> widenLoop(x, table, count);
+      case FIXED16 -> readShortsLoop(x, step, table, count);
+      case FIXED8 -> readBytesLoop(x, step, table, count);
       default -> throw new IllegalArgumentException(type + " are no real numbers");
     }
     return table;
@@ -99,11 +99,11 @@ public record Elements(long address, DataType type, float step) {
     long y = address + from * type.bytes();
     switch (type) {
       case FLOAT32 -> Lanes.copy(table, y, count);
-      case BFLOAT16 -> narrow(table, y, count);
+      case BFLOAT16 -> narrowLoop(table, y, count);
       case FIXED16, FIXED8 -> {
-        float largest = steps(table, 1 / step, type.largest(), count);
-        if (type == DataType.FIXED16) writeShorts(table, y, count);
-        else writeBytes(table, y, count);
+        float largest = stepsLoop(table, 1 / step, type.largest(), count);
+        if (type == DataType.FIXED16) writeShortsLoop(table, y, count);
+        else writeBytesLoop(table, y, count);
         return largest * step;
       }
       default -> throw new IllegalArgumentException(type + " are no real numbers");
@@ -145,7 +145,7 @@ public record Elements(long address, DataType type, float step) {
         size,
         (from, count, tables) -> {
           long place = place(from, count, tables[0]);
-          add(floats + 4 * from, whole, read(from, count, place), place, count);
+          addLoop(floats + 4 * from, whole, read(from, count, place), place, count);
           return write(from, count, place);
         },
         this);
@@ -189,7 +189,7 @@ public record Elements(long address, DataType type, float step) {
   }
 
   /** y = x + before, x rounded to multiples of {@code whole} unless that is 0. */
-  private static void add(long x, float whole, long before, long y, int count) {
+  private static void addLoop(long x, float whole, long before, long y, int count) {
     for (int i = 0; i < count; i += LANES) {
       VectorMask<Float> m = Lanes.tail(i, count);
       FloatVector v = load(x + 4L * i, m);
@@ -215,19 +215,19 @@ public record Elements(long address, DataType type, float step) {
     else Lanes.setBfloat16(address, i, value);
   }
 
-  private static void widen(long x, long y, int count) {
+  private static void widenLoop(long x, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) store(y + 4L * i, Lanes.loadBfloat16(x + 2L * i));
     for (; i < count; i++) Lanes.set(y, i, Lanes.getBfloat16(x, i));
   }
 
-  private static void narrow(long x, long y, int count) {
+  private static void narrowLoop(long x, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) Lanes.storeBfloat16(y + 2L * i, load(x + 4L * i));
     for (; i < count; i++) Lanes.setBfloat16(y, i, Lanes.get(x, i));
   }
 
-  private static void readShorts(long x, float step, long y, int count) {
+  private static void readShortsLoop(long x, float step, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) {
       store(y + 4L * i, Lanes.loadShorts(x + 2L * i).mul(step));
@@ -237,7 +237,7 @@ public record Elements(long address, DataType type, float step) {
     }
   }
 
-  private static void readBytes(long x, float step, long y, int count) {
+  private static void readBytesLoop(long x, float step, long y, int count) {
     int i = 0;
     for (; Lanes.BYTES && i <= count - LANES; i += LANES) {
       store(y + 4L * i, Lanes.loadBytes(x + i).mul(step));
@@ -246,7 +246,7 @@ public record Elements(long address, DataType type, float step) {
   }
 
   /** x = the nearest whole number to x / step, at most the largest; returns the largest |x|. */
-  private static float steps(long x, float inverse, float most, int count) {
+  private static float stepsLoop(long x, float inverse, float most, int count) {
     FloatVector largest = FloatVector.zero(Lanes.FLOATS);
     for (int i = 0; i < count; i += LANES) {
       VectorMask<Float> m = Lanes.tail(i, count);
@@ -265,7 +265,7 @@ public record Elements(long address, DataType type, float step) {
     return whole.blend(v, size.compare(VectorOperators.GE, WHOLE));
   }
 
-  private static void writeShorts(long x, long y, int count) {
+  private static void writeShortsLoop(long x, long y, int count) {
     int i = 0;
     for (; i <= count - LANES; i += LANES) Lanes.storeShorts(y + 2L * i, load(x + 4L * i));
     for (; i < count; i++) {
@@ -273,7 +273,7 @@ public record Elements(long address, DataType type, float step) {
     }
   }
 
-  private static void writeBytes(long x, long y, int count) {
+  private static void writeBytesLoop(long x, long y, int count) {
     int i = 0;
     for (; Lanes.BYTES && i <= count - LANES; i += LANES) {
       Lanes.storeBytes(y + i, load(x + 4L * i));

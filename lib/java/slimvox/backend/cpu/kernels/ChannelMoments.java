@@ -74,7 +74,7 @@ final class ChannelMoments {
       long sampleRows = 0;
       cycle.clear(sums);
       for (long c = start; c < sampleEnd; c++) {
-        RowCycle.add(x.read(c * length, cycle.count(c), table), sums, cycle.count(c));
+        RowCycle.addLoop(x.read(c * length, cycle.count(c), table), sums, cycle.count(c));
         sampleRows += cycle.count(c) / channels;
       }
       Arrays.fill(blockMean, 0);
@@ -89,7 +89,7 @@ final class ChannelMoments {
         long at = x.read(c * length, count, table);
         // What is behind the count, in the table then, adds nothing.
         for (int i = count; i % LANES != 0; i++) set(at, i, get(shift, i));
-        sumShifted(at, count, shift, sums, squareSums);
+        sumShiftedLoop(at, count, shift, sums, squareSums);
       }
       Arrays.fill(blockMean, 0);
       Arrays.fill(blockSquares, 0);
@@ -115,7 +115,7 @@ final class ChannelMoments {
     rows += otherRows;
   }
 
-  private static void sumShifted(long x, int count, long shift, long sums, long squareSums) {
+  private static void sumShiftedLoop(long x, int count, long shift, long sums, long squareSums) {
     for (int i = 0; i < count; i += LANES) {
       FloatVector d = load(x + 4L * i).sub(load(shift + 4L * i));
       store(sums + 4L * i, load(sums + 4L * i).add(d));

@@ -40,7 +40,7 @@ public final class CpuMatrices implements Matrices.Kernels {
           parallel,
           (at, count, tables) -> {
             long place = out.read(at, count, tables[0]);
-            RowCycle.add(row, place, count);
+            RowCycle.addLoop(row, place, count);
             out.write(at, count, place);
           });
     }
@@ -54,6 +54,7 @@ public final class CpuMatrices implements Matrices.Kernels {
             parallel,
             b,
             accumulate,
-            (at, count, tables, sums) -> RowCycle.add(in.read(at, count, tables[0]), sums, count));
+            (at, count, tables, sums) ->
+                RowCycle.addLoop(in.read(at, count, tables[0]), sums, count));
   }
 }

@@ -106,15 +106,15 @@ public final class CpuNormalization implements Normalization.Kernels {
           long to = out.place(at, count, tables[1]);
           if (add.exist()) {
             long with = add.read(at, count, tables[2]);
-            normalizeAndAdd(from, means, scales, shifts, with, floor, to, count);
+            normalizeAndAddLoop(from, means, scales, shifts, with, floor, to, count);
           } else {
-            normalize(from, means, scales, shifts, floor, to, count);
+            normalizeLoop(from, means, scales, shifts, floor, to, count);
           }
           out.write(at, count, to);
         });
   }
 
-  private static void normalize(
+  private static void normalizeLoop(
       long x, float[] mean, float[] scale, float[] shift, float floor, long y, int count) {
     for (int i = 0; i < count; i += LANES) {
       FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
@@ -122,7 +122,7 @@ public final class CpuNormalization implements Normalization.Kernels {
     }
   }
 
-  private static void normalizeAndAdd(
+  private static void normalizeAndAddLoop(
       long x,
       float[] mean,
       float[] scale,
@@ -207,15 +207,15 @@ public final class CpuNormalization implements Normalization.Kernels {
             from = g.read(at, count, tables[1]);
           } else if (shifts != null) {
             long above = up.read(at, count, tables[1]);
-            mask(values, means, scales, shifts, above, from, count);
+            maskLoop(values, means, scales, shifts, above, from, count);
           } else if (out.exist()) {
             long above = up.read(at, count, tables[1]);
-            mask(out.read(at, count, tables[2]), above, from, count);
+            maskLoop(out.read(at, count, tables[2]), above, from, count);
           } else {
             from = up.read(at, count, tables[1]);
           }
           long to = down.place(at, count, tables[2]);
-          gradient(values, from, means, a, b, k, to, count);
+          gradientLoop(values, from, means, a, b, k, to, count);
           down.write(at, count, to);
         });
   }
@@ -255,15 +255,15 @@ public final class CpuNormalization implements Normalization.Kernels {
                 long above = dy.read(at, count, masked);
                 long up = g.exist() ? g.place(at, count, masked) : masked;
                 if (shifts != null) {
-                  mask(in, means, scales, shifts, above, up, count);
+                  maskLoop(in, means, scales, shifts, above, up, count);
                 } else if (y.exist()) {
-                  mask(y.read(at, count, outputs), above, up, count);
+                  maskLoop(y.read(at, count, outputs), above, up, count);
                 } else if (!g.exist()) {
                   up = above;
                 } else if (up != above) {
                   Lanes.copy(above, up, count);
                 }
-                sum(in, up, meanTable, sums, products, count); // up is in the L1 cache
+                sumLoop(in, up, meanTable, sums, products, count); // up is in the L1 cache
                 if (g.exist()) g.write(at, count, up); // which may leave other numbers in a table
               }
               cycle.fold(sums, totals[part][0]);
@@ -281,14 +281,16 @@ public final class CpuNormalization implements Normalization.Kernels {
   }
 
   /** g = dy where y &gt; 0, else 0. */
-  private static void mask(long y, long dy, long g, int count) {
+  private static void maskLoop(long y, long dy, long g, int count) {
     for (int i = 0; i < count; i += LANES) {
       store(g + 4L * i, masked(load(y + 4L * i), load(dy + 4L * i)));
     }
   }
 
-  /** g = dy where scale (x - mean) + shift &gt; 0, rounded as {@link #normalize} does; else 0. */
-  private static void mask(
+  /**
+   * g = dy where scale (x - mean) + shift &gt; 0, rounded as {@link #normalizeLoop} does; else 0.
+   */
+  private static void maskLoop(
       long x, float[] mean, float[] scale, float[] shift, long dy, long g, int count) {
     for (int i = 0; i < count; i += LANES) {
       FloatVector y = load(x + 4L * i).sub(load(mean, i)).fma(load(scale, i), load(shift, i));
@@ -300,7 +302,7 @@ public final class CpuNormalization implements Normalization.Kernels {
     return FloatVector.zero(Lanes.FLOATS).blend(dy, y.compare(VectorOperators.GT, 0f));
   }
 
-  private static void sum(long x, long g, long mean, long sums, long products, int count) {
+  private static void sumLoop(long x, long g, long mean, long sums, long products, int count) {
     for (int i = 0; i < count; i += LANES) {
       FloatVector up = load(g + 4L * i);
       store(sums + 4L * i, load(sums + 4L * i).add(up));
@@ -310,7 +312,7 @@ public final class CpuNormalization implements Normalization.Kernels {
   }
 
   /** dx = a (g + b (x - mean) + k). */
-  private static void gradient(
+  private static void gradientLoop(
       long x, long g, float[] mean, float[] a, float[] b, float[] k, long dx, int count) {
     for (int i = 0; i < count; i += LANES) {
       FloatVector v = load(x + 4L * i).sub(load(mean, i)).fma(load(b, i), load(k, i));

@@ -110,7 +110,7 @@ record RowCycle(int channels, int length, long elements) {
     int copies = length / channels;
     while (copies % 2 == 0) {
       copies /= 2;
-      add(sums + 4L * copies * channels, sums, copies * channels);
+      addLoop(sums + 4L * copies * channels, sums, copies * channels);
     }
     for (int copy = 0; copy < copies; copy++) {
       for (int c = 0; c < channels; c++) totals[c] += get(sums, (long) copy * channels + c);
@@ -172,7 +172,7 @@ record RowCycle(int channels, int length, long elements) {
   }
 
   /** y += x, whole vectors: what lies behind the {@code count} is of no use to anybody. */
-  static void add(long x, long y, int count) {
+  static void addLoop(long x, long y, int count) {
     for (int i = 0; i < count; i += LANES) {
       store(y + 4L * i, load(y + 4L * i).add(load(x + 4L * i)));
     }
