@@ -65,15 +65,21 @@ public final class Convolutions {
     }
 
     /**
-     * Brings a weight, times the scale of its filter, into the layout of the geometry, which has
-     * {@link #prepackedBytes}.
+     * Brings a weight into the layout of the geometry, which has {@link #prepackedBytes}; with
+     * channels, that of BN(x * weight): each filter times gamma invStd, and bias = beta - mean
+     * gamma invStd.
      *
-     * @param scale of each filter; null: 1
+     * @param c null: the weight alone, and there is no bias
      * @param workspace of {@link #prepackWorkspace}, after it as many bytes as the weight has where
-     *     there is a scale
+     *     there are channels
      */
     default void prepack(
-        Convolution g, Tensor weight, Tensor scale, Tensor prepacked, Tensor workspace) {}
+        Convolution g,
+        Tensor weight,
+        Channels c,
+        Tensor bias,
+        Tensor prepacked,
+        Tensor workspace) {}
 
     /** Whether {@link #forwardPrepacked} has such an end; the layout of the weight is the same. */
     default boolean ends(Convolution g, boolean adds, boolean relu) {
@@ -193,12 +199,15 @@ public final class Convolutions {
   }
 
   /** See {@link Kernels#prepack}. */
-  public void prepack(Convolution g, Tensor weight, Tensor scale, Tensor prepacked) {
+  public void prepack(Convolution g, Tensor weight, Channels c, Tensor bias, Tensor prepacked) {
     Check.shape(g.weightShape(), weight);
-    if (scale != null) Check.length(scale, DataType.FLOAT32, g.outChannels());
     Check.length(prepacked, DataType.FLOAT32, prepackedBytes(g) / 4);
-    long bytes = kernels.prepackWorkspace(g) + (scale == null ? 0 : weight.bytes());
-    check.with(prepacked, bytes, w -> kernels.prepack(g, weight, scale, prepacked, w));
+    if (c != null) {
+      Check.length(bias, DataType.FLOAT32, g.outChannels());
+      Check.channels(bias, c.mean(), c.invStd(), c.gamma(), c.beta());
+    }
+    long bytes = kernels.prepackWorkspace(g) + (c == null ? 0 : weight.bytes());
+    check.with(prepacked, bytes, w -> kernels.prepack(g, weight, c, bias, prepacked, w));
   }
 
   /** See {@link Kernels#ends}. */

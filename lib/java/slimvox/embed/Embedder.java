@@ -259,6 +259,9 @@ public final class Embedder implements SpeakerEncoder {
     int frames = features.length / batch / network.spec().bins();
     ArenaPlan plan = rehearsal.plan(dry -> run(dry, Mode.CALIBRATE, null, batch, frames));
     backend.step(plan, () -> run(network, Mode.CALIBRATE, features, batch, frames));
+    if (!frozen) return;
+    network.thaw(); // statistics are folded into what was laid out
+    network.freeze();
   }
 
   private static float[] run(Network network, Mode mode, float[] values, int batch, int frames) {

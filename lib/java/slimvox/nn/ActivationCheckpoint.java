@@ -31,6 +31,13 @@ public final class ActivationCheckpoint implements Layer {
   }
 
   @Override
+  public Tensor forwardReusing(Tensor x, Mode mode) {
+    return mode == Mode.EVALUATE
+        ? layer.forwardReusing(x, mode)
+        : Layer.super.forwardReusing(x, mode);
+  }
+
+  @Override
   public Tensor backward(Tensor dy) {
     if (input != null) {
       layer.forward(input, Mode.RECOMPUTE).close();

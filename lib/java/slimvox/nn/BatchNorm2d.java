@@ -148,17 +148,10 @@ public final class BatchNorm2d implements Layer {
     forward(x, y, Mode.EVALUATE, y);
   }
 
-  /** BN(x) = scale x + shift in evaluation, for each channel. */
-  void affine(Tensor scale, Tensor shift) {
+  /** Shows what this is in evaluation. */
+  void inEvaluation(Consumer<Channels> use) {
     openStatistics(Mode.EVALUATE);
-    try (Tensor zero = backend.allocateLike(shift, Category.WORKSPACE, name + ".zero");
-        Tensor one = backend.allocateLike(shift, Category.WORKSPACE, name + ".one")) {
-      ops.elementwise.fill(zero, 0);
-      ops.elementwise.fill(one, 1);
-      ops.normalization.batchNormalize(zero, channels(), null, false, shift);
-      Channels alone = new Channels(zero, invStd, gamma.value(), zero);
-      ops.normalization.batchNormalize(one, alone, null, false, scale);
-    }
+    use.accept(channels());
     releaseStatistics();
   }
 

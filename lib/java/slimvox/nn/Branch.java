@@ -88,9 +88,10 @@ public final class Branch implements Layer {
     }
   }
 
-  /** The convolution at the end. */
+  /** The convolution at the end where {@link #forwardAdd} is its pass and it never reads x. */
   Conv2d lastConvolution() {
-    return convolutions.getLast();
+    boolean readsOther = convolutions.size() > 1 || norms.getFirst() != null;
+    return last == null && sliced == null && readsOther ? convolutions.getLast() : null;
   }
 
   @Override

@@ -58,21 +58,18 @@ public final class PrepackedWeight implements AutoCloseable {
     }
     boolean folds = norm != null && convolutions.ends(g, addsResidual, norm.hasReLU());
     if (geometry == null || folds != (end != null) || !convolutions.sameLayout(geometry, g)) {
+      geometry = null; // until all of it is there
+      releaseBias();
       if (folds) fold(g);
-      else convolutions.prepack(g, weight, null, prepacked);
+      else convolutions.prepack(g, weight, null, null, prepacked);
     }
     geometry = g;
   }
 
   private void fold(Convolution g) {
-    releaseBias();
-    int n = g.outChannels();
-    Tensor bias = backend.allocate(Category.PARAMETER, weight.label() + ".bias", n);
+    Tensor bias = backend.allocate(Category.PARAMETER, weight.label() + ".bias", g.outChannels());
     end = new Epilogue(bias, addsResidual, norm.hasReLU());
-    try (Tensor scale = backend.allocate(Category.WORKSPACE, weight.label() + ".scale", n)) {
-      norm.affine(scale, bias);
-      backend.ops().convolutions.prepack(g, weight, scale, prepacked);
-    }
+    norm.inEvaluation(c -> backend.ops().convolutions.prepack(g, weight, c, bias, prepacked));
   }
 
   private void releaseBias() {

@@ -9,7 +9,8 @@ import java.util.Locale;
  * Finds the names that a mistyped one may have meant.
  *
  * <p>Distance is Levenshtein's (insertions, deletions, replacements of one character), upper and
- * lower case alike.
+ * lower case alike, over the length of the longer name: else the shortest names would be near to
+ * every short one.
  */
 public final class NearestNames {
   private NearestNames() {}
@@ -21,17 +22,17 @@ public final class NearestNames {
    * many to show.
    */
   public static List<String> of(String wanted, Collection<String> names, int count) {
-    record Candidate(String name, int distance) {}
+    record Candidate(String name, double distance) {}
     String key = wanted.toLowerCase(Locale.ROOT);
     return names.stream()
         .map(name -> new Candidate(name, distance(key, name.toLowerCase(Locale.ROOT))))
-        .sorted(Comparator.comparingInt(Candidate::distance))
+        .sorted(Comparator.comparingDouble(Candidate::distance))
         .limit(count)
         .map(Candidate::name)
         .toList();
   }
 
-  private static int distance(String a, String b) {
+  private static double distance(String a, String b) {
     int[] previous = new int[b.length() + 1];
     int[] current = new int[b.length() + 1];
     for (int j = 0; j <= b.length(); j++) previous[j] = j;
@@ -45,6 +46,6 @@ public final class NearestNames {
       previous = current;
       current = swap;
     }
-    return previous[b.length()];
+    return (double) previous[b.length()] / Math.max(a.length(), b.length());
   }
 }

@@ -158,6 +158,7 @@ class OperationTypesTest {
     Tensor labels = tensor(DataType.INT32, 6);
     Tensor six = floats(6);
     Tensor filters = floats(32);
+    Channels outChannels = new Channels(floats(32), floats(32), floats(32), floats(32));
     Tensor bordered = floats(2, 10, 12, 16);
     Tensor p = floats(300);
     AngularMargin margin = new AngularMargin(0.2f, 32, false);
@@ -197,7 +198,7 @@ class OperationTypesTest {
         new Call("forward", halves, halfIn, weight, halfOut),
         new Call("backwardData", halves, halfOut, weight, halfIn),
         new Call("backwardWeight", halves, halfIn, halfOut, weight, false),
-        new Call("prepack", g, weight, filters, prepacked),
+        new Call("prepack", g, weight, outChannels, filters, prepacked),
         new Call("forwardPrepacked", g, in, prepacked, new Epilogue(filters, true, true), out),
         new Call("forwardAdd", g, in, weight, out),
         new Call("forwardSubtract", g, in, weight, out),

@@ -233,15 +233,19 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   @Override
   public void prepack(
-      Convolution g, Tensor weight, Tensor scale, Tensor prepacked, Tensor workspace) {
+      Convolution g, Tensor weight, Channels c, Tensor bias, Tensor prepacked, Tensor workspace) {
     ConvolutionPass pass = layingOut(g);
     long from = weight.address();
-    if (scale != null) {
+    if (c != null) {
       from = workspace.address() + pass.prepackWorkspaceBytes();
-      long each = weight.size() / scale.size();
-      for (long i = 0; i < weight.size(); i++) {
-        float factor = Lanes.get(scale.address(), i / each);
-        Lanes.set(from, i, factor * Lanes.get(weight.address(), i));
+      long each = weight.size() / g.outChannels();
+      for (int o = 0; o < g.outChannels(); o++) {
+        float scale = Lanes.get(c.gamma().address(), o) * Lanes.get(c.invStd().address(), o);
+        float shift = Lanes.get(c.beta().address(), o) - Lanes.get(c.mean().address(), o) * scale;
+        Lanes.set(bias.address(), o, shift);
+        for (long i = o * each; i < (o + 1) * each; i++) {
+          Lanes.set(from, i, scale * Lanes.get(weight.address(), i));
+        }
       }
     }
     pass.prepack(stream, from, prepacked.address(), address(workspace));
@@ -271,12 +275,14 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   @Override
   public void forwardPrepacked(
       Convolution g, Tensor x, Tensor prepacked, Epilogue end, Tensor y, Tensor workspace) {
-    WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
     long w = prepacked.address();
     if (end != null) {
       ending(g, end.adds(), end.relu())
           .run(stream, address(workspace), x.address(), w, y.address(), end.bias().address());
-    } else if (widened != null) {
+      return;
+    }
+    WidenedConvolution widened = widened(Way.FORWARD, g, g.type());
+    if (widened != null) {
       widened.runPrepacked(x, w, y, address(workspace));
     } else {
       pass(Way.FORWARD, g).runPrepacked(stream, x.address(), w, y.address(), address(workspace));

@@ -27,6 +27,9 @@ final class WidenedConvolution {
   /** Floats of the inputs and outputs of a piece, unless a row has more: half of such a cache. */
   private static final long FLOATS = 1 << 18;
 
+  /** Those of all threads: 8 MiB. */
+  private static final long MOST = 1 << 21;
+
   /** What a pass does with x and y. */
   enum Way {
     /** y = what it makes of x. */
@@ -43,11 +46,11 @@ final class WidenedConvolution {
    * One of the tensors, as rows of all images.
    *
    * @param rows of a piece
-   * @param above how many more the piece has above these, {@code below} likewise
+   * @param around how many more the piece has above these and below
    */
-  private record Side(int rows, int imageRows, long rowSize, int above, int below) {
+  private record Side(int rows, int imageRows, long rowSize, int around) {
     long bytes() {
-      return Operation.align((rows + above + below) * rowSize * Float.BYTES);
+      return Operation.align((rows + 2 * around) * rowSize * Float.BYTES);
     }
 
     long size() {
@@ -60,12 +63,12 @@ final class WidenedConvolution {
 
     /** Where the floats of a piece are: in memory if they are floats there, else in the table. */
     long read(Parallel threads, Elements all, long piece, long table) {
-      if (above + below == 0 && all.areFloats()) return of(all, piece).address();
-      long first = piece * rows - above;
-      long inImage = piece * rows % imageRows - above;
+      if (around == 0 && all.areFloats()) return of(all, piece).address();
+      long first = piece * rows - around;
+      long inImage = piece * rows % imageRows - around;
       long outside = Math.max(0, -inImage);
-      long left = rows + above + below - outside;
-      long inside = above + below == 0 ? left : Math.min(left, imageRows - inImage - outside);
+      long left = rows + 2 * around - outside;
+      long inside = around == 0 ? left : Math.min(left, imageRows - inImage - outside);
       long place = zeros(table, outside);
       Elements floats = new Elements(place, DataType.FLOAT32, 1);
       all.from((first + outside) * rowSize).copy(threads, inside * rowSize, floats);
@@ -96,15 +99,18 @@ final class WidenedConvolution {
     this.library = library;
     this.way = way;
     ofPass = way == Way.FORWARD_ADD && sum != DataType.FLOAT32 ? Way.FORWARD : way;
-    Parallel threads = library.parallel();
-    boolean ofWeight = way == Way.BACKWARD_WEIGHT;
     long each = (whole.inShape().size() + whole.outShape().size()) / whole.batch();
-    int most = threads.parts(Math.max(OneDnn.work(whole), each * whole.batch()), 1);
-    long floats = Math.max(FLOATS, ofWeight ? 2 * whole.weightShape().size() : 0);
-    floats = Math.min(floats, each * whole.batch() / most);
+    long all = each * whole.batch();
+    int threads = library.parallel().parts(Math.max(OneDnn.work(whole), all), 1);
+    long weights = way == Way.BACKWARD_WEIGHT ? 2 * whole.weightShape().size() : 0;
     int reach = whole.kernelHeight() - 1;
     int pad = whole.padHeight();
     boolean sliding = whole.strideHeight() == 1 && reach == 2 * pad;
+    // Alone, each thread holds gradients of its own, or images that are not cut.
+    boolean together =
+        weights * threads > all || !sliding && (each > FLOATS || whole.batch() < threads);
+    long floats = together ? MOST : Math.max(Math.min(FLOATS, MOST / threads), weights);
+    floats = Math.min(floats, together ? all : all / threads);
     if (sliding && (each > floats || reach == 0)) {
       int height = reach == 0 ? whole.batch() * whole.height() : whole.height();
       int rows = part(height, floats / (each / whole.height()));
@@ -112,18 +118,17 @@ final class WidenedConvolution {
       boolean ofInput = way == Way.BACKWARD_DATA;
       int around = ofInput ? 0 : pad;
       piece = rows(whole, rows + 2 * around, ofInput ? reach : 0);
-      in = new Side(rows, whole.height(), size(whole.width(), whole.inChannels()), around, around);
-      around = ofInput ? pad : 0;
+      in = new Side(rows, whole.height(), size(whole.width(), whole.inChannels()), around);
       long outRow = size(whole.outWidth(), whole.outChannels());
-      out = new Side(rows, whole.height(), outRow, around, around);
+      out = new Side(rows, whole.height(), outRow, pad - around);
     } else {
       int images = part(whole.batch(), floats / each);
       pieces = whole.batch() / images;
       piece = whole.with(images, DataType.FLOAT32);
-      in = new Side(images, 1, whole.inShape().size() / whole.batch(), 0, 0);
-      out = new Side(images, 1, whole.outShape().size() / whole.batch(), 0, 0);
+      in = new Side(images, 1, whole.inShape().size() / whole.batch(), 0);
+      out = new Side(images, 1, whole.outShape().size() / whole.batch(), 0);
     }
-    parts = (int) Math.min(most, pieces);
+    parts = together ? 1 : (int) Math.min(threads, pieces);
   }
 
   private static long size(int width, int channels) {

@@ -103,7 +103,7 @@ class Bfloat16ConvolutionTest {
       for (int j = 0; j < dweight.length; j++) dweight[j] *= 2;
       assertClose(dweight, GuardedMemory.values(dw), 0, "dweight added twice");
       Tensor prepacked = memory.tensor(Math.toIntExact(oneDnn.prepackedBytes(g) / 4));
-      oneDnn.prepack(g, tw, null, prepacked, memory.workspace(oneDnn.prepackWorkspace(g)));
+      oneDnn.prepack(g, tw, null, null, prepacked, memory.workspace(oneDnn.prepackWorkspace(g)));
       Tensor again = memory.halves(new float[dy.length], g.outShape().toArray());
       Tensor scratch = memory.workspace(oneDnn.forwardPrepackedWorkspace(g, null));
       oneDnn.forwardPrepacked(g, tx, prepacked, null, again, scratch);

@@ -17,6 +17,7 @@ import slimvox.backend.Convolution;
 import slimvox.backend.Convolutions.Epilogue;
 import slimvox.backend.Matrices.Product;
 import slimvox.backend.NativeFunction;
+import slimvox.backend.Normalization.Channels;
 import slimvox.backend.Shape;
 import slimvox.backend.Tensor;
 import slimvox.backend.cpu.GuardedMemory;
@@ -56,7 +57,8 @@ class OneDnnTest {
   private static void checkLaidOut(
       GuardedMemory memory, OneDnn library, Convolution g, Tensor x, Tensor weight, float[] y) {
     Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
-    library.prepack(g, weight, null, prepacked, memory.workspace(library.prepackWorkspace(g)));
+    library.prepack(
+        g, weight, null, null, prepacked, memory.workspace(library.prepackWorkspace(g)));
     Tensor again = memory.tensor(g.outShape().toArray());
     Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, null));
     library.forwardPrepacked(g, x, prepacked, null, again, workspace);
@@ -68,7 +70,7 @@ class OneDnnTest {
     }
   }
 
-  /** y = act(scale y + bias (+ what is there)), one pass. */
+  /** y = act(BN(y) (+ what is there)), one pass. */
   private static void checkEnd(
       GuardedMemory memory,
       OneDnn library,
@@ -79,23 +81,29 @@ class OneDnnTest {
       boolean adds,
       boolean relu) {
     Random random = new Random(y.length);
-    float[] scale = GuardedMemory.normal(random, Shape.of(g.outChannels()));
-    float[] bias = GuardedMemory.normal(random, Shape.of(g.outChannels()));
+    Tensor[] of = new Tensor[4];
+    float[][] values = new float[of.length][];
+    for (int i = 0; i < of.length; i++) {
+      values[i] = GuardedMemory.normal(random, Shape.of(g.outChannels()));
+      of[i] = memory.tensor(values[i], g.outChannels());
+    }
+    Channels channels = new Channels(of[0], of[1], of[2], of[3]);
+    Tensor bias = memory.tensor(g.outChannels());
     float[] before = GuardedMemory.normal(random, g.outShape());
     Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
     long scratch = library.prepackWorkspace(g) + weight.bytes();
-    Tensor factors = memory.tensor(scale, scale.length);
-    library.prepack(g, weight, factors, prepacked, memory.workspace(scratch));
-    Epilogue end = new Epilogue(memory.tensor(bias, bias.length), adds, relu);
+    library.prepack(g, weight, channels, bias, prepacked, memory.workspace(scratch));
+    Epilogue end = new Epilogue(bias, adds, relu);
     Tensor result = memory.tensor(before, g.outShape().toArray());
     Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, end));
     library.forwardPrepacked(g, x, prepacked, end, result, workspace);
     float[] actual = GuardedMemory.values(result);
     for (int i = 0; i < y.length; i++) {
       int c = i % g.outChannels();
-      double expected = (double) scale[c] * y[i] + bias[c] + (adds ? before[i] : 0);
+      double scale = (double) values[1][c] * values[2][c];
+      double expected = scale * (y[i] - values[0][c]) + values[3][c] + (adds ? before[i] : 0);
       if (relu) expected = Math.max(0, expected);
-      double size = 1 + Math.abs(scale[c]) * Math.sqrt(g.weightShape().size() / g.outChannels());
+      double size = 1 + Math.abs(scale) * Math.sqrt(g.weightShape().size() / g.outChannels());
       assertEquals(expected, actual[i], 1e-5 * size, end + " at " + i);
     }
   }
