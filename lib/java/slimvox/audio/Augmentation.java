@@ -68,40 +68,53 @@ public final class Augmentation {
    * is for short ones; {@link FastConvolution} is for rooms.
    */
   static float[] convolve(float[] signal, float[] response, int skip) {
-    int lanes = SPECIES.length();
-    int tile = 4 * lanes;
-    int taps = Math.min(response.length, signal.length + skip);
+    int tile = 4 * SPECIES.length();
+    int before = response.length - 1 - skip;
     int whole = (signal.length + tile - 1) / tile * tile;
-    // zeros before the signal and up to a whole tile after it
-    var padded = new float[taps + whole + skip];
-    System.arraycopy(signal, 0, padded, taps, signal.length);
-    var out = new float[whole];
-    for (int n = 0; n < whole; n += tile) {
-      var sum0 = FloatVector.zero(SPECIES);
-      var sum1 = sum0;
-      var sum2 = sum0;
-      var sum3 = sum0;
-      for (int k = 0; k < Math.min(taps, n + tile + skip); k++) {
-        int at = taps + n + skip - k;
-        var weight = FloatVector.broadcast(SPECIES, response[k]);
-        sum0 = weight.fma(FloatVector.fromArray(SPECIES, padded, at), sum0);
-        sum1 = weight.fma(FloatVector.fromArray(SPECIES, padded, at + lanes), sum1);
-        sum2 = weight.fma(FloatVector.fromArray(SPECIES, padded, at + 2 * lanes), sum2);
-        sum3 = weight.fma(FloatVector.fromArray(SPECIES, padded, at + 3 * lanes), sum3);
-      }
-      sum0.intoArray(out, n);
-      sum1.intoArray(out, n + lanes);
-      sum2.intoArray(out, n + 2 * lanes);
-      sum3.intoArray(out, n + 3 * lanes);
+    // zeros before the signal and after it; no output is read again by those that follow
+    var samples = new float[before + whole + skip];
+    System.arraycopy(signal, 0, samples, before, signal.length);
+    for (int n = 0; n < whole; n += tile) tileLoop(samples, n, response);
+    return Arrays.copyOf(samples, signal.length);
+  }
+
+  private static void tileLoop(float[] samples, int n, float[] response) {
+    int lanes = SPECIES.length();
+    var sum0 = FloatVector.zero(SPECIES);
+    var sum1 = sum0;
+    var sum2 = sum0;
+    var sum3 = sum0;
+    int last = n + response.length - 1;
+    for (int k = 0; k < response.length; k++) {
+      int at = last - k;
+      var weight = FloatVector.broadcast(SPECIES, response[k]);
+      sum0 = weight.fma(FloatVector.fromArray(SPECIES, samples, at), sum0);
+      sum1 = weight.fma(FloatVector.fromArray(SPECIES, samples, at + lanes), sum1);
+      sum2 = weight.fma(FloatVector.fromArray(SPECIES, samples, at + 2 * lanes), sum2);
+      sum3 = weight.fma(FloatVector.fromArray(SPECIES, samples, at + 3 * lanes), sum3);
     }
-    return Arrays.copyOf(out, signal.length);
+    sum0.intoArray(samples, n);
+    sum1.intoArray(samples, n + lanes);
+    sum2.intoArray(samples, n + 2 * lanes);
+    sum3.intoArray(samples, n + 3 * lanes);
   }
 
   /** The sum of squares. */
   public static double energy(float[] samples) {
-    double sum = 0;
-    for (float x : samples) sum += (double) x * x;
-    return sum;
+    // Four sums, as each addition waits for the last one to its sum.
+    double a = 0;
+    double b = 0;
+    double c = 0;
+    double d = 0;
+    int whole = samples.length & -4;
+    for (int i = 0; i < whole; i += 4) {
+      a += (double) samples[i] * samples[i];
+      b += (double) samples[i + 1] * samples[i + 1];
+      c += (double) samples[i + 2] * samples[i + 2];
+      d += (double) samples[i + 3] * samples[i + 3];
+    }
+    for (int i = whole; i < samples.length; i++) a += (double) samples[i] * samples[i];
+    return (a + b) + (c + d);
   }
 
   private static float[] normalizePeak(float[] samples) {

@@ -83,7 +83,7 @@ final class BatchedRealFft {
    */
   void powerSpectra(float[] re, float[] im, float[] power) {
     transform(re, im);
-    unpack(re, im, power);
+    unpackLoop(re, im, power);
   }
 
   /** Where element k lies after {@link #transform}. */
@@ -99,7 +99,7 @@ final class BatchedRealFft {
   void transform(float[] re, float[] im) {
     for (int s = 0, n = size; n >= 4; s++, n /= 4) {
       for (int group = 0; group < size; group += n) {
-        radix4(re, im, group * LANES, n / 4, twiddles[s]);
+        radix4Loop(re, im, group * LANES, n / 4, twiddles[s]);
       }
     }
     if (Integer.numberOfTrailingZeros(size) % 2 == 1) {
@@ -108,7 +108,7 @@ final class BatchedRealFft {
   }
 
   /** One group of butterflies: quarter elements apart, twiddle rows in the order of j. */
-  private static void radix4(float[] re, float[] im, int start, int quarter, float[] twiddle) {
+  private static void radix4Loop(float[] re, float[] im, int start, int quarter, float[] twiddle) {
     int step = quarter * LANES;
     for (int j = 0; j < quarter; j++) {
       int a = start + j * LANES;
@@ -163,7 +163,7 @@ final class BatchedRealFft {
     aIm.sub(bIm).intoArray(im, next);
   }
 
-  private void unpack(float[] re, float[] im, float[] power) {
+  private void unpackLoop(float[] re, float[] im, float[] power) {
     var zero = FloatVector.fromArray(SPECIES, re, 0).add(FloatVector.fromArray(SPECIES, im, 0));
     zero.mul(zero).intoArray(power, 0);
     for (int k = 1; k <= size / 2; k++) {

@@ -108,7 +108,8 @@ public final class Fbank {
       }
       transpose(rows, even, odd);
       fft.powerSpectra(even, odd, power);
-      logMel(power, logs);
+      melLoop(power, logs);
+      logLoop(logs);
       for (int lane = 0; lane < used; lane++) {
         int out = (start + lane) * bins;
         for (int b = 0; b < bins; b++) values[out + b] = logs[b * LANES + lane];
@@ -180,7 +181,7 @@ public final class Fbank {
     }
   }
 
-  private void logMel(float[] power, float[] logs) {
+  private void melLoop(float[] power, float[] energies) {
     for (int b = 0; b < options.bins(); b++) {
       var energy = FloatVector.zero(SPECIES);
       int bin = filters.first[b] - filters.offset[b];
@@ -189,7 +190,14 @@ public final class Fbank {
             FloatVector.fromArray(SPECIES, power, (bin + w) * LANES)
                 .fma(FloatVector.broadcast(SPECIES, filters.weights[w]), energy);
       }
-      ReproducibleMath.log(energy.max(FLOOR)).intoArray(logs, b * LANES);
+      energy.intoArray(energies, b * LANES);
+    }
+  }
+
+  private static void logLoop(float[] energies) {
+    for (int i = 0; i < energies.length; i += LANES) {
+      ReproducibleMath.log(FloatVector.fromArray(SPECIES, energies, i).max(FLOOR))
+          .intoArray(energies, i);
     }
   }
 }
