@@ -171,6 +171,15 @@ public record Comparison(
     return pNotWorse <= ALPHA ? Verdict.NOT_WORSE : Verdict.CANNOT_TELL;
   }
 
+  /** The p-value that the verdict rests on; that of a difference where nothing is shown. */
+  public double pVerdict() {
+    return switch (verdict()) {
+      case EQUIVALENT -> pEquivalent;
+      case NOT_WORSE -> pNotWorse;
+      case BETTER, WORSE, CANNOT_TELL -> pDifferent;
+    };
+  }
+
   /** Lower limit of the 95 % interval of the difference, in the unit of the measure. */
   public double low() {
     return difference.low(LEVEL);

@@ -60,8 +60,13 @@ public enum Baseline {
   /** Cosine scores less the mean vector of other speakers, best those of the training set. */
   public Scores score(Corpus corpus, Trials trials, Corpus others, int bins)
       throws InterruptedException {
-    return CosineScoring.subtracting(embeddings(others, ids(others, trials), bins).mean())
+    return centring(others, trials, bins)
         .score(trials, embeddings(corpus, trials.utterances(), bins));
+  }
+
+  /** What subtracts the mean vector: one for all lists that are behind channels, or are not. */
+  CosineScoring centring(Corpus others, Trials trials, int bins) throws InterruptedException {
+    return CosineScoring.subtracting(embeddings(others, ids(others, trials), bins).mean());
   }
 
   /**

@@ -39,7 +39,10 @@ public record Candidate(
   private static final List<String> OWN =
       List.of("against", "seeds", "twice", "from", "teacher", "calibrate");
 
-  /** Mean and deviation of the features, without a network: a row of every experiment. */
+  /**
+   * Mean and deviation of the features, less their mean over training speakers, without a network:
+   * a row of every experiment.
+   */
   static final Candidate NO_NETWORK = baseline("no network");
 
   /** The same, whitened by the covariance within training speakers. */

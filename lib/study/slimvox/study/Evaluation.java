@@ -123,24 +123,27 @@ final class Evaluation {
   }
 
   /**
-   * Measures what has no network, each utterance heard once; what whitens was learned from the
-   * training speakers.
+   * Measures what has no network, each utterance heard once; the mean that is subtracted, or the
+   * matrix that whitens, is that of the training speakers.
    */
   Map<String, Replicates> baseline(Candidate kind) throws InterruptedException {
     int bins = experiment.base().model().bins();
     Baseline statistics = Baseline.MEAN_AND_DEVIATION;
     Embeddings embeddings = statistics.embeddings(validation, List.copyOf(utterances()), bins);
-    if (kind != Candidate.WHITENED) {
-      return measure(list -> CosineScoring.plain().score(list, embeddings));
-    }
     Corpus learned = TrainingData.training(data, training);
-    Map<Boolean, Whitening> whitenings = new HashMap<>(); // behind channels or not
+    Map<Boolean, Function<Trials, Scores>> scoring = new HashMap<>(); // behind channels or not
     for (Trials list : lists.values()) {
       boolean behind = Baseline.isBehindChannels(list);
-      if (whitenings.containsKey(behind)) continue;
-      whitenings.put(behind, statistics.whitening(learned, list, bins));
+      if (scoring.containsKey(behind)) continue;
+      if (kind == Candidate.WHITENED) {
+        Whitening whitening = statistics.whitening(learned, list, bins);
+        scoring.put(behind, trials -> whitening.score(trials, embeddings));
+      } else {
+        CosineScoring centring = statistics.centring(learned, list, bins);
+        scoring.put(behind, trials -> centring.score(trials, embeddings));
+      }
     }
-    return measure(list -> whitenings.get(Baseline.isBehindChannels(list)).score(list, embeddings));
+    return measure(list -> scoring.get(Baseline.isBehindChannels(list)).apply(list));
   }
 
   private Set<String> utterances() {

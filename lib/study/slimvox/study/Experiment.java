@@ -249,7 +249,7 @@ public final class Experiment {
     if (run.candidate.isBaseline()) {
       Stream<String> heard =
           Stream.of(
-              run.candidate.name(),
+              run.candidate == Candidate.NO_NETWORK ? "no network, centred" : run.candidate.name(),
               Integer.toString(base.model().bins()),
               base.data().trainSpeakers().toString());
       return Sha256.of(heard.map(text -> text + "\n")).substring(0, 12);

@@ -46,9 +46,10 @@ public final class ExperimentFigures {
     results.notes().forEach(Notebook::text);
   }
 
-  /** Shows verdicts on every deciding list, and all that the table of the first one has. */
+  /** Shows verdicts, the EERs of all lists, and all that the table of the first list has. */
   public static void tables(ExperimentResults results) {
     Notebook.show(verdicts(results));
+    Notebook.show(errorRates(results));
     String list = results.decidingLists().getFirst();
     Notebook.show(results.table(list).table().setName(list));
   }
@@ -57,12 +58,27 @@ public final class ExperimentFigures {
   public static Table verdicts(ExperimentResults results) {
     List<String> lists = results.decidingLists();
     List<String> compared = results.compared(lists.getFirst()).stream().map(Row::variant).toList();
-    Rows<String> rows = Rows.of(compared).column("variant", null, variant -> variant);
+    Rows<String> rows =
+        Rows.of(compared)
+            .column("variant", null, variant -> variant)
+            .column("against", null, v -> results.row(lists.getFirst(), v).against());
     for (String list : lists) {
       rows.column(shortName(list) + " (%)", null, v -> results.row(list, v).differenceText());
       rows.column(shortName(list) + ", verdict", null, v -> results.row(list, v).verdict());
     }
     return rows.table().setName(results.experiment().statement().title());
+  }
+
+  /** The EER of each variant on every list, behind channels and clean, with its 95 % interval. */
+  public static Table errorRates(ExperimentResults results) {
+    List<String> lists = results.experiment().statement().lists();
+    Rows<Candidate> rows =
+        Rows.of(results.experiment().candidates()).column("variant", null, Candidate::name);
+    for (String list : lists) {
+      String name = shortName(list) + (list.contains(Corpus.CHANNEL) ? "" : ", clean");
+      rows.column(name, null, v -> results.row(list, v.name()).eerText());
+    }
+    return rows.table().setName("EER (%), behind channels and clean");
   }
 
   /** The EER of each variant with its 95 % interval over seeds and speakers. */
@@ -124,26 +140,36 @@ public final class ExperimentFigures {
   }
 
   private String name(Row row) {
-    boolean told = differences || row.verdict().contains(":"); // why there is none
-    return told && !row.ofOneRun() ? row.variant() + ": " + brief(row.verdict()) : row.variant();
+    boolean told = differences || row.eer() == null;
+    return told && !row.ofOneRun() ? row.variant() + ": " + brief(row) : row.variant();
   }
 
   /** A verdict, or why there is none without the numbers, which are in the table. */
-  private static String brief(String verdict) {
-    return Stream.of("missing", "not converged")
-        .filter(verdict::contains)
-        .findFirst()
-        .orElse(verdict);
+  private static String brief(Row row) {
+    String verdict = row.verdict();
+    for (String fault : List.of("missing", "not converged")) {
+      if (verdict.startsWith(fault)) return fault;
+      if (verdict.contains(fault)) return "no verdict (%s: %s)".formatted(row.against(), fault);
+    }
+    return verdict;
   }
 
   private static String lowest(String list, List<Row> rows) {
-    return rows.stream()
-        .filter(row -> row.training() != null && row.eer() != null)
-        .min(Comparator.comparingDouble(row -> row.eer().value()))
+    Comparator<Row> byErrors = Comparator.comparingDouble(row -> row.eer().value());
+    List<Row> rated = rows.stream().filter(row -> row.eer() != null).toList();
+    return rated.stream()
+        .filter(row -> row.training() != null)
+        .min(byErrors)
         .map(
-            row ->
-                "%s: lowest with %s, %s %%"
-                    .formatted(shortName(list), row.variant(), row.eerText()))
+            row -> {
+              Row least = rated.stream().min(byErrors).orElseThrow();
+              String lower =
+                  least == row
+                      ? ""
+                      : "; %s %.2f %%".formatted(least.variant(), least.eer().value());
+              return "%s: lowest of the networks: %s, %s %%%s"
+                  .formatted(shortName(list), row.variant(), row.eerText(), lower);
+            })
         .orElse(shortName(list) + ": no run yet");
   }
 

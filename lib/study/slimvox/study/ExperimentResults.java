@@ -1,6 +1,7 @@
 package slimvox.study;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -9,7 +10,6 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import java.util.stream.DoubleStream;
-import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.report.Bytes;
 import slimvox.report.Rows;
@@ -61,8 +61,9 @@ public final class ExperimentResults {
    * @param eer mean over the runs with its 95 % interval over seeds and speakers, in %; null
    *     without runs or where they have not converged
    * @param minDcf the mean over the runs; null as eer
-   * @param comparison with what the variant is compared with, corrected by Holm's method for all
-   *     rows of the table; null where none can be made
+   * @param against what the variant is compared with; null for the reference and without a network
+   * @param comparison with that, corrected by Holm's method for all rows of the table but those of
+   *     twice the length, which ask whether another has converged; null where none can be made
    * @param verdict its verdict, or why there is none; {@code reference} and {@code baseline} for
    *     what has none to get
    * @param accuracy the lowest accuracy without margin, in %; null without runs or training
@@ -73,6 +74,7 @@ public final class ExperimentResults {
       int seeds,
       Estimate eer,
       Double minDcf,
+      String against,
       Comparison comparison,
       String verdict,
       Double accuracy,
@@ -124,6 +126,11 @@ public final class ExperimentResults {
       return training == null ? null : value.apply(training);
     }
 
+    /** A p-value after Holm's correction; null where nothing is tested. */
+    private Double p(Function<Comparison, Double> value) {
+      return comparison == null || ofOneRun() ? null : value.apply(comparison);
+    }
+
     private Double mib(ToDoubleFunction<Summary.Training> bytes) {
       return training == null ? null : Bytes.mib(bytes.applyAsDouble(training));
     }
@@ -154,22 +161,28 @@ public final class ExperimentResults {
     return new ExperimentResults(experiment, summaries, notes, List.of(list));
   }
 
-  /** Where what has no network has fewer errors than every network, a sentence each. */
+  /** Where what has no network has fewer errors than every network, or some, a sentence each. */
   public List<String> baselinesAhead() {
     List<String> sentences = new ArrayList<>();
     for (String list : experiment.statement().lists()) {
       List<Row> rows = rows(list).stream().filter(row -> row.eer != null).toList();
+      List<Row> networks = rows.stream().filter(r -> r.training != null).toList();
       for (Row row : rows) {
         if (row.training != null) continue;
-        List<Row> networks = rows.stream().filter(r -> r.training != null).toList();
-        String ahead =
-            Stream.of(Measure.values())
-                .filter(m -> !networks.isEmpty())
-                .filter(m -> networks.stream().allMatch(n -> row.value(m) < n.value(m)))
-                .map(Measure::toString)
-                .collect(Collectors.joining(" and "));
-        if (ahead.isEmpty()) continue;
-        sentences.add("%s: %s is ahead of every network by %s".formatted(list, row.variant, ahead));
+        Map<String, List<String>> ahead = new LinkedHashMap<>(); // of whom, by what
+        for (Measure m : Measure.values()) {
+          List<String> behind =
+              networks.stream().filter(n -> row.value(m) < n.value(m)).map(Row::variant).toList();
+          if (behind.isEmpty()) continue;
+          boolean every = behind.size() == networks.size();
+          String whom = every ? "every network" : String.join("; ", behind);
+          ahead.computeIfAbsent(whom, _ -> new ArrayList<>()).add(m.toString());
+        }
+        ahead.forEach(
+            (whom, by) ->
+                sentences.add(
+                    "%s: %s is ahead of %s, by %s"
+                        .formatted(list, row.variant, whom, String.join(" and ", by))));
       }
     }
     return sentences;
@@ -190,11 +203,16 @@ public final class ExperimentResults {
     List<Candidate> candidates = experiment.candidates();
     List<Comparison> comparisons = new ArrayList<>();
     for (Candidate c : candidates) comparisons.add(comparison(c, list));
-    List<Comparison> made = comparisons.stream().filter(Objects::nonNull).toList();
+    List<Comparison> asked = new ArrayList<>(comparisons);
+    for (int i = 0; i < candidates.size(); i++) {
+      if (candidates.get(i).twice() != null) asked.set(i, null);
+    }
+    List<Comparison> made = asked.stream().filter(Objects::nonNull).toList();
     var family = Comparison.family(made).iterator();
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < candidates.size(); i++) {
-      rows.add(row(candidates.get(i), list, comparisons.get(i) == null ? null : family.next()));
+      Comparison comparison = asked.get(i) == null ? comparisons.get(i) : family.next();
+      rows.add(row(candidates.get(i), list, comparison));
     }
     return rows;
   }
@@ -225,6 +243,7 @@ public final class ExperimentResults {
   private Row row(Candidate candidate, String list, Comparison comparison) {
     List<Summary> runs = runs(candidate);
     Candidate other = experiment.against(candidate);
+    String against = other == null ? null : other.name();
     String fault = fault(candidate, list);
     String verdict;
     if (fault != null) {
@@ -237,7 +256,7 @@ public final class ExperimentResults {
       verdict = comparison.verdict().toString();
     }
     if (runs.isEmpty()) {
-      return new Row(candidate.name(), 0, null, null, null, verdict, null, null);
+      return new Row(candidate.name(), 0, null, null, against, null, verdict, null, null);
     }
     Variant variant = notConverged(candidate, list) == null ? variant(candidate, list) : null;
     return new Row(
@@ -245,6 +264,7 @@ public final class ExperimentResults {
         runs.size(),
         variant == null ? null : variant.estimate(Measure.EER),
         variant == null ? null : variant.mean(Measure.MIN_DCF),
+        against,
         comparison,
         verdict,
         candidate.isBaseline() ? null : accuracy(runs),
@@ -310,7 +330,13 @@ public final class ExperimentResults {
     }
     for (Candidate longer : experiment.candidates()) {
       if (!candidate.name().equals(longer.twice()) || runs(longer).isEmpty()) continue;
-      double once = variant(candidate, list).mean(Measure.EER);
+      List<Replicates> same = // of the seeds that were trained longer too
+          runs.stream()
+              .filter(s -> runs(longer).stream().anyMatch(l -> l.seed() == s.seed()))
+              .map(s -> s.lists().get(list))
+              .toList();
+      if (same.isEmpty()) continue;
+      double once = new Variant(candidate.name(), same, true).mean(Measure.EER);
       double less = 100 * (once - variant(longer, list).mean(Measure.EER)) / once;
       if (less >= statement.margin()) {
         return String.format(
@@ -333,12 +359,16 @@ public final class ExperimentResults {
         .column("eer_high", r -> Row.at(r.errorRate(), 2))
         .column("EER (%)", "  %-22s", Row::eerText)
         .column("min_dcf", "minDCF", " %6.3f", Row::minDcf)
-        .column("against", r -> r.comparison == null ? null : r.comparison.reference())
+        .column("against", Row::against)
         .column("difference_percent", r -> Row.at(r.difference(), 0))
         .column("difference_low", r -> Row.at(r.difference(), 1))
         .column("difference_high", r -> Row.at(r.difference(), 2))
         .column("difference (%)", "  %-24s", Row::differenceText)
+        .column("p_different", r -> r.p(Comparison::pDifferent))
+        .column("p_not_worse", r -> r.p(Comparison::pNotWorse))
+        .column("p_equivalent", r -> r.p(Comparison::pEquivalent))
         .column("verdict", "verdict", "  %-12s", Row::verdict)
+        .column("p of it (Holm)", " %7.3f", r -> r.p(Comparison::pVerdict))
         .column("accuracy_percent", "accuracy (%)", " %12.1f", Row::accuracy)
         .column("parameters", r -> r.of(Summary.Training::parameters))
         .column("peak_bytes", r -> r.of(Summary.Training::peakBytes))

@@ -67,7 +67,7 @@ final class Summaries {
             .collect(Collectors.groupingBy(Summary::revision, TreeMap::new, Collectors.counting()));
     if (revisions.size() > 1) {
       notes.add(
-          folder
+          experiment.name()
               + ": made by several versions of the program: "
               + revisions.entrySet().stream()
                   .map(e -> e.getKey() + " (" + e.getValue() + ")")

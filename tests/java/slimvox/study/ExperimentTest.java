@@ -142,7 +142,8 @@ class ExperimentTest {
     assertEquals(6, training.steps());
     assertTrue(training.cpuSeconds() > 0 && training.peakBytes() > training.stateBytes());
     assertEquals(8 * (training.parameters() + 4 * 16), training.stateBytes(), "Adam, 4 speakers");
-    assertTrue(title(ExperimentFigures.errors(results)).startsWith("tiny: lowest with "));
+    assertTrue(
+        title(ExperimentFigures.errors(results)).startsWith("tiny: lowest of the networks: "));
     ExperimentResults.Row row = results.row("tiny", "type I");
     Gallery differences = ExperimentFigures.differences(results);
     assertEquals("tiny — " + row.verdict() + ": type I", title(differences));
@@ -391,7 +392,7 @@ class ExperimentTest {
     Experiment depth = Experiment.shipped("depth");
     Experiment reversible = Experiment.shipped("reversible-resnet");
     Experiment together = Experiment.shipped("together-resnet");
-    assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 18"));
+    assertEquals(hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18"));
     assertEquals(hash(reversible, "vanilla"), hash(Experiment.shipped("eight-bit"), "AdamW"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
