@@ -87,6 +87,27 @@ public final class ExperimentFigures {
   }
 
   /**
+   * The EER of some variants with its 95 % interval, in rows of other names, such as depths.
+   *
+   * @param variants of each series the variant of each row
+   */
+  public static Figure errors(
+      ExperimentResults results,
+      String list,
+      List<String> names,
+      Map<String, List<String>> variants) {
+    Figure figure = Figure.of(shortName(list)).x("EER (%)");
+    double up = 0.14 * (variants.size() - 1);
+    for (var series : variants.entrySet()) {
+      List<double[]> rates =
+          series.getValue().stream().map(v -> results.row(list, v).errorRate()).toList();
+      figure = intervals(figure, series.getKey(), up, names, rates, 0);
+      up -= 0.28;
+    }
+    return figure.size(900, 130 + 36 * names.size());
+  }
+
+  /**
    * The difference of each variant from what it is compared with, its 95 % interval and the margin:
    * a forest plot. Left of zero there are fewer errors.
    */
@@ -100,9 +121,14 @@ public final class ExperimentFigures {
     List<Figure> figures = new ArrayList<>();
     for (String list : deciding) {
       List<Row> rows = rows(list);
+      List<String> names = rows.stream().map(this::name).toList();
+      double least = differences ? Double.NEGATIVE_INFINITY : LEAST;
       Figure figure = frame(list, rows);
-      figure = intervals(figure, "behind channels", both ? 0.14 : 0, rows, rows);
-      if (both) figure = intervals(figure, "clean", -0.14, rows, rows(clean(list)));
+      figure = intervals(figure, "behind channels", both ? 0.14 : 0, names, values(rows), least);
+      if (both) {
+        List<double[]> clean = values(rows(clean(list)));
+        figure = intervals(figure, "clean", -0.14, names, clean, least);
+      }
       figures.add(figure.size(900, 130 + 36 * rows.size()));
     }
     return Gallery.menu(
@@ -125,18 +151,28 @@ public final class ExperimentFigures {
         .dashed("margin", across, new double[] {0.4, top, gap, 0.4, top, gap, 0.4, top});
   }
 
-  private Figure intervals(
-      Figure figure, String series, double up, List<Row> named, List<Row> rows) {
-    double[][] columns = new double[3][rows.size()];
-    for (int i = 0; i < rows.size(); i++) {
-      double[] interval = differences ? rows.get(i).difference() : rows.get(i).errorRate();
+  private List<double[]> values(List<Row> rows) {
+    return rows.stream().map(differences ? Row::difference : Row::errorRate).toList();
+  }
+
+  /** Adds a value and the ends of its interval for each name; null where there is none. */
+  private static Figure intervals(
+      Figure figure,
+      String series,
+      double up,
+      List<String> names,
+      List<double[]> values,
+      double least) {
+    double[][] columns = new double[3][values.size()];
+    for (int i = 0; i < values.size(); i++) {
+      double[] interval = values.get(i);
       for (int k = 0; k < 3; k++) {
         double value = interval == null ? Double.NaN : Math.round(100 * interval[k]) / 100.0;
-        columns[k][i] = differences ? value : Math.max(LEAST, value);
+        columns[k][i] = Math.max(least, value);
       }
     }
-    String[] names = named.stream().map(this::name).toArray(String[]::new);
-    return figure.intervals(series, up, names, columns[0], columns[1], columns[2]);
+    return figure.intervals(
+        series, up, names.toArray(String[]::new), columns[0], columns[1], columns[2]);
   }
 
   private String name(Row row) {

@@ -12,7 +12,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /**
- * The table of verdicts in README.md follows from the stored summaries. With {@code -Dreadme=write}
+ * The tables of verdicts in README.md follow from the stored summaries. With {@code -Dreadme=write}
  * it is written anew.
  */
 class ReadmeVerdictsTest {
@@ -38,14 +38,26 @@ class ReadmeVerdictsTest {
           new Line("type II, streams of 16 bits", "bits", "type II, fixed16"),
           new Line("type II, streams of 8 bits", "bits", "type II, fixed8"),
           new Line("one bit a weight (W1A32)", "binary", "binary weights"),
-          new Line("one bit for both (W1A1)", "binary", "one bit for both"));
+          new Line("one bit for both (W1A1)", "binary", "one bit for both"),
+          new Line("ResNet34", "depth", "vanilla 34"),
+          new Line("ResNet50", "depth", "vanilla 50"),
+          new Line("DF-ResNet110", "depth", "vanilla DF 110"));
+
+  private static final List<Line> OF_ONE_WORD =
+      List.of(
+          new Line("float, trained on that word alone", "one-word", "the word alone"),
+          new Line("one bit a weight, trained on all words", "one-word", "binary, all words"),
+          new Line("one bit a weight, on that word alone", "one-word", "binary, the word alone"));
 
   @Test
   void theTableIsThatOfTheStoredSummaries() throws IOException {
     String readme = Files.readString(README);
     int from = readme.indexOf('\n', readme.indexOf(FROM)) + 1;
     int to = readme.indexOf(TO, from);
-    String table = table();
+    String table =
+        table(" | against | same word | different words | four words joined", LINES)
+            + "\n"
+            + table("text-dependent | against | one word | the same word", OF_ONE_WORD);
     if ("write".equals(System.getProperty("readme"))) {
       Files.writeString(README, readme.substring(0, from) + table + readme.substring(to));
     } else {
@@ -53,12 +65,11 @@ class ReadmeVerdictsTest {
     }
   }
 
-  private static String table() {
+  private static String table(String columns, List<Line> lines) {
     Map<String, ExperimentResults> read = new HashMap<>();
-    StringBuilder table =
-        new StringBuilder("| | against | same word | different words | four words joined |\n");
-    table.append("|---|---|---|---|---|\n");
-    for (Line line : LINES) {
+    String header = "| " + columns + " |\n";
+    StringBuilder table = new StringBuilder(header).append(header.replaceAll("[^|\n]+", "---"));
+    for (Line line : lines) {
       ExperimentResults results = read.computeIfAbsent(line.experiment, ReadmeVerdictsTest::read);
       Experiment experiment = results.experiment();
       List<String> cells = new ArrayList<>();
