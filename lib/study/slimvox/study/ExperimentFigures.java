@@ -46,12 +46,15 @@ public final class ExperimentFigures {
     results.notes().forEach(Notebook::text);
   }
 
-  /** Shows verdicts, the EERs of all lists, and all that the table of the first list has. */
+  /** Shows verdicts, the EERs of all lists, and what else the table of the first list has. */
   public static void tables(ExperimentResults results) {
     Notebook.show(verdicts(results));
     Notebook.show(errorRates(results));
     String list = results.decidingLists().getFirst();
-    Notebook.show(results.table(list).table().setName(list));
+    Table all = results.table(list).table();
+    Notebook.show(
+        all.removeColumns("EER (%)", "difference (%)", "verdict")
+            .setName("Training; minDCF and p are those of " + list));
   }
 
   /** Differences and verdicts on every deciding list, a row for each variant that is compared. */
@@ -87,24 +90,33 @@ public final class ExperimentFigures {
   }
 
   /**
-   * The EER of some variants with its 95 % interval, in rows of other names, such as depths.
+   * The EER of some variants with its 95 % interval, in rows of other names, such as depths; a menu
+   * for the list.
    *
    * @param variants of each series the variant of each row
    */
-  public static Figure errors(
-      ExperimentResults results,
-      String list,
-      List<String> names,
-      Map<String, List<String>> variants) {
-    Figure figure = Figure.of(shortName(list)).x("EER (%)");
-    double up = 0.14 * (variants.size() - 1);
-    for (var series : variants.entrySet()) {
-      List<double[]> rates =
-          series.getValue().stream().map(v -> results.row(list, v).errorRate()).toList();
-      figure = intervals(figure, series.getKey(), up, names, rates, 0);
-      up -= 0.28;
+  public static Gallery errors(
+      ExperimentResults results, List<String> names, Map<String, List<String>> variants) {
+    List<Figure> figures = new ArrayList<>();
+    for (String list : results.decidingLists()) {
+      List<Row> all =
+          variants.values().stream().flatMap(List::stream).map(v -> results.row(list, v)).toList();
+      Figure figure = Figure.of(lowest(list, all)).x("EER (%)");
+      double up = 0.14 * (variants.size() - 1);
+      for (var series : variants.entrySet()) {
+        List<double[]> rates =
+            series.getValue().stream().map(v -> results.row(list, v).errorRate()).toList();
+        figure = intervals(figure, series.getKey(), up, names, rates, 0);
+        up -= 0.28;
+      }
+      figures.add(figure.size(900, 130 + 36 * names.size()));
     }
-    return figure.size(900, 130 + 36 * names.size());
+    return menu(results, figures);
+  }
+
+  private static Gallery menu(ExperimentResults results, List<Figure> figures) {
+    List<String> lists = results.decidingLists();
+    return Gallery.menu("list", lists.stream().map(ExperimentFigures::shortName).toList(), figures);
   }
 
   /**
@@ -131,8 +143,7 @@ public final class ExperimentFigures {
       }
       figures.add(figure.size(900, 130 + 36 * rows.size()));
     }
-    return Gallery.menu(
-        "list", deciding.stream().map(ExperimentFigures::shortName).toList(), figures);
+    return menu(results, figures);
   }
 
   private List<Row> rows(String list) {
