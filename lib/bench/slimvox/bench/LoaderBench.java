@@ -9,19 +9,15 @@ import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import slimvox.audio.ChannelSettings;
 import slimvox.audio.FbankOptions;
-import slimvox.audio.SpecAugment;
 import slimvox.cli.Subcommand;
-import slimvox.data.BatchSettings;
 import slimvox.data.Batches;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureReader;
 import slimvox.data.SoundSource;
-import slimvox.data.Surroundings;
-import slimvox.data.SurroundingsSettings;
 import slimvox.recipe.Recipe;
 import slimvox.report.Values;
+import slimvox.train.TrainingData;
 
 /** How many training examples a core makes: read, played, heard with noise or in a room, fbank. */
 @Command(
@@ -80,29 +76,16 @@ public final class LoaderBench extends Subcommand {
     oneFirst.sort(Comparator.comparing(s -> s != 1.0));
     FeatureReader reader =
         FeatureReader.of(corpus, FbankOptions.wespeaker().dithered(dither), oneFirst);
-    SurroundingsSettings usual = Recipe.defaults().data().surroundings();
-    SurroundingsSettings around =
-        new SurroundingsSettings(
-            noise == null ? null : noise.toString(),
-            rooms == null ? null : rooms.toString(),
-            probability,
-            usual.noiseSnrDb(),
-            usual.speechSnrDb(),
-            usual.musicSnrDb(),
-            usual.babbleSpeakers());
-    BatchSettings settings =
-        new BatchSettings(
-            batch,
-            frames,
-            1,
-            true,
-            SpecAugment.NONE,
-            1,
-            around.isOn() ? new Surroundings(around) : null,
-            ChannelSettings.usual(0),
-            0,
-            false);
-    Batches batches = new Batches(corpus, new SoundSource(reader, false), settings);
+    Recipe recipe =
+        Recipe.defaults()
+            .with(
+                "run.batch=" + batch,
+                "data.frames=" + frames,
+                "data.surroundings.noises=" + noise,
+                "data.surroundings.rooms=" + rooms,
+                "data.surroundings.probability=" + probability);
+    Batches batches =
+        new Batches(corpus, new SoundSource(reader, false), TrainingData.batchSettings(recipe));
     double[] ms = new double[runs];
     for (int i = -runs; i < runs; i++) {
       int place = i + runs;

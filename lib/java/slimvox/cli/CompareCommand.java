@@ -6,7 +6,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.backend.Backend;
@@ -67,10 +66,8 @@ final class CompareCommand extends Subcommand {
       description = "Difference that does not matter, as a share of the reference's error.")
   private double margin = Comparison.MARGIN;
 
-  @Mixin private SoundOptions sound;
-
   CompareCommand() {
-    super("run.backend");
+    super("run.backend", "data.resample", "data.longestMinutes");
   }
 
   @Override
@@ -126,7 +123,7 @@ final class CompareCommand extends Subcommand {
     Values values = new Values();
     try (Backend backend = flags.open(flags.recipe());
         SpeakerEncoder encoder = ModelFile.encoder(corpus, flags, 0, backend)) {
-      values.put("similarity", encoder.similarity(list, other, sound.settings(this)));
+      values.put("similarity", encoder.similarity(list, other, flags.recipe().data().reading()));
     }
     values.put("a", list.toString());
     values.put("b", other.toString());

@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.Features;
@@ -108,8 +107,6 @@ final class EmbedCommand extends Subcommand {
               + " together. A part has 1,000 utterances or more.")
   private String part;
 
-  @Mixin private SoundOptions sound;
-
   private final LeftOut leftOut = new LeftOut();
   private FrontEnd frontEnd;
   private Shard shard;
@@ -120,7 +117,9 @@ final class EmbedCommand extends Subcommand {
 
   EmbedCommand() {
     super(
-        Stream.concat(Stream.of(DeclaredOptions.OF_NETWORK), Stream.of("run."))
+        Stream.concat(
+                Stream.of(DeclaredOptions.OF_NETWORK),
+                Stream.of("run.", "data.resample", "data.longestMinutes"))
             .toArray(String[]::new));
   }
 
@@ -142,7 +141,7 @@ final class EmbedCommand extends Subcommand {
     if (speakerMeans && featureFile != null) {
       throw usage("--speaker-means needs a corpus: features have no speakers");
     }
-    if (sound.areGiven() && featureFile != null) {
+    if (!flags.given("data.").isEmpty() && featureFile != null) {
       throw usage("--resample and --longest are for recordings; leave them out with --features");
     }
     if (channel && featureFile != null) {
@@ -160,7 +159,9 @@ final class EmbedCommand extends Subcommand {
     try (Backend backend = flags.open(flags.recipe())) {
       FeatureFile file = featureFile == null ? null : FeatureFile.open(featureFile);
       Corpus corpus =
-          file != null ? null : Corpus.open(places.getFirst()).reading(sound.settings(this));
+          file != null
+              ? null
+              : Corpus.open(places.getFirst()).reading(flags.recipe().data().reading());
       try (SpeakerEncoder encoder =
           ModelFile.encoder(modelFile, flags, file == null ? 0 : file.bins(), backend)) {
         frontEnd = encoder.frontEnd();
@@ -259,7 +260,7 @@ final class EmbedCommand extends Subcommand {
           shard.metadata(
               chosen.ids,
               Sha256.of(modelFile),
-              featureFile == null ? sound.settings(this) : Sha256.of(featureFile),
+              featureFile == null ? flags.recipe().data().reading() : Sha256.of(featureFile),
               flags.recipe().run().activations());
       chosen = new Input(shard.of(chosen.ids, CHUNK, "utterances"), chosen.features, chosen.bins);
     }

@@ -7,11 +7,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
 import slimvox.audio.FrontEnd;
+import slimvox.audio.ReadSettings;
 import slimvox.data.Corpus;
 import slimvox.data.CorpusReport;
 import slimvox.data.FeatureCache;
@@ -19,6 +19,7 @@ import slimvox.data.FeatureMemory;
 import slimvox.data.FeatureReader;
 import slimvox.data.WholeUtterances;
 import slimvox.embed.FeatureFile;
+import slimvox.recipe.Recipe;
 import slimvox.report.Values;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
@@ -48,17 +49,6 @@ final class FeaturesCommand extends Subcommand {
   @Option(names = "--check", description = "Only look at every recording and say what is bad.")
   private boolean check;
 
-  @Option(names = "--bins", paramLabel = "B", description = "Mel filters.")
-  private int bins = 80;
-
-  @Option(
-      names = "--frame-shift",
-      paramLabel = "MS",
-      description =
-          "Milliseconds from one frame to the next, a multiple of 10: means of frames of 10 ms, as"
-              + " a recipe's data.frameShiftMs.")
-  private int frameShiftMs = FrontEnd.FBANK_SHIFT_MS;
-
   @Option(
       names = "--cmn",
       description = "Subtract each utterance's mean; for a file only, the cache never has it.")
@@ -72,12 +62,6 @@ final class FeaturesCommand extends Subcommand {
   private List<Double> speeds = List.of(1.0);
 
   @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores.")
-  private int threads = 0;
-
-  @Option(
       names = "--shard",
       paramLabel = "I/N",
       description =
@@ -85,11 +69,15 @@ final class FeaturesCommand extends Subcommand {
               + " 'slimvox join' puts the parts together), of a folder's speakers.")
   private String part;
 
-  @Mixin private SoundOptions sound;
-
   private final LeftOut leftOut = new LeftOut();
   private Shard shard;
   private Map<String, String> ofShard = Map.of();
+  private int bins;
+  private int threads;
+
+  FeaturesCommand() {
+    super("model.bins", "data.frameShiftMs", "data.resample", "data.longestMinutes", "run.threads");
+  }
 
   @Override
   public Integer call() throws InterruptedException {
@@ -104,12 +92,11 @@ final class FeaturesCommand extends Subcommand {
   }
 
   private int features() throws InterruptedException {
-    range("--bins", bins, 1, 4096);
-    range("--threads", threads, 0, 4096);
-    range("--frame-shift", frameShiftMs, FrontEnd.FBANK_SHIFT_MS, 1000);
-    if (frameShiftMs % FrontEnd.FBANK_SHIFT_MS != 0) {
-      throw usage("--frame-shift " + frameShiftMs + " is no multiple of 10");
-    }
+    Recipe recipe = flags.recipe();
+    ReadSettings reading = recipe.data().reading();
+    bins = flags.model(recipe.model()).bins();
+    threads = recipe.run().threads();
+    if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
     shard = Shard.of(this, part);
     for (String option : List.of("--bins", "--frame-shift", "--cmn", "--speeds", "--shard")) {
       if (!check || !flags.isGiven(option)) continue;
@@ -118,7 +105,6 @@ final class FeaturesCommand extends Subcommand {
     if (check == (out != null)) {
       throw usage(check ? "--check writes nothing; leave out OUT" : "OUT is needed, or --check");
     }
-    if (threads == 0) threads = Runtime.getRuntime().availableProcessors();
     if (out != null && isFile()) {
       AtomicFile.requireWritable(out);
       if (!speeds.equals(List.of(1.0))) {
@@ -130,18 +116,18 @@ final class FeaturesCommand extends Subcommand {
     } else if (out != null) {
       requireFolderName(out);
     }
-    Corpus corpus = Corpus.open(corpusFolder).reading(sound.settings(this));
+    Corpus corpus = Corpus.open(corpusFolder).reading(reading);
     if (check) return check(validate(corpus));
     List<String> ids = ids(corpus);
     if (shard != null && !isFile()) {
       corpus = corpus.subset(shard.of(corpus.speakers(), 1, "speakers"));
     } else if (shard != null) {
-      ofShard = shard.metadata(ids, corpus.sha256(), bins, sound.settings(this));
+      ofShard = shard.metadata(ids, corpus.sha256(), bins, reading);
       ids = shard.of(ids, 1, "utterances");
       corpus = corpus.without(others(corpus, ids));
     }
     if (isFile()) SafetensorsWriter.requireRoom(out, ids, 1, bins);
-    FrontEnd frontEnd = new FrontEnd(frameShiftMs, cmn);
+    FrontEnd frontEnd = new FrontEnd(recipe.data().frameShiftMs(), cmn);
     FeatureReader reader = FeatureReader.of(corpus.requireFiles(), frontEnd.fbank(bins), speeds);
     CorpusReport report = validate(corpus);
     note(report.toString().stripTrailing());

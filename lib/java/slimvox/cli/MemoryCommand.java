@@ -32,7 +32,12 @@ import slimvox.storage.InputException;
 /** Prices a training step: no arithmetic, only shapes and the ledger. */
 @Command(
     name = "memory",
-    description = "Say what memory a training step takes, without running it.",
+    description = {
+      "Say what memory a training step takes, without running it.",
+      "With --budget: fail if the step needs more than that, for example 11GB (11 x 10^9 bytes) or"
+          + " 11GiB (what a card of 11 GB has); say the largest batch and the deepest model that"
+          + " fit, and what is in the way."
+    },
     customSynopsis = {
       "slimvox memory RECIPE [--set KEY=VALUE ...] [options]",
       "       slimvox memory --model MODEL [options]"
@@ -58,15 +63,6 @@ final class MemoryCommand extends Subcommand {
               + " plain and lean.")
   private boolean compare;
 
-  @Option(
-      names = "--budget",
-      paramLabel = "SIZE",
-      description =
-          "Fail if the step needs more than this, for example 11GB (11 x 10^9 bytes) or 11GiB (what"
-              + " a card of 11 GB has); say the largest batch and the deepest model that fit, and"
-              + " what is in the way.")
-  private String budget;
-
   private static final String NOT_COUNTED =
       "The driver's context and its graph of a step (run.graph) are not counted: a dry run cannot"
           + " know them.\n";
@@ -88,25 +84,22 @@ final class MemoryCommand extends Subcommand {
   private Workspace workspace = Workspace.NONE;
 
   MemoryCommand() {
-    super("model.", "optimizer.", "run.precision");
+    super("model.", "optimizer.", "run.precision", "run.memoryBudget");
   }
 
   @Override
   public Integer call() {
     StepOptions.Step step = options.read(this, compare);
     if (timeline != null) requireCsv(timeline);
-    MemoryBudget limit = limit();
+    MemoryBudget limit = hasBudget() ? step.recipe().run().budget() : MemoryBudget.UNLIMITED;
     try (Device device = workspaces(step.recipe())) {
       return run(step, limit, device);
     }
   }
 
-  private MemoryBudget limit() {
-    try {
-      return budget == null ? MemoryBudget.UNLIMITED : MemoryBudget.parse(budget);
-    } catch (IllegalArgumentException e) {
-      throw new InputException("--budget " + e.getMessage(), e);
-    }
+  /** Only of the option: a recipe's own budget is for its run. */
+  private boolean hasBudget() {
+    return flags.isGiven("--budget");
   }
 
   /** The device whose workspaces are counted; null for none. */
@@ -128,7 +121,7 @@ final class MemoryCommand extends Subcommand {
       compare(analysis, step, limit);
       return 0;
     }
-    MemoryFit fit = budget == null ? null : analysis.fit(step.model(), step.batch(), limit);
+    MemoryFit fit = hasBudget() ? analysis.fit(step.model(), step.batch(), limit) : null;
     StepMemory memory = fit == null ? analysis.price(step.model(), step.batch()) : fit.asked();
     if (timeline != null) writeTimeline(timeline, memory);
     report(step, memory, fit);
@@ -139,7 +132,7 @@ final class MemoryCommand extends Subcommand {
   private void compare(MemoryAnalysis analysis, StepOptions.Step step, MemoryBudget limit) {
     SchemeTable table = SchemeTable.of(analysis, step.model(), step.batch(), limit);
     Values values = described(step);
-    values.put("budget_bytes", budget == null ? null : limit.bytes());
+    values.put("budget_bytes", hasBudget() ? limit.bytes() : null);
     if (json) values.put("compare", table.json());
     result(headLine(values) + "\n\n" + table.text() + remark(), values);
   }

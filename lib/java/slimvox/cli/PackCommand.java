@@ -77,15 +77,13 @@ public final class PackCommand extends Subcommand {
           "Embedding layer in float32, int8 or binary (one bit a weight). Default float32.")
   private Head head = Head.FLOAT32;
 
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Threads that compute; 0: all cores.")
-  private int threads = 0;
+  PackCommand() {
+    super("run.threads");
+  }
 
   @Override
   public Integer call() {
-    range("--threads", threads, 0, 4096);
+    int threads = flags.recipe().run().threads();
     apart(out, "the checkpoint", checkpoint);
     AtomicFile.requireWritable(out);
     try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED);

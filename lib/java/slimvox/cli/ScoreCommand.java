@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import slimvox.audio.FbankOptions;
@@ -78,7 +77,9 @@ final class ScoreCommand extends Subcommand {
           "voxsrc (score enrol test) or wespeaker (enrol test score label). Default voxsrc.")
   private Scores.Format format = Scores.Format.VOXSRC;
 
-  @Mixin private SoundOptions sound;
+  ScoreCommand() {
+    super("data.resample", "data.longestMinutes");
+  }
 
   @Override
   public Integer call() {
@@ -89,7 +90,7 @@ final class ScoreCommand extends Subcommand {
     if (corpus != null && calibration == null) {
       throw usage("--corpus has no effect without --calibrate");
     }
-    if (sound.areGiven() && calibration == null) {
+    if (!flags.given("data.").isEmpty() && calibration == null) {
       throw usage("--resample and --longest have no effect without --calibrate");
     }
     apart(out, "the trial list", trials);
@@ -146,7 +147,7 @@ final class ScoreCommand extends Subcommand {
   private Scores calibrated(AdaptiveSNorm norm, Trials list, Embeddings vectors, Values values) {
     ToDoubleFunction<String> seconds =
         CorpusReport.durations(
-            Corpus.open(corpus).reading(sound.settings(this)),
+            Corpus.open(corpus).reading(flags.recipe().data().reading()),
             FbankOptions.wespeaker().sampleRate());
     Trials known = Trials.read(calibration);
     if (known.sha256().equals(list.sha256())) {

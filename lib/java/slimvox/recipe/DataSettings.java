@@ -74,6 +74,7 @@ public record DataSettings(
                     + " of the 10 ms frames in it, of features that are ready as well.",
             byDefault = "10",
             range = "10..1000",
+            flag = "--frame-shift",
             omitDefault = true)
         int frameShiftMs,
     @Setting(
@@ -157,11 +158,13 @@ public record DataSettings(
                 "Resample recordings of another sample rate than 16 kHz, which are refused"
                     + " otherwise.",
             byDefault = "false",
+            flag = "--resample",
             omitDefault = true)
         boolean resample,
     @Setting(
             value = "Longest recording in minutes; a longer one is refused. null: 120.",
             range = "0.001..100000",
+            flag = "--longest",
             omitDefault = true)
         Double longestMinutes) {
 

@@ -113,18 +113,7 @@ public final class TrainingData {
             validation,
             keepsTrials ? new FeatureMemory(validationReader) : validationReader,
             data.meanNormalization());
-    BatchSettings settings =
-        new BatchSettings(
-            recipe.run().batch(),
-            data.frames(),
-            data.joinUtterances(),
-            data.meanNormalization(),
-            data.specAugment(),
-            recipe.seed(),
-            data.surroundings().isOn() ? new Surroundings(data.surroundings()) : null,
-            data.channel(),
-            data.shuffleBuffer(),
-            data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
+    BatchSettings settings = batchSettings(recipe);
     boolean streams = from == DataSettings.Source.STREAMING;
     int threads = Runtime.getRuntime().availableProcessors();
     if (data.isPerExample() || streams && reader.hasSound()) {
@@ -142,6 +131,22 @@ public final class TrainingData {
       batches = new Batches(train, features, settings);
     }
     batches.augment(data.augmentations().stream().map(FeatureAugmentation.REGISTRY::get).toList());
+  }
+
+  /** What the training batches of a recipe are made of; opens its lists of noises and rooms. */
+  public static BatchSettings batchSettings(Recipe recipe) {
+    DataSettings data = recipe.data();
+    return new BatchSettings(
+        recipe.run().batch(),
+        data.frames(),
+        data.joinUtterances(),
+        data.meanNormalization(),
+        data.specAugment(),
+        recipe.seed(),
+        data.surroundings().isOn() ? new Surroundings(data.surroundings()) : null,
+        data.channel(),
+        data.shuffleBuffer(),
+        data.sampling() == DataSettings.Sampling.CLASS_BALANCED);
   }
 
   private Corpus longEnough(Corpus corpus, Recipe recipe) {

@@ -181,7 +181,7 @@ class FeaturesCommandTest extends CommandLineTest {
     run("features", "--check", corpus, "--resample", "--longest=0.01")
         .failsWith("0.02 minutes or more", "(--longest)");
     run("features", "--check", corpus, "--longest=0")
-        .isRefusedAsUsage("features", "--longest 0.0 is not possible");
+        .isRefusedAsUsage("features", "--longest 0 is not possible; give 0.001 to 100000");
     Path out = folder.resolve("f.safetensors");
     run("features", corpus, out, "--resample", "--threads=1").succeeds();
     assertArrayEquals(new long[] {98, 80}, Safetensors.read(out).shape("s0-u0"));

@@ -66,7 +66,7 @@ class FrontEndTest extends CommandLineTest {
                 + ": its frames are 10 ms apart, the network was trained with 20 ms; make the"
                 + " features with --frame-shift 20");
     run("features", corpus, features, "--frame-shift=25")
-        .isRefusedAsUsage("features", "--frame-shift 25 is no multiple of 10");
+        .isRefusedAsUsage("features", "--frame-shift 25 is not possible; give a multiple of 10");
   }
 
   @Test
