@@ -116,18 +116,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) quantize(
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) dequantize(
-    const unsigned char* codes, const float* absmax, const float* values, float* x, long long size,
-    int block, int blocks) {
-  for (int number = blockIdx.x; number < blocks; number += gridDim.x) {
-    Numbers n(number, block, size);
-    float scale = absmax[number];
-    for (int i = threadIdx.x; i < n.count; i += THREADS) {
-      x[n.first + i] = values[codes[n.first + i]] * scale;
-    }
-  }
-}
-
 // ---- SGD; see sgd_momentum in optimizer.cu
 
 // Tensors: gradient, parameter, codes, absmax.

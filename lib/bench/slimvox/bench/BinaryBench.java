@@ -14,8 +14,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import slimvox.audio.Features;
 import slimvox.backend.Backend;
-import slimvox.backend.Backends;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
+import slimvox.backend.cpu.CpuDevice;
 import slimvox.backend.packed.LayerShape;
 import slimvox.backend.packed.PackedConvolution;
 import slimvox.binary.PackedBlock;
@@ -26,7 +27,6 @@ import slimvox.cli.DeclaredOptions;
 import slimvox.cli.PackCommand;
 import slimvox.cli.Subcommand;
 import slimvox.embed.Embedder;
-import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
 import slimvox.models.Models;
 import slimvox.models.Network;
@@ -99,17 +99,18 @@ public final class BinaryBench extends Subcommand {
     if (!Models.fitsSigns(spec.name())) {
       throw new InputException(spec.name() + " has no packed form; ResNet18 and ResNet34 have");
     }
-    try (Backend backend = Backends.open("cpu", threads, MemoryBudget.UNLIMITED)) {
-      note(backend.device().description());
-      measure(backend, spec);
+    CpuDevice device = CpuDevice.open(threads);
+    try (Backend backend = new Backend(device)) {
+      note(device.description());
+      measure(backend, device, spec);
     }
     return 0;
   }
 
-  private void measure(Backend backend, ModelSpec spec) {
+  private void measure(Backend backend, CpuDevice device, ModelSpec spec) {
     PackedModel w1a32 = packed(backend, spec, BinaryScheme.BWN);
     PackedModel w1a1 = packed(backend, spec, BinaryScheme.W1A1);
-    List<Layer> layers = layers(backend, w1a32);
+    List<Layer> layers = layers(backend, device, w1a32);
     Features features = Noise.features(new Random(2), frames, spec.bins());
     try (Network network = Models.build(spec, backend)) {
       network.initialize(new Random(1));
@@ -147,11 +148,11 @@ public final class BinaryBench extends Subcommand {
   }
 
   /** All shapes take turns: the compiler starts over with every new one. */
-  private List<Layer> layers(Backend backend, PackedModel model) {
+  private List<Layer> layers(Backend backend, CpuDevice device, PackedModel model) {
     Map<Convolution, List<String>> shapes = shapes(model);
     List<ConvolutionForms> all = new ArrayList<>();
     try {
-      for (Convolution g : shapes.keySet()) all.add(new ConvolutionForms(backend, g));
+      for (Convolution g : shapes.keySet()) all.add(new ConvolutionForms(backend, device, g));
       Runnable[] forms = all.stream().flatMap(f -> f.forms().stream()).toArray(Runnable[]::new);
       Duration warmUp = Duration.ofMillis(WARM_UP_MS * all.size() * runs);
       List<Timing> times = Timing.measure(warmUp, runs, RUNS, forms);
@@ -192,7 +193,19 @@ public final class BinaryBench extends Subcommand {
     int pad = kernel / 2;
     Convolution g =
         new Convolution(
-            1, height, width, c.in(), c.out(), kernel, kernel, c.stride(), c.stride(), pad, pad, 1);
+            1,
+            height,
+            width,
+            c.in(),
+            c.out(),
+            kernel,
+            kernel,
+            c.stride(),
+            c.stride(),
+            pad,
+            pad,
+            1,
+            DataType.FLOAT32);
     shapes.computeIfAbsent(g, _ -> new ArrayList<>()).add(c.name());
   }
 

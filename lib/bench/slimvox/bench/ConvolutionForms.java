@@ -26,13 +26,15 @@ import slimvox.memory.Category;
  */
 final class ConvolutionForms implements AutoCloseable {
   private final Backend backend;
+  private final CpuDevice device;
   private final Convolution g;
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final List<Runnable> forms;
 
-  /** The forms of a convolution on the processor. */
-  ConvolutionForms(Backend backend, Convolution g) {
+  /** The forms of a convolution on the processor, which the backend is of. */
+  ConvolutionForms(Backend backend, CpuDevice device, Convolution g) {
     this.backend = backend;
+    this.device = device;
     this.g = g;
     forms = List.of(oneDnn(false), oneDnn(true), packed(WeightForm.W1A32), packed(WeightForm.W1A1));
   }
@@ -43,7 +45,7 @@ final class ConvolutionForms implements AutoCloseable {
   }
 
   private Runnable oneDnn(boolean int8) {
-    PreparedConvolution c = new PreparedConvolution((CpuDevice) backend.device(), g, int8);
+    PreparedConvolution c = new PreparedConvolution(device, g, int8);
     owned.add(c);
     return c::run;
   }

@@ -35,36 +35,6 @@ public record Convolution(
     }
   }
 
-  /** A convolution of float32. */
-  public Convolution(
-      int batch,
-      int height,
-      int width,
-      int inChannels,
-      int outChannels,
-      int kernelHeight,
-      int kernelWidth,
-      int strideHeight,
-      int strideWidth,
-      int padHeight,
-      int padWidth,
-      int groups) {
-    this(
-        batch,
-        height,
-        width,
-        inChannels,
-        outChannels,
-        kernelHeight,
-        kernelWidth,
-        strideHeight,
-        strideWidth,
-        padHeight,
-        padWidth,
-        groups,
-        DataType.FLOAT32);
-  }
-
   /** The same geometry for so many inputs and outputs of a type. */
   public Convolution with(int batch, DataType type) {
     return new Convolution(

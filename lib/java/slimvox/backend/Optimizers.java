@@ -17,9 +17,6 @@ public final class Optimizers {
     /** Codes and scales of y from the float32 numbers x, see {@link Quantized}. */
     default void quantize(Tensor x, Quantized y) {}
 
-    /** y = the float32 numbers that x stands for. */
-    default void dequantize(Quantized x, Tensor y) {}
-
     /** Scratch bytes of {@link #sgdQuantized} for a parameter of so many elements. */
     default long sgdQuantizedWorkspace(long size, int block) {
       return 0;
@@ -78,12 +75,6 @@ public final class Optimizers {
   public void quantize(Tensor x, Quantized y) {
     coded(x, y);
     kernels.quantize(x, y);
-  }
-
-  /** See {@link Kernels#dequantize}. */
-  public void dequantize(Quantized x, Tensor y) {
-    coded(y, x);
-    kernels.dequantize(x, y);
   }
 
   /** See {@link Kernels#sgdQuantized}. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -168,7 +169,7 @@ class SystemMemoryTest {
     public static void main(String[] arguments) throws Throwable {
       try (Backend cpu = new Backend(CpuDevice.open(2))) {
         for (int i = 1; i < 1000; i++) {
-          Convolution g = new Convolution(2, 8 + i, 20, 16, 16 + i, 3, 3, 1, 1, 1, 1, 1);
+          Convolution g = new Convolution(2, 8 + i, 20, 16, 16 + i, 3, 3, 1, 1, 1, 1, 1, FLOAT32);
           try (Tensor x = cpu.allocate(Category.ACTIVATION, "x", g.inShape().toArray());
               Tensor w = cpu.allocate(Category.PARAMETER, "w", g.weightShape().toArray());
               Tensor y = cpu.allocate(Category.ACTIVATION, "y", g.outShape().toArray())) {

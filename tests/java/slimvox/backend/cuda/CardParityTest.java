@@ -2,6 +2,7 @@ package slimvox.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -75,7 +76,8 @@ class CardParityTest {
             }) {
           int pad = g[4] / 2;
           Convolution geometry =
-              new Convolution(128, g[0], g[1], g[2], g[3], g[4], g[4], g[5], g[5], pad, pad, 1);
+              new Convolution(
+                  128, g[0], g[1], g[2], g[3], g[4], g[4], g[5], g[5], pad, pad, 1, FLOAT32);
           for (Cudnn.Pass pass : Cudnn.Pass.values()) {
             String reason = convolutions.reason(geometry, pass);
             if (reason != null) left.add(pass + " of " + geometry + ": " + reason);

@@ -3,6 +3,7 @@ package slimvox.backend.cuda;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -34,11 +35,11 @@ class ConvolutionParityTest extends ParityFixture {
       all.add(dense(g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[5] / 2));
     }
     all.add(dense(1, 8, 9, 4, 8, 2, 2, 0)); // no overlap
-    all.add(new Convolution(2, 9, 8, 1, 12, 3, 3, 2, 1, 0, 1, 1)); // one channel
+    all.add(new Convolution(2, 9, 8, 1, 12, 3, 3, 2, 1, 0, 1, 1, FLOAT32)); // one channel
     all.add(dense(2, 9, 8, 3, 5, 1, 3, 0)); // most pixels take no part
-    all.add(new Convolution(2, 9, 12, 8, 16, 3, 5, 2, 1, 1, 2, 1));
-    all.add(new Convolution(1, 7, 11, 5, 6, 1, 3, 1, 2, 0, 1, 1));
-    all.add(new Convolution(1, 9, 8, 6, 6, 3, 3, 1, 1, 0, 2, 6)); // unlike paddings
+    all.add(new Convolution(2, 9, 12, 8, 16, 3, 5, 2, 1, 1, 2, 1, FLOAT32));
+    all.add(new Convolution(1, 7, 11, 5, 6, 1, 3, 1, 2, 0, 1, 1, FLOAT32));
+    all.add(new Convolution(1, 9, 8, 6, 6, 3, 3, 1, 1, 0, 2, 6, FLOAT32)); // unlike paddings
     for (int[] g :
         new int[][] {
           {2, 10, 13, 128, 128, 3, 1, 128},
@@ -52,14 +53,15 @@ class ConvolutionParityTest extends ParityFixture {
         }) {
       all.add(
           new Convolution(
-              g[0], g[1], g[2], g[3], g[4], g[5], g[5], g[6], g[6], g[5] / 2, g[5] / 2, g[7]));
+              g[0], g[1], g[2], g[3], g[4], g[5], g[5], g[6], g[6], g[5] / 2, g[5] / 2, g[7],
+              FLOAT32));
     }
     return all.stream();
   }
 
   private static Convolution dense(
       int n, int h, int w, int in, int out, int kernel, int stride, int pad) {
-    return new Convolution(n, h, w, in, out, kernel, kernel, stride, stride, pad, pad, 1);
+    return new Convolution(n, h, w, in, out, kernel, kernel, stride, stride, pad, pad, 1, FLOAT32);
   }
 
   @ParameterizedTest
@@ -93,7 +95,7 @@ class ConvolutionParityTest extends ParityFixture {
       int height, int width, int channels, int stride, int pad, int padWide) {
     Convolution g =
         new Convolution(
-            2, height, width, channels, channels, 3, 3, stride, 1, pad, padWide, channels);
+            2, height, width, channels, channels, 3, 3, stride, 1, pad, padWide, channels, FLOAT32);
     int read = 0; // sides that normalized on reading
     for (Side s : sides(tolerance(g.outShape().rows()))) {
       Tensor x = s.tensor(normal(g.inShape().size()), g.inShape().toArray());

@@ -155,7 +155,8 @@ final class WidenedConvolution {
         g.strideWidth(),
         pad,
         g.padWidth(),
-        g.groups());
+        g.groups(),
+        DataType.FLOAT32);
   }
 
   /** What a thread runs the convolutions of its pieces with. */

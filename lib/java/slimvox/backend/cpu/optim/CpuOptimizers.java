@@ -37,7 +37,6 @@ import slimvox.backend.cpu.Parallel;
  * b (14 bytes in all), Adam 16. Each thread spreads codes out in its own part of the workspace.
  */
 public final class CpuOptimizers implements Optimizers.Kernels {
-  private static final int CODES = 1 << 16; // at a time, so that an int counts them
 
   private final Parallel parallel;
   private final Map<CodeBook, NearestCode> books = new ConcurrentHashMap<>();
@@ -183,29 +182,6 @@ public final class CpuOptimizers implements Optimizers.Kernels {
               BlockwiseCodes.encodeShort(book, in + 4 * start, n, largest, codes + start);
             }
             Lanes.set(absmax, b, Quantized.storedScale(largest, n == block));
-          }
-        });
-  }
-
-  @Override
-  public void dequantize(Quantized x, Tensor y) {
-    NearestCode book = book(x.book());
-    long codes = x.codes().address();
-    long absmax = x.absmax().address();
-    long out = y.address();
-    long size = y.size();
-    int block = x.block();
-    parallel.run(
-        x.blocks(),
-        block,
-        (part, from, to) -> {
-          long start = from * block;
-          long end = Math.min(size, to * block);
-          int run = block >= CODES ? block : CODES / block * block;
-          for (long at = start; at < end; at += run) {
-            int n = (int) Math.min(run, end - at);
-            BlockwiseCodes.decode(
-                book, codes + at, n, absmax + 4 * (at / block), block, out + 4 * at);
           }
         });
   }

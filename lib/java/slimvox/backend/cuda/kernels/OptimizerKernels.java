@@ -107,12 +107,6 @@ public final class OptimizerKernels implements Optimizers.Kernels {
   }
 
   @Override
-  public void dequantize(Quantized x, Tensor y) {
-    launcher.launch(
-        "dequantize", grid(x), x.codes(), x.absmax(), book(x), y, y.size(), x.block(), x.blocks());
-  }
-
-  @Override
   public void sgdQuantized(
       SgdStep step, Tensor gradient, Tensor parameter, Quantized momentum, Tensor workspace) {
     float keep = momentum.book().isNearestOnly() ? 0 : step.keep();

@@ -13,6 +13,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.Supplier;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 import slimvox.backend.DeviceException;
 import slimvox.backend.NativeFunction;
 import slimvox.backend.cuda.driver.CardStream;
@@ -98,7 +99,8 @@ public final class Cudnn implements AutoCloseable {
 
   private record Descriptor(String kind, long address) {}
 
-  private static final Convolution COMMON = new Convolution(2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1, 1);
+  private static final Convolution COMMON =
+      new Convolution(2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1, 1, DataType.FLOAT32);
 
   private final CudnnLibrary library;
   private final CardStream stream;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.util.Random;
 import org.bytedeco.dnnl.global.dnnl;
@@ -74,7 +75,7 @@ class Bfloat16ConvolutionTest {
       int groups) {
     int pad = kernel / 2;
     Convolution g =
-        new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups)
+        new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups, FLOAT32)
             .with(n, DataType.BFLOAT16);
     Random random = new Random(g.outShape().hashCode());
     float[] x = rounded(GuardedMemory.normal(random, g.inShape()));

@@ -3,6 +3,7 @@ package slimvox.backend.cpu.onednn;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.util.Arrays;
 import java.util.Random;
@@ -47,7 +48,7 @@ class Bfloat16MathTest {
   void convolutions(int n, int h, int w, int i, int o, int kernel, int stride, int groups) {
     int pad = kernel / 2;
     Convolution g =
-        new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups);
+        new Convolution(n, h, w, i, o, kernel, kernel, stride, stride, pad, pad, groups, FLOAT32);
     Random random = new Random(g.hashCode());
     float[] x = GuardedMemory.normal(random, g.inShape());
     float[] weight = GuardedMemory.normal(random, g.weightShape());

@@ -1,5 +1,7 @@
 package slimvox.backend.cpu.onednn;
 
+import static slimvox.backend.DataType.FLOAT32;
+
 import java.util.LinkedHashSet;
 import java.util.Set;
 import slimvox.backend.Convolution;
@@ -85,6 +87,7 @@ public final class ModelConvolutions {
             stride,
             pad,
             pad,
-            groups));
+            groups,
+            FLOAT32));
   }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -142,7 +143,8 @@ class OneDnnTest {
             out[3] < in[3] ? 2 : 1,
             padding,
             padding,
-            (int) (in[1] / weight[1]));
+            (int) (in[1] / weight[1]),
+            FLOAT32);
     Results r =
         run(
             oneDnn,
@@ -241,7 +243,7 @@ class OneDnnTest {
       int ph,
       int pw,
       int groups) {
-    Convolution g = new Convolution(n, h, w, i, o, kh, kw, sh, sw, ph, pw, groups);
+    Convolution g = new Convolution(n, h, w, i, o, kh, kw, sh, sw, ph, pw, groups, FLOAT32);
     Random random = new Random(g.hashCode());
     float[] x = GuardedMemory.normal(random, g.inShape());
     float[] weight = GuardedMemory.normal(random, g.weightShape());
@@ -303,7 +305,7 @@ class OneDnnTest {
 
   @Test
   void sameOperandsGiveTheSameBits() {
-    Convolution g = new Convolution(3, 20, 50, 32, 64, 3, 3, 2, 2, 1, 1, 1);
+    Convolution g = new Convolution(3, 20, 50, 32, 64, 3, 3, 2, 2, 1, 1, 1, FLOAT32);
     Random random = new Random(1);
     float[] x = GuardedMemory.normal(random, g.inShape());
     float[] weight = GuardedMemory.normal(random, g.weightShape());
@@ -325,7 +327,7 @@ class OneDnnTest {
 
   @Test
   void anotherThreadComputesTheSameBits() throws Exception {
-    Convolution g = new Convolution(2, 20, 30, 16, 32, 3, 3, 1, 1, 1, 1, 1);
+    Convolution g = new Convolution(2, 20, 30, 16, 32, 3, 3, 1, 1, 1, 1, 1, FLOAT32);
     Random random = new Random(2);
     float[] x = GuardedMemory.normal(random, g.inShape());
     float[] weight = GuardedMemory.normal(random, g.weightShape());
@@ -380,7 +382,7 @@ class OneDnnTest {
   @Test
   void workspaceHoldsTheGradientAndIsTheSameEachTime() {
     try (OneDnn library = OneDnn.open(1)) {
-      Convolution g = new Convolution(2, 20, 50, 128, 256, 1, 1, 2, 2, 0, 0, 1);
+      Convolution g = new Convolution(2, 20, 50, 128, 256, 1, 1, 2, 2, 0, 0, 1, FLOAT32);
       long bytes = library.backwardWeightWorkspace(g);
       assertTrue(bytes >= g.weightShape().size() * 4, bytes + " bytes hold no dweight");
       assertEquals(bytes, library.backwardWeightWorkspace(g));

@@ -68,8 +68,6 @@ class QuantizedTest extends KernelFixture {
       for (int block : new int[] {256, 2048}) {
         Quantized q = quantized(x.length, book, block);
         ops.optimizers.quantize(tensor(x, x.length), q);
-        Tensor back = tensor(x.length);
-        ops.optimizers.dequantize(q, back);
         String at = "nearest." + name + (isSigned ? ".signed" : ".unsigned") + ".b" + block + ".";
         byte[] codes = file.bytes(at + "codes");
         float[] absmax = file.floats(at + "absmax");
@@ -81,7 +79,7 @@ class QuantizedTest extends KernelFixture {
         }
         assertArrayEquals(codes, ops.bytes(q.codes()), at);
         assertArrayEquals(absmax, ops.floats(q.absmax()), at);
-        assertArrayEquals(numbers, ops.floats(back), at);
+        assertArrayEquals(numbers, values(q), at);
       }
     }
   }
@@ -102,9 +100,7 @@ class QuantizedTest extends KernelFixture {
           ops.optimizers.quantize(tensor(x, size), q);
           float[] absmax = ops.floats(q.absmax());
           byte[] codes = ops.bytes(q.codes());
-          Tensor back = tensor(size);
-          ops.optimizers.dequantize(q, back);
-          float[] y = ops.floats(back);
+          float[] y = values(q);
           for (int i = 0; i < size; i++) {
             float largest = absmax[i / block];
             assertTrue(Math.abs(x[i]) <= largest);
@@ -167,14 +163,11 @@ class QuantizedTest extends KernelFixture {
       ops.optimizers.sgdQuantized(rule, g, sgd, b);
       ops.optimizers.adamQuantized(adamRule, g, adam, m, v);
 
-      Tensor full = tensor(size);
-      ops.optimizers.dequantize(b2, full);
+      Tensor full = tensor(values(b2), size);
       ops.optimizers.sgd(rule, g, sgd2, full);
       ops.optimizers.quantize(full, b2);
-      Tensor mean = tensor(size);
-      Tensor square = tensor(size);
-      ops.optimizers.dequantize(m2, mean);
-      ops.optimizers.dequantize(v2, square);
+      Tensor mean = tensor(values(m2), size);
+      Tensor square = tensor(values(v2), size);
       ops.optimizers.adam(adamRule, g, adam2, mean, square);
       ops.optimizers.quantize(mean, m2);
       ops.optimizers.quantize(square, v2);
@@ -259,9 +252,7 @@ class QuantizedTest extends KernelFixture {
   }
 
   private float[] values(Quantized q) {
-    Tensor x = tensor((int) q.codes().size());
-    ops.optimizers.dequantize(q, x);
-    return ops.floats(x);
+    return q.book().values(ops.bytes(q.codes()), ops.floats(q.absmax()), q.block());
   }
 
   private byte[] codes(float[] x, float[] gradient, Quantized q, float keep) {
@@ -321,11 +312,7 @@ class QuantizedTest extends KernelFixture {
           new AdamStep(1e-2, 0.9, 0.999, 1e-8, 0.1, true, step), g, adam, m, v);
     }
     List<float[]> results = new ArrayList<>(List.of(ops.floats(sgd), ops.floats(adam)));
-    for (Quantized q : List.of(b, m, v)) {
-      Tensor full = tensor(size);
-      ops.optimizers.dequantize(q, full);
-      results.add(ops.floats(full));
-    }
+    for (Quantized q : List.of(b, m, v)) results.add(values(q));
     return results;
   }
 

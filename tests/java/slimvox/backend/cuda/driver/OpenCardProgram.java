@@ -1,5 +1,7 @@
 package slimvox.backend.cuda.driver;
 
+import static slimvox.backend.DataType.FLOAT32;
+
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -167,7 +169,7 @@ public final class OpenCardProgram {
    */
   private static Runnable convolution(OpenCard card, boolean planned) {
     Convolutions.Kernels all = card.convolutions(new Convolutions.Kernels() {});
-    Convolution g = new Convolution(2, 9, 8, 8, 16, 1, 1, 2, 2, 0, 0, 1);
+    Convolution g = new Convolution(2, 9, 8, 8, 16, 1, 1, 2, 2, 0, 0, 1, FLOAT32);
     Device device =
         new Device() {
           @Override

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static slimvox.backend.DataType.FLOAT32;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
@@ -47,11 +48,11 @@ class CudnnConvolutionsTest {
 
   private static Convolution square(int kernel, int stride) {
     return new Convolution(
-        2, 9, 8, 8, 16, kernel, kernel, stride, stride, kernel / 2, kernel / 2, 1);
+        2, 9, 8, 8, 16, kernel, kernel, stride, stride, kernel / 2, kernel / 2, 1, FLOAT32);
   }
 
   private static Convolution oblong() {
-    return new Convolution(2, 9, 8, 8, 16, 3, 1, 1, 1, 1, 0, 1);
+    return new Convolution(2, 9, 8, 8, 16, 3, 1, 1, 1, 1, 0, 1, FLOAT32);
   }
 
   /** Our own, which need the same workspace for everything and note what they are asked to do. */
@@ -197,7 +198,7 @@ class CudnnConvolutionsTest {
   @Test
   void matrixProductsDepthwiseAndRefusedShapesAreLeftToOurKernels() {
     Own own = new Own(300);
-    Convolution depthwise = new Convolution(2, 9, 8, 8, 8, 3, 3, 1, 1, 1, 1, 8);
+    Convolution depthwise = new Convolution(2, 9, 8, 8, 8, 3, 3, 1, 1, 1, 1, 8, FLOAT32);
     CudnnConvolutions c = open(false, LIMIT, own);
     assertEquals("a matrix product", c.reason(square(1, 1), Pass.FORWARD));
     assertEquals("a depthwise convolution", c.reason(depthwise, Pass.BACKWARD_DATA));
