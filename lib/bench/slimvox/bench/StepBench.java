@@ -137,10 +137,11 @@ public final class StepBench extends Subcommand {
   }
 
   private Backend open() {
+    if (kernels && "dry".equals(flags.value("--backend"))) {
+      throw usage("--kernels times what backend dry does not do");
+    }
     Backend backend = flags.open(step.recipe());
-    if (!kernels || backend.name().equals("cuda")) return backend;
-    if (backend.name().equals("dry")) throw usage("--kernels times what backend dry does not do");
-    return TimedDevice.of(backend);
+    return !kernels || backend.device().queues() ? backend : TimedDevice.of(backend);
   }
 
   /**

@@ -30,6 +30,14 @@ public interface Hardware extends AutoCloseable {
   }
 
   /**
+   * Whether operations may still run when they have returned, as on a card: {@link #asOne} can then
+   * give it a whole step, and only it knows how long a kernel takes, see {@link #timeKernels}.
+   */
+  default boolean queues() {
+    return false;
+  }
+
+  /**
    * Queues what a step does: a card may be given all of it at once, as one CUDA graph, when the
    * same step comes again. Its inputs are uploaded before, its results read afterwards; what is
    * waited for within is done, but then there is no graph.

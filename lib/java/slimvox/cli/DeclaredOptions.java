@@ -64,7 +64,7 @@ public final class DeclaredOptions {
 
   /** What an option was given; null if it was not, or is none of the command. */
   @SuppressWarnings("unchecked")
-  <T> T value(String flag) {
+  public <T> T value(String flag) {
     return (T) command.spec.commandLine().getParseResult().matchedOptionValue(flag, null);
   }
 

@@ -177,7 +177,7 @@ public final class Trainer implements AutoCloseable {
       if (recipe.transfer().teacher() != null) {
         CheckpointFile.loadTeacher(recipe.transfer().teacherFile(), training.step().teacher());
       }
-      if (run.graph() && backend.name().equals("cuda")) training.step().runAsOne();
+      if (run.graph() && backend.device().queues()) training.step().runAsOne();
       training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch(), recipe.data().frames());
       training.plan(run.batch(), recipe.data().frames());

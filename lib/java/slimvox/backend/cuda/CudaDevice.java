@@ -77,6 +77,11 @@ public final class CudaDevice implements Device {
   }
 
   @Override
+  public boolean queues() {
+    return true;
+  }
+
+  @Override
   public void asOne(Runnable step) {
     hardware.asOne(step);
   }
