@@ -20,37 +20,50 @@ import org.junit.jupiter.api.io.TempDir;
 class JavadocTest {
   @Test
   void publicMethodsAreDocumented(@TempDir Path out) throws Exception {
-    DocumentationTool tool = ToolProvider.getSystemDocumentationTool();
-    DiagnosticCollector<JavaFileObject> told = new DiagnosticCollector<>();
+    assertEquals(List.of(), faults(out, "lib/java", "lib/bench", "lib/study"));
+  }
+
+  /**
+   * What it is compiled against is installed beside JupyterLab: here only comments are looked at.
+   */
+  @Test
+  void theKernelIsDocumented(@TempDir Path out) throws Exception {
+    assertEquals(List.of(), faults(out, "lib/kernel", "--ignore-source-errors"));
+  }
+
+  /**
+   * What the Javadoc tool says of the sources below some folders; words with -- are its options.
+   */
+  private static List<String> faults(Path out, String... words) throws IOException {
+    List<String> options = new ArrayList<>(List.of("-quiet", "-d", out.toString()));
+    options.addAll(List.of("--add-modules", "jdk.incubator.vector"));
+    options.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    options.addAll(List.of("-Xdoclint:all", "-Xmaxwarns", "9999"));
     List<Path> sources = new ArrayList<>();
-    for (String root : List.of("lib/java", "lib/bench", "lib/study")) {
-      try (var files = Files.walk(Path.of(root))) {
+    for (String word : words) {
+      if (word.startsWith("--")) {
+        options.add(word);
+        continue;
+      }
+      try (var files = Files.walk(Path.of(word))) {
         files.filter(f -> f.toString().endsWith(".java")).forEach(sources::add);
       }
     }
+    DocumentationTool tool = ToolProvider.getSystemDocumentationTool();
+    DiagnosticCollector<JavaFileObject> told = new DiagnosticCollector<>();
     try (StandardJavaFileManager files = tool.getStandardFileManager(told, null, null)) {
-      List<String> options =
-          List.of(
-              "-quiet",
-              "-d",
-              out.toString(),
-              "--add-modules",
-              "jdk.incubator.vector",
-              "-cp",
-              System.getProperty("java.class.path"),
-              "-Xdoclint:all",
-              "-Xmaxwarns",
-              "9999");
       Iterable<? extends JavaFileObject> units = files.getJavaFileObjectsFromPaths(sources);
       tool.getTask(null, files, told, null, options, units).call();
     }
+    boolean anyCode = !options.contains("--ignore-source-errors");
     List<String> faults = new ArrayList<>();
     for (Diagnostic<? extends JavaFileObject> d : told.getDiagnostics()) {
-      if (d.getSource() != null && isFault(d)) {
+      boolean ofComment = d.getCode().endsWith("proc.messager");
+      if (d.getSource() != null && (anyCode || ofComment) && isFault(d)) {
         faults.add(d.getSource().getName() + ":" + d.getLineNumber() + ": " + d.getMessage(null));
       }
     }
-    assertEquals(List.of(), faults);
+    return faults;
   }
 
   /** Comments say parameters, results and exceptions where their names do not. */
@@ -59,8 +72,10 @@ class JavadocTest {
     if (message.matches("(?s)(no @(param|return|throws)|use of default constructor).*"))
       return false;
     if (!message.startsWith("no comment")) return true;
-    String line =
-        Files.readAllLines(Path.of(d.getSource().getName())).get((int) d.getLineNumber() - 1);
+    List<String> lines = Files.readAllLines(Path.of(d.getSource().getName()));
+    int at = (int) d.getLineNumber() - 1;
+    String line = lines.get(at);
+    if (at > 0 && lines.get(at - 1).contains("@Override")) return false; // of a type not found here
     return line.contains("(") || line.contains(" class ") || line.contains(" interface ");
   }
 }
