@@ -1,5 +1,6 @@
 package slimvox.audio;
 
+import slimvox.settings.Declared;
 import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 
@@ -55,9 +56,14 @@ public record ChannelSettings(
     }
   }
 
-  /** Channels as evaluation has them, whatever a network was trained with; 0: none in training. */
+  private static final Declared<ChannelSettings> SETTINGS = Declared.of(ChannelSettings.class);
+
+  /**
+   * Channels as evaluation has them, whatever a network was trained with: the defaults; 0: none in
+   * training.
+   */
   public static ChannelSettings usual(double probability) {
-    return new ChannelSettings(probability, 6, 10, 5, 20, 6);
+    return SETTINGS.with(SETTINGS.defaults(), "probability=" + probability);
   }
 
   /** Whether some examples are behind a channel. */

@@ -84,10 +84,10 @@ public record CorpusReport(
     }
     double frameShift = bins == 0 ? 0 : frameShift(corpus.folder());
     SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
-    Look look = new Look(sampleRate, decode, bins, frameShift, sounds);
+    Probe probe = new Probe(sampleRate, decode, bins, frameShift, sounds);
     Size[] sizes = new Size[all.size()];
     List<Integer> indices = IntStream.range(0, sizes.length).boxed().toList();
-    FeatureWork.forEach(indices, _ -> 1, threads, progress, i -> sizes[i] = look.at(all.get(i)));
+    FeatureWork.forEach(indices, _ -> 1, threads, progress, i -> sizes[i] = probe.at(all.get(i)));
     return summary(corpus, bins, frameShift, sizes);
   }
 
@@ -98,11 +98,11 @@ public record CorpusReport(
    */
   public static ToDoubleFunction<String> durations(Corpus corpus, int sampleRate) {
     SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
-    Look look = new Look(sampleRate, false, 0, frameShift(corpus.folder()), sounds);
+    Probe probe = new Probe(sampleRate, false, 0, frameShift(corpus.folder()), sounds);
     return id -> {
       double seconds = 0;
       for (Utterance utterance : corpus.parts(id)) {
-        Size size = look.at(utterance);
+        Size size = probe.at(utterance);
         if (size.fault() != null) throw new InputException(size.fault());
         seconds += size.seconds();
       }
@@ -117,7 +117,7 @@ public record CorpusReport(
     }
   }
 
-  private record Look(
+  private record Probe(
       int sampleRate, boolean decode, int bins, double frameShift, SoundReader sounds) {
     Size at(Utterance utterance) {
       InputException fault;

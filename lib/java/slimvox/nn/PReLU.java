@@ -57,7 +57,7 @@ public final class PReLU implements Layer {
 
   @Override
   public Tensor backward(Tensor dy) {
-    if (bias != null) sumRows(dy, bias);
+    if (bias != null) addColumnSums(dy, bias);
     boolean accumulate = slope.hasGradient();
     Tensor dx = Layer.gradientOver(dy, name);
     ops.binary.preluBackward(
@@ -66,14 +66,14 @@ public final class PReLU implements Layer {
     if (dx != dy) dy.close();
     slope.gradientComplete();
     if (shift != null) {
-      sumRows(dx, shift);
+      addColumnSums(dx, shift);
       shift.gradientComplete();
       bias.gradientComplete();
     }
     return dx;
   }
 
-  private void sumRows(Tensor dy, Parameter parameter) {
+  private void addColumnSums(Tensor dy, Parameter parameter) {
     boolean accumulate = parameter.hasGradient();
     ops.matrices.columnSums(dy, parameter.gradient(), accumulate);
   }

@@ -17,7 +17,7 @@ public record RunLength(double amount, Unit unit) {
   private static final Pattern TEXT =
       Pattern.compile("([0-9]{1,10}(?:\\.[0-9]{1,6})?)\\s*(steps?|epochs?|%)");
 
-  /** What a span counts. */
+  /** What a length counts. */
   public enum Unit {
     STEPS,
     EPOCHS,
@@ -51,7 +51,7 @@ public record RunLength(double amount, Unit unit) {
     return new RunLength(Double.parseDouble(m.group(1)), unit);
   }
 
-  /** The span in optimizer steps, to the nearest, where epoch and run have so many. */
+  /** The length in optimizer steps, to the nearest, where epoch and run have so many. */
   public long toSteps(long stepsPerEpoch, long runSteps) {
     return Math.round(
         switch (unit) {

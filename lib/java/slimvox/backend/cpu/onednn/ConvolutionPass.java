@@ -12,14 +12,14 @@ sealed interface ConvolutionPass extends Operation permits DirectConvolution, Sh
   /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
   static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
     return !accumulate
-            && Taps.favourShifting(geometry, geometry.inChannels(), geometry.outChannels())
+            && Taps.shiftingIsFaster(geometry, geometry.inChannels(), geometry.outChannels())
         ? new ShiftedProduct(library, geometry, true)
         : DirectConvolution.forward(library, geometry, accumulate);
   }
 
   /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */
   static ConvolutionPass backwardData(OneDnn library, Convolution geometry) {
-    return Taps.favourShifting(geometry, geometry.outChannels(), geometry.inChannels())
+    return Taps.shiftingIsFaster(geometry, geometry.outChannels(), geometry.inChannels())
         ? new ShiftedProduct(library, geometry, false)
         : DirectConvolution.backwardData(library, geometry);
   }

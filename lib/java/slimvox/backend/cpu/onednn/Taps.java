@@ -56,12 +56,12 @@ record Taps(
   /**
    * True if a convolution from so many channels to so few is faster as a {@link ShiftedProduct}.
    */
-  static boolean favourShifting(Convolution g, int many, int few) {
+  static boolean shiftingIsFaster(Convolution g, int many, int few) {
     return keepsSize(g) && few >= FEWEST && few < 2 * LANES && few % LANES != 0 && many >= 16 * few;
   }
 
   /** True if the gradient of a convolution's weight is faster as a {@link GatheredProduct}. */
-  static boolean favourGathering(Convolution g) {
+  static boolean gatheringIsFaster(Convolution g) {
     int few = Math.min(g.inChannels(), g.outChannels());
     int many = Math.max(g.inChannels(), g.outChannels());
     return keepsSize(g) && few >= FEWEST && few <= 2 * LANES && many >= 32 * few;

@@ -8,7 +8,7 @@ sealed interface WeightGradientPass extends Operation
     permits DirectWeightGradient, GatheredProduct {
   /** The faster way for a geometry. */
   static WeightGradientPass of(OneDnn library, Convolution geometry) {
-    return Taps.favourGathering(geometry)
+    return Taps.gatheringIsFaster(geometry)
         ? new GatheredProduct(library, geometry)
         : new DirectWeightGradient(library, geometry);
   }
