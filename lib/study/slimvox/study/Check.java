@@ -19,7 +19,7 @@ import slimvox.notebook.Notebook;
  *
  * <pre>{@code
  * Check.that("01.1", () -> 15 * 125);      // a number of any type
- * Check.that("01.1", () -> "1.83 GiB");    // with a unit
+ * Check.that("01.1", () -> "1.83 GiB");    // with a unit, or "66.5 %" for 0.665
  * Check.that("02.1", () -> new double[] {1, 2});
  * Check.that("02.2", (y1, y2) -> y1 - y2); // a function
  * }</pre>
@@ -27,6 +27,9 @@ import slimvox.notebook.Notebook;
 public final class Check {
   private static final Pattern QUANTITY =
       Pattern.compile("([-+]?[0-9][0-9,]*\\.?[0-9]*(?:[eE][-+]?[0-9]+)?)\\s*([a-zA-Z%]*)");
+
+  /** A comma that is not in front of three digits, such as a decimal one. */
+  private static final Pattern ODD_COMMA = Pattern.compile(",(?![0-9]{3}(?![0-9]))");
 
   /** How much one of a unit is; units of one kind can stand for each other. */
   private record Unit(String kind, double size) {}
@@ -48,6 +51,13 @@ public final class Check {
   private static final double[] AT = {1.5, -0.75, 0.25, 3, -2.5, 8};
 
   private Check() {}
+
+  /** An answer that cannot be read; the message says why. */
+  private static final class Unreadable extends RuntimeException {
+    Unreadable(String message) {
+      super(message);
+    }
+  }
 
   /**
    * Shows whether an answer is right.
@@ -80,6 +90,8 @@ public final class Check {
       }
       String problem = problem(asked, given);
       return head + (problem == null ? "right" : "not yet: " + problem);
+    } catch (Unreadable e) {
+      return head + "not yet: " + e.getMessage();
     } catch (Exception e) {
       return head + "your answer ended with " + e.toString().lines().findFirst().orElseThrow();
     }
@@ -97,21 +109,23 @@ public final class Check {
     for (Exercise.Wrong wrong : asked.wrong()) {
       if (same(plain(asked, wrong.answer().get()), mine, asked.tolerance())) return wrong.says();
     }
-    if (right instanceof double[] r && mine instanceof double[] m) return difference(r, m);
+    if (right instanceof double[] r && mine instanceof double[] m) {
+      return difference(r, m, asked.tolerance());
+    }
     if (right instanceof double[]) return "numbers are asked for" + wanted(asked);
     return mine instanceof double[]
         ? "a word is asked for, or a list of words"
         : "'" + mine + "' is another one";
   }
 
-  private static String difference(double[] right, double[] mine) {
+  private static String difference(double[] right, double[] mine, double tolerance) {
     if (right.length != mine.length) {
       return "%d numbers are asked for, not %d".formatted(right.length, mine.length);
     }
     if (right.length > 1) {
       int at =
           IntStream.range(0, right.length)
-              .filter(i -> !near(right[i], mine[i], 1e-3))
+              .filter(i -> !near(right[i], mine[i], tolerance, largest(right)))
               .findFirst()
               .orElse(0);
       return "number %d is the first that is another one".formatted(at + 1);
@@ -160,13 +174,18 @@ public final class Check {
               .sorted()
               .toList());
     }
-    double number = Double.parseDouble(quantity.group(1).replace(",", ""));
+    String digits = quantity.group(1);
+    if (ODD_COMMA.matcher(digits).find()) {
+      throw new Unreadable("'" + digits + "' is not one number: a decimal point is a point");
+    }
+    double number = Double.parseDouble(digits.replace(",", ""));
     String unit = quantity.group(2);
     if (unit.isEmpty() || unit.equals(asked.unit())) return new double[] {number};
+    if (asked.unit().isEmpty() && unit.equals("%")) return new double[] {number / 100};
     Unit has = UNITS.get(unit);
     Unit wants = UNITS.get(asked.unit());
     if (has == null || wants == null || !has.kind().equals(wants.kind())) {
-      throw new IllegalArgumentException(
+      throw new Unreadable(
           asked.unit().isEmpty()
               ? "the answer has no unit, and '" + unit + "' is none of it"
               : "'" + unit + "' is no unit of this; " + asked.unit() + " is asked for");
@@ -174,14 +193,24 @@ public final class Check {
     return new double[] {number * has.size() / wants.size()};
   }
 
+  /** Whether two answers are alike: numbers to a share of the largest of them. */
   private static boolean same(Object a, Object b, double tolerance) {
     if (!(a instanceof double[] x && b instanceof double[] y)) return a.equals(b);
+    double largest = largest(x);
     return x.length == y.length
-        && IntStream.range(0, x.length).allMatch(i -> near(x[i], y[i], tolerance));
+        && IntStream.range(0, x.length).allMatch(i -> near(x[i], y[i], tolerance, largest));
+  }
+
+  private static double largest(double[] numbers) {
+    return DoubleStream.of(numbers).map(Math::abs).filter(Double::isFinite).max().orElse(0);
   }
 
   private static boolean near(double right, double mine, double tolerance) {
+    return near(right, mine, tolerance, Math.abs(right));
+  }
+
+  private static boolean near(double right, double mine, double tolerance, double size) {
     return Double.compare(right, mine) == 0
-        || Math.abs(right - mine) <= tolerance * Math.max(Math.abs(right), 1e-9);
+        || Math.abs(right - mine) <= tolerance * Math.max(size, 1e-9);
   }
 }

@@ -41,7 +41,7 @@ final class Exercise {
    *
    * @param name the number of the notebook, a point and its own number
    * @param unit empty for none
-   * @param tolerance relative, of each number
+   * @param tolerance of each number, as a share of the largest one of the answer
    */
   static Exercise add(String name, String unit, double tolerance, Supplier<Object> answer) {
     Exercise exercise = new Exercise(unit, tolerance, answer);

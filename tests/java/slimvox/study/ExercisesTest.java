@@ -130,6 +130,31 @@ class ExercisesTest {
     assertEquals("exercise 04.3: not yet: percent or fraction?", ask("04.3", 0.746));
   }
 
+  @Test
+  void percentStandForAShareWhereThereIsNoUnit() {
+    assertEquals("exercise 10.1: right", ask("10.1", "66.5 %"));
+    assertEquals("exercise 09.2: right", ask("09.2", "7.7 %"));
+    assertTrue(ask("09.2", "7.7 kB").startsWith("exercise 09.2: not yet: the answer has no unit"));
+  }
+
+  /** The deviation of 08.3 rounded to 0.53 moves a bound near zero by 3 % of itself. */
+  @Test
+  void aRoundedStepOnTheWayIsAccepted() {
+    double half = 4.303 * 0.53 / Math.sqrt(3);
+    assertEquals("exercise 08.3: right", ask("08.3", new double[] {-1.26 - half, -1.26 + half}));
+  }
+
+  @Test
+  void aDecimalCommaIsNotReadAsThousands() {
+    assertEquals(
+        "exercise 01.1: not yet: '59,3' is not one number: a decimal point is a point",
+        ask("01.1", "59,3"));
+    assertEquals(
+        "exercise 01.2: not yet: '2,62' is not one number: a decimal point is a point",
+        ask("01.2", "2,62 GiB"));
+    assertEquals("exercise 01.2: right", ask("01.2", "2,625 MiB"));
+  }
+
   private static String ask(String name, Object answer) {
     return Check.verdict(name, () -> answer);
   }
