@@ -124,8 +124,12 @@ public final class TrainingPanel implements Listener {
 
   private void memory(MemoryReport memory) {
     long planned = start.plan().bytes() + memory.totalNow();
-    panel.headline(
-        "memory at the peak", mib(memory.totalPeak()), "of " + mib(planned) + " planned");
+    // A step never takes more than its plan; embeddings of whole recordings can.
+    String beside =
+        memory.totalPeak() > planned
+            ? mib(planned) + " planned for a step; validation takes more"
+            : "of " + mib(planned) + " planned";
+    panel.headline("memory at the peak", mib(memory.totalPeak()), beside);
     for (Category category : Category.values()) {
       long bytes = memory.atTotalPeak().get(category);
       if (bytes >= LEAST_BYTES) panel.metric(category.title(), mib(bytes));

@@ -65,6 +65,33 @@ public final class DynamicTree {
     return signed ? SIGNED_NEAREST : UNSIGNED_NEAREST;
   }
 
+  /**
+   * How the tree reads a signed code: sign, zeros, the 1 that ends them and fraction, with spaces
+   * between those there are, {@code "0 0 1 10110"}; of the two codes beside the tree their value,
+   * {@code "zero"} and {@code "one"}.
+   *
+   * @param code 0 to 255, in ascending order of the value
+   */
+  public static String bits(int code) {
+    float value = SIGNED.value(code);
+    if (value == 0) return "zero";
+    if (value == 1) return "one";
+    double unit = Math.abs(value);
+    int zeros = 0;
+    for (; unit < 0.1; unit *= 10) zeros++;
+    int fractionBits = DECADES - 1 - zeros;
+    int step = (int) ((unit - 0.1) / 0.9 * (1 << fractionBits));
+    StringBuilder bits = new StringBuilder(value < 0 ? "1" : "0");
+    if (zeros > 0) bits.append(' ').append("0".repeat(zeros));
+    bits.append(" 1");
+    if (fractionBits == 0) return bits.toString();
+    String fraction = Integer.toBinaryString(step);
+    return bits.append(' ')
+        .append("0".repeat(fractionBits - fraction.length()))
+        .append(fraction)
+        .toString();
+  }
+
   private static float[] values(boolean signed) {
     float[] values = new float[CodeBook.SIZE];
     int count = 0;

@@ -117,7 +117,9 @@ final class Caption {
     }
     String from = Ticks.number(values[low]);
     String to = Ticks.number(values[high]);
-    if (rows && s.kind() != Kind.SCATTER) return named(s, from + " to " + to);
+    if (rows && s.kind() != Kind.SCATTER) {
+      return named(s, from.equals(to) ? "at " + from : from + " to " + to);
+    }
     if (s.kind() == Kind.BAR || rows) return listed(s, values(s, there, low, high));
     if (from.equals(to)) return named(s, (there.length > 1 ? "always " : "") + to);
     if (s.kind() == Kind.AREA) return named(s, "at most " + to);

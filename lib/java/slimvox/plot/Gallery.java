@@ -68,7 +68,10 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
         .toList();
   }
 
-  /** The sentences of the first and the last figure. */
+  /**
+   * The sentences of the first and the last figure, and between them the titles of the others: of
+   * all of a menu, of a slider's those that the static picture has.
+   */
   public String caption() {
     if (figures.size() == 1) return figures.getFirst().caption();
     String first = labels.getFirst();
@@ -77,12 +80,30 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
         slider
             ? "The slider sets %s from %s to %s.".formatted(what, first, last)
             : "The menu chooses the %s: %s.".formatted(what, String.join(", ", labels));
-    return head + " " + caption(0) + " " + caption(figures.size() - 1);
+    List<Integer> told = slider ? stills() : IntStream.range(0, figures.size()).boxed().toList();
+    StringBuilder text = new StringBuilder(head);
+    for (int i : told) {
+      boolean end = i == 0 || i == figures.size() - 1;
+      Figure figure = figures.get(i);
+      if (!end && figure.title().isBlank()) continue;
+      text.append(' ').append(labelled(i, end ? figure.caption() : figure.title()));
+      if (!end) text.append('.');
+    }
+    return text.toString();
   }
 
-  private String caption(int i) {
-    String caption = figures.get(i).caption();
-    return caption.startsWith(labels.get(i)) ? caption : labels.get(i) + " — " + caption;
+  /** A text about a figure, with the figure's label in front where it does not say it. */
+  private String labelled(int i, String text) {
+    String label = labels.get(i);
+    boolean says = text.startsWith(label) || text.contains(what + " " + label);
+    return says ? text : label + " — " + text;
+  }
+
+  /** The title of a still picture: the figure's own, with what was chosen. */
+  private String stillTitle(int i) {
+    String title = figures.get(i).title();
+    if (title.isBlank()) return what + " " + labels.get(i);
+    return labelled(i, title).equals(title) ? title : what + " " + labelled(i, title);
   }
 
   /**
@@ -97,7 +118,7 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
     int width = wide ? first.width() * 3 / 4 : first.width() / 2;
     List<Figure> stills =
         stills().stream()
-            .map(i -> figures.get(i).title(what + " " + labels.get(i)))
+            .map(i -> figures.get(i).title(stillTitle(i)))
             .map(figure -> figure.size(width, first.height() * 2 / 3))
             .toList();
     return Picture.pngOf(stills, columns);

@@ -173,6 +173,7 @@ final class Picture {
       TextTitle title = new TextTitle(Printable.line(figure.title()), bold);
       title.setPaint(Palette.INK);
       title.setHorizontalAlignment(HorizontalAlignment.LEFT);
+      title.setTextAlignment(HorizontalAlignment.LEFT);
       chart.setTitle(title);
     }
     if (figure.series().size() > 1 && !figure.named()) {
@@ -283,6 +284,12 @@ final class Picture {
     return x.getRange().getLength() * (longest + 8) / (figure.width() - 110 - longest);
   }
 
+  /** What a text takes of the horizontal axis, in places. */
+  private double room(PlacedAxis x, String text) {
+    double pixels = NameAxis.width(font, Printable.line(text));
+    return x.getRange().getLength() * pixels / (figure.width() - 110);
+  }
+
   private void addTexts(XYPlot plot, PlacedAxis x, PlacedAxis y, double end) {
     for (int i = 0; i < figure.marks().size(); i++) {
       Mark mark = figure.marks().get(i);
@@ -295,6 +302,10 @@ final class Picture {
       double at = (from + figure.x().place(mark.to())) / 2;
       double above = mark.isSpan() ? y.getUpperBound() : figure.y().place(mark.y());
       TextAnchor anchor = mark.isSpan() ? TextAnchor.TOP_CENTER : TextAnchor.BOTTOM_CENTER;
+      if (mark.isSpan() && at + room(x, mark.text()) / 2 > x.getUpperBound()) {
+        at = x.getUpperBound(); // of a short stretch at the end
+        anchor = TextAnchor.TOP_RIGHT;
+      }
       if (!mark.isSpan() && at > x.getLowerBound() + 0.8 * x.getRange().getLength()) {
         anchor = TextAnchor.BOTTOM_RIGHT;
       }

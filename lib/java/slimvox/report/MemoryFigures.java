@@ -28,7 +28,7 @@ public final class MemoryFigures {
   private static final int MOST_POINTS = 250;
 
   /** The same where there are many timelines in a figure. */
-  private static final int FEW_POINTS = 24;
+  private static final int FEW_POINTS = 20;
 
   /** What comes and goes until backward ends. */
   private static final Set<Category> FLOWS =
@@ -38,9 +38,9 @@ public final class MemoryFigures {
 
   /**
    * Memory by category over one training step: event by event, in MiB, with forward, backward and
-   * update marked and a tick where a stage begins, but for events that begin with a gradient: those
-   * are of a backward pass alone. Of a long step only some events are drawn, with the highest total
-   * of each stretch among them; a category that nothing uses is left out.
+   * update marked and a tick with the number of a stage where it begins, but for events that begin
+   * with a gradient: those are of a backward pass alone. Of a long step only some events are drawn,
+   * with the highest total of each stretch among them; a category that nothing uses is left out.
    *
    * @param before bytes of each category that were in use before the first event
    */
@@ -63,10 +63,12 @@ public final class MemoryFigures {
     for (boolean same : new boolean[] {true, false}) {
       steps.forEach(
           (name, step) -> {
-            Figure figure =
-                timeline(title + ", " + name, step.report(), step.events(), used, FEW_POINTS);
             double top = same ? highest : Bytes.mib(step.totalPeak());
-            labels.add(name + (same ? "" : ", its own scale"));
+            String label = name + (same ? "" : ", its own scale");
+            String message = "%s: %,.0f MiB at the peak, %s";
+            String told = message.formatted(label, Bytes.mib(step.totalPeak()), title);
+            Figure figure = timeline(told, step.report(), step.events(), used, FEW_POINTS);
+            labels.add(label);
             figures.add(figure.y(Axis.linear("MiB").range(0, 1.15 * top)));
           });
     }
@@ -228,13 +230,15 @@ public final class MemoryFigures {
       String now = number + (i < phases.backward ? "" : "'");
       if (!now.equals(stage)) {
         at.add((double) i);
-        labels.add("stage " + number);
+        labels.add(Integer.toString(number));
       }
       stage = now;
     }
     Figure marked = phases.mark(figure, events);
     if (at.isEmpty() || at.size() > 10) return marked;
-    return marked.x(marked.x().ticks(places(at), labels.toArray(String[]::new)));
+    return marked.x(
+        Axis.linear("allocations and releases; n: stage n begins")
+            .ticks(places(at), labels.toArray(String[]::new)));
   }
 
   private static double[] places(List<Double> values) {

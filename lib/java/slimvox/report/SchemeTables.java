@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleBiFunction;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import slimvox.memory.Category;
 import slimvox.memory.MemoryBudget;
 import slimvox.models.ModelSpec;
@@ -89,12 +91,44 @@ public final class SchemeTables {
     return dots(Figure.of(title).x(Axis.log("MiB")), models, (m, s) -> mib(analysis, m, s, batch));
   }
 
+  /** The same with a line where a budget ends; the title says how many networks stay within it. */
+  public static Figure byModel(
+      MemoryAnalysis analysis, List<ModelSpec> models, int batch, MemoryBudget budget) {
+    String title =
+        "Of %d networks fit: %s".formatted(models.size(), fitting(analysis, models, batch, budget));
+    double limit = Bytes.mib(budget.bytes());
+    return byModel(title, analysis, models, batch)
+        .x(Axis.log("MiB at batch " + batch))
+        .dashed(
+            budget.toString(),
+            new double[] {limit, limit},
+            new double[] {0.4, models.size() + 0.6});
+  }
+
+  /** How many networks fit a budget, by the ways to train that are not lean. */
+  private static String fitting(
+      MemoryAnalysis analysis, List<ModelSpec> models, int batch, MemoryBudget budget) {
+    double limit = Bytes.mib(budget.bytes());
+    return Arrays.stream(MemoryScheme.values())
+        .filter(s -> !s.isLean())
+        .map(
+            s -> {
+              long fit = models.stream().filter(m -> mib(analysis, m, s, batch) <= limit).count();
+              return s.label() + " " + fit;
+            })
+        .collect(Collectors.joining(", "));
+  }
+
   /** The largest batch of every way to train that fits, with a slider for the budget. */
   public static Gallery byBudget(
-      String title, MemoryAnalysis analysis, List<ModelSpec> models, List<String> budgets) {
+      MemoryAnalysis analysis, List<ModelSpec> models, List<String> budgets) {
     List<Figure> figures = new ArrayList<>();
+    ModelSpec deepest = models.getLast();
     for (String text : budgets) {
       MemoryBudget budget = MemoryBudget.parse(text);
+      String title =
+          "%s, %s: batch %s"
+              .formatted(text, deepest.name(), largestBatches(analysis, deepest, budget));
       Figure figure = Figure.of(title).x(Axis.log("largest batch"));
       figures.add(
           dots(figure, models, (m, s) -> orMissing(s, w -> analysis.largestBatch(m, w, budget))));
@@ -102,12 +136,24 @@ public final class SchemeTables {
     return Gallery.slider("budget", budgets, figures);
   }
 
+  /** The largest batch of one network, vanilla, reversible and lean, in words. */
+  private static String largestBatches(
+      MemoryAnalysis analysis, ModelSpec model, MemoryBudget budget) {
+    return Stream.of(MemoryScheme.VANILLA, MemoryScheme.TYPE_II, MemoryScheme.LEAN_II)
+        .map(
+            s ->
+                "%,.0f (%s)"
+                    .formatted(
+                        orMissing(s, w -> analysis.largestBatch(model, w, budget)), s.label()))
+        .collect(Collectors.joining(", "));
+  }
+
   /** Total memory in MiB of networks, with a slider for the frames of an utterance. */
   public static Gallery byFrames(
       MemoryAnalysis analysis, List<ModelSpec> models, int batch, int[] frames, String budget) {
     List<String> labels = new ArrayList<>();
     List<Figure> figures = new ArrayList<>();
-    double limit = Bytes.mib(MemoryBudget.parse(budget).bytes());
+    MemoryBudget room = MemoryBudget.parse(budget);
     for (int length : frames) {
       MemoryAnalysis longer =
           new MemoryAnalysis(
@@ -116,16 +162,21 @@ public final class SchemeTables {
               length,
               analysis.workspacesOf(),
               analysis.readEvery());
-      String title = "%d frames, batch %d: what fits %s is shaded".formatted(length, batch, budget);
+      String title =
+          "%d frames, of %d fit %s: %s"
+              .formatted(length, models.size(), budget, fitting(longer, models, batch, room));
       labels.add(Integer.toString(length));
-      figures.add(byModel(title, longer, models, batch).span("", 1, limit));
+      figures.add(
+          byModel(title, longer, models, batch)
+              .x(Axis.log("MiB at batch %d; shaded is what fits".formatted(batch)))
+              .span("", 1, Bytes.mib(room.bytes())));
     }
     return Gallery.slider("frames", labels, figures);
   }
 
   /** What the peak of every way to train consists of, with a slider for the batch. */
   public static Gallery byBatch(
-      String title, MemoryAnalysis analysis, ModelSpec model, int[] batches, MemoryBudget budget) {
+      MemoryAnalysis analysis, ModelSpec model, int[] batches, MemoryBudget budget) {
     List<String> labels = new ArrayList<>();
     List<Figure> figures = new ArrayList<>();
     for (int batch : batches) {
@@ -134,6 +185,14 @@ public final class SchemeTables {
         steps.add(scheme.label(), analysis.price(model, scheme, batch));
       }
       labels.add(Integer.toString(batch));
+      String title =
+          "%s, batch %d: %,.0f MiB vanilla, %,.0f %s"
+              .formatted(
+                  model.name(),
+                  batch,
+                  mib(analysis, model, MemoryScheme.VANILLA, batch),
+                  mib(analysis, model, MemoryScheme.LEAN_II, batch),
+                  MemoryScheme.LEAN_II.label());
       figures.add(steps.bars(title).level(budget.toString(), Bytes.mib(budget.bytes())));
     }
     return Gallery.slider("batch", labels, figures);

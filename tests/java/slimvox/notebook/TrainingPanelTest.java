@@ -43,7 +43,7 @@ class TrainingPanelTest {
             "margin 0.100",
             "utterances/s 6 (25.0 % waiting for data)",
             "activation 2.0 MiB",
-            "memory at the peak 2.0 MiB (of 0.0 MiB planned)",
+            "memory at the peak 2.0 MiB (0.0 MiB planned for a step; validation takes more)",
             "EER 7.50 % (best 7.50 % at step 2)",
             "finished | loss")) {
       assertTrue(text.contains(part), part + " is missing in: " + text);

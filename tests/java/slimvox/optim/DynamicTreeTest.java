@@ -32,6 +32,25 @@ class DynamicTreeTest {
     assertEquals(1, DynamicTree.unsigned().value(255));
   }
 
+  @Test
+  void theBitsOfACodeAreItsValue() {
+    assertEquals("0 0 1 10110", DynamicTree.bits(181));
+    for (int code = 0; code < CodeBook.SIZE; code++) {
+      float value = DynamicTree.signed().value(code);
+      if (value == 0 || value == 1) continue;
+      String bits = DynamicTree.bits(code).replace(" ", "");
+      assertEquals(8, bits.length());
+      int zeros = bits.indexOf('1', 1) - 1;
+      String fraction = bits.substring(2 + zeros);
+      int step = fraction.isEmpty() ? 0 : Integer.parseInt(fraction, 2);
+      double size = 0.1 + 0.9 * (step + 0.5) / (1 << fraction.length());
+      double decoded = (bits.charAt(0) == '1' ? -1 : 1) * size * Math.pow(10, -zeros);
+      assertEquals(value, decoded, 1e-6 * size);
+    }
+    assertEquals("zero", DynamicTree.bits(127));
+    assertEquals("one", DynamicTree.bits(255));
+  }
+
   /** What the class promises: half a step is 0.7 % of the largest number, 6 % of a tenth of it. */
   @Test
   void theErrorIsHalfAStepOfItsDecade() {

@@ -384,6 +384,13 @@ class FigureTest {
     assertEquals(700, stills.getHeight());
     assertTrue(gallery.caption().startsWith("The slider sets batch from 1 to 8. 1 — "));
     assertTrue(gallery.caption().contains(". 8 — "), gallery.caption());
+    List<Figure> named = new ArrayList<>();
+    for (Figure figure : figures) named.add(figure.title("It has " + figure.series().size()));
+    assertTrue(
+        Gallery.slider("batch", labels, named)
+            .caption()
+            .contains(" 3 — It has 1. 5 — It has 1. 8 — It has 1. Shown"));
+    assertTrue(Gallery.menu("b", labels, named).caption().contains(" 7 — It has 1. 8 — "));
     JsonNode menu =
         new ObjectMapper().readTree(script(Gallery.menu("b", labels, figures).html("g")));
     assertEquals("animate", menu.at("/layout/updatemenus/0/buttons/1/method").asText());

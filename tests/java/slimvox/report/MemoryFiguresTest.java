@@ -107,13 +107,14 @@ class MemoryFiguresTest {
     var first = vanilla.events().stream().filter(e -> e.label().endsWith("din")).findFirst();
     assertEquals(turn, vanilla.events().indexOf(first.orElseThrow()));
     assertEquals(vanilla.events().size(), figure.marks().getLast().to());
-    assertEquals(
-        "stage 1, stage 2, stage 3, stage 4, stage 4, stage 3, stage 2, stage 1",
-        String.join(", ", figure.x().tickLabels()));
+    assertEquals("1, 2, 3, 4, 4, 3, 2, 1", String.join(", ", figure.x().tickLabels()));
     var all = MemoryFigures.timelines("a step", steps);
     assertEquals(
         List.of("vanilla", "type II", "vanilla, its own scale", "type II, its own scale"),
         all.labels());
+    assertTrue(
+        all.figures().get(1).title().matches("type II: [0-9,]+ MiB at the peak, a step"),
+        all.figures().get(1).title());
     double same = all.figures().get(1).y().high();
     assertEquals(all.figures().get(0).y().high(), same);
     assertTrue(all.figures().get(3).y().high() < same);

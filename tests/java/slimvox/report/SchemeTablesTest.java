@@ -59,6 +59,12 @@ class SchemeTablesTest {
     double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 8).totalPeak());
     assertEquals(vanilla, dots.series().getFirst().x()[0]);
     assertTrue(Double.isNaN(dots.series().get(MemoryScheme.TYPE_II.ordinal()).x()[1]));
+    long room = ANALYSIS.price(DEEP, MemoryScheme.TYPE_II, 8).totalPeak();
+    Figure within =
+        SchemeTables.byModel(ANALYSIS, List.of(DEEP, ORDINARY), 8, new MemoryBudget(room));
+    assertTrue(within.title().startsWith("Of 2 networks fit: vanilla "), within.title());
+    assertTrue(within.title().endsWith(", type II 1"), within.title());
+    assertEquals(Bytes.mib(room), within.series().getLast().x()[0]);
   }
 
   @Test
@@ -72,12 +78,12 @@ class SchemeTablesTest {
 
   @Test
   void slidersGoThroughBudgetsAndBatches() {
-    Gallery budgets = SchemeTables.byBudget("", ANALYSIS, List.of(DEEP), List.of("1GB", "4GB"));
+    Gallery budgets = SchemeTables.byBudget(ANALYSIS, List.of(DEEP), List.of("1GB", "4GB"));
     MemoryBudget four = MemoryBudget.parse("4GB");
     assertEquals(
         ANALYSIS.largestBatch(DEEP, MemoryScheme.TYPE_II, four),
         budgets.figures().get(1).series().get(MemoryScheme.TYPE_II.ordinal()).x()[0]);
-    Gallery batches = SchemeTables.byBatch("", ANALYSIS, DEEP, new int[] {2, 4}, four);
+    Gallery batches = SchemeTables.byBatch(ANALYSIS, DEEP, new int[] {2, 4}, four);
     double all =
         batches.figures().get(1).series().stream()
             .filter(s -> s.kind() == Series.Kind.BAR)
@@ -85,6 +91,8 @@ class SchemeTablesTest {
             .sum();
     double vanilla = Bytes.mib(ANALYSIS.price(DEEP, MemoryScheme.VANILLA, 4).totalPeak());
     assertEquals(vanilla, all, 0.01);
+    assertTrue(budgets.figures().get(1).title().startsWith("4GB, DF-ResNet"));
+    assertTrue(batches.figures().get(1).title().contains("batch 4: "));
   }
 
   @Test
