@@ -115,7 +115,7 @@ final class Picture {
 
   /** Figures of one size as one PNG, so many in a row. */
   static byte[] pngOf(List<Figure> figures, int columns) {
-    double scale = columns == 1 ? 1 : 1.25; // wide ones cost most
+    double scale = columns == 1 ? 1 : 1.1; // wide ones cost most
     int rows = Math.ceilDiv(figures.size(), columns);
     int width = figures.getFirst().width();
     int height = figures.getFirst().height();

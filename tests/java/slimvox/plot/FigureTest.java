@@ -380,8 +380,8 @@ class FigureTest {
     assertEquals("7", json.at("/layout/sliders/0/steps/7/args/0/0").asText());
     assertEquals("batch: ", json.at("/layout/sliders/0/currentvalue/prefix").asText());
     BufferedImage stills = ImageIO.read(new ByteArrayInputStream(gallery.png()));
-    assertEquals(875, stills.getWidth());
-    assertEquals(700, stills.getHeight());
+    assertEquals(770, stills.getWidth());
+    assertEquals(616, stills.getHeight());
     assertTrue(gallery.caption().startsWith("The slider sets batch from 1 to 8. 1 — "));
     assertTrue(gallery.caption().contains(". 8 — "), gallery.caption());
     List<Figure> named = new ArrayList<>();
