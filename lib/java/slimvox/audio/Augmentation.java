@@ -62,7 +62,8 @@ public final class Augmentation {
   }
 
   /**
-   * As many samples of the convolution as the signal has, from number {@code skip} on.
+   * As many samples of the convolution as the signal has, from number {@code skip} on, which is
+   * less than the response's length.
    *
    * <p>Four vectors of output samples stay in registers while the response passes over them, which
    * is for short ones; {@link FastConvolution} is for rooms.

@@ -125,7 +125,7 @@ public final class Check {
     if (right.length > 1) {
       int at =
           IntStream.range(0, right.length)
-              .filter(i -> !near(right[i], mine[i], tolerance, largest(right)))
+              .filter(i -> !alike(right[i], mine[i], tolerance, largest(right)))
               .findFirst()
               .orElse(0);
       return "number %d is the first that is another one".formatted(at + 1);
@@ -198,7 +198,12 @@ public final class Check {
     if (!(a instanceof double[] x && b instanceof double[] y)) return a.equals(b);
     double largest = largest(x);
     return x.length == y.length
-        && IntStream.range(0, x.length).allMatch(i -> near(x[i], y[i], tolerance, largest));
+        && IntStream.range(0, x.length).allMatch(i -> alike(x[i], y[i], tolerance, largest));
+  }
+
+  /** Of several numbers a small one may be off by a tenth of what the largest may be. */
+  private static boolean alike(double right, double mine, double tolerance, double largest) {
+    return near(right, mine, tolerance) || near(right, mine, tolerance / 10, largest);
   }
 
   private static double largest(double[] numbers) {

@@ -75,11 +75,11 @@ public final class ExperimentFigures {
   /** The EER of each variant on every list, behind channels and clean, with its 95 % interval. */
   public static Table errorRates(ExperimentResults results) {
     List<String> lists = results.experiment().statement().lists();
-    Rows<Candidate> rows =
-        Rows.of(results.experiment().candidates()).column("variant", null, Candidate::name);
+    Rows<Row> rows =
+        Rows.of(results.networks(lists.getFirst())).column("variant", null, Row::variant);
     for (String list : lists) {
       String name = shortName(list) + (list.contains(Corpus.CHANNEL) ? "" : ", clean");
-      rows.column(name, null, v -> results.row(list, v.name()).eerText());
+      rows.column(name, null, row -> results.row(list, row.variant()).eerText());
     }
     return rows.table().setName("EER (%), behind channels and clean");
   }
@@ -147,7 +147,7 @@ public final class ExperimentFigures {
   }
 
   private List<Row> rows(String list) {
-    return differences ? results.compared(list) : results.rows(list);
+    return differences ? results.compared(list) : results.networks(list);
   }
 
   private Figure frame(String list, List<Row> rows) {
@@ -225,6 +225,7 @@ public final class ExperimentFigures {
     Map<String, List<String>> groups =
         rows.stream()
             .filter(row -> row.comparison() != null && !row.ofOneRun())
+            .filter(row -> results.experiment().candidate(row.variant()).twice() == null)
             .collect(
                 Collectors.groupingBy(
                     Row::verdict, Collectors.mapping(Row::variant, Collectors.toList())));

@@ -1,11 +1,13 @@
 package slimvox.study;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
@@ -126,11 +128,6 @@ public final class ExperimentResults {
       return training == null ? null : value.apply(training);
     }
 
-    /** A p-value after Holm's correction; null where nothing is tested. */
-    private Double p(Function<Comparison, Double> value) {
-      return comparison == null || ofOneRun() ? null : value.apply(comparison);
-    }
-
     private Double mib(ToDoubleFunction<Summary.Training> bytes) {
       return training == null ? null : Bytes.mib(bytes.applyAsDouble(training));
     }
@@ -165,7 +162,7 @@ public final class ExperimentResults {
   public List<String> baselinesAhead() {
     List<String> sentences = new ArrayList<>();
     for (String list : experiment.statement().lists()) {
-      List<Row> rows = rows(list).stream().filter(row -> row.eer != null).toList();
+      List<Row> rows = networks(list).stream().filter(row -> row.eer != null).toList();
       List<Row> networks = rows.stream().filter(r -> r.training != null).toList();
       for (Row row : rows) {
         if (row.training != null) continue;
@@ -181,7 +178,7 @@ public final class ExperimentResults {
         ahead.forEach(
             (whom, by) ->
                 sentences.add(
-                    "%s: %s is ahead of %s, by %s"
+                    "%s: %s has fewer errors than %s, by %s"
                         .formatted(list, row.variant, whom, String.join(" and ", by))));
       }
     }
@@ -217,10 +214,22 @@ public final class ExperimentResults {
     return rows;
   }
 
+  /** The rows of a list, of a network that stands there under several names the first one. */
+  List<Row> networks(String list) {
+    Set<String> seen = new HashSet<>();
+    List<Row> rows = new ArrayList<>(rows(list));
+    rows.removeIf(row -> !seen.add(experiment.hash(experiment.runs(candidate(row)).getFirst())));
+    return rows;
+  }
+
+  private Candidate candidate(Row row) {
+    return experiment.candidate(row.variant);
+  }
+
   /** The rows of the variants that are compared with another. */
   List<Row> compared(String list) {
     List<Row> rows = new ArrayList<>(rows(list));
-    rows.removeIf(row -> experiment.against(experiment.candidate(row.variant)) == null);
+    rows.removeIf(row -> experiment.against(candidate(row)) == null);
     return rows;
   }
 
@@ -279,8 +288,19 @@ public final class ExperimentResults {
   }
 
   private Variant variant(Candidate candidate, String list) {
-    List<Replicates> runs = runs(candidate).stream().map(s -> s.lists().get(list)).toList();
-    return new Variant(candidate.name(), runs, !candidate.isBaseline());
+    return variant(candidate, runs(candidate), list);
+  }
+
+  private static Variant variant(Candidate candidate, List<Summary> runs, String list) {
+    List<Replicates> rates = runs.stream().map(s -> s.lists().get(list)).toList();
+    return new Variant(candidate.name(), rates, !candidate.isBaseline());
+  }
+
+  /** The runs whose seeds others have, too. */
+  private static List<Summary> common(List<Summary> runs, List<Summary> others) {
+    return runs.stream()
+        .filter(run -> others.stream().anyMatch(other -> other.seed() == run.seed()))
+        .toList();
   }
 
   private static double accuracy(List<Summary> runs) {
@@ -317,6 +337,11 @@ public final class ExperimentResults {
       return "missing: seed "
           + missing.stream().map(String::valueOf).collect(Collectors.joining(", "));
     }
+    for (Candidate longer : experiment.candidates()) {
+      if (candidate.name().equals(longer.twice()) && runs(longer).isEmpty()) {
+        return "convergence not tested, missing: " + longer.name();
+      }
+    }
     return notConverged(candidate, list);
   }
 
@@ -330,20 +355,27 @@ public final class ExperimentResults {
     }
     for (Candidate longer : experiment.candidates()) {
       if (!candidate.name().equals(longer.twice()) || runs(longer).isEmpty()) continue;
-      List<Replicates> same = // of the seeds that were trained longer too
-          runs.stream()
-              .filter(s -> runs(longer).stream().anyMatch(l -> l.seed() == s.seed()))
-              .map(s -> s.lists().get(list))
-              .toList();
+      List<Summary> same = common(runs, runs(longer));
       if (same.isEmpty()) continue;
-      double once = new Variant(candidate.name(), same, true).mean(Measure.EER);
-      double less = 100 * (once - variant(longer, list).mean(Measure.EER)) / once;
+      double once = variant(candidate, same, list).mean(Measure.EER);
+      double twice = variant(longer, common(runs(longer), same), list).mean(Measure.EER);
+      double less = 100 * (once - twice) / once;
       if (less >= statement.margin()) {
         return String.format(
-            Locale.ROOT, "not converged: twice the steps have %.0f %% less EER", less);
+            Locale.ROOT,
+            "not converged: twice the steps have %.0f %% less EER (%d seed%s)",
+            less,
+            same.size(),
+            same.size() == 1 ? "" : "s");
       }
     }
     return null;
+  }
+
+  /** A p-value after Holm's correction; null where nothing is tested, or convergence only. */
+  private Double p(Row row, Function<Comparison, Double> value) {
+    boolean asked = row.comparison != null && !row.ofOneRun() && candidate(row).twice() == null;
+    return asked ? value.apply(row.comparison) : null;
   }
 
   /**
@@ -364,11 +396,11 @@ public final class ExperimentResults {
         .column("difference_low", r -> Row.at(r.difference(), 1))
         .column("difference_high", r -> Row.at(r.difference(), 2))
         .column("difference (%)", "  %-24s", Row::differenceText)
-        .column("p_different", r -> r.p(Comparison::pDifferent))
-        .column("p_not_worse", r -> r.p(Comparison::pNotWorse))
-        .column("p_equivalent", r -> r.p(Comparison::pEquivalent))
+        .column("p_different", r -> p(r, Comparison::pDifferent))
+        .column("p_not_worse", r -> p(r, Comparison::pNotWorse))
+        .column("p_equivalent", r -> p(r, Comparison::pEquivalent))
         .column("verdict", "verdict", "  %-12s", Row::verdict)
-        .column("p of it (Holm)", " %7.3f", r -> r.p(Comparison::pVerdict))
+        .column("p of it (Holm)", " %7.3f", r -> p(r, Comparison::pVerdict))
         .column("accuracy_percent", "accuracy (%)", " %12.1f", Row::accuracy)
         .column("parameters", r -> r.of(Summary.Training::parameters))
         .column("peak_bytes", r -> r.of(Summary.Training::peakBytes))

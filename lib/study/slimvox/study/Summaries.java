@@ -88,13 +88,13 @@ final class Summaries {
     return evaluation.fault(summary);
   }
 
-  /** Copies the summary of the same run, if another experiment has it; else returns null. */
+  /** Copies the summary of the same run under another name or of another experiment, or null. */
   Summary elsewhere(Run run) {
     Path results = folder.getParent();
     if (!Files.isDirectory(results)) return null;
     String hash = experiment.hash(run);
     for (Path other : list(results)) {
-      if (other.equals(folder) || !Files.isDirectory(other)) continue;
+      if (!Files.isDirectory(other)) continue;
       for (Path file : files(other)) {
         Summary summary;
         try {

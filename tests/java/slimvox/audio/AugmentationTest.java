@@ -97,4 +97,34 @@ class AugmentationTest {
     for (float x : samples) peak = Math.max(peak, Math.abs(x));
     return peak;
   }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 31, 63, 64, 65, 200})
+  void aShortFilterGivesTheSumsInTheirOrder(int length) {
+    SplittableRandom random = new SplittableRandom(length);
+    float[] signal = new float[length];
+    float[] response = new float[65];
+    for (int i = 0; i < length; i++) signal[i] = (float) random.nextGaussian();
+    for (int k = 0; k < 65; k++) response[k] = (float) random.nextGaussian();
+    float[] sums = new float[length];
+    for (int n = 0; n < length; n++) {
+      for (int k = 0; k < 65; k++) {
+        int at = n + 32 - k;
+        if (at >= 0 && at < length) sums[n] = Math.fma(response[k], signal[at], sums[n]);
+      }
+    }
+    assertArrayEquals(sums, Augmentation.convolve(signal, response, 32));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, 4, 5, 9})
+  void everySampleCountsInTheEnergy(int length) {
+    float[] samples = new float[length];
+    double sum = 0;
+    for (int i = 0; i < length; i++) {
+      samples[i] = i + 1;
+      sum += (i + 1) * (i + 1);
+    }
+    assertEquals(sum, Augmentation.energy(samples));
+  }
 }

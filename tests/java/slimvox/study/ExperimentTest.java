@@ -294,6 +294,13 @@ class ExperimentTest {
     Experiment experiment = experiment("two", text);
     Run longer = run(experiment, "longer", 1);
     assertEquals("12 steps", experiment.recipe(longer).run().length().toString());
+    ExperimentRuns here = runs(experiment("two", text, "accuracy=0"), "here");
+    here.run(List.of("vanilla", "type I"), 2, RunsProgress.NONE);
+    for (var row : here.results().rows("tiny").subList(2, 4)) {
+      String verdict = row.verdict().replaceFirst("^vanilla: ", "");
+      assertEquals("convergence not tested, missing: longer", verdict);
+      assertNull(row.comparison());
+    }
     ExperimentResults results = runs(experiment, "here").run(List.of(), 2, RunsProgress.NONE);
     for (var row : results.rows("tiny").subList(2, 5)) {
       assertTrue(row.verdict().startsWith("not converged: accuracy "), row.verdict());

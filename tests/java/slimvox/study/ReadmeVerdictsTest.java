@@ -38,7 +38,7 @@ class ReadmeVerdictsTest {
           new Line("type II, streams of 16 bits", "bits", "type II, fixed16"),
           new Line("type II, streams of 8 bits", "bits", "type II, fixed8"),
           new Line("one bit a weight (W1A32)", "binary", "binary weights"),
-          new Line("one bit for both (W1A1)", "binary", "one bit for both"),
+          new Line("one bit for both (W1A1; a third more steps)", "binary", "one bit for both"),
           new Line("ResNet34", "depth", "vanilla 34"),
           new Line("ResNet50", "depth", "vanilla 50"),
           new Line("DF-ResNet110", "depth", "vanilla DF 110"));
