@@ -51,7 +51,7 @@ final class Summaries {
     for (Path file : files(folder)) {
       Run run = runs.get(file);
       if (run == null) {
-        notes.add(file + ": of no run of this experiment; left out, remove it");
+        notes.add(name(file) + ": of no run of this experiment; left out, remove it");
         continue;
       }
       Summary summary = Summary.read(file);
@@ -59,7 +59,7 @@ final class Summaries {
       if (fault == null) {
         found.put(run, summary);
       } else {
-        notes.add(file + ": " + fault + "; left out, the run is to be made again");
+        notes.add(name(file) + ": " + fault + "; left out, the run is to be made again");
       }
     }
     Map<String, Long> revisions =
@@ -74,6 +74,11 @@ final class Summaries {
                   .collect(Collectors.joining(", ")));
     }
     return found;
+  }
+
+  /** A file as it is called in the folder of results, which differs from machine to machine. */
+  private String name(Path file) {
+    return experiment.name() + "/" + file.getFileName();
   }
 
   /** Why a summary is not that of the run; null if it is. */

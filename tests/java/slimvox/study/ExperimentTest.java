@@ -234,7 +234,7 @@ class ExperimentTest {
       ExperimentResults results = runs(two, "here").results();
       assertEquals(1, results.notes().size(), fault[2]);
       String note = results.notes().getFirst();
-      assertTrue(note.startsWith(file + ": " + fault[2]), note);
+      assertTrue(note.startsWith("two/vanilla-2.json: " + fault[2]), note);
       assertTrue(note.endsWith("; left out, the run is to be made again"), note);
       assertEquals(List.of("vanilla-2"), results.missing().stream().map(Run::name).toList());
       assertEquals("missing: seed 2", results.rows("tiny").get(2).verdict());
