@@ -37,9 +37,8 @@ public final class ExperimentFigures {
     lists = results.experiment().statement().lists();
   }
 
-  /** Shows an experiment: figures, verdicts on every list, the table of the first one, notes. */
+  /** Shows an experiment: differences and verdicts on every list, tables, notes. */
   public static void show(ExperimentResults results) {
-    Notebook.show(errors(results));
     Notebook.show(differences(results));
     tables(results);
     results.baselinesAhead().forEach(Notebook::text);

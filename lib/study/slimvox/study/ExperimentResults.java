@@ -337,12 +337,17 @@ public final class ExperimentResults {
       return "missing: seed "
           + missing.stream().map(String::valueOf).collect(Collectors.joining(", "));
     }
-    for (Candidate longer : experiment.candidates()) {
-      if (candidate.name().equals(longer.twice()) && runs(longer).isEmpty()) {
-        return "convergence not tested, missing: " + longer.name();
-      }
+    for (Candidate longer : longer(candidate)) {
+      if (runs(longer).isEmpty()) return "convergence not tested, missing: " + longer.name();
     }
     return notConverged(candidate, list);
+  }
+
+  /** The variants of twice the length, which ask whether one has converged. */
+  private List<Candidate> longer(Candidate candidate) {
+    return experiment.candidates().stream()
+        .filter(other -> candidate.name().equals(other.twice()))
+        .toList();
   }
 
   /** Why the runs that are there have not converged; null if they have. */
@@ -353,8 +358,7 @@ public final class ExperimentResults {
     if (accuracy(runs) < statement.accuracy()) {
       return String.format(Locale.ROOT, "not converged: accuracy %.1f %%", accuracy(runs));
     }
-    for (Candidate longer : experiment.candidates()) {
-      if (!candidate.name().equals(longer.twice()) || runs(longer).isEmpty()) continue;
+    for (Candidate longer : longer(candidate)) {
       List<Summary> same = common(runs, runs(longer));
       if (same.isEmpty()) continue;
       double once = variant(candidate, same, list).mean(Measure.EER);
