@@ -13,11 +13,19 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import slimvox.backend.Backend;
+import slimvox.backend.dry.DryDevice;
+import slimvox.models.Models;
+import slimvox.models.Network;
 import slimvox.plot.Figure;
+import slimvox.recipe.Recipe;
+import slimvox.report.NetworkSummary;
 import tech.tablesaw.api.StringColumn;
 import tech.tablesaw.api.Table;
 
@@ -89,6 +97,34 @@ class NotebookTest {
         .filter(line -> line.startsWith("#"))
         .map(line -> line.replaceFirst("#+ ", "").toLowerCase(Locale.ROOT).replace(' ', '-'))
         .toList();
+  }
+
+  @Test
+  void thePictureOfThePipelineHasTheShapesOfTheQuickStart() throws IOException {
+    Recipe recipe = Recipe.shipped("quick-start");
+    int frames = recipe.data().frames();
+    int bins = recipe.model().bins();
+    List<String> expected = new ArrayList<>();
+    expected.add(bins + " bins x " + frames + " frames");
+    try (Network network = Models.build(recipe.model(), new Backend(new DryDevice()))) {
+      var rows = NetworkSummary.of(network, frames);
+      int[] last = {};
+      for (int i = 0; i < rows.rowCount(); i++) {
+        if (!rows.stringColumn("layer").get(i).startsWith("layer")) continue;
+        last =
+            Arrays.stream(rows.stringColumn("output").get(i).split("\\D+"))
+                .filter(n -> !n.isEmpty())
+                .mapToInt(Integer::parseInt)
+                .toArray();
+        String stage = "%d x %d x %d".formatted(last[3], last[1], last[2]);
+        if (!expected.contains(stage)) expected.add(stage);
+      }
+      assertEquals(5, expected.size(), expected.toString());
+      expected.add(2 * last[3] * last[1] + " numbers");
+      expected.add(recipe.model().embeddingSize() + " numbers");
+    }
+    String picture = Files.readString(Path.of("notebooks/images/pipeline.svg"));
+    for (String text : expected) assertTrue(picture.contains(text), text);
   }
 
   @Test
