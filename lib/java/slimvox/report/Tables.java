@@ -74,7 +74,8 @@ public final class Tables {
 
   /** The table as an HTML table that carries its own style. */
   public static String html(Table table) {
-    StringBuilder html = new StringBuilder("<table style=\"border-collapse:collapse\">\n");
+    StringBuilder html = new StringBuilder();
+    html.append("<table style=\"border-collapse:collapse\" cellpadding=\"4\">\n");
     if (table.name() != null && !table.name().isBlank()) {
       html.append("<caption style=\"text-align:left;font-weight:bold\">")
           .append(escape(table.name()))
@@ -143,10 +144,14 @@ public final class Tables {
   }
 
   private static void cell(StringBuilder html, String tag, Column<?> column, String text) {
-    String weight = tag.equals(ROW_HEADER) ? "font-weight:normal;" : "";
-    html.append('<').append(tag).append(" style=\"").append(weight);
-    html.append("padding:3px 10px;text-align:").append(isNumber(column) ? "right" : "left");
-    html.append("\">").append(text).append("</").append(tag, 0, 2).append('>');
+    html.append('<').append(tag);
+    if (isNumber(column)) {
+      html.append(" align=\"right\""); // where JupyterLab puts all cells, and GitHub keeps it
+    } else {
+      String weight = tag.equals(ROW_HEADER) ? "font-weight:normal;" : "";
+      html.append(" style=\"").append(weight).append("text-align:left\"");
+    }
+    html.append('>').append(text).append("</").append(tag, 0, 2).append('>');
   }
 
   private static boolean isNumber(Column<?> column) {

@@ -334,6 +334,7 @@ public final class ExperimentResults {
             .map(Run::seed)
             .toList();
     if (!missing.isEmpty()) {
+      if (candidate.isBaseline()) return "missing";
       return "missing: seed "
           + missing.stream().map(String::valueOf).collect(Collectors.joining(", "));
     }

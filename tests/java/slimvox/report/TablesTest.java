@@ -37,7 +37,7 @@ class TablesTest {
   void htmlEscapesTextAndAlignsNumbers() {
     String html = Tables.html(table());
     assertTrue(html.contains(">a &lt; b &amp; c</th>"), html);
-    assertTrue(html.contains("text-align:right\">12.3 MiB</td>"), html);
+    assertTrue(html.contains("<td align=\"right\">12.3 MiB</td>"), html);
     assertTrue(html.contains("text-align:left\">small</th>"), html);
     assertTrue(html.contains("Two nets</caption>"), html);
     assertTrue(html.contains("<th scope=\"col\""), html);
