@@ -1,5 +1,6 @@
 package slimvox.study;
 
+import java.lang.ref.SoftReference;
 import java.nio.file.Files;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -8,11 +9,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import slimvox.audio.Features;
 import slimvox.data.Corpus;
 import slimvox.data.FeatureSource;
 import slimvox.recipe.DataSettings;
+import slimvox.recipe.Recipe;
 import slimvox.storage.InputException;
 import slimvox.train.Trainer;
 import slimvox.train.TrainingData;
@@ -36,6 +40,10 @@ final class Evaluation {
   private final String hash;
   private final Map<String, Trials> lists = new LinkedHashMap<>();
   private final SpeakerDraws draws;
+
+  /** Of the utterances of the lists, by what they depend on: runs hear the same, one by one. */
+  private final Map<List<Object>, Map<String, SoftReference<Features>>> features =
+      new ConcurrentHashMap<>();
 
   /**
    * Reads the lists.
@@ -116,9 +124,21 @@ final class Evaluation {
 
   /** Measures the network of a trainer; an utterance of several lists is embedded once. */
   Map<String, Replicates> measure(Trainer trainer) throws InterruptedException {
-    TrainingData data = trainer.data();
+    Recipe recipe = trainer.recipe();
+    Map<String, SoftReference<Features>> heard =
+        features.computeIfAbsent(
+            List.of(recipe.data(), recipe.model().bins()), _ -> new ConcurrentHashMap<>());
+    Function<String, Features> kept =
+        id -> {
+          SoftReference<Features> known = heard.get(id);
+          Features found = known == null ? null : known.get();
+          if (found != null) return found;
+          Features computed = trainer.data().wholeUtterance(id);
+          heard.put(id, new SoftReference<>(computed));
+          return computed;
+        };
     Embeddings embeddings =
-        trainer.embedder().embed(utterances(), data::wholeUtterance, FeatureSource.Progress.NONE);
+        trainer.embedder().embed(utterances(), kept, FeatureSource.Progress.NONE);
     return measure(list -> CosineScoring.plain().score(list, embeddings));
   }
 
