@@ -78,7 +78,7 @@ def contrast(variant, k, reference, speakers):
     (values1, draws1), (values2, draws2) = variant, reference
     value = np.mean(values1) - k * np.mean(values2)
     cov12 = np.mean([np.cov(a, b)[0, 1] for a in draws1 for b in draws2])
-    c = max(0.0, cov2(draws1) + k * k * cov2(draws2) - 2 * k * cov12)
+    c = max(0.0, cov2(draws1) + k * k * cov2(draws2) - 2 * k * cov12) * speakers / (speakers - 1)
     parts = [(c, speakers - 1)]
     for values, factor in ((values1, 1), (values2, k)):
         if len(values) > 1:
@@ -89,17 +89,42 @@ def contrast(variant, k, reference, speakers):
     return value, np.sqrt(variance), df
 
 
-def compare(reference, variant, speakers):
+def paired(variant, k, reference, speakers):
+    """The same of runs that pair: a covariance over pairs of differences of equal seeds."""
+    values = np.array(variant[0]) - k * np.array(reference[0])
+    draws = np.array(variant[1]) - k * np.array(reference[1])
+    c = max(0.0, cov2(draws)) * speakers / (speakers - 1)
+    seeds = np.var(values, ddof=1) / len(values)
+    df = (c + seeds) ** 2 / (c * c / (speakers - 1) + seeds * seeds / (len(values) - 1))
+    return np.mean(values), np.sqrt(c + seeds), df
+
+
+def once(variant, k, reference, speakers):
+    """The same of these very networks: over speakers only."""
+    draws = np.mean(variant[1], 0) - k * np.mean(reference[1], 0)
+    error = np.sqrt(np.var(draws, ddof=1) * speakers / (speakers - 1))
+    return np.mean(variant[0]) - k * np.mean(reference[0]), error, speakers - 1
+
+
+def compare(reference, variant, speakers, contrast=contrast):
     value, error, df = contrast(variant, 1, reference, speakers)
     below, below_error, below_df = contrast(variant, 1 + MARGIN, reference, speakers)
     above, above_error, above_df = contrast(variant, 1 - MARGIN, reference, speakers)
     not_worse = t.cdf(below / below_error, below_df)
     not_better = t.sf(above / above_error, above_df)
     low, high = t.interval(0.95, df, value, error)
+
+    def fieller(k):  # 0 at both ends of the interval of the ratio
+        v, e, d = contrast(variant, k, reference, speakers)
+        return abs(v) - t.ppf(0.975, d) * e
+
+    ratio = np.mean(variant[0]) / np.mean(reference[0])
     return {
         "difference": value,
         "low": low,
         "high": high,
+        "percent_low": 100 * (brentq(fieller, 0, ratio, xtol=1e-14) - 1),
+        "percent_high": 100 * (brentq(fieller, ratio, 100 * ratio, xtol=1e-14) - 1),
         "p_different": 2 * t.sf(abs(value / error), df),
         "p_not_worse": not_worse,
         "p_equivalent": max(not_worse, not_better),
@@ -109,11 +134,13 @@ def compare(reference, variant, speakers):
 def welch(reference, variant):
     """What is left when all speakers are alike: Welch's tests of the runs."""
     interval = ttest_ind(variant, reference, equal_var=False).confidence_interval(0.95)
+    difference = np.mean(variant) - np.mean(reference)
     below = ttest_ind(variant, (1 + MARGIN) * reference, equal_var=False, alternative="less").pvalue
     above = ttest_ind(variant, (1 - MARGIN) * reference, equal_var=False, alternative="greater").pvalue
     return {
         "reference": list(reference),
         "variant": list(variant),
+        "difference": difference,
         "low": interval.low,
         "high": interval.high,
         "p_different": ttest_ind(variant, reference, equal_var=False).pvalue,
@@ -159,13 +186,15 @@ def main(out):
     noise = rng.normal(0, 1, len(pairs))
     times = draws(SPEAKERS)
 
-    def run(quality):
+    def run(quality, difficulty=difficulty):
         own = rng.normal(0, 0.3, SPEAKERS)
         shift = quality + rng.normal(0, 0.15)
         target = labels * (shift + (difficulty + own)[speaker[enrol]])
         return np.round(0.8 * noise + 0.6 * rng.normal(0, 1, len(pairs)) + target, 1)
 
     runs = {"reference": [run(1.6) for _ in range(4)], "variant": [run(1.9) for _ in range(3)]}
+    others = rng.normal(0, 0.7, SPEAKERS)  # other speakers are difficult: C is not 0
+    runs["other"] = [run(1.7, others) for _ in range(3)]
     rates = {}
     for name, scores in runs.items():
         of_name = {"eer": ([], []), "min_dcf": ([], [])}
@@ -187,9 +216,20 @@ def main(out):
     }
     untrained = tuple(x[:1] for x in rates["variant"]["eer"])
     comparisons["eer, untrained"] = compare(rates["reference"]["eer"], untrained, SPEAKERS)
+    first = tuple(x[:3] for x in rates["reference"]["eer"])
+    comparisons["eer, paired"] = compare(first, rates["variant"]["eer"], SPEAKERS, paired)
+    comparisons["eer, one run"] = compare(first, untrained, SPEAKERS, once)
+    comparisons["eer, other speakers"] = compare(
+        rates["reference"]["eer"], rates["other"]["eer"], SPEAKERS
+    )
     alone = contrast(rates["variant"]["eer"], 0, rates["variant"]["eer"], SPEAKERS)
     interval = t.interval(0.95, alone[2], alone[0], alone[1])
 
+    family = list(comparisons.values())[:2]
+    corrected = {
+        key: list(multipletests([c[key] for c in family] + [1], method="holm")[1][:2])
+        for key in ("p_different", "p_not_worse", "p_equivalent")
+    }
     p = [0.012, 0.2, 0.001, 0.04, 0.012, 0.9]
     cases = [
         [p1, p2, p3, d]
@@ -208,6 +248,7 @@ def main(out):
             for name, of in rates.items()
         },
         "comparisons": comparisons,
+        "family of two and one open": corrected,
         "interval_of_variant": [alone[0], *interval],
         "welch": [
             welch(np.array([9.1, 9.9, 8.7, 10.4]), np.array([9.3, 9.0, 9.8])),

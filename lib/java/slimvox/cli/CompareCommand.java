@@ -170,14 +170,14 @@ final class CompareCommand extends Subcommand {
     for (Variant variant : variants.subList(1, variants.size())) {
       comparisons.add(Comparison.of(variants.getFirst(), variant, measure, margin));
     }
-    return Rows.of(Comparison.family(comparisons))
+    return Rows.of(Comparison.family(comparisons, 0))
         .column("system", "against " + variants.getFirst().name(), "%-24s", Comparison::variant)
         .column("difference", measure.toString(), " %+8.4f", c -> c.difference().value())
         .column("low", "from", " %+8.4f", Comparison::low)
         .column("high", "to", " %+8.4f", Comparison::high)
-        .column("percent", "in %", " %+7.1f", c -> c.percent(c.difference().value()))
-        .column("low_percent", "from", " %+7.1f", c -> c.percent(c.low()))
-        .column("high_percent", "to", " %+7.1f", c -> c.percent(c.high()))
+        .column("percent", "in %", " %+7.1f", Comparison::percent)
+        .column("low_percent", "from", " %+7.1f", Comparison::percentLow)
+        .column("high_percent", "to", " %+7.1f", Comparison::percentHigh)
         .column("over_seeds", Comparison::overSeeds)
         .column("p_different", Comparison::pDifferent)
         .column("p_not_worse", Comparison::pNotWorse)

@@ -4,8 +4,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.DoubleFunction;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
+import org.apache.commons.math3.analysis.UnivariateFunction;
+import org.apache.commons.math3.analysis.solvers.BrentSolver;
 import slimvox.storage.InputException;
 
 /**
@@ -13,9 +16,8 @@ import slimvox.storage.InputException;
  *
  * <p>Both were trained with several seeds, and all runs were scored on the trials of the same
  * speakers. This is the design of readers and cases in diagnostic imaging, the seed being the
- * reader, nested in the variant (equal seeds of two variants do not pair), and the speaker the
- * case, crossed with everything. As there (Obuchowski and Rockette 1995; Gallas 2006; Hillis 2014),
- * a difference of means over n runs has the variance
+ * reader and the speaker the case, crossed with everything. As there (Obuchowski and Rockette 1995;
+ * Gallas 2006; Hillis 2014), a difference of means over n runs has the variance
  *
  * <pre>{@code
  * V  = s1^2 / n1 + s2^2 / n2 + C          C = Cov_1 + Cov_2 - 2 Cov_12, at least 0
@@ -24,8 +26,19 @@ import slimvox.storage.InputException;
  *
  * <p>s is the deviation of a variant's runs, Cov the covariance over speakers of different runs: of
  * one variant, and of both. It is estimated by the bootstrap of {@link SpeakerDraws}, with the same
- * speakers for all runs. The interval is Student's with the degrees of freedom of Welch and
- * Satterthwaite. A variant without training has s = 0.
+ * speakers for all runs, times n / (n - 1) for n speakers that have targets. The interval is
+ * Student's with the degrees of freedom of Welch and Satterthwaite. A variant without training has
+ * s = 0.
+ *
+ * <p>The seed is nested in the variant: the numbers that it draws mean something else in another
+ * network. Where they mean the same (the same network, the same initial values, the same batches;
+ * what differs is how numbers are kept), seeds may be <em>paired</em>: the n differences of equal
+ * seeds are the runs of one variant, whose mean is tested against 0. That is to be decided before
+ * looking.
+ *
+ * <p>In per cent, the interval is Fieller's (1954): the ratios rho for which {@code variant - rho
+ * reference} does not differ from 0 at 5 %, so that the error of the reference counts as it does in
+ * the tests below.
  *
  * <p>Equivalence is shown by two one-sided tests (Schuirmann 1987) with a margin m given
  * beforehand, a share of the reference's error: {@code variant - (1 + m) reference < 0} and {@code
@@ -49,6 +62,8 @@ import slimvox.storage.InputException;
  * @param referenceMean mean over its runs
  * @param variantMean mean over its runs
  * @param difference variant less reference, in the unit of the measure
+ * @param ratioLow lower limit of the 95 % interval of variant / reference; NaN if that is 0
+ * @param ratioHigh upper limit; infinite if the reference could be 0
  * @param pDifferent p-value of a difference (two-sided); 1 without a test, as those below
  * @param pNotWorse p-value of being worse by less than the margin
  * @param pEquivalent p-value of a difference less than the margin
@@ -62,6 +77,8 @@ public record Comparison(
     double referenceMean,
     double variantMean,
     Estimate difference,
+    double ratioLow,
+    double ratioHigh,
     double pDifferent,
     double pNotWorse,
     double pEquivalent) {
@@ -71,25 +88,54 @@ public record Comparison(
   /** The level of the intervals. */
   public static final double LEVEL = 0.95;
 
-  private static final double ALPHA = 0.05;
+  /** The level of the tests. */
+  public static final double ALPHA = 0.05;
 
   /**
-   * Compares.
+   * Compares runs whose seeds do not pair.
    *
    * @param margin a share of the reference's value, above 0 and below 1, fixed before looking
    * @throws InputException if the margin is out of range, or the two are of other lists or speakers
    */
   public static Comparison of(Variant reference, Variant variant, Measure measure, double margin) {
+    return of(reference, variant, measure, margin, false);
+  }
+
+  /**
+   * Compares.
+   *
+   * @param margin a share of the reference's value, above 0 and below 1, fixed before looking
+   * @param paired whether the runs of the two pair, the first with the first and so on
+   * @throws InputException if the margin is out of range, or the two are of other lists or
+   *     speakers, or, paired, not of as many runs
+   */
+  public static Comparison of(
+      Variant reference, Variant variant, Measure measure, double margin, boolean paired) {
     if (!(margin > 0 && margin < 1)) {
       throw InputException.of(
           "margin %s is not between 0 and 1; 0.1 is 10 %% of the reference's error", margin);
     }
-    Variant.requireSame(
-        variant.name(), variant.runs().getFirst(), reference.name(), reference.runs().getFirst());
+    Replicates first = reference.runs().getFirst();
+    Variant.requireSame(variant.name(), variant.runs().getFirst(), reference.name(), first);
+    if (paired && reference.runs().size() != variant.runs().size()) {
+      throw InputException.of(
+          "%s has %d run(s), %s %d; runs that pair are as many",
+          variant.name(), variant.runs().size(), reference.name(), reference.runs().size());
+    }
     boolean overSeeds = reference.overSeeds() && variant.overSeeds();
-    Estimate difference = Estimate.contrast(variant, 1, reference, measure);
-    double below = Estimate.contrast(variant, 1 + margin, reference, measure).pBelow();
-    double above = Estimate.contrast(variant, 1 - margin, reference, measure).pAbove();
+    Runs errors = variant.rates(measure);
+    Runs others = reference.rates(measure);
+    // variant - k reference
+    DoubleFunction<Estimate> contrast =
+        k -> {
+          Runs less = others.times(-k);
+          List<Runs> groups = paired ? List.of(errors.plus(less)) : List.of(errors, less);
+          return Estimate.sum(first.speakers(), overSeeds, groups);
+        };
+    Estimate difference = contrast.apply(1);
+    double ratio = errors.mean() / others.mean();
+    double below = contrast.apply(1 + margin).pBelow();
+    double above = contrast.apply(1 - margin).pAbove();
     double different = Math.min(1, 2 * Math.min(difference.pBelow(), difference.pAbove()));
     return new Comparison(
         reference.name(),
@@ -97,23 +143,35 @@ public record Comparison(
         measure,
         margin,
         overSeeds,
-        reference.mean(measure),
-        variant.mean(measure),
+        others.mean(),
+        errors.mean(),
         difference,
+        limit(k -> -contrast.apply(k).low(LEVEL), ratio, 0),
+        limit(k -> contrast.apply(k).high(LEVEL), ratio, 1000 * Math.max(1, ratio)),
         overSeeds ? different : 1,
         overSeeds ? below : 1,
         overSeeds ? Math.max(below, above) : 1);
+  }
+
+  /** Where what is not below 0 at a ratio falls below it on the way to an end. */
+  private static double limit(UnivariateFunction value, double ratio, double end) {
+    if (!Double.isFinite(ratio)) return Double.NaN;
+    if (value.value(end) >= 0) return end == 0 ? 0 : Double.POSITIVE_INFINITY;
+    return new BrentSolver(1e-9).solve(200, value, Math.min(ratio, end), Math.max(ratio, end));
   }
 
   /**
    * The same comparisons as one family, that of a table with several: p-values after Holm's
    * correction, for each of the three questions by itself, so that the probability of a wrong
    * answer anywhere in the table is at most 5 % a question. Intervals stay as they are.
+   *
+   * @param open members of the family that cannot be made yet; so nothing changes for those that
+   *     are there when they come, but for what they show
    */
-  public static List<Comparison> family(List<Comparison> comparisons) {
-    double[] different = adjusted(comparisons, Comparison::pDifferent);
-    double[] notWorse = adjusted(comparisons, Comparison::pNotWorse);
-    double[] equivalent = adjusted(comparisons, Comparison::pEquivalent);
+  public static List<Comparison> family(List<Comparison> comparisons, int open) {
+    double[] different = adjusted(comparisons, open, Comparison::pDifferent);
+    double[] notWorse = adjusted(comparisons, open, Comparison::pNotWorse);
+    double[] equivalent = adjusted(comparisons, open, Comparison::pEquivalent);
     List<Comparison> family = new ArrayList<>();
     for (int i = 0; i < different.length; i++) {
       Comparison c = comparisons.get(i);
@@ -127,6 +185,8 @@ public record Comparison(
               c.referenceMean,
               c.variantMean,
               c.difference,
+              c.ratioLow,
+              c.ratioHigh,
               different[i],
               notWorse[i],
               equivalent[i]));
@@ -135,10 +195,14 @@ public record Comparison(
   }
 
   /** What is not tested, for want of seeds, is no member of the family. */
-  private static double[] adjusted(List<Comparison> family, ToDoubleFunction<Comparison> p) {
+  private static double[] adjusted(
+      List<Comparison> family, int open, ToDoubleFunction<Comparison> p) {
     double[] values = family.stream().mapToDouble(p).toArray();
     int[] tested = IntStream.range(0, values.length).filter(i -> family.get(i).overSeeds).toArray();
-    double[] corrected = holm(Arrays.stream(tested).mapToDouble(i -> values[i]).toArray());
+    double[] all = new double[tested.length + open];
+    Arrays.fill(all, 1);
+    for (int k = 0; k < tested.length; k++) all[k] = values[tested[k]];
+    double[] corrected = holm(all);
     for (int k = 0; k < tested.length; k++) values[tested[k]] = corrected[k];
     return values;
   }
@@ -190,9 +254,19 @@ public record Comparison(
     return difference.high(LEVEL);
   }
 
-  /** A difference, or a limit of it, in per cent of the reference's mean; NaN if that is 0. */
-  public double percent(double difference) {
-    return 100 * difference / referenceMean;
+  /** The difference in per cent of the reference's mean; NaN if that is 0. */
+  public double percent() {
+    return 100 * difference.value() / referenceMean;
+  }
+
+  /** Lower limit of the 95 % interval of {@link #percent}. */
+  public double percentLow() {
+    return 100 * (ratioLow - 1);
+  }
+
+  /** Upper limit of the 95 % interval of {@link #percent}; it may be infinite. */
+  public double percentHigh() {
+    return 100 * (ratioHigh - 1);
   }
 
   /**
@@ -212,9 +286,9 @@ public record Comparison(
         difference.value(),
         low(),
         high(),
-        percent(difference.value()),
-        percent(low()),
-        percent(high()),
+        percent(),
+        percentLow(),
+        percentHigh(),
         100 * margin,
         verdict(),
         overSeeds ? "" : " (one run: interval over speakers only)");

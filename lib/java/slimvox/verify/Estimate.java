@@ -1,5 +1,6 @@
 package slimvox.verify;
 
+import java.util.List;
 import org.apache.commons.math3.distribution.TDistribution;
 import org.apache.commons.math3.stat.StatUtils;
 
@@ -11,26 +12,36 @@ import org.apache.commons.math3.stat.StatUtils;
  * @param degreesOfFreedom how well that is known; few seeds make intervals wider
  */
 public record Estimate(double value, double standardError, double degreesOfFreedom) {
-  /** {@code plus - k minus}, with the variance that {@link Comparison} explains. */
-  static Estimate contrast(Variant plus, double k, Variant minus, Measure measure) {
-    double[] draws = plus.meanDraws(measure);
-    double[] others = minus.meanDraws(measure);
-    for (int i = 0; i < draws.length; i++) draws[i] -= k * others[i];
-    double value = plus.mean(measure) - k * minus.mean(measure);
-    double speakers = StatUtils.variance(draws);
-    int freedom = plus.runs().getFirst().speakers() - 1;
-    if (!(plus.overSeeds() && minus.overSeeds())) {
-      return new Estimate(value, Math.sqrt(speakers), freedom);
+  /**
+   * The sum of the means of groups of runs, with the variance that {@link Comparison} explains.
+   *
+   * @param speakers that have targets
+   * @param overSeeds false: of these very networks, over speakers only
+   */
+  static Estimate sum(int speakers, boolean overSeeds, List<Runs> groups) {
+    double value = 0;
+    double variance = 0;
+    double squares = 0;
+    double own = 0;
+    double[] draws = new double[SpeakerDraws.DRAWS];
+    for (Runs group : groups) {
+      value += group.mean();
+      double[] means = group.meanDraws();
+      for (int i = 0; i < draws.length; i++) draws[i] += means[i];
+      double ofSeeds = group.seedVariance();
+      variance += ofSeeds;
+      squares += ofSeeds * ofSeeds / Math.max(1, group.count() - 1);
+      own += group.ownVariance();
     }
-    double seedsPlus = plus.seedVariance(measure);
-    double seedsMinus = k * k * minus.seedVariance(measure);
-    double own = plus.ownVariance(measure) + k * k * minus.ownVariance(measure);
-    speakers = Math.max(0, speakers - own); // each run's own is in the variance over seeds
-    double variance = seedsPlus + seedsMinus + speakers;
-    double squares =
-        seedsPlus * seedsPlus / Math.max(1, plus.runs().size() - 1)
-            + seedsMinus * seedsMinus / Math.max(1, minus.runs().size() - 1)
-            + speakers * speakers / freedom;
+    int freedom = speakers - 1;
+    // A draw from n speakers varies as their sample does, whose variance is too small by 1 / n.
+    double correction = speakers / (double) freedom;
+    double ofDraws = StatUtils.variance(draws);
+    if (!overSeeds) return new Estimate(value, Math.sqrt(ofDraws * correction), freedom);
+    // each run's own is in the variance over seeds
+    double ofSpeakers = Math.max(0, ofDraws - own) * correction;
+    variance += ofSpeakers;
+    squares += ofSpeakers * ofSpeakers / freedom;
     double degrees = variance > 0 ? variance * variance / squares : freedom;
     return new Estimate(value, Math.sqrt(variance), degrees);
   }

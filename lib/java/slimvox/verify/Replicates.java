@@ -13,7 +13,7 @@ import slimvox.storage.InputException;
  *
  * @param trials hash of the trial list, in hexadecimal
  * @param draws hash of the speakers and the rule by which they are drawn, in hexadecimal
- * @param speakers number of speakers drawn from
+ * @param speakers number of speakers that have target trials: what the degrees of freedom count
  * @param eerPercent EER of all trials, in per cent
  * @param minDcf minDCF of all trials, p_target 0.05
  * @param eerDraws Base64 of an unsigned big-endian 16-bit number a draw: EER in 0.01 %

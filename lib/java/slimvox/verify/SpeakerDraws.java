@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
@@ -149,7 +150,7 @@ public final class SpeakerDraws {
     return Replicates.of(
         trials.sha256(),
         id,
-        speakers(),
+        withTargets(trials, speakers),
         curve.equalErrorRate().percent(),
         curve.minDcf(DetectionCost.VOXSRC).value(),
         eers,
@@ -182,6 +183,15 @@ public final class SpeakerDraws {
           same ? "nontarget" : "target");
     }
     return speakers;
+  }
+
+  private static int withTargets(Trials trials, int[] speakers) {
+    return (int)
+        IntStream.range(0, trials.size())
+            .filter(trials::isTarget)
+            .map(i -> speakers[trials.enrolNumber(i)])
+            .distinct()
+            .count();
   }
 
   private static void weigh(int[] times, int[] first, int[] second, int[] weights) {

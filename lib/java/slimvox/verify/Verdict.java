@@ -10,7 +10,7 @@ public enum Verdict {
   BETTER("better"),
   /** More errors than the reference. */
   WORSE("worse"),
-  /** None of these is shown; it takes more seeds or more speakers. */
+  /** None of these is shown; it takes more seeds, stated anew and all taken, or speakers. */
   CANNOT_TELL("cannot tell");
 
   private final String words;

@@ -16,6 +16,8 @@ import java.util.Objects;
  * @param name what tables call it
  * @param against {@code against}: the variant it is compared with instead of the experiment's
  *     reference; null: the reference
+ * @param paired {@code paired=true}: equal seeds of both mean the same network, initial values and
+ *     batches, so their runs are compared in pairs; stated before looking
  * @param seeds {@code seeds}: how many runs instead of the experiment's; 0: as many
  * @param twice {@code twice}: the variant whose settings it has, with twice the length: whether
  *     that one has converged; null: none
@@ -29,6 +31,7 @@ import java.util.Objects;
 public record Candidate(
     String name,
     String against,
+    boolean paired,
     int seeds,
     String twice,
     String from,
@@ -37,7 +40,7 @@ public record Candidate(
     List<String> settings) {
 
   private static final List<String> OWN =
-      List.of("against", "seeds", "twice", "from", "teacher", "calibrate");
+      List.of("against", "seeds", "twice", "from", "teacher", "calibrate", "paired");
 
   /**
    * Mean and deviation of the features, less their mean over training speakers, without a network:
@@ -49,7 +52,7 @@ public record Candidate(
   static final Candidate WHITENED = baseline("no network, whitened");
 
   private static Candidate baseline(String name) {
-    return new Candidate(name, null, 1, null, null, null, 0, List.of());
+    return new Candidate(name, null, false, 1, null, null, null, 0, List.of());
   }
 
   /** Whether nothing is trained: it has no seed, and nobody is compared with it. */
@@ -86,7 +89,13 @@ public record Candidate(
     }
     int seeds = number(words[0], "seeds", own[1]);
     int calibrate = number(words[0], "calibrate", own[5]);
-    return new Candidate(words[0], own[0], seeds, own[2], own[3], own[4], calibrate, settings);
+    boolean paired = own[6] != null;
+    if (paired && !own[6].equals("true")) {
+      throw new IllegalArgumentException(
+          "'%s': paired=%s; give true, or leave it out".formatted(words[0], own[6]));
+    }
+    return new Candidate(
+        words[0], own[0], paired, seeds, own[2], own[3], own[4], calibrate, settings);
   }
 
   private static int number(String name, String key, String value) {

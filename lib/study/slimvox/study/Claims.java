@@ -1,15 +1,13 @@
 package slimvox.study;
 
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import slimvox.report.Rows;
 import slimvox.study.ExperimentResults.Row;
-import slimvox.verify.Verdict;
+import slimvox.verify.Comparison;
 import tech.tablesaw.api.Table;
 
 /**
@@ -23,33 +21,32 @@ import tech.tablesaw.api.Table;
  * }</pre>
  */
 public final class Claims {
-  /** What an experiment has to show for a claim, and what speaks against it. */
+  /** What is claimed of a variant, and how a comparison judges it, at 5 % after Holm. */
   public enum Expected {
-    /** A variant makes no more errors than what it is compared with, but for the margin. */
-    NO_WORSE(
-        EnumSet.of(Verdict.EQUIVALENT, Verdict.NOT_WORSE, Verdict.BETTER),
-        EnumSet.of(Verdict.WORSE)),
+    /** It makes no more errors than what it is compared with, but for the margin. */
+    NO_WORSE,
     /** It makes fewer. */
-    BETTER(EnumSet.of(Verdict.BETTER), EnumSet.of(Verdict.EQUIVALENT, Verdict.WORSE)),
+    BETTER,
     /** It makes more. */
-    WORSE(
-        EnumSet.of(Verdict.WORSE),
-        EnumSet.of(Verdict.EQUIVALENT, Verdict.NOT_WORSE, Verdict.BETTER));
+    WORSE;
 
-    private final Set<Verdict> supporting;
-    private final Set<Verdict> contradicting;
-
-    Expected(Set<Verdict> supporting, Set<Verdict> contradicting) {
-      this.supporting = supporting;
-      this.contradicting = contradicting;
-    }
-
-    /** What a verdict says of the claim. */
-    String judge(Verdict verdict) {
-      if (supporting.contains(verdict)) return "supported";
-      return contradicting.contains(verdict) ? "contradicted" : "cannot tell";
+    /** What a comparison says of the claim. */
+    String judge(Comparison c) {
+      boolean differs = c.pDifferent() <= Comparison.ALPHA;
+      boolean fewer = c.percent() < 0;
+      if (this == NO_WORSE) {
+        // A difference inside the margin contradicts nothing, however certain it is.
+        if (c.pNotWorse() <= Comparison.ALPHA || differs && fewer) return SUPPORTED;
+        return differs && c.percentLow() > 100 * c.margin() ? CONTRADICTED : OPEN;
+      }
+      if (!differs) return OPEN;
+      return fewer == (this == BETTER) ? SUPPORTED : CONTRADICTED;
     }
   }
+
+  private static final String SUPPORTED = "supported";
+  private static final String CONTRADICTED = "contradicted";
+  private static final String OPEN = "cannot tell";
 
   private record Claim(
       String claim, String source, String measured, String verdict, String needed) {}
@@ -84,7 +81,7 @@ public final class Claims {
       Row row = results.row(list, variant);
       String judged = row.verdict(); // why there is none
       if (row.comparison() != null) {
-        judged = expected.judge(row.comparison().verdict());
+        judged = expected.judge(row.comparison());
         measured.add("%s %s %%, %s".formatted(name, row.differenceText(), row.verdict()));
       }
       verdicts.computeIfAbsent(judged, _ -> new ArrayList<>()).add(name);

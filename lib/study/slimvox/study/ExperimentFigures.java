@@ -178,7 +178,7 @@ public final class ExperimentFigures {
       double[] interval = values.get(i);
       for (int k = 0; k < 3; k++) {
         double value = interval == null ? Double.NaN : Math.round(100 * interval[k]) / 100.0;
-        columns[k][i] = Math.max(least, value);
+        columns[k][i] = Math.clamp(value, least, 1000); // an interval may have no end
       }
     }
     return figure.intervals(

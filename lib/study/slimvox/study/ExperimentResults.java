@@ -8,10 +8,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
-import java.util.stream.DoubleStream;
 import slimvox.data.Corpus;
 import slimvox.report.Bytes;
 import slimvox.report.Rows;
@@ -27,13 +27,16 @@ import slimvox.verify.Variant;
  * What the runs of an experiment gave: a table for each trial list, and the verdicts in it.
  *
  * <p>A variant has a verdict if all of its runs are there and have converged, and so have those of
- * what it is compared with. What has not converged is shown as such; it has no error rate here.
+ * what it is compared with. Converged: by the accuracy, and where the experiment states a run of
+ * twice the length by that; a variant without such a run could still be trained further. What has
+ * not converged is shown as such; it has no error rate here.
  */
 public final class ExperimentResults {
   private final Experiment experiment;
   private final Map<Run, Summary> summaries;
   private final List<String> notes;
   private final List<String> deciding;
+  private final Map<String, List<Row>> rows = new ConcurrentHashMap<>();
 
   ExperimentResults(Experiment experiment, Map<Run, Summary> summaries, List<String> notes) {
     this(experiment, summaries, notes, deciding(experiment.statement().lists()));
@@ -64,8 +67,9 @@ public final class ExperimentResults {
    *     without runs or where they have not converged
    * @param minDcf the mean over the runs; null as eer
    * @param against what the variant is compared with; null for the reference and without a network
-   * @param comparison with that, corrected by Holm's method for all rows of the table but those of
-   *     twice the length, which ask whether another has converged; null where none can be made
+   * @param comparison with that, corrected by Holm's method for all rows of the table, those that
+   *     are missing too, but those of twice the length, which ask whether another has converged;
+   *     null where none can be made
    * @param verdict its verdict, or why there is none; {@code reference} and {@code baseline} for
    *     what has none to get
    * @param accuracy the lowest accuracy without margin, in %; null without runs or training
@@ -91,9 +95,7 @@ public final class ExperimentResults {
     /** The difference and its ends, in % of the EER of what is compared with; null without one. */
     double[] difference() {
       if (comparison == null) return null;
-      return DoubleStream.of(comparison.difference().value(), comparison.low(), comparison.high())
-          .map(comparison::percent)
-          .toArray();
+      return new double[] {comparison.percent(), comparison.percentLow(), comparison.percentHigh()};
     }
 
     /** The EER and its interval, {@code 8.80 (8.11 to 9.49)}; null without one. */
@@ -178,7 +180,7 @@ public final class ExperimentResults {
         ahead.forEach(
             (whom, by) ->
                 sentences.add(
-                    "%s: %s has fewer errors than %s, by %s"
+                    "%s: %s has fewer errors than %s, by %s (in the mean, not tested)"
                         .formatted(list, row.variant, whom, String.join(" and ", by))));
       }
     }
@@ -197,21 +199,38 @@ public final class ExperimentResults {
       throw InputException.of(
           "%s has no list '%s'; it has %s", experiment.name(), list, String.join(", ", lists));
     }
+    return rows.computeIfAbsent(list, this::made);
+  }
+
+  private List<Row> made(String list) {
     List<Candidate> candidates = experiment.candidates();
-    List<Comparison> comparisons = new ArrayList<>();
-    for (Candidate c : candidates) comparisons.add(comparison(c, list));
-    List<Comparison> asked = new ArrayList<>(comparisons);
-    for (int i = 0; i < candidates.size(); i++) {
-      if (candidates.get(i).twice() != null) asked.set(i, null);
+    List<Comparison> all = new ArrayList<>();
+    for (Candidate c : candidates) all.add(comparison(c, list));
+    List<Comparison> claims = new ArrayList<>();
+    int open = 0;
+    for (int i = 0; i < all.size(); i++) {
+      if (!claims(candidates.get(i))) continue;
+      if (all.get(i) == null) open++;
+      else claims.add(all.get(i));
     }
-    List<Comparison> made = asked.stream().filter(Objects::nonNull).toList();
-    var family = Comparison.family(made).iterator();
+    var family = Comparison.family(claims, open).iterator();
     List<Row> rows = new ArrayList<>();
-    for (int i = 0; i < candidates.size(); i++) {
-      Comparison comparison = asked.get(i) == null ? comparisons.get(i) : family.next();
-      rows.add(row(candidates.get(i), list, comparison));
+    for (int i = 0; i < all.size(); i++) {
+      boolean corrected = all.get(i) != null && claims(candidates.get(i));
+      rows.add(row(candidates.get(i), list, corrected ? family.next() : all.get(i)));
     }
-    return rows;
+    return List.copyOf(rows);
+  }
+
+  /**
+   * Whether a variant is stated to be compared over seeds: a member of the family of Holm's
+   * correction, whether its runs are there or not.
+   */
+  private boolean claims(Candidate candidate) {
+    Candidate other = experiment.against(candidate);
+    return other != null
+        && candidate.twice() == null
+        && Math.min(experiment.runs(candidate).size(), experiment.runs(other).size()) > 1;
   }
 
   /** The rows of a list, of a network that stands there under several names the first one. */
@@ -242,11 +261,18 @@ public final class ExperimentResults {
   private Comparison comparison(Candidate candidate, String list) {
     Candidate other = experiment.against(candidate);
     if (other == null || fault(candidate, list) != null || fault(other, list) != null) return null;
+    List<Summary> runs = runs(candidate);
+    List<Summary> others = runs(other);
+    if (candidate.paired()) {
+      others = common(others, runs);
+      runs = common(runs, others);
+    }
     return Comparison.of(
-        variant(other, list),
-        variant(candidate, list),
+        variant(other, others, list),
+        variant(candidate, runs, list),
         Measure.EER,
-        experiment.statement().margin() / 100);
+        experiment.statement().margin() / 100,
+        candidate.paired());
   }
 
   private Row row(Candidate candidate, String list, Comparison comparison) {
@@ -379,7 +405,7 @@ public final class ExperimentResults {
 
   /** A p-value after Holm's correction; null where nothing is tested, or convergence only. */
   private Double p(Row row, Function<Comparison, Double> value) {
-    boolean asked = row.comparison != null && !row.ofOneRun() && candidate(row).twice() == null;
+    boolean asked = row.comparison != null && claims(candidate(row));
     return asked ? value.apply(row.comparison) : null;
   }
 

@@ -73,7 +73,8 @@ class CompareCommandTest extends CommandLineTest {
                 List.of(
                     Comparison.of(
                         reference, Variant.trained("fast", runs.subList(3, 5)), Measure.EER, 0.1),
-                    Comparison.of(reference, untrained, Measure.EER, 0.1)))
+                    Comparison.of(reference, untrained, Measure.EER, 0.1)),
+                0)
             .getFirst();
     JsonNode compared = eer.get("comparisons").get(0);
     assertEquals("fast", compared.get("system").asText());

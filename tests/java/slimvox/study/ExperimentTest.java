@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,7 +34,10 @@ import slimvox.study.Experiment.Run;
 import slimvox.train.Checkpoint;
 import slimvox.train.Listener;
 import slimvox.train.TinyRuns;
-import slimvox.verify.Verdict;
+import slimvox.verify.Comparison;
+import slimvox.verify.Estimate;
+import slimvox.verify.Measure;
+import slimvox.verify.Variant;
 import tech.tablesaw.api.Table;
 
 /** Experiments of tiny runs. */
@@ -167,20 +171,68 @@ class ExperimentTest {
     Table table = claims.table();
     String measured = "tiny %s %%, %s".formatted(row.differenceText(), row.verdict());
     assertEquals(measured, table.getString(0, "measured here"));
-    assertEquals(NO_WORSE.judge(row.comparison().verdict()), table.getString(0, "verdict"));
+    assertEquals(NO_WORSE.judge(row.comparison()), table.getString(0, "verdict"));
     assertEquals("vanilla: missing: seed 2", table.getString(1, "verdict"));
     assertEquals("", table.getString(1, "measured here"));
-    String yes = "supported";
-    String no = "contradicted";
-    String open = "cannot tell";
-    assertEquals(List.of(yes, yes, yes, no, open), judged(NO_WORSE));
-    assertEquals(List.of(no, open, yes, no, open), judged(Claims.Expected.BETTER));
-    assertEquals(List.of(no, no, no, yes, open), judged(Claims.Expected.WORSE));
   }
 
-  /** What follows from equivalent, not worse, better, worse, cannot tell. */
-  private static List<String> judged(Claims.Expected expected) {
-    return Arrays.stream(Verdict.values()).map(expected::judge).toList();
+  @Test
+  void aClaimNeedsADifferenceBeyondTheMarginToBeContradicted() {
+    assertEquals("supported, cannot tell, cannot tell", judged(1, -3, 5, 0.9, 0.01, 0.02));
+    assertEquals("supported, supported, contradicted", judged(-5, -8, -2, 0.01, 0.001, 0.02));
+    assertEquals("supported, supported, contradicted", judged(-20, -30, -9, 0.01, 0.001, 1));
+    assertEquals("supported, cannot tell, cannot tell", judged(-8, -17, 1, 0.1, 0.001, 0.3));
+    assertEquals("cannot tell, contradicted, supported", judged(7, 4, 9.5, 0.01, 0.06, 0.06));
+    assertEquals("contradicted, contradicted, supported", judged(30, 15, 45, 0.01, 1, 1));
+    assertEquals("cannot tell, cannot tell, cannot tell", judged(20, -3, 43, 0.2, 0.8, 0.8));
+  }
+
+  /** What a difference in % with its interval and p-values says of the claims. */
+  private static String judged(
+      double percent, double low, double high, double different, double notWorse, double equal) {
+    Comparison comparison =
+        new Comparison(
+            "a",
+            "b",
+            Measure.EER,
+            0.1,
+            true,
+            10,
+            10 + percent / 10,
+            new Estimate(percent / 10, 1, 5),
+            1 + low / 100,
+            1 + high / 100,
+            different,
+            notWorse,
+            equal);
+    return Arrays.stream(Claims.Expected.values())
+        .map(expected -> expected.judge(comparison))
+        .collect(Collectors.joining(", "));
+  }
+
+  @Test
+  void runsPairWhereTheExperimentSaysSo() throws Exception {
+    Experiment two = experiment("two", TWO);
+    ExperimentResults apart = runs(two, "here").run(List.of(), 2, RunsProgress.NONE);
+    String text = TWO.replace("=partial", "=partial paired=true");
+    ExperimentResults paired = runs(experiment("two", text), "here").results();
+    assertEquals(List.of(), paired.missing(), "the same runs");
+    Comparison known =
+        Comparison.of(of(apart, "vanilla"), of(apart, "type I"), Measure.EER, 0.1, true);
+    assertEquals(known, paired.row("tiny", "type I").comparison());
+    assertNotEquals(known, apart.row("tiny", "type I").comparison());
+    String refused =
+        Refusals.refused(() -> experiment("two", TWO.replace("=partial", "=partial paired=no")));
+    assertTrue(refused.endsWith("'type I': paired=no; give true, or leave it out"), refused);
+  }
+
+  private static Variant of(ExperimentResults results, String name) {
+    Candidate candidate = results.experiment().candidate(name);
+    return Variant.trained(
+        name,
+        results.experiment().runs(candidate).stream()
+            .map(run -> results.summary(run).lists().get("tiny"))
+            .toList());
   }
 
   @Test
@@ -319,6 +371,13 @@ class ExperimentTest {
             .get(2)
             .verdict();
     assertEquals(once > twice, verdict.startsWith("not converged: twice the steps"), verdict);
+    double less = 100 * (once - twice) / once;
+    for (double margin : new double[] {0.99 * less, 1.01 * less}) {
+      if (!(less > 0)) continue;
+      Experiment judged = experiment("two", text, "accuracy=0", "margin=" + margin);
+      verdict = runs(judged, "here").results().rows("tiny").get(2).verdict();
+      assertEquals(margin < less, verdict.startsWith("not converged"), verdict);
+    }
   }
 
   private static double eer(ExperimentResults results, Run run) {

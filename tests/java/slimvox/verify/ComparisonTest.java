@@ -85,6 +85,14 @@ class ComparisonTest {
   private static void check(JsonNode expected, Comparison comparison, double tolerance) {
     assertEquals(expected.get("low").asDouble(), comparison.low(), tolerance);
     assertEquals(expected.get("high").asDouble(), comparison.high(), tolerance);
+    double percent = 100 * comparison.difference().value() / comparison.referenceMean();
+    assertEquals(percent, comparison.percent(), 1e-9);
+    for (String limit : List.of("percent_low", "percent_high")) {
+      if (!expected.has(limit)) continue;
+      double actual = limit.endsWith("low") ? comparison.percentLow() : comparison.percentHigh();
+      assertEquals(expected.get(limit).asDouble(), actual, 10 * tolerance, limit);
+    }
+    if (!comparison.overSeeds()) return; // nothing is tested
     assertEquals(expected.get("p_different").asDouble(), comparison.pDifferent(), tolerance);
     assertEquals(expected.get("p_not_worse").asDouble(), comparison.pNotWorse(), tolerance);
     assertEquals(expected.get("p_equivalent").asDouble(), comparison.pEquivalent(), tolerance);
@@ -104,10 +112,22 @@ class ComparisonTest {
         expected.get("min_dcf"),
         Comparison.of(reference, variant, Measure.MIN_DCF, margin),
         rounding);
-    Variant untrained = Variant.untrained("no network", variant.runs().getFirst());
+    Replicates first = variant.runs().getFirst();
+    Variant untrained = Variant.untrained("no network", first);
     Comparison against = Comparison.of(reference, untrained, Measure.EER, margin);
     assertTrue(against.overSeeds());
     check(expected.get("eer, untrained"), against, rounding);
+    Variant three = Variant.trained("three", reference.runs().subList(0, 3));
+    check(
+        expected.get("eer, paired"),
+        Comparison.of(three, variant, Measure.EER, margin, true),
+        rounding);
+    Variant once = Variant.trained("once", List.of(first));
+    check(expected.get("eer, one run"), Comparison.of(three, once, Measure.EER, margin), rounding);
+    check( // other speakers are difficult for it: the covariance over speakers counts
+        expected.get("eer, other speakers"),
+        Comparison.of(reference, trained("other"), Measure.EER, margin),
+        rounding);
 
     Estimate alone = variant.estimate(Measure.EER);
     assertArrayEquals(
@@ -147,18 +167,37 @@ class ComparisonTest {
       Variant variant = flat("v" + more, 9.1 + more, 9.25 + more, 9.0 + more);
       alone.add(Comparison.of(reference, variant, Measure.EER, 0.1));
     }
-    List<Comparison> family = Comparison.family(alone);
+    List<Comparison> family = Comparison.family(alone, 0);
     double[] corrected =
         Comparison.holm(alone.stream().mapToDouble(Comparison::pEquivalent).toArray());
     for (int i = 0; i < family.size(); i++) {
       assertEquals(corrected[i], family.get(i).pEquivalent());
       assertEquals(alone.get(i).difference(), family.get(i).difference());
+      assertEquals(alone.get(i).percentHigh(), family.get(i).percentHigh());
       assertEquals(alone.get(i).variant(), family.get(i).variant());
     }
     alone.add(1, Comparison.of(reference, flat("once", 5), Measure.EER, 0.1));
-    List<Comparison> withOneRun = Comparison.family(alone);
+    List<Comparison> withOneRun = Comparison.family(alone, 0);
     assertEquals(1, withOneRun.get(1).pEquivalent());
     assertEquals(family.get(1), withOneRun.get(2)); // what is not tested costs the others nothing
+  }
+
+  @Test
+  void whatIsToComeIsAMemberOfTheFamily() {
+    JsonNode expected = KNOWN.get("family of two and one open");
+    Variant reference = trained("reference");
+    List<Comparison> made = new ArrayList<>();
+    for (Measure measure : Measure.values()) {
+      made.add(Comparison.of(reference, trained("variant"), measure, 0.1));
+    }
+    List<Comparison> family = Comparison.family(made, 1);
+    for (int i = 0; i < 2; i++) {
+      Comparison c = family.get(i);
+      assertEquals(expected.get("p_different").get(i).asDouble(), c.pDifferent(), 1e-4);
+      assertEquals(expected.get("p_not_worse").get(i).asDouble(), c.pNotWorse(), 1e-4);
+      assertEquals(expected.get("p_equivalent").get(i).asDouble(), c.pEquivalent(), 1e-4);
+      assertEquals(c.pDifferent(), c.pVerdict(), "of what cannot be told");
+    }
   }
 
   @Test
@@ -167,8 +206,16 @@ class ComparisonTest {
       double[] p = doubles(expected.get("case"));
       Estimate difference = new Estimate(p[3], 1, 5);
       Comparison comparison =
-          new Comparison("a", "b", Measure.EER, 0.1, true, 9, 9, difference, p[0], p[1], p[2]);
+          new Comparison(
+              "a", "b", Measure.EER, 0.1, true, 9, 9, difference, 1, 1, p[0], p[1], p[2]);
       assertEquals(expected.get("verdict").asText(), comparison.verdict().toString());
+      double ofVerdict =
+          switch (comparison.verdict()) {
+            case EQUIVALENT -> p[2];
+            case NOT_WORSE -> p[1];
+            default -> p[0];
+          };
+      assertEquals(ofVerdict, comparison.pVerdict());
     }
   }
 
@@ -180,7 +227,7 @@ class ComparisonTest {
     assertFalse(same.overSeeds());
     assertEquals(0, same.difference().standardError());
     assertEquals(Verdict.CANNOT_TELL, same.verdict());
-    assertEquals(Verdict.CANNOT_TELL, Comparison.family(List.of(same)).getFirst().verdict());
+    assertEquals(Verdict.CANNOT_TELL, Comparison.family(List.of(same), 0).getFirst().verdict());
     Comparison better = Comparison.of(reference, one, Measure.EER, 0.1);
     assertTrue(
         better.toString().endsWith(": cannot tell (one run: interval over speakers only)"),
@@ -196,7 +243,7 @@ class ComparisonTest {
     Comparison c =
         Comparison.of(flat("AdamW", 9, 10, 11), flat("8 bits", 9.2, 9.7, 10.2), Measure.EER, 0.1);
     assertEquals(
-        "8 bits against AdamW: EER -0.30 (-2.38 to +1.78), -3.0 % (-23.8 to +17.8),"
+        "8 bits against AdamW: EER -0.30 (-2.38 to +1.78), -3.0 % (-19.5 to +23.5),"
             + " margin 10 %: cannot tell",
         c.toString());
     assertEquals(
@@ -205,6 +252,8 @@ class ComparisonTest {
     assertEquals(
         "float: minDCF 0.5000 (95 % interval 0.3758 to 0.6242; 3 runs, 150 speakers)",
         flat("float", 9, 10, 11).text(Measure.MIN_DCF));
+    Comparison wide = Comparison.of(flat("a", 1, 20), flat("b", 9, 9), Measure.EER, 0.1);
+    assertEquals(Double.POSITIVE_INFINITY, wide.percentHigh(), "a could be 0");
     Comparison none = Comparison.of(flat("a", 0, 0), flat("b", 0, 0), Measure.EER, 0.1);
     assertEquals(Verdict.CANNOT_TELL, none.verdict());
   }
@@ -227,6 +276,12 @@ class ComparisonTest {
         "b has draws of other speakers (0123456789ab) than b (draws); evaluate both with the same"
             + " speakers",
         () -> Variant.trained("b", List.of(ten.runs().getFirst(), others)));
+    assertRefused(
+        "one has 1 run(s), ten 2; runs that pair are as many",
+        () -> {
+          Variant one = Variant.trained("one", ten.runs().subList(0, 1));
+          Comparison.of(ten, one, Measure.EER, 0.1, true);
+        });
     assertRefused("b: no run; score one or more", () -> Variant.trained("b", List.of()));
     assertRefused(
         "b: 2 runs of what has no training; give one of them",
