@@ -74,10 +74,6 @@ final class FlacBits {
     }
   }
 
-  boolean atEnd() throws IOException {
-    return held < 8 && next == limit && !fill();
-  }
-
   private boolean fill() throws IOException {
     sum();
     limit = Math.max(0, file.read(end, buffer, 0, buffer.length));

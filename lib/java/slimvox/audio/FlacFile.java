@@ -39,6 +39,8 @@ final class FlacFile extends AudioFile {
   /** Weights of the fixed predictors by their order, oldest sample first. */
   private static final int[][] FIXED = {{}, {1}, {-1, 2}, {1, -3, 3}, {-1, 4, -6, 4}};
 
+  private static final int ID3V1_BYTES = 128;
+
   private final AudioInfo info;
   private final int bits;
   private final int blockSize;
@@ -78,6 +80,15 @@ final class FlacFile extends AudioFile {
     framesStart = skipMetadata(start + 4);
   }
 
+  /** The end of the file, or the start of the ID3v1 tag there. */
+  private long endOfFrames() throws IOException {
+    long tag = file.length() - ID3V1_BYTES;
+    if (tag < framesStart) return file.length();
+    ByteBuffer start = file.readUpTo(tag, 3);
+    boolean isTag = start.get(0) == 'T' && start.get(1) == 'A' && start.get(2) == 'G';
+    return isTag ? tag : file.length();
+  }
+
   private long skipMetadata(long position) throws IOException {
     while (true) {
       ByteBuffer header = file.readUpTo(position, 4);
@@ -111,7 +122,8 @@ final class FlacFile extends AudioFile {
     long likely = Math.min(most, 4 * (file.length() - framesStart) + MOST_IN_A_FRAME);
     var samples = new float[(int) Math.min(promised > 0 ? promised : likely, likely)];
     int decoded = 0;
-    while (promised == 0 ? !in.atEnd() : decoded < promised) {
+    long end = promised == 0 ? endOfFrames() : 0;
+    while (promised == 0 ? in.position() < end : decoded < promised) {
       int length = frame(in, decoded);
       if (promised > 0 && decoded + length > promised) {
         throw fault("damaged: more than the %d samples in its header; copy it again", promised);

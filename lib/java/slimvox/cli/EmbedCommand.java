@@ -1,5 +1,7 @@
 package slimvox.cli;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,6 +30,7 @@ import slimvox.settings.Key;
 import slimvox.storage.AtomicFile;
 import slimvox.storage.InputException;
 import slimvox.storage.Provenance;
+import slimvox.storage.Safetensors;
 import slimvox.storage.SafetensorsWriter;
 import slimvox.storage.Sha256;
 import slimvox.storage.UtteranceNames;
@@ -130,6 +133,17 @@ final class EmbedCommand extends Subcommand {
     }
   }
 
+  /** Refuses to write over what no embed has written, such as a recording of the corpus. */
+  private static void requireOwn(Path out) {
+    if (!Files.isRegularFile(out) || out.toString().endsWith(".safetensors")) return;
+    try {
+      if (Files.size(out) > 0) Safetensors.open(out);
+    } catch (InputException | IOException e) {
+      throw InputException.at(out, "is there and holds no embeddings; give another name")
+          .because(e);
+    }
+  }
+
   private int embed() throws InterruptedException {
     flags.model(Recipe.defaults().model()); // refuses what no network has
     if (places.size() != (featureFile == null ? 2 : 1)) {
@@ -155,6 +169,7 @@ final class EmbedCommand extends Subcommand {
     apart(out, "the model", modelFile);
     apart(out, "the file of features", featureFile);
     apart(out, "the trial list", trials);
+    requireOwn(out);
     AtomicFile.requireWritable(out);
     try (Backend backend = flags.open(flags.recipe())) {
       FeatureFile file = featureFile == null ? null : FeatureFile.open(featureFile);

@@ -2,6 +2,7 @@ package slimvox.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -35,8 +36,9 @@ final class ShardsCommand extends Subcommand {
     apart(out, "the corpus", folder);
     requireFolderName(out);
     Corpus corpus = Corpus.open(folder).requireFiles();
-    if (Files.exists(out.resolve("wav.scp"))) {
-      throw InputException.at(out, "holds a corpus already; name another folder");
+    for (String list : List.of("wav.scp", "shard.list", "feats.scp", "utt2spk", "segments")) {
+      if (!Files.exists(out.resolve(list))) continue;
+      throw InputException.at(out, "holds a corpus already (%s); name another folder", list);
     }
     int total = corpus.utterances().size();
     try (Progress progress = Progress.of(this, "writing", " utterances", 0, total)) {

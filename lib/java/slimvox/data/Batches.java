@@ -260,7 +260,7 @@ public final class Batches {
                     samples -> heard(samples, epoch, place),
                     dither,
                     first.file().toString()));
-    RecordingException.requireFinite(features, first.id(), first.file());
+    RecordingException.requireUsable(features, first.id(), first.file());
     System.arraycopy(features.values(), 0, rows, 0, features.values().length);
     repeat(rows, features.frames());
   }

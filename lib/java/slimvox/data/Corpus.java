@@ -320,7 +320,8 @@ public final class Corpus {
    * @throws InputException if a recording's word is not known, or nobody says one of the words
    */
   public Corpus saying(Collection<String> words) {
-    Set<String> wanted = new HashSet<>(words);
+    Set<String> wanted = new TreeSet<>();
+    for (String word : words) wanted.add(UtteranceNames.normal(word));
     Set<String> known = new TreeSet<>();
     for (Utterance utterance : utterances) {
       if (utterance.word().isEmpty()) {
@@ -330,7 +331,7 @@ public final class Corpus {
       }
       known.add(utterance.word().get());
     }
-    for (String word : words) if (!known.contains(word)) throw unknown("word", word, known);
+    for (String word : wanted) if (!known.contains(word)) throw unknown("word", word, known);
     return only(name + ", saying " + String.join(" ", words), u -> wanted.contains(u.word().get()));
   }
 
@@ -347,10 +348,14 @@ public final class Corpus {
       throw CorpusFiles.missing(file, folder, ".speakers", "splits");
     }
     for (CorpusFiles.Line line : CorpusFiles.lines(file)) {
-      if (!labels.containsKey(line.text())) {
-        throw line.fault("speaker %s has no utterance in %s", line.text(), name);
-      }
-      chosen.add(line.text());
+      chosen.add(
+          labels.containsKey(line.text())
+              ? line.text()
+              : speakers.stream()
+                  .filter(speaker -> UtteranceNames.alike(speaker, line.text()))
+                  .findFirst()
+                  .orElseThrow(
+                      () -> line.fault("speaker %s has no utterance in %s", line.text(), name)));
     }
     if (chosen.isEmpty()) throw InputException.at(file, "empty; list one speaker a line");
     return subset(chosen, name + ", " + split);

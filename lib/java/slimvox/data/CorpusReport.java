@@ -140,7 +140,7 @@ public record CorpusReport(
         String wrong = "%d values a frame, the first utterance has %d";
         throw ark.fault(wrong, head.columns(), bins);
       }
-      if (decode) RecordingException.requireFinite(KaldiArk.read(ark), utterance.id(), ark.file());
+      if (decode) RecordingException.requireUsable(KaldiArk.read(ark), utterance.id(), ark.file());
       return new Size(head.rows() * frameShift, head.rows());
     }
 

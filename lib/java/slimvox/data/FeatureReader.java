@@ -196,7 +196,7 @@ public final class FeatureReader implements FeatureSource {
                     fbank(utterance, Samples.of(sounds.read(sound)), chosen);
               };
           for (Features f : features) {
-            RecordingException.requireFinite(f, utterance.id(), utterance.file());
+            RecordingException.requireUsable(f, utterance.id(), utterance.file());
           }
           return features;
         });
@@ -249,7 +249,7 @@ public final class FeatureReader implements FeatureSource {
     Utterance first = utterances.getFirst();
     Features features =
         naming(first, () -> features(parts, channel::apply, null, first.file().toString()));
-    RecordingException.requireFinite(features, first.id(), first.file());
+    RecordingException.requireUsable(features, first.id(), first.file());
     return features;
   }
 

@@ -15,6 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import slimvox.data.CorpusFiles.Entry;
 import slimvox.storage.InputException;
+import slimvox.storage.UtteranceNames;
 
 /**
  * Reads a Kaldi data folder: {@code wav.scp} or {@code feats.scp}, {@code utt2spk}, and our {@code
@@ -73,7 +74,8 @@ record KaldiFolder(Path folder) {
       if (speaker.values().length > 1) {
         throw speaker.fault("more than two fields; a line is UTTERANCE SPEAKER");
       }
-      Optional<String> word = Optional.ofNullable(words.get(id)).map(Entry::value);
+      Optional<String> word =
+          Optional.ofNullable(words.get(id)).map(e -> UtteranceNames.normal(e.value()));
       Utterance.Source source =
           cut
               ? segment(entry, recordings, used)
@@ -131,9 +133,14 @@ record KaldiFolder(Path folder) {
   private static void requireKnown(
       Map<String, Entry> entries, Map<String, Entry> listed, String list) {
     for (Entry entry : entries.values()) {
-      if (!listed.containsKey(entry.key())) {
-        throw entry.fault("utterance %s is not in %s", entry.key(), list);
-      }
+      if (listed.containsKey(entry.key())) continue;
+      boolean alike =
+          listed.keySet().stream().anyMatch(id -> UtteranceNames.alike(id, entry.key()));
+      throw entry.fault(
+          "utterance %s is not in %s%s",
+          entry.key(),
+          list,
+          alike ? ", where its accents are encoded in another way; write both alike" : "");
     }
   }
 

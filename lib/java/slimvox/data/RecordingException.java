@@ -6,6 +6,8 @@ import slimvox.storage.InputException;
 
 /** A recording, or ready features, that cannot be used; those of other utterances can. */
 public final class RecordingException extends InputException {
+  private static final float LARGEST = 1e15f; // squared, 3e8 of them add up to a float32
+
   private final String utterance;
 
   /** The reason and, where it lacks it, the utterance. */
@@ -20,15 +22,16 @@ public final class RecordingException extends InputException {
   }
 
   /**
-   * Checks that no feature is NaN or infinite.
+   * Checks that no feature is NaN, infinite or so large that sums of squares, as normalization
+   * takes them, leave float32.
    *
    * @param file that they come from
    * @throws RecordingException naming utterance, frame and bin of the first that is
    */
-  public static void requireFinite(Features features, String utterance, Path file) {
+  public static void requireUsable(Features features, String utterance, Path file) {
     float[] values = features.values();
     for (int i = 0; i < values.length; i++) {
-      if (Float.isFinite(values[i])) continue;
+      if (Math.abs(values[i]) <= LARGEST) continue;
       throw new RecordingException(
           utterance,
           "%s: the features of utterance %s are %s in frame %d, bin %d; make them again or leave it out"

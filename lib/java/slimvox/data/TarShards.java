@@ -3,6 +3,8 @@ package slimvox.data;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -118,9 +120,20 @@ public final class TarShards {
       case ".spk" -> {
         try (InputStream in = tar.getInputStream(entry)) {
           byte[] speaker = in.readNBytes(MOST_NAME_BYTES);
-          member.speaker = new String(speaker, StandardCharsets.UTF_8).strip();
+          member.speaker =
+              StandardCharsets.UTF_8
+                  .newDecoder()
+                  .decode(ByteBuffer.wrap(speaker))
+                  .toString()
+                  .strip();
+        } catch (CharacterCodingException e) {
+          throw InputException.at(place, "is not UTF-8; make the archive again").because(e);
         }
         Printable.requireVisible(member.speaker, () -> place);
+        if (member.speaker.isEmpty() || member.speaker.matches(".*\\s.*")) {
+          throw InputException.at(
+              place, "a speaker is one word, not '%s'; make the archive again", member.speaker);
+        }
       }
       case ".wav", ".flac" -> {
         if (member.sound != null) throw InputException.at(place, "is there twice; remove one");

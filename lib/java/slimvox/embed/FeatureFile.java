@@ -80,7 +80,7 @@ public record FeatureFile(Safetensors file, int bins) {
   /**
    * The features of an utterance, in an array of their own.
    *
-   * @throws RecordingException if it has no frame, or a value is NaN or infinite
+   * @throws RecordingException if it has no frame, or a value cannot be a feature
    */
   public Features features(String id, boolean meanNormalization) {
     float[] values = file.floats(id);
@@ -89,7 +89,7 @@ public record FeatureFile(Safetensors file, int bins) {
       throw new RecordingException(id, reason, null);
     }
     Features features = new Features(values, values.length / bins, bins);
-    RecordingException.requireFinite(features, id, file.file());
+    RecordingException.requireUsable(features, id, file.file());
     return meanNormalization ? MeanNormalization.apply(features) : features;
   }
 }

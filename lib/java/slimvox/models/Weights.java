@@ -102,11 +102,13 @@ public final class Weights {
       if (name.startsWith(prefix)
           && !state.names().contains(name.substring(prefix.length()))
           && !mayBeUnused.test(name.substring(prefix.length()))) {
-        throw new InputException(
-            file.file()
-                + ": tensor "
-                + name
-                + " is unknown to the model, so it is another model's");
+        throw InputException.at(
+            file.file(),
+            "tensor %s is unknown to the model, so it is another model's%s",
+            name,
+            name.contains("seg_bn_1.") || name.contains("seg_2.")
+                ? "; networks with two embedding layers (two_emb_layer: true) are not read"
+                : "");
       }
     }
     for (String name : names) {
@@ -135,7 +137,23 @@ public final class Weights {
     if (x.type() == DataType.UINT8) {
       x.backend().ops().upload(file.bytes(name), x);
     } else {
-      x.backend().ops().upload(file.floats(name), x);
+      float[] values = file.floats(name);
+      requireNumbers(file, name, values);
+      x.backend().ops().upload(values, x);
+    }
+  }
+
+  /** Refuses what training that went wrong leaves: ReLU makes zeros of it, and wrong results. */
+  private static void requireNumbers(Safetensors file, String name, float[] values) {
+    boolean variance = name.endsWith("running_var");
+    for (int i = 0; i < values.length; i++) {
+      if (Float.isFinite(values[i]) && !(variance && values[i] < 0)) continue;
+      throw InputException.at(
+          file.file(),
+          "tensor %s is %s at index %d: its training went wrong; take an earlier checkpoint",
+          name,
+          values[i],
+          i);
     }
   }
 

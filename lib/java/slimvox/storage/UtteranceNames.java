@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
  * give ids ({@code id10270-x6uYqmx31kE-00001}), and macOS takes accents off their letters. An id
  * written just so comes first. Else an id is meant that is the same in Unicode's normal form C, and
  * else one that is the same with {@code -} for {@code /} and {@code \}, without {@code ./} before
- * and the ending of a sound file behind.
+ * and the ending of a sound file behind, and last without the folders above its last two parts.
  */
 public final class UtteranceNames {
   private static final Pattern ENDING =
@@ -51,9 +51,16 @@ public final class UtteranceNames {
   private String otherForm(String place, String name) {
     if (byKey == null) {
       byKey = new HashMap<>();
-      for (String id : ids) byKey.computeIfAbsent(key(id), _ -> new ArrayList<>(1)).add(id);
+      for (String id : ids) {
+        byKey.computeIfAbsent(key(path(id)), _ -> new ArrayList<>(1)).add(id);
+      }
     }
-    List<String> alike = byKey.get(key(name));
+    String path = path(name);
+    List<String> alike = byKey.get(key(path));
+    while (alike == null && path.indexOf('/') < path.lastIndexOf('/')) {
+      path = path.substring(path.indexOf('/') + 1);
+      alike = byKey.get(key(path));
+    }
     if (alike == null) return null;
     if (alike.size() > 1) {
       List<String> same = alike.stream().filter(id -> normal(id).equals(normal(name))).toList();
@@ -76,9 +83,18 @@ public final class UtteranceNames {
     return Normalizer.normalize(name, Normalizer.Form.NFC);
   }
 
-  private static String key(String name) {
+  /** Whether two names differ at most in how accents are encoded. */
+  public static boolean alike(String a, String b) {
+    return normal(a).equals(normal(b));
+  }
+
+  private static String path(String name) {
     String path = normal(name).replace('\\', '/');
     while (path.startsWith("./")) path = path.substring(2);
-    return ENDING.matcher(path).replaceFirst("").replace('/', '-');
+    return ENDING.matcher(path).replaceFirst("");
+  }
+
+  private static String key(String path) {
+    return path.replace('/', '-');
   }
 }

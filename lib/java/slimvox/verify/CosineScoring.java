@@ -60,6 +60,7 @@ public final class CosineScoring {
       find(trials, i, trials.enrolNumber(i), embeddings, names);
       find(trials, i, trials.testNumber(i), embeddings, names);
     }
+    trials.refuseContradictions(names);
     return List.of(names);
   }
 

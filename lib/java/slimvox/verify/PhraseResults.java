@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import slimvox.storage.InputException;
 import slimvox.storage.TextLines;
+import slimvox.storage.UtteranceNames;
 
 /**
  * Text-dependent verification: results of each phrase, and of all phrases together.
@@ -43,7 +44,8 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
             throw InputException.at(
                 file, number, "only one field (%s); a line is UTTERANCE PHRASE", fields[0]);
           }
-          String phrase = String.join(" ", List.of(fields).subList(1, fields.length));
+          String phrase =
+              UtteranceNames.normal(String.join(" ", List.of(fields).subList(1, fields.length)));
           if (phrases.put(fields[0], phrase) != null) {
             throw InputException.at(
                 file, number, "%s is on an earlier line already; remove one of them", fields[0]);

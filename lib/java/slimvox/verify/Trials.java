@@ -71,7 +71,7 @@ public final class Trials {
     target = (BitSet) built.target.clone();
     targets = target.cardinality();
     index = new PairIndex(enrol, test);
-    refuseContradictions();
+    refuseContradictions(enrol, test, index);
     this.sha256 = sha256 != null ? sha256 : Sha256.of(lines(Format.VOXCELEB));
   }
 
@@ -176,7 +176,20 @@ public final class Trials {
     }
   }
 
-  private void refuseContradictions() {
+  /** Refuses a pair with both labels, each utterance being called so. */
+  void refuseContradictions(String[] names) {
+    Map<String, Integer> numbers = new HashMap<>();
+    int[] same = new int[names.length];
+    for (int u = 0; u < same.length; u++) {
+      same[u] = numbers.computeIfAbsent(names[u], _ -> numbers.size());
+    }
+    if (numbers.size() == same.length) return; // as they are written, which was looked at
+    int[] first = Arrays.stream(enrol).map(u -> same[u]).toArray();
+    int[] second = Arrays.stream(test).map(u -> same[u]).toArray();
+    refuseContradictions(first, second, new PairIndex(first, second));
+  }
+
+  private void refuseContradictions(int[] enrol, int[] test, PairIndex index) {
     for (int i = 0; i < size(); i++) {
       int first = index.find(enrol[i], test[i], -1);
       if (first < i && target.get(first) != target.get(i)) {

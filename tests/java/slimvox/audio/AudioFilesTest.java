@@ -306,6 +306,8 @@ class AudioFilesTest {
     Path file = folder.resolve("a.wav");
     WavWriter.writeFloat32(file, new Waveform(new float[] {0, 0, Float.NaN}, 16000));
     assertFault(file, "sample 2 at byte 64 is NaN; " + AGAIN + " -c:a pcm_s16le OUT.wav");
+    WavWriter.writeFloat32(file, new Waveform(new float[] {0, 40_000, -1e25f}, 16000));
+    assertFault(file, "sample 2 at byte 64 is -1.0E25; " + AGAIN + " -c:a pcm_s16le OUT.wav");
   }
 
   private void assertFault(Path file, String fault) {

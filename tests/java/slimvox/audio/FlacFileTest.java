@@ -227,6 +227,16 @@ class FlacFileTest {
   }
 
   @Test
+  void aTagBehindFramesOfAnOpenLengthIsNoFrame() throws Exception {
+    byte[] all = silence(false, 9600);
+    byte[] tagged = Arrays.copyOf(all, all.length + 128);
+    System.arraycopy("TAGtitle".getBytes(), 0, tagged, all.length, 8);
+    assertReads(new int[9600], 16, tagged, "an ID3v1 tag");
+    System.arraycopy("TUGtitle".getBytes(), 0, tagged, all.length, 8);
+    assertFault(tagged, "damaged near byte %d \\(.*\\); copy it again".formatted(all.length));
+  }
+
+  @Test
   void aLengthThatFramesExceedIsDamage() throws Exception {
     byte[] all = silence(true, 9600);
     ByteBuffer.wrap(all).putInt(22, 9599);

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
 import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
 import slimvox.train.Checkpoint;
 
 /** Bad input of every kind: one line, exit code 2, and earlier results are as they were. */
@@ -252,6 +253,16 @@ class BadInputTest extends CommandLineTest {
         .isRefusedAsUsage("evaluate", "OUT " + scores + " is the file of scores itself");
     run("shards", corpus, corpus)
         .isRefusedAsUsage("shards", "OUT " + corpus + " is the corpus itself");
+    Path other = Files.createDirectory(folder.resolve("other"));
+    for (String list : List.of("shard.list", "feats.scp", "utt2spk")) {
+      Path there = Files.writeString(other.resolve(list), "x");
+      run("shards", corpus, other)
+          .failsWith(other + ": holds a corpus already (" + list + "); name another folder");
+      Files.delete(there);
+    }
+    Path sound = Files.write(other.resolve("1.wav"), new Waveform(new float[8000], 16000).wav());
+    run("embed", model, corpus, sound)
+        .failsWith(sound + ": is there and holds no embeddings; give another name");
     Path run = Files.createDirectory(folder.resolve("run"));
     Path own = Files.copy(checkpoint, run.resolve(checkpoint.getFileName()));
     run("average", run, "--last=1", "--out", own)
@@ -355,6 +366,32 @@ class BadInputTest extends CommandLineTest {
     Safetensors.writer().put("s0-u0", new long[] {2}, new float[] {1, 2}).write(embeddings);
     run("embed", embeddings, corpus, out).failsWith("no tensor conv1.weight");
     assertEquals("earlier", Files.readString(out));
+  }
+
+  @Test
+  void aModelWhoseTrainingWentWrong() throws IOException {
+    Safetensors file = Safetensors.read(checkpoint);
+    Path bad = folder.resolve("bad.safetensors");
+    for (String name : List.of("layer2.0.conv1.weight", "bn1.running_var")) {
+      float wrong = name.endsWith("var") ? -1 : Float.NaN;
+      SafetensorsWriter writer = Safetensors.writer();
+      for (String tensor : file.names()) {
+        if (file.dtype(tensor).equals("I64")) {
+          writer.put(tensor, file.shape(tensor), file.longs(tensor));
+          continue;
+        }
+        float[] values = file.floats(tensor);
+        if (tensor.equals(name)) values[2] = wrong;
+        writer.put(tensor, file.shape(tensor), values);
+      }
+      file.metadata().forEach(writer::metadata);
+      writer.write(bad);
+      String message =
+          "%s: tensor %s is %s at index 2: its training went wrong; take an earlier checkpoint"
+              .formatted(bad, name, wrong);
+      run("embed", bad, corpus, folder.resolve("e.safetensors")).failsWith(message);
+      run("export", bad, folder.resolve("e.onnx")).failsWith(message);
+    }
   }
 
   /** A module that was pickled whole: its class would be run by whoever makes it. */

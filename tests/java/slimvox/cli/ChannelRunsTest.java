@@ -127,7 +127,8 @@ class ChannelRunsTest extends CommandLineTest {
     Path shards = folder.resolve("shards");
     JsonNode written = run("shards", corpus, shards, "--utterances=5", "--json").succeeds().json();
     assertEquals(4, written.get("archives").asInt());
-    run("shards", corpus, shards).failsWith(shards + ": holds a corpus already; name another");
+    run("shards", corpus, shards)
+        .failsWith(shards + ": holds a corpus already (wav.scp); name another");
     String trained = train(recipe, "--out", folder.resolve("a")).json().get("checkpoint").asText();
     String set = "data.trainCorpus=" + shards;
     JsonNode json =

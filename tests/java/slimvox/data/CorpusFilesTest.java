@@ -100,6 +100,26 @@ class CorpusFilesTest {
     Files.delete(folder.resolve("joined2utt"));
     write("utt2spk", "u1 jos\u00e9\nu2 jose\u0301\n");
     assertTrue(message().contains("differ in how accents are encoded"), message());
+    write("wav.scp", "\u00e9-1 a.wav\n");
+    write("utt2spk", "e\u0301-1 s\n");
+    assertTrue(
+        message()
+            .endsWith(
+                "is not in wav.scp, where its accents are encoded in another way; write both"
+                    + " alike"),
+        message());
+  }
+
+  @Test
+  void wordsAndSpeakersMeanTheSameHoweverAccentsAreEncoded() throws Exception {
+    Files.delete(folder.resolve("joined2utt"));
+    write("utt2spk", "u1 jose\u0301\nu2 ana\n");
+    write("utt2word", "u1 cafe\u0301\nu2 caf\u00e9\n");
+    write("some.speakers", "jos\u00e9\n");
+    assertEquals(List.of("jose\u0301"), open().speakers());
+    for (String word : List.of("caf\u00e9", "cafe\u0301")) {
+      assertEquals(2, Corpus.open(folder).saying(List.of(word)).utterances().size());
+    }
   }
 
   @Test

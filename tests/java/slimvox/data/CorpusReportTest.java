@@ -113,8 +113,9 @@ class CorpusReportTest {
   }
 
   @Test
-  void notFiniteFeaturesAreBadAndNamed() throws Exception {
-    for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+  void whatCannotBeFeaturesIsBadAndNamed() throws Exception {
+    for (float wrong :
+        new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, -2.7e29f}) {
       ByteBuffer ark = ByteBuffer.allocate(15 + 24).order(ByteOrder.LITTLE_ENDIAN);
       ark.put("\0BFM ".getBytes()).put((byte) 4).putInt(3).put((byte) 4).putInt(2);
       for (float value : new float[] {1, 2, 3, wrong, 5, 6}) ark.putFloat(value);

@@ -1,5 +1,6 @@
 package slimvox.data;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -157,6 +158,16 @@ class TarShardsTest {
     assertRefused(
         file + ", member a.txt: is neither .wav, .flac nor .spk; leave it out of the archive",
         () -> Corpus.open(out));
+    for (String name : List.of("", " ", "a b", "\n")) {
+      archive("a.tar", "a.spk", name, "a.wav", sound());
+      assertRefused(
+          "%s, member a.spk: a speaker is one word, not '%s'; make the archive again"
+              .formatted(file, name.strip()),
+          () -> Corpus.open(out));
+    }
+    archive("a.tar", "a.spk", "jos\u00e9".getBytes(ISO_8859_1), "a.wav", sound());
+    assertRefused(
+        file + ", member a.spk: is not UTF-8; make the archive again", () -> Corpus.open(out));
     archive("a.tar", "a.spk", "x", "a.wav", sound(), "b.spk", "x", "b.wav", sound());
     byte[] whole = Files.readAllBytes(file);
     Files.write(file, Arrays.copyOf(whole, 20_000));

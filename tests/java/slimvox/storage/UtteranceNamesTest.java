@@ -26,13 +26,15 @@ class UtteranceNamesTest {
     "jos\u00e9-1, jose\u0301-1",
     "jose\u0301/1.wav, jos\u00e9-1",
     "same.wav, same.wav",
+    "wav/a/1.wav, a-1",
+    "/data/voxceleb1/wav/id10001/1zcIwhmdeo4/00001.wav, id10001-1zcIwhmdeo4-00001",
   })
   void otherFormsOfAnIdAreFound(String name, String id) {
     assertEquals(id, find(name, "other", id));
   }
 
   @ParameterizedTest
-  @CsvSource({"a-2, a-1", "a/b/c, a-b", "A-1, a-1", "a.txt, a", "x/a-1, a-1"})
+  @CsvSource({"a-2, a-1", "a/b/c, a-b", "A-1, a-1", "a.txt, a", "x/a-1, a-1", "x/y/1.wav, 1"})
   void otherIdsAreNot(String name, String id) {
     assertNull(find(name, id));
   }

@@ -227,6 +227,15 @@ class ScoringTest {
     Scores scores = CosineScoring.plain().score(list, embeddings);
     assertEquals(Math.sqrt(0.5), scores.get(0), 1e-7);
     assertEquals(1, scores.get(1), 1e-7);
+    Trials both =
+        Trials.builder("both")
+            .add("id1-x-1", "jose\u0301-y-1", true)
+            .add("id1/x/1.wav", "jos\u00e9/y/1.wav", false)
+            .build();
+    assertEquals(
+        "both:2: trial 'id1/x/1.wav jos\u00e9/y/1.wav' is nontarget here but target on line 1;"
+            + " remove one of them",
+        message(() -> CosineScoring.plain().score(both, embeddings)));
     embeddings.add("id1/x/1", new float[] {0, 1});
     assertTrue(
         message(() -> CosineScoring.plain().score(list, embeddings))
