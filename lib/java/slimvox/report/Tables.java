@@ -3,6 +3,7 @@ package slimvox.report;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import slimvox.plot.Ticks;
 import slimvox.storage.Printable;
@@ -42,7 +43,13 @@ public final class Tables {
       return StringColumn.create(heading, Arrays.copyOf(values, values.length, String[].class));
     }
     if (first instanceof Integer) {
-      return IntColumn.create(heading, Arrays.copyOf(values, values.length, Integer[].class));
+      IntColumn whole =
+          IntColumn.create(heading, Arrays.copyOf(values, values.length, Integer[].class));
+      if (format != null) {
+        whole.setPrintFormatter(
+            new Decimals(value -> String.format(Locale.ROOT, format, (long) value).strip()));
+      }
+      return whole;
     }
     DoubleColumn numbers =
         DoubleColumn.create(heading, Arrays.copyOf(values, values.length, Double[].class));

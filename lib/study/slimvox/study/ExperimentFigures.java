@@ -240,9 +240,12 @@ public final class ExperimentFigures {
             row ->
                 "%s: most with %s, %s %%"
                     .formatted(shortName(list), row.variant(), row.differenceText()))
-        .orElse(
-            "%s: no verdict yet, %d runs are missing"
-                .formatted(shortName(list), results.missing().size()));
+        .orElseGet(
+            () ->
+                results.missing().isEmpty()
+                    ? "%s: no verdict, %s".formatted(shortName(list), rows.getLast().verdict())
+                    : "%s: no verdict yet, %d runs are missing"
+                        .formatted(shortName(list), results.missing().size()));
   }
 
   private static String told(Map<String, List<String>> groups, Function<List<String>, String> who) {

@@ -12,6 +12,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import slimvox.data.Corpus;
 import slimvox.report.Bytes;
 import slimvox.report.Rows;
@@ -67,9 +68,9 @@ public final class ExperimentResults {
    *     without runs or where they have not converged
    * @param minDcf the mean over the runs; null as eer
    * @param against what the variant is compared with; null for the reference and without a network
-   * @param comparison with that, corrected by Holm's method for all rows of the table, those that
-   *     are missing too, but those of twice the length, which ask whether another has converged;
-   *     null where none can be made
+   * @param comparison with that, corrected by Holm's method for all rows of the table, those whose
+   *     runs are missing too, but those of twice the length, which ask whether another has
+   *     converged; null where none can be made
    * @param verdict its verdict, or why there is none; {@code reference} and {@code baseline} for
    *     what has none to get
    * @param accuracy the lowest accuracy without margin, in %; null without runs or training
@@ -210,8 +211,8 @@ public final class ExperimentResults {
     int open = 0;
     for (int i = 0; i < all.size(); i++) {
       if (!claims(candidates.get(i))) continue;
-      if (all.get(i) == null) open++;
-      else claims.add(all.get(i));
+      if (all.get(i) != null) claims.add(all.get(i));
+      else if (toCome(candidates.get(i))) open++;
     }
     var family = Comparison.family(claims, open).iterator();
     List<Row> rows = new ArrayList<>();
@@ -222,9 +223,19 @@ public final class ExperimentResults {
     return List.copyOf(rows);
   }
 
+  /** Whether runs are missing that a comparison, or what has to be known before it, is made of. */
+  private boolean toCome(Candidate candidate) {
+    Candidate other = experiment.against(candidate);
+    return Stream.of(List.of(candidate, other), longer(candidate), longer(other))
+        .flatMap(List::stream)
+        .flatMap(c -> experiment.runs(c).stream())
+        .anyMatch(run -> !summaries.containsKey(run));
+  }
+
   /**
    * Whether a variant is stated to be compared over seeds: a member of the family of Holm's
-   * correction, whether its runs are there or not.
+   * correction, whether its runs are there yet or not, but not if it or the other has not
+   * converged.
    */
   private boolean claims(Candidate candidate) {
     Candidate other = experiment.against(candidate);

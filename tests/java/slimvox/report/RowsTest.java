@@ -55,6 +55,9 @@ class RowsTest {
     assertEquals(List.of("layer", "count", "ms", "share"), table.columnNames());
     assertTrue(table.intColumn("count").isMissing(1));
     assertEquals(1234.567, table.doubleColumn("ms").get(1));
+    Rows<Layer> large =
+        Rows.of(List.of(new Layer("a", 123_456, 0))).column("count", " %,d", Layer::count);
+    assertTrue(Tables.text(large.table()).endsWith("\n123,456\n"), Tables.text(large.table()));
   }
 
   @Test

@@ -348,6 +348,9 @@ class ExperimentTest {
     assertEquals("12 steps", experiment.recipe(longer).run().length().toString());
     ExperimentRuns here = runs(experiment("two", text, "accuracy=0"), "here");
     here.run(List.of("vanilla", "type I"), 2, RunsProgress.NONE);
+    assertEquals(
+        "tiny: no verdict yet, 3 runs are missing",
+        title(ExperimentFigures.differences(here.results())));
     for (var row : here.results().rows("tiny").subList(2, 4)) {
       String verdict = row.verdict().replaceFirst("^vanilla: ", "");
       assertEquals("convergence not tested, missing: longer", verdict);
@@ -361,6 +364,8 @@ class ExperimentTest {
       assertNull(row.comparison());
       assertNotNull(row.accuracy());
     }
+    String none = title(ExperimentFigures.differences(results));
+    assertTrue(none.startsWith("tiny: no verdict, not converged: accuracy "), none);
     // The same runs judged by the second rule alone: more steps have to change little.
     double once = eer(results, run(experiment, "vanilla", 1));
     double twice = eer(results, longer);
