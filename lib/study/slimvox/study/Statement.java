@@ -10,7 +10,8 @@ import slimvox.settings.InvalidSetting;
 import slimvox.settings.Setting;
 
 /**
- * What an experiment states before any of its runs: on disk YAML with these keys.
+ * What an experiment states before any of its error rates is looked at: on disk YAML with these
+ * keys.
  *
  * <p>Verdicts follow from it and from the runs alone: who is compared with whom, on which trials,
  * how large a difference matters, and when a network counts as trained.
