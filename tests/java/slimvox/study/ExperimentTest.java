@@ -464,6 +464,12 @@ class ExperimentTest {
     Experiment reversible = Experiment.shipped("reversible-resnet");
     Experiment together = Experiment.shipped("together-resnet");
     assertEquals(hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18"));
+    assertEquals(
+        hash(Experiment.shipped("together-df"), "vanilla, twice the steps"),
+        hash(depth, "vanilla DF 56"));
+    assertEquals(
+        hash(Experiment.shipped("together-df"), "vanilla, four times the steps"),
+        hash(depth, "vanilla DF 56, twice the steps"));
     assertEquals(hash(reversible, "vanilla"), hash(Experiment.shipped("eight-bit"), "AdamW"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
