@@ -157,6 +157,7 @@ public record Comparison(
   /** Where what is not below 0 at a ratio falls below it on the way to an end. */
   private static double limit(UnivariateFunction value, double ratio, double end) {
     if (!Double.isFinite(ratio)) return Double.NaN;
+    if (value.value(ratio) <= 0) return ratio; // nothing varies, but for rounding
     if (value.value(end) >= 0) return end == 0 ? 0 : Double.POSITIVE_INFINITY;
     return new BrentSolver(1e-9).solve(200, value, Math.min(ratio, end), Math.max(ratio, end));
   }

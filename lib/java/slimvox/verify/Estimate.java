@@ -33,9 +33,9 @@ public record Estimate(double value, double standardError, double degreesOfFreed
       squares += ofSeeds * ofSeeds / Math.max(1, group.count() - 1);
       own += group.ownVariance();
     }
-    int freedom = speakers - 1;
+    int freedom = Math.max(1, speakers - 1);
     // A draw from n speakers varies as their sample does, whose variance is too small by 1 / n.
-    double correction = speakers / (double) freedom;
+    double correction = (freedom + 1.0) / freedom;
     double ofDraws = StatUtils.variance(draws);
     if (!overSeeds) return new Estimate(value, Math.sqrt(ofDraws * correction), freedom);
     // each run's own is in the variance over seeds

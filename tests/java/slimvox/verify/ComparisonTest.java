@@ -254,6 +254,9 @@ class ComparisonTest {
         flat("float", 9, 10, 11).text(Measure.MIN_DCF));
     Comparison wide = Comparison.of(flat("a", 1, 20), flat("b", 9, 9), Measure.EER, 0.1);
     assertEquals(Double.POSITIVE_INFINITY, wide.percentHigh(), "a could be 0");
+    Comparison fixed = Comparison.of(flat("a", 0.9, 0.9), flat("b", 1.1, 1.1), Measure.EER, 0.1);
+    assertEquals(fixed.percent(), fixed.percentLow(), 1e-9);
+    assertEquals(fixed.percent(), fixed.percentHigh(), 1e-9);
     Comparison none = Comparison.of(flat("a", 0, 0), flat("b", 0, 0), Measure.EER, 0.1);
     assertEquals(Verdict.CANNOT_TELL, none.verdict());
   }
