@@ -47,6 +47,10 @@ final class Lab implements AutoCloseable {
   }
 
   private Process start() throws IOException {
+    Path images = Files.createDirectories(folder.resolve("images")); // that lessons show
+    try (var files = Files.list(Path.of("notebooks/images"))) {
+      for (Path file : files.toList()) Files.copy(file, images.resolve(file.getFileName()));
+    }
     Path settings = folder.resolve("settings/@jupyterlab");
     Files.createDirectories(settings.resolve("apputils-extension"));
     Files.createDirectories(settings.resolve("notebook-extension"));

@@ -63,10 +63,6 @@ class NotebooksIT {
   private static synchronized Lab lab() throws Exception {
     if (jupyterLab == null) {
       Path root = Files.createDirectories(folder.resolve("lab"));
-      Path images = Files.createDirectory(root.resolve("images"));
-      try (var files = Files.list(ROOT.resolve("notebooks/images"))) {
-        for (Path file : files.toList()) Files.copy(file, images.resolve(file.getFileName()));
-      }
       jupyterLab = new Lab(root);
     }
     return jupyterLab;
