@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.SplittableRandom;
 import slimvox.audio.WavWriter;
 import slimvox.audio.Waveform;
+import slimvox.storage.Safetensors;
+import slimvox.storage.SafetensorsWriter;
 
 /** What tests of the command line share: it is run within the test's JVM. */
 public abstract class CommandLineTest {
@@ -77,6 +79,24 @@ public abstract class CommandLineTest {
         "-cp",
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
         "slimvox.cli.SlimVox");
+  }
+
+  /** Writes a file of tensors again, another value at a place of one of them. */
+  static Path altered(Path file, String tensor, int index, float value, Path to) {
+    Safetensors from = Safetensors.read(file);
+    SafetensorsWriter writer = Safetensors.writer();
+    for (String name : from.names()) {
+      if (from.dtype(name).equals("I64")) {
+        writer.put(name, from.shape(name), from.longs(name));
+        continue;
+      }
+      float[] values = from.floats(name);
+      if (name.equals(tensor)) values[index] = value;
+      writer.put(name, from.shape(name), values);
+    }
+    from.metadata().forEach(writer::metadata);
+    writer.write(to);
+    return to;
   }
 
   /** A corpus of speaker folders: each speaker has a tone of its own in noise. */
