@@ -112,7 +112,7 @@ int main(int count, char** names) {
   if (count > 2) {
     leftOutFile = names[3];
     leftOutLine = atoi(names[4]);
-    alarm(120);  // its threads may wait for one another for ever, which is wrong as well
+    alarm(30);  // its threads may wait for one another for ever, which is wrong as well
   }
   int failed = 0;
   for (int64_t length; next(length);) {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -104,6 +105,7 @@ public final class TrainingData {
     if (validation != all) notes.addAll(validation.notes());
     String repeats = repeats(FeatureReader.of(train, options, List.of(1.0)), data);
     if (repeats != null) notes.add(repeats);
+    notes.addAll(speakersHeard(train, validation, trials));
     long trialBytes = trialBytes(validationReader);
     DataSettings.Source from =
         source(reader, data, trialBytes, Math.min(room, FeatureMemory.room()));
@@ -279,6 +281,25 @@ public final class TrainingData {
         data.joinUtterances() > 1 ? ", %d joined,".formatted(data.joinUtterances()) : "",
         data.frames(),
         longest);
+  }
+
+  /** A sentence for each list, by its name, that has speakers who are trained on. */
+  public static List<String> speakersHeard(
+      Corpus train, Corpus validation, Map<String, Trials> lists) {
+    Set<String> trained = Set.copyOf(train.speakers());
+    List<String> sentences = new ArrayList<>();
+    lists.forEach(
+        (name, list) -> {
+          Set<String> heard = new TreeSet<>();
+          list.utterances().forEach(id -> heard.add(validation.speakerOf(id)));
+          int all = heard.size();
+          heard.retainAll(trained);
+          if (heard.isEmpty()) return;
+          sentences.add(
+              "%s: %d of its %d speakers are trained on, such as %s; the EER of strangers is higher"
+                  .formatted(name, heard.size(), all, heard.iterator().next()));
+        });
+    return sentences;
   }
 
   /** The part of a corpus that {@code data.trainSpeakers} names; unknown lists are refused. */

@@ -99,6 +99,12 @@ final class Evaluation {
     }
   }
 
+  /** What is worth knowing of the lists, a sentence each. */
+  List<String> notes() {
+    if (training == null) return List.of();
+    return TrainingData.speakersHeard(TrainingData.training(data, training), validation, lists);
+  }
+
   /** Why a summary's numbers are not what would be measured now; null if they are. */
   String fault(Summary summary) {
     if (training == null) return null;

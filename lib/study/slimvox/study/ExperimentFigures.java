@@ -244,7 +244,7 @@ public final class ExperimentFigures {
             () ->
                 results.missing().isEmpty()
                     ? "%s: no verdict, %s".formatted(shortName(list), rows.getLast().verdict())
-                    : "%s: no verdict yet, %d runs are missing"
+                    : "%s: no verdict yet, missing runs: %d"
                         .formatted(shortName(list), results.missing().size()));
   }
 

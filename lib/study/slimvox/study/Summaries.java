@@ -40,8 +40,8 @@ final class Summaries {
   /**
    * The summaries that can be used, by run.
    *
-   * @param notes takes a sentence for each file that cannot, and one if several versions of the
-   *     program made them
+   * @param notes takes a sentence for each file that cannot, one if several versions of the program
+   *     made them, and those of the evaluation
    * @throws InputException if a file is no summary
    */
   Map<Run, Summary> read(List<String> notes) {
@@ -73,6 +73,7 @@ final class Summaries {
                   .map(e -> e.getKey() + " (" + e.getValue() + ")")
                   .collect(Collectors.joining(", ")));
     }
+    notes.addAll(evaluation.notes());
     return found;
   }
 

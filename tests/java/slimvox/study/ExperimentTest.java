@@ -80,6 +80,9 @@ class ExperimentTest {
     return Experiment.read(file, settings);
   }
 
+  private static final String HEARD =
+      "tiny: 4 of its 4 speakers are trained on, such as s0; the EER of strangers is higher";
+
   private ExperimentRuns runs(Experiment experiment, String places) {
     return new ExperimentRuns(experiment, Places.in(folder.resolve(places)));
   }
@@ -121,12 +124,12 @@ class ExperimentTest {
     assertEquals(6, none.missing().size(), "and two without a network");
     assertEquals("tiny: no run yet", title(ExperimentFigures.errors(none)));
     assertEquals(
-        "tiny: no verdict yet, 6 runs are missing", title(ExperimentFigures.differences(none)));
+        "tiny: no verdict yet, missing runs: 6", title(ExperimentFigures.differences(none)));
     Steps first = new Steps();
     ExperimentResults results = runs(two, "here").run(List.of(), 2, first);
     assertEquals(24, first.taken.get());
     assertEquals(List.of(), results.missing());
-    assertEquals(List.of(), results.notes());
+    assertEquals(List.of(HEARD), results.notes());
     FileTime written = Files.getLastModifiedTime(summary("type-i-2"));
     Steps second = new Steps();
     ExperimentResults again = runs(two, "here").run(List.of(), 1, second);
@@ -284,7 +287,7 @@ class ExperimentTest {
     for (String[] fault : faults) {
       Files.writeString(file, good.replace(fault[0], fault[1]));
       ExperimentResults results = runs(two, "here").results();
-      assertEquals(1, results.notes().size(), fault[2]);
+      assertEquals(2, results.notes().size(), fault[2]);
       String note = results.notes().getFirst();
       assertTrue(note.startsWith("two/vanilla-2.json: " + fault[2]), note);
       assertTrue(note.endsWith("; left out, the run is to be made again"), note);
@@ -349,7 +352,7 @@ class ExperimentTest {
     ExperimentRuns here = runs(experiment("two", text, "accuracy=0"), "here");
     here.run(List.of("vanilla", "type I"), 2, RunsProgress.NONE);
     assertEquals(
-        "tiny: no verdict yet, 3 runs are missing",
+        "tiny: no verdict yet, missing runs: 3",
         title(ExperimentFigures.differences(here.results())));
     for (var row : here.results().rows("tiny").subList(2, 4)) {
       String verdict = row.verdict().replaceFirst("^vanilla: ", "");

@@ -16,7 +16,12 @@ import slimvox.recipe.Recipe;
 class TrainingNotesTest {
   @TempDir static Path folder;
 
+  /** All but what is said of each recipe here: that the speakers of its trials are trained on. */
   private static List<String> notes(String... settings) throws Exception {
+    return all(settings).stream().filter(note -> !note.contains(" are trained on")).toList();
+  }
+
+  private static List<String> all(String... settings) throws Exception {
     List<String> notes = new ArrayList<>();
     Recipe recipe =
         TinyRuns.recipe(folder, "run.length=1 steps", "run.validateEvery=0 steps").with(settings);
@@ -110,5 +115,19 @@ class TrainingNotesTest {
     } finally {
       Files.delete(back);
     }
+  }
+
+  @Test
+  void speakersOfTheTrialsWhoAreTrainedOnAreCounted() throws Exception {
+    TinyRuns.corpus(folder);
+    String trials = folder.resolve("trials.txt") + "";
+    String higher = " speakers are trained on, such as s0; the EER of strangers is higher";
+    assertEquals(trials + ": 4 of its 4" + higher, all().getFirst());
+    Files.writeString(folder.resolve("corpus/some.speakers"), "s2\ns0\n");
+    String[] settings = {"data.trainSpeakers=[some]"};
+    assertEquals(trials + ": 2 of its 4" + higher, all(settings).getFirst());
+    Files.writeString(folder.resolve("others.txt"), "1 s1-u0 s1-u1\n0 s1-u0 s3-u1\n");
+    settings = new String[] {settings[0], "data.trials=" + folder.resolve("others.txt")};
+    assertEquals(notes(settings), all(settings));
   }
 }
