@@ -53,7 +53,7 @@ public final class ExperimentFigures {
     Table all = results.table(list).table();
     Notebook.show(
         all.removeColumns("EER (%)", "difference (%)", "verdict")
-            .setName("Training; minDCF and p are those of " + list));
+            .setName("Training; minDCF, and p of the verdict on the EER, of " + list));
   }
 
   /** Differences and verdicts on every deciding list, a row for each variant that is compared. */
@@ -224,7 +224,6 @@ public final class ExperimentFigures {
     Map<String, List<String>> groups =
         rows.stream()
             .filter(row -> row.comparison() != null && !row.ofOneRun())
-            .filter(row -> results.experiment().candidate(row.variant()).twice() == null)
             .collect(
                 Collectors.groupingBy(
                     Row::verdict, Collectors.mapping(Row::variant, Collectors.toList())));

@@ -165,6 +165,7 @@ public final class ExperimentResults {
   public List<String> baselinesAhead() {
     List<String> sentences = new ArrayList<>();
     for (String list : experiment.statement().lists()) {
+      String name = ExperimentFigures.shortName(list) + (deciding.contains(list) ? "" : ", clean");
       List<Row> rows = networks(list).stream().filter(row -> row.eer != null).toList();
       List<Row> networks = rows.stream().filter(r -> r.training != null).toList();
       for (Row row : rows) {
@@ -182,7 +183,7 @@ public final class ExperimentResults {
             (whom, by) ->
                 sentences.add(
                     "%s: %s has fewer errors than %s, by %s (in the mean, not tested)"
-                        .formatted(list, row.variant, whom, String.join(" and ", by))));
+                        .formatted(name, row.variant, whom, String.join(" and ", by))));
       }
     }
     return sentences;
@@ -442,7 +443,7 @@ public final class ExperimentResults {
         .column("p_not_worse", r -> p(r, Comparison::pNotWorse))
         .column("p_equivalent", r -> p(r, Comparison::pEquivalent))
         .column("verdict", "verdict", "  %-12s", Row::verdict)
-        .column("p of it (Holm)", " %7.3f", r -> p(r, Comparison::pVerdict))
+        .column("p of the verdict (Holm)", " %7.3f", r -> p(r, Comparison::pVerdict))
         .column("accuracy_percent", "accuracy (%)", " %12.1f", Row::accuracy)
         .column("parameters", r -> r.of(Summary.Training::parameters))
         .column("peak_bytes", r -> r.of(Summary.Training::peakBytes))

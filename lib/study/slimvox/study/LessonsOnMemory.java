@@ -60,12 +60,14 @@ final class LessonsOnMemory {
         .not(r -> r * 64, "this is a batch of 64")
         .not(r -> r * 1.048576, "this is in MB of 10^6 bytes; a MiB has 2^20");
     Category[] both = {Category.ACTIVATION, Category.ACTIVATION_GRADIENT};
-    Exercise.add("01.2", "MiB", 0.005, () -> atPeak("DF-ResNet110", MemoryScheme.TYPE_II, both))
+    double of40 = 40.0 / BATCH;
+    Exercise.add(
+            "01.2", "MiB", 0.005, () -> of40 * atPeak("DF-ResNet110", MemoryScheme.TYPE_II, both))
         .notThat(
-            () -> atPeak("DF-ResNet110", MemoryScheme.TYPE_II, Category.ACTIVATION),
+            () -> of40 * atPeak("DF-ResNet110", MemoryScheme.TYPE_II, Category.ACTIVATION),
             "the gradients of these activations are there as well")
-        .not(21, "so many maps; how large is one?")
-        .not(2 * 125, "the two streams alone: what is inside the block?");
+        .not(r -> r / of40, "this is at batch 64")
+        .not(21, "so many maps; how large is one?");
     Exercise.add("01.3", "", 0, () -> largest("DF-ResNet110", MemoryScheme.VANILLA, "11GB"))
         .notThat(
             () -> largest("DF-ResNet110", MemoryScheme.VANILLA, "11GiB"),
@@ -193,10 +195,10 @@ final class LessonsOnMemory {
             "05.2",
             "",
             0,
-            () -> Math.ceil(128 / largest("DF-ResNet233", MemoryScheme.VANILLA, "11GB")))
+            () -> Math.ceil(128 / largest("DF-ResNet179", MemoryScheme.VANILLA, "11GB")))
         .not(r -> r - 1, "rounded down: some utterances have no card")
         .notThat(
-            () -> largest("DF-ResNet233", MemoryScheme.VANILLA, "11GB"),
+            () -> largest("DF-ResNet179", MemoryScheme.VANILLA, "11GB"),
             "so many utterances fit a card; how many cards are that?")
         .not(1, "one is enough for type II");
     Exercise.add("05.3", "", 0.02, () -> checkpointWithTricks() / lean())

@@ -107,16 +107,16 @@ class ExercisesTest {
             + " out of bounds for length 0",
         Check.verdict("01.2", () -> none[0]));
     assertEquals(
-        "exercise 07.1: your answer ended with java.lang.ArithmeticException: / by zero",
-        Check.verdict("07.1", () -> (DoubleUnaryOperator) n -> 1 / none.length));
+        "exercise 11.1: your answer ended with java.lang.ArithmeticException: / by zero",
+        Check.verdict("11.1", () -> (DoubleUnaryOperator) n -> 1 / none.length));
   }
 
   @Test
   void otherWrongAnswersGetAHint() {
     assertEquals(
         "exercise 01.2: no answer yet; write it in place of null (in MiB)", ask("01.2", null));
-    assertEquals("exercise 01.2: not yet: the sign is wrong", ask("01.2", -2625));
-    assertEquals("exercise 01.2: not yet: close, but not close enough", ask("01.2", 2700));
+    assertEquals("exercise 01.2: not yet: the sign is wrong", ask("01.2", -1640.6));
+    assertEquals("exercise 01.2: not yet: close, but not close enough", ask("01.2", 1690));
     assertEquals("exercise 01.2: not yet: too large", ask("01.2", 5000));
     assertEquals("exercise 01.2: not yet: too small", ask("01.2", 50));
     assertEquals("exercise 08.3: not yet: 2 numbers are asked for, not 1", ask("08.3", 1));
@@ -127,7 +127,7 @@ class ExercisesTest {
     assertTrue(
         ask("01.2", "2625 apples").endsWith("'apples' is no unit of this; MiB is asked for"));
     assertTrue(ask("01.3", "24 MiB").endsWith("the answer has no unit, and 'MiB' is none of it"));
-    assertEquals("exercise 04.3: not yet: percent or fraction?", ask("04.3", 0.746));
+    assertEquals("exercise 04.3: not yet: percent or fraction?", ask("04.3", 0.734375));
   }
 
   @Test
@@ -152,7 +152,7 @@ class ExercisesTest {
     assertEquals(
         "exercise 01.2: not yet: '2,62' is not one number: a decimal point is a point",
         ask("01.2", "2,62 GiB"));
-    assertEquals("exercise 01.2: right", ask("01.2", "2,625 MiB"));
+    assertEquals("exercise 01.2: right", ask("01.2", "1,640.6 MiB"));
   }
 
   private static String ask(String name, Object answer) {
