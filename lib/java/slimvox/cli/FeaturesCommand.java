@@ -236,6 +236,8 @@ final class FeaturesCommand extends Subcommand {
     values.put("first_bad", report.firstBad());
     values.put("too_short", report.tooShort());
     values.put("first_too_short", report.firstTooShort());
+    values.put("silent", report.silent());
+    values.put("first_silent", report.firstSilent());
     values.put("notes", report.notes());
     if (report.bins() > 0) {
       values.put("bins", report.bins());

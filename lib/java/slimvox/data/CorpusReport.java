@@ -2,6 +2,7 @@ package slimvox.data;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -29,6 +30,9 @@ import slimvox.storage.InputException;
  * @param tooShort number of usable utterances with fewer than {@value #FEWEST_FRAMES} frames, which
  *     training repeats and no network here makes an embedding of
  * @param firstTooShort one line for each of the first of them
+ * @param silent number of usable utterances of sound in which every sample is the same; where sound
+ *     is decoded
+ * @param firstSilent one line for each of the first of them
  * @param notes of the corpus, on what is not used
  */
 public record CorpusReport(
@@ -45,6 +49,8 @@ public record CorpusReport(
     List<String> firstBad,
     int tooShort,
     List<String> firstTooShort,
+    int silent,
+    List<String> firstSilent,
     List<String> notes) {
   /** The most bad utterances that are named. */
   public static final int SHOWN = 10;
@@ -111,11 +117,7 @@ public record CorpusReport(
   }
 
   /** What there is of an utterance; if it cannot be used, why. */
-  private record Size(double seconds, long frames, String fault) {
-    Size(double seconds, long frames) {
-      this(seconds, frames, null);
-    }
-  }
+  private record Size(double seconds, long frames, boolean silent, String fault) {}
 
   private record Probe(
       int sampleRate, boolean decode, int bins, double frameShift, SoundReader sounds) {
@@ -131,7 +133,7 @@ public record CorpusReport(
       } catch (OutOfMemoryError e) {
         fault = RecordingException.outOfMemory(utterance.id(), utterance.file(), e);
       }
-      return new Size(0, 0, utterance.id() + ": " + fault.getMessage());
+      return new Size(0, 0, false, utterance.id() + ": " + fault.getMessage());
     }
 
     private Size size(Utterance utterance, Utterance.Ark ark) {
@@ -141,15 +143,20 @@ public record CorpusReport(
         throw ark.fault(wrong, head.columns(), bins);
       }
       if (decode) RecordingException.requireUsable(KaldiArk.read(ark), utterance.id(), ark.file());
-      return new Size(head.rows() * frameShift, head.rows());
+      return new Size(head.rows() * frameShift, head.rows(), false, null);
     }
 
     private Size size(Utterance.Sound sound) {
       AudioInfo info = sounds.probe(sound);
       // A FLAC header may leave the length open.
       long samples;
+      boolean silent = false;
       if (decode || info.frames() == 0) {
-        samples = sounds.read(sound).length;
+        float[] decoded = sounds.read(sound);
+        samples = decoded.length;
+        silent =
+            samples > 0
+                && Arrays.mismatch(decoded, 1, decoded.length, decoded, 0, decoded.length - 1) < 0;
       } else {
         long[] range = sound.range(info.frames(), sampleRate);
         samples = range[1] - range[0];
@@ -161,7 +168,7 @@ public record CorpusReport(
             sound.file(), samples, frame);
       }
       long frames = 1 + (samples - frame) / Math.round(sampleRate * FRAME_SHIFT_SECONDS);
-      return new Size((double) samples / sampleRate, frames);
+      return new Size((double) samples / sampleRate, frames, silent, null);
     }
   }
 
@@ -183,6 +190,7 @@ public record CorpusReport(
     double total = 0;
     List<String> bad = new ArrayList<>();
     List<String> tooShort = new ArrayList<>();
+    List<String> silent = new ArrayList<>();
     Map<String, Amount> perSpeaker = new TreeMap<>();
     for (String speaker : corpus.speakers()) perSpeaker.put(speaker, new Amount(0, 0));
     for (int i = 0; i < sizes.length; i++) {
@@ -195,6 +203,7 @@ public record CorpusReport(
       if (size.frames() < FEWEST_FRAMES) {
         tooShort.add(utterance.id() + ": " + utterance.file() + ": frames " + size.frames());
       }
+      if (size.silent()) silent.add(utterance.id() + ": " + utterance.file());
       Length length = new Length(utterance.id(), size.seconds());
       total += length.seconds();
       if (shortest == null || length.seconds() < shortest.seconds()) shortest = length;
@@ -217,6 +226,8 @@ public record CorpusReport(
         first(bad),
         tooShort.size(),
         first(tooShort),
+        silent.size(),
+        first(silent),
         corpus.notes());
   }
 
@@ -256,6 +267,10 @@ public record CorpusReport(
       String many = "%,d with fewer than %d frames, too short for an embedding";
       line(text, "too short", many, tooShort, FEWEST_FRAMES);
       list(text, firstTooShort, tooShort);
+    }
+    if (silent > 0) {
+      line(text, "silent", "%,d in which every sample is the same; leave them out", silent);
+      list(text, firstSilent, silent);
     }
     line(text, "bad", "%,d", bad);
     list(text, firstBad, bad);

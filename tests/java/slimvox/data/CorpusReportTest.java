@@ -153,6 +153,22 @@ class CorpusReportTest {
   }
 
   @Test
+  void recordingsOfDigitalSilenceAreNamed() throws Exception {
+    Corpus corpus = SyntheticCorpus.write(folder, 1, 4);
+    WavWriter.writePcm16(corpus.utterance("s0-1").file(), new Waveform(new float[9600], 16000));
+    float[] nearly = new float[9600];
+    nearly[9599] = 0.5f;
+    WavWriter.writePcm16(corpus.utterance("s0-2").file(), new Waveform(nearly, 16000));
+    Arrays.fill(nearly, 0.5f); // an offset
+    WavWriter.writePcm16(corpus.utterance("s0-3").file(), new Waveform(nearly, 16000));
+    String report = CorpusReport.of(corpus, 16000, true, 1, (_, _) -> {}).toString();
+    String first = "\n  s0-1: " + corpus.utterance("s0-1").file();
+    String second = "\n  s0-3: " + corpus.utterance("s0-3").file();
+    String silent = "\nsilent      2 in which every sample is the same; leave them out";
+    assertTrue(report.contains(silent + first + second + "\nbad         0"), report);
+  }
+
+  @Test
   void hoursAreRounded() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 1, 1);
     StringBuilder scp = new StringBuilder();
