@@ -115,6 +115,7 @@ final class FeaturesCommand extends Subcommand {
           "--cmn is for a .safetensors file; training normalizes what it takes from a cache");
     } else if (out != null) {
       requireFolderName(out);
+      apart(out, "the corpus", corpusFolder);
     }
     Corpus corpus = Corpus.open(corpusFolder).reading(reading);
     if (check) return check(validate(corpus));

@@ -160,6 +160,8 @@ class FeaturesCommandTest extends CommandLineTest {
     fast.isRefusedAsUsage("features", "--speeds is for a cache folder");
     run("features", corpus, folder.resolve("f.txt"))
         .isRefusedAsUsage("features", "f.txt would be a folder and is named like a file; make it");
+    run("features", corpus, corpus)
+        .isRefusedAsUsage("features", "OUT " + corpus + " is the corpus itself; give another name");
     for (String option : List.of("--bins=24", "--speeds=1.0,0.9", "--frame-shift=20", "--cmn")) {
       run("features", "--check", corpus, option)
           .isRefusedAsUsage("features", option.split("=")[0] + " is for what is written; leave it");
