@@ -158,7 +158,14 @@ final class TrainCommand extends Subcommand {
       boolean interrupted = end.interrupted();
       Thread.interrupted(); // passed on by the trainer; the rest is short
       Map<String, Verification> verifications = end.verifications();
-      if (verifications.isEmpty() && !interrupted) verifications = validate(trainer);
+      if (verifications.isEmpty() && !interrupted) {
+        try {
+          verifications = validate(trainer);
+        } catch (InterruptedException e) {
+          note("stopped while it was measured; the run had ended");
+          return Failures.INTERRUPTED;
+        }
+      }
       Path checkpoint = progress.checkpoint();
       if (checkpoint == null) checkpoint = Checkpoint.latest(folder).orElse(null);
       report(recipe, trainer, end, before, verifications, folder, checkpoint);

@@ -55,7 +55,12 @@ public final class RunLog implements Listener, AutoCloseable {
    */
   RunLog(Path folder, long step, int lists) {
     steps = new Table(folder.resolve(STEPS), STEP_COLUMNS, 1, step);
-    validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, lists, step);
+    try {
+      validations = new Table(folder.resolve(VALIDATIONS), VALIDATION_COLUMNS, lists, step);
+    } catch (RuntimeException e) {
+      steps.close();
+      throw e;
+    }
   }
 
   /** The same, or null for a run without a folder. */
@@ -252,16 +257,16 @@ public final class RunLog implements Listener, AutoCloseable {
 
   @Override
   public void validated(long step, Map<String, Verification> lists) {
-    for (Verification v : lists.values()) {
-      validations.print(
-          step,
-          number(v.eerPercent()),
-          number(v.minDcf()),
-          v.pTarget(),
-          v.trials(),
-          v.trialList(),
-          v.sha256());
-    }
+    lists.forEach(
+        (list, v) ->
+            validations.print(
+                step,
+                number(v.eerPercent()),
+                number(v.minDcf()),
+                v.pTarget(),
+                v.trials(),
+                list,
+                v.sha256()));
   }
 
   private static String number(double value) {
@@ -276,7 +281,10 @@ public final class RunLog implements Listener, AutoCloseable {
 
   @Override
   public void close() {
-    steps.close();
-    validations.close();
+    try {
+      steps.close();
+    } finally {
+      validations.close();
+    }
   }
 }

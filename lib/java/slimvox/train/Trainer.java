@@ -181,12 +181,12 @@ public final class Trainer implements AutoCloseable {
       training.readEvery(lossEvery, run.batch());
       training.prepareStaging(run.batch(), recipe.data().frames());
       training.plan(run.batch(), recipe.data().frames());
+      this.embedder = new Embedder(training.step().network()).hearing(recipe.data().frontEnd());
     } catch (InterruptedException | RuntimeException | Error e) {
       if (backend != null) backend.close();
       if (lock != null) lock.close();
       throw e;
     }
-    this.embedder = new Embedder(training.step().network()).hearing(recipe.data().frontEnd());
   }
 
   /** The last part of opening a trainer. */

@@ -91,6 +91,29 @@ class TrialListsTest {
     assertEquals(sum / 3, last.loss(), 1e-12);
   }
 
+  /** A list of the corpus lies in a file of it; its name is what data.trials says. */
+  @Test
+  void aResumedRunKnowsItsListsByTheSameNames() throws Exception {
+    Path lists = Files.createDirectories(folder.resolve("corpus/trials"));
+    Files.copy(first, lists.resolve("own.txt"));
+    Path out = folder.resolve("named");
+    try (Trainer trainer = start(recipe("[own, own@channel]"), out)) {
+      trainer.run(SILENT);
+    }
+    List<String> told = new ArrayList<>();
+    Listener listener =
+        new Listener() {
+          @Override
+          public void started(Start start) {
+            start.history().eers().forEach(eer -> told.add(eer.list()));
+          }
+        };
+    try (Trainer trainer = resume(recipe("[own, own@channel]"), out)) {
+      trainer.run(listener);
+    }
+    assertEquals(List.of("own", "own@channel", "own", "own@channel"), told);
+  }
+
   @Test
   void aValidationOfWhichAListIsMissingIsMadeAgain() throws Exception {
     Path out = folder.resolve("killed");
