@@ -71,6 +71,9 @@ public final class LoaderBench extends Subcommand {
     if (!(probability >= 0 && probability <= 1)) {
       throw usage("--probability " + probability + " is not possible; give 0 to 1");
     }
+    if (!(dither >= 0 && dither <= 1000)) {
+      throw usage("--dither " + dither + " is not possible; give 0 to 1000");
+    }
     Corpus corpus = Corpus.open(folder);
     List<Double> oneFirst = new ArrayList<>(speeds);
     oneFirst.sort(Comparator.comparing(s -> s != 1.0));

@@ -151,6 +151,11 @@ final class FlacFile extends AudioFile {
     var samples = new float[(int) (to - from)];
     while (at < to) {
       int length = frame(in, at);
+      if (frameSample != at && (at != entry.sample || seekPoints.limit() == 0)) {
+        throw fault(
+            "damaged: a frame of sample %d comes where sample %d is next; copy it again",
+            frameSample, at);
+      }
       if (frameSample != at) {
         throw badSeekTable(
             "sample %d is at byte %d, where its seek table has sample %d",

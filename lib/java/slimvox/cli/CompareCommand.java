@@ -72,7 +72,15 @@ final class CompareCommand extends Subcommand {
 
   @Override
   public Integer call() {
-    if (systems.size() == 1 && !systems.getFirst().contains("=")) return compareRecordings();
+    if (systems.size() == 1 && !systems.getFirst().contains("=")) {
+      if (flags.isGiven("--margin") || !untrained.isEmpty()) {
+        throw usage("--margin and --untrained are for systems; leave them out");
+      }
+      return compareRecordings();
+    }
+    if (!flags.given("").isEmpty()) {
+      throw usage("--backend, --resample and --longest are for recordings; leave them out");
+    }
     if (systems.size() == 1) throw usage("one system has nothing to be compared with; name two");
     for (String system : systems) {
       if (system.matches("[^=]+=.+")) continue;

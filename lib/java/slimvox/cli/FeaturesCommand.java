@@ -9,7 +9,6 @@ import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import slimvox.audio.FbankOptions;
 import slimvox.audio.FrontEnd;
 import slimvox.audio.ReadSettings;
 import slimvox.data.Corpus;
@@ -148,8 +147,7 @@ final class FeaturesCommand extends Subcommand {
     int total = corpus.utterances().size();
     try (Progress progress = Progress.of(this, "checking", " utterances", 0, total)) {
       // Damage within a FLAC file shows when it is decoded, for the features at the latest.
-      return CorpusReport.of(
-          corpus, FbankOptions.wespeaker().sampleRate(), check, threads, progress);
+      return CorpusReport.of(corpus, check, threads, progress);
     }
   }
 

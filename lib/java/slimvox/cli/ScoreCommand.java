@@ -6,7 +6,6 @@ import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import slimvox.audio.FbankOptions;
 import slimvox.data.Corpus;
 import slimvox.data.CorpusReport;
 import slimvox.embed.EmbeddingFile;
@@ -146,9 +145,7 @@ final class ScoreCommand extends Subcommand {
 
   private Scores calibrated(AdaptiveSNorm norm, Trials list, Embeddings vectors, Values values) {
     ToDoubleFunction<String> seconds =
-        CorpusReport.durations(
-            Corpus.open(corpus).reading(flags.recipe().data().reading()),
-            FbankOptions.wespeaker().sampleRate());
+        CorpusReport.durations(Corpus.open(corpus).reading(flags.recipe().data().reading()));
     Trials known = Trials.read(calibration);
     if (known.sha256().equals(list.sha256())) {
       note("calibrated on the trials that are scored: Cllr is too good; give --calibrate others");

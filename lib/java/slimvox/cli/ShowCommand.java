@@ -129,7 +129,7 @@ final class ShowCommand extends Subcommand {
       Map<String, String> found =
           new ObjectMapper()
               .readValue(beside.toFile(), new TypeReference<LinkedHashMap<String, String>>() {});
-      if (found.containsKey(SCORES)) return found;
+      if (found != null && found.containsKey(SCORES)) return found;
     } catch (IOException e) {
       why = e;
     }

@@ -393,7 +393,7 @@ public final class Corpus {
    * @param train the speakers to train with
    * @param test the others
    */
-  public record Fold(int k, int n, Corpus train, Corpus test) {}
+  public record Fold(Corpus train, Corpus test) {}
 
   /**
    * Fold k of n: test speakers are those with index i in {@link #speakers()} where i mod n = k.
@@ -407,16 +407,17 @@ public final class Corpus {
     if (n < 2 || k < 0 || k >= n) {
       throw InputException.of("fold %s of %s: folds are 0 to n - 1, n at least 2", k, n);
     }
-    if (n > speakers.size() || speakers.size() < 3) {
+    int tested = Math.ceilDiv(speakers.size(), n);
+    if (n > speakers.size() || speakers.size() - tested < 2) {
       throw InputException.of(
           "%s: %s folds need at least %s speakers, here are %s",
-          folder, n, Math.max(3, n), speakers.size());
+          folder, n, n == 2 ? 4 : n, speakers.size());
     }
     List<String> train = new ArrayList<>();
     List<String> test = new ArrayList<>();
     for (int i = 0; i < speakers.size(); i++) (i % n == k ? test : train).add(speakers.get(i));
     String fold = name + ", fold " + k + " of " + n;
-    return new Fold(k, n, subset(train, fold + ", train"), subset(test, fold + ", test"));
+    return new Fold(subset(train, fold + ", train"), subset(test, fold + ", test"));
   }
 
   /**
@@ -470,11 +471,7 @@ public final class Corpus {
    */
   public CorpusReport validate() throws InterruptedException {
     return CorpusReport.of(
-        this,
-        AudioFiles.SAMPLE_RATE,
-        true,
-        Runtime.getRuntime().availableProcessors(),
-        FeatureSource.Progress.NONE);
+        this, true, Runtime.getRuntime().availableProcessors(), FeatureSource.Progress.NONE);
   }
 
   /** SHA-256, in hexadecimal, of the lines {@code UTTERANCE SPEAKER} with newline, sorted. */

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
+import slimvox.audio.AudioFiles;
 import slimvox.audio.AudioInfo;
 import slimvox.storage.InputException;
 
@@ -70,14 +71,13 @@ public record CorpusReport(
   /**
    * Looks at every utterance.
    *
-   * @param sampleRate samples per second that the sound must have
    * @param decode whether the sound is decoded, which alone finds damage within FLAC files;
    *     without, headers and file sizes are looked at
    * @param progress told after each utterance
    * @throws InterruptedException if interrupted
    */
   public static CorpusReport of(
-      Corpus corpus, int sampleRate, boolean decode, int threads, FeatureSource.Progress progress)
+      Corpus corpus, boolean decode, int threads, FeatureSource.Progress progress)
       throws InterruptedException {
     List<Utterance> all = corpus.utterances();
     int bins = 0;
@@ -89,8 +89,8 @@ public record CorpusReport(
       }
     }
     double frameShift = bins == 0 ? 0 : frameShift(corpus.folder());
-    SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
-    Probe probe = new Probe(sampleRate, decode, bins, frameShift, sounds);
+    SoundReader sounds = new SoundReader(AudioFiles.SAMPLE_RATE, corpus.reading());
+    Probe probe = new Probe(decode, bins, frameShift, sounds);
     Size[] sizes = new Size[all.size()];
     List<Integer> indices = IntStream.range(0, sizes.length).boxed().toList();
     FeatureWork.forEach(indices, _ -> 1, threads, progress, i -> sizes[i] = probe.at(all.get(i)));
@@ -102,9 +102,9 @@ public record CorpusReport(
    *
    * @return by id, in any form; refuses one that is not in the corpus or cannot be used
    */
-  public static ToDoubleFunction<String> durations(Corpus corpus, int sampleRate) {
-    SoundReader sounds = new SoundReader(sampleRate, corpus.reading());
-    Probe probe = new Probe(sampleRate, false, 0, frameShift(corpus.folder()), sounds);
+  public static ToDoubleFunction<String> durations(Corpus corpus) {
+    SoundReader sounds = new SoundReader(AudioFiles.SAMPLE_RATE, corpus.reading());
+    Probe probe = new Probe(false, 0, frameShift(corpus.folder()), sounds);
     return id -> {
       double seconds = 0;
       for (Utterance utterance : corpus.parts(id)) {
@@ -119,8 +119,7 @@ public record CorpusReport(
   /** What there is of an utterance; if it cannot be used, why. */
   private record Size(double seconds, long frames, boolean silent, String fault) {}
 
-  private record Probe(
-      int sampleRate, boolean decode, int bins, double frameShift, SoundReader sounds) {
+  private record Probe(boolean decode, int bins, double frameShift, SoundReader sounds) {
     Size at(Utterance utterance) {
       InputException fault;
       try {
@@ -158,17 +157,18 @@ public record CorpusReport(
             samples > 0
                 && Arrays.mismatch(decoded, 1, decoded.length, decoded, 0, decoded.length - 1) < 0;
       } else {
-        long[] range = sound.range(info.frames(), sampleRate);
+        long[] range = sound.range(info.frames(), AudioFiles.SAMPLE_RATE);
         samples = range[1] - range[0];
       }
-      int frame = sampleRate / FRAMES_IN_A_SECOND;
+      int frame = AudioFiles.SAMPLE_RATE / FRAMES_IN_A_SECOND;
       if (samples < frame) {
         throw InputException.of(
             "%s: %s samples are shorter than one frame of %s (25 ms); leave the utterance out",
             sound.file(), samples, frame);
       }
-      long frames = 1 + (samples - frame) / Math.round(sampleRate * FRAME_SHIFT_SECONDS);
-      return new Size((double) samples / sampleRate, frames, silent, null);
+      long frames =
+          1 + (samples - frame) / Math.round(AudioFiles.SAMPLE_RATE * FRAME_SHIFT_SECONDS);
+      return new Size((double) samples / AudioFiles.SAMPLE_RATE, frames, silent, null);
     }
   }
 

@@ -169,8 +169,8 @@ public final class FeatureReader implements FeatureSource {
   /** What the features at a speed depend on beside the recording, for names of cache files. */
   String settings(int speed) {
     String settings = options.toString().replace(", averagedFrames=1", ""); // as files are named
-    return "slimvox features %d, %s, speed %s%s"
-        .formatted(VERSION, settings, speeds.get(speed), resampled ? ", resampled" : "");
+    String name = "slimvox features " + VERSION + ", " + settings + ", speed " + speeds.get(speed);
+    return resampled ? name + ", resampled" : name;
   }
 
   @Override

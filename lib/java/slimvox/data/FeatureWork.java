@@ -21,7 +21,8 @@ final class FeatureWork {
   /**
    * Works on each item.
    *
-   * <p>It returns when no piece runs any more, so that none is cut off by the end of the process.
+   * <p>It waits up to a minute for pieces that still run, not at all if interrupted again, so that
+   * few are cut off by the end of the process.
    *
    * @param size of an item, in the units of the progress, which is told after each and closed
    * @throws InputException of the first piece that failed so; the others are stopped

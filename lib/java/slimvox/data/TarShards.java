@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -164,12 +165,12 @@ public final class TarShards {
     List<String> scp = new ArrayList<>();
     for (int from = 0; from < shuffled.size(); from += perArchive) {
       List<Utterance> some = shuffled.subList(from, Math.min(shuffled.size(), from + perArchive));
-      String name = "shards_%05d.tar".formatted(from / perArchive);
+      String name = String.format(Locale.ROOT, "shards_%05d.tar", from / perArchive);
       Path archive = folder.resolve(name);
       AtomicFile.write(archive, -1, out -> write(some, reader, out));
       list.append(name).append('\n');
       members(archive)
-          .forEach((key, m) -> scp.add("%s %s:%d\n".formatted(key, name, m.sound.offset())));
+          .forEach((key, m) -> scp.add(key + " " + name + ":" + m.sound.offset() + "\n"));
       progress.at(from + some.size(), shuffled.size());
     }
     Collections.sort(scp);

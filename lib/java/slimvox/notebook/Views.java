@@ -57,7 +57,7 @@ final class Views {
   /** The outputs for an object, at least one. */
   static List<Map<String, String>> of(Object object) {
     return switch (object) {
-      case Figure figure -> figure(new Gallery("", false, List.of(""), List.of(figure)));
+      case Figure figure -> figure(Gallery.of(figure));
       case Gallery gallery -> figure(gallery);
       default -> List.of(single(object));
     };
@@ -122,7 +122,7 @@ final class Views {
     return bundle(name + Tables.text(table), "text/html", Tables.html(table));
   }
 
-  /** {@code float[256] 0.12 -0.03 0.2 ... 0.4 0.1 0.3, min -1, mean 0.01, max 0.9}. */
+  /** {@code float[256] 0.1200 -0.03000 ... 0.1000 0.3000; min -1.000, mean 0.01000, max 0.9000}. */
   static String array(Object array) {
     int length = Array.getLength(array);
     StringBuilder text = new StringBuilder();

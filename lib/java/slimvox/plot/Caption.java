@@ -3,6 +3,7 @@ package slimvox.plot;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import slimvox.plot.Series.Kind;
@@ -90,7 +91,7 @@ final class Caption {
       double after = s.y()[i] - s.x()[i];
       if (before * after > 0 || before == after) continue;
       double rate = s.x()[i - 1] + before / (before - after) * (s.x()[i] - s.x()[i - 1]);
-      return named(s, "%.1f".formatted(100 * rate));
+      return named(s, String.format(Locale.ROOT, "%.1f", 100 * rate));
     }
     return named(s, "nowhere");
   }

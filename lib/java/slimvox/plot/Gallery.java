@@ -45,7 +45,7 @@ public record Gallery(String what, boolean slider, List<String> labels, List<Fig
   }
 
   /** One figure and nothing to choose. */
-  static Gallery of(Figure figure) {
+  public static Gallery of(Figure figure) {
     return new Gallery("", false, List.of(""), List.of(figure));
   }
 

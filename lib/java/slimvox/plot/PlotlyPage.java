@@ -7,6 +7,8 @@ import java.awt.Color;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -412,7 +414,7 @@ public final class PlotlyPage {
   /** Five significant digits: more cannot be seen, and the page is stored with the notebook. */
   private static Number rounded(double value) {
     if (!Double.isFinite(value)) return null;
-    double digits = Double.parseDouble("%.4e".formatted(value));
+    double digits = new BigDecimal(value).round(new MathContext(5)).doubleValue();
     if (digits == Math.rint(digits) && Math.abs(digits) < 1e9) return (int) digits;
     return digits;
   }

@@ -11,8 +11,8 @@ public final class Bytes {
   private Bytes() {}
 
   /**
-   * Writes a byte count with three significant digits or more: {@code 512 B}, {@code 3.5 KiB},
-   * {@code 12.3 MiB}, {@code 11,264 MiB}.
+   * Writes a byte count with three significant digits or more (two from 0.1 to 1 MiB; bytes as they
+   * are): {@code 512 B}, {@code 3.50 KiB}, {@code 12.3 MiB}, {@code 11,264 MiB}.
    *
    * <p>The unit is MiB from a tenth of a MiB upwards, and never GiB, so that the rows of one column
    * compare.

@@ -66,7 +66,8 @@ public final class MemoryFigures {
             double top = same ? highest : Bytes.mib(step.totalPeak());
             String label = name + (same ? "" : ", its own scale");
             String message = "%s: %,.0f MiB at the peak, %s";
-            String told = message.formatted(label, Bytes.mib(step.totalPeak()), title);
+            String told =
+                String.format(Locale.ROOT, message, label, Bytes.mib(step.totalPeak()), title);
             Figure figure = timeline(told, step.report(), step.events(), used, FEW_POINTS);
             labels.add(label);
             figures.add(figure.y(Axis.linear("MiB").range(0, 1.15 * top)));

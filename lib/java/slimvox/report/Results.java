@@ -47,7 +47,7 @@ public final class Results {
       double[] misses = points.stream().mapToDouble(DetPoint::missRate).toArray();
       figure = figure.line(row.system, falseAlarms, misses);
     }
-    if (figure.series().size() < Math.max(1, systems.length)) {
+    if (figure.series().size() <= Math.max(1, systems.length)) { // one is the diagonal
       String asked = systems.length == 0 ? "any system" : String.join(", ", systems);
       throw new IllegalArgumentException("no scores of " + asked + " on " + trialList);
     }

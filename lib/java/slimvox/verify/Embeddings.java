@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import slimvox.storage.InputException;
 import slimvox.storage.UtteranceNames;
 
@@ -110,12 +111,13 @@ public final class Embeddings {
   /**
    * Mean embeddings by speaker, a cohort for {@link AdaptiveSNorm}.
    *
+   * @param speakerOf the speaker of an utterance, null where it has none
    * @throws InputException naming the first utterance that has no speaker
    */
-  public Embeddings speakerMeans(Map<String, String> speakers) {
+  public Embeddings speakerMeans(Function<String, String> speakerOf) {
     SpeakerMeans means = new SpeakerMeans();
     for (int i = 0; i < size(); i++) {
-      String speaker = speakers.get(utterances.get(i));
+      String speaker = speakerOf.apply(utterances.get(i));
       if (speaker == null) {
         throw InputException.of(
             "utterance '%s' has no speaker; add it to utt2spk", utterances.get(i));

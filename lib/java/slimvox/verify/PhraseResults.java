@@ -55,17 +55,12 @@ public record PhraseResults(Verification pooled, List<Phrase> phrases) {
   }
 
   /**
-   * Measures with p_target 0.05 and unit costs.
+   * Measures with the given prior and costs.
    *
    * @param phraseOf what an utterance says; null where that is not known
    * @throws InputException if a trial's phrases differ or are not known, or a phrase lacks targets
    *     or nontargets
    */
-  public static PhraseResults of(Scores scores, Function<String, String> phraseOf) {
-    return of(scores, phraseOf, DetectionCost.VOXSRC);
-  }
-
-  /** Measures with the given prior and costs; see {@link #of(Scores, Function)}. */
   public static PhraseResults of(
       Scores scores, Function<String, String> phraseOf, DetectionCost cost) {
     Trials trials = scores.trials();

@@ -11,7 +11,6 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import slimvox.storage.InputException;
 import slimvox.storage.Sha256;
-import slimvox.storage.UtteranceNames;
 
 /**
  * The bootstrap over speakers: which speakers each draw takes, and the error rates under a draw.
@@ -60,16 +59,9 @@ public final class SpeakerDraws {
   /**
    * The draws of the speakers of these lists, together.
    *
-   * @param speakerOf speaker by utterance, as in a corpus' {@code utt2spk}; of more utterances than
-   *     the lists have, if it is at hand so
+   * @param speakerOf the speaker of an utterance, null where it has none
    * @throws InputException if an utterance has no speaker or there are fewer than three speakers
    */
-  public static SpeakerDraws of(Map<String, String> speakerOf, Trials... lists) {
-    UtteranceNames known = new UtteranceNames(speakerOf.keySet());
-    return of(utterance -> speakerOf.get(known.find("utt2spk", utterance)), lists);
-  }
-
-  /** The same; {@code speakerOf} gives null for an utterance without a speaker. */
   public static SpeakerDraws of(Function<String, String> speakerOf, Trials... lists) {
     Map<String, String> used = new HashMap<>();
     for (Trials list : lists) {

@@ -18,8 +18,8 @@ import slimvox.storage.UtteranceNames;
 /**
  * A trial list: pairs of utterances, each labelled target (same speaker) or nontarget.
  *
- * <p>Utterance names are stored once and trials as two numbers and a bit, about nine bytes a trial
- * and four to eight more for the index by pair: lists of tens of millions of trials fit. Order is
+ * <p>Utterance names are stored once and trials as two numbers and a bit, about eight bytes a trial
+ * and six to twelve more for the index by pair: lists of tens of millions of trials fit. Order is
  * that of the file; a pair may be listed twice with the same label (some published lists do), never
  * with both.
  */

@@ -74,7 +74,10 @@ public record Variant(String name, List<Replicates> runs, boolean trained) {
     return Estimate.sum(runs.getFirst().speakers(), overSeeds(), List.of(rates(measure)));
   }
 
-  /** One line, for example {@code vanilla: EER 9.89 % (95 % interval 8.31 to 11.47; 5 runs)}. */
+  /**
+   * One line, for example {@code vanilla: EER 9.89 % (95 % interval 8.31 to 11.47; 5 runs, 150
+   * speakers)}.
+   */
   public String text(Measure measure) {
     Estimate estimate = estimate(measure);
     String number = measure.number();

@@ -1,7 +1,5 @@
 package slimvox.verify;
 
-import java.util.HashMap;
-import java.util.Map;
 import java.util.function.Function;
 import org.apache.commons.math3.linear.Array2DRowRealMatrix;
 import org.apache.commons.math3.linear.CholeskyDecomposition;
@@ -41,11 +39,7 @@ public final class Whitening {
    */
   public static Whitening of(Embeddings training, Function<String, String> speakerOf) {
     int d = training.dimension();
-    Map<String, String> speakers = new HashMap<>();
-    for (String utterance : training.utterances()) {
-      speakers.put(utterance, speakerOf.apply(utterance));
-    }
-    Embeddings means = training.speakerMeans(speakers);
+    Embeddings means = training.speakerMeans(speakerOf);
     int freedom = training.size() - means.size();
     if (freedom < 1) {
       throw InputException.of(
@@ -56,7 +50,7 @@ public final class Whitening {
     double[] x = new double[d];
     for (String utterance : training.utterances()) {
       float[] vector = training.get(utterance);
-      float[] centre = means.get(speakers.get(utterance));
+      float[] centre = means.get(speakerOf.apply(utterance));
       for (int i = 0; i < d; i++) x[i] = (double) vector[i] - centre[i];
       for (int i = 0; i < d; i++) {
         for (int j = 0; j <= i; j++) within[i][j] += x[i] * x[j] / freedom;

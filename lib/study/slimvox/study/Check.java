@@ -193,7 +193,7 @@ public final class Check {
     return new double[] {number * has.size() / wants.size()};
   }
 
-  /** Whether two answers are alike: numbers to a share of the largest of them. */
+  /** Whether two answers are alike: numbers as {@link #alike} compares them. */
   private static boolean same(Object a, Object b, double tolerance) {
     if (!(a instanceof double[] x && b instanceof double[] y)) return a.equals(b);
     double largest = largest(x);

@@ -41,7 +41,8 @@ final class Exercise {
    *
    * @param name the number of the notebook, a point and its own number
    * @param unit empty for none
-   * @param tolerance of each number, as a share of the largest one of the answer
+   * @param tolerance of each number, as a share of itself; a tenth of it as a share of the largest
+   *     one
    */
   static Exercise add(String name, String unit, double tolerance, Supplier<Object> answer) {
     Exercise exercise = new Exercise(unit, tolerance, answer);

@@ -157,6 +157,11 @@ class BenchTest extends CommandLineTest {
     assertTrue(median > 0);
     assertEquals(1000 / median, json.get("examples_per_cpu_s").asDouble(), 1e-6 * 1000 / median);
     assertEquals(0.6, json.get("probability").asDouble());
+    for (String dither : List.of("-1", "NaN")) {
+      run("bench", "loader", corpus, "--dither=" + dither)
+          .isRefusedAsUsage(
+              "bench loader", "--dither " + Double.valueOf(dither) + " is not possible");
+    }
     run("bench", "loader", corpus, "--probability=2")
         .isRefusedAsUsage("bench loader", "--probability");
   }

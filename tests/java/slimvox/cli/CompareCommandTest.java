@@ -93,6 +93,12 @@ class CompareCommandTest extends CommandLineTest {
         .isRefusedAsUsage("compare", "'fast' is not NAME=SCORES[,SCORES...]");
     run("compare", corpus, list, slow, fast, "--untrained=no")
         .isRefusedAsUsage("compare", "--untrained no is none of the systems");
+    run("compare", corpus, list, slow, fast, "--resample")
+        .isRefusedAsUsage("compare", "--resample and --longest are for recordings; leave them out");
+    run("compare", corpus, list, slow, "--margin=0.2")
+        .isRefusedAsUsage("compare", "one system has nothing to be compared with");
+    run("compare", "m.safetensors", "a.wav", "b.wav", "--margin=0.2")
+        .isRefusedAsUsage("compare", "--margin and --untrained are for systems; leave them out");
     run("compare", corpus, list, slow, fast, "--untrained=fast")
         .failsWith("fast: 2 runs of what has no training");
   }

@@ -144,7 +144,7 @@ class CorpusFuzzTest {
   /** All that is done with a corpus before training. */
   private void use() throws InterruptedException {
     Corpus whole = Corpus.open(corpus);
-    CorpusReport report = CorpusReport.of(whole, 16000, true, 1, FeatureSource.Progress.NONE);
+    CorpusReport report = CorpusReport.of(whole, true, 1, FeatureSource.Progress.NONE);
     for (String bad : report.firstBad()) assertOneLine(bad);
     whole.requireFiles();
     Corpus some = whole.split("some");
@@ -231,6 +231,6 @@ class CorpusFuzzTest {
     Files.writeString(corpus.resolve("utt2spk"), spk);
     Corpus opened = Corpus.open(corpus).requireFiles();
     assertEquals(5000, opened.speakers().size());
-    assertEquals(0, CorpusReport.of(opened, 16000, false, 1, FeatureSource.Progress.NONE).bad());
+    assertEquals(0, CorpusReport.of(opened, false, 1, FeatureSource.Progress.NONE).bad());
   }
 }

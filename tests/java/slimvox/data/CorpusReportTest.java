@@ -25,7 +25,7 @@ class CorpusReportTest {
   void shippedCorpusIsWhole() throws Exception {
     Corpus corpus = Corpus.open(Path.of("data-scripts/speech-commands"));
     List<Integer> told = Collections.synchronizedList(new ArrayList<>());
-    CorpusReport report = CorpusReport.of(corpus, 16000, true, 2, (done, total) -> told.add(done));
+    CorpusReport report = CorpusReport.of(corpus, true, 2, (done, total) -> told.add(done));
     assertEquals(
         """
         corpus      speech-commands
@@ -86,7 +86,7 @@ class CorpusReportTest {
   void onlyTheFirstBadEntriesAreNamed() throws Exception {
     Corpus corpus = SyntheticCorpus.write(folder, 1, 13);
     for (Utterance utterance : corpus.utterances()) Files.delete(utterance.file());
-    String text = CorpusReport.of(corpus, 16000, false, 1, FeatureSource.Progress.NONE).toString();
+    String text = CorpusReport.of(corpus, false, 1, FeatureSource.Progress.NONE).toString();
     assertTrue(text.endsWith("\n  and 3 more\n"), text);
     assertTrue(
         text.contains("\nwarning     one speaker only; training needs at least two\n"), text);
@@ -161,7 +161,7 @@ class CorpusReportTest {
     WavWriter.writePcm16(corpus.utterance("s0-2").file(), new Waveform(nearly, 16000));
     Arrays.fill(nearly, 0.5f); // an offset
     WavWriter.writePcm16(corpus.utterance("s0-3").file(), new Waveform(nearly, 16000));
-    String report = CorpusReport.of(corpus, 16000, true, 1, (_, _) -> {}).toString();
+    String report = CorpusReport.of(corpus, true, 1, (_, _) -> {}).toString();
     String first = "\n  s0-1: " + corpus.utterance("s0-1").file();
     String second = "\n  s0-3: " + corpus.utterance("s0-3").file();
     String silent = "\nsilent      2 in which every sample is the same; leave them out";

@@ -165,6 +165,10 @@ class CorpusTest {
     assertRefused(
         SHIPPED + ": 1362 folds need at least 1362 speakers, here are 1361",
         () -> corpus.fold(0, 1362));
+    Corpus three = corpus.subset(corpus.speakers().subList(0, 3));
+    assertRefused(
+        SHIPPED + ": 2 folds need at least 4 speakers, here are 3", () -> three.fold(0, 2));
+    assertEquals(2, three.fold(0, 3).train().speakers().size());
     assertRefused("fold 5 of 5: folds are 0 to n - 1, n at least 2", () -> corpus.fold(5, 5));
   }
 

@@ -44,8 +44,7 @@ class ReadingTest {
     assertTrue(refused.firstBad().getFirst().endsWith("set data.resample=true (--resample)"));
     for (boolean decode : new boolean[] {false, true}) {
       CorpusReport report =
-          CorpusReport.of(
-              corpus.reading(RESAMPLING), 16000, decode, 1, FeatureSource.Progress.NONE);
+          CorpusReport.of(corpus.reading(RESAMPLING), decode, 1, FeatureSource.Progress.NONE);
       assertEquals(0, report.bad());
       assertEquals(1, report.perSpeaker().get("s0").seconds() - 0.35 - 0.4 + 0.5, 1e-9);
     }
@@ -72,15 +71,15 @@ class ReadingTest {
   void partsOfACorpusAreReadAlike() throws Exception {
     Corpus all = corpus.reading(RESAMPLING);
     assertEquals(RESAMPLING, all.subset(List.of("s0")).reading());
-    assertEquals(RESAMPLING, all.fold(0, 2).test().reading());
-    assertEquals(RESAMPLING, all.fold(0, 2).train().reading());
+    assertEquals(RESAMPLING, all.fold(0, 3).test().reading());
+    assertEquals(RESAMPLING, all.fold(0, 3).train().reading());
     assertEquals(ReadSettings.DEFAULT, corpus.reading());
   }
 
   @Test
   void longRecordingsAreBad() throws Exception {
     Corpus limited = corpus.reading(new ReadSettings(true, 0.42 / 60));
-    CorpusReport report = CorpusReport.of(limited, 16000, false, 1, FeatureSource.Progress.NONE);
+    CorpusReport report = CorpusReport.of(limited, false, 1, FeatureSource.Progress.NONE);
     assertEquals(2, report.bad());
     assertTrue(
         report.firstBad().getFirst().endsWith("split it, or raise data.longestMinutes (--longest)"),

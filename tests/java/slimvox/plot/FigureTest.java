@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
@@ -36,6 +37,21 @@ class FigureTest {
       }
     }
     return count;
+  }
+
+  @Test
+  void numbersOfAPageAreThoseOfJavaScriptInEveryLanguage() {
+    Figure figure =
+        Figure.of("").line("", new double[] {0.123456, 1, 2}, new double[] {1.5e-7, 2, 3});
+    Locale before = Locale.getDefault();
+    try {
+      Locale.setDefault(Locale.GERMANY);
+      String page = figure.html("id");
+      assertTrue(page.contains("0.12346,1,2"), page);
+      assertTrue(page.contains("1.5E-7,2,3"), page);
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @Test

@@ -23,7 +23,7 @@ class ComparisonTest {
 
   private final Map<String, String> speakerOf = new HashMap<>();
   private final Trials trials = trials();
-  private final SpeakerDraws draws = SpeakerDraws.of(speakerOf, trials);
+  private final SpeakerDraws draws = SpeakerDraws.of(speakerOf::get, trials);
 
   private static JsonNode known() {
     try {

@@ -38,7 +38,7 @@ class CoverageTest {
 
   private final Map<String, String> speakerOf = new HashMap<>();
   private final Trials trials = trials();
-  private final SpeakerDraws draws = SpeakerDraws.of(speakerOf, trials);
+  private final SpeakerDraws draws = SpeakerDraws.of(speakerOf::get, trials);
 
   /** Each speaker's utterances among themselves, and each pair of speakers once. */
   private Trials trials() {

@@ -35,7 +35,8 @@ class PhraseResultsTest {
             "b-no-0 a-no-1");
     // Each phrase is told apart without error, but all scores of "no" are higher by 5.
     double[] scores = {2, 7, 1, 6, 2, 7, 1, 6};
-    PhraseResults results = PhraseResults.of(new Scores("test", trials, scores), WORD);
+    PhraseResults results =
+        PhraseResults.of(new Scores("test", trials, scores), WORD, DetectionCost.VOXSRC);
     assertEquals(List.of("no", "yes"), results.phrases().stream().map(p -> p.phrase()).toList());
     for (PhraseResults.Phrase p : results.phrases()) {
       assertEquals(0, p.verification().eerPercent());
@@ -61,6 +62,6 @@ class PhraseResultsTest {
 
   private static String refusal(String... pairs) {
     Scores scores = new Scores("test", trials(pairs), new double[pairs.length]);
-    return refused(() -> PhraseResults.of(scores, WORD));
+    return refused(() -> PhraseResults.of(scores, WORD, DetectionCost.VOXSRC));
   }
 }

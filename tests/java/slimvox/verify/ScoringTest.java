@@ -163,13 +163,13 @@ class ScoringTest {
     embeddings.add("a2", new float[] {3, 0});
     embeddings.add("b1", new float[] {2, 9});
     assertArrayEquals(new double[] {2, 3}, embeddings.mean());
-    Embeddings speakers = embeddings.speakerMeans(Map.of("a1", "a", "a2", "a", "b1", "b"));
+    Embeddings speakers = embeddings.speakerMeans(Map.of("a1", "a", "a2", "a", "b1", "b")::get);
     assertEquals(List.of("a", "b"), speakers.utterances());
     assertArrayEquals(new float[] {2, 0}, speakers.get("a"));
     assertArrayEquals(new float[] {2, 9}, speakers.get("b"));
     assertEquals(
         "utterance 'b1' has no speaker; add it to utt2spk",
-        message(() -> embeddings.speakerMeans(Map.of("a1", "a", "a2", "a"))));
+        message(() -> embeddings.speakerMeans(Map.of("a1", "a", "a2", "a")::get)));
   }
 
   @Test

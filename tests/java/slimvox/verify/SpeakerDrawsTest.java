@@ -36,7 +36,7 @@ class SpeakerDrawsTest {
   void aDrawCountsTrialsSeveralTimes() {
     Scores scores = scores(8, 5);
     Trials list = scores.trials();
-    SpeakerDraws draws = SpeakerDraws.of(speakers, list);
+    SpeakerDraws draws = SpeakerDraws.of(speakers::get, list);
     Replicates rates = draws.errorRates(scores);
     assertEquals(8, rates.speakers());
     Verification all = Verification.of(scores);
@@ -66,16 +66,16 @@ class SpeakerDrawsTest {
   @Test
   void drawsDependOnTheSpeakersOnly() {
     Scores scores = scores(8, 5);
-    Replicates rates = SpeakerDraws.of(speakers, scores.trials()).errorRates(scores);
+    Replicates rates = SpeakerDraws.of(speakers::get, scores.trials()).errorRates(scores);
     Map<String, String> more = new HashMap<>(speakers);
     more.put("another", "s9");
-    assertEquals(rates, SpeakerDraws.of(more, scores.trials()).errorRates(scores));
+    assertEquals(rates, SpeakerDraws.of(more::get, scores.trials()).errorRates(scores));
     Trials other = Trials.builder("other").add("u39", "u0", false).add("u0", "u1", true).build();
-    SpeakerDraws wider = SpeakerDraws.of(speakers, other, scores.trials());
+    SpeakerDraws wider = SpeakerDraws.of(speakers::get, other, scores.trials());
     assertEquals(rates, wider.errorRates(scores));
     Trials fewer = scores(7, 5).trials();
     assertNotEquals(
-        rates.draws(), SpeakerDraws.of(speakers, fewer).errorRates(scores(7, 5)).draws());
+        rates.draws(), SpeakerDraws.of(speakers::get, fewer).errorRates(scores(7, 5)).draws());
     for (int draw = 0; draw < SpeakerDraws.DRAWS; draw++) {
       assertEquals(8, Arrays.stream(wider.times(draw)).sum());
     }
@@ -89,17 +89,17 @@ class SpeakerDrawsTest {
     missing.remove("u3");
     assertRefused(
         "list: utterance 'u3' has no speaker; add it to utt2spk",
-        () -> SpeakerDraws.of(missing, list));
+        () -> SpeakerDraws.of(missing::get, list));
     Map<String, String> swapped = new HashMap<>(speakers);
     swapped.put("u1", "s1");
     assertRefused(
         "list:1: trial 'u1 u0' is labelled target, but its speakers say otherwise; check utt2spk",
-        () -> SpeakerDraws.of(swapped, list).errorRates(scores));
+        () -> SpeakerDraws.of(swapped::get, list).errorRates(scores));
     Scores one = scores(1, 4);
     assertRefused(
         "list: 1 speaker(s); an interval over speakers needs three or more",
-        () -> SpeakerDraws.of(speakers, one.trials()));
-    SpeakerDraws ofOthers = SpeakerDraws.of(speakers, scores(3, 2).trials());
+        () -> SpeakerDraws.of(speakers::get, one.trials()));
+    SpeakerDraws ofOthers = SpeakerDraws.of(speakers::get, scores(3, 2).trials());
     assertRefused(
         "list: the draws were made for other lists, without 'u6'; make them for this one too",
         () -> ofOthers.errorRates(scores(4, 2)));
@@ -115,6 +115,6 @@ class SpeakerDrawsTest {
     assertRefused(
         "few: draw 5 of its 4 speakers has no trials of one kind; take a list where more speakers"
             + " have targets and more pairs of speakers nontargets",
-        () -> SpeakerDraws.of(of, few).errorRates(new Scores("made", few, new double[4])));
+        () -> SpeakerDraws.of(of::get, few).errorRates(new Scores("made", few, new double[4])));
   }
 }
