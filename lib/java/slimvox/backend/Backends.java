@@ -143,7 +143,12 @@ public final class Backends {
           "a card does not round factors to bfloat16, but to TF32");
     }
     Device device = Cuda.open(math == MathMode.TF32);
-    long context = device.driverMemory().getOrDefault("context", 0L);
-    return new Backend(device, new MemoryLedger(budget.without(context)));
+    try {
+      long context = device.driverMemory().getOrDefault("context", 0L);
+      return new Backend(device, new MemoryLedger(budget.without(context)));
+    } catch (RuntimeException | Error e) { // the budget is too small for what the device has
+      device.close();
+      throw e;
+    }
   }
 }

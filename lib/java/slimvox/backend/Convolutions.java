@@ -48,7 +48,7 @@ public final class Convolutions {
 
     /**
      * Bytes of a weight in the layout that {@link #forward} brings it into at each call; 0 where it
-     * reads the weight as it is, and then the five methods below are not called.
+     * reads the weight as it is, and then the six methods below are not called.
      */
     default long prepackedBytes(Convolution g) {
       return 0;

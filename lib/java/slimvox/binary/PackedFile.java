@@ -50,7 +50,7 @@ final class PackedFile {
   private PackedFile() {}
 
   static boolean isPacked(Path file) {
-    return Safetensors.read(file).metadata().containsKey(MAGIC);
+    return Safetensors.open(file).metadata().containsKey(MAGIC);
   }
 
   // ---- writing

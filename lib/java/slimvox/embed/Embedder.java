@@ -34,7 +34,10 @@ import slimvox.verify.Embeddings;
  * does not depend on the others beyond float32 rounding.
  */
 public final class Embedder implements SpeakerEncoder {
-  /** No batch has more frames than this, so that evaluation needs less memory than training. */
+  /**
+   * No batch of several utterances has more frames than this, so that evaluation needs less memory
+   * than training.
+   */
   private static final int MOST_FRAMES = 2400;
 
   /** No more frames than these wait for others of their length, so that a corpus may have any. */

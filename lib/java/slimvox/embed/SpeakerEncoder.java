@@ -61,7 +61,10 @@ public interface SpeakerEncoder extends AutoCloseable {
     return similarity(Path.of(a), Path.of(b), ReadSettings.DEFAULT);
   }
 
-  /** Fewest frames of an utterance: so many that two are left for a pooled deviation. */
+  /**
+   * Fewest frames of an utterance: so many that two are left for a pooled deviation, one for
+   * attention.
+   */
   int fewestFrames();
 
   /**

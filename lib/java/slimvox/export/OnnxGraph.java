@@ -3,6 +3,7 @@ package slimvox.export;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -39,7 +40,7 @@ final class OnnxGraph {
   /** The names of the results of a node that has so many. */
   List<String> nodes(
       int outputs, String operator, Map<String, Object> attributes, String... inputs) {
-    String name = operator.toLowerCase() + "." + ++nodes;
+    String name = operator.toLowerCase(Locale.ROOT) + "." + ++nodes;
     List<String> results =
         outputs == 1 ? List.of(name) : List.of(name + ".first", name + ".second");
     ProtobufMessage node = new ProtobufMessage();

@@ -41,7 +41,7 @@ final class ProtobufMessage {
     for (Part part : parts) part.writeTo(out);
   }
 
-  /** Adds a whole number, not negative ones in ten bytes. */
+  /** Adds a whole number; a negative one takes ten bytes. */
   ProtobufMessage number(int field, long value) {
     head(field, VARINT);
     varint(value);

@@ -51,17 +51,14 @@ final class BinaryResNet {
     boolean relu = !gelu && binary.endsWithReLU(false, "layer1.0");
     layers.add(new BatchNorm2d(backend, "bn1", width, relu));
     addActivation(layers, "act1", width, relu);
-    int channels = width;
-    int bins = spec.bins();
     List<ResNet.Place> places = shape.places(width);
     for (int i = 0; i < places.size(); i++) {
       ResNet.Place place = places.get(i);
       String next = i + 1 < places.size() ? places.get(i + 1).name() : null;
       layers.add(spec.kept(block(place, next)));
-      channels = place.out();
-      if (place.stride() == 2) bins = (bins - 1) / 2 + 1;
     }
-    ResNet.addHead(layers, backend, spec, channels, bins);
+    int channels = places.getLast().out();
+    ResNet.addHead(layers, backend, spec, channels, ResNet.pooledBins(spec, ResNet.STRIDES));
     return new Network(spec, backend, new Sequential(layers), other -> shape.build(spec, other));
   }
 

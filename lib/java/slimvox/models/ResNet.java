@@ -33,7 +33,7 @@ import slimvox.nn.StatisticsPooling;
  * @param bottleneck bottleneck blocks, else basic blocks
  */
 public record ResNet(List<Integer> blocks, boolean bottleneck) implements Architecture {
-  private static final List<Integer> STRIDES = List.of(1, 2, 2, 2); // before the stages
+  static final List<Integer> STRIDES = List.of(1, 2, 2, 2); // before the stages
 
   /** Where a block stands: its name, channels coming in, inside and going out, its stride. */
   record Place(String name, int in, int planes, int out, int stride) {}

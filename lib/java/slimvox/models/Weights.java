@@ -113,10 +113,12 @@ public final class Weights {
     }
     for (String name : names) {
       Tensor x = tensor(state, name);
-      if (x != null) {
-        shape(file, prefix + name, x);
-      } else {
+      if (x == null) {
         count(file, prefix + name);
+      } else {
+        shape(file, prefix + name, x);
+        if (x.type() == DataType.UINT8) continue;
+        requireNumbers(file, prefix + name, file.floats(prefix + name));
       }
     }
   }

@@ -7,7 +7,7 @@ import slimvox.backend.Tensor;
  * A layer that keeps only its input and computes itself again before backward.
  *
  * <p>What users of PyTorch know as {@code torch.utils.checkpoint}, but for one thing: recomputing
- * changes no state. Running statistics move once a step, in forward, and the batch statistics of
+ * changes no state. Running statistics move once a step, in backward, and the batch statistics of
  * forward are used again. Kept for backward: the input, and 8 bytes a channel of each batch
  * normalization inside.
  *

@@ -140,7 +140,7 @@ public final class BinaryConv2d implements Layer {
     Convolution g = geometry(x);
     Tensor y = backend.allocate(Category.ACTIVATION, name + ".out", g.type(), g.outShape());
     boolean real =
-        !scheme.binaryWeights() || (scheme == BinaryScheme.PAPER && mode.runsTrainingWeights());
+        !scheme.binaryWeights() || (scheme == BinaryScheme.PAPER && mode.keepsStatistics());
     try (Tensor inp = convolved(g, x)) {
       if (real) {
         ops.convolutions.forward(g, inp, weight.value(), y);

@@ -52,6 +52,10 @@ public final class Conv2d implements Layer {
       int strideWidth,
       int groups,
       boolean inputGradient) {
+    if (groups < 1 || in % groups != 0 || out % groups != 0) {
+      throw new IllegalArgumentException(
+          "%s: %d -> %d channels cannot be cut into %d groups".formatted(name, in, out, groups));
+    }
     this.backend = backend;
     this.name = name;
     this.kernel = kernel;

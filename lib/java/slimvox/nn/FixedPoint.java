@@ -57,9 +57,9 @@ public final class FixedPoint {
 
   /** The fault that a stream has left the range at {@code place}. */
   public static InputException left(String place, float largest) {
-    return new InputException(
-        "%s: a stream reached %g, fixed point ends at %g; use streams: float or a smaller rate"
-            .formatted(place, largest, LIMIT));
+    return InputException.of(
+        "%s: a stream reached %g, fixed point ends at %g; use streams: float or a smaller rate",
+        place, largest, LIMIT);
   }
 
   /** Rounds a stream. */

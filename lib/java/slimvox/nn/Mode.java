@@ -37,13 +37,8 @@ public enum Mode {
     return this == RECOMPUTE;
   }
 
-  /** True if batch statistics stay for what follows in the step. */
+  /** True in a training step: batch statistics stay, and weights are those of training. */
   public boolean keepsStatistics() {
     return this != CALIBRATE && this != EVALUATE;
-  }
-
-  /** True in a training step; false where the weights are those of evaluation. */
-  public boolean runsTrainingWeights() {
-    return this != EVALUATE && this != CALIBRATE;
   }
 }

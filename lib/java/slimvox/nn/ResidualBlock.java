@@ -4,11 +4,12 @@ import java.util.List;
 import slimvox.backend.Tensor;
 
 /**
- * y = ReLU(last(body(x)) + shortcut(x)), the block of He et al. 2016 (arXiv 1512.03385), or without
- * a last normalization y = body(x) + shortcut(x), that of arXiv 1603.05027.
+ * y = act(last(body(x)) + shortcut(x)), with ReLU for act the block of He et al. 2016 (arXiv
+ * 1512.03385), or without a last normalization y = body(x) + shortcut(x), that of arXiv 1603.05027.
  *
  * <p>{@code last} is the batch normalization that ends the residual branch; it adds the shortcut
- * and applies the ReLU in the same pass. Without a shortcut layer x itself is added.
+ * and applies its ReLU, if it has one, in the same pass. Without a shortcut layer x itself is
+ * added.
  */
 public final class ResidualBlock implements Layer {
   private final Layer body;
@@ -19,8 +20,8 @@ public final class ResidualBlock implements Layer {
   /**
    * A block.
    *
-   * @param last a batch normalization with ReLU; null where the body normalizes before its
-   *     convolutions
+   * @param last a batch normalization with ReLU or without; null where the body normalizes before
+   *     its convolutions
    * @param shortcut null for the identity
    */
   public ResidualBlock(Layer body, BatchNorm2d last, Layer shortcut) {

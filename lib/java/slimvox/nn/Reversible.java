@@ -6,7 +6,8 @@ public interface Reversible extends Stateful {
    * Turns the streams into the stage's output.
    *
    * @param mode {@link Mode#TRAIN_WITHOUT_KEEPING}; {@link Mode#TRAIN}, where the stage keeps what
-   *     backward needs and nothing will be rebuilt; or {@link Mode#EVALUATE}
+   *     backward needs and nothing will be rebuilt; {@link Mode#CALIBRATE}; or {@link
+   *     Mode#EVALUATE}
    */
   void forward(Streams x, Mode mode);
 

@@ -1,6 +1,7 @@
 package slimvox.nn;
 
 import java.util.List;
+import java.util.Locale;
 import slimvox.backend.DataType;
 import slimvox.backend.Tensor;
 import slimvox.backend.Tensor.Grid;
@@ -11,7 +12,7 @@ import slimvox.memory.Category;
  *
  * <p>Backward starts from the kept state, rebuilds the input of one stage after the other and
  * differentiates each on the way, so that at any time one stage's inside and two pairs of streams
- * are in memory. Running statistics move once, in forward; batch statistics are kept, 8 bytes a
+ * are in memory. Running statistics move once, in backward; batch statistics are kept, 8 bytes a
  * channel, and used again.
  *
  * <p>In training streams may be held in a fixed type: as whole numbers of a step, a power of two
@@ -19,7 +20,7 @@ import slimvox.memory.Category;
  * the same number, so that the state is rebuilt to the bit at any depth. The step is halved after a
  * batch that left most of the range unused, and doubled where a sum leaves the range, before the
  * batch is tried again ({@link Overflow}): never between a forward and its backward. In evaluation
- * nothing is undone, and streams are float32.
+ * and calibration nothing is undone, and streams are float32.
  *
  * <p>Source: Gomez et al. 2017, arXiv 1707.04585.
  */
@@ -83,7 +84,7 @@ public final class ReversibleSequence implements Layer {
           name
               + ": a reversible sequence rebuilds itself; it cannot be part of what is recomputed");
     }
-    DataType type = mode == Mode.EVALUATE ? DataType.FLOAT32 : held; // nothing is undone there
+    DataType type = mode.keepsStatistics() ? held : DataType.FLOAT32; // nothing is undone else
     boolean converted = type != x.type();
     if (x.type() != format.computed()) format = format.computing(x.type());
     format.forgetLargest();
@@ -187,7 +188,13 @@ public final class ReversibleSequence implements Layer {
     private final transient Grid grid;
 
     private Overflow(Grid grid, String place) {
-      super("%s: a stream reached %g in steps of %g".formatted(place, grid.largest(), grid.step()));
+      super(
+          String.format(
+              Locale.ROOT,
+              "%s: a stream reached %g in steps of %g",
+              place,
+              grid.largest(),
+              grid.step()));
       this.grid = grid;
     }
 

@@ -67,12 +67,10 @@ final class SlicedBranch {
 
   /** sum += the output. */
   void forwardAdd(Tensor sum, Tensor x, Mode mode) {
-    boolean batch = mode != Mode.EVALUATE && !mode.reusesStatistics();
+    boolean batch = mode != Mode.EVALUATE;
     Tensor p = before == null ? x.retain() : before.forward(x, mode);
-    if (!mode.reusesStatistics()) {
-      firstNorm.openStatistics(mode);
-      if (depthwise != null) secondNorm.openStatistics(mode);
-    }
+    firstNorm.openStatistics(mode);
+    if (depthwise != null) secondNorm.openStatistics(mode);
     for (int from = 0; from < inner(); from += slice) {
       int n = Math.min(slice, inner() - from);
       Tensor b = first(p, from, n);

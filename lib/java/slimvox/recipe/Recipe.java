@@ -113,7 +113,7 @@ public record Recipe(
     }
   }
 
-  /** The recipe that an empty file would give. */
+  /** Everything at its default. */
   public static Recipe defaults() {
     return SETTINGS.defaults();
   }

@@ -64,7 +64,7 @@ public final class Declared<T extends Record> {
   public List<Key> settings(String prefix) {
     return keys.values().stream()
         .filter(k -> !k.isSection())
-        .filter(k -> k.name().equals(prefix) || k.name().startsWith(prefix))
+        .filter(k -> k.name().startsWith(prefix))
         .toList();
   }
 

@@ -67,6 +67,7 @@ public final class InvalidSetting extends InputException {
     String said = flag + " " + problem.replace("; allowed is ", "; give ");
     if (other.isEmpty()) return said.replaceAll("(\\d), (\\d+)$", "$1 or $2");
     String[] with = other.split(" ", 2);
-    return said + flags.apply(with[0]) + " " + with[1];
+    String named = flags.apply(with[0]);
+    return said + (named == null ? with[0] : named) + " " + with[1];
   }
 }

@@ -42,7 +42,10 @@ public @interface Setting {
   /** The condition under which the default holds; a {@code --set} that changes it drops a value. */
   String defaultWith() default "";
 
-  /** False: may change when a run is resumed, and the bits stay those of a run without a stop. */
+  /**
+   * False: may change when a run is resumed; the bits then stay those of a run without a stop,
+   * unless it is the batch or how numbers are held (run.precision, optimizer.state).
+   */
   boolean decidesBits() default true;
 
   /** Decides bits, and may yet change when a run is resumed, which a note in the run says. */

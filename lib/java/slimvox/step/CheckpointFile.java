@@ -23,7 +23,7 @@ public final class CheckpointFile {
   /**
    * Loads the weights of a teacher.
    *
-   * @throws InputException if the file is damaged, or its embeddings are not comparable
+   * @throws InputException if the file is damaged or of another network
    */
   public static void loadTeacher(Path path, Network teacher) {
     Weights.load(open(path), "", teacher.state(), CheckpointFile::isNotOfNetwork);

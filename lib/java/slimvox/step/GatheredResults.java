@@ -19,7 +19,7 @@ import slimvox.nn.Parameter;
  * Results left on the device until several are read at once: a card is then waited for once in K
  * steps.
  *
- * <p>A step leaves 12 bytes an utterance (cross entropy and best classes; 16 with a teacher), 4
+ * <p>A step leaves 16 bytes an utterance (cross entropy, best classes, cosine to a teacher's), 4
  * bytes a parameter tensor (whether its gradient is finite) and 4 bytes (the largest magnitude of a
  * stream in fixed point). What is not finite is found when it is read; parameters have moved by
  * then. A step that runs as one ({@link TrainingStep#runAsOne}) always writes to row 0; the next

@@ -2,6 +2,7 @@ package slimvox.step;
 
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Function;
@@ -72,7 +73,10 @@ public record GradientCheck(Map<String, Double> errors) {
   private static Tensor backward(Layer layer, Tensor y, float[] values) {
     Tensor dy = y.backend().allocateLike(y, Category.ACTIVATION_GRADIENT, "dy");
     y.backend().ops().upload(values, dy);
-    return layer.backward(dy);
+    Tensor dx = layer.backward(dy);
+    if (dx != null) return dx;
+    throw new IllegalArgumentException(
+        layer.getClass().getSimpleName() + " gives no gradient of its input, which is checked");
   }
 
   /** Checks a loss, whose parameters are drawn anew, with a margin of 0.2. */
@@ -186,7 +190,11 @@ public record GradientCheck(Map<String, Double> errors) {
   public String toString() {
     Map.Entry<String, Double> worst =
         errors.entrySet().stream().max(Map.Entry.comparingByValue()).orElseThrow();
-    return "%s: backward and central differences differ by %.2g at most, in %s"
-        .formatted(passes() ? "right" : "wrong", worst.getValue(), worst.getKey());
+    return String.format(
+        Locale.ROOT,
+        "%s: backward and central differences differ by %.2g at most, in %s",
+        passes() ? "right" : "wrong",
+        worst.getValue(),
+        worst.getKey());
   }
 }

@@ -60,7 +60,7 @@ public record MemoryFit(
                 : "with batch %d x %d frames needs".formatted(asked.batch(), asked.frames()),
             MemoryBudget.text(obstacle.neededBytes()),
             100 * obstacle.largestShare(),
-            inTheWay().key().replace('_', ' '));
+            inTheWay().title());
     String deepest =
         deepestModel == null
             ? "no model of its family fits"

@@ -65,7 +65,7 @@ public final class PlannedTraining implements StepRunner, AutoCloseable {
   @Override
   public void queue(
       float[] features, int[] labels, double margin, double learningRate, float[] following) {
-    int frames = features.length / labels.length / step.network().spec().bins();
+    int frames = step.frames(features, labels);
     try {
       backend.step(
           plan(labels.length, frames),

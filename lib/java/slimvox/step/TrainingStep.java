@@ -150,16 +150,22 @@ public final class TrainingStep implements StepRunner, AutoCloseable {
     return asOne;
   }
 
-  @Override
-  public void queue(
-      float[] features, int[] labels, double margin, double learningRate, float[] following) {
+  /** Frames of an utterance of a batch; features that are no whole number of them are refused. */
+  int frames(float[] features, int[] labels) {
     int batch = labels.length;
     int bins = network.spec().bins();
     if (batch == 0 || features.length % ((long) batch * bins) != 0) {
       throw new IllegalArgumentException(
           features.length + " features are not " + batch + " x " + bins + " x frames");
     }
-    int frames = features.length / batch / bins;
+    return features.length / batch / bins;
+  }
+
+  @Override
+  public void queue(
+      float[] features, int[] labels, double margin, double learningRate, float[] following) {
+    int batch = labels.length;
+    int frames = frames(features, labels);
     try {
       attempt(
           batch,

@@ -57,7 +57,7 @@ public final class SafetensorsWriter {
     return put(name, Dtype.U8, shape, MemorySegment.ofArray(values));
   }
 
-  /** Adds a tensor of F64, I64, F32, I32 or U8 in the machine's byte order. */
+  /** Adds a tensor of any type that {@link Dtype} knows, in the machine's byte order. */
   public SafetensorsWriter put(String name, String dtype, long[] shape, MemorySegment values) {
     Dtype known = Dtype.named(dtype);
     if (known == null) throw new IllegalArgumentException("type " + dtype + " is not known");

@@ -296,7 +296,7 @@ public final class TrainingData {
           heard.retainAll(trained);
           if (heard.isEmpty()) return;
           sentences.add(
-              "%s: %d of its %d speakers are trained on, such as %s; the EER of strangers is higher"
+              "%s: %d of its %d speakers are trained on, such as %s; strangers have more errors"
                   .formatted(name, heard.size(), all, heard.iterator().next()));
         });
     return sentences;

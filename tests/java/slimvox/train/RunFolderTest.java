@@ -67,6 +67,8 @@ class RunFolderTest {
     }
     assertEquals(
         List.of(
+            folder.resolve("trials.txt")
+                + ": 4 of its 4 speakers are trained on, such as s0; strangers have more errors",
             "the features of corpus: kept in memory, about 0 MiB",
             out.resolve("recipe.yaml")
                 + ": was removed during the run; it, and what follows, is written anew"),

@@ -121,7 +121,7 @@ class TrainingNotesTest {
   void speakersOfTheTrialsWhoAreTrainedOnAreCounted() throws Exception {
     TinyRuns.corpus(folder);
     String trials = folder.resolve("trials.txt") + "";
-    String higher = " speakers are trained on, such as s0; the EER of strangers is higher";
+    String higher = " speakers are trained on, such as s0; strangers have more errors";
     assertEquals(trials + ": 4 of its 4" + higher, all().getFirst());
     Files.writeString(folder.resolve("corpus/some.speakers"), "s2\ns0\n");
     String[] settings = {"data.trainSpeakers=[some]"};
