@@ -86,7 +86,9 @@ public record Summary(
   /** Reads a file of results; one that is none is refused with this fault. */
   static <T> T read(Path file, TypeReference<T> type, String fault) {
     try {
-      return JSON.readValue(Files.readString(file), type);
+      T value = JSON.readValue(Files.readString(file), type);
+      if (value == null) throw InputException.at(file, 1, fault, "null");
+      return value;
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 1 : Math.max(1, e.getLocation().getLineNr());
       String reason = e.getOriginalMessage().lines().findFirst().orElse("");

@@ -81,7 +81,7 @@ class ExperimentTest {
   }
 
   private static final String HEARD =
-      "tiny: 4 of its 4 speakers are trained on, such as s0; the EER of strangers is higher";
+      "tiny: 4 of its 4 speakers are trained on, such as s0; strangers have more errors";
 
   private ExperimentRuns runs(Experiment experiment, String places) {
     return new ExperimentRuns(experiment, Places.in(folder.resolve(places)));
@@ -304,6 +304,10 @@ class ExperimentTest {
         mixed.notes()::toString);
     Files.writeString(file.resolveSibling("stray-1.json"), good);
     assertTrue(runs(two, "here").results().notes().getFirst().contains("stray-1.json: of no run"));
+    Files.writeString(file, "null");
+    assertTrue(
+        Refusals.refused(() -> runs(two, "here").results())
+            .contains(" is no summary of a run (null)"));
     Files.writeString(file, good.substring(0, good.length() / 2));
     String damaged = Refusals.refused(() -> runs(two, "here").results());
     assertTrue(damaged.startsWith(file + ":"), damaged);
@@ -467,12 +471,13 @@ class ExperimentTest {
     Experiment reversible = Experiment.shipped("reversible-resnet");
     Experiment together = Experiment.shipped("together-resnet");
     assertEquals(hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18"));
-    assertEquals(
-        hash(Experiment.shipped("together-df"), "vanilla, twice the steps"),
-        hash(depth, "vanilla DF 56"));
-    assertEquals(
-        hash(Experiment.shipped("together-df"), "vanilla, four times the steps"),
-        hash(depth, "vanilla DF 56, twice the steps"));
+    for (String name : List.of("together-df", "reversible-df")) {
+      Experiment df = Experiment.shipped(name);
+      assertEquals(hash(df, "vanilla"), hash(depth, "vanilla DF 56"));
+      assertEquals(
+          hash(df, "vanilla, twice the steps"), hash(depth, "vanilla DF 56, twice the steps"));
+      assertEquals(hash(df, "type II"), hash(depth, "type II DF 56"));
+    }
     assertEquals(hash(reversible, "vanilla"), hash(Experiment.shipped("eight-bit"), "AdamW"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));

@@ -28,15 +28,11 @@ class ReadmeVerdictsTest {
           new Line("ResNet18, type I", "reversible-resnet", "type I"),
           new Line("ResNet18, type II", "reversible-resnet", "type II"),
           new Line("DF-ResNet56, type I", "reversible-df", "type I"),
-          new Line(
-              "DF-ResNet56, type II (twice the steps)", "together-df", "type II, 12,000 steps"),
+          new Line("DF-ResNet56, type II", "together-df", "type II"),
           new Line("AdamW, state of 8 bits", "eight-bit", "AdamW, 8 bits"),
           new Line("SGD, state of 8 bits", "eight-bit", "SGD, 8 bits"),
           new Line("ResNet18, type II and 8 bits", "together-resnet", "type II, 8 bits"),
-          new Line(
-              "DF-ResNet56, type II and 8 bits (twice the steps)",
-              "together-df",
-              "type II, 8 bits, 12,000 steps"),
+          new Line("DF-ResNet56, type II and 8 bits", "together-df", "type II, 8 bits"),
           new Line("ResNet18, bfloat16", "bits", "vanilla, bfloat16"),
           new Line("type II, bfloat16", "bits", "type II, bfloat16"),
           new Line("type II, streams of 16 bits", "bits", "type II, fixed16"),
