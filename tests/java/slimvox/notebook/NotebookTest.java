@@ -17,6 +17,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import slimvox.backend.Backend;
@@ -67,14 +69,29 @@ class NotebookTest {
     assertTrue(Thread.interrupted(), "asking does not clear the state");
   }
 
+  private static List<Path> notebooks() throws IOException {
+    try (var files = Files.list(Path.of("notebooks"))) {
+      List<Path> all = files.filter(f -> f.toString().endsWith(".ipynb")).sorted().toList();
+      assertEquals(12, all.size());
+      return all;
+    }
+  }
+
+  @Test
+  void allNotebooksAreStoredFromOneCommit() throws IOException {
+    Map<String, List<Path>> revisions = new TreeMap<>();
+    for (Path notebook : notebooks()) {
+      var first = Pattern.compile("SlimVox (\\S+) \\| Java").matcher(Files.readString(notebook));
+      assertTrue(first.find(), notebook + " does not say what it was made by");
+      revisions.computeIfAbsent(first.group(1), _ -> new ArrayList<>()).add(notebook);
+    }
+    assertEquals(1, revisions.size(), revisions.toString());
+    assertTrue(revisions.keySet().iterator().next().matches("[0-9.]+\\+\\p{XDigit}+"));
+  }
+
   @Test
   void storedNotebooksAreSmallAndTheirLinksLead() throws IOException {
-    List<Path> notebooks;
-    try (var files = Files.list(Path.of("notebooks"))) {
-      notebooks = files.filter(f -> f.toString().endsWith(".ipynb")).sorted().toList();
-    }
-    assertEquals(12, notebooks.size());
-    for (Path notebook : notebooks) {
+    for (Path notebook : notebooks()) {
       assertTrue(Files.size(notebook) <= 400_000, notebook + " has " + Files.size(notebook));
       for (JsonNode cell : new ObjectMapper().readTree(notebook.toFile()).get("cells")) {
         if (!cell.get("cell_type").asText().equals("markdown")) continue;
