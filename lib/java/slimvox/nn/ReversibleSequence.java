@@ -84,7 +84,7 @@ public final class ReversibleSequence implements Layer {
           name
               + ": a reversible sequence rebuilds itself; it cannot be part of what is recomputed");
     }
-    DataType type = mode.keepsStatistics() ? held : DataType.FLOAT32; // nothing is undone else
+    DataType type = mode.keepsStatistics() ? held : DataType.FLOAT32; // else nothing is undone
     boolean converted = type != x.type();
     if (x.type() != format.computed()) format = format.computing(x.type());
     format.forgetLargest();

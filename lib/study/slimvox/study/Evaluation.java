@@ -40,6 +40,7 @@ final class Evaluation {
   private final String hash;
   private final Map<String, Trials> lists = new LinkedHashMap<>();
   private final SpeakerDraws draws;
+  private final List<String> notes;
 
   /** Of the utterances of the lists, by what they depend on: runs hear the same, one by one. */
   private final Map<List<Object>, Map<String, SoftReference<Features>>> features =
@@ -60,6 +61,7 @@ final class Evaluation {
       validation = null;
       hash = null;
       draws = null;
+      notes = List.of();
       return;
     }
     training = Corpus.open(data.trainFolder());
@@ -67,6 +69,8 @@ final class Evaluation {
     hash = training.sha256();
     for (String name : experiment.statement().lists()) lists.put(name, list(validation, name));
     draws = SpeakerDraws.of(validation::speakerOf, lists.values().toArray(Trials[]::new));
+    Corpus learned = TrainingData.training(data, training);
+    notes = TrainingData.speakersHeard(learned, validation, lists);
   }
 
   /** A list of the corpus; one with {@link #WORD} has the trials in which both sides say a word. */
@@ -101,8 +105,7 @@ final class Evaluation {
 
   /** What is worth knowing of the lists, a sentence each. */
   List<String> notes() {
-    if (training == null) return List.of();
-    return TrainingData.speakersHeard(TrainingData.training(data, training), validation, lists);
+    return notes;
   }
 
   /** Why a summary's numbers are not what would be measured now; null if they are. */
