@@ -63,9 +63,9 @@ public final class Rows<T> {
 
     private String cell(T row) {
       Object shown = value.apply(row);
-      return shown == null
-          ? space() + " ".repeat(width())
-          : String.format(Locale.ROOT, format, shown);
+      if (shown == null) return space() + " ".repeat(width());
+      String text = String.format(Locale.ROOT, format, shown);
+      return shown instanceof Number ? text.replace("Infinity", "∞") : text;
     }
   }
 

@@ -272,6 +272,16 @@ public record Comparison(
   }
 
   /**
+   * {@link #percent} and its interval, {@code -12.1 (-20.3 to -3.9)}; the upper limit may be {@code
+   * +∞}.
+   */
+  public String percentText() {
+    return String.format(
+            Locale.ROOT, "%+.1f (%+.1f to %+.1f)", percent(), percentLow(), percentHigh())
+        .replace("Infinity", "∞");
+  }
+
+  /**
    * One line: difference and its interval in the unit of the measure, the same in per cent of the
    * reference, and the verdict.
    */
@@ -280,17 +290,14 @@ public record Comparison(
     String points = measure.number().replace("%", "%+");
     return String.format(
         Locale.ROOT,
-        "%s against %s: %s {} ({} to {}), %+.1f %% (%+.1f to %+.1f), margin %.0f %%: %s%s"
-            .replace("{}", points),
+        "%s against %s: %s {} ({} to {}), %s %%, margin %.0f %%: %s%s".replace("{}", points),
         variant,
         reference,
         measure,
         difference.value(),
         low(),
         high(),
-        percent(),
-        percentLow(),
-        percentHigh(),
+        percentText(),
         100 * margin,
         verdict(),
         overSeeds ? "" : " (one run: interval over speakers only)");

@@ -101,17 +101,14 @@ public final class ExperimentResults {
 
     /** The EER and its interval, {@code 8.80 (8.11 to 9.49)}; null without one. */
     public String eerText() {
-      return text("%.2f (%.2f to %.2f)", errorRate());
+      double[] values = errorRate();
+      if (values == null) return null;
+      return String.format(Locale.ROOT, "%.2f (%.2f to %.2f)", values[0], values[1], values[2]);
     }
 
     /** The difference and its interval, {@code -12.1 (-20.3 to -3.9)}; null without one. */
     public String differenceText() {
-      return text("%+.1f (%+.1f to %+.1f)", difference());
-    }
-
-    private static String text(String format, double[] values) {
-      if (values == null) return null;
-      return String.format(Locale.ROOT, format, values[0], values[1], values[2]);
+      return comparison == null ? null : comparison.percentText();
     }
 
     /** Whether the comparison is one of single runs, over speakers only. */

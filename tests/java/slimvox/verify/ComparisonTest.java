@@ -243,7 +243,7 @@ class ComparisonTest {
     Comparison c =
         Comparison.of(flat("AdamW", 9, 10, 11), flat("8 bits", 9.2, 9.7, 10.2), Measure.EER, 0.1);
     assertEquals(
-        "8 bits against AdamW: EER -0.30 (-2.38 to +1.78), -3.0 % (-19.5 to +23.5),"
+        "8 bits against AdamW: EER -0.30 (-2.38 to +1.78), -3.0 (-19.5 to +23.5) %,"
             + " margin 10 %: cannot tell",
         c.toString());
     assertEquals(
@@ -254,6 +254,7 @@ class ComparisonTest {
         flat("float", 9, 10, 11).text(Measure.MIN_DCF));
     Comparison wide = Comparison.of(flat("a", 1, 20), flat("b", 9, 9), Measure.EER, 0.1);
     assertEquals(Double.POSITIVE_INFINITY, wide.percentHigh(), "a could be 0");
+    assertTrue(wide.toString().contains(" to +∞) %, margin"), wide.toString());
     Comparison fixed = Comparison.of(flat("a", 0.9, 0.9), flat("b", 1.1, 1.1), Measure.EER, 0.1);
     assertEquals(fixed.percent(), fixed.percentLow(), 1e-9);
     assertEquals(fixed.percent(), fixed.percentHigh(), 1e-9);
