@@ -297,7 +297,7 @@ public final class ExperimentResults {
     } else if (comparison == null) {
       verdict = other.name() + ": " + fault(other, list);
     } else {
-      verdict = comparison.verdict().toString();
+      verdict = comparison.overSeeds() ? comparison.verdict().toString() : "one seed: not tested";
     }
     if (runs.isEmpty()) {
       return new Row(candidate.name(), 0, null, null, against, null, verdict, null, null);

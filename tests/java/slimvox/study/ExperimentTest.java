@@ -342,7 +342,7 @@ class ExperimentTest {
     ExperimentResults results = runs(experiment("three", text), "here").run(List.of(), 1, steps);
     assertEquals(0, steps.taken.get());
     assertEquals("plain", results.rows("tiny").get(2).variant());
-    assertEquals("cannot tell", results.rows("tiny").get(3).verdict(), "one seed");
+    assertEquals("one seed: not tested", results.rows("tiny").get(3).verdict());
   }
 
   @Test
@@ -442,7 +442,7 @@ class ExperimentTest {
     assertEquals(0, read.get("missing").size());
     assertEquals("baseline", read.at("/lists/tiny/0/verdict").asText());
     assertEquals("reference", read.at("/lists/tiny/2/verdict").asText());
-    assertEquals("cannot tell", read.at("/lists/tiny/3/verdict").asText());
+    assertEquals("one seed: not tested", read.at("/lists/tiny/3/verdict").asText());
     run(words, "--table", "--fresh").isRefusedAsUsage("experiment", "--fresh makes runs");
     run(words, "--table", "--only", "x").isRefusedAsUsage("experiment", "--only makes runs");
     run(words, "--only", "x").failsWith("two has no variant 'x'; it has no network,");

@@ -27,8 +27,12 @@ class ReadmeVerdictsTest {
       List.of(
           new Line("ResNet18, type I", "reversible-resnet", "type I"),
           new Line("ResNet18, type II", "reversible-resnet", "type II"),
+          new Line("ResNet18, type II, both twice as long", "depth", "type II 18"),
+          new Line("ResNet34, type II", "depth", "type II 34"),
+          new Line("ResNet50, type II", "depth", "type II 50"),
           new Line("DF-ResNet56, type I", "reversible-df", "type I"),
           new Line("DF-ResNet56, type II", "together-df", "type II"),
+          new Line("DF-ResNet110, type II", "depth", "type II DF 110"),
           new Line("AdamW, state of 8 bits", "eight-bit", "AdamW, 8 bits"),
           new Line("SGD, state of 8 bits", "eight-bit", "SGD, 8 bits"),
           new Line("ResNet18, type II and 8 bits", "together-resnet", "type II, 8 bits"),
