@@ -470,7 +470,13 @@ class ExperimentTest {
     Experiment depth = Experiment.shipped("depth");
     Experiment reversible = Experiment.shipped("reversible-resnet");
     Experiment together = Experiment.shipped("together-resnet");
-    assertEquals(hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18"));
+    assertEquals(hash(reversible, "vanilla"), hash(depth, "vanilla 18"));
+    assertEquals(
+        hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18, twice the steps"));
+    assertEquals(hash(reversible, "type II"), hash(depth, "type II 18"));
+    Experiment eight = Experiment.shipped("eight-bit");
+    assertEquals(hash(eight, "AdamW, twice the steps"), hash(depth, "vanilla 18"));
+    assertEquals(hash(eight, "AdamW"), hash(Experiment.shipped("bits"), "vanilla"));
     for (String name : List.of("together-df", "reversible-df")) {
       Experiment df = Experiment.shipped(name);
       assertEquals(hash(df, "vanilla"), hash(depth, "vanilla DF 56"));
@@ -478,7 +484,6 @@ class ExperimentTest {
           hash(df, "vanilla, twice the steps"), hash(depth, "vanilla DF 56, twice the steps"));
       assertEquals(hash(df, "type II"), hash(depth, "type II DF 56"));
     }
-    assertEquals(hash(reversible, "vanilla"), hash(Experiment.shipped("eight-bit"), "AdamW"));
     assertEquals(hash(reversible, "type II"), hash(together, "type II"));
     assertFalse(hash(reversible, "type II").equals(hash(reversible, "type I")));
     Experiment layers = Experiment.shipped("layers");

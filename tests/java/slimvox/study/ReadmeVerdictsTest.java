@@ -25,11 +25,12 @@ class ReadmeVerdictsTest {
 
   private static final List<Line> LINES =
       List.of(
+          new Line("ResNet18, pre-activation", "reversible-resnet", "pre-activation"),
           new Line("ResNet18, type I", "reversible-resnet", "type I"),
           new Line("ResNet18, type II", "reversible-resnet", "type II"),
-          new Line("ResNet18, type II, both twice as long", "depth", "type II 18"),
           new Line("ResNet34, type II", "depth", "type II 34"),
           new Line("ResNet50, type II", "depth", "type II 50"),
+          new Line("DF-ResNet56, pre-activation", "reversible-df", "pre-activation"),
           new Line("DF-ResNet56, type I", "reversible-df", "type I"),
           new Line("DF-ResNet56, type II", "together-df", "type II"),
           new Line("DF-ResNet110, type II", "depth", "type II DF 110"),
