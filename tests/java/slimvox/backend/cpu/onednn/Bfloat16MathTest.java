@@ -54,12 +54,14 @@ class Bfloat16MathTest {
     float[] weight = GuardedMemory.normal(random, g.weightShape());
     float[] dy = GuardedMemory.normal(random, g.outShape());
     OneDnnTest.Results exact = OneDnnTest.run(float32, g, x, weight, dy);
-    OneDnnTest.Results r = OneDnnTest.run(bfloat16, g, x, weight, dy);
     float[] ax = sizes(x);
     float[] aw = sizes(weight);
     float[] ady = sizes(dy);
-    assertRounded(
-        PlainConvolution.forward(g, x, weight), PlainConvolution.forward(g, ax, aw), r.y(), "y");
+    double[] sums = PlainConvolution.forward(g, ax, aw);
+    boolean rounds = OneDnn.roundsToBfloat16();
+    double[] off = Arrays.stream(sums).map(s -> rounds ? ROUNDING * s : 0).toArray();
+    OneDnnTest.Results r = OneDnnTest.run(bfloat16, g, x, weight, dy, off);
+    assertRounded(PlainConvolution.forward(g, x, weight), sums, r.y(), "y");
     assertRounded(
         PlainConvolution.backwardData(g, dy, weight),
         PlainConvolution.backwardData(g, ady, aw),
@@ -73,11 +75,11 @@ class Bfloat16MathTest {
       terms[j] *= 2;
     }
     assertRounded(dweight, terms, r.twice(), "dweight added twice");
-    if (!OneDnn.roundsToBfloat16()) {
+    if (!rounds) {
       assertArrayEquals(exact.y(), r.y(), "y in float32");
       assertArrayEquals(exact.dx(), r.dx(), "dx in float32");
       assertArrayEquals(exact.dweight(), r.dweight(), "dweight in float32");
-    } else if (groups == 1 && i > 1) {
+    } else if (groups == 1 && i > 8) { // products of few factors the library leaves in float32
       assertFalse(Arrays.equals(exact.y(), r.y()), "y is not rounded, though the processor can");
     }
   }
