@@ -475,8 +475,11 @@ class ExperimentTest {
         hash(reversible, "vanilla, twice the steps"), hash(depth, "vanilla 18, twice the steps"));
     assertEquals(hash(reversible, "type II"), hash(depth, "type II 18"));
     Experiment eight = Experiment.shipped("eight-bit");
-    assertEquals(hash(eight, "AdamW, twice the steps"), hash(depth, "vanilla 18"));
-    assertEquals(hash(eight, "AdamW"), hash(Experiment.shipped("bits"), "vanilla"));
+    assertEquals(hash(eight, "AdamW"), hash(depth, "vanilla 18"));
+    assertEquals(hash(eight, "AdamW, 8 bits"), hash(together, "8 bits"));
+    Experiment bits = Experiment.shipped("bits");
+    assertEquals(hash(bits, "vanilla"), hash(depth, "vanilla 18"));
+    assertEquals(hash(bits, "type II"), hash(reversible, "type II"));
     for (String name : List.of("together-df", "reversible-df")) {
       Experiment df = Experiment.shipped(name);
       assertEquals(hash(df, "vanilla"), hash(depth, "vanilla DF 56"));
