@@ -26,31 +26,36 @@ final class ConvolutionLayouts implements AutoCloseable {
 
   /** Of float32, or of bfloat16 where the geometry is of that type. */
   ConvolutionLayouts(OneDnn library, Convolution g) {
-    this(library, g, libraryType(g), libraryType(g));
+    this(library, g, g.type());
   }
 
-  /** Of activations and weights of these types of the library. */
-  ConvolutionLayouts(OneDnn library, Convolution g, int activations, int weights) {
+  /** The same with a y of this type. */
+  ConvolutionLayouts(OneDnn library, Convolution g, DataType out) {
+    this(library, g, libraryType(g.type()), libraryType(g.type()), libraryType(out));
+  }
+
+  /** Of x, weights and y of these types of the library. */
+  ConvolutionLayouts(OneDnn library, Convolution g, int in, int weights, int out) {
     this.library = library;
     channels = g.outChannels();
     strides = new long[] {g.strideHeight(), g.strideWidth()};
     padding = new long[] {g.padHeight(), g.padWidth()};
     int nhwc = dnnl.dnnl_nhwc;
-    x = layouts.typed(activations, nhwc, g.batch(), g.inChannels(), g.height(), g.width());
-    y = layouts.typed(activations, nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
-    int in = g.inChannels() / g.groups();
-    int out = g.outChannels() / g.groups();
+    x = layouts.typed(in, nhwc, g.batch(), g.inChannels(), g.height(), g.width());
+    y = layouts.typed(out, nhwc, g.batch(), g.outChannels(), g.outHeight(), g.outWidth());
+    int ofX = g.inChannels() / g.groups();
+    int ofY = g.outChannels() / g.groups();
     long[] lengths =
         g.groups() == 1
-            ? new long[] {out, in, g.kernelHeight(), g.kernelWidth()}
-            : new long[] {g.groups(), out, in, g.kernelHeight(), g.kernelWidth()};
+            ? new long[] {ofY, ofX, g.kernelHeight(), g.kernelWidth()}
+            : new long[] {g.groups(), ofY, ofX, g.kernelHeight(), g.kernelWidth()};
     anyWeight = layouts.typed(weights, dnnl.dnnl_format_tag_any, lengths);
     anyGradient = layouts.tagged(dnnl.dnnl_format_tag_any, lengths);
     plainWeight = layouts.tagged(g.groups() == 1 ? dnnl.dnnl_oihw : dnnl.dnnl_goihw, lengths);
   }
 
-  private static int libraryType(Convolution g) {
-    return g.type() == DataType.BFLOAT16 ? dnnl.dnnl_bf16 : dnnl.dnnl_f32;
+  private static int libraryType(DataType type) {
+    return type == DataType.BFLOAT16 ? dnnl.dnnl_bf16 : dnnl.dnnl_f32;
   }
 
   /** Takes x, weight, y; y may be added to. */

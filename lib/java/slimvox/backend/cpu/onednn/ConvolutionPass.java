@@ -1,6 +1,7 @@
 package slimvox.backend.cpu.onednn;
 
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 
 /**
  * A convolution, or its gradient for the input, of fixed geometry.
@@ -9,12 +10,12 @@ import slimvox.backend.Convolution;
  * then what laying it out needs, and after that what the pass itself does.
  */
 sealed interface ConvolutionPass extends Operation permits DirectConvolution, ShiftedProduct {
-  /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
-  static ConvolutionPass forward(OneDnn library, Convolution geometry, boolean accumulate) {
-    return !accumulate
+  /** y = x * weight, with a y of this type: {@link #run} takes x, weight, y. */
+  static ConvolutionPass forward(OneDnn library, Convolution geometry, DataType out) {
+    return out == geometry.type()
             && Taps.shiftingIsFaster(geometry, geometry.inChannels(), geometry.outChannels())
         ? new ShiftedProduct(library, geometry, true)
-        : DirectConvolution.forward(library, geometry, accumulate);
+        : DirectConvolution.forward(library, geometry, out, false);
   }
 
   /** dx = dy correlated with the flipped weight: {@link #run} takes dy, weight, dx. */

@@ -3,6 +3,7 @@ package slimvox.backend.cpu.onednn;
 import java.util.stream.Stream;
 import org.bytedeco.dnnl.global.dnnl;
 import slimvox.backend.Convolution;
+import slimvox.backend.DataType;
 import slimvox.backend.cpu.Lanes;
 
 /** A convolution, or its gradient for the input, by a convolution of oneDNN. */
@@ -18,9 +19,10 @@ final class DirectConvolution implements ConvolutionPass {
     reorder = layouts.fromPlain(convolution);
   }
 
-  /** y = (y +) x * weight: {@link #run} takes x, weight, y. */
-  static DirectConvolution forward(OneDnn library, Convolution geometry, boolean accumulate) {
-    try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry)) {
+  /** y = (y +) x * weight, with a y of this type: {@link #run} takes x, weight, y. */
+  static DirectConvolution forward(
+      OneDnn library, Convolution geometry, DataType out, boolean accumulate) {
+    try (ConvolutionLayouts layouts = new ConvolutionLayouts(library, geometry, out)) {
       return new DirectConvolution(layouts, layouts.forward(accumulate), null);
     }
   }

@@ -41,7 +41,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   /** How many take as long as reading an element does in kernels of our own. */
   private static final int MULTIPLY_ADDS_AN_ELEMENT = 256;
 
-  private record Key(Way way, Convolution geometry) {}
+  private record Key(Way way, Convolution geometry, DataType sum) {}
 
   private record EndKey(Convolution geometry, boolean adds, boolean relu) {}
 
@@ -177,14 +177,15 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   /** What runs a convolution of images of another type, or with such a sum; else null. */
   private WidenedConvolution widened(Way way, Convolution g, DataType sum) {
-    // The library adds to its own type only.
-    boolean toAdd = way == Way.FORWARD_ADD && sum != g.type();
+    // The library adds to the type of its images, and its products of bfloat16 to float32.
+    boolean own = sum == g.type() || direct && sum == DataType.FLOAT32;
+    boolean toAdd = way == Way.FORWARD_ADD && !own;
     return widens(sum) || toAdd ? new WidenedConvolution(this, way, g, sum) : null;
   }
 
   private long workspace(Way way, Convolution g, DataType sum) {
     WidenedConvolution widened = widened(way, g, sum);
-    return widened == null ? pass(way, g).workspaceBytes() : widened.workspace();
+    return widened == null ? pass(way, g, sum).workspaceBytes() : widened.workspace();
   }
 
   private void run(Way way, Convolution g, Tensor x, Tensor weight, Tensor y, Tensor workspace) {
@@ -195,7 +196,7 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
     } else if (way == Way.BACKWARD_DATA) {
       pass(way, g).run(stream, y.address(), w, x.address(), address(workspace));
     } else {
-      pass(way, g).run(stream, x.address(), w, y.address(), address(workspace));
+      pass(way, g, y.type()).run(stream, x.address(), w, y.address(), address(workspace));
     }
   }
 
@@ -341,18 +342,27 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
   }
 
   ConvolutionPass pass(Way way, Convolution g) {
-    return (ConvolutionPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
+    return pass(way, g, g.type());
+  }
+
+  /** {@code sum}: the type of what is written or added to. */
+  ConvolutionPass pass(Way way, Convolution g, DataType sum) {
+    return (ConvolutionPass) kept(new Key(way, g, sum));
   }
 
   WeightGradientPass weightGradientPass(Convolution g) {
-    Way way = Way.BACKWARD_WEIGHT;
-    return (WeightGradientPass) kept(new Key(way, g), g.multiplyAdds(), () -> create(way, g));
+    return (WeightGradientPass) kept(new Key(Way.BACKWARD_WEIGHT, g, g.type()));
   }
 
-  private Operation create(Way way, Convolution g) {
+  private Operation kept(Key key) {
+    Convolution g = key.geometry();
+    return kept(key, g.multiplyAdds(), () -> create(key.way(), g, key.sum()));
+  }
+
+  private Operation create(Way way, Convolution g, DataType sum) {
     return switch (way) {
-      case FORWARD -> ConvolutionPass.forward(this, g, false);
-      case FORWARD_ADD -> ConvolutionPass.forward(this, g, true);
+      case FORWARD -> ConvolutionPass.forward(this, g, sum);
+      case FORWARD_ADD -> DirectConvolution.forward(this, g, sum, true);
       case BACKWARD_DATA -> ConvolutionPass.backwardData(this, g);
       case BACKWARD_WEIGHT -> WeightGradientPass.of(this, g);
     };
@@ -367,6 +377,11 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
         Dnnl.reorder(engine, from, to, attributes(accumulate, false)),
         dnnl.DNNL_ARG_FROM,
         dnnl.DNNL_ARG_TO);
+  }
+
+  /** The type in which the library multiplies what is of this one. */
+  DataType factors(DataType type) {
+    return direct ? type : DataType.FLOAT32;
   }
 
   long engine() {

@@ -32,7 +32,7 @@ public final class PreparedConvolution implements AutoCloseable {
     library.enter(multiplyAdds);
     int activations = int8 ? dnnl.dnnl_u8 : dnnl.dnnl_f32;
     int weights = int8 ? dnnl.dnnl_s8 : dnnl.dnnl_f32;
-    try (var layouts = new ConvolutionLayouts(library, g, activations, weights)) {
+    try (var layouts = new ConvolutionLayouts(library, g, activations, weights, activations)) {
       primitive = layouts.forward(false);
     }
     long inBytes = Operation.align(primitive.bytesOf(dnnl.DNNL_ARG_SRC));

@@ -8,13 +8,14 @@ import slimvox.backend.cpu.Lanes;
 import slimvox.backend.cpu.Parallel;
 
 /**
- * A convolution in float32 of tensors of another type, a piece at a time.
+ * A convolution of tensors that the library does not take as they are, a piece at a time.
  *
  * <p>Without AMX a product of bfloat16 factors takes 1.5 to 2 times as long as one of float32. So a
  * piece, some images or some rows of one, is widened into the workspace, convolved there, and the
- * result is rounded once into memory. Sums of any type are added to in the same way. Each thread
- * does pieces of its own from the first step to the last, so that they stay in its second-level
- * cache and no thread waits for another.
+ * result is rounded once into memory. Sums of any type are added to in the same way, with AMX by
+ * convolutions of bfloat16 whose result is float32. Each thread does pieces of its own from the
+ * first step to the last, so that they stay in its second-level cache and no thread waits for
+ * another.
  *
  * <p>Rows of an image come with the rows around them that the kernel reaches, zeros outside of the
  * image, so that a convolution without padding, or a gradient with more of it, gives these rows.
@@ -45,12 +46,13 @@ final class WidenedConvolution {
   /**
    * One of the tensors, as rows of all images.
    *
+   * @param type of a piece
    * @param rows of a piece
    * @param around how many more the piece has above these and below
    */
-  private record Side(int rows, int imageRows, long rowSize, int around) {
+  private record Side(DataType type, int rows, int imageRows, long rowSize, int around) {
     long bytes() {
-      return Operation.align((rows + 2 * around) * rowSize * Float.BYTES);
+      return Operation.align((rows + 2 * around) * rowSize * type.bytes());
     }
 
     long size() {
@@ -61,23 +63,23 @@ final class WidenedConvolution {
       return all.from(piece * size());
     }
 
-    /** Where the floats of a piece are: in memory if they are floats there, else in the table. */
+    /** Where a piece is: in memory if it is of its type there, else in the table. */
     long read(Parallel threads, Elements all, long piece, long table) {
-      if (around == 0 && all.areFloats()) return of(all, piece).address();
+      if (around == 0 && all.type() == type) return of(all, piece).address();
       long first = piece * rows - around;
       long inImage = piece * rows % imageRows - around;
       long outside = Math.max(0, -inImage);
       long left = rows + 2 * around - outside;
       long inside = around == 0 ? left : Math.min(left, imageRows - inImage - outside);
       long place = zeros(table, outside);
-      Elements floats = new Elements(place, DataType.FLOAT32, 1);
-      all.from((first + outside) * rowSize).copy(threads, inside * rowSize, floats);
-      zeros(place + inside * rowSize * Float.BYTES, left - inside);
+      Elements held = new Elements(place, type, 1);
+      all.from((first + outside) * rowSize).copy(threads, inside * rowSize, held);
+      zeros(held.from(inside * rowSize).address(), left - inside);
       return table;
     }
 
     private long zeros(long place, long outside) {
-      long bytes = outside * rowSize * Float.BYTES;
+      long bytes = outside * rowSize * type.bytes();
       Lanes.ALL.asSlice(place, bytes).fill((byte) 0);
       return place + bytes;
     }
@@ -105,6 +107,7 @@ final class WidenedConvolution {
     long weights = way == Way.BACKWARD_WEIGHT ? 2 * whole.weightShape().size() : 0;
     int reach = whole.kernelHeight() - 1;
     int pad = whole.padHeight();
+    DataType type = library.factors(whole.type());
     boolean sliding = whole.strideHeight() == 1 && reach == 2 * pad;
     // Alone, each thread holds gradients of its own, or images that are not cut.
     boolean together =
@@ -117,16 +120,16 @@ final class WidenedConvolution {
       pieces = (long) whole.batch() * whole.height() / rows;
       boolean ofInput = way == Way.BACKWARD_DATA;
       int around = ofInput ? 0 : pad;
-      piece = rows(whole, rows + 2 * around, ofInput ? reach : 0);
-      in = new Side(rows, whole.height(), size(whole.width(), whole.inChannels()), around);
+      piece = rows(whole, rows + 2 * around, ofInput ? reach : 0, type);
+      in = new Side(type, rows, whole.height(), size(whole.width(), whole.inChannels()), around);
       long outRow = size(whole.outWidth(), whole.outChannels());
-      out = new Side(rows, whole.height(), outRow, pad - around);
+      out = new Side(DataType.FLOAT32, rows, whole.height(), outRow, pad - around);
     } else {
       int images = part(whole.batch(), floats / each);
       pieces = whole.batch() / images;
-      piece = whole.with(images, DataType.FLOAT32);
-      in = new Side(images, 1, whole.inShape().size() / whole.batch(), 0);
-      out = new Side(images, 1, whole.outShape().size() / whole.batch(), 0);
+      piece = whole.with(images, type);
+      in = new Side(type, images, 1, whole.inShape().size() / whole.batch(), 0);
+      out = new Side(DataType.FLOAT32, images, 1, whole.outShape().size() / whole.batch(), 0);
     }
     parts = together ? 1 : (int) Math.min(threads, pieces);
   }
@@ -142,7 +145,7 @@ final class WidenedConvolution {
     return part;
   }
 
-  private static Convolution rows(Convolution g, int rows, int pad) {
+  private static Convolution rows(Convolution g, int rows, int pad, DataType type) {
     return new Convolution(
         1,
         rows,
@@ -156,7 +159,7 @@ final class WidenedConvolution {
         pad,
         g.padWidth(),
         g.groups(),
-        DataType.FLOAT32);
+        type);
   }
 
   /** What a thread runs the convolutions of its pieces with. */
@@ -166,7 +169,11 @@ final class WidenedConvolution {
 
   /** The pass over a piece; its layout of the weight is that of all. */
   ConvolutionPass pass() {
-    return runner(0).pass(ofPass, piece);
+    return pass(runner(0));
+  }
+
+  private ConvolutionPass pass(OneDnn runner) {
+    return runner.pass(ofPass, piece, DataType.FLOAT32);
   }
 
   private long ofThread(long passBytes) {
@@ -216,7 +223,7 @@ final class WidenedConvolution {
     forEachPiece(
         (part, first, end) -> {
           OneDnn runner = runner(part);
-          ConvolutionPass pass = runner.pass(ofPass, piece);
+          ConvolutionPass pass = pass(runner);
           Parallel threads = runner.parallel();
           long table = workspace + part * each;
           long place = table + read.bytes();

@@ -113,6 +113,10 @@ class Bfloat16ConvolutionTest {
           g, tx, tw, again, memory.workspace(oneDnn.forwardAddWorkspace(g, DataType.BFLOAT16)));
       for (int j = 0; j < expected.length; j++) expected[j] += once[j];
       assertClose(expected, GuardedMemory.values(again), 0x1p-8, "y added to");
+      Tensor floats = memory.tensor(once, g.outShape().toArray());
+      oneDnn.forwardAdd(
+          g, tx, tw, floats, memory.workspace(oneDnn.forwardAddWorkspace(g, FLOAT32)));
+      assertClose(expected, GuardedMemory.values(floats), 0, "float32 y added to");
     }
   }
 
@@ -123,6 +127,7 @@ class Bfloat16ConvolutionTest {
       for (Convolution geometry : ModelConvolutions.all()) {
         Convolution g = geometry.with(geometry.batch(), DataType.BFLOAT16);
         library.forwardWorkspace(g);
+        library.forwardAddWorkspace(g, FLOAT32);
         library.backwardDataWorkspace(g);
         library.backwardWeightWorkspace(g);
       }
