@@ -170,17 +170,12 @@ public final class OneDnn implements Convolutions.Kernels, AutoCloseable {
 
   // ---- convolution
 
-  /** Whether tensors of a type, not float32, are widened rather than given to the library. */
-  private boolean widens(DataType type) {
-    return type != DataType.FLOAT32 && !direct;
-  }
-
   /** What runs a convolution of images of another type, or with such a sum; else null. */
   private WidenedConvolution widened(Way way, Convolution g, DataType sum) {
     // The library adds to the type of its images, and its products of bfloat16 to float32.
     boolean own = sum == g.type() || direct && sum == DataType.FLOAT32;
     boolean toAdd = way == Way.FORWARD_ADD && !own;
-    return widens(sum) || toAdd ? new WidenedConvolution(this, way, g, sum) : null;
+    return factors(sum) != sum || toAdd ? new WidenedConvolution(this, way, g, sum) : null;
   }
 
   private long workspace(Way way, Convolution g, DataType sum) {

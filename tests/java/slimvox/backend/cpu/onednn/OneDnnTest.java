@@ -46,7 +46,7 @@ class OneDnnTest {
       Tensor dx = memory.tensor(g.inShape().toArray());
       Tensor dw = memory.tensor(g.weightShape().toArray());
       library.forward(g, tx, null, tw, y, memory.workspace(library.forwardWorkspace(g)));
-      checkLaidOut(memory, library, g, tx, tw, GuardedMemory.values(y), off);
+      new Forward(memory, library, g, tx, tw, GuardedMemory.values(y), off).checkLaidOut();
       library.backwardData(g, tdy, tw, dx, memory.workspace(library.backwardDataWorkspace(g)));
       Tensor workspace = memory.workspace(library.backwardWeightWorkspace(g));
       library.backwardWeight(g, tx, null, tdy, dw, false, workspace);
@@ -60,8 +60,8 @@ class OneDnnTest {
     }
   }
 
-  /** The same bits with a weight laid out before. */
-  private static void checkLaidOut(
+  /** What {@code library} made of x, to be had with a weight laid out before, too. */
+  private record Forward(
       GuardedMemory memory,
       OneDnn library,
       Convolution g,
@@ -69,61 +69,54 @@ class OneDnnTest {
       Tensor weight,
       float[] y,
       double[] off) {
-    Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
-    library.prepack(
-        g, weight, null, null, prepacked, memory.workspace(library.prepackWorkspace(g)));
-    Tensor again = memory.tensor(g.outShape().toArray());
-    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, null));
-    library.forwardPrepacked(g, x, prepacked, null, again, workspace);
-    assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
-    for (boolean adds : new boolean[] {false, true}) {
-      for (boolean relu : new boolean[] {false, true}) {
-        if (library.ends(g, adds, relu))
-          checkEnd(memory, library, g, x, weight, y, off, adds, relu);
+    /** The same bits. */
+    void checkLaidOut() {
+      Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
+      library.prepack(
+          g, weight, null, null, prepacked, memory.workspace(library.prepackWorkspace(g)));
+      Tensor again = memory.tensor(g.outShape().toArray());
+      Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, null));
+      library.forwardPrepacked(g, x, prepacked, null, again, workspace);
+      assertArrayEquals(y, GuardedMemory.values(again), "y by a weight that was laid out before");
+      for (boolean adds : new boolean[] {false, true}) {
+        for (boolean relu : new boolean[] {false, true}) {
+          if (library.ends(g, adds, relu)) checkEnd(adds, relu);
+        }
       }
     }
-  }
 
-  /**
-   * y = act(BN(y) (+ what is there)), one pass. Its weights have BN's scale in them, so they are
-   * rounded elsewhere than those of y.
-   */
-  private static void checkEnd(
-      GuardedMemory memory,
-      OneDnn library,
-      Convolution g,
-      Tensor x,
-      Tensor weight,
-      float[] y,
-      double[] off,
-      boolean adds,
-      boolean relu) {
-    Random random = new Random(y.length);
-    Tensor[] of = new Tensor[4];
-    float[][] values = new float[of.length][];
-    for (int i = 0; i < of.length; i++) {
-      values[i] = GuardedMemory.normal(random, Shape.of(g.outChannels()));
-      of[i] = memory.tensor(values[i], g.outChannels());
-    }
-    Channels channels = new Channels(of[0], of[1], of[2], of[3]);
-    Tensor bias = memory.tensor(g.outChannels());
-    float[] before = GuardedMemory.normal(random, g.outShape());
-    Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
-    long scratch = library.prepackWorkspace(g) + weight.bytes();
-    library.prepack(g, weight, channels, bias, prepacked, memory.workspace(scratch));
-    Epilogue end = new Epilogue(bias, adds, relu);
-    Tensor result = memory.tensor(before, g.outShape().toArray());
-    Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, end));
-    library.forwardPrepacked(g, x, prepacked, end, result, workspace);
-    float[] actual = GuardedMemory.values(result);
-    for (int i = 0; i < y.length; i++) {
-      int c = i % g.outChannels();
-      double scale = (double) values[1][c] * values[2][c];
-      double expected = scale * (y[i] - values[0][c]) + values[3][c] + (adds ? before[i] : 0);
-      if (relu) expected = Math.max(0, expected);
-      double size = 1 + Math.abs(scale) * Math.sqrt(g.weightShape().size() / g.outChannels());
-      double bound = 1e-5 * size + 2 * Math.abs(scale) * off[i];
-      assertEquals(expected, actual[i], bound, end + " at " + i);
+    /**
+     * y = act(BN(y) (+ what is there)), one pass. Its weights have BN's scale in them, so they are
+     * rounded elsewhere than those of y.
+     */
+    void checkEnd(boolean adds, boolean relu) {
+      Random random = new Random(y.length);
+      Tensor[] of = new Tensor[4];
+      float[][] values = new float[of.length][];
+      for (int i = 0; i < of.length; i++) {
+        values[i] = GuardedMemory.normal(random, Shape.of(g.outChannels()));
+        of[i] = memory.tensor(values[i], g.outChannels());
+      }
+      Channels channels = new Channels(of[0], of[1], of[2], of[3]);
+      Tensor bias = memory.tensor(g.outChannels());
+      float[] before = GuardedMemory.normal(random, g.outShape());
+      Tensor prepacked = memory.tensor(Math.toIntExact(library.prepackedBytes(g) / 4));
+      long scratch = library.prepackWorkspace(g) + weight.bytes();
+      library.prepack(g, weight, channels, bias, prepacked, memory.workspace(scratch));
+      Epilogue end = new Epilogue(bias, adds, relu);
+      Tensor result = memory.tensor(before, g.outShape().toArray());
+      Tensor workspace = memory.workspace(library.forwardPrepackedWorkspace(g, end));
+      library.forwardPrepacked(g, x, prepacked, end, result, workspace);
+      float[] actual = GuardedMemory.values(result);
+      for (int i = 0; i < y.length; i++) {
+        int c = i % g.outChannels();
+        double scale = (double) values[1][c] * values[2][c];
+        double expected = scale * (y[i] - values[0][c]) + values[3][c] + (adds ? before[i] : 0);
+        if (relu) expected = Math.max(0, expected);
+        double size = 1 + Math.abs(scale) * Math.sqrt(g.weightShape().size() / g.outChannels());
+        double bound = 1e-5 * size + 2 * Math.abs(scale) * off[i];
+        assertEquals(expected, actual[i], bound, end + " at " + i);
+      }
     }
   }
 
