@@ -79,7 +79,8 @@ class Bfloat16MathTest {
       assertArrayEquals(exact.y(), r.y(), "y in float32");
       assertArrayEquals(exact.dx(), r.dx(), "dx in float32");
       assertArrayEquals(exact.dweight(), r.dweight(), "dweight in float32");
-    } else if (groups == 1 && i > 8) { // products of few factors the library leaves in float32
+    } else if (groups == 1 && i > 1 && (kernel > 1 || i >= 32)) {
+      // 1x1 kernels of fewer channels the library leaves in float32.
       assertFalse(Arrays.equals(exact.y(), r.y()), "y is not rounded, though the processor can");
     }
   }
